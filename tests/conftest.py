@@ -1,0 +1,32 @@
+"""Fixtures shared by all tests: one torch thread, seeded randomness, the real videos where they exist."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+SHARED_VIDEOS = Path(os.environ.get("AGENT_TOOLS_TEST_VIDEOS", Path(__file__).parents[2] / "shared" / "videos"))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    random.seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Two torch threads on two busy cores are slower than one."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_videos() -> Path:
+    """The folder of real files (dev/, edge/, MANIFEST.json); its tests are skipped where it does not exist."""
+    if not (SHARED_VIDEOS / "MANIFEST.json").exists():
+        pytest.skip(f"no real videos at {SHARED_VIDEOS}")
+    return SHARED_VIDEOS
