@@ -22,7 +22,8 @@
           |- StoreTooNew       it was written by a newer version
           '- StoreFull         the disk, or the file's limit, is full
 
-Nothing found is a result, never an error. A message holds the value, the rule and the remedy, and no text out of a video.
+Nothing found is a result, never an error. A message holds the value, the rule and the remedy, never text out of a
+video.
 """
 
 from __future__ import annotations
