@@ -1,0 +1,165 @@
+"""Every setting: its flag, its AGENT_TOOLS_ variable, its default. The only module that reads the environment.
+
+Knows names and values. Knows nothing of what they switch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from agent_tools.errors import InvalidArgument
+
+Profile = Literal["auto", "lite", "standard", "full"]
+Transport = Literal["stdio", "http"]
+PREFIX = "AGENT_TOOLS_"
+HELP: Mapping[str, str] = {
+    "home": "folder for the memory file, kept frames and logs",
+    "allow": "folder whose videos may be read; repeat the flag, or separate folders like PATH",
+    "profile": "models to use: auto, lite, standard or full",
+    "transport": "how clients connect: stdio or http",
+    "host": "address that http listens on",
+    "port": "port that http listens on",
+    "allowed_hosts": "Host names that http answers to, besides loopback; needed for any other bind",
+    "allow_urls": "also accept http(s) addresses of video files",
+    "read_only": "publish no tool that writes: no ingest_video, no remember",
+    "token": "bearer token that http asks for; by variable only, never by flag",
+    "fps": "pictures looked at per second of video",
+    "threads": "threads of an ingest; 0 means all cores but one",
+    "memory_mb": "memory at which an ingest worker gives up",
+    "ocr_per_hour": "most pictures read by OCR per hour of video",
+    "jobs": "ingests queued at once, at most",
+    "log_level": "least level that is logged to stderr",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One server's or command's settings, checked when made. Flags win over variables, variables over defaults."""
+
+    home: Path
+    allow: tuple[Path, ...] = ()
+    profile: Profile = "auto"
+    transport: Transport = "stdio"
+    host: str = "127.0.0.1"
+    port: int = 8765
+    allowed_hosts: tuple[str, ...] = ()
+    allow_urls: bool = False
+    read_only: bool = False
+    token: str = ""
+    fps: float = 1.0
+    threads: int = 0
+    memory_mb: int = 6000
+    ocr_per_hour: int = 400
+    jobs: int = 500
+    log_level: str = "WARNING"
+
+    def __post_init__(self) -> None:
+        _check(self.profile in get_args(Profile), "profile", self.profile, f"one of {', '.join(get_args(Profile))}")
+        _check(self.transport in get_args(Transport), "transport", self.transport, "stdio or http")
+        _check(0 < self.port < 65536, "port", self.port, "a port from 1 to 65535")
+        _check(0.1 <= self.fps <= 10, "fps", self.fps, "from 0.1 to 10 pictures a second")
+        _check(self.threads >= 0, "threads", self.threads, "0 (all cores but one) or more")
+        _check(self.memory_mb >= 500, "memory_mb", self.memory_mb, "at least 500 (megabytes)")
+        _check(1 <= self.ocr_per_hour <= 3600, "ocr_per_hour", self.ocr_per_hour, "from 1 to 3600 pictures an hour")
+        _check(self.jobs >= 1, "jobs", self.jobs, "at least 1")
+        levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+        _check(self.log_level in levels, "log_level", self.log_level, f"one of {', '.join(levels)}")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+        """Settings from the environment, overridden by each flag that is not None.
+
+        Raises: InvalidArgument: a value that its rule forbids, or an AGENT_TOOLS_ variable nobody knows.
+        """
+        environ = os.environ if environ is None else environ
+        known = {PREFIX + field.name.upper(): field.name for field in fields(cls)}
+        values: dict[str, Any] = {"home": default_home()}
+        for name, text in environ.items():
+            if name in known and text != "":
+                values[known[name]] = _parsed(known[name], text)
+            elif name.startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_"):
+                raise InvalidArgument(f"{name} is not a setting. Settings: {', '.join(sorted(known))}.")
+        values.update({name: value for name, value in flags.items() if value not in (None, ())})
+        values["home"] = Path(values["home"]).expanduser().absolute()
+        values["allow"] = tuple(Path(folder).expanduser().absolute() for folder in values.get("allow", ()))
+        return cls(**values)
+
+    @property
+    def worker_threads(self) -> int:
+        """Threads an ingest may use: never all cores, so that the machine stays usable."""
+        return self.threads or max(1, (os.cpu_count() or 2) - 1)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting: "allow_urls" -> "AGENT_TOOLS_ALLOW_URLS"."""
+    return PREFIX + name.upper()
+
+
+def default_home() -> Path:
+    """The platform's own folder for an application's data."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("agent-tools", appauthor=False))
+
+
+def worker_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a worker process: this one's, less the token, with the settings that a worker needs.
+
+    Telemetry of the model libraries is off, and they stay offline: downloads happen only where the user asks for one.
+    """
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+    for name in ("home", "profile", "fps", "threads", "memory_mb", "ocr_per_hour", "log_level"):
+        environment[variable(name)] = str(getattr(settings, name))
+    environment.update(offline_switches())
+    environment["PYTHONUNBUFFERED"] = "1"
+    return environment
+
+
+def offline_switches() -> dict[str, str]:
+    return {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def go_offline() -> None:
+    """Switch this process's model libraries offline and quiet; before they are imported."""
+    os.environ.update(offline_switches())
+
+
+def _check(ok: bool, name: str, value: object, rule: str) -> None:
+    if not ok:
+        raise InvalidArgument(
+            f"{name} is {value!r}; it must be {rule}. Set it by --{name.replace('_', '-')} or {variable(name)}."
+        )
+
+
+def _parsed(name: str, text: str) -> object:
+    kind = next(field.type for field in fields(Settings) if field.name == name)
+    try:
+        match kind:
+            case "bool":
+                lowered = text.strip().lower()
+                if lowered not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+                    raise ValueError(text)
+                return lowered in ("1", "true", "yes", "on")
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+            case "tuple[Path, ...]":
+                return tuple(Path(part) for part in text.split(os.pathsep) if part)
+            case "tuple[str, ...]":
+                return tuple(part.strip() for part in text.split(",") if part.strip())
+            case _:
+                return cast(object, text)
+    except ValueError as error:
+        raise InvalidArgument(f"{variable(name)} is {text!r}, which is not a {kind}.") from error

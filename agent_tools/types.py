@@ -1,0 +1,245 @@
+"""What the tools answer: the replies as pydantic values, as DESIGN's contract and outputSchema name their fields.
+
+Knows field names and bounds. Knows nothing of how a reply is found or cut to size."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CHANNELS = ("frames", "subtitles", "speech", "screen_text", "captions", "notes")
+TEXT_CHANNELS = ("subtitles", "speech", "screen_text", "captions", "notes")
+LEVELS = ("chapter", "scene", "chunk")
+Channel = Literal["frames", "subtitles", "speech", "screen_text", "captions", "notes"]
+State = Literal["queued", "running", "done", "failed", "stopped"]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Reply(BaseModel):
+    """A part of a reply: unknown fields are a fault, absent ones are left out of the JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def compact(self) -> dict[str, Any]:
+        """The JSON object a client gets: no field that is None."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class ChannelWords(Reply):
+    """One short phrase per channel."""
+
+    frames: str | None = None
+    subtitles: str | None = None
+    speech: str | None = None
+    screen_text: str | None = None
+    captions: str | None = None
+    notes: str | None = None
+
+
+class GapOut(Reply):
+    video_id: str | None = None
+    channel: str | None = None
+    start_s: Number
+    end_s: Number
+    why: str
+
+
+class Coverage(Reply):
+    """What was searched: the share of the asked span, each channel's state, its producer, and the gaps."""
+
+    share: Number
+    channels: ChannelWords
+    producers: ChannelWords | None = None
+    gaps: list[GapOut] = []
+    gaps_omitted: int | None = None
+
+
+class NotKnown(Reply):
+    channel: str
+    why: str
+    remedy: str
+
+
+class ChannelOut(Reply):
+    name: str
+    state: Literal["queued", "running", "done", "failed", "stopped", "absent"]
+    entries: int | None = None
+    language: str | None = None
+    done: Number | None = None
+    eta_s: Number | None = None
+    error: str | None = None
+
+
+class VideoOut(Reply):
+    """A video in a list."""
+
+    video_id: str
+    title: str
+    at: str | None = None
+    duration_s: Number | None = None
+    state: State
+    channels: list[str] | None = None
+    notes: int | None = None
+    uri: str
+    error: str | None = None
+
+
+class Refused(Reply):
+    source: str
+    error: str
+
+
+class IngestReply(Reply):
+    """Of one file: video_id and what follows it. Of a folder: folder, the counts, videos and refused."""
+
+    video_id: str | None = None
+    title: str | None = None
+    duration_s: Number | None = None
+    state: State | None = None
+    searchable_to_s: Number | None = None
+    channels: list[ChannelOut] | None = None
+    not_known: list[NotKnown] | None = None
+    gaps: list[GapOut] | None = None
+    gaps_omitted: int | None = None
+    error: str | None = None
+    uri: str | None = None
+    folder: str | None = None
+    found: int | None = None
+    done: int | None = None
+    running: int | None = None
+    queued: int | None = None
+    failed: int | None = None
+    refused: list[Refused] | None = None
+    videos: list[VideoOut] | None = None
+    omitted: int | None = None
+    eta_s: Number | None = None
+    hints: list[str] = []
+    tokens: int = 0
+
+
+class EpisodeOut(Reply):
+    start_s: Number
+    end_s: Number
+    at: str
+    title: str
+    title_from: str | None = Field(None, serialization_alias="from")
+    uri: str
+
+
+class NotIngested(Reply):
+    count: int
+    first: list[str]
+
+
+class ListReply(Reply):
+    """Without video_id: videos and not_ingested. With it: level, episodes and coverage."""
+
+    videos: list[VideoOut] | None = None
+    not_ingested: NotIngested | None = None
+    video_id: str | None = None
+    title: str | None = None
+    level: Literal["chapter", "scene", "chunk"] | None = None
+    episodes: list[EpisodeOut] | None = None
+    coverage: Coverage | None = None
+    not_known: list[NotKnown] | None = None
+    more: int | None = None
+    cursor: str = ""
+    hints: list[str] = []
+    tokens: int = 0
+
+    def compact(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+
+class Hit(Reply):
+    video_id: str
+    start_s: Number
+    end_s: Number
+    at: str
+    rank: int
+    score: Annotated[float, Field(ge=0, le=1)]
+    matched: list[str]
+    subtitles: str | None = None
+    speech: str | None = None
+    screen_text: str | None = None
+    captions: str | None = None
+    notes: str | None = None
+    frame: str | None = None
+    uri: str
+
+
+class RetrieveReply(Reply):
+    hits: list[Hit]
+    coverage: Coverage
+    not_known: list[NotKnown] | None = None
+    more: int = 0
+    cursor: str = ""
+    hints: list[str] = []
+    tokens: int = 0
+
+
+class SpanOut(Reply):
+    start_s: Number
+    end_s: Number
+    at: str
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    evidence: str
+    verified: str | None = None
+    uri: str
+
+
+class NotJudged(Reply):
+    channel: str
+    why: str
+
+
+class LevelOut(Reply):
+    window_s: Number
+    windows: int
+    frames: int
+
+
+class VideoVerdict(Reply):
+    video_id: str
+    title: str
+    verdict: Literal["present", "absent", "uncertain"]
+    best: SpanOut | None = None
+    coverage: Number
+
+
+class VerdictCounts(Reply):
+    present: int
+    absent: int
+    uncertain: int
+
+
+class GroundReply(Reply):
+    """Of one video: verdict and what follows it. Of all: videos (most likely first) and counts."""
+
+    verdict: Literal["present", "absent", "uncertain"] | None = None
+    why: str | None = None
+    spans: list[SpanOut] | None = None
+    more: int | None = None
+    best_rejected: SpanOut | None = None
+    confidence_kind: Literal["calibrated", "raw"] | None = None
+    judged: list[str] | None = None
+    not_judged: list[NotJudged] | None = None
+    coverage: Coverage | None = None
+    levels: list[LevelOut] | None = None
+    videos: list[VideoVerdict] | None = None
+    counts: VerdictCounts | None = None
+    omitted: int | None = None
+    hints: list[str] = []
+    tokens: int = 0
+
+
+class RememberReply(Reply):
+    note: str
+    at: str
+    stored: bool
+    same_as_before: bool
+    findable: str
+    replaces: str | None = None
+    uri: str
+    tokens: int = 0
