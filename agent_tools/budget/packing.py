@@ -1,0 +1,147 @@
+"""Which frames and texts to hand over within a number of tokens: relevance with diversity, in time order.
+
+Knows offers with scores and costs. Does not know what they show. torch is loaded when frames bring vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from agent_tools.budget.cost import token_cost
+from agent_tools.errors import InvalidArgument, ShapeError, TokenBudgetError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FrameOffer:
+    """A frame that could be shown."""
+
+    time_s: float
+    score: float  # relevance, 0..1, on one scale with the texts' scores
+    width: int  # pixels as it would be shown
+    height: int
+    vector: Any = field(default=None, compare=False, repr=False)  # (D,), or None: then it is like no other frame
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.time_s) and isfinite(self.score) and self.width >= 1 and self.height >= 1):
+            raise InvalidArgument(f"{self}: time and score must be finite, sides at least 1 px.")
+
+
+@dataclass(frozen=True)
+class TextOffer:
+    """A piece of text that could be given."""
+
+    start_s: float
+    end_s: float
+    score: float  # relevance, 0..1, on one scale with the frames' scores
+    tokens: int
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.start_s) and isfinite(self.end_s) and isfinite(self.score)):
+            raise InvalidArgument(f"{self}: times and score must be finite.")
+        if self.end_s < self.start_s or self.tokens < 0:
+            raise InvalidArgument(f"{self}: it must end no earlier than it starts and cost no less than nothing.")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What fits."""
+
+    frames: tuple[FrameOffer, ...]  # in time order
+    texts: tuple[TextOffer, ...]  # in time order
+    tokens: int  # of all of them together
+
+
+def pack(
+    frames: Sequence[FrameOffer],
+    texts: Sequence[TextOffer],
+    budget: int,
+    family: str = "claude",
+    diversity: float = 0.3,
+) -> Packed:
+    """Choose frames and texts that cost at most `budget` tokens together; nothing left out would still fit.
+
+    Offers are taken one by one: of those that still fit, the one with the highest
+    (1 - diversity) * score - diversity * repetition, of equals the cheaper, then the earlier. A frame repeats as
+    much as its cosine to the most similar frame already taken (never below 0), a text as much of the shorter of two
+    spans as it shares with a text already taken. Frames and texts do not repeat each other: seeing is not reading.
+    Not in the papers, which fill a fixed number of frames; maximal marginal relevance under a cost.
+    Raises: TokenBudgetError: budget is negative. InvalidArgument: diversity outside 0..1, an unknown family.
+        ShapeError: vectors of different lengths.
+    """
+    if budget < 0:
+        raise TokenBudgetError(f"budget is {budget} tokens; it cannot be negative.")
+    if not 0 <= diversity <= 1:
+        raise InvalidArgument(f"diversity is {diversity}; it lies in 0..1.")
+    offers: list[FrameOffer | TextOffer] = [*frames, *texts]
+    costs = [_cost(offer, family) for offer in offers]
+    starts = [offer.time_s if isinstance(offer, FrameOffer) else offer.start_s for offer in offers]
+    repetition = [0.0] * len(offers)
+    vectors = _unit_vectors(frames)
+    waiting, taken, left = set(range(len(offers))), [], budget
+    while waiting := {index for index in waiting if costs[index] <= left}:
+        best = max(
+            waiting,
+            key=lambda i: (
+                (1 - diversity) * offers[i].score - diversity * repetition[i],
+                -costs[i],
+                -starts[i],
+                -i,
+            ),
+        )
+        waiting.remove(best)
+        taken.append(best)
+        left -= costs[best]
+        for index, alike in _alike(offers, vectors, best, waiting):
+            repetition[index] = max(repetition[index], alike)
+    shown = sorted((offer for i in taken if isinstance(offer := offers[i], FrameOffer)), key=lambda f: f.time_s)
+    given = sorted(
+        (offer for i in taken if isinstance(offer := offers[i], TextOffer)), key=lambda t: (t.start_s, t.end_s)
+    )
+    return Packed(tuple(shown), tuple(given), budget - left)
+
+
+def _cost(offer: FrameOffer | TextOffer, family: str) -> int:
+    return offer.tokens if isinstance(offer, TextOffer) else token_cost(offer.width, offer.height, family)
+
+
+def _unit_vectors(frames: Sequence[FrameOffer]) -> Tensor | None:
+    """Return (frames, D) rows of unit length, zero for a frame without a vector; None when no frame has one."""
+    sized = [frame for frame in frames if frame.vector is not None]
+    if not sized:
+        return None
+    import torch
+
+    rows = [None if frame.vector is None else torch.as_tensor(frame.vector).double().cpu() for frame in frames]
+    shapes = {tuple(row.shape) for row in rows if row is not None}
+    shape = shapes.pop()
+    if shapes or len(shape) != 1:
+        raise ShapeError("The frames' vectors must all be (D,) of one encoder.")
+    filled = torch.stack([torch.zeros(shape, dtype=torch.float64) if row is None else row for row in rows])
+    return torch.nn.functional.normalize(filled, dim=1)
+
+
+def _alike(
+    offers: list[FrameOffer | TextOffer], vectors: Tensor | None, best: int, waiting: set[int]
+) -> list[tuple[int, float]]:
+    """Return how much each waiting offer of the same kind repeats the one just taken, 0..1."""
+    chosen = offers[best]
+    if isinstance(chosen, FrameOffer):
+        if vectors is None:
+            return []
+        cosines: list[float] = (vectors @ vectors[best]).clamp_min(0).tolist()
+        return [(index, cosines[index]) for index in waiting if index < len(cosines)]
+    return [(i, _shared(chosen, other)) for i in waiting if isinstance(other := offers[i], TextOffer)]
+
+
+def _shared(a: TextOffer, b: TextOffer) -> float:
+    shorter = min(a.end_s - a.start_s, b.end_s - b.start_s)
+    common = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
+    if shorter <= 0:  # a moment: inside the other span or not
+        return float(common >= 0)
+    return min(1.0, max(0.0, common / shorter))

@@ -1,0 +1,37 @@
+"""Which frames and tokens stand for the others: time first, then space, then dropout.
+
+Knows tensors of features and tokens. Knows nothing of files, models, threads or MCP, nor what a reply costs.
+"""
+
+from __future__ import annotations
+
+from agent_tools.compression.dropout import drop_tokens, dropout_schedule
+from agent_tools.compression.merging import TokenMerge, merge_tokens
+from agent_tools.compression.samplers import (
+    DurationSampler,
+    QuerySampler,
+    RedundancySampler,
+    Sampler,
+    UniformSampler,
+)
+from agent_tools.compression.spatial import high_resolution, prune_tokens
+from agent_tools.compression.temporal import prune_frames, representatives
+from agent_tools.compression.times import sample_times, timestamp_prompt
+
+__all__ = [
+    "DurationSampler",
+    "QuerySampler",
+    "RedundancySampler",
+    "Sampler",
+    "TokenMerge",
+    "UniformSampler",
+    "drop_tokens",
+    "dropout_schedule",
+    "high_resolution",
+    "merge_tokens",
+    "prune_frames",
+    "prune_tokens",
+    "representatives",
+    "sample_times",
+    "timestamp_prompt",
+]
