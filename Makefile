@@ -1,0 +1,81 @@
+# Every target sets up what it needs. Paths are relative, so the folder may have a space in its name.
+# Written for GNU make 3.81 (macOS) and later.
+
+PYTHON ?= python3
+SEED ?= 0
+PYTEST_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The stamp's name holds a checksum of what was installed and where, so a changed or moved checkout is set up again.
+KEY := $(shell (pwd; cat pyproject.toml constraints.txt) | cksum | tr ' ' '-')
+STAMP := $(VENV)/.installed-$(KEY)
+WHEEL := build/check
+# Safe path: the checkout is not on sys.path by accident; what is imported is what is installed (editable, or the wheel).
+PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest
+
+.PHONY: help install demo test check lint wheel bench conformance faults clean
+
+help:
+	@echo 'make install      a virtual environment in .venv, with the versions of constraints.txt'
+	@echo 'make demo         draws an hour of video and answers a three-hop question over MCP (SEED=n)'
+	@echo 'make demo VIDEO=/path/to/file QUESTION="..."   the evidence for your question in your own file'
+	@echo 'make test         all tests (PYTEST_ARGS="tests/memory -x" narrows them)'
+	@echo 'make check        format, lint, types, import contracts, and all tests on the built wheel'
+	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+		echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one that is, as in make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --disable-pip-version-check -q -c constraints.txt hatchling editables
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@rm -f $(VENV)/.installed-*
+	@touch $(STAMP)
+
+# VIDEO and QUESTION reach the shell through the environment: any quote in them is only a character.
+demo: $(STAMP)
+ifeq ($(origin VIDEO),undefined)
+	@$(PY) -m agent_tools demo --seed $(SEED)
+else
+	@VIDEO="$$VIDEO" QUESTION="$$QUESTION" $(PY) -m agent_tools demo --video "$$VIDEO" --question "$$QUESTION"
+endif
+
+test: $(STAMP)
+	$(PYTEST) $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	PYTHONPATH=. $(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+# The wheel, alone in an environment of its own; its dependencies are those of .venv, seen through a .pth file
+# (a .pth file's folder is not searched for further .pth files, so the editable checkout stays unseen).
+wheel: $(STAMP)
+	rm -rf $(WHEEL)
+	$(PY) -m build --no-isolation --outdir $(WHEEL)/dist .
+	$(PY) -m venv --without-pip $(WHEEL)/venv
+	$(PY) -m pip --python $(WHEEL)/venv/bin/python install --disable-pip-version-check -q --no-index --no-deps $(WHEEL)/dist/*.whl
+	$(PY) -c 'import pathlib, sysconfig; s = pathlib.Path(sysconfig.get_path("purelib")); \
+		v = pathlib.Path("$(WHEEL)/venv"); (v / s.relative_to(pathlib.Path("$(VENV)").absolute()) / "dependencies.pth").write_text(f"{s}\n")'
+
+check: lint wheel
+	$(MAKE) test PY=$(WHEEL)/venv/bin/python
+
+bench: $(STAMP)
+	@test -f tests/bench/__main__.py || { echo 'make bench: tests/bench is not in this checkout' >&2; exit 1; }
+	$(PY) -m tests.bench $(BENCH_ARGS)
+
+conformance: $(STAMP)
+	@test -f tests/conformance/__main__.py || { echo 'make conformance: tests/conformance is not in this checkout' >&2; exit 1; }
+	$(PY) -m tests.conformance
+
+faults: $(STAMP)
+	@test -f tests/faults/__main__.py || { echo 'make faults: tests/faults is not in this checkout' >&2; exit 1; }
+	$(PY) -m tests.faults
+
+clean:
+	rm -rf $(VENV) build dist

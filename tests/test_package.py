@@ -1,0 +1,105 @@
+"""The package as it is installed: what it holds, what it imports, what it pins."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+
+import agent_tools
+
+ROOT = Path(__file__).parents[1]
+ON_WHEEL = Path(sys.prefix).parts[-3:] == ("build", "check", "venv")  # as `make check` runs the tests
+PROMPTS = sorted((ROOT / "prompts").glob("*.md"))
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Names of the modules a fresh interpreter holds after `statement`."""
+    code = f"{statement}; import sys; sys.stdout.write(' '.join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def project() -> dict[str, object]:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert isinstance(table, dict)
+    return table
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    assert not loaded_after("import agent_tools") & {"torch", "numpy", "av", "mcp", "transformers", "apsw", "pydantic"}
+
+
+def test_tests_run_on_the_package_of_their_own_environment() -> None:
+    package = Path(agent_tools.__file__)
+    assert package.is_relative_to(sys.prefix) == ON_WHEEL, f"{package} was imported by {sys.executable}"
+
+
+def test_version_is_written_once() -> None:
+    assert importlib.metadata.version("agent-tools-video") == agent_tools.__version__
+
+
+def test_both_ways_to_start_are_declared() -> None:
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="agent-tools")
+    assert script.value == "agent_tools.cli:main"
+
+
+def test_every_dependency_is_pinned() -> None:
+    table = project()
+    declared = list(table["dependencies"]) + list(table["optional-dependencies"]["dev"])  # type: ignore[call-overload, index]
+    pinned = {normal(line.partition("==")[0]) for line in constraint_lines()}
+    names = {normal(re.match(r"[A-Za-z0-9._-]+", entry)[0]) for entry in declared}  # type: ignore[index]
+    assert names <= pinned
+
+
+def constraint_lines() -> list[str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_constraints_hold_names_and_plain_versions_only() -> None:
+    """No index, hash, path, marker or local build suffix: they would tie the file to one machine."""
+    odd = [line for line in constraint_lines() if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line)]
+    assert odd == []
+    assert "torch==2.13.0" in constraint_lines()
+
+
+def test_license_is_apache_in_full() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert "APPENDIX" in text
+
+
+@pytest.mark.skipif(not ON_WHEEL, reason="only the wheel carries the prompts inside the package")
+def test_prompts_travel_inside_the_wheel() -> None:
+    inside = {item.name for item in files("agent_tools").joinpath("prompts").iterdir()}
+    assert inside == {path.name for path in PROMPTS}
+
+
+@pytest.mark.parametrize("path", PROMPTS, ids=lambda path: path.stem)
+def test_prompt_says_its_name_and_uses_each_argument(path: Path) -> None:
+    _, head, body = path.read_text(encoding="utf-8").split("---\n", 2)
+    front = yaml.safe_load(head)
+    assert front["name"] == path.stem
+    assert front["description"]
+    named = {argument["name"] for argument in front["arguments"]}
+    assert named == set(re.findall(r"\{\{(\w+)\}\}", body))
+
+
+@pytest.mark.parametrize("target", ["install", "demo", "test", "check", "bench", "conformance", "faults"])
+def test_make_help_names_each_target(target: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    printed = "\n".join(line for line in makefile.splitlines() if "@echo" in line)
+    assert target in printed
