@@ -21,9 +21,7 @@ def redundancy(features: TensorLike, window: int = 16) -> Tensor:
     was interrupted on a window's border and resumed gives the same numbers to the last bit.
     Raises: ShapeError, InvalidArgument (see prune_frames); TokenBudgetError: window is below 1.
     """
-    if window < 1:
-        raise TokenBudgetError(f"window is {window}; a window holds at least 1 frame.")
-    rows = checked(features, "T D", "features")
+    rows = _frames(features, window)
     scores = torch.zeros(len(rows), dtype=torch.float64)
     for start in range(0, len(rows), window):
         unit = unit_rows(rows[start : start + window])
@@ -62,7 +60,7 @@ def representatives(kept: TensorLike, T: int, features: TensorLike, window: int 
         T: number of frames, as in features (T, D).
     Raises: ShapeError: features is not (T, D), or kept lies outside it. TokenBudgetError: a window keeps no frame.
     """
-    rows = checked(features, "T D", "features")
+    rows = _frames(features, window)
     chosen = torch.tensor(sorted({int(index) for index in checked(kept, "K", "kept")}), dtype=torch.long)
     if len(rows) != T:
         raise ShapeError(f"features holds {len(rows)} frames, T is {T}; they must be the same frames.")
@@ -80,3 +78,9 @@ def representatives(kept: TensorLike, T: int, features: TensorLike, window: int 
         stands[start:stop] = mine[(unit @ unit[mine - start].T).argmax(dim=1).cpu()]
         stands[mine] = mine
     return stands
+
+
+def _frames(features: TensorLike, window: int) -> Tensor:
+    if window < 1:
+        raise TokenBudgetError(f"window is {window}; a window holds at least 1 frame.")
+    return checked(features, "T D", "features")
