@@ -47,7 +47,7 @@ FAMILIES = {
         ),
         ImageCost(
             "gemini",
-            "https://ai.google.dev/gemini-api/docs/media-resolution",
+            "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-understanding",
             "2026-11-20",
             "At most 1120 tokens at the default media resolution of Gemini 3, whatever the size; Gemini 2 took 258 per "
             "tile of 768 px.",
