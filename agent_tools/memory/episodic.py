@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agent_tools.errors import InvalidArgument, ShapeError
+from agent_tools.memory.chunks import chunk_scores
 from agent_tools.memory.recurrence import contextualise
 from agent_tools.timeline import Span
 
@@ -109,14 +110,18 @@ class InMemoryMemoryStore:
         """The k nearest memories; see MemoryStore.retrieve."""
         if query.ndim != 1 or k < 0:
             raise ShapeError(f"query {tuple(query.shape)}, k {k}: one vector (D,) and k of 0 or more are needed")
-        near = F.normalize(query.detach().double(), dim=0)
-        found = [
-            ScoredMemory(video_id, memory, score_of(near, memory.vectors), context)
+        comparable = [
+            (video_id, memory, context)
             for video_id, kept in self._videos.items()
             for memory, context in kept.values()
             if memory.vectors.shape[1] == len(query) and len(memory.vectors) and producer in ("", memory.producer)
         ]
-        return sorted(found, key=lambda hit: (-hit.score, hit.video_id, hit.memory.start_s, hit.memory.key))[:k]
+        if not comparable:
+            return []
+        near = F.normalize(query.detach().double(), dim=0)
+        scores = chunk_scores(near, [memory.vectors for _, memory, _ in comparable]).tolist()
+        hits = [ScoredMemory(v, memory, score, ctx) for (v, memory, ctx), score in zip(comparable, scores, strict=True)]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.memory.start_s, hit.memory.key))[:k]
 
 
 def in_writing_order(memories: Iterable[Memory]) -> list[Memory]:
@@ -134,8 +139,3 @@ def bank_before(chunk: Memory, kept: Iterable[Memory]) -> Tensor:
     if odd := next((m for m in past if m.vectors.shape[1] != width), None):
         raise ShapeError(f"{chunk.producer} wrote chunks {odd.vectors.shape[1]} wide before, now {width}: reindex them")
     return torch.cat([chunk.vectors[:0], *(m.vectors for m in in_writing_order(past))])
-
-
-def score_of(unit_query: Tensor, vectors: Tensor) -> float:
-    """The greatest cosine of a query of length 1, (D,) float64, and the rows (m, D); a zero row scores 0."""
-    return float((F.normalize(vectors.double(), dim=1) @ unit_query).max())

@@ -1,0 +1,63 @@
+"""Forgetting: which frames and which of their tokens stay in the decayed view.
+
+Source: Hour-LLaVA, Sec. 3 (spatial and temporal forgetting).
+Knows counts and indexes. Knows no pixels and no tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agent_tools.errors import TokenBudgetError
+
+_MIN_FRAMES = 128  # shorter videos are stretched to this many before forgetting
+_TEMPORAL = 4  # one frame in four stays
+
+
+@dataclass(frozen=True, eq=False)
+class Forgotten:
+    """What is left after forgetting, as int64 indexes into what was there."""
+
+    frame: Tensor  # (K,) source frames kept, never decreasing, the last one always among them
+    token: Tensor  # (K, keep_tokens) tokens kept of each, increasing
+    position: Tensor  # (K * (keep_tokens + 1),) their rows in the repository, each frame's newline token last
+
+
+def forget(
+    frames: int, tokens_per_frame: int = 64, keep_tokens: int = 16, max_frames: int = 512, seed: int = 0
+) -> Forgotten:
+    """Keep one frame in four, at most `max_frames`, evenly spread, and of each a random `keep_tokens` and the newline.
+
+    600 frames leave 150 x 17 = 2,550 tokens, 3600 leave 512 x 17 = 8,704. Fewer than 128 frames are first repeated,
+    evenly, to 128, so 32 are kept; a frame kept twice is drawn twice. Source: Hour-LLaVA, Sec. 3 and its released code.
+    Differs: the draw is seeded (theirs is not, even at inference); the even spread is exact in integers and ends at
+    the last frame (theirs may append it and give one frame more); repeated frames share their source's positions,
+    because our repository holds each frame once.
+
+    Args:
+        frames: frames of the video, at least 1.
+        tokens_per_frame: tokens of a frame in the repository, without the newline token that follows them.
+    Raises: TokenBudgetError: no frames, no room, or more tokens to keep than a frame has.
+    """
+    if frames < 1 or max_frames < 1 or not 1 <= keep_tokens <= tokens_per_frame:
+        raise TokenBudgetError(
+            f"{frames} frames, max_frames {max_frames}, {keep_tokens} of {tokens_per_frame} tokens: "
+            "at least 1 of each, and no more tokens kept than a frame has"
+        )
+    stretched = max(frames, _MIN_FRAMES)
+    kept = _spread(stretched, min(max_frames, stretched // _TEMPORAL))
+    frame = _spread(frames, stretched)[kept]  # (K,)
+    draw = torch.rand(len(frame), tokens_per_frame, generator=torch.Generator().manual_seed(seed))
+    token = draw.argsort(dim=1)[:, :keep_tokens].sort(dim=1).values  # (K, keep_tokens)
+    newline = torch.full((len(frame), 1), tokens_per_frame)
+    position = frame[:, None] * (tokens_per_frame + 1) + torch.cat([token, newline], dim=1)
+    return Forgotten(frame, token, position.flatten())
+
+
+def _spread(total: int, count: int) -> Tensor:
+    """`count` indexes of 0..total-1, evenly spread from the first to the last; a single one is the last."""
+    if count == 1:
+        return torch.tensor([total - 1])
+    return torch.arange(count) * (total - 1) // (count - 1)

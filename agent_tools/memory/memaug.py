@@ -1,0 +1,188 @@
+"""MemAug: the decayed view of a video reads the full repository, led by the question.
+
+Source: Hour-LLaVA, Sec. 3 (MemAug) and its released code. Four blocks after each other, post-norm: self-attention over
+the decayed tokens and the question together, cross-attention into the repository, MLP. Knows tensors and positions.
+Knows nothing of frames, encoders or language models."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from agent_tools.errors import ShapeError
+
+_ROPE_BASE = 10_000.0
+
+
+class MemAug(nn.Module):
+    """Transformer that gives decayed tokens back what the repository knows about the question.
+
+    Args:
+        dim: width C of all tokens.
+        depth: blocks; 4 in the paper (1, 2, 4, 8 differ by 0.6 points there).
+        heads, kv_heads: attention heads and, for grouped queries, heads of keys and values. The original copies both
+            from its language model; here the default is the most heads, up to 8, that are 8 or more wide.
+        mlp_ratio: hidden width of the MLP over dim.
+        analogue: no parameters at all; see training_free.
+    Raises: ShapeError: heads do not divide dim, kv_heads not heads, or a head is too narrow to be turned.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        depth: int = 4,
+        heads: int | None = None,
+        kv_heads: int | None = None,
+        mlp_ratio: int = 4,
+        analogue: bool = False,
+    ) -> None:
+        super().__init__()
+        self.dim, self.analogue = dim, analogue
+        heads = heads or max((h for h in (2, 4, 8) if dim % h == 0 and dim // h >= 8), default=1)
+        kv_heads = kv_heads or heads
+        if dim % heads or heads % kv_heads or (dim // heads < 4 and not analogue):
+            raise ShapeError(
+                f"dim {dim}, heads {heads}, kv_heads {kv_heads}: each divides the one before, heads 4 wide"
+            )
+        self.blocks = nn.ModuleList(_Block(dim, heads, kv_heads, mlp_ratio, analogue) for _ in range(depth))
+
+    @classmethod
+    def training_free(cls, dim: int) -> MemAug:
+        """The retrieval analogue of MemAug: the same read with nothing learnt, for encoders nobody trained it with.
+
+        Identity projections, one head, scale 1/sqrt(C), residual then layer norm without weights, no MLP, 4 blocks;
+        positions are taken and ignored. It is not Hour-LLaVA's MemAug and must not be reported as such.
+
+        What makes the read follow the question is the softmax of 1/sqrt(C) alone, so lengths matter: repository and
+        question rows of length about sqrt(C), and a decayed view well below it. Where the decayed rows are as
+        long as the question, each attends to itself and the question is hardly heard.
+        """
+        return cls(dim, heads=1, analogue=True)
+
+    def forward(
+        self,
+        decayed: Tensor,
+        question: Tensor,
+        repository: Tensor,
+        *,
+        positions: Tensor | None = None,
+        repository_positions: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Decayed tokens after the read.
+
+        The question is in the query stream, beside the decayed tokens; keys and values of the read are the repository
+        alone. A token with a position is turned by RoPE over half of the head width, one without is not, which equals
+        position 0. Differs from the released code, which shifts the query side by the length of the text before the
+        video while keys start at 0: here one source index means one angle on both sides.
+
+        Args:
+            decayed: (B, N, C), as forget leaves it.
+            question: (B, Q, C), Q may be 0.
+            repository: (B, M, C), M may be 0.
+            positions: row of each decayed token in the repository, (N,) or (B, N).
+            repository_positions: of each repository token, (M,) or (B, M).
+            mask: (M,) or (B, M) bool, True where the token is real. The others have a weight of exactly zero, whatever
+                they hold; a video with no real token reads nothing.
+        Returns: (B, N, C).
+        Raises: ShapeError: a shape other than these.
+        """
+        _check(self.dim, decayed=decayed, question=question, repository=repository)
+        batch, count = decayed.shape[:2]
+        turn = _rows(positions, batch, count, "positions")
+        turn = None if turn is None else F.pad(turn, (0, question.shape[1]))
+        far = _rows(repository_positions, batch, repository.shape[1], "repository_positions")
+        real = _rows(mask, batch, repository.shape[1], "mask")
+        if real is not None:
+            repository = repository.masked_fill(~real.bool()[..., None], 0)  # zero times NaN would not be zero
+        stream = torch.cat([decayed, question], dim=1)  # (B, N+Q, C)
+        for block in self.blocks:
+            stream = block(stream, repository, turn, far, real)
+        return stream[:, :count]
+
+    def extra_repr(self) -> str:
+        return "retrieval analogue, nothing learnt" if self.analogue else ""
+
+
+class _Block(nn.Module):
+    """Self-attention, cross-attention, MLP, each added to its input and then normalised."""
+
+    def __init__(self, dim: int, heads: int, kv_heads: int, mlp_ratio: int, analogue: bool) -> None:
+        super().__init__()
+        self.look_around = _Attention(dim, heads, kv_heads, analogue)
+        self.look_back = _Attention(dim, heads, kv_heads, analogue)
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(dim, elementwise_affine=not analogue) for _ in range(2 if analogue else 3)
+        )
+        self.mlp = (
+            None
+            if analogue
+            else nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim))
+        )
+
+    def forward(
+        self, stream: Tensor, repository: Tensor, turn: Tensor | None, far: Tensor | None, real: Tensor | None
+    ) -> Tensor:
+        stream = self.norms[0](stream + self.look_around(stream, stream, turn, turn, None))
+        stream = self.norms[1](stream + self.look_back(stream, repository, turn, far, real))
+        return stream if self.mlp is None else self.norms[2](stream + self.mlp(stream))
+
+
+class _Attention(nn.Module):
+    """Grouped-query attention of one stream into another; the analogue takes both as they are."""
+
+    def __init__(self, dim: int, heads: int, kv_heads: int, analogue: bool) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.width, self.analogue = heads, kv_heads, dim // heads, analogue
+        kv_dim = kv_heads * self.width
+        self.query = nn.Identity() if analogue else nn.Linear(dim, dim)
+        self.key = nn.Identity() if analogue else nn.Linear(dim, kv_dim)
+        self.value = nn.Identity() if analogue else nn.Linear(dim, kv_dim)
+        self.out = nn.Identity() if analogue else nn.Linear(dim, dim)
+
+    def forward(
+        self, stream: Tensor, other: Tensor, turn: Tensor | None, far: Tensor | None, real: Tensor | None
+    ) -> Tensor:
+        if not other.shape[1]:
+            return torch.zeros_like(stream)
+        query = self.query(stream).unflatten(2, (self.heads, self.width)).transpose(1, 2)  # (B, H, N, W)
+        key = self.key(other).unflatten(2, (self.kv_heads, self.width)).transpose(1, 2)
+        value = self.value(other).unflatten(2, (self.kv_heads, self.width)).transpose(1, 2)
+        if not self.analogue:
+            query, key = _turned(query, turn), _turned(key, far)
+        allowed, none_real = None, None
+        if real is not None:
+            none_real = ~real.bool().any(dim=1)  # (B,)
+            allowed = (real.bool() | none_real[:, None])[:, None, None, :]  # a softmax over nothing is NaN
+        read = F.scaled_dot_product_attention(query, key, value, allowed, enable_gqa=self.heads != self.kv_heads)
+        out: Tensor = self.out(read.transpose(1, 2).flatten(2))  # (B, N, C)
+        return out if none_real is None else out.masked_fill(none_real[:, None, None], 0)
+
+
+def _turned(heads: Tensor, positions: Tensor | None) -> Tensor:
+    """RoPE (B, H, N, W) by positions (B, N), over the first half of W; the other half carries content alone."""
+    if positions is None:
+        return heads
+    pairs = heads.shape[-1] // 4
+    speed = _ROPE_BASE ** (-torch.arange(pairs, dtype=torch.float64, device=heads.device) / pairs)
+    angle = positions.double()[:, None, :, None] * speed  # float64: an hour has positions up to 234,000
+    cos, sin = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
+    a, b, rest = heads[..., :pairs], heads[..., pairs : 2 * pairs], heads[..., 2 * pairs :]
+    return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], dim=-1)
+
+
+def _rows(given: Tensor | None, batch: int, count: int, name: str) -> Tensor | None:
+    """A value per token as (B, count)."""
+    if given is None or given.shape == (batch, count):
+        return given
+    if given.shape != (count,):
+        raise ShapeError(f"{name} of shape {tuple(given.shape)}: ({count},) or ({batch}, {count}) is needed")
+    return given.expand(batch, count)
+
+
+def _check(dim: int, **streams: Tensor) -> None:
+    batches = {len(tokens) for tokens in streams.values()}
+    if len(batches) != 1 or any(tokens.ndim != 3 or tokens.shape[2] != dim for tokens in streams.values()):
+        shapes = ", ".join(f"{name} {tuple(tokens.shape)}" for name, tokens in streams.items())
+        raise ShapeError(f"{shapes}: each must be (B, N, {dim}) with one B")
