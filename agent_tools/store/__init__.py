@@ -1,0 +1,28 @@
+"""The store: one SQLite file per home, shared by every server, worker and command; and the token file.
+
+The only place with SQL. Knows rows, words, vectors and leases. Knows nothing of media, models, ranking or MCP.
+Importing it loads neither NumPy nor torch nor sqlite-vec: they come with the first vector."""
+
+from agent_tools.store.entries import Entry, EntryIn
+from agent_tools.store.episodes import Episode
+from agent_tools.store.frames import FrameRow
+from agent_tools.store.jobs import Job
+from agent_tools.store.notes import Note
+from agent_tools.store.search import WordHit
+from agent_tools.store.store import Store
+from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow
+
+__all__ = [
+    "ChannelRow",
+    "Entry",
+    "EntryIn",
+    "Episode",
+    "FrameRow",
+    "Gap",
+    "Job",
+    "Note",
+    "Source",
+    "Store",
+    "VideoRow",
+    "WordHit",
+]

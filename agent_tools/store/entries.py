@@ -1,0 +1,147 @@
+"""Entries: what a channel says of a span, one row per cue, on-screen state, speech segment, caption or note.
+
+Knows rows and keeps the word index in step with them. Knows nothing of how entries are made or ranked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import apsw
+
+from agent_tools.store.part import Part, json_list, milliseconds, storable, to_json
+from agent_tools.store.vectors import drop_vectors
+from agent_tools.store.words import columns
+
+
+@dataclass(frozen=True)
+class EntryIn:
+    """An entry to store; its text is clean already (untrusted.clean)."""
+
+    start_s: float
+    end_s: float
+    text: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)) or self.end_s < self.start_s:
+            raise ValueError(
+                f"{self.start_s}-{self.end_s} is not a span: both ends finite, the end not before the start"
+            )
+
+
+@dataclass(frozen=True)
+class Entry:
+    id: int
+    video_id: str
+    channel: str
+    producer: str
+    start_s: float
+    end_s: float
+    text: str
+    extra: dict[str, Any]
+
+
+class Entries(Part):
+    def add_entries(self, video_id: str, channel: str, producer: str, entries: Iterable[EntryIn]) -> list[int]:
+        """Store entries and make their words findable, in one transaction; one that is there already is not added.
+
+        Returns: their ids in input order. Raises: VideoNotFound."""
+        with self.db.write() as c:
+            return [insert_entry(c, video_id, channel, producer, entry) for entry in entries]
+
+    def entries(
+        self,
+        video_id: str,
+        *,
+        channels: Collection[str] | None = None,
+        start_s: float = 0.0,
+        end_s: float = math.inf,
+    ) -> list[Entry]:
+        """Those that overlap [start_s, end_s), in time order; an instant overlaps where it lies inside."""
+        with self.db.read() as c:
+            rows = c.execute(
+                """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra FROM entries e
+                   WHERE e.video_id=?1 AND e.start_s < ?2 AND (e.end_s > ?3 OR e.start_s >= ?3)
+                   AND (?4 IS NULL OR e.channel IN (SELECT value FROM json_each(?4)))
+                   ORDER BY e.start_s, e.end_s, e.id""",
+                (video_id, end_s, start_s, None if channels is None else json_list(channels)),
+            )
+            return [entry_of(row) for row in rows]
+
+    def entries_by_id(self, ids: Iterable[int]) -> list[Entry]:
+        """In the order asked for; ids that are not there (any more) are left out."""
+        ids = list(ids)
+        with self.db.read() as c:
+            rows = c.execute(
+                """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra
+                   FROM entries e WHERE e.id IN (SELECT value FROM json_each(?))""",
+                (json_list(ids),),
+            )
+            found = {row[0]: entry_of(row) for row in rows}
+        return [found[number] for number in ids if number in found]
+
+    def delete_entries(self, video_id: str, channel: str, producer: str | None = None) -> None:
+        """Take away a channel's entries with their words and vectors; those of one producer, or of all."""
+        with self.db.write() as c:
+            rows = c.execute(
+                "SELECT id FROM entries WHERE video_id=?1 AND channel=?2 AND (?3 IS NULL OR producer=?3)",
+                (video_id, channel, producer),
+            )
+            self.remove_entries(c, video_id, [row[0] for row in rows])
+
+    def remove_entries(self, c: apsw.Connection, video_id: str, ids: list[int]) -> None:
+        """Inside a transaction: entries, their words and their vectors."""
+        drop_vectors(self.db, c, "text", video_id, ids)
+        c.executemany("DELETE FROM words WHERE rowid=?", [(number,) for number in ids])
+        c.executemany("DELETE FROM entries WHERE id=?", [(number,) for number in ids])
+
+    def pending_text(self, video_id: str, space: str, limit: int = 256) -> list[Entry]:
+        """The first entries, by id, that have no vector in that space yet."""
+        with self.db.read() as c:
+            rows = c.execute(
+                """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra FROM entries e
+                   WHERE e.video_id=?1 AND NOT EXISTS (SELECT 1 FROM vector_rows r WHERE r.video_id=?1 AND r.id=e.id
+                       AND r.space=(SELECT n FROM spaces WHERE name=?2))
+                   ORDER BY e.id LIMIT ?3""",
+                (video_id, space, limit),
+            )
+            return [entry_of(row) for row in rows]
+
+
+def insert_entry(c: apsw.Connection, video_id: str, channel: str, producer: str, entry: EntryIn) -> int:
+    """Inside a transaction: the id of the entry, new or there before."""
+    text = storable(entry.text)
+    key = (
+        video_id,
+        channel,
+        producer,
+        milliseconds(entry.start_s),
+        milliseconds(entry.end_s),
+        hashlib.blake2b(text.encode(), digest_size=16).digest(),
+    )
+    row = c.execute(
+        """SELECT id FROM entries
+           WHERE video_id=? AND channel=? AND producer=? AND start_ms=? AND end_ms=? AND digest=?""",
+        key,
+    ).fetchone()
+    if row is not None:
+        return int(row[0])
+    c.execute(
+        """INSERT INTO entries(video_id, channel, producer, start_ms, end_ms, digest, start_s, end_s, text, extra)
+           VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (*key, entry.start_s, entry.end_s, text, to_json(entry.extra)),
+    )
+    number = c.last_insert_rowid()
+    c.execute("INSERT INTO words(rowid, spaced, cjk) VALUES(?, ?, ?)", (number, *columns(text)))
+    return number
+
+
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    values = list(row)
+    values[7] = json.loads(row[7])
+    return Entry(*values)

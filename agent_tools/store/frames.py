@@ -1,0 +1,73 @@
+"""The sampled frames of a video: when each was shown, which kept frame stands for it, and the pictures kept.
+
+Knows times and JPEG bytes. Knows nothing of how frames are chosen or drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent_tools.store.part import Part
+
+
+@dataclass(frozen=True)
+class FrameRow:
+    """Frame k of a video's sampling grid."""
+
+    video_id: str
+    k: int
+    time_s: float
+    stands_for: int  # k of the kept frame that stands for it; its own where it is kept
+    kept: bool
+
+
+class Frames(Part):
+    def add_frames(self, video_id: str, rows: Iterable[FrameRow], jpegs: Mapping[int, bytes]) -> None:
+        """Store frames and the pictures of some, by k; what is there already is replaced. Raises: VideoNotFound."""
+        with self.db.write() as c:
+            c.executemany(
+                """INSERT INTO frames(video_id, k, time_s, stands_for, kept) VALUES(?, ?, ?, ?, ?)
+                   ON CONFLICT(video_id, k) DO UPDATE SET time_s=excluded.time_s, stands_for=excluded.stands_for,
+                   kept=excluded.kept""",
+                [(video_id, row.k, row.time_s, row.stands_for, row.kept) for row in rows],
+            )
+            c.executemany(
+                """INSERT INTO jpegs(video_id, k, jpeg) VALUES(?, ?, ?)
+                   ON CONFLICT(video_id, k) DO UPDATE SET jpeg=excluded.jpeg""",
+                [(video_id, k, jpeg) for k, jpeg in jpegs.items()],
+            )
+
+    def frames(
+        self, video_id: str, start_s: float = 0.0, end_s: float = math.inf, kept_only: bool = False
+    ) -> list[FrameRow]:
+        """Those with start_s <= time < end_s, in time order."""
+        with self.db.read() as c:
+            rows = c.execute(
+                """SELECT video_id, k, time_s, stands_for, kept FROM frames
+                   WHERE video_id=? AND time_s >= ? AND time_s < ? AND kept >= ? ORDER BY k""",
+                (video_id, start_s, end_s, int(kept_only)),
+            )
+            return [_frame(row) for row in rows]
+
+    def frame_jpeg(self, video_id: str, k: int) -> bytes | None:
+        with self.db.read() as c:
+            row = c.execute("SELECT jpeg FROM jpegs WHERE video_id=? AND k=?", (video_id, k)).fetchone()
+            return None if row is None else bytes(row[0])
+
+    def nearest_kept(self, video_id: str, time_s: float) -> FrameRow | None:
+        """The kept frame nearest in time; of two as near, the earlier."""
+        with self.db.read() as c:
+            row = c.execute(
+                """SELECT video_id, k, time_s, stands_for, kept FROM frames WHERE video_id=? AND kept
+                   ORDER BY abs(time_s - ?), k LIMIT 1""",
+                (video_id, time_s),
+            ).fetchone()
+            return None if row is None else _frame(row)
+
+
+def _frame(row: tuple[Any, ...]) -> FrameRow:
+    values = list(row)
+    values[4] = bool(row[4])
+    return FrameRow(*values)

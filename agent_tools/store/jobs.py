@@ -1,0 +1,195 @@
+"""Ingest jobs and the leases on them.
+
+Knows who holds which job until when. Knows nothing of what a job does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import apsw
+
+from agent_tools.errors import StoreError
+from agent_tools.store.part import Part, storable, to_json
+
+Order = Literal["go", "stop", "lost"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work to do on one video. At most one job of a video is open (queued or running)."""
+
+    id: int
+    video_id: str
+    state: str
+    channels: tuple[str, ...]
+    profile: str
+    settings: dict[str, Any]
+    progress: float
+    eta_s: float | None
+    message: str
+    error: str | None
+    worker: str | None
+    pid: int | None
+    lease_until: float
+    stop_requested: bool
+    attempts: int
+    created_at: float
+    updated_at: float
+
+
+_JOB = """SELECT id, video_id, state, channels, profile, settings, progress, eta_s, message, error, worker, pid,
+    lease_until, stop_requested, attempts, created_at, updated_at FROM jobs"""
+
+
+class Jobs(Part):
+    def enqueue(self, video_id: str, channels: Iterable[str], profile: str, settings: dict[str, Any]) -> Job:
+        """Ask for channels of a video. An open job takes them in (keeping its profile and settings) and is returned;
+        a stop asked for before is taken back. Raises: VideoNotFound."""
+        with self.db.write() as c:
+            row = c.execute(
+                "SELECT id, channels FROM jobs WHERE video_id=? AND state IN ('queued', 'running')", (video_id,)
+            ).fetchone()
+            now = self.now()
+            if row is None:
+                c.execute(
+                    """INSERT INTO jobs(video_id, state, channels, profile, settings, created_at, updated_at)
+                       VALUES(?, 'queued', ?, ?, ?, ?, ?)""",
+                    (video_id, to_json(list(dict.fromkeys(channels))), profile, to_json(settings), now, now),
+                )
+                return _one(c, c.last_insert_rowid())
+            united = list(dict.fromkeys([*json.loads(row[1]), *channels]))
+            c.execute(
+                "UPDATE jobs SET channels=?, stop_requested=0, updated_at=? WHERE id=?", (to_json(united), now, row[0])
+            )
+            return _one(c, row[0])
+
+    def claim(self, worker: str, pid: int, lease_s: float = 30.0) -> Job | None:
+        """Take the oldest job that is queued, or whose holder let its lease run out; never one that another holds."""
+        with self.db.write() as c:
+            now = self.now()
+            c.execute(
+                """UPDATE jobs SET state='stopped', updated_at=?
+                   WHERE state='running' AND stop_requested AND lease_until <= ?""",
+                (now, now),
+            )
+            row = c.execute(
+                """SELECT id FROM jobs WHERE state='queued' OR (state='running' AND lease_until <= ?)
+                   ORDER BY created_at, id LIMIT 1""",
+                (now,),
+            ).fetchone()
+            if row is None:
+                return None
+            c.execute(
+                """UPDATE jobs SET state='running', worker=?, pid=?, lease_until=?, attempts=attempts + 1,
+                   claimed=channels, error=NULL, updated_at=? WHERE id=?""",
+                (worker, pid, now + lease_s, now, row[0]),
+            )
+            return _one(c, row[0])
+
+    def beat(
+        self,
+        job_id: int,
+        worker: str,
+        *,
+        progress: float | None = None,
+        eta_s: float | None = None,
+        message: str | None = None,
+        lease_s: float = 30.0,
+    ) -> Order:
+        """Renew the lease and report; what is None stays as it was.
+
+        Returns: "go"; "stop": someone asked for it, so finish with state "stopped"; "lost": another worker has the job
+        or it is gone, so end without writing."""
+        with self.db.write() as c:
+            now = self.now()
+            row = c.execute(
+                """UPDATE jobs SET lease_until=?, progress=coalesce(?, progress), eta_s=coalesce(?, eta_s),
+                   message=coalesce(?, message), updated_at=? WHERE id=? AND worker=? AND state='running'
+                   RETURNING stop_requested""",
+                (
+                    now + lease_s,
+                    None if progress is None else min(1.0, max(0.0, progress)),
+                    eta_s,
+                    None if message is None else storable(message),
+                    now,
+                    job_id,
+                    worker,
+                ),
+            ).fetchone()
+        if row is None:
+            return "lost"
+        return "stop" if row[0] else "go"
+
+    def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
+        """End a job this worker holds; does nothing where the lease was lost.
+
+        Channels that were asked for after the claim are not done with it: the job is queued again for all of them
+        (those that are done cost nothing the second time), so nothing is reported done that is not."""
+        if state not in ("done", "failed", "stopped"):
+            raise ValueError(f"{state!r} is no end of a job: done, failed or stopped")
+        with self.db.write() as c:
+            row = c.execute(
+                "SELECT channels, claimed FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker)
+            ).fetchone()
+            if row is None:
+                return
+            if state == "done" and set(json.loads(row[0])) - set(json.loads(row[1])):
+                c.execute(
+                    """UPDATE jobs SET state='queued', worker=NULL, pid=NULL, lease_until=0, attempts=0, eta_s=NULL,
+                       updated_at=? WHERE id=?""",
+                    (self.now(), job_id),
+                )
+                return
+            c.execute(
+                """UPDATE jobs SET state=?, error=?, progress=CASE ? WHEN 'done' THEN 1 ELSE progress END, eta_s=NULL,
+                   lease_until=0, updated_at=? WHERE id=?""",
+                (state, None if error is None else storable(error), state, self.now(), job_id),
+            )
+
+    def request_stop(self, video_id: str) -> bool:
+        """Stop the video's open job: now where nobody holds it, else at its worker's next beat. False: none open."""
+        with self.db.write() as c:
+            now = self.now()
+            c.execute(
+                """UPDATE jobs SET stop_requested=1, updated_at=?, state=CASE WHEN state='queued' OR lease_until <= ?
+                   THEN 'stopped' ELSE state END WHERE video_id=? AND state IN ('queued', 'running')""",
+                (now, now, video_id),
+            )
+            return c.changes() > 0
+
+    def job(self, video_id: str) -> Job | None:
+        """The video's newest job, open or not."""
+        with self.db.read() as c:
+            row = c.execute(f"{_JOB} WHERE video_id=? ORDER BY id DESC LIMIT 1", (video_id,)).fetchone()
+            return None if row is None else _job(row)
+
+    def open_jobs(self) -> list[Job]:
+        """Queued and running jobs, oldest first."""
+        with self.db.read() as c:
+            rows = c.execute(f"{_JOB} WHERE state IN ('queued', 'running') ORDER BY created_at, id")
+            return [_job(row) for row in rows]
+
+    def workers_alive(self) -> int:
+        """How many jobs are running under a lease that has not run out."""
+        with self.db.read() as c:
+            return int(
+                c.execute("SELECT count(*) FROM jobs WHERE state='running' AND lease_until > ?", (self.now(),)).get
+            )
+
+
+def _one(c: apsw.Connection, job_id: int) -> Job:
+    row = c.execute(f"{_JOB} WHERE id=?", (job_id,)).fetchone()
+    if row is None:
+        raise StoreError(f"Job {job_id} vanished inside its own transaction. Check the file with `agent-tools doctor`.")
+    return _job(row)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    values = list(row)
+    values[3] = tuple(json.loads(row[3]))
+    values[5] = json.loads(row[5])
+    values[13] = bool(row[13])
+    return Job(*values)

@@ -1,0 +1,122 @@
+"""Notes: what agents wrote about spans. Nothing may ever lose one.
+
+Knows who wrote what where and when, and what it replaced. Knows nothing of principals or sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from agent_tools.errors import NoteNotFound
+from agent_tools.store.entries import Entries, EntryIn, insert_entry
+from agent_tools.store.part import milliseconds, storable
+
+CHANNEL = PRODUCER = "notes"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note; `number` counts from 1 in each video and is never given twice."""
+
+    video_id: str
+    number: int
+    start_s: float
+    end_s: float
+    text: str
+    author: str
+    created_at: float
+    looked_at: bool | None  # whether the author had looked at the span; None: not known
+    replaced_by: int | None
+
+
+_NOTE = """SELECT video_id, number, start_s, end_s, text, author, created_at, looked_at, replaced_by FROM notes"""
+
+
+class Notes(Entries):
+    def add_note(
+        self,
+        video_id: str,
+        start_s: float,
+        end_s: float,
+        text: str,
+        author: str,
+        looked_at: bool | None,
+        replaces: int | None = None,
+    ) -> tuple[Note, bool]:
+        """Keep a note and make it findable; on the disk before this returns.
+
+        The same author's same text on the same span is one note. The one it replaces is kept as history and no longer
+        found.
+
+        Returns: the note, and whether it was there before. Raises: NoteNotFound: none to replace. VideoNotFound."""
+        text, author = storable(text), storable(author)
+        with self.db.write(durable=True) as c:
+            old = None if replaces is None else _note(c, video_id, replaces)
+            if replaces is not None and old is None:
+                raise NoteNotFound(f"Video {video_id} has no note {replaces}. Its notes stand in video://{video_id}.")
+            for row in c.execute(
+                _NOTE + " WHERE video_id=? AND author=? AND text=? AND replaced_by IS NULL", (video_id, author, text)
+            ).fetchall():
+                note = _of(row)
+                if _span(note.start_s, note.end_s) == _span(start_s, end_s):
+                    self._retire(c, old, note.number)
+                    return note, True
+            number = 1 + int(c.execute("SELECT coalesce(max(number), 0) FROM notes WHERE video_id=?", (video_id,)).get)
+            entry = insert_entry(
+                c, video_id, CHANNEL, PRODUCER, EntryIn(start_s, end_s, text, {"note": number, "author": author})
+            )
+            c.execute(
+                """INSERT INTO notes(video_id, number, start_s, end_s, text, author, created_at, looked_at, entry)
+                   VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                (video_id, number, start_s, end_s, text, author, self.now(), looked_at, entry),
+            )
+            self._retire(c, old, number)
+            stored = _note(c, video_id, number)
+            assert stored is not None
+            return stored, False
+
+    def note(self, video_id: str, number: int) -> Note | None:
+        with self.db.read() as c:
+            return _note(c, video_id, number)
+
+    def notes(self, video_id: str, current_only: bool = True) -> list[Note]:
+        """In the order they were written; with current_only, without those that another replaced."""
+        with self.db.read() as c:
+            rows = c.execute(
+                _NOTE + " WHERE video_id=? AND (replaced_by IS NULL OR NOT ?) ORDER BY number", (video_id, current_only)
+            )
+            return [_of(row) for row in rows]
+
+    def count_notes(self, video_id: str) -> int:
+        """All that are kept, replaced ones too."""
+        with self.db.read() as c:
+            return int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
+
+    def _retire(self, c: apsw.Connection, old: Note | None, by: int) -> None:
+        if old is None or old.number == by:
+            return
+        (entry,) = c.execute(
+            "SELECT entry FROM notes WHERE video_id=? AND number=?", (old.video_id, old.number)
+        ).fetchall()[0]
+        c.execute(
+            "UPDATE notes SET replaced_by=?, entry=NULL WHERE video_id=? AND number=?", (by, old.video_id, old.number)
+        )
+        if entry is not None and not c.execute("SELECT count(*) FROM notes WHERE entry=?", (entry,)).get:
+            self.remove_entries(c, old.video_id, [int(entry)])
+
+
+def _span(start_s: float, end_s: float) -> tuple[int, int]:
+    return milliseconds(start_s), milliseconds(end_s)
+
+
+def _note(c: apsw.Connection, video_id: str, number: int) -> Note | None:
+    row = c.execute(_NOTE + " WHERE video_id=? AND number=?", (video_id, number)).fetchone()
+    return None if row is None else _of(row)
+
+
+def _of(row: tuple[Any, ...]) -> Note:
+    values = list(row)
+    values[7] = None if row[7] is None else bool(row[7])
+    return Note(*values)

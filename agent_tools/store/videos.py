@@ -1,0 +1,265 @@
+"""Videos, the files they came from, their channels and gaps.
+
+Knows rows. Knows nothing of files on disk: paths, sizes and times are what the caller saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import astuple, dataclass, field, replace
+from pathlib import PurePath
+from typing import Any
+
+import apsw
+
+from agent_tools.errors import InvalidArgument, VideoNotFound
+from agent_tools.store.part import Part, storable, to_json
+
+
+@dataclass(frozen=True)
+class VideoRow:
+    """A video; what is not known yet is None."""
+
+    id: str
+    title: str
+    size_bytes: int
+    duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    container: str | None = None
+    has_audio: bool | None = None
+    audio_s: float | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    added_at: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that held a video's content when it was last seen."""
+
+    video_id: str
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class ChannelRow:
+    """How far a channel of a video has come, and what made it."""
+
+    video_id: str
+    name: str
+    state: str = "queued"
+    producer: str = ""
+    done_to_s: float = 0.0
+    entries: int = 0
+    language: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A span that could not be read, or not yet; channel "" means all channels."""
+
+    video_id: str
+    channel: str
+    start_s: float
+    end_s: float
+    why: str
+
+
+_VIDEO = """SELECT id, title, size_bytes, duration_s, width, height, fps, container, has_audio, audio_s, metadata,
+    added_at, error FROM videos"""
+_CHANNEL = """SELECT video_id, name, state, producer, done_to_s, entries, language, detail, error, updated_at
+    FROM channels"""
+
+
+class Videos(Part):
+    def add_video(self, video_id: str, title: str, size_bytes: int) -> bool:
+        """Make a video known; True where it is new."""
+        with self.db.write() as c:
+            c.execute(
+                "INSERT INTO videos(id, title, size_bytes, added_at) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO NOTHING",
+                (video_id, storable(title), size_bytes, self.now()),
+            )
+            return c.changes() == 1
+
+    def update_video(self, video_id: str, **fields: Any) -> None:
+        """Set fields of VideoRow, any but `id`.
+
+        Raises: VideoNotFound."""
+        if "id" in fields:
+            raise TypeError("the id of a video is its content; it cannot be set")
+        with self.db.write() as c:
+            row = _video(c, video_id)
+            if row is None:
+                raise VideoNotFound(f"No video {video_id!r}. list_episodes shows the ingested ones.")
+            row = replace(row, **fields)
+            c.execute(
+                """UPDATE videos SET title=?, size_bytes=?, duration_s=?, width=?, height=?, fps=?, container=?,
+                   has_audio=?, audio_s=?, metadata=?, added_at=?, error=? WHERE id=?""",
+                (
+                    storable(row.title),
+                    *astuple(row)[2:10],
+                    to_json(row.metadata),
+                    row.added_at,
+                    None if row.error is None else storable(row.error),
+                    video_id,
+                ),
+            )
+
+    def video(self, video_id: str) -> VideoRow | None:
+        with self.db.read() as c:
+            return _video(c, video_id)
+
+    def videos(self) -> list[VideoRow]:
+        """All of them, in the order they were added."""
+        with self.db.read() as c:
+            return [_video_row(row) for row in c.execute(f"{_VIDEO} ORDER BY n")]
+
+    def find_videos(self, text: str) -> list[VideoRow]:
+        """The videos that `text` may mean: those of the first of these rules that matches any.
+
+        The exact id; the title; a source's file name, with or without suffix; the beginning of an id (4 hex digits or
+        more); of a title; of a file name. Letter case does not count."""
+        wanted = storable(text).strip().casefold()
+        rows = self.videos()
+        if not wanted:
+            return []
+        names: dict[str, list[tuple[str, str]]] = {}
+        for source in self.all_sources():
+            path = PurePath(source.path)
+            names.setdefault(source.video_id, []).append((path.name.casefold(), path.stem.casefold()))
+        rules = (
+            lambda row: row.id == wanted,
+            lambda row: row.title.casefold() == wanted,
+            lambda row: any(wanted in pair for pair in names.get(row.id, [])),
+            lambda row: re.fullmatch("[0-9a-f]{4,}", wanted) is not None and row.id.startswith(wanted),
+            lambda row: row.title.casefold().startswith(wanted),
+            lambda row: any(name.startswith(wanted) for name, _ in names.get(row.id, [])),
+        )
+        for rule in rules:
+            if found := [row for row in rows if rule(row)]:
+                return found
+        return []
+
+    def add_source(self, video_id: str, path: str, size: int, mtime_ns: int, inode: int) -> None:
+        """The file at `path` holds this video now; whatever it held before, it holds no more."""
+        with self.db.write() as c:
+            c.execute(
+                "INSERT OR REPLACE INTO sources(path, video_id, size, mtime_ns, inode) VALUES(?, ?, ?, ?, ?)",
+                (os.fsencode(path), video_id, size, mtime_ns, _signed(inode)),
+            )
+
+    def sources(self, video_id: str) -> list[Source]:
+        with self.db.read() as c:
+            rows = c.execute(
+                "SELECT video_id, path, size, mtime_ns, inode FROM sources WHERE video_id=? ORDER BY path", (video_id,)
+            )
+            return [_source(row) for row in rows]
+
+    def all_sources(self) -> list[Source]:
+        with self.db.read() as c:
+            rows = c.execute("SELECT video_id, path, size, mtime_ns, inode FROM sources ORDER BY path")
+            return [_source(row) for row in rows]
+
+    def known_id(self, path: str, size: int, mtime_ns: int, inode: int) -> str | None:
+        """The id found for this very file before, so that its content need not be read again."""
+        with self.db.read() as c:
+            row = c.execute(
+                "SELECT video_id FROM sources WHERE path=? AND size=? AND mtime_ns=? AND inode=?",
+                (os.fsencode(path), size, mtime_ns, _signed(inode)),
+            ).fetchone()
+            return None if row is None else str(row[0])
+
+    def set_channel(self, video_id: str, name: str, **fields: Any) -> None:
+        """Make a channel or change fields of it. Raises: VideoNotFound."""
+        with self.db.write() as c:
+            row = replace(_channel(c, video_id, name) or ChannelRow(video_id, name), **fields, updated_at=self.now())
+            values = (*astuple(row)[:7], to_json(row.detail), row.error, row.updated_at)
+            c.execute(
+                """INSERT INTO channels(video_id, name, state, producer, done_to_s, entries, language, detail, error,
+                   updated_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                   ON CONFLICT(video_id, name) DO UPDATE SET state=excluded.state, producer=excluded.producer,
+                   done_to_s=excluded.done_to_s, entries=excluded.entries, language=excluded.language,
+                   detail=excluded.detail, error=excluded.error, updated_at=excluded.updated_at""",
+                values,
+            )
+
+    def channel(self, video_id: str, name: str) -> ChannelRow | None:
+        with self.db.read() as c:
+            return _channel(c, video_id, name)
+
+    def channels(self, video_id: str) -> list[ChannelRow]:
+        with self.db.read() as c:
+            rows = c.execute(f"{_CHANNEL} WHERE video_id=? ORDER BY name", (video_id,))
+            return [_channel_row(row) for row in rows]
+
+    def add_gap(self, video_id: str, channel: str, start_s: float, end_s: float, why: str) -> None:
+        """Record a gap; the same gap again changes nothing."""
+        with self.db.write() as c:
+            c.execute(
+                "INSERT INTO gaps(video_id, channel, start_s, end_s, why) VALUES(?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (video_id, channel, start_s, end_s, storable(why)),
+            )
+
+    def gaps(self, video_id: str) -> list[Gap]:
+        with self.db.read() as c:
+            rows = c.execute(
+                "SELECT video_id, channel, start_s, end_s, why FROM gaps WHERE video_id=? ORDER BY start_s, end_s",
+                (video_id,),
+            )
+            return [Gap(*row) for row in rows]
+
+    def clear_gaps(self, video_id: str, channel: str) -> None:
+        with self.db.write() as c:
+            c.execute("DELETE FROM gaps WHERE video_id=? AND channel=?", (video_id, channel))
+
+    def forget_video(self, c: apsw.Connection, video_id: str, *, with_notes: bool) -> None:
+        """Inside `delete_video`'s transaction: the video's row and all that cascades from it."""
+        notes = int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
+        if notes and not with_notes:
+            raise InvalidArgument(
+                f"Video {video_id} has {notes} notes, which would be lost. Export them first, then delete with notes."
+            )
+        c.execute("DELETE FROM notes WHERE video_id=?", (video_id,))
+        c.execute("DELETE FROM videos WHERE id=?", (video_id,))
+
+
+def _signed(inode: int) -> int:
+    """SQLite's integers are signed 64 bit, a file system's need not be."""
+    inode &= 2**64 - 1
+    return inode - 2**64 if inode >= 2**63 else inode
+
+
+def _video(c: apsw.Connection, video_id: str) -> VideoRow | None:
+    row = c.execute(f"{_VIDEO} WHERE id=?", (storable(video_id),)).fetchone()
+    return None if row is None else _video_row(row)
+
+
+def _video_row(row: tuple[Any, ...]) -> VideoRow:
+    values = list(row)
+    values[8] = None if row[8] is None else bool(row[8])
+    values[10] = json.loads(row[10])
+    return VideoRow(*values)
+
+
+def _source(row: tuple[Any, ...]) -> Source:
+    return Source(row[0], os.fsdecode(row[1]), row[2], row[3], row[4] & (2**64 - 1))
+
+
+def _channel(c: apsw.Connection, video_id: str, name: str) -> ChannelRow | None:
+    row = c.execute(f"{_CHANNEL} WHERE video_id=? AND name=?", (video_id, name)).fetchone()
+    return None if row is None else _channel_row(row)
+
+
+def _channel_row(row: tuple[Any, ...]) -> ChannelRow:
+    values = list(row)
+    values[7] = json.loads(row[7])
+    return ChannelRow(*values)
