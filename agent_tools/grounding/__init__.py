@@ -1,0 +1,50 @@
+"""Recursive temporal grounding with an honest verdict (ReVisionLLM): levels, localizers, scores, calibration, rules.
+
+Knows spans, evidence and probabilities. Knows nothing of MCP, files, SQL, threads or networks."""
+
+from __future__ import annotations
+
+from agent_tools.grounding.adapter import HierarchicalAdapter, softmax_pool
+from agent_tools.grounding.answers import parse_answer
+from agent_tools.grounding.calibration import CalibrationReport, Calibrator
+from agent_tools.grounding.curves import CurveSettings, RelevanceCurveLocalizer
+from agent_tools.grounding.evidence import Background, Evidence, EvidenceItem, Localizer, Proposal
+from agent_tools.grounding.grounder import Grounder, GrounderSettings, Grounding, Level, LevelReport
+from agent_tools.grounding.rules import RULES, could_show
+from agent_tools.grounding.scoring import entropy_confidence, mean_entropy, released_confidence
+from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
+from agent_tools.grounding.verdict import Verdict, decide
+from agent_tools.grounding.verifier import Verification, verify
+
+__all__ = [
+    "RULES",
+    "Background",
+    "CalibrationReport",
+    "Calibrator",
+    "CurveSettings",
+    "Evidence",
+    "EvidenceItem",
+    "Grounder",
+    "GrounderSettings",
+    "Grounding",
+    "HierarchicalAdapter",
+    "Level",
+    "LevelReport",
+    "Localizer",
+    "Proposal",
+    "RelevanceCurveLocalizer",
+    "Verdict",
+    "Verification",
+    "could_show",
+    "decide",
+    "entropy_confidence",
+    "mean_entropy",
+    "nms",
+    "parse_answer",
+    "recall_at",
+    "released_confidence",
+    "softmax_pool",
+    "temporal_iou",
+    "verify",
+    "windows",
+]

@@ -1,0 +1,98 @@
+"""The values that a look, a localizer and the grounder pass to each other.
+
+Knows spans, scores and channel names. Knows nothing of how evidence was made, nor what reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from agent_tools.errors import InvalidArgument
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A span that a localizer holds for the event. Checks itself: finite, start_s < end_s."""
+
+    start_s: float
+    end_s: float
+    score: float  # higher is better; its scale belongs to the localizer and the scoring
+    entropy: float | None = None  # mean entropy of the answer's tokens, in nats; None without a language model
+    cosine: float | None = None  # similarity of event and span, for the released script's score
+    evidence: str = ""  # what speaks for it, in words; text out of a video, so untrusted
+    channel: str = ""  # the channel of that evidence
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s) and self.start_s < self.end_s):
+            raise InvalidArgument(f"Proposal {self.start_s}-{self.end_s} s: finite, and start_s below end_s.")
+        if not math.isfinite(self.score):
+            raise InvalidArgument(f"Proposal with score {self.score}: a score is finite.")
+
+
+@dataclass(frozen=True)
+class Background:
+    """The scores of all entries of one curve over the whole video: what "nothing special" looks like there."""
+
+    median: float
+    mad: float  # median absolute deviation from the median
+    n: int
+
+    @classmethod
+    def of(cls, scores: Sequence[float]) -> Background:
+        """From the scores of every entry; no entries give (0, 0, 0)."""
+        if not len(scores):
+            return cls(0.0, 0.0, 0)
+        middle = _median(scores)
+        return cls(middle, _median([abs(score - middle) for score in scores]), len(scores))
+
+
+@dataclass(frozen=True)
+class EvidenceItem:
+    """One entry of a channel with its own exact times and how well it fits the event."""
+
+    start_s: float
+    end_s: float
+    channel: str  # frames, subtitles, speech, screen_text, captions, notes
+    score: float  # a cosine where how = "meaning", a share of matched words 0..1 where how = "words"
+    text: str = ""
+    how: str = "meaning"
+
+    @property
+    def curve(self) -> str:
+        """The curve it belongs to, `channel:how`, the key of its background."""
+        return f"{self.channel}:{self.how}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a look at [start_s, end_s) brought. Items may stick out of the span: they keep their own times."""
+
+    start_s: float
+    end_s: float
+    frames: int = 0  # frames processed for this look; 0 where stored entries were read
+    items: tuple[EvidenceItem, ...] = ()
+    background: Mapping[str, Background] = field(default_factory=dict)  # by curve, of the whole video
+    payload: object = None  # what else a localizer reads: pictures, features, a prompt
+
+
+Look: TypeAlias = Callable[[float, float, float], Evidence]  # (start_s, end_s, fps)
+
+
+class Localizer(Protocol):
+    def localize(self, event: str, evidence: Evidence) -> Sequence[Proposal]:
+        """Spans of the event in seconds of the video, best first; empty means that the event is not present."""
+
+
+@runtime_checkable
+class NamesNearMisses(Protocol):
+    """A localizer that can also say what came nearest where it found nothing. Optional."""
+
+    def nearest(self, event: str, evidence: Evidence) -> Proposal | None: ...
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(float(value) for value in values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

@@ -1,0 +1,282 @@
+"""Recursive temporal grounding, coarse to fine (ReVisionLLM, Sec. 3).
+
+Knows levels of windows, looks, proposals and scores. Knows nothing of videos, models, threads or MCP."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.grounding.evidence import Localizer, Look, NamesNearMisses, Proposal
+from agent_tools.grounding.scoring import SCORINGS, Scoring, rescore
+from agent_tools.grounding.spans import nms, pair, share_inside, temporal_iou, union, windows
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the hierarchy; a list of them, coarse to fine, is the whole configuration."""
+
+    length_s: float  # of a window
+    stride_s: float  # from one window to the next, at most length_s
+    detail: float  # frames per second that look is asked for; 0 = stored entries are enough
+    top_k: int | None = None  # best windows that go on to the next level; None = all that were not refused
+
+    def __post_init__(self) -> None:
+        windows(self.length_s, self.length_s, self.stride_s)  # the same rules hold for both
+        if not (math.isfinite(self.detail) and self.detail >= 0):
+            raise InvalidArgument(f"detail = {self.detail} frames per second: finite and not negative.")
+        if self.top_k is not None and self.top_k < 1:
+            raise InvalidArgument(f"top_k = {self.top_k}: at least 1, or None for all.")
+
+    def frames(self, start_s: float, end_s: float) -> int:
+        """Frames a look at this span is expected to process."""
+        return math.ceil(self.detail * (end_s - start_s) - 1e-9)
+
+
+@dataclass(frozen=True)
+class GrounderSettings:
+    merge_gap_s: float = 0.0  # spans this close are one, if alike
+    alike: float = 0.5  # a span joins a better one if it has this share of its score
+    nms_iou: float | None = (
+        0.0  # of spans overlapping by more, the best stays; 0 = disjoint, None = off (as in the paper)
+    )
+
+
+@dataclass(frozen=True)
+class LevelReport:
+    window_s: float
+    windows: int  # seen
+    of: int  # that a flat pass at this level would see
+    frames: int  # processed
+    kept: int  # windows that were neither refused nor cut by top_k
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """What was found, and what it took. Empty proposals = not present."""
+
+    proposals: tuple[Proposal, ...]  # best first
+    levels: tuple[LevelReport, ...]  # coarse to fine
+    frames_processed: int
+    frames_total: int  # of the flat search: every window of the finest level
+    looks: int
+    scoring: Scoring  # the one that was used: "raw" where "entropy" found no token probabilities
+    best_rejected: Proposal | None  # the best that some level refused or cut
+
+    @property
+    def share(self) -> float:
+        """Frames processed over the flat search's; windows instead where no frames are needed at all."""
+        if self.frames_total:
+            return self.frames_processed / self.frames_total
+        return self.levels[-1].windows / self.levels[-1].of
+
+    @property
+    def best_score(self) -> float | None:
+        """The score a calibrator judges: of the best proposal, else of the best refused one.
+
+        None if there is neither: then no entry stands above its background, which on relevance curves is height 0."""
+        best = self.proposals[0] if self.proposals else self.best_rejected
+        return None if best is None else best.score
+
+
+@dataclass
+class _Search:
+    """One call of ground: what it looks with and what it has counted so far."""
+
+    event: str
+    look: Look
+    localizer: Localizer
+    scoring: Scoring
+    on_step: Callable[[int, int], object] | None
+    bound: int
+    looks: int = 0
+    refused: list[Proposal] = field(default_factory=list)
+    used: Scoring = "raw"
+
+    def level(self, level: Level, places: Sequence[Span], flat: int) -> tuple[list[Span], list[Proposal], LevelReport]:
+        """Look into each place: the places kept, best first, all their proposals, and the count."""
+        found: list[Proposal] = []
+        owners: list[int] = []
+        frames = 0
+        for owner, (start_s, end_s) in enumerate(places):
+            evidence = self.look(start_s, end_s, level.detail)
+            proposals = self.localizer.localize(self.event, evidence)
+            if not proposals and isinstance(self.localizer, NamesNearMisses):
+                missed = self.localizer.nearest(self.event, evidence)
+                self.refused += [missed] if missed else []
+            found += proposals
+            owners += [owner] * len(proposals)
+            # evidence may be of any type its localizer reads; without a count the expected one stands
+            frames += int(getattr(evidence, "frames", level.frames(start_s, end_s)))
+            self.looks += 1
+            if self.on_step is not None:
+                self.on_step(self.looks, max(self.bound, self.looks))
+        found, self.used = rescore(found, self.scoring)
+        best: dict[int, float] = {}
+        for owner, one in zip(owners, found, strict=True):
+            best[owner] = max(one.score, best.get(owner, -math.inf))
+        ranked = sorted(best, key=lambda owner: (-best[owner], places[owner]))[: level.top_k]
+        kept = set(ranked)
+        self.refused += [one for owner, one in zip(owners, found, strict=True) if owner not in kept]
+        proposals = [one for owner, one in zip(owners, found, strict=True) if owner in kept]
+        report = LevelReport(level.length_s, len(places), flat, frames, len(ranked))
+        return [places[owner] for owner in ranked], proposals, report
+
+
+class Grounder:
+    """Finds when an event happens by looking coarsely everywhere and closely where that pays.
+
+    Each level cuts the accepted part of the video into windows; each window is looked at, localised and scored, the
+    best top_k windows go down. What a level refused is never looked at below. With every window accepted the result
+    is that of the flat search. The number of looks is at most `looks_bound(duration_s)`.
+    Differs from the paper: a level passes on whole windows, not the few segments that the model named within one.
+
+    Args:
+        levels: coarse to fine, window lengths not growing.
+        localizer: says where in the evidence the event is; nothing = not present.
+        score: "entropy" (1 / mean token entropy, as in the paper; the localizer's own score where it has no tokens),
+            "released" (cos / max cos - H / max H, as in the released script) or "raw".
+    Raises: InvalidArgument: no levels, levels that grow, or an unknown score."""
+
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        localizer: Localizer,
+        score: Scoring = "entropy",
+        settings: GrounderSettings | None = None,
+    ) -> None:
+        if not levels or any(below.length_s > above.length_s for above, below in itertools.pairwise(levels)):
+            raise InvalidArgument("levels: at least one, coarse to fine, no window longer than those above it.")
+        if score not in SCORINGS:
+            raise InvalidArgument(f"score = {score!r}: one of {', '.join(SCORINGS)}.")
+        self.levels = tuple(levels)
+        self.localizer = localizer
+        self.score: Scoring = score
+        self.settings = settings or GrounderSettings()
+
+    def looks_bound(self, duration_s: float, exhaustive: bool = False) -> int:
+        """The most looks that one call over duration_s can take.
+
+        Below a level that keeps m windows of length L, windows of length l and stride s are at most
+        m x ceil((L - l) / s) + (m - 1) x ceil(l / s) + 1: kept windows that touch are searched as one stretch."""
+        total, kept, above_s = 0, 1, duration_s
+        for level in self.levels:
+            if exhaustive:
+                kept, above_s = 1, duration_s
+            inside = max(0, math.ceil((above_s - level.length_s) / level.stride_s))
+            count = kept * inside + (kept - 1) * math.ceil(level.length_s / level.stride_s) + 1
+            total += count
+            kept = count if level.top_k is None else min(level.top_k, count)
+            above_s = min(level.length_s, duration_s)
+        return total
+
+    def ground(
+        self,
+        event: str,
+        start_s: float,
+        end_s: float,
+        look: Look,
+        on_step: Callable[[int, int], object] | None = None,
+        exhaustive: bool = False,
+    ) -> Grounding:
+        """Search [start_s, end_s) for the event.
+
+        Args:
+            look: brings the evidence of (start_s, end_s, fps); it is asked once per window and level.
+            on_step: called after every look with (looks done, looks at most); it may raise to stop.
+            exhaustive: the released scripts' order: all windows of the finest level and of each level above are looked
+                at, and a fine proposal stays if at least half of it lies in windows that every level above picked.
+                A level that picked nothing cuts nothing.
+        Raises: InvalidArgument: the span is empty or not finite."""
+        start_s, end_s = pair((start_s, end_s))
+        if start_s == end_s:
+            raise InvalidArgument(f"{start_s}-{end_s} s is empty: there is nothing to search.")
+        bound = self.looks_bound(end_s - start_s, exhaustive)
+        search = _Search(event, look, self.localizer, self.score, on_step, bound)
+        whole = [(start_s, end_s)]
+        reports: list[LevelReport] = []
+        proposals: list[Proposal] = []
+        if exhaustive:
+            *above, finest = self.levels
+            places = _places(whole, finest)
+            _, proposals, dense_report = search.level(finest, places, len(places))
+            scoring = search.used
+            for level in above:
+                places = _places(whole, level)
+                kept, _, report = search.level(level, places, len(places))
+                picked = union(kept)
+                if picked:
+                    search.refused += [one for one in proposals if share_inside(one, picked) < 0.5]
+                    proposals = [one for one in proposals if share_inside(one, picked) >= 0.5]
+                reports.append(report)
+            reports.append(dense_report)
+        else:
+            accepted: Sequence[Span] = whole
+            for level in self.levels:
+                flat = len(_places(whole, level))
+                kept, proposals, report = search.level(level, _places(union(accepted), level), flat)
+                reports.append(report)
+                accepted = kept
+            scoring = search.used
+        settled = self._settle(proposals)
+        # overlapping windows may find again what another one was refused for
+        missed = [one for one in search.refused if all(temporal_iou(one, kept) == 0 for kept in settled)]
+        return Grounding(
+            proposals=tuple(settled),
+            levels=tuple(reports),
+            frames_processed=sum(report.frames for report in reports),
+            frames_total=sum(self.levels[-1].frames(*place) for place in _places(whole, self.levels[-1])),
+            looks=search.looks,
+            scoring=scoring,
+            best_rejected=max(missed, key=lambda one: (one.score, -one.start_s), default=None),
+        )
+
+    def _settle(self, proposals: Sequence[Proposal]) -> list[Proposal]:
+        """Touching spans joined, overlapping ones thinned, best first."""
+        merged = merge_touching(proposals, self.settings.merge_gap_s, self.settings.alike)
+        if self.settings.nms_iou is None:
+            return merged
+        return [merged[index] for index in nms(merged, [one.score for one in merged], self.settings.nms_iou)]
+
+
+def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: float = 0.5) -> list[Proposal]:
+    """Joins spans at most gap_s apart when the weaker has at least `alike` of the stronger's score; best first.
+
+    The joined span keeps all else of the stronger one. A weak neighbour stays apart, so that it cannot blur the bounds
+    of a strong span. Equal spans are one, whatever their scores."""
+    ranked = sorted(proposals, key=lambda one: (-one.score, one.start_s, one.end_s))
+    starts = np.array([one.start_s for one in ranked])
+    ends = np.array([one.end_s for one in ranked])
+    scores = np.array([one.score for one in ranked])
+    free = np.ones(len(ranked), dtype=bool)
+    merged: list[Proposal] = []
+    for index, best in enumerate(ranked):
+        if not free[index]:
+            continue
+        start_s, end_s, joining = best.start_s, best.end_s, free & False
+        joining[index] = True
+        while joining.any():
+            free &= ~joining
+            start_s, end_s = min(start_s, float(starts[joining].min())), max(end_s, float(ends[joining].max()))
+            close = (np.maximum(starts - end_s, start_s - ends) <= gap_s) & (scores >= alike * best.score)
+            joining = free & (close | ((starts == start_s) & (ends == end_s)))
+        merged.append(replace(best, start_s=start_s, end_s=end_s))
+    return merged
+
+
+def _places(regions: Sequence[Span], level: Level) -> list[Span]:
+    """The level's windows over each region, in time order, in seconds of the video."""
+    places: list[Span] = []
+    for low, high in regions:
+        # the last end is the region's own: low + (high - low) may differ from it by a rounding
+        cut = windows(high - low, level.length_s, level.stride_s)
+        places += [(low + start_s, min(low + end_s, high)) for start_s, end_s in cut[:-1]]
+        places.append((low + cut[-1][0], high))
+    return places

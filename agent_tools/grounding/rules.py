@@ -1,0 +1,140 @@
+"""Which channels could show an event: the published rules, as data.
+
+Knows the wording of an event in English and in quotation marks of many languages. Knows nothing of what was searched.
+An event names its channel only if the whole of it does: "'Rex' on a slide" does, "a dog named 'Rex' runs" does not.
+Whatever no rule matches from end to end could be shown by every channel, so a rule that is missing costs an "absent",
+never makes a wrong one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+CHANNELS = ("frames", "subtitles", "speech", "screen_text", "captions", "notes")
+
+_QUOTES = re.compile(
+    r"""(?<!\w)(?:"[^"]+"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|‘[^’]+’|「[^」]+」|『[^』]+』|`[^`]+`|'[^']+(?:'(?=\w)[^']+)*')(?!\w)"""
+)
+_KIND = (
+    r"(?:words?|text|phrase|term|title|heading|headline|caption|line|label|sentence|name|number|url|bullet(?: point)?)"
+)
+_QUOTED = rf"(?:(?:a|an|the) )?(?:{_KIND} )?Q(?:(?:,| or| and|, or|, and) Q)*"
+_SURFACE = (
+    r"(?:(?:a|an|any|some|the|one of the|one) )?"
+    r"(?:slides?|screen|title card|title slide|lower third|end credits|credits)"
+)
+_SHOWN = r"(?:is |are |being )?(?:shown|written|printed|displayed|visible|appears|appear|appearing|appeared|stands)"
+_SPEAKER = (
+    r"(?:someone|somebody|anyone|anybody|he|she|they|(?:a|an|the) "
+    r"(?:speaker|lecturer|teacher|professor|presenter|narrator|host|moderator|interviewer|guest|commentator|voice|person|man|woman))"
+)
+_SAYS = r"(?:says|say|said|saying|mentions|mention|mentioned|mentioning)"
+# Up to six words without quotation marks, as long as none of them could go on to what is seen, or deny the whole:
+# connectives, places, negations, and "waving" or "slowly" after the first word.
+_JOINT = (
+    r"(?:while|whilst|as|when|where|during|then|before|after|and|but|with|without|in|on|at|near|by|to|into|from|under"
+    r"|over|behind|beside|outside|inside|nothing|nobody|not|no|never)"
+)
+_WORDS = rf"(?!{_JOINT}\b)[\w'’-]+(?: (?!{_JOINT}\b)(?!\w+(?:ing|ly)\b)[\w'’-]+){{0,5}}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    name: str
+    pattern: str  # matched against the whole event, in lower case, every quotation replaced by Q
+    channels: frozenset[str]  # those that could show an event so worded
+    example: str
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "quoted words on a slide or screen",
+        rf"{_QUOTED}(?: {_SHOWN})? (?:on|in) {_SURFACE}",
+        frozenset({"screen_text"}),
+        "'Mitigation' on a slide",
+    ),
+    Rule(
+        "a slide or screen with quoted words",
+        rf"{_SURFACE} (?:titled|headed|that says|which says|says|reads|that reads|with|showing|containing) {_QUOTED}",
+        frozenset({"screen_text"}),
+        "a slide titled 'Related work'",
+    ),
+    Rule(
+        "a text shown, named as on-screen text",
+        rf"(?:the )?on-?screen (?:text|title|caption|words?) (?:(?:says|reads|is|showing) )?{_QUOTED}",
+        frozenset({"screen_text"}),
+        "the on-screen text 'Chapter 2'",
+    ),
+    Rule(
+        "a slide or screen with a title or line, unquoted",
+        rf"{_SURFACE} (?:titled|headed|that says|which says|that reads) {_WORDS}",
+        frozenset({"screen_text"}),
+        "a slide titled related work",
+    ),
+    Rule(
+        "a word on a slide or screen, unquoted",
+        # a "word cloud" is a picture
+        r"(?:the )?(?:word|words|phrase|term) (?!clouds?\b|art\b|search\b|game\b)"
+        rf"{_WORDS}(?: {_SHOWN})? (?:on|in) {_SURFACE}",
+        frozenset({"screen_text"}),
+        "the word mitigation on a slide",
+    ),
+    Rule(
+        "someone says quoted words",
+        rf"{_SPEAKER} {_SAYS}(?: the)?(?: (?:word|words|phrase|name|term|sentence|number))? {_QUOTED}",
+        frozenset({"speech", "subtitles"}),
+        "the speaker says 'entropy'",
+    ),
+    Rule(
+        "quoted words are said",
+        rf"{_QUOTED} (?:is |are |being )?(?:said|mentioned|spoken|heard)(?: aloud)?",
+        frozenset({"speech", "subtitles"}),
+        "'entropy' is mentioned",
+    ),
+    Rule(
+        "someone says or mentions a few words, unquoted",
+        rf"{_SPEAKER} (?:{_SAYS}|talks about|talked about|talking about) (?!that\b){_WORDS}",
+        frozenset({"speech", "subtitles"}),
+        "the speaker mentions gradient descent",
+    ),
+    Rule(
+        "someone says that ...",
+        # what follows "that" is what was said, unless it goes on to what happens meanwhile or next
+        rf"{_SPEAKER} {_SAYS} that (?!.*(?:\b(?:while|whilst|as|when|during|then|before|after"
+        r"|holding|wearing|pointing|standing|sitting|walking|showing|with|and)\b|[,;])).+",
+        frozenset({"speech", "subtitles"}),
+        "the lecturer says that keys are kept",
+    ),
+    Rule(
+        "quoted words in the subtitles",
+        rf"{_QUOTED}(?: {_SHOWN})? in (?:the )?(?:subtitles|transcript|captions track|closed captions)",
+        frozenset({"speech", "subtitles"}),
+        "'thank you' in the subtitles",
+    ),
+    Rule(
+        "nothing but quoted words",
+        _QUOTED,
+        frozenset({"screen_text", "speech", "subtitles"}),
+        "the word 'Mitigation'",
+    ),
+)
+_COMPILED = tuple((rule, re.compile(rule.pattern)) for rule in RULES)
+
+
+def matching_rule(event: str) -> Rule | None:
+    """The first rule whose pattern is the whole event, or None: then every channel could show it."""
+    worded = _QUOTES.sub("\x00", event.replace("\x00", " "))
+    worded = " ".join(worded.lower().split()).strip(" .!?").replace("\x00", "Q")
+    return next((rule for rule, pattern in _COMPILED if pattern.fullmatch(worded)), None)
+
+
+def could_show(event: str, channels: Iterable[str] = CHANNELS) -> frozenset[str]:
+    """Those of `channels` that could show the event.
+
+    `channels` are those the caller asked about: all, unless narrowed. Where a rule names none of them, all of them
+    stay: a doubt leads to "uncertain", never to "absent". Where subtitles in the language of the audio cover the span,
+    the caller takes speech out of what was not judged: they stand for it."""
+    asked = frozenset(channels)
+    rule = matching_rule(event)
+    return (asked & rule.channels if rule else asked) or asked
