@@ -30,11 +30,12 @@ def forget(
 ) -> Forgotten:
     """Keep one frame in four, at most `max_frames`, evenly spread, and of each a random `keep_tokens` and the newline.
 
-    600 frames leave 150 x 17 = 2,550 tokens, 3600 leave 512 x 17 = 8,704. Fewer than 128 frames are first repeated,
-    evenly, to 128, so 32 are kept; a frame kept twice is drawn twice. Source: Hour-LLaVA, Sec. 3 and its released code.
-    Differs: the draw is seeded (theirs is not, even at inference); the even spread is exact in integers and ends at
-    the last frame (theirs may append it and give one frame more); repeated frames share their source's positions,
-    because our repository holds each frame once.
+    600 frames leave 150 x 17 = 2,550 tokens, 3600 leave 512 x 17 = 8,704. Fewer than 128 frames count as 128, their
+    indexes repeated evenly, so 32 are kept; a frame kept twice is drawn twice.
+
+    Source: Hour-LLaVA, Sec. 3, and its released code. Differs: the draw is seeded (theirs is not, even at inference);
+    the even spread is exact in integers and ends at the last frame (theirs may append it and give one frame more);
+    repeated frames share their source's positions, because our repository holds each frame once.
 
     Args:
         frames: frames of the video, at least 1.
@@ -46,18 +47,10 @@ def forget(
             f"{frames} frames, max_frames {max_frames}, {keep_tokens} of {tokens_per_frame} tokens: "
             "at least 1 of each, and no more tokens kept than a frame has"
         )
-    stretched = max(frames, _MIN_FRAMES)
-    kept = _spread(stretched, min(max_frames, stretched // _TEMPORAL))
-    frame = _spread(frames, stretched)[kept]  # (K,)
+    count = min(max_frames, max(frames, _MIN_FRAMES) // _TEMPORAL)
+    frame = torch.arange(count) * (frames - 1) // (count - 1) if count > 1 else torch.tensor([frames - 1])  # (K,)
     draw = torch.rand(len(frame), tokens_per_frame, generator=torch.Generator().manual_seed(seed))
     token = draw.argsort(dim=1)[:, :keep_tokens].sort(dim=1).values  # (K, keep_tokens)
     newline = torch.full((len(frame), 1), tokens_per_frame)
     position = frame[:, None] * (tokens_per_frame + 1) + torch.cat([token, newline], dim=1)
     return Forgotten(frame, token, position.flatten())
-
-
-def _spread(total: int, count: int) -> Tensor:
-    """`count` indexes of 0..total-1, evenly spread from the first to the last; a single one is the last."""
-    if count == 1:
-        return torch.tensor([total - 1])
-    return torch.arange(count) * (total - 1) // (count - 1)
