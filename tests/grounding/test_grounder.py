@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_tools.errors import InvalidArgument
@@ -102,8 +102,9 @@ def test_looks_without_frames_share_by_windows() -> None:
     assert (found.frames_total, found.share) == (0, pytest.approx(5 / 50))
 
 
+@settings(max_examples=50)
 @given(
-    st.floats(10, 5000),
+    st.floats(10, 3000),
     st.lists(st.tuples(st.floats(5, 400), st.floats(0.2, 1), st.none() | st.integers(1, 5)), min_size=1, max_size=3),
     st.integers(0, 2**20),
     st.booleans(),
