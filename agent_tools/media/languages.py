@@ -1,0 +1,32 @@
+"""Language codes as containers and file names write them, made comparable.
+
+Knows ISO 639 codes. Knows nothing of tracks or texts."""
+
+from __future__ import annotations
+
+from agent_tools.untrusted import clean
+
+_THREE_TO_TWO = """
+ara:ar bul:bg ben:bn cat:ca ces:cs cze:cs cym:cy wel:cy dan:da deu:de ger:de ell:el gre:el eng:en est:et eus:eu
+baq:eu fas:fa per:fa fin:fi fil:tl tgl:tl fra:fr fre:fr gle:ga glg:gl heb:he hin:hi hrv:hr hun:hu hye:hy arm:hy
+ind:id isl:is ice:is ita:it jpn:ja kat:ka geo:ka kaz:kk kan:kn kor:ko lat:la lit:lt lav:lv mkd:mk mac:mk mal:ml
+mon:mn mar:mr msa:ms may:ms mya:my bur:my nld:nl dut:nl nor:no nob:nb nno:nn pan:pa pol:pl por:pt ron:ro rum:ro
+rus:ru slk:sk slo:sk slv:sl sqi:sq alb:sq srp:sr swe:sv swa:sw tam:ta tel:te tha:th tur:tr ukr:uk urd:ur uzb:uz
+vie:vi zho:zh chi:zh yue:yu afr:af
+"""
+_SHORT = dict(pair.split(":") for pair in _THREE_TO_TWO.split())
+_UNKNOWN = frozenset({"und", "mul", "zxx", "mis", "unk", ""})
+
+
+def language_of(code: str | None) -> str | None:
+    """The code in lower case, two letters where there are two, with its region; None where it names no language.
+    "eng" -> "en", "pt_BR" -> "pt-br", "und" -> None."""
+    head, *rest = clean(code or "", 35).lower().replace("_", "-").split("-")
+    head = _SHORT.get(head, head)
+    return None if head in _UNKNOWN or not head.isalpha() else "-".join([head, *rest])
+
+
+def is_language(word: str) -> bool:
+    """Whether a word out of a file name is a language code: one of this table, with a region or without."""
+    head = word.lower().replace("_", "-").split("-")[0]
+    return head in _SHORT or head in _SHORT.values()
