@@ -7,9 +7,11 @@ from agent_tools.store.entries import Entry, EntryIn
 from agent_tools.store.episodes import Episode
 from agent_tools.store.frames import FrameRow
 from agent_tools.store.jobs import Job
+from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
 from agent_tools.store.search import WordHit
 from agent_tools.store.store import Store
+from agent_tools.store.tokenfile import TokenFile
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow
 
 __all__ = [
@@ -22,7 +24,9 @@ __all__ = [
     "Job",
     "Note",
     "Source",
+    "SqliteMemory",
     "Store",
+    "TokenFile",
     "VideoRow",
     "WordHit",
 ]

@@ -72,10 +72,9 @@ def _first(connection: apsw.Connection) -> None:
 
     CREATE TABLE memories(
         id INTEGER PRIMARY KEY AUTOINCREMENT, video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE,
-        kind TEXT NOT NULL, producer TEXT NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
-        start_s REAL NOT NULL, end_s REAL NOT NULL, text TEXT NOT NULL, dim INTEGER NOT NULL, vectors BLOB NOT NULL,
-        context BLOB);
-    CREATE UNIQUE INDEX memory_once ON memories(video_id, kind, start_ms, end_ms, producer);
+        kind TEXT NOT NULL, start_s REAL NOT NULL, end_s REAL NOT NULL, producer TEXT NOT NULL, text TEXT NOT NULL,
+        dim INTEGER NOT NULL, vectors BLOB NOT NULL, context BLOB);
+    CREATE UNIQUE INDEX memory_once ON memories(video_id, kind, start_s, end_s, producer);
 
     CREATE TABLE frames(
         video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, k INTEGER NOT NULL, time_s REAL NOT NULL,

@@ -186,7 +186,7 @@ def _ids_within(
     return np.isin(owners, np.fromiter(allowed, np.int64, len(allowed)))
 
 
-TOKEN_BITS = 8  # a memory token's id is its memory's id and, in the last bits, its place in it
+TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits, its place in it
 
 
 def _space(c: apsw.Connection, name: str) -> tuple[int, int] | None:

@@ -1,0 +1,143 @@
+"""SqliteMemory: agent_tools.memory's MemoryStore in the store.
+
+Knows memories as rows, and their vectors as points of the space f"{producer}|memory". Knows nothing of how vectors are
+made or what a query says. torch comes with the first call, as agent_tools.memory does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from agent_tools.errors import ShapeError
+from agent_tools.store.part import json_list, storable
+from agent_tools.store.store import Store
+from agent_tools.store.vectors import TOKEN_BITS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from agent_tools.memory import Memory, ScoredMemory
+
+_KNOWN = "SELECT count(*) FROM memories WHERE video_id=? AND kind=? AND start_s=? AND end_s=? AND producer=?"
+TIE = 1e-5  # cosines nearer than this may change places when they are computed again in float64
+
+
+class SqliteMemory:
+    """A MemoryStore that outlives the process, exact in float32. Its videos must be in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write(self, video_id: str, memories: Iterable[Memory]) -> int:
+        """Keep those that are new; see agent_tools.memory.MemoryStore.write. Raises: VideoNotFound, ShapeError."""
+        from agent_tools.memory.episodic import CHUNK, bank_before, in_writing_order
+        from agent_tools.memory.recurrence import contextualise
+
+        batch = in_writing_order(memories)
+        new = 0
+        with self._store.db.write() as c:
+            for memory in batch:
+                key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
+                if c.execute(_KNOWN, key).get:
+                    continue
+                context = None
+                if memory.kind == CHUNK:
+                    past = _chunks_before(c, video_id, memory)
+                    context = _blob(contextualise(memory.vectors, bank_before(memory, past)))
+                c.execute(
+                    """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
+                       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                    (*key, storable(memory.text), memory.vectors.shape[1], _blob(memory.vectors), context),
+                )
+                first = c.last_insert_rowid() << TOKEN_BITS
+                if count := len(memory.vectors):
+                    if count >> TOKEN_BITS:
+                        raise ShapeError(
+                            f"a memory of {count} vectors: at most {2**TOKEN_BITS - 1} are kept of one span"
+                        )
+                    ids = range(first, first + count)
+                    self._store.put_vectors(f"{key[4]}|memory", video_id, ids, memory.vectors.numpy())
+                new += 1
+        return new
+
+    def retrieve(
+        self, query: Tensor, k: int, *, producer: str = "", video_ids: Collection[str] | None = None
+    ) -> list[ScoredMemory]:
+        """The k memories nearest the query (D,), best first; see agent_tools.memory.MemoryStore.retrieve.
+
+        Args:
+            video_ids: only memories of these videos."""
+        from torch.nn.functional import normalize
+
+        from agent_tools.memory import ScoredMemory
+
+        if query.ndim != 1 or k < 0:
+            raise ShapeError(f"query {tuple(query.shape)}, k {k}: one vector (D,) and k of 0 or more are needed")
+        near = normalize(query.detach().double(), dim=0)
+        hits = []
+        with self._store.db.read() as c:
+            for row in self._candidates(c, query, k, storable(producer), video_ids):
+                memory = _memory(row)
+                context = None if row[8] is None else _rows(row[8], row[6])
+                score = float((normalize(memory.vectors.double(), dim=1) @ near).max())
+                hits.append(ScoredMemory(row[0], memory, score, context))
+        return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.memory.start_s, hit.memory.key))[:k]
+
+    def _candidates(
+        self, c: apsw.Connection, query: Tensor, k: int, producer: str, video_ids: Collection[str] | None
+    ) -> list[Any]:
+        """Rows of the k memories with the best vectors, and of all that tie with the k-th."""
+        found: dict[int, float] = {}
+        spaces: list[Any] = c.execute(
+            """SELECT name, (SELECT coalesce(sum(count), 0) FROM vector_versions v WHERE v.space=s.n) FROM spaces s
+               WHERE dim=?1 AND name LIKE '%|memory' AND (?2='' OR name=?2 || '|memory')""",
+            (len(query), producer),
+        ).fetchall()
+        for space, count in spaces:
+            limit = 4 * k + 16
+            while k:
+                nearest = self._store.nearest(space, query.numpy(), video_ids=video_ids, limit=limit)
+                scores: dict[int, float] = {}
+                for _, token, cosine in nearest:
+                    scores.setdefault(token >> TOKEN_BITS, cosine)
+                best = sorted(scores.values(), reverse=True)
+                if limit >= count or len(nearest) < limit or (len(best) >= k and nearest[-1][2] < best[k - 1] - TIE):
+                    break
+                limit *= 4
+            found |= scores if k else {}
+        rows: list[Any] = c.execute(
+            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors, context FROM memories
+               WHERE id IN (SELECT value FROM json_each(?))""",
+            (json_list(found),),
+        ).fetchall()
+        return rows
+
+
+def _chunks_before(c: apsw.Connection, video_id: str, memory: Memory) -> list[Memory]:
+    rows = c.execute(
+        """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+           WHERE video_id=? AND kind=? AND producer=? AND end_s <= ? ORDER BY start_s, end_s""",
+        (video_id, memory.kind, storable(memory.producer), memory.start_s),
+    )
+    return [_memory(row) for row in rows]
+
+
+def _memory(row: Any) -> Memory:
+    from agent_tools.memory import Memory
+
+    return Memory(row[1], row[2], row[3], row[5], _rows(row[7], row[6]), row[4])
+
+
+def _rows(data: bytes, dim: int) -> Tensor:
+    import torch
+
+    if not data:
+        return torch.empty(0, dim)
+    return torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(-1, dim)
+
+
+def _blob(vectors: Tensor) -> bytes:
+    data: bytes = vectors.contiguous().numpy().tobytes()
+    return data
