@@ -4,9 +4,9 @@ Knows scores and labels. Knows nothing of events, spans, localizers or where the
 
 Two monotone maps. "platt" (default): a logistic curve of two parameters with smoothed targets (Platt 1999; Lin,
 Lin and Weng 2007); it extrapolates, and with a few hundred labels it moves little. "isotonic": the best rising step
-function (pool adjacent violators), interpolated between the middles of its steps and kept off 0 and 1 by the class
-counts; it bends where a logistic curve does not, and needs more labels. Both are fitted on all data; the report's
-"after" comes from folds that did not see the query they judge, so it is not in-sample."""
+function (pool adjacent violators), with a line between its steps and kept off 0 and 1 by the class counts; it bends
+where a logistic curve does not, and needs more labels. Both are fitted on all data; the report's "after" comes from
+folds that did not see the query they judge, so it is not in-sample."""
 
 from __future__ import annotations
 
@@ -233,15 +233,20 @@ def _fit_platt(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def _fit_isotonic(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Pool adjacent violators; a knot at the mean score of each pool, values kept off 0 and 1 by the class counts."""
+    """Pool adjacent violators: level from a pool's first score to its last, a line between pools, kept off 0 and 1."""
     levels, places = np.unique(x, return_inverse=True)
     counts = np.bincount(places).astype(np.float64)
-    pools: list[list[float]] = []  # [count, sum of labels, sum of scores]
+    pools: list[tuple[float, float, float, float]] = []  # count, sum of labels, first score, last score
     for score, count, labelled in zip(levels, counts, np.bincount(places, weights=y), strict=True):
-        pools.append([float(count), float(labelled), float(score * count)])
+        pools.append((float(count), float(labelled), float(score), float(score)))
         while len(pools) > 1 and pools[-2][1] * pools[-1][0] >= pools[-1][1] * pools[-2][0]:
-            last = pools.pop()
-            pools[-1] = [a + b for a, b in zip(pools[-1], last, strict=True)]
+            after, before = pools.pop(), pools.pop()
+            pools.append((before[0] + after[0], before[1] + after[1], before[2], after[3]))
     low, high = 1 / (float((y == 0).sum()) + 2), 1 - 1 / (float((y == 1).sum()) + 2)
-    knots = tuple(pool[2] / pool[0] for pool in pools)
-    return knots, tuple(min(max(pool[1] / pool[0], low), high) for pool in pools)
+    knots: list[float] = []
+    values: list[float] = []
+    for count, labelled, first, last in pools:
+        ends = [first] if first == last else [first, last]
+        knots += ends
+        values += [min(max(labelled / count, low), high)] * len(ends)
+    return tuple(knots), tuple(values)
