@@ -1,0 +1,157 @@
+"""A short piece of a video as an MP4 of its own, small enough to hand on.
+
+Knows encoding and limits. Knows nothing of who asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+
+from agent_tools.errors import DecodeError, InvalidArgument, LimitReached
+from agent_tools.media.fence import name_of, open_media
+from agent_tools.media.picture import fitted
+from agent_tools.media.probing import Probe, only
+from agent_tools.media.sampling import sample
+
+LONGEST_S = 60.0
+LARGEST_BYTES = 8 << 20
+_MOST_FPS = 30.0
+_SOUND_BITS = 96_000
+_ATTEMPTS = ((1280, 1.0), (854, 0.7), (640, 0.45), (426, 0.25))  # longer side in px, share of the bits that may be used
+_OVERHEAD_BYTES = 16_384  # the index of an MP4 of a minute
+
+
+def clip(probe: Probe, start_s: float, end_s: float, out: Path, max_bytes: int = LARGEST_BYTES) -> int:
+    """Write [start_s, end_s) to `out` as MP4 (H.264 and AAC), turned and stretched as displayed, and give its size.
+
+    It is encoded anew, so that it starts exactly at start_s. Smaller pictures are tried until it fits max_bytes.
+    `out` appears only when it is whole.
+    Raises:
+        InvalidArgument: the span is empty or longer than 60 s.
+        LimitReached: not even the smallest form fits max_bytes.
+        DecodeError: the span holds neither a readable picture nor sound.
+    """
+    if not 0 <= start_s < end_s or end_s - start_s > LONGEST_S + 1e-6:
+        raise InvalidArgument(
+            f"{start_s}-{end_s} s makes no clip: the end after the start, and at most {LONGEST_S:.0f} s between them."
+        )
+    part = out.with_name(out.name + ".part")
+    try:
+        for long_side, share in _ATTEMPTS:
+            _write(probe, start_s, end_s, part, long_side, int(max_bytes * share))
+            size = part.stat().st_size
+            if size <= max_bytes:
+                os.replace(part, out)
+                return size
+    finally:
+        part.unlink(missing_ok=True)
+    raise LimitReached(
+        f"{start_s}-{end_s} s of {name_of(probe.path)} does not fit {max_bytes} bytes. Ask for a shorter clip."
+    )
+
+
+def _write(probe: Probe, start_s: float, end_s: float, part: Path, long_side: int, most_bytes: int) -> None:
+    with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        sound = _sound_stream(probe, output)
+        bits = max(40_000, int((most_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)) - (_SOUND_BITS if sound else 0))
+        wrote = 0
+        if probe.video is not None:
+            wrote += _pictures(probe, output, start_s, end_s, long_side, bits)
+        if sound is not None:
+            wrote += _sound(probe, output, sound, start_s, end_s)
+        if not wrote:
+            raise DecodeError(f"{start_s}-{end_s} s of {name_of(probe.path)} holds nothing that can be read.")
+
+
+def _pictures(probe: Probe, output: Any, start_s: float, end_s: float, long_side: int, bits: int) -> int:
+    assert probe.video is not None
+    fps = min(_MOST_FPS, probe.video.fps or 25.0)
+    # The sampling grid counts from 0, a clip from start_s: the first picture is the one on screen at start_s.
+    rate = Fraction(fps).limit_denominator(1001)
+    width, height = (max(2, side - side % 2) for side in fitted(probe.video.width, probe.video.height, long_side))
+    stream = output.add_stream("libx264", rate=rate)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.time_base = 1 / rate
+    stream.options = {"preset": "veryfast", "crf": "23", "maxrate": str(bits), "bufsize": str(2 * bits)}
+    count = 0
+    first: int | None = None
+    for shown in sample(probe, float(rate), start_s, end_s):
+        first = shown.k if first is None else first
+        frame = av.VideoFrame.from_ndarray(shown.picture.rgb(width, height), format="rgb24")
+        frame.pts = shown.k - first
+        frame.time_base = 1 / rate
+        output.mux(stream.encode(frame))
+        count += 1
+    if count:
+        output.mux(stream.encode(None))
+    return count
+
+
+def _sound_stream(probe: Probe, output: Any) -> Any:
+    if not any(audio.codec != "unknown" for audio in probe.audio):
+        return None
+    return output.add_stream("aac", rate=48_000, layout="stereo", bit_rate=_SOUND_BITS)
+
+
+def _sound(probe: Probe, output: Any, stream: Any, start_s: float, end_s: float) -> int:
+    index = next(audio.index for audio in probe.audio if audio.codec != "unknown")
+    resampler = av.AudioResampler("fltp", "stereo", 48_000, frame_size=1024)
+    count = 0
+    for frame in _sound_frames(probe, index, start_s, end_s):
+        frame.pts = None  # the clip counts its own samples; a hole in the sound closes up
+        for part in resampler.resample(frame):
+            count += _encode(output, stream, part, count)
+    for part in resampler.resample(None):
+        count += _encode(output, stream, part, count)
+    if count:
+        output.mux(stream.encode(None))
+    return count
+
+
+def _encode(output: Any, stream: Any, part: Any, position: int) -> int:
+    part.pts, part.time_base = position, Fraction(1, 48_000)
+    output.mux(stream.encode(part))
+    return int(part.samples)
+
+
+def _sound_frames(probe: Probe, index: int, start_s: float, end_s: float) -> Iterator[Any]:
+    for sought in (True, False):
+        with open_media(probe.path) as container:
+            stream: Any = container.streams[index]
+            only(container, stream)
+            if sought:
+                if start_s < 2.0:
+                    continue
+                try:
+                    container.seek(int((start_s + probe.origin_s - 0.5) / stream.time_base), stream=stream)
+                except av.FFmpegError:
+                    continue
+            given = False
+            for frame in _decoded(container, stream):
+                time_s = float(frame.pts * frame.time_base) - probe.origin_s if frame.pts is not None else start_s
+                if sought and not given and time_s > start_s + 0.5:
+                    break  # the seek went too far
+                if time_s >= end_s:
+                    return
+                if time_s + frame.samples / frame.sample_rate > start_s:
+                    given = True
+                    yield frame
+            if given:
+                return
+
+
+def _decoded(container: av.container.InputContainer, stream: Any) -> Iterator[Any]:
+    try:
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                continue  # a broken packet costs its own 20 ms of sound
+    except av.FFmpegError:
+        return

@@ -1,0 +1,81 @@
+"""Contact sheets: several pictures in one image, the time written in each cell.
+
+Knows pixels and labels. Knows nothing of where the pictures come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.media.picture import Pixels, fitted, jpeg
+
+_GAP_PX = 4
+
+
+def sheet(
+    images: Sequence[tuple[str, Pixels]],
+    long_side: int = 1568,
+    cell_px: int = 480,
+    per_sheet: int = 9,
+    quality: int = 80,
+) -> list[bytes]:
+    """The pictures in order, row by row, as one JPEG or, where they do not fit, several.
+
+    A cell is as large as the largest picture within cell_px (nine cells of 480 px at 16:9 stand three by three);
+    cells get smaller before a sheet exceeds long_side. The label stands in the upper left corner of its cell.
+    Args:
+        images: (label, (H, W, 3) uint8) in the order wanted; an empty label draws none.
+        long_side: most pixels of a sheet's longer side.
+        per_sheet: most cells of one sheet.
+    Raises: InvalidArgument: a limit is too small to hold a cell.
+    """
+    if long_side < 64 or cell_px < 16 or per_sheet < 1:
+        raise InvalidArgument(
+            f"long_side {long_side}, cell_px {cell_px}, per_sheet {per_sheet} hold no sheet: at least 64, 16 and 1."
+        )
+    return [
+        _one_sheet(images[start : start + per_sheet], long_side, cell_px, quality)
+        for start in range(0, len(images), per_sheet)
+    ]
+
+
+def _one_sheet(images: Sequence[tuple[str, Pixels]], long_side: int, cell_px: int, quality: int) -> bytes:
+    sizes = [fitted(rgb.shape[1], rgb.shape[0], cell_px) for _, rgb in images]
+    cell = max(width for width, _ in sizes), max(height for _, height in sizes)
+    columns = _columns(len(images), cell)
+    rows = math.ceil(len(images) / columns)
+    room = long_side - _GAP_PX * (columns + 1), long_side - _GAP_PX * (rows + 1)
+    factor = min(1.0, room[0] / (columns * cell[0]), room[1] / (rows * cell[1]))
+    cell = max(1, int(cell[0] * factor)), max(1, int(cell[1] * factor))
+    canvas = Image.new(
+        "RGB", (_GAP_PX + columns * (cell[0] + _GAP_PX), _GAP_PX + rows * (cell[1] + _GAP_PX)), (24, 24, 24)
+    )
+    for number, ((label, rgb), (width, height)) in enumerate(zip(images, sizes, strict=True)):
+        left = _GAP_PX + number % columns * (cell[0] + _GAP_PX)
+        top = _GAP_PX + number // columns * (cell[1] + _GAP_PX)
+        size = max(1, int(width * factor)), max(1, int(height * factor))
+        small = Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS)
+        canvas.paste(small, (left + (cell[0] - size[0]) // 2, top + (cell[1] - size[1]) // 2))
+        if label:
+            _write(canvas, label, left, top, cell)
+    return jpeg(np.asarray(canvas), quality)
+
+
+def _columns(count: int, cell: tuple[int, int]) -> int:
+    """The number of columns that makes the sheet nearest to square."""
+    return min(
+        range(1, count + 1),
+        key=lambda columns: (max(columns * cell[0], math.ceil(count / columns) * cell[1]), columns),
+    )
+
+
+def _write(canvas: Image.Image, label: str, left: int, top: int, cell: tuple[int, int]) -> None:
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(max(10, min(cell) // 12))
+    box = draw.textbbox((left + 5, top + 3), label, font=font)
+    draw.rectangle((left, top, box[2] + 5, box[3] + 4), fill=(0, 0, 0))
+    draw.text((left + 5, top + 3), label, font=font, fill=(255, 255, 255))

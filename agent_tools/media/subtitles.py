@@ -1,0 +1,269 @@
+"""Text tracks of a video: those inside the file and those beside it, one per language, clean and without repeats.
+
+Knows subtitle formats, their tags and encodings, and live captions that roll. Knows nothing of search."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import pysubs2
+
+from agent_tools.media.fence import name_of, open_media
+from agent_tools.media.languages import is_language, language_of
+from agent_tools.media.probing import Probe, only
+from agent_tools.untrusted import clean
+
+SIDECAR_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
+_SIDECAR_BYTES = 16 << 20  # a day of dense captions is about 4 MB
+_SAME_SHARE = 0.9  # of the smaller track's cues in the other one: the same track twice
+_SAME_TIME_S = 1.0
+_ROLL_GAP_S = 0.5  # a caption that rolls on follows at once
+_NO_LENGTH_S = 4.0  # a cue without an end is shown until the next one, at most so long
+_NOT_SPEECH = frozenset({"chapters", "metadata", "thumbnails", "storyboard"})
+_SECOND_RATE = frozenset({"forced", "descriptions", "signs"})
+
+_STYLE = re.compile(r"\{\\[^{}]*\}")
+_ASS_BRACES = re.compile(r"\{[^{}]*\}")
+_DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<\d[\d:.]*>|</>")
+_BREAK = re.compile(r"\\[Nn]|\r\n?")
+
+# What a file that is not Unicode was most likely written in, by the language its name states.
+_OLD_ENCODINGS = {
+    **dict.fromkeys(("pl", "cs", "sk", "hu", "hr", "sl", "ro", "sq"), "cp1250"),
+    **dict.fromkeys(("ru", "uk", "bg", "mk", "sr", "kk"), "cp1251"),
+    **dict.fromkeys(("ar", "fa"), "cp1256"),
+    "el": "cp1253",
+    "he": "cp1255",
+    "ja": "cp932",
+    "ko": "cp949",
+    "th": "cp874",
+    "tr": "cp1254",
+    "vi": "cp1258",
+    "zh": "gb18030",
+}
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One shown text: a single clean line, seconds from the first picture."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Track:
+    language: str | None
+    source: str  # "stream 2" or the sidecar's file name
+    kind: str  # "embedded" or "sidecar"
+    cues: list[Cue]
+
+
+def read_subtitles(probe: Probe, on_problem: Callable[[str], None] | None = None) -> list[Track]:
+    """The text tracks in and beside the file, at most one per known language, the fullest first.
+
+    Sidecars are .srt, .vtt, .ass and .ssa files named as the video, with or without a language ("talk.en.srt"); their
+    times count from the first picture. A track without a language that has 90 % of its cues in another is that one.
+    A sidecar that leads outside its folder (a link) is not read.
+    Args:
+        on_problem: is told in one line of each track that could not be read.
+    """
+    tell = on_problem or _unheard
+    found = [*_embedded(probe, tell), *_sidecars(probe.path, tell)]
+    tracks = [(replace(track, cues=unrolled(track.cues)), second) for track, second in found]
+    return _one_per_language([(track, second) for track, second in tracks if track.cues])
+
+
+def unrolled(cues: Sequence[Cue]) -> list[Cue]:
+    """Cues in time order without what rolling captions repeat.
+
+    A live caption shows its last line again above the new one, and grows word by word. Lines (in `text`, divided by
+    newlines) that stood on screen just before are dropped; a cue that says nothing new makes its forerunner longer.
+    The texts given back are single clean lines."""
+    result: list[Cue] = []
+    before: list[str] = []  # the lines on screen until now
+    for cue in sorted(cues, key=lambda cue: (cue.start_s, cue.end_s)):
+        lines = [line for raw in cue.text.split("\n") if (line := clean(raw))]
+        if not lines or cue.end_s <= 0:
+            continue
+        fresh = lines
+        if result and cue.start_s <= result[-1].end_s + _ROLL_GAP_S:
+            fresh = _fresh_lines(before, lines)
+        before = lines
+        if fresh:
+            result.append(Cue(max(0.0, cue.start_s), cue.end_s, " ".join(fresh)))
+        else:
+            result[-1] = replace(result[-1], end_s=max(result[-1].end_s, cue.end_s))
+    return result
+
+
+def _fresh_lines(before: list[str], now: list[str]) -> list[str]:
+    for overlap in range(min(len(before), len(now)), 0, -1):
+        if before[-overlap:] == now[:overlap]:
+            return now[overlap:]
+    # The last line grew: "so we" -> "so we keep"; only whole words count as growth.
+    if len(now) == len(before) and now[:-1] == before[:-1] and now[-1].startswith(before[-1] + " "):
+        return [now[-1][len(before[-1]) + 1 :]]
+    return now
+
+
+def _embedded(probe: Probe, tell: Callable[[str], None]) -> Iterator[tuple[Track, bool]]:
+    wanted = [stream for stream in probe.subtitles if stream.text]
+    if not wanted:
+        return
+    raw: dict[int, list[Cue]] = {stream.index: [] for stream in wanted}
+    with open_media(probe.path) as container:
+        streams = [container.streams[index] for index in raw]
+        only(container, *streams)
+        forced = {s.index for s in streams if s.disposition & av.stream.Disposition.forced}
+        try:
+            for packet in container.demux(streams):
+                if packet.pts is None or not packet.size:
+                    continue
+                start_s = float(packet.pts * packet.time_base) - probe.origin_s
+                length_s = float((packet.duration or 0) * packet.time_base)
+                for text in _packet_texts(packet):
+                    raw[packet.stream_index].append(Cue(start_s, start_s + length_s, text))
+        except av.FFmpegError:
+            tell(f"{name_of(probe.path)}: its subtitle tracks could be read in part only")
+    for stream in wanted:
+        cues = _with_ends(raw[stream.index])
+        yield Track(stream.language, f"stream {stream.index}", "embedded", cues), stream.index in forced
+
+
+def _packet_texts(packet: Any) -> Iterator[str]:
+    context = packet.stream.codec_context
+    if context is None:
+        yield _plain(bytes(packet).decode("utf-8", "replace"))
+        return
+    for rect in packet.decode():
+        line = rect.ass.decode("utf-8", "replace")
+        text = line.split(",", 8)[-1]  # ReadOrder,Layer,Style,Name,MarginL,MarginR,MarginV,Effect,Text
+        if not _DRAWING.search(text):
+            yield _plain(_ASS_BRACES.sub("", text) if context.name in ("ass", "ssa") else text)
+
+
+def _sidecars(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[Track, bool]]:
+    try:
+        neighbours = sorted(path.parent.iterdir())
+    except OSError:
+        return
+    for neighbour in neighbours:
+        if neighbour.suffix.lower() not in SIDECAR_SUFFIXES or not neighbour.is_file():
+            continue
+        if neighbour.stem != path.stem and not neighbour.stem.startswith(path.stem + "."):
+            continue
+        words = [word.lower() for word in neighbour.stem[len(path.stem) :].split(".") if word]
+        if _NOT_SPEECH.intersection(words):
+            continue
+        name = name_of(neighbour)
+        if neighbour.resolve().parent != path.parent.resolve():
+            tell(f"{name} is a link to another folder and was not read")
+            continue
+        language = language_of(next((word for word in reversed(words) if is_language(word)), None))
+        try:
+            if neighbour.stat().st_size > _SIDECAR_BYTES:
+                tell(f"{name} is larger than {_SIDECAR_BYTES >> 20} MiB and was not read")
+                continue
+            cues = parse(decoded(neighbour.read_bytes(), language), neighbour.suffix.lower())
+        except (OSError, pysubs2.Pysubs2Error, ValueError) as error:
+            tell(f"{name} could not be read as subtitles ({type(error).__name__})")
+            continue
+        yield Track(language, name, "sidecar", cues), bool(_SECOND_RATE.intersection(words))
+
+
+def parse(text: str, suffix: str) -> list[Cue]:
+    """The cues of a subtitle file; lines inside a cue are divided by newlines, tags are gone.
+
+    Raises: pysubs2.Pysubs2Error or ValueError: the text is not of that format."""
+    form = {".srt": "srt", ".vtt": "vtt"}.get(suffix, "ass")
+    styled = form == "ass"
+    if form == "vtt":
+        text = _only_cues(text)
+    cues = []
+    for event in pysubs2.SSAFile.from_string(text, format_=form, keep_unknown_html_tags=True):
+        if event.is_comment or _DRAWING.search(event.text):
+            continue
+        plain = _plain(_ASS_BRACES.sub("", event.text) if styled else event.text)
+        cues.append(Cue(event.start / 1000, event.end / 1000, plain))
+    return _with_ends(cues)
+
+
+def _only_cues(text: str) -> str:
+    """A WebVTT text without notes, styles, regions and cue names, which pysubs2 takes for text of the cue before."""
+    blocks = ["WEBVTT"]
+    for block in re.split(r"\n[ \t]*\n", _BREAK.sub("\n", text)):
+        lines = block.strip("\n").split("\n")
+        timing = next((number for number, line in enumerate(lines[:2]) if "-->" in line), None)
+        if timing is not None and not lines[0].startswith("NOTE"):
+            blocks.append("\n".join(lines[timing:]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def decoded(data: bytes, language: str | None = None) -> str:
+    """A text file's characters: by its byte order mark, as UTF-8, else as the language's old encoding, else cp1252."""
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    if (zeros := data[:2048].count(0)) > len(data[:2048]) // 5:
+        even = data[:2048:2].count(0)
+        return data.decode("utf-16-be" if even * 2 > zeros else "utf-16-le", "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        old = _OLD_ENCODINGS.get((language or "").split("-")[0], "cp1252")
+        return data.decode(old, "replace")
+
+
+def _plain(text: str) -> str:
+    text = _TAG.sub("", _STYLE.sub("", text))
+    return _BREAK.sub("\n", html.unescape(text).replace("\\h", " "))
+
+
+def _with_ends(cues: list[Cue]) -> list[Cue]:
+    cues.sort(key=lambda cue: (cue.start_s, cue.end_s))
+    for number, cue in enumerate(cues):
+        if cue.end_s <= cue.start_s:
+            following = next((c.start_s for c in cues[number + 1 :] if c.start_s > cue.start_s), float("inf"))
+            cues[number] = replace(cue, end_s=min(following, cue.start_s + _NO_LENGTH_S))
+    return cues
+
+
+def _one_per_language(tracks: list[tuple[Track, bool]]) -> list[Track]:
+    def rank(item: tuple[Track, bool]) -> tuple[bool, bool, int]:
+        track, second = item
+        return (track.language is None, second, -sum(len(cue.text) for cue in track.cues))
+
+    kept: list[Track] = []
+    for track, _ in sorted(tracks, key=rank):
+        if track.language is not None:
+            if all(track.language != other.language for other in kept):
+                kept.append(track)
+        elif not any(_same(track.cues, other.cues) for other in kept):
+            kept.append(track)
+    return sorted(kept, key=lambda track: -len(track.cues))
+
+
+def _same(cues: Sequence[Cue], others: Sequence[Cue]) -> bool:
+    small, large = sorted((cues, others), key=len)
+    starts: dict[str, list[float]] = defaultdict(list)
+    for cue in large:
+        starts[cue.text.casefold()].append(cue.start_s)
+    equal = sum(
+        any(abs(cue.start_s - start_s) <= _SAME_TIME_S for start_s in starts.get(cue.text.casefold(), ()))
+        for cue in small
+    )
+    return equal >= _SAME_SHARE * len(small)
+
+
+def _unheard(problem: str) -> None:
+    """The caller did not ask for problems."""
