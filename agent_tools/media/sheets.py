@@ -46,10 +46,7 @@ def sheet(
 def _one_sheet(images: Sequence[tuple[str, Pixels]], long_side: int, cell_px: int, quality: int) -> bytes:
     sizes = [fitted(rgb.shape[1], rgb.shape[0], cell_px) for _, rgb in images]
     cell = max(width for width, _ in sizes), max(height for _, height in sizes)
-    columns = _columns(len(images), cell)
-    rows = math.ceil(len(images) / columns)
-    room = long_side - _GAP_PX * (columns + 1), long_side - _GAP_PX * (rows + 1)
-    factor = min(1.0, room[0] / (columns * cell[0]), room[1] / (rows * cell[1]))
+    columns, rows, factor = _grid(len(images), cell, long_side)
     cell = max(1, int(cell[0] * factor)), max(1, int(cell[1] * factor))
     canvas = Image.new(
         "RGB", (_GAP_PX + columns * (cell[0] + _GAP_PX), _GAP_PX + rows * (cell[1] + _GAP_PX)), (24, 24, 24)
@@ -65,12 +62,18 @@ def _one_sheet(images: Sequence[tuple[str, Pixels]], long_side: int, cell_px: in
     return jpeg(np.asarray(canvas), quality)
 
 
-def _columns(count: int, cell: tuple[int, int]) -> int:
-    """The number of columns that makes the sheet nearest to square."""
-    return min(
-        range(1, count + 1),
-        key=lambda columns: (max(columns * cell[0], math.ceil(count / columns) * cell[1]), columns),
-    )
+def _grid(count: int, cell: tuple[int, int], long_side: int) -> tuple[int, int, float]:
+    """Columns, rows and the factor (at most 1) that cells shrink by: shrink least, then waste least, then be square."""
+    best: tuple[tuple[float, int, int], tuple[int, int, float]] | None = None
+    for columns in range(1, count + 1):
+        rows = math.ceil(count / columns)
+        wide, high = columns * cell[0], rows * cell[1]
+        factor = min(1.0, (long_side - _GAP_PX * (columns + 1)) / wide, (long_side - _GAP_PX * (rows + 1)) / high)
+        cost = (-factor, columns * rows, max(wide, high))
+        if best is None or cost < best[0]:
+            best = cost, (columns, rows, factor)
+    assert best is not None
+    return best[1]
 
 
 def _write(canvas: Image.Image, label: str, left: int, top: int, cell: tuple[int, int]) -> None:
