@@ -1,0 +1,139 @@
+"""`make demo`: an hour of video, a server, a client and a question that takes three hops; or a file of the user's own.
+
+Knows how the pieces are put together and what a person sees of it. The agent sees the question and the replies only."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+from mcp import Client, StdioServerParameters
+
+from agent_tools.evals.agent import ChainAgent, EvidenceAgent
+from agent_tools.evals.demo_video import draw
+from agent_tools.evals.session import Call, Session
+
+DURATION_S = 3600.0
+SHOWN_ARGUMENT = 60  # characters of an argument that are shown
+
+
+def run_demo(
+    seed: int = 0,
+    video: Path | None = None,
+    question: str | None = None,
+    home: Path | None = None,
+    duration_s: float = DURATION_S,
+) -> int:
+    """Run the demo and print it to stdout; the last line is one JSON object.
+
+    Args:
+        seed: of the drawn video, where `video` is None.
+        video, question: a file of the user's own, and what to look for in it.
+        home: data folder; kept afterwards. None: a temporary one, and everything is deleted again.
+        duration_s: of the drawn video.
+    Returns: 0, or 1 where the drawn video's question was not answered rightly, or the file could not be read.
+    """
+    if video is not None and not question:
+        _say('A video needs a question: make demo VIDEO=/path/to/file QUESTION="..."')
+        return 2
+    with _folder(home) as folder:
+        if video is None:
+            return anyio.run(_drawn, seed, folder, duration_s)
+        return anyio.run(_own, video.expanduser().absolute(), question or "", folder)
+
+
+async def _drawn(seed: int, home: Path, duration_s: float) -> int:
+    path = home / f"demo-{seed}.mp4"
+    begun = time.perf_counter()
+    truth = draw(path, seed, duration_s)
+    _say(f"Drew {duration_s:g} s of video (seed {seed}, {path.stat().st_size / 1e6:.1f} MB) in {_since(begun)}.")
+    _say(f"Question: {truth.question}")
+    async with _server(home, path.parent) as client:
+        session = Session(client, on_call=_show)
+        finding = await ChainAgent(session, path).answer(truth.question)
+    _say(f"Answer: {finding.answer or 'none'} ({finding.told})")
+    for uri in finding.citations:
+        _say(f"  {uri}")
+    _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
+    _result(seed, finding.answer, truth.answer, session, finding.citations)
+    return 0 if finding.answer == truth.answer else 1
+
+
+async def _own(video: Path, question: str, home: Path) -> int:
+    begun = time.perf_counter()
+    _say(f"Reading {video.name}. It is searchable while it is being read; this waits until it is whole.")
+    async with _server(home, video.parent) as client:
+        session = Session(client, on_call=_show)
+        agent = EvidenceAgent(session, video)
+        evidence = await agent.evidence(question)
+    _say(f"Question: {question}")
+    for one in evidence:
+        _say(f"  {one.at}  {one.text}\n           {one.uri}")
+    if not evidence:
+        _say("Nothing found.")
+    _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
+    _result(None, None, None, session, tuple(dict.fromkeys(one.uri for one in evidence)))
+    return 1 if agent.failed else 0
+
+
+@asynccontextmanager
+async def _server(home: Path, allowed: Path) -> AsyncIterator[Client]:
+    """This program as an MCP server over stdio, as a chat client would start it.
+
+    -P keeps the current folder off the server's path: it runs the package this interpreter has installed.
+    """
+    arguments = ["-P", "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(allowed), "--profile", "lite"]
+    async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
+        yield client
+
+
+@contextmanager
+def _folder(home: Path | None) -> Iterator[Path]:
+    if home is not None:
+        home = home.expanduser().absolute()
+        home.mkdir(parents=True, exist_ok=True)
+        yield home
+        return
+    with tempfile.TemporaryDirectory(prefix="agent-tools-demo-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
+
+
+def _show(call: Call) -> None:
+    shown = ", ".join(f"{name}={_argument(value)}" for name, value in call.arguments.items())
+    _say(f"-> {call.tool}({shown})\n   {call.summary}\n   {call.tokens} tokens, {call.seconds:.2f} s")
+
+
+def _argument(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_ARGUMENT else f"{text[: SHOWN_ARGUMENT // 2]}…{text[-SHOWN_ARGUMENT // 2 :]}"
+
+
+def _result(
+    seed: int | None, answer: str | None, truth: str | None, session: Session, citations: tuple[str, ...]
+) -> None:
+    line = {
+        "seed": seed,
+        "answer": answer,
+        "truth": truth,
+        "calls": len(session.calls),
+        "tokens": session.tokens,
+        "tools": session.tools,
+        "citations": list(citations),
+    }
+    _say(json.dumps(line, ensure_ascii=False))
+
+
+def _since(begun: float) -> str:
+    return f"{time.perf_counter() - begun:.1f} s"
+
+
+def _say(line: str) -> None:
+    """A line for the person at the terminal; stdout here is ours, the protocol runs over the server's own pipes."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
