@@ -1,0 +1,19 @@
+"""`python -m agent_tools` is the same program as `agent-tools`."""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["look"]:  # a private process of the server: no need of the command line's libraries
+        from agent_tools.ingestion.looker import main as look
+
+        look()
+    elif sys.argv[1:] == ["work"]:
+        from agent_tools.ingestion.worker import main as work
+
+        sys.exit(work())
+    else:
+        from agent_tools.cli import main
+
+        main()

@@ -1,0 +1,101 @@
+"""A job's pulse: the lease is kept, progress is told, and a stop, a lost lease or too much memory ends the work.
+
+Knows the job's row in the store. Knows nothing of what the work is."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from agent_tools.errors import EngineError
+from agent_tools.store import Job, Store
+
+BEAT_S = 1.0
+LEASE_S = 15.0
+
+
+class Stopped(Exception):
+    """The job was asked to stop, or another worker holds it now: not an error."""
+
+
+class Control:
+    """Context of one job's work. `check()` between steps raises what ends it."""
+
+    def __init__(self, store: Store, job: Job, worker: str, memory_mb: int) -> None:
+        self.store, self.job, self.worker, self.memory_mb = store, job, worker, memory_mb
+        self._verdict = "go"
+        self._progress, self._message = job.progress, ""
+        self._start, self._start_progress = time.monotonic(), job.progress
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._pulse, name="pulse", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._wake.set()
+        self._thread.join()
+
+    def tell(self, progress: float, message: str) -> None:
+        """State how far the job is, from 0 to 1, and what it does now; then check."""
+        self._progress, self._message = max(self._progress, min(1.0, progress)), message
+        self.check()
+
+    def check(self) -> None:
+        """Raises: Stopped: a stop was asked for, or the lease is lost. EngineError: the memory limit is passed."""
+        if self._verdict == "memory":
+            raise EngineError(
+                f"the ingest used {resident_mb():.0f} MB, over its limit of {self.memory_mb} MB. "
+                "Raise it with --memory-mb, or lower --fps."
+            )
+        if self._verdict != "go":
+            raise Stopped(self._verdict)
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds to go, from this run's own pace."""
+        gained = self._progress - self._start_progress
+        if gained < 0.01:
+            return None
+        return (time.monotonic() - self._start) / gained * (1.0 - self._progress)
+
+    def _pulse(self) -> None:
+        while True:
+            answer = self.store.beat(
+                self.job.id,
+                self.worker,
+                progress=self._progress,
+                eta_s=self.eta_s,
+                message=self._message,
+                lease_s=LEASE_S,
+            )
+            if answer != "go":
+                self._verdict = answer
+            elif resident_mb() > self.memory_mb:
+                self._verdict = "memory"
+            if self._wake.wait(BEAT_S) or self._verdict == "lost":
+                return
+
+
+def resident_mb() -> float:
+    """Memory this process holds now, in MB; its peak where the system tells no current figure."""
+    if sys.platform == "linux":
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            import resource
+
+            return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
+    if sys.platform == "win32":
+        return 0.0  # no figure without a further package: the limit does not hold there, README says so
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+Tell = Callable[[float, str], None]

@@ -1,0 +1,132 @@
+"""The frames channel: one decode pass at the sampling rate; prune in time, keep what stands for the rest.
+
+Knows media, the compression and memory engines, and the store. Knows nothing of clients or of the other channels, but
+that each picture is shown to `on_picture` too, so that the file is decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent_tools.compression import prune_frames, representatives
+from agent_tools.ingestion.episodes import chunks
+from agent_tools.ingestion.spaces import CHUNK, frame_space, memory_producer
+from agent_tools.media import Damage, Picture, Probe, Sample, sample
+from agent_tools.media.picture import jpeg
+from agent_tools.memory import Memory, memory_tokens
+from agent_tools.models.profiles import FrameEncoder
+from agent_tools.store import FrameRow, SqliteMemory, Store
+
+WINDOW = 16  # pictures that are pruned together (LongVU's code); results do not depend on where a run was interrupted
+KEPT_SIDE = 512  # longer side of a kept frame, px: legible on a sheet when the source is gone
+KEPT_QUALITY = 68
+
+
+@dataclass
+class _Window:
+    """Pictures of one window of the sampling grid, waiting to be judged together."""
+
+    samples: list[tuple[int, float]] = field(default_factory=list)
+    small: list[NDArray[np.uint8]] = field(default_factory=list)
+    large: list[NDArray[np.uint8]] = field(default_factory=list)
+
+
+class FramePass:
+    """Decode once, window by window; each window is committed before the next begins."""
+
+    def __init__(
+        self,
+        store: Store,
+        video_id: str,
+        probe: Probe,
+        encoder: FrameEncoder,
+        fps: float,
+        threads: int,
+        duration_s: float,
+    ) -> None:
+        self.store, self.video_id, self.probe, self.encoder = store, video_id, probe, encoder
+        self.fps, self.threads, self.duration_s = fps, threads, duration_s
+        self.space = frame_space(encoder.producer)
+        self.last_s = 0.0
+        self.kept = 0
+
+    def run(
+        self,
+        from_k: int,
+        on_picture: Callable[[float, Picture], None],
+        on_window: Callable[[int, float], None],
+        on_damage: Callable[[Damage], None],
+    ) -> None:
+        """Look at every picture of the grid from `from_k` (a window's first) to the end.
+
+        Args:
+            on_picture: called with (time_s, picture) of each, in order.
+            on_window: called with (next k, time_s reached) after each committed window; may raise to stop.
+            on_damage: called with each span that could not be decoded.
+        """
+        window, number = _Window(), from_k // WINDOW
+        pending = [span for span in chunks(self.duration_s) if span.end_s > from_k / self.fps]
+        stream = sample(self.probe, fps=self.fps, start_s=from_k / self.fps, on_damage=on_damage, threads=self.threads)
+        for shown in stream:
+            if shown.k // WINDOW != number:
+                self._commit(window)
+                window, number = _Window(), shown.k // WINDOW
+                while pending and pending[0].end_s <= number * WINDOW / self.fps:
+                    self._remember(pending.pop(0).start_s)
+                on_window(number * WINDOW, number * WINDOW / self.fps)
+            self._add(window, shown)
+            on_picture(shown.time_s, shown.picture)
+            self.last_s = shown.time_s
+        self._commit(window)
+        for span in pending:
+            self._remember(span.start_s)
+
+    def _add(self, window: _Window, shown: Sample) -> None:
+        window.samples.append((shown.k, shown.time_s))
+        window.small.append(shown.picture.rgb(*self.encoder.size))
+        window.large.append(shown.picture.fit(KEPT_SIDE))
+
+    def _commit(self, window: _Window) -> None:
+        if not window.samples:
+            return
+        vectors = self.encoder.encode(np.stack(window.small))
+        features = torch.from_numpy(vectors)
+        kept = prune_frames(features, window=WINDOW, threshold=self.encoder.threshold)
+        stands = representatives(kept, len(window.samples), features, window=WINDOW)
+        kept_set = set(kept.tolist())
+        ks = [k for k, _ in window.samples]
+        rows = [
+            FrameRow(self.video_id, k, time_s, ks[int(stands[i])], i in kept_set)
+            for i, (k, time_s) in enumerate(window.samples)
+        ]
+        jpegs = {ks[i]: jpeg(window.large[i], KEPT_QUALITY) for i in sorted(kept_set)}
+        self.store.put_vectors(self.space, self.video_id, [ks[i] for i in sorted(kept_set)], vectors[sorted(kept_set)])
+        self.store.add_frames(self.video_id, rows, jpegs)
+        self.kept += len(kept_set)
+
+    def _remember(self, start_s: float) -> None:
+        """Memory tokens of the chunk that starts here, each picture by the vector of the frame that stands for it."""
+        span = next(span for span in chunks(self.duration_s) if span.start_s == start_s)
+        times_s, vectors = sequence(self.store, self.video_id, self.space, span.start_s, span.end_s)
+        if len(times_s):
+            tokens = memory_tokens(torch.from_numpy(vectors))
+            memory = Memory(
+                CHUNK, span.start_s, span.end_s, "", tokens, memory_producer(self.encoder.producer, "frames")
+            )
+            SqliteMemory(self.store).write(self.video_id, [memory])
+
+
+def sequence(
+    store: Store, video_id: str, space: str, start_s: float = 0.0, end_s: float = float("inf")
+) -> tuple[list[float], NDArray[np.float32]]:
+    """(times_s, vectors (T, D)) of every picture of the grid; a pruned one has the vector of its representative."""
+    ids, matrix = store.vectors(space, video_id)
+    place = {int(k): i for i, k in enumerate(ids)}
+    rows = [row for row in store.frames(video_id, start_s, end_s) if row.stands_for in place]
+    if not rows:
+        return [], np.zeros((0, matrix.shape[1] if matrix.ndim == 2 else 0), np.float32)
+    return [row.time_s for row in rows], matrix[[place[row.stands_for] for row in rows]]

@@ -1,0 +1,309 @@
+"""One job: the channels of one video, each resumable on its own, then its episodes.
+
+Knows what is done in which order and what survives an interruption. Knows nothing of clients."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from agent_tools.errors import EngineError, SourceNotFound, UnreadableVideo
+from agent_tools.ingestion import episodes, text
+from agent_tools.ingestion.control import Control
+from agent_tools.ingestion.frames import FramePass, sequence
+from agent_tools.ingestion.reading import Reader
+from agent_tools.ingestion.spaces import frame_space
+from agent_tools.ingestion.titles import titles
+from agent_tools.media import Damage, Picture, Probe, content_id, last_time, probe, read_subtitles
+from agent_tools.models.profiles import (
+    FrameEncoder,
+    ModelSettings,
+    Profile,
+    TextEncoder,
+    frame_encoder,
+    ocr,
+    resolve,
+    text_encoder,
+)
+from agent_tools.settings import Settings
+from agent_tools.store import Entry, EntryIn, Episode, Job, Store
+from agent_tools.timeline import Span
+from agent_tools.untrusted import clean
+
+log = logging.getLogger("agent_tools.worker")
+NO_MODEL = {
+    "speech": "transcribed: profile {} has no speech model",
+    "captions": "captioned: profile {} has no video LLM",
+}
+
+
+class Ingest:
+    """The work of one claimed job. `run` returns None, or why the video is not whole."""
+
+    def __init__(self, store: Store, job: Job, settings: Settings, control: Control) -> None:
+        self.store, self.job, self.settings, self.control = store, job, settings, control
+        self.video_id = job.video_id
+        self.models = ModelSettings(
+            profile=job.profile, threads=settings.worker_threads, remembered=settings.home / "checked-weights.json"
+        )
+        self.profile: Profile = resolve(self.models)
+        self._text: TextEncoder | None = None
+        self._frames: FrameEncoder | None = None
+
+    def run(self) -> str | None:
+        self.control.tell(0.0, "opening the file")
+        self.opened = probe(self._source())
+        self.duration_s = self._describe(self.opened)
+        failures: list[str] = []
+        steps: list[tuple[str, Callable[[], None]]] = [
+            ("subtitles", self._subtitles),
+            ("frames", self._pictures),
+            ("screen_text", self._screen_text),
+        ]
+        for name, step in steps:
+            if name not in self.job.channels or self._finished(name):
+                continue
+            try:
+                step()
+            except EngineError as error:
+                log.error("video %s, channel %s: %s", self.video_id, name, error.described)
+                self.store.set_channel(self.video_id, name, state="failed", error=error.described)
+                failures.append(f"{name}: {error.described}")
+        self._name_missing()
+        self.control.tell(0.96, "dividing the video into episodes")
+        self._episodes(final=True)
+        return "; ".join(failures) or None
+
+    # -- the file
+
+    def _source(self) -> Path:
+        """A path that still holds this very content. Raises: SourceNotFound."""
+        tried = []
+        for source in self.store.sources(self.video_id):
+            path = Path(source.path)
+            tried.append(source.path)
+            if not path.is_file():
+                continue
+            stat = path.stat()
+            same = (stat.st_size, stat.st_mtime_ns, stat.st_ino) == (source.size, source.mtime_ns, source.inode)
+            if same or content_id(path) == self.video_id:
+                return path
+        raise SourceNotFound(
+            f"{', '.join(Path(path).name for path in tried) or 'the file'} is gone or holds other content now. "
+            "Put it back, or ingest it again where it lies now."
+        )
+
+    def _describe(self, opened: Probe) -> float:
+        if opened.video is None and not opened.audio and not any(track.text for track in opened.subtitles):
+            raise UnreadableVideo(
+                f"{opened.path.name} has no stream that can be decoded. Convert it to H.264, then ingest it again."
+            )
+        duration_s = opened.duration_s if opened.duration_s else last_time(opened)
+        video = opened.video
+        self.store.update_video(
+            self.video_id,
+            duration_s=duration_s,
+            width=video.width if video else None,
+            height=video.height if video else None,
+            fps=video.fps if video else None,
+            container=opened.container,
+            has_audio=bool(opened.audio),
+            audio_s=max((a.duration_s or duration_s for a in opened.audio), default=None),
+            metadata={clean(k, 40): clean(v, 300) for k, v in list(opened.metadata.items())[:40]},
+            error=None,
+        )
+        return duration_s
+
+    # -- channels
+
+    def _subtitles(self) -> None:
+        self._begin("subtitles", "subtitles")
+        tracks = read_subtitles(self.opened)
+        self.control.check()
+        count = 0
+        for track in tracks:
+            cues = [
+                EntryIn(
+                    cue.start_s,
+                    min(cue.end_s, self.duration_s),
+                    cue.text,
+                    {"language": track.language or "", "track": track.source},
+                )
+                for cue in track.cues
+                if cue.start_s < self.duration_s and cue.text
+            ]
+            count += len(self.store.add_entries(self.video_id, "subtitles", f"{track.kind}:{track.source}", cues))
+        mark = {"sidecars": self.job.settings.get("sidecars", "")}
+        if not count:
+            self.store.set_channel(self.video_id, "subtitles", state="absent", entries=0, detail=mark)
+            return
+        self._index("subtitles", 0.02, 0.08)
+        language = next((track.language for track in tracks if track.language), None)
+        self._end("subtitles", entries=count, language=language, detail=mark)
+        self._episodes(final=False)
+
+    def _pictures(self) -> None:
+        if self.opened.video is None:
+            self.store.set_channel(self.video_id, "frames", state="absent")
+            return
+        self._frames = frame_encoder(self.models)
+        row = self.store.channel(self.video_id, "frames")
+        resumed = row is not None and row.producer == self._frames.producer
+        next_k = int(row.detail.get("next_k", 0)) if row is not None and resumed else 0
+        reader = Reader(self.store, self.video_id, self.settings.home, self.opened.duration_s or self.duration_s)
+        reader.restore(row.detail.get("rule", "") if row is not None and next_k else "")
+        if not next_k:
+            self.store.clear_gaps(self.video_id, "frames")
+        self._begin("frames", self._frames.producer)
+        work = FramePass(
+            self.store,
+            self.video_id,
+            self.opened,
+            self._frames,
+            self.settings.fps,
+            self.settings.worker_threads,
+            self.duration_s,
+        )
+        reads = "screen_text" in self.job.channels and not self._finished("screen_text")
+
+        def on_picture(time_s: float, picture: Picture) -> None:
+            if reads:
+                reader.show(time_s, picture)
+            self.control.check()
+
+        def on_window(k: int, time_s: float) -> None:
+            share = min(1.0, time_s / max(self.duration_s, 1e-9))
+            detail = {"next_k": k, "rule": reader.saved(), "done": round(share, 3)}
+            self.store.set_channel(self.video_id, "frames", done_to_s=time_s, detail=detail)
+            self.control.tell(0.08 + 0.37 * share, f"looking at pictures: {time_s:.0f} of {self.duration_s:.0f} s")
+
+        def on_damage(damage: Damage) -> None:
+            self.store.add_gap(self.video_id, "frames", damage.start_s, damage.end_s, damage.why)
+
+        work.run(next_k, on_picture, on_window, on_damage)
+        reader.close()
+        rows = self.store.frames(self.video_id)
+        if not rows:
+            raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
+        self._end("frames", entries=sum(row.kept for row in rows), detail={"pictures": len(rows)})
+
+    def _screen_text(self) -> None:
+        if self.opened.video is None:
+            self.store.set_channel(self.video_id, "screen_text", state="absent")
+            return
+        engine = ocr(self.models)
+        self._begin("screen_text", engine.producer)
+        self.store.clear_gaps(self.video_id, "screen_text")
+        reader = Reader(self.store, self.video_id, self.settings.home, self.duration_s)
+        left_out = reader.choose(self.settings.ocr_per_hour)
+        encoder = self._encoder()
+        total = max(1, reader.chosen)
+
+        def on_read(done: int, to_s: float, fresh: bool) -> None:
+            detail = {"done": round(done / total, 3)}
+            if fresh:
+                text.index_entries(self.store, self.video_id, encoder, lambda _: None)
+                text.write_chunks(self.store, self.video_id, "screen_text", encoder.producer, self.duration_s, to_s)
+            self.store.set_channel(self.video_id, "screen_text", done_to_s=to_s, detail=detail)
+            self.control.tell(0.45 + 0.49 * done / total, f"reading on-screen text: {done} of {total} pictures")
+
+        written = reader.read(engine, on_read)
+        self._index("screen_text", 0.94, 0.96)
+        for gap in left_out:
+            self.store.add_gap(self.video_id, "screen_text", gap.start_s, gap.end_s, "over the limit of OCR calls")
+        self._end("screen_text", entries=written, detail={"pictures": reader.chosen, "left_out": len(left_out)})
+        reader.clear()
+
+    # -- steps they share
+
+    def _encoder(self) -> TextEncoder:
+        if self._text is None:
+            self.control.tell(0.0, "loading the sentence encoder")
+            self._text = text_encoder(self.models)
+        return self._text
+
+    def _index(self, channel: str, start: float, end: float) -> None:
+        """Vectors for the channel's entries, chunk tokens as each chunk becomes whole, progress from start to end."""
+        encoder = self._encoder()
+        entries: list[Entry] = self.store.entries(self.video_id, channels=(channel,))
+
+        def on_batch(written: int) -> None:
+            share = min(1.0, written / max(1, len(entries)))
+            reached = entries[min(len(entries), written) - 1].start_s if entries else self.duration_s
+            self.store.set_channel(self.video_id, channel, done_to_s=reached, detail={"done": round(share, 3)})
+            self.control.tell(start + (end - start) * share, f"indexing {channel}: {written} of {len(entries)} entries")
+
+        text.index_entries(self.store, self.video_id, encoder, on_batch)
+        text.write_chunks(self.store, self.video_id, channel, encoder.producer, self.duration_s, self.duration_s)
+
+    def _begin(self, channel: str, producer: str) -> None:
+        self.store.set_channel(self.video_id, channel, state="running", producer=producer, error=None)
+
+    def _end(
+        self, channel: str, *, entries: int, language: str | None = None, detail: dict[str, object] | None = None
+    ) -> None:
+        self.store.set_channel(
+            self.video_id,
+            channel,
+            state="done",
+            done_to_s=self.duration_s,
+            entries=entries,
+            language=language,
+            detail={"done": 1.0, **(detail or {})},
+        )
+
+    def _finished(self, channel: str) -> bool:
+        row = self.store.channel(self.video_id, channel)
+        return row is not None and row.state in ("done", "absent")
+
+    def _name_missing(self) -> None:
+        """State each channel that this profile cannot make, and why."""
+        for name, why in NO_MODEL.items():
+            if (
+                self.store.channel(self.video_id, name) is None
+                and self.profile.model("speech" if name == "speech" else "captions") is None
+            ):
+                told = (
+                    "no audio" if name == "speech" and not self.opened.audio else f"not {why.format(self.profile.name)}"
+                )
+                self.store.set_channel(self.video_id, name, state="absent", detail={"why": told})
+
+    def _episodes(self, *, final: bool) -> None:
+        encoder = self._encoder()
+        pieces = text.pieces(self.store, self.video_id, encoder.producer)
+        space = frame_space((self._frames or frame_encoder(self.models)).producer) if self.opened.video else ""
+        times_s, vectors = sequence(self.store, self.video_id, space) if space else ([], None)
+        spans = {"chunk": episodes.chunks(self.duration_s)}
+        if vectors is not None and times_s:
+            spans["scene"] = episodes.scenes(times_s, vectors, self.duration_s, pieces)
+        else:
+            cuts = episodes.silence_ends(pieces)
+            spans["scene"] = episodes.spans_between(cuts, self.duration_s, episodes.MIN_SCENE_S)
+        named = [(Span(c.start_s, c.end_s), c.title) for c in self.opened.chapters if c.end_s > c.start_s]
+        spans["chapter"] = [span for span, _ in named] or episodes.chapters(self.duration_s, pieces, spans["scene"])
+        for level, level_spans in spans.items():
+            found = titles(level_spans, pieces)
+            if level == "chapter" and named:
+                found = [
+                    (clean(name, 80), "container") if name else own for (_, name), own in zip(named, found, strict=True)
+                ]
+            self.store.replace_episodes(
+                self.video_id,
+                level,
+                [
+                    Episode(
+                        0,
+                        self.video_id,
+                        level,
+                        span.start_s,
+                        span.end_s,
+                        title,
+                        source,
+                        episodes.keyframe(span, times_s, vectors) if vectors is not None and times_s else None,
+                    )
+                    for span, (title, source) in zip(level_spans, found, strict=True)
+                ],
+            )
+            if final and level != "chunk":
+                text.write_level(self.store, self.video_id, level, encoder.producer, level_spans)

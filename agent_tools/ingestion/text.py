@@ -1,0 +1,94 @@
+"""The text channels' common part: entries get vectors, chunks get memory tokens, both in time order and resumable.
+
+Knows the store, a text encoder and the memory engine. Knows nothing of where a text came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent_tools.ingestion.episodes import TextPiece, chunks
+from agent_tools.ingestion.spaces import CHUNK, memory_producer, text_space
+from agent_tools.memory import Memory, memory_tokens
+from agent_tools.store import Entry, SqliteMemory, Store
+from agent_tools.timeline import Span
+
+MEMORY_TEXT = 400  # characters of a chunk's text kept beside its tokens
+
+
+class TextEncoder(Protocol):
+    """Texts to normalised float32 vectors (n, D); `producer` names model, revision and settings."""
+
+    @property
+    def producer(self) -> str: ...
+
+    def encode(self, texts: Sequence[str], *, query: bool = False) -> NDArray[np.float32]: ...
+
+
+def index_entries(store: Store, video_id: str, encoder: TextEncoder, on_batch: Callable[[int], None]) -> int:
+    """Give every entry without one its vector, a batch at a time; returns how many were written."""
+    space, written = text_space(encoder.producer), 0
+    while batch := store.pending_text(video_id, space, limit=128):
+        vectors = encoder.encode([entry.text for entry in batch])
+        store.put_vectors(space, video_id, [entry.id for entry in batch], vectors)
+        written += len(batch)
+        on_batch(written)
+    return written
+
+
+def write_chunks(store: Store, video_id: str, channel: str, producer: str, duration_s: float, done_to_s: float) -> None:
+    """Memory tokens of each chunk whose text is whole (it ends by done_to_s), from the vectors of its entries.
+
+    Writing is idempotent, so a resumed ingest writes the very same tokens.
+    """
+    memory = SqliteMemory(store)
+    ready = [span for span in chunks(duration_s) if span.end_s <= done_to_s + 1e-6]
+    memories = [
+        Memory(CHUNK, span.start_s, span.end_s, text, tokens, memory_producer(producer, channel))
+        for span, text, tokens in _tokens(store, video_id, (channel,), producer, ready)
+    ]
+    if memories:
+        memory.write(video_id, memories)
+
+
+def write_level(store: Store, video_id: str, level: str, producer: str, spans: Sequence[Span]) -> None:
+    """Memory tokens of scenes or chapters over all text channels."""
+    memories = [
+        Memory(level, span.start_s, span.end_s, text, tokens, memory_producer(producer, "text"))
+        for span, text, tokens in _tokens(store, video_id, None, producer, spans)
+    ]
+    if memories:
+        SqliteMemory(store).write(video_id, memories)
+
+
+def pieces(store: Store, video_id: str, producer: str) -> list[TextPiece]:
+    """Every text entry of the video, less notes, with its vector where it has one, in time order."""
+    held = _vectors(store, video_id, producer)
+    return [
+        TextPiece(e.start_s, e.end_s, e.text, e.channel, held.get(e.id))
+        for e in store.entries(video_id)
+        if e.channel != "notes"
+    ]
+
+
+def _tokens(
+    store: Store, video_id: str, channels: tuple[str, ...] | None, producer: str, spans: Sequence[Span]
+) -> Iterator[tuple[Span, str, torch.Tensor]]:
+    if not spans:
+        return
+    held = _vectors(store, video_id, producer)
+    entries = [e for e in store.entries(video_id, channels=channels) if e.id in held and e.channel != "notes"]
+    for span in spans:
+        inside: list[Entry] = [e for e in entries if e.start_s < span.end_s and e.end_s > span.start_s]
+        if inside:
+            matrix = np.stack([held[e.id] for e in inside])
+            yield span, " ".join(e.text for e in inside)[:MEMORY_TEXT], memory_tokens(torch.from_numpy(matrix))
+
+
+def _vectors(store: Store, video_id: str, producer: str) -> dict[int, NDArray[np.float32]]:
+    ids, matrix = store.vectors(text_space(producer), video_id)
+    return {int(i): row for i, row in zip(ids, matrix, strict=True)}

@@ -1,0 +1,107 @@
+"""The ingest worker: a process that takes jobs from the store until none is left, and outlives who started it.
+
+Knows leases, logs and the pipeline. Knows nothing of clients."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+
+from agent_tools.errors import AgentToolsError
+from agent_tools.ingestion.control import LEASE_S, Control, Stopped
+from agent_tools.settings import Settings, go_offline
+from agent_tools.store import Job, Store
+
+log = logging.getLogger("agent_tools.worker")
+LOG_BYTES, LOG_FILES = 1_000_000, 3
+WAIT_S = 0.5
+
+
+def work(settings: Settings) -> int:
+    """Take and do jobs until none is queued and no dead worker's lease is still to expire. Returns how many were taken."""
+    _lower_priority()
+    _log_to(settings.home / "logs")
+    worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+    taken = 0
+    with contextlib.closing(Store.open(settings.home)) as store:
+        while True:
+            job = store.claim(worker, os.getpid(), lease_s=LEASE_S)
+            if job is not None:
+                taken += 1
+                run_job(store, job, worker, settings)
+            elif any(_orphaned(open_job) for open_job in store.open_jobs()):
+                time.sleep(WAIT_S)
+            else:
+                return taken
+
+
+def main() -> int:
+    """The worker process: settings come by the environment of whoever started it."""
+    go_offline()
+    work(Settings.load())
+    return 0
+
+
+def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
+    """Do one claimed job; whatever happens, its row says how it ended, unless another worker holds it by then."""
+    from agent_tools.ingestion.pipeline import Ingest
+
+    log.info("job %s: video %s, attempt %s", job.id, job.video_id, job.attempts)
+    try:
+        with Control(store, job, worker, settings.memory_mb) as control:
+            failed = Ingest(store, job, settings, control).run()
+    except Stopped as stopped:
+        log.info("job %s: %s", job.id, stopped)
+        if str(stopped) == "stop":
+            store.finish(job.id, worker, "stopped")
+    except AgentToolsError as error:
+        log.error("job %s failed: %s", job.id, error.described)
+        store.update_video(job.video_id, error=error.described)
+        store.finish(job.id, worker, "failed", error=error.described)
+    except Exception as error:  # the worker's outermost frame: a fault must end up in the job's row
+        log.exception("job %s failed", job.id)
+        store.finish(job.id, worker, "failed", error=f"{type(error).__name__} in the ingest; the worker log says where")
+    else:
+        store.finish(job.id, worker, "failed" if failed else "done", error=failed)
+        log.info("job %s: %s", job.id, failed or "done")
+
+
+def alive(pid: int | None) -> bool:
+    """Whether a process of that id runs on this machine. On Windows, where asking could end it, always yes."""
+    if pid is None:
+        return False
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _orphaned(job: Job) -> bool:
+    return job.state == "queued" or not alive(job.pid)
+
+
+def _lower_priority() -> None:
+    if sys.platform != "win32":
+        os.nice(10)
+
+
+def _log_to(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        folder / "worker.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+    root = logging.getLogger("agent_tools")
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)

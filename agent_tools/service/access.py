@@ -1,0 +1,110 @@
+"""Which files may be read: allowed folders by real path, files a person named on the command line, nothing else.
+
+Knows paths. Knows nothing of what is inside a file, and never opens one."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
+from agent_tools.untrusted import clean
+
+SUFFIXES = frozenset(
+    """.3gp .asf .avi .divx .f4v .flac .flv .gif .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg .mts .mxf .oga .ogg
+    .ogm .ogv .opus .ts .vob .wav .webm .wmv""".split()  # noqa: SIM905  # a table of words reads better than a list of strings
+)
+MOST_FILES = 10_000  # of one folder; a larger one is a mistake more often than a wish
+
+
+class Fence:
+    """Folders that may be read, each by its real path; links are followed before the check, so none leads out."""
+
+    def __init__(self, allowed: Sequence[Path]) -> None:
+        self.folders = tuple(Path(os.path.realpath(folder)) for folder in allowed)
+
+    def permits(self, path: Path) -> bool:
+        """Whether the path's real place lies in an allowed folder."""
+        real = Path(os.path.realpath(path))
+        return any(real == folder or folder in real.parents for folder in self.folders)
+
+    def resolve(self, source: str, named: Iterable[str] = ()) -> Path:
+        """The real path of a file or folder that a client names, if it exists and may be read.
+
+        Args:
+            source: a path, absolute or relative to an allowed folder; `~` and file:// are understood.
+            named: real paths that a person gave to `agent-tools ingest`, and that are thereby allowed.
+
+        Raises: InvalidArgument: not a local path. SourceNotAllowed: outside; the message shows the line to add.
+            SourceNotFound: nothing there.
+        """
+        path = local_path(source)
+        candidates = [path] if path.is_absolute() else [folder / path for folder in self.folders]
+        for candidate in candidates:
+            real = Path(os.path.realpath(candidate))
+            if self.permits(real) or str(real) in set(named):
+                if real.exists():
+                    return _plain(real)
+            elif path.is_absolute():
+                raise SourceNotAllowed(self._how_to_allow(real))
+        if not self.folders:
+            raise SourceNotAllowed(self._how_to_allow(candidates[0] if candidates else path.absolute()))
+        raise SourceNotFound(
+            f"Nothing at {clean(source, 200)!r}. Give the path of a file or folder inside an allowed folder; "
+            "list_episodes without arguments shows what lies there."
+        )
+
+    def files(self, folder: Path) -> Iterator[Path]:
+        """Media files under a folder by their names' endings, in order; links that lead out are left out."""
+        count = 0
+        for root, folders, names in os.walk(folder, followlinks=False):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                path = Path(root) / name
+                if path.suffix.lower() not in SUFFIXES or name.startswith("."):
+                    continue
+                real = Path(os.path.realpath(path))
+                if real.is_file() and (self.permits(real) or folder in real.parents):
+                    yield real
+                    count += 1
+                    if count >= MOST_FILES:
+                        return
+
+    def _how_to_allow(self, real: Path) -> str:
+        folder = real if real.is_dir() else real.parent
+        return (
+            f"{clean(str(real), 200)} lies outside the allowed folders "
+            f"({', '.join(map(str, self.folders)) or 'none is allowed'}). Start the server with: "
+            f'agent-tools serve --allow "{clean(str(folder), 200)}"'
+        )
+
+
+def local_path(source: str) -> Path:
+    """The path that a source names. Raises: InvalidArgument: an address, or characters no path has."""
+    if "\x00" in source or len(source) > 4096:
+        raise InvalidArgument("source holds a NUL or more than 4,096 characters. Give a file or folder path.")
+    parts = urlsplit(source) if "://" in source else None
+    if parts is not None and parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        name = unquote(parts.path)
+        if "\x00" in name:
+            raise InvalidArgument("source holds an encoded NUL. Give a file or folder path.")
+        if sys.platform == "win32":
+            name = name.lstrip("/")
+        return Path(name)
+    if parts is not None:
+        raise InvalidArgument(
+            f"{clean(source, 200)!r} is not a local path. Download it into an allowed folder, then give that path; "
+            "a .vtt or .srt of the same name beside it is read too."
+        )
+    return Path(source).expanduser()
+
+
+def _plain(real: Path) -> Path:
+    mode = real.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InvalidArgument(f"{clean(real.name, 100)!r} is a device, pipe or socket. Give a plain file or a folder.")
+    return real

@@ -1,0 +1,278 @@
+"""ingest_video: a file or a folder becomes part of memory; idempotent by content; answers within wait_s.
+
+Knows sources, jobs and workers. Knows nothing of what a worker does with a file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, UnreadableVideo
+from agent_tools.media.identity import content_id
+from agent_tools.service import coverage
+from agent_tools.service.fit import clear, drop_last, fitted
+from agent_tools.service.library import Library, checked_channels
+from agent_tools.store import Job, Source, VideoRow
+from agent_tools.timeline import clock, parse_uri, rounded, video_uri
+from agent_tools.types import ChannelOut, GapOut, IngestReply, Refused, VideoOut
+from agent_tools.untrusted import clean
+
+OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
+POLL_S = 0.2
+PROFILE_CHANNELS = ("subtitles", "frames", "screen_text")
+REPLY_TOKENS = 2000
+RETRY_S = 30.0  # a failed job is not tried again sooner: a client that polls must see why it failed
+
+
+def ingest(
+    library: Library,
+    source: str,
+    *,
+    title: str = "",
+    channels: list[str] | None = None,
+    wait_s: float = 20.0,
+    trusted: bool = False,
+    on_step: OnStep | None = None,
+) -> IngestReply:
+    """Queue what is new, start a worker, wait at most wait_s, and say how far it is.
+
+    Args:
+        source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is.
+        trusted: a person typed the path, which allows it.
+
+    Raises: RequestError: source, title, channels or wait_s break a rule. UnreadableVideo: nothing in it can be decoded.
+    """
+    deadline = time.monotonic() + wait_s
+    if not 0 <= wait_s <= 45:
+        raise InvalidArgument(f"wait_s is {wait_s}; it must be from 0 to 45.")
+    wanted = _wanted(channels)
+    step = on_step or (lambda _progress, _message: None)
+    if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
+        video = library.video(source)
+        _wait(library, [video.id], deadline, step)
+        return status(library, video.id)
+    paths, folder = _resolve(library, source, trusted)
+    if folder is None:
+        video_id = _add(library, paths[0], clean(title, 200), wanted)
+        library.workers.ensure(library.store)
+        _wait(library, [video_id], deadline, step)
+        return status(library, video_id)
+    refused: list[Refused] = []
+    added: list[str] = []
+    for path in paths:
+        try:
+            added.append(_add(library, path, "", wanted))
+        except AgentToolsError as error:
+            refused.append(
+                Refused(
+                    source=clean(str(path.relative_to(folder) if folder in path.parents else path.name), 120),
+                    error=error.described,
+                )
+            )
+        step(0.0, f"found {len(added)} of {len(paths)} files")
+        if len(added) == 1:
+            library.workers.ensure(library.store)
+    library.workers.ensure(library.store)
+    _wait(library, added, deadline, step)
+    return _folder_status(library, folder, len(paths), added, refused)
+
+
+def status(library: Library, video_id: str) -> IngestReply:
+    """How far a video is, channel by channel, and what will not be known of it."""
+    video = library.store.video(video_id)
+    assert video is not None
+    job = library.store.job(video_id)
+    if job is not None and job.state == "failed" and (job.error or "").startswith("UnreadableVideo: "):
+        raise UnreadableVideo((job.error or "").removeprefix("UnreadableVideo: "))
+    rows = library.store.channels(video_id)
+    gaps = [
+        GapOut(channel=gap.channel or None, start_s=rounded(gap.start_s), end_s=rounded(gap.end_s), why=gap.why)
+        for gap in library.store.gaps(video_id)
+    ]
+    state = library.state(video_id)
+    waiting = [name for name in (job.channels if job else ()) if name not in {row.name for row in rows}]
+    reply = IngestReply(
+        video_id=video_id,
+        title=video.title,
+        duration_s=None if video.duration_s is None else rounded(video.duration_s),
+        state=state,
+        searchable_to_s=_searchable_to(video, job, library),
+        channels=[
+            ChannelOut(
+                name=row.name,
+                state=row.state,  # type: ignore[arg-type]  # the store's check constraint
+                entries=row.entries if row.state in ("done", "running") else None,
+                language=row.language or None,
+                done=row.detail.get("done") if row.state == "running" else None,
+                eta_s=None if job is None or row.state != "running" or job.eta_s is None else round(job.eta_s),
+                error=row.error,
+            )
+            for row in rows
+        ]
+        + [ChannelOut(name=name, state="queued") for name in waiting if state in ("queued", "running")],
+        not_known=coverage.not_known(library, video) or None,
+        gaps=gaps or None,
+        error=job.error if job else None,
+        uri=video_uri(video_id),
+    )
+
+    def count_gap(_: object) -> None:
+        reply.gaps_omitted = (reply.gaps_omitted or 0) + 1
+
+    return fitted(reply, REPLY_TOKENS, [drop_last(reply.gaps, 1, count_gap), clear(reply, "error")])
+
+
+def _searchable_to(video: VideoRow, job: Job | None, library: Library) -> float | None:
+    if video.duration_s is None:
+        return None
+    if job is None or job.state == "done":
+        return rounded(video.duration_s)
+    reached = []
+    for name in job.channels:
+        row = library.store.channel(video.id, name)
+        if name == "frames" or (row is not None and row.state in ("absent", "done")):
+            continue
+        reached.append(row.done_to_s if row is not None else 0.0)
+    return rounded(min(reached, default=video.duration_s))
+
+
+def _wanted(channels: list[str] | None) -> tuple[str, ...]:
+    asked = checked_channels(channels)
+    if asked is None:
+        return PROFILE_CHANNELS
+    for name in asked:
+        if name not in PROFILE_CHANNELS:
+            raise InvalidArgument(
+                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(PROFILE_CHANNELS)}; "
+                "speech comes from a .srt or .vtt beside the file, notes from remember."
+            )
+    return asked
+
+
+def _resolve(library: Library, source: str, trusted: bool) -> tuple[list[Path], Path | None]:
+    """(files, the folder they lie in or None for a single file)."""
+    if source.strip() == "":
+        if not library.fence.folders:
+            raise SourceNotAllowed(
+                'No folder is allowed, so source "" means nothing. Start the server with: agent-tools serve --allow FOLDER'
+            )
+        files = [path for folder in library.fence.folders for path in library.fence.files(folder)]
+        return list(dict.fromkeys(files)), library.fence.folders[0]
+    named = {row.path for row in library.store.all_sources()}
+    if trusted:
+        named.add(str(Path(source).expanduser().resolve()))
+    path = library.fence.resolve(source, named)
+    if path.is_dir():
+        return list(library.fence.files(path)), path
+    return [path], None
+
+
+def _add(library: Library, path: Path, title: str, wanted: Sequence[str]) -> str:
+    """Make the file known and queue what it lacks. Returns its video id."""
+    stat = path.stat()
+    if stat.st_size == 0:
+        raise UnreadableVideo(f"{clean(path.name, 120)} is empty: 0 bytes. Copy or record it again.")
+    store = library.store
+    video_id = store.known_id(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) or content_id(path)
+    if len(store.open_jobs()) >= library.settings.jobs and store.video(video_id) is None:
+        raise LimitReached(f"{library.settings.jobs} ingests are queued. Wait until some are done, then call again.")
+    store.add_video(video_id, title or clean(path.stem, 200) or path.name, stat.st_size)
+    store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    if title:
+        store.update_video(video_id, title=title)
+    _queue(library, video_id, path, wanted)
+    return video_id
+
+
+def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str]) -> None:
+    store = library.store
+    rows = {row.name: row for row in store.channels(video_id)}
+    mark = sidecar_mark(path)
+    subtitles = rows.get("subtitles")
+    if (
+        subtitles is not None
+        and subtitles.state in ("done", "absent")
+        and subtitles.detail.get("sidecars", mark) != mark
+    ):
+        store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
+        subtitles = None
+        rows.pop("subtitles")
+    lacking = [name for name in wanted if name not in rows or rows[name].state not in ("done", "absent")]
+    job = store.job(video_id)
+    if not lacking or (job is not None and job.state in ("queued", "running")):
+        return
+    if job is not None and job.state == "failed" and time.time() - job.updated_at < RETRY_S:
+        return
+    store.enqueue(video_id, tuple(lacking), library.models.profile.name, {"sidecars": mark})
+
+
+def sidecar_mark(path: Path) -> str:
+    """What lies beside the file as subtitles, by name, size and time: when it changes, they are read again."""
+    beside = sorted(
+        (other.name, other.stat().st_size, other.stat().st_mtime_ns)
+        for ending in (".srt", ".vtt", ".ass", ".ssa")
+        for other in path.parent.glob("*" + ending)
+        if other.name.startswith(path.stem) and other.is_file()
+    )
+    return repr(beside) if beside else ""
+
+
+def _wait(library: Library, video_ids: Sequence[str], deadline: float, step: OnStep) -> None:
+    """Until every job has ended, or the deadline; progress is told, and a dead worker replaced."""
+    while True:
+        jobs = [job for video_id in video_ids if (job := library.store.job(video_id)) is not None]
+        going = [job for job in jobs if job.state in ("queued", "running")]
+        if not going:
+            return
+        share = sum(1.0 if job not in going else job.progress for job in jobs) / len(jobs)
+        running = next((job for job in going if job.state == "running"), going[0])
+        step(share, running.message or f"{len(going)} of {len(jobs)} videos to go")
+        if time.monotonic() + POLL_S >= deadline:
+            return
+        library.workers.ensure(library.store)
+        time.sleep(POLL_S)
+
+
+def _folder_status(
+    library: Library, folder: Path, found: int, video_ids: Sequence[str], refused: list[Refused]
+) -> IngestReply:
+    counts = dict.fromkeys(("done", "running", "queued", "failed", "stopped"), 0)
+    videos: list[VideoOut] = []
+    eta = 0.0
+    for video_id in dict.fromkeys(video_ids):
+        state = library.state(video_id)
+        video, job = library.store.video(video_id), library.store.job(video_id)
+        assert video is not None
+        if job is not None and job.state == "failed" and (job.error or "").startswith("UnreadableVideo"):
+            sources: list[Source] = library.store.sources(video_id)
+            refused.append(Refused(source=clean(Path(sources[0].path).name, 120), error=job.error or ""))
+            continue
+        counts[state] += 1
+        eta += (job.eta_s or 0.0) if job is not None and state == "running" else 0.0
+        videos.append(
+            VideoOut(
+                video_id=video_id,
+                title=video.title,
+                at=None if video.duration_s is None else clock(video.duration_s),
+                state=state,
+                uri=video_uri(video_id),
+                error=job.error if job is not None and state == "failed" else None,
+            )
+        )
+    reply = IngestReply(
+        folder=clean(folder.name, 120),
+        found=found,
+        done=counts["done"],
+        running=counts["running"],
+        queued=counts["queued"],
+        failed=counts["failed"] + counts["stopped"],
+        refused=refused,
+        videos=videos,
+        eta_s=round(eta) if eta and not counts["queued"] else None,
+    )
+
+    def count(_: object) -> None:
+        reply.omitted = (reply.omitted or 0) + 1
+
+    return fitted(reply, REPLY_TOKENS, [drop_last(videos, 3, count), drop_last(refused, 3, count)])

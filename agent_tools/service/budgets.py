@@ -1,0 +1,32 @@
+"""What a video costs in tokens: every frame as it is, and after each step of compression; what fits which context.
+
+Knows counts of frames and entries. The arithmetic is the budget engine's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent_tools.budget import fits, naive_tokens, savings_table
+from agent_tools.budget.reply import text_tokens
+from agent_tools.service.library import Library
+from agent_tools.store import VideoRow
+
+
+def budget(library: Library, video: VideoRow) -> dict[str, Any]:
+    """Naive tokens, tokens after each step, and which steps fit 25k, 200k and 1M contexts; the text beside them."""
+    rows = library.store.frames(video.id)
+    kept = sum(row.kept for row in rows)
+    duration_s = video.duration_s or 0.0
+    steps = savings_table(duration_s, kept) if rows else []
+    text = sum(text_tokens(entry.text) for entry in library.store.entries(video.id))
+    return {
+        "video_id": video.id,
+        "duration_s": duration_s,
+        "naive_tokens": naive_tokens(duration_s) if rows else 0,
+        "pictures_looked_at": len(rows),
+        "frames_kept": kept,
+        "steps": steps,
+        "fits": fits(steps) if steps else [],
+        "text_tokens": round(text),
+        "judged_by": library.models.frame_producer if rows else None,
+    }

@@ -1,0 +1,69 @@
+"""What `agent-tools doctor` finds: packages, models, the vector extension, folders, and what will not be known.
+
+Knows how to ask each part whether it works. Mends nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+
+from agent_tools.errors import AgentToolsError
+from agent_tools.settings import Settings, go_offline
+from agent_tools.store import Store
+
+PACKAGES = ("mcp", "torch", "transformers", "av", "apsw", "sqlite-vec", "rapidocr", "onnxruntime", "pysubs2")
+
+
+def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
+    """(fine, sentence) for each thing looked at."""
+    yield True, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    for name in PACKAGES:
+        try:
+            yield True, f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            yield False, f"{name} is not installed: pip install -c constraints.txt agent-tools-video"
+    yield from _store(settings)
+    yield from _models(settings)
+    if settings.allow:
+        for folder in settings.allow:
+            yield folder.exists(), f"allowed: {folder}" + ("" if folder.exists() else " (does not exist)")
+    else:
+        yield True, 'no folder is allowed: add one with agent-tools serve --allow "FOLDER"'
+
+
+def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
+    try:
+        with contextlib.closing(Store.open(settings.home)) as store:
+            told = store.integrity_check()
+            yield told == "ok", f"memory at {settings.home}: {told}, {store.stats()}"
+            with store.db.read() as connection:
+                store.db.load_vectors(connection)
+            yield True, "sqlite-vec loads"
+            for job in store.open_jobs():
+                yield True, f"job of {job.video_id}: {job.state}, {job.progress:.0%}, {job.message}"
+            for video in store.videos():
+                job = store.job(video.id)
+                if job is not None and job.state == "failed":
+                    yield False, f"{video.id} failed: {job.error}"
+    except AgentToolsError as error:
+        yield False, f"memory at {settings.home}: {error.described}"
+
+
+def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
+    go_offline()
+    from agent_tools.models.profiles import ModelSettings, missing, resolve, text_encoder
+
+    try:
+        profile = resolve(ModelSettings(profile=settings.profile))
+        yield True, f"profile {settings.profile} means {profile.name}"
+        for model in missing(profile, ()):
+            yield False, f"{model.name} for {model.role} is not on this machine"
+        encoder = text_encoder(ModelSettings(profile=settings.profile))
+        yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
+        for role, told in (("speech", "speech is not transcribed"), ("captions", "nothing is captioned")):
+            if profile.model(role) is None:  # type: ignore[arg-type]  # two of the roles
+                yield True, f"profile {profile.name} will not know: {told}"
+    except AgentToolsError as error:
+        yield False, error.described

@@ -1,0 +1,153 @@
+"""What was searched and what was not: each channel's state in a phrase, gaps, shares, and what a profile cannot know.
+
+Knows channel rows, gaps and the profile. Every reply's `coverage` and `not_known` come from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent_tools.service.library import Asked, Library
+from agent_tools.store import ChannelRow, VideoRow
+from agent_tools.timeline import Span, clock, covered_share, merged, rounded
+from agent_tools.types import CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
+
+ENGLISH_ONLY = "meaning: English only"
+
+
+@dataclass(frozen=True)
+class ChannelView:
+    """One channel of one video as far as a search of a span goes."""
+
+    name: str
+    phrase: str
+    producer: str
+    gaps: tuple[Span, ...]  # parts of the asked span that this channel could not or did not yet search
+    searched: bool  # whether it took part at all
+
+
+def view(library: Library, asked: Asked, name: str, *, words_only: str = "") -> ChannelView:
+    """State of one channel over the asked span.
+
+    Args:
+        words_only: why the search went by words alone (the encoder loads, or knows only English), "" if it did not.
+    """
+    video, span = asked.video, asked.span
+    row = library.store.channel(video.id, name)
+    if name == "notes":
+        return ChannelView(name, "all", "notes", (), True)
+    state = library.state(video.id)
+    if row is None or row.state in ("absent", "queued"):
+        phrase = _absent(library, video, name, row, state)
+        return ChannelView(name, phrase, "", (span,), False)
+    if name == "frames" and not library.models.profile_has_text_side:
+        return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
+    holes = [Span(gap.start_s, gap.end_s) for gap in library.store.gaps(video.id) if gap.channel in ("", name)]
+    if row.state != "done":
+        holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
+    gaps = tuple(part for hole in merged(holes) if (part := hole.clipped(span.start_s, span.end_s)))
+    if row.state == "failed":
+        phrase = f"failed at {clock(row.done_to_s)}: {row.error or 'see the log'}"
+    elif row.state != "done":
+        phrase = f"{row.state}, searched to {clock(row.done_to_s)}"
+    else:
+        phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''}"
+    if words_only:
+        phrase += f"; {words_only}"
+    return ChannelView(name, phrase, row.producer, gaps, True)
+
+
+def coverage(
+    library: Library, asked: Sequence[Asked], channels: tuple[str, ...] | None, *, words_only: str = ""
+) -> Coverage:
+    """Of one or several videos: share searched by every channel that took part, phrases, producers and gaps."""
+    names = channels or CHANNELS
+    views = [(one, [view(library, one, name, words_only=words_only) for name in names]) for one in asked]
+    total = sum(one.span.length_s for one, _ in views)
+    searched = 0.0
+    gaps: list[GapOut] = []
+    for one, channel_views in views:
+        took_part = [v for v in channel_views if v.searched and v.name != "notes"]
+        holes = merged(gap for v in took_part for gap in v.gaps)
+        searched += one.span.length_s * (covered_share(one.span, holes) if took_part else 0.0)
+        gaps.extend(_gaps(library, one, names, several=len(asked) > 1))
+    return Coverage(
+        share=round(searched / total, 3) if total else 0.0,
+        channels=ChannelWords(**{name: _joined([vs[i].phrase for _, vs in views]) for i, name in enumerate(names)}),
+        producers=ChannelWords(
+            **{
+                name: _joined([vs[i].producer for _, vs in views if vs[i].producer]) or None
+                for i, name in enumerate(names)
+            }
+        ),
+        gaps=gaps,
+    )
+
+
+def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
+    """What this profile will not know of this file, and what would change that."""
+    missing: list[NotKnown] = []
+    profile = library.models.profile
+    rows = {row.name: row for row in library.store.channels(video.id)}
+    spoken = rows.get("speech")
+    subtitles = rows.get("subtitles")
+    has_subtitles = subtitles is not None and subtitles.state in ("done", "running") and subtitles.entries > 0
+    if video.has_audio and (spoken is None or spoken.state == "absent") and not has_subtitles:
+        missing.append(
+            NotKnown(
+                channel="speech",
+                why=f"{video.audio_s or video.duration_s or 0:.0f} s of audio not transcribed: "
+                f"profile {profile.name} has no speech model",
+                remedy="put a .srt or .vtt of the same name beside the file and call ingest_video again",
+            )
+        )
+    if video.width and not library.models.profile_has_text_side:
+        missing.append(
+            NotKnown(
+                channel="frames",
+                why=f"what pictures show cannot be searched by words: profile {profile.name} has no image-text model",
+                remedy="look with zoom_segment, or search with retrieve_memory(like=uri) for similar pictures",
+            )
+        )
+    return missing
+
+
+def _gaps(library: Library, one: Asked, names: Sequence[str], *, several: bool) -> list[GapOut]:
+    found = []
+    for gap in library.store.gaps(one.video.id):
+        part = Span(gap.start_s, gap.end_s).clipped(one.span.start_s, one.span.end_s)
+        if part is not None and (gap.channel == "" or gap.channel in names):
+            found.append(
+                GapOut(
+                    video_id=one.video.id if several else None,
+                    channel=gap.channel or None,
+                    start_s=rounded(part.start_s),
+                    end_s=rounded(part.end_s),
+                    why=gap.why,
+                )
+            )
+    return found
+
+
+def _absent(library: Library, video: VideoRow, name: str, row: ChannelRow | None, state: str) -> str:
+    if row is not None and row.state == "absent":
+        if row.detail.get("why"):
+            return str(row.detail["why"])
+        return {"subtitles": "none in the file or beside it", "frames": "no picture", "screen_text": "no picture"}.get(
+            name, "not there"
+        )
+    if state in ("queued", "running"):
+        return "not yet"
+    if name in ("speech", "captions"):
+        return f"not {'transcribed' if name == 'speech' else 'captioned'}"
+    return "not made"
+
+
+def _joined(phrases: Sequence[str]) -> str:
+    different = list(dict.fromkeys(phrases))
+    if len(different) == 1:
+        return different[0]
+    if not different:
+        return ""
+    counts = sorted(((phrases.count(phrase), phrase) for phrase in different), reverse=True)
+    return "; ".join(f"{phrase} ({count} videos)" for count, phrase in counts[:3])

@@ -1,0 +1,125 @@
+"""Replies cut to a number of tokens, and cursors to go on where one ended.
+
+Knows replies and their lists. Knows nothing of how they were found."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from agent_tools.budget.reply import reply_tokens
+from agent_tools.errors import InvalidArgument
+from agent_tools.types import Coverage, Reply
+
+R = TypeVar("R", bound=Reply)
+Cut = Callable[[], bool]  # takes one thing out of the reply; False where nothing is left to take
+LEAST, MOST = 200, 20_000
+
+
+def compact_json(value: dict[str, Any]) -> str:
+    """The JSON text a client gets: no spaces, no escapes of readable characters."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def fitted(reply: R, max_tokens: int, cuts: Sequence[Cut], image_tokens: int = 0) -> R:
+    """The reply with `tokens` set, cut until it costs at most max_tokens. Cuts are used up in their order.
+
+    Raises: InvalidArgument: max_tokens outside 200..20000.
+    """
+    if not LEAST <= max_tokens <= MOST:
+        raise InvalidArgument(f"max_tokens is {max_tokens}; it must be from {LEAST} to {MOST}.")
+    waiting = list(cuts)
+    while True:
+        cost = _cost(reply, image_tokens)
+        if cost <= max_tokens or not waiting:
+            break
+        if not waiting[0]():
+            waiting.pop(0)
+    object.__setattr__(reply, "tokens", cost)
+    return reply
+
+
+def _cost(reply: Reply, image_tokens: int) -> int:
+    body = reply.compact()
+    body["tokens"] = 88_888  # as wide as the widest number that may stand there
+    return reply_tokens(compact_json(body), image_tokens)
+
+
+def drop_gaps(coverage: Coverage | None) -> Cut:
+    """Take the last gap out and count it."""
+
+    def cut() -> bool:
+        if coverage is None or not coverage.gaps:
+            return False
+        coverage.gaps.pop()
+        coverage.gaps_omitted = (coverage.gaps_omitted or 0) + 1
+        return True
+
+    return cut
+
+
+def drop_last(items: list[Any] | None, keep: int, on_drop: Callable[[Any], None] | None = None) -> Cut:
+    """Take the last item of a list out, as long as more than `keep` are left."""
+
+    def cut() -> bool:
+        if items is None or len(items) <= keep:
+            return False
+        gone = items.pop()
+        if on_drop is not None:
+            on_drop(gone)
+        return True
+
+    return cut
+
+
+def halve(target: Any, name: str, least: int = 40) -> Cut:
+    """Halve a text field until it has about `least` characters, then leave it out."""
+
+    def cut() -> bool:
+        text = getattr(target, name)
+        if not text:
+            return False
+        setattr(target, name, text[: len(text) // 2].rstrip() + "…" if len(text) > 2 * least else None)
+        return True
+
+    return cut
+
+
+def clear(target: Any, name: str, empty: Any = None) -> Cut:
+    """Leave a field out."""
+
+    def cut() -> bool:
+        if getattr(target, name) in (None, [], ""):
+            return False
+        setattr(target, name, empty)
+        return True
+
+    return cut
+
+
+def cursor(offset: int, *asked: object) -> str:
+    """Where to go on with this very question."""
+    told = json.dumps([offset, _mark(asked)]).encode()
+    return base64.urlsafe_b64encode(told).decode().rstrip("=")
+
+
+def offset_of(text: str, *asked: object) -> int:
+    """The offset that a cursor holds. Raises: InvalidArgument: not a cursor, or one of another question."""
+    if not text:
+        return 0
+    try:
+        offset, mark = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        good = isinstance(offset, int) and 0 <= offset < 1_000_000
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise InvalidArgument("cursor is not one that a reply gave. Leave it out to begin again.") from error
+    if not good or mark != _mark(asked):
+        raise InvalidArgument("cursor belongs to a call with other arguments. Repeat those, or leave it out.")
+    return int(offset)
+
+
+def _mark(asked: tuple[object, ...]) -> str:
+    return hashlib.blake2b(repr(asked).encode(), digest_size=4).hexdigest()

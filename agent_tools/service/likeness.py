@@ -1,0 +1,80 @@
+"""Moments that look like a given one, by the vectors of the frames that were kept.
+
+Knows frame vectors and uris. Knows nothing of words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.service.library import Asked, Library
+from agent_tools.timeline import Span, merged, parse_uri
+from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from agent_tools.service.searching import Moment
+
+NEAREST = 200
+LEAST_COSINE = 0.35  # unrelated pictures of the lite descriptor lie below (95th percentile .28, measured on real clips)
+JOIN_S = 3.0
+
+
+def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
+    """Moments of the asked videos whose pictures are nearest to the picture at the uri's time, best first.
+
+    The moment asked with is left out. Raises: InvalidArgument: no `video://` uri, or no picture there.
+    """
+    from agent_tools.service.searching import Moment
+
+    ref = parse_uri(uri)
+    if ref is None:
+        raise InvalidArgument(
+            f"like is {clean(uri, 80)!r}; it must be a uri such as video://<id>#t=10,12 from a reply."
+        )
+    own = library.asked(uri)
+    middle = own.span.start_s if ref.start_s is None else own.span.middle_s
+    found = library.store.nearest_kept(own.video.id, middle)
+    space = next((s for s in library.store.spaces() if s.endswith("|frame") and _holds(library, s, own.video.id)), None)
+    if found is None or space is None:
+        raise InvalidArgument(f"{own.video.id} has no pictures at {middle:.1f} s. Give a uri of a video with pictures.")
+    ids, matrix = library.store.vectors(space, own.video.id)
+    vector = next(row for k, row in zip(ids, matrix, strict=True) if int(k) == found.k)
+    nearest = library.store.nearest(space, vector, video_ids=[one.video.id for one in asked], limit=NEAREST)
+    spans = {one.video.id: one.span for one in asked}
+    step = 1.0 / library.settings.fps
+    moments: list[Moment] = []
+    for video_id, k, cosine in nearest:
+        shown = [row for row in _group(library, video_id, k) if spans[video_id].start_s <= row < spans[video_id].end_s]
+        if cosine < LEAST_COSINE or not shown:
+            continue
+        for span in merged((Span(time_s, time_s + step) for time_s in shown), JOIN_S):
+            near = video_id == own.video.id and span.overlap_s(Span(max(0.0, middle - JOIN_S), middle + JOIN_S)) > 0
+            if near:
+                continue
+            beside = next(
+                (m for m in moments if m.video_id == video_id and _touching(m.span, span)),
+                None,
+            )
+            if beside is None:
+                moments.append(Moment(video_id, span, float(cosine)))
+            else:
+                beside.span = Span(min(beside.span.start_s, span.start_s), max(beside.span.end_s, span.end_s))
+    return sorted(moments, key=lambda m: -m.best)
+
+
+def _touching(a: Span, b: Span) -> bool:
+    return a.start_s <= b.end_s + JOIN_S and b.start_s <= a.end_s + JOIN_S
+
+
+def _holds(library: Library, space: str, video_id: str) -> bool:
+    return len(library.store.vectors(space, video_id)[0]) > 0
+
+
+def _group(library: Library, video_id: str, k: int) -> list[float]:
+    """Times of the kept frame k and of those it stands for."""
+    window = 16 / library.settings.fps
+    around = library.store.frames(
+        video_id, max(0.0, k / library.settings.fps - window), k / library.settings.fps + window + 1
+    )
+    return [row.time_s for row in around if row.stands_for == k]

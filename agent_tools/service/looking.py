@@ -1,0 +1,175 @@
+"""Asking the looker: the process that opens videos for zoom, frames and clips, started on first use and kept.
+
+Knows its protocol: one JSON line there, one JSON line back. A native crash ends the looker, never the server; a call
+that is cancelled ends it too, and the next call starts another."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_tools import errors
+from agent_tools.errors import EngineError, RequestError, WorkerDied
+from agent_tools.settings import Settings, worker_environment
+
+log = logging.getLogger("agent_tools")
+LONGEST_CALL_S = 60.0
+POLL_S = 0.1
+CHECK = Callable[[], None]  # raises where the call was cancelled
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One JPEG picture. `times_s` holds the time of the picture, or of each cell of a sheet."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    times_s: tuple[float, ...]
+
+
+class Looker:
+    """Client of the looker process. One call at a time; thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def pictures(
+        self,
+        path: Path,
+        times_s: Sequence[float],
+        *,
+        long_side: int,
+        region: Sequence[float] | None = None,
+        check: CHECK | None = None,
+    ) -> list[Shot | None]:
+        """The picture on screen at each time, as JPEG; None where nothing can be decoded.
+
+        Args:
+            long_side: most pixels of the longer side; smaller pictures are not enlarged.
+            region: [x, y, w, h] in 0..1, cut out before scaling.
+        """
+        asked = {"do": "pictures", "path": str(path), "times": list(times_s), "side": long_side, "region": region}
+        return [_shot(shot) for shot in self._call(asked, check)["shots"]]
+
+    def sheets(self, path: Path, times_s: Sequence[float], *, long_side: int, check: CHECK | None = None) -> list[Shot]:
+        """Contact sheets of the pictures at these times, the time written in each cell."""
+        asked = {"do": "sheets", "path": str(path), "times": list(times_s), "side": long_side}
+        return [shot for raw in self._call(asked, check)["shots"] if (shot := _shot(raw)) is not None]
+
+    def sheets_of(
+        self, jpegs: Sequence[tuple[float, bytes]], *, long_side: int, check: CHECK | None = None
+    ) -> list[Shot]:
+        """Contact sheets of kept frames, given as (time, JPEG)."""
+        cells = [[time_s, base64.b64encode(jpeg).decode()] for time_s, jpeg in jpegs]
+        asked = {"do": "sheets_of", "cells": cells, "side": long_side}
+        return [shot for raw in self._call(asked, check)["shots"] if (shot := _shot(raw)) is not None]
+
+    def clip(self, path: Path, start_s: float, end_s: float, *, max_bytes: int, check: CHECK | None = None) -> bytes:
+        """The span as MP4 of at most max_bytes."""
+        asked = {"do": "clip", "path": str(path), "start": start_s, "end": end_s, "max_bytes": max_bytes}
+        return base64.b64decode(self._call(asked, check)["data"])
+
+    def close(self) -> None:
+        with self._lock:
+            self._end()
+
+    def _call(self, asked: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
+        with self._lock:
+            process = self._started()
+            try:
+                answer = self._exchange(process, asked, check)
+            except BaseException:
+                self._end()
+                raise
+        if "error" in answer:
+            kind = getattr(errors, str(answer["error"]), EngineError)
+            raise (kind if issubclass(kind, (EngineError, RequestError)) else EngineError)(answer["message"])
+        return answer
+
+    def _exchange(self, process: subprocess.Popen[bytes], asked: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
+        assert process.stdin is not None
+        deadline = time.monotonic() + LONGEST_CALL_S
+        try:
+            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.flush()
+        except OSError as error:
+            raise WorkerDied("the process that opens videos is gone. Call again: a new one is started.") from error
+        while True:
+            if check is not None:
+                check()
+            try:
+                line = self._answers.get(timeout=POLL_S)
+            except queue.Empty:
+                if time.monotonic() > deadline:
+                    raise WorkerDied(
+                        f"no picture within {LONGEST_CALL_S:.0f} s. Ask for fewer frames or a shorter span."
+                    ) from None
+                continue
+            if not line:
+                raise WorkerDied(
+                    f"the process that opens videos ended with {process.wait()} on {Path(asked.get('path', '')).name}. "
+                    "The file may be damaged at that span; other calls go on."
+                )
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            logs = self._settings.home / "logs"
+            logs.mkdir(parents=True, exist_ok=True)
+            with (logs / "looker.err").open("ab") as errors_file:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "agent_tools", "look"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors_file,
+                    env=worker_environment(self._settings),
+                    cwd=self._settings.home,
+                )
+            self._answers = queue.SimpleQueue()
+            threading.Thread(target=_forward, args=(self._process, self._answers), daemon=True).start()
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError as error:
+                    log.debug("closing the looker's pipe: %s", error)
+        self._process = None
+
+
+def _forward(process: subprocess.Popen[bytes], answers: queue.SimpleQueue[bytes]) -> None:
+    """Lines of the looker into the queue; an empty one when it ends. A thread, because pipes have no time-out."""
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            answers.put(line)
+    except ValueError:  # the pipe was closed by `close`
+        log.debug("the looker's pipe was closed")
+    answers.put(b"")
+
+
+def _shot(raw: dict[str, Any] | None) -> Shot | None:
+    if raw is None:
+        return None
+    return Shot(base64.b64decode(raw["jpeg"]), raw["width"], raw["height"], tuple(raw["times"]))

@@ -1,0 +1,91 @@
+"""The models that questions go through, loaded once, in the background, and never in the way of an answer.
+
+Knows the profile's encoders. Knows nothing of searches."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from agent_tools.errors import AgentToolsError
+from agent_tools.settings import Settings, go_offline
+
+if TYPE_CHECKING:
+    from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder
+
+log = logging.getLogger("agent_tools")
+
+
+class QueryModels:
+    """The text encoder for queries: `warm` loads it in a thread, `text` waits for it or says it is not there yet."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._text: TextEncoder | None = None
+        self.error: AgentToolsError | None = None
+
+    @property
+    def model_settings(self) -> ModelSettings:
+        from agent_tools.models.profiles import ModelSettings
+
+        return ModelSettings(profile=self._settings.profile, remembered=self._settings.home / "checked-weights.json")
+
+    @property
+    def profile(self) -> Profile:
+        from agent_tools.models.profiles import resolve
+
+        return resolve(self.model_settings)
+
+    @property
+    def profile_has_text_side(self) -> bool:
+        """Whether pictures can be searched by words: an image-text model embeds both."""
+        frames = self.profile.model("frames")
+        return frames is not None and frames.from_hub
+
+    @property
+    def frame_producer(self) -> str:
+        """Who makes this profile's frame vectors."""
+        return self._frames.producer
+
+    @property
+    def frame_threshold(self) -> float:
+        """At which likeness this profile's frame encoder calls a frame redundant."""
+        return self._frames.threshold
+
+    @functools.cached_property
+    def _frames(self) -> FrameEncoder:
+        from agent_tools.models.profiles import frame_encoder
+
+        return frame_encoder(self.model_settings)
+
+    def warm(self) -> None:
+        """Begin loading, once."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._load, name="query-models", daemon=True)
+                self._thread.start()
+
+    def text(self, wait_s: float = 0.0) -> TextEncoder | None:
+        """The encoder, or None while it is still loading after wait_s, or where it cannot be loaded (see `error`)."""
+        self.warm()
+        self._ready.wait(wait_s)
+        return self._text
+
+    def _load(self) -> None:
+        go_offline()
+        from agent_tools.models.profiles import text_encoder
+
+        try:
+            encoder = text_encoder(self.model_settings)
+            encoder.encode(["warm"], query=True)
+            self._text = encoder
+        except AgentToolsError as error:
+            self.error = error
+            log.error("%s", error.described)
+        finally:
+            self._ready.set()

@@ -1,0 +1,233 @@
+"""retrieve_memory: hits merged into spans, in time order, with snippets around the match, within a number of tokens.
+
+Knows replies and how a moment is shown. What answers a query is recall's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.service import coverage
+from agent_tools.service.fit import clear, cursor, drop_gaps, drop_last, fitted, halve, offset_of
+from agent_tools.service.hints import negation_hint, repeat_hint
+from agent_tools.service.library import Asked, Library, checked_channels
+from agent_tools.service.likeness import alike
+from agent_tools.service.recall import Recall, Recalled, recall
+from agent_tools.store import Entry
+from agent_tools.timeline import Span, clock, rounded, video_uri
+from agent_tools.types import TEXT_CHANNELS, Hit, RetrieveReply
+
+OnStep = Callable[[float, str], None]
+JOIN_S = 4.0  # hits of one video this near each other are one moment
+LONGEST_S = 45.0  # a merged moment grows no longer
+NEAR_BEST = 0.6  # a neighbour joins a moment when it scores this share of the moment's best
+SNIPPET = {"concise": 220, "full": 900}
+BESIDE = {"concise": 90, "full": 300}  # characters of a channel that did not match, shown for context
+QUERY_LENGTH = 2000
+LEAST_SCORE = 0.02
+
+
+@dataclass
+class Moment:
+    """Neighbouring entries that answer together."""
+
+    video_id: str
+    span: Span
+    best: float
+    found: list[Recalled] = field(default_factory=list)
+
+
+def retrieve(
+    library: Library,
+    *,
+    query: str = "",
+    like: str = "",
+    video_ids: list[str] | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    channels: list[str] | None = None,
+    limit: int = 8,
+    detail: Literal["concise", "full"] = "concise",
+    cursor_text: str = "",
+    max_tokens: int = 2000,
+    caller: str = "",
+    on_step: OnStep | None = None,
+    wait_s: float = 0.0,
+) -> RetrieveReply:
+    """Moments that answer `query`, or look like the moment of the uri `like`.
+
+    Raises: RequestError: a name, span, channel, cursor or bound that breaks its rule; neither query nor like given.
+    """
+    if not query.strip() and not like.strip():
+        raise InvalidArgument("query and like are both empty. Give words to search for, or like=<a video:// uri>.")
+    if len(query) > QUERY_LENGTH:
+        raise InvalidArgument(
+            f"query has {len(query)} characters; at most {QUERY_LENGTH}. Ask for one thing at a time."
+        )
+    if not 1 <= limit <= 20:
+        raise InvalidArgument(f"limit is {limit}; it must be from 1 to 20.")
+    if detail not in SNIPPET:
+        raise InvalidArgument(f"detail is {detail!r}; it must be concise or full.")
+    names = checked_channels(channels)
+    asked = library.chosen(video_ids, start_s, end_s)
+    if on_step is not None:
+        on_step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
+    if like.strip():
+        moments, words_only = alike(library, asked, like), ""
+    else:
+        result: Recall = recall(library, asked, query, names, wait_s=wait_s)
+        moments, words_only = merge(result.found, asked), result.words_only
+    question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
+    offset = offset_of(cursor_text, *question)
+    page = moments[offset : offset + limit]
+    ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
+    if on_step is not None:
+        on_step(0.8, f"found {len(moments)} moments")
+    hits = [_hit(library, moment, rank, query, detail) for rank, moment in ranked]
+    reply = RetrieveReply(
+        hits=in_time_order(hits),
+        coverage=coverage.coverage(library, asked, names, words_only=words_only),
+        more=max(0, len(moments) - offset - len(page)),
+    )
+    if not hits and len(asked) == 1:
+        reply.not_known = coverage.not_known(library, asked[0].video) or None
+    reply.hints = _hints(library, asked, query, reply.hits, caller)
+
+    def drop_worst() -> bool:
+        if len(reply.hits) <= 1:
+            return False
+        reply.hits.remove(max(reply.hits, key=lambda hit: hit.rank))
+        reply.more += 1
+        return True
+
+    shrink = [halve(hit, name) for hit in reply.hits for name in TEXT_CHANNELS]
+    fitted(
+        reply,
+        max_tokens - (12 if reply.more else 0),
+        [drop_gaps(reply.coverage), drop_worst, drop_last(reply.hints, 0), clear(reply, "not_known"), *shrink]
+        + [clear(reply.coverage, "producers")],
+    )
+    if reply.more:
+        reply.cursor = cursor(offset + len(reply.hits), *question)
+        fitted(reply, max_tokens, [clear(reply.coverage, "producers")])
+    return reply
+
+
+def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
+    """Moments, best first: each begins with the best entry left and takes in good neighbours of the same video."""
+    spans = {one.video.id: one.span for one in asked}
+    left = [r for r in found if r.score >= LEAST_SCORE]
+    by_video: dict[str, list[Recalled]] = defaultdict(list)
+    for r in left:
+        by_video[r.entry.video_id].append(r)
+    for group in by_video.values():
+        group.sort(key=lambda r: (r.entry.start_s, r.entry.id))
+    taken: set[int] = set()
+    moments: list[Moment] = []
+    for seed in left:
+        if seed.entry.id in taken:
+            continue
+        moment = Moment(seed.entry.video_id, _span(seed.entry), seed.score, [seed])
+        taken.add(seed.entry.id)
+        grown = True
+        while grown:
+            grown = False
+            for r in by_video[moment.video_id]:
+                if r.entry.id in taken or r.score < NEAR_BEST * seed.score:
+                    continue
+                own = _span(r.entry)
+                start, end = min(own.start_s, moment.span.start_s), max(own.end_s, moment.span.end_s)
+                near = own.start_s - moment.span.end_s <= JOIN_S and moment.span.start_s - own.end_s <= JOIN_S
+                if near and (end - start <= LONGEST_S or moment.span.overlap_s(own) == own.length_s):
+                    moment.span = Span(start, end)
+                    moment.found.append(r)
+                    taken.add(r.entry.id)
+                    grown = True
+        moment.span = moment.span.clipped(spans[moment.video_id].start_s, spans[moment.video_id].end_s) or moment.span
+        moments.append(moment)
+    return moments
+
+
+def in_time_order(hits: list[Hit]) -> list[Hit]:
+    """By video, the one with the best rank first, and in each by time."""
+    best: dict[str, int] = {}
+    for hit in hits:
+        best[hit.video_id] = min(best.get(hit.video_id, hit.rank), hit.rank)
+    return sorted(hits, key=lambda hit: (best[hit.video_id], hit.start_s, hit.rank))
+
+
+def snippet(text: str, query: str, length: int) -> str:
+    """At most `length` characters of the text around the words of the query that it holds."""
+    if len(text) <= length:
+        return text
+    lowered = text.lower()
+    places = [lowered.find(word) for word in query.lower().split() if len(word) > 2]
+    first = min((place for place in places if place >= 0), default=0)
+    start = max(0, min(first - length // 3, len(text) - length))
+    if start:
+        start = text.find(" ", start) + 1 or start
+    cut = text[start : start + length - 1].rstrip()
+    return ("…" if start else "") + cut + ("…" if start + length - 1 < len(text) else "")
+
+
+def _hit(library: Library, moment: Moment, rank: int, query: str, detail: str) -> Hit:
+    texts: dict[str, str] = {}
+    for name in TEXT_CHANNELS:
+        own = sorted((r.entry for r in moment.found if r.entry.channel == name), key=lambda e: e.start_s)
+        if own:
+            texts[name] = snippet(_joined(own), query, SNIPPET[detail])
+    beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
+    for name in TEXT_CHANNELS:
+        if name not in texts:
+            own = [entry for entry in beside if entry.channel == name]
+            if own:
+                texts[name] = snippet(_joined(own), query, BESIDE[detail])
+    matched = []
+    for name in TEXT_CHANNELS:
+        own_found = [r for r in moment.found if r.entry.channel == name]
+        if any(r.words > 0 for r in own_found):
+            matched.append(f"{name}:words")
+        if any(r.cosine is not None and r.cosine > 0.25 for r in own_found):
+            matched.append(f"{name}:meaning")
+    if not moment.found:
+        matched.append("frames:likeness")
+    middle = moment.span.middle_s
+    return Hit(
+        video_id=moment.video_id,
+        start_s=rounded(moment.span.start_s),
+        end_s=rounded(moment.span.end_s),
+        at=clock(moment.span.start_s),
+        rank=rank,
+        score=round(min(1.0, max(0.0, moment.best)), 3),
+        matched=matched,
+        frame=f"video://{moment.video_id}/frame/{rounded(middle):g}" if detail == "full" else None,
+        uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),
+        **texts,
+    )
+
+
+def _joined(entries: Sequence[Entry]) -> str:
+    """Their texts, each once, in order."""
+    return " / ".join(dict.fromkeys(entry.text for entry in entries))
+
+
+def _span(entry: Entry) -> Span:
+    return Span(entry.start_s, max(entry.end_s, entry.start_s + 0.01))
+
+
+def _hints(library: Library, asked: Sequence[Asked], query: str, hits: Sequence[Hit], caller: str) -> list[str]:
+    hints = []
+    if (told := negation_hint(query)) is not None:
+        hints.append(told)
+    for one in asked:
+        job = library.store.job(one.video.id)
+        if job is not None and job.state in ("queued", "running"):
+            hints.append(f"{one.video.id} is still being ingested ({job.progress:.0%}): later searches may find more.")
+    if library.attention.searched(caller, [(hit.video_id, hit.start_s) for hit in hits]) and hits:
+        video = max(hits, key=lambda hit: -hit.rank).video_id
+        whole = next(one.span for one in asked if one.video.id == video)
+        hints.append(repeat_hint(library.attention.unseen(caller, video, whole)))
+    return hints[:4]

@@ -1,0 +1,280 @@
+"""ground_event: when does an event happen, or does it not; with a verdict that says no more than was searched.
+
+Knows the grounding engine, scored entries, coverage and replies. Knows nothing of MCP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.service import coverage
+from agent_tools.service.calibrated import calibrator_for
+from agent_tools.service.fit import clear, drop_gaps, drop_last, fitted, halve
+from agent_tools.service.hints import negation_hint
+from agent_tools.service.library import Asked, Library, checked_channels
+from agent_tools.service.recall import scored_entries
+from agent_tools.timeline import Span, clock, merged, rounded, video_uri
+from agent_tools.types import (
+    CHANNELS,
+    GroundReply,
+    LevelOut,
+    NotJudged,
+    SpanOut,
+    VerdictCounts,
+    VideoVerdict,
+)
+from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Evidence, Grounding, Proposal, RelevanceCurveLocalizer, Verdict
+
+OnStep = Callable[[float, str], None]
+EVENT_LENGTH = 500
+EVIDENCE_LENGTH = 160
+SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
+SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
+LOCALIZER = "relevance-curves"
+_QUOTED = re.compile(r"[\"“„«「『‘']([^\"”“»」』’']{1,200})[\"”“»」』’'](?!\w)")
+# Coarse to fine: (window s, stride s, best windows that go on). Stored entries are evidence enough: no frames are decoded.
+LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One video's outcome before it is written as a reply."""
+
+    asked: Asked
+    grounding: Grounding
+    verdict: Verdict
+    spans: list[SpanOut]
+    probability: float | None
+    rejected: SpanOut | None
+    judged: list[str]
+    not_judged: list[NotJudged]
+    words_only: str
+
+
+def ground(
+    library: Library,
+    *,
+    event: str,
+    video_id: str = "",
+    start_s: float | None = None,
+    end_s: float | None = None,
+    channels: list[str] | None = None,
+    max_spans: int = 3,
+    max_tokens: int = 1000,
+    caller: str = "",
+    on_step: OnStep | None = None,
+) -> GroundReply:
+    """Verdict and spans for one video, or one verdict for each of all. Raises: RequestError for names and bounds."""
+    told = clean(event)
+    if not 1 <= len(told) <= EVENT_LENGTH:
+        raise InvalidArgument(f"event has {len(told)} visible characters; it must have 1 to {EVENT_LENGTH}.")
+    if not 1 <= max_spans <= 10:
+        raise InvalidArgument(f"max_spans is {max_spans}; it must be from 1 to 10.")
+    names = checked_channels(channels)
+    step = on_step or (lambda _progress, _message: None)
+    if video_id.strip():
+        return _one(library, library.asked(video_id, start_s, end_s), event, names, max_spans, max_tokens, step)
+    return _each(library, library.chosen(None, start_s, end_s), event, names, max_tokens, step)
+
+
+def _one(
+    library: Library,
+    asked: Asked,
+    event: str,
+    names: tuple[str, ...] | None,
+    max_spans: int,
+    max_tokens: int,
+    step: OnStep,
+) -> GroundReply:
+    found = judge(library, asked, event, names, step)
+    hint = negation_hint(event)
+    reply = GroundReply(
+        verdict=found.verdict.verdict,
+        why=found.verdict.reason,
+        spans=found.spans[:max_spans],
+        more=max(0, len(found.spans) - max_spans),
+        best_rejected=found.rejected,
+        confidence_kind="calibrated" if found.probability is not None else "raw",
+        judged=found.judged,
+        not_judged=found.not_judged,
+        coverage=coverage.coverage(library, [asked], names, words_only=found.words_only),
+        levels=[
+            LevelOut(window_s=level.window_s, windows=level.windows, frames=level.frames)
+            for level in found.grounding.levels
+        ],
+        hints=[hint] if hint else [],
+    )
+    assert reply.spans is not None
+
+    def count(_: object) -> None:
+        reply.more = (reply.more or 0) + 1
+
+    cuts = [
+        drop_gaps(reply.coverage),
+        clear(reply.coverage, "producers"),
+        drop_last(reply.spans, 1, count),
+        clear(reply, "best_rejected"),
+        clear(reply, "levels"),
+        clear(reply, "hints", []),
+        *[halve(span, "evidence", 20) for span in reply.spans],
+        clear(reply, "coverage"),
+        drop_last(reply.not_judged, 0),
+    ]
+    return fitted(reply, max_tokens, cuts)
+
+
+def _each(
+    library: Library,
+    everything: Sequence[Asked],
+    event: str,
+    names: tuple[str, ...] | None,
+    max_tokens: int,
+    step: OnStep,
+) -> GroundReply:
+    found = []
+    for place, asked in enumerate(everything):
+        step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
+        found.append(judge(library, asked, event, names, lambda _progress, _message: None))
+    order = {"present": 0, "uncertain": 1, "absent": 2}
+    found.sort(key=lambda one: (order[one.verdict.verdict], -(one.spans[0].confidence if one.spans else 0.0)))
+    videos = [
+        VideoVerdict(
+            video_id=one.asked.video.id,
+            title=one.asked.video.title,
+            verdict=one.verdict.verdict,
+            best=one.spans[0] if one.spans else None,
+            coverage=coverage.coverage(library, [one.asked], names).share,
+        )
+        for one in found
+    ]
+    verdicts = [one.verdict.verdict for one in found]
+    reply = GroundReply(
+        videos=videos,
+        counts=VerdictCounts(
+            present=verdicts.count("present"), absent=verdicts.count("absent"), uncertain=verdicts.count("uncertain")
+        ),
+    )
+
+    def count(_: object) -> None:
+        reply.omitted = (reply.omitted or 0) + 1
+
+    return fitted(
+        reply, max_tokens, [drop_last(videos, 1, count), *[halve(v.best, "evidence", 20) for v in videos if v.best]]
+    )
+
+
+def judge(library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep) -> Judgement:
+    """Ground an event in one video's span and reach a verdict about the channels that were searched."""
+    from agent_tools.grounding import Grounder, Level, RelevanceCurveLocalizer, could_show, decide
+
+    step(0.05, "scoring entries")
+    quoted = " ".join(_QUOTED.findall(event))
+    evidence, words_only = scored_entries(library, asked, quoted or event, names)
+    localizer = RelevanceCurveLocalizer()
+    levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
+
+    def look(start_s: float, end_s: float, fps: float) -> Evidence:
+        return evidence.between(start_s, end_s)
+
+    def on_look(done: int, total: int) -> None:
+        step(0.1 + 0.7 * done / max(1, total), f"looked into {done} windows")
+
+    grounding = Grounder(levels, localizer).ground(event, asked.span.start_s, asked.span.end_s, look, on_look)
+    calibrator = calibrator_for(LOCALIZER, library.models.profile.name)
+    probability = None if calibrator is None or words_only else calibrator.probability(grounding.best_score or 0.0)
+    views = [coverage.view(library, asked, name, words_only=words_only) for name in names or CHANNELS]
+    judged = [v.name for v in views if v.searched]
+    not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, asked, v.name)}
+    if "speech" in not_judged and _subtitles_stand_for_speech(library, asked):
+        del not_judged["speech"]
+    share = coverage.coverage(library, [asked], names).share
+    verdict = decide(
+        probability,
+        "raw" if probability is None else "calibrated",
+        share,
+        judged,
+        not_judged,
+        could_show(event, names or CHANNELS),
+    )
+    step(0.9, "verifying the best spans")
+    confidence = (lambda score: calibrator.probability(score)) if calibrator and not words_only else _squashed
+    spans = [_verified(asked, event, one, localizer, look, confidence) for one in grounding.proposals]
+    rejected = grounding.best_rejected
+    return Judgement(
+        asked,
+        grounding,
+        verdict,
+        sorted(spans, key=lambda span: -span.confidence),
+        probability,
+        None if rejected is None else _span(asked, rejected, confidence, None),
+        judged,
+        [NotJudged(channel=name, why=why) for name, why in not_judged.items()],
+        words_only,
+    )
+
+
+def _verified(
+    asked: Asked,
+    event: str,
+    proposal: Proposal,
+    localizer: RelevanceCurveLocalizer,
+    look: Callable[[float, float, float], Evidence],
+    confidence: Callable[[float], float],
+) -> SpanOut:
+    from agent_tools.grounding import verify
+
+    second = verify(event, proposal, localizer, look, asked.video.duration_s or proposal.end_s, fps=0.0)
+    return _span(asked, second.after or proposal, confidence, second.text)
+
+
+def _span(asked: Asked, proposal: Proposal, confidence: Callable[[float], float], verified: str | None) -> SpanOut:
+    part = Span(proposal.start_s, proposal.end_s).clipped(asked.span.start_s, asked.span.end_s) or asked.span
+    told = f"{proposal.evidence} {rounded(proposal.start_s):g}-{rounded(proposal.end_s):g}"
+    return SpanOut(
+        start_s=rounded(part.start_s),
+        end_s=rounded(part.end_s),
+        at=clock(part.start_s),
+        confidence=round(min(1.0, max(0.0, confidence(proposal.score))), 3),
+        evidence=clean(told, EVIDENCE_LENGTH),
+        verified=verified,
+        uri=video_uri(asked.video.id, part.start_s, part.end_s),
+    )
+
+
+def _squashed(score: float) -> float:
+    """A raw height in 0..1, order kept: 1 (the edge of the noise) is .5. Not a probability."""
+    return score / (1.0 + score)
+
+
+def _empty(library: Library, asked: Asked, name: str) -> bool:
+    """Whether the file has nothing that this channel could have searched."""
+    video = asked.video
+    if name == "speech":
+        return video.has_audio is False
+    if name in ("frames", "screen_text", "captions"):
+        return not video.width
+    row = library.store.channel(video.id, name)
+    return name == "subtitles" and row is not None and row.state == "absent"
+
+
+def _subtitles_stand_for_speech(library: Library, asked: Asked) -> bool:
+    row = library.store.channel(asked.video.id, "subtitles")
+    if row is None or row.state != "done":
+        return False
+    spoken = asked.video.metadata.get("audio_language")
+    if spoken and row.language and spoken != row.language:
+        return False
+    cues = library.store.entries(
+        asked.video.id, channels=("subtitles",), start_s=asked.span.start_s, end_s=asked.span.end_s
+    )
+    spans = [
+        part for cue in cues if (part := Span(cue.start_s, cue.end_s).clipped(asked.span.start_s, asked.span.end_s))
+    ]
+    covered = sum(span.length_s for span in merged(spans, SUBTITLE_GAP_S))
+    return covered >= SUBTITLE_SHARE * asked.span.length_s

@@ -1,0 +1,52 @@
+"""Starting ingest workers: processes of their own, detached, that outlive the server or command that started them.
+
+Knows how a worker is started and whether one runs. Knows nothing of what it does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+from agent_tools.ingestion.worker import alive
+from agent_tools.settings import Settings, worker_environment
+from agent_tools.store import Store
+
+
+class Workers:
+    """Starts a worker when jobs wait and none lives."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._started: subprocess.Popen[bytes] | None = None
+
+    def ensure(self, store: Store) -> bool:
+        """Start a worker if there is open work that no living worker holds. True if one was started."""
+        with self._lock:
+            if self._started is not None and self._started.poll() is None:
+                return False
+            jobs = store.open_jobs()
+            if not jobs or any(job.state == "running" and alive(job.pid) for job in jobs):
+                return False
+            self._started = self._start()
+            return True
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        logs = self.settings.home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        detached = (
+            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        with (logs / "worker.err").open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", "agent_tools", "work"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=worker_environment(self.settings),
+                cwd=self.settings.home,
+                **detached,
+            )
