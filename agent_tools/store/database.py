@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -118,7 +118,7 @@ class Database:
         self._closed = True
         with self._all_lock:
             for connection in list(self._all):
-                connection.close()
+                _close(connection)
 
     def _connection(self) -> apsw.Connection:
         # A forked child must not touch its parent's connections (sqlite.org/howtocorrupt.html, 2.6).
@@ -133,6 +133,16 @@ class Database:
         if self._closed:
             raise StoreError(f"The store at {self.path} was closed. Open it again.")
         connection = apsw.Connection(str(self.path), vfs=self._vfs or None)
+        try:
+            self._set_up(connection)
+        except BaseException:
+            _close(connection)
+            raise
+        with self._all_lock:
+            self._all.add(connection)
+        return connection
+
+    def _set_up(self, connection: apsw.Connection) -> None:
         connection.set_busy_timeout(int(self._busy_s * 1000))
         deadline = time.monotonic() + self._busy_s * BUSY_ROUNDS
         while True:
@@ -148,9 +158,6 @@ class Database:
             "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; "
             f"PRAGMA cache_size=-{CACHE_KIB}"
         )
-        with self._all_lock:
-            self._all.add(connection)
-        return connection
 
     def _begin(self, connection: apsw.Connection, statement: str, mode: str) -> None:
         for attempt in range(BUSY_ROUNDS):
@@ -174,6 +181,12 @@ class Database:
             yield
         except apsw.Error as error:
             raise explained(error, self.path, self._busy_s * BUSY_ROUNDS) from error
+
+
+def _close(connection: apsw.Connection) -> None:
+    # The last to close folds the log into the file. Where that fails the log stays, and the next to open reads it.
+    with suppress(apsw.FullError, apsw.IOError):
+        connection.close()
 
 
 def explained(error: apsw.Error, path: Path, waited_s: float) -> StoreError | VideoNotFound:

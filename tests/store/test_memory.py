@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -14,24 +11,10 @@ import torch
 from agent_tools.errors import VideoNotFound
 from agent_tools.memory import Memory, MemoryStore
 from agent_tools.store import SqliteMemory, Store
+from tests.memory.store_contract import TALK, WEEK, MemoryStoreContract
 
 
-def contract(name: str) -> ModuleType:
-    """A module of tests/memory, which is no package."""
-    path = Path(__file__).parents[1] / "memory" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-suite = contract("store_contract")
-
-
-class TestSqliteMemory(suite.MemoryStoreContract):  # type: ignore[misc,name-defined]  # loaded by path
+class TestSqliteMemory(MemoryStoreContract):
     @pytest.fixture(autouse=True)
     def _closing(self) -> Iterator[None]:
         self.opened: list[Store] = []
@@ -42,7 +25,7 @@ class TestSqliteMemory(suite.MemoryStoreContract):  # type: ignore[misc,name-def
     def open(self, folder: Path) -> MemoryStore:
         store = Store.open(folder)
         self.opened.append(store)
-        for video_id in (suite.WEEK, suite.TALK):
+        for video_id in (WEEK, TALK):
             store.add_video(video_id, video_id, 1)
         return SqliteMemory(store)
 
@@ -55,10 +38,10 @@ class TestSqliteMemory(suite.MemoryStoreContract):  # type: ignore[misc,name-def
 
 def test_memories_of_some_videos_alone_are_found_when_asked_for(store: Store) -> None:
     memory = SqliteMemory(store)
-    for video_id in (suite.WEEK, suite.TALK):
+    for video_id in (WEEK, TALK):
         memory.write(video_id, [Memory("scene", 0, 60, video_id, torch.eye(8)[0], "toy@1")])
-    (hit,) = memory.retrieve(torch.eye(8)[0], 5, video_ids=[suite.TALK])
-    assert hit.video_id == suite.TALK
+    (hit,) = memory.retrieve(torch.eye(8)[0], 5, video_ids=[TALK])
+    assert hit.video_id == TALK
 
 
 def test_a_memory_of_no_video_is_refused(store: Store) -> None:
@@ -68,13 +51,13 @@ def test_a_memory_of_no_video_is_refused(store: Store) -> None:
 
 def test_many_ties_at_the_border_are_ordered_by_video_and_time(store: Store) -> None:
     memory = SqliteMemory(store)
-    memory.write(suite.WEEK, [Memory("note", i, i + 1, str(i), torch.eye(8)[0], "toy@1") for i in reversed(range(90))])
+    memory.write(WEEK, [Memory("note", i, i + 1, str(i), torch.eye(8)[0], "toy@1") for i in reversed(range(90))])
     assert [hit.memory.start_s for hit in memory.retrieve(torch.eye(8)[0], 3)] == [0, 1, 2]
 
 
 def test_deleting_a_video_takes_its_memories_away(store: Store) -> None:
     memory = SqliteMemory(store)
-    memory.write(suite.WEEK, [Memory("scene", 0, 60, "", torch.eye(8)[0], "toy@1")])
-    store.delete_video(suite.WEEK)
+    memory.write(WEEK, [Memory("scene", 0, 60, "", torch.eye(8)[0], "toy@1")])
+    store.delete_video(WEEK)
     assert memory.retrieve(torch.eye(8)[0], 5) == []
     assert store.stats()["vectors"] == 0

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,24 +14,10 @@ from hypothesis import strategies as st
 from agent_tools.errors import InvalidArgument, StoreError
 from agent_tools.memory import Repository
 from agent_tools.store import TokenFile
+from tests.memory.repository_contract import RepositoryContract
 
 
-def contract(name: str) -> ModuleType:
-    """A module of tests/memory, which is no package."""
-    path = Path(__file__).parents[1] / "memory" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-suite = contract("repository_contract")
-
-
-class TestTokenFile(suite.RepositoryContract):  # type: ignore[misc,name-defined]  # loaded by path
+class TestTokenFile(RepositoryContract):
     tolerance = 0.5 / 127 + 1e-6
 
     @pytest.fixture(autouse=True)
