@@ -1,0 +1,29 @@
+"""The MCP face: six tools, resources and prompts over stdio or HTTP.
+
+Knows MCP and starlette. Knows nothing of how a video is read, searched or stored: service does that.
+Importing this package loads neither mcp nor starlette; its two nouns do when they are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent_tools.server.protocol import VideoServer
+    from agent_tools.service.library import Library
+    from agent_tools.settings import Settings
+
+__all__ = ["build_server", "serve"]
+
+
+def build_server(settings: Settings, library: Library | None = None) -> VideoServer:
+    """The MCP server object, not yet connected to anything; see `agent_tools.server.build`."""
+    from agent_tools.server.build import build_server as build
+
+    return build(settings, library)
+
+
+def serve(settings: Settings) -> int:
+    """Serve over the transport that the settings name until the client or a signal ends it; the exit status."""
+    from agent_tools.server.run import serve as run
+
+    return run(settings)

@@ -1,0 +1,140 @@
+"""The running server: the library, opened when first needed; calls in threads with progress and cancellation.
+
+Knows threads, limits and who calls. Knows nothing of what a tool does."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Context
+
+from agent_tools.errors import AgentToolsError
+from agent_tools.server.limits import Kind, Rate, Slots
+from agent_tools.server.logs import where
+from agent_tools.server.notices import Notices
+from agent_tools.settings import Settings
+from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from agent_tools.service.library import Library
+
+log = logging.getLogger("agent_tools.server")
+T = TypeVar("T")
+OnStep = Callable[[float, str], None]
+Work = Callable[["Library", str, OnStep], T]
+AFTER_GREETING_S = 0.1  # the first answer leaves before imports compete with it for the interpreter
+TEND_S = 2.0
+REPORT_S = 1.0
+_serial = itertools.count(1)
+
+
+class App:
+    """One lifespan's state: of a process over HTTP, of a connection over stdio."""
+
+    def __init__(self, settings: Settings, library: Library | None, notices: Notices) -> None:
+        self.settings = settings
+        self.notices = notices
+        self.rate = Rate()
+        self.slots = Slots()
+        self.greeted = anyio.Event()
+        self._given = library is not None
+        self._library = library
+        self._opening = anyio.Lock()
+        self._serial = next(_serial)
+
+    async def library(self) -> Library:
+        """The library, opened in a thread by whoever needs it first. Raises: StoreError: it cannot be opened."""
+        if self._library is None:
+            async with self._opening:
+                if self._library is None:
+                    self._library = await anyio.to_thread.run_sync(_open, self.settings)
+        return self._library
+
+    async def close(self) -> None:
+        if self._library is not None and not self._given:
+            await anyio.to_thread.run_sync(self._library.close)
+
+    async def call(self, context: Context[App, Any], kind: Kind, work: Work[T]) -> T:
+        """Run a service function in a thread: its steps become progress, a cancelled call ends it at the next step.
+
+        Raises: LimitReached: too many calls at once; and whatever the work raises.
+        """
+        caller = self.caller(context.request_context)
+        async with self.slots.place(kind):
+            library = await self.library()
+            step = Progress(context)
+            return await anyio.to_thread.run_sync(functools.partial(work, library, caller, step))
+
+    def caller(self, request: ServerRequestContext[Any, Any]) -> str:
+        """A key for whoever asks: the authenticated principal, else the HTTP session or client, else the connection."""
+        http = request.request
+        if http is None:
+            return f"connection {self._serial}"
+        principal = http.scope.get("agent_tools.principal")
+        if principal:
+            return str(principal)
+        host = http.client.host if http.client else "?"
+        return f"{host} {http.headers.get('mcp-session-id') or client_name(request)}"
+
+    async def tend(self) -> None:
+        """In the background, after the first answer: models load, orphaned jobs resume, changes are told."""
+        await self.greeted.wait()
+        await anyio.sleep(AFTER_GREETING_S)
+        warmed = False
+        while True:
+            try:
+                library = await self.library()
+                if not warmed:
+                    library.models.warm()
+                    warmed = True
+                changes = await anyio.to_thread.run_sync(self._look_after, library)
+                await self.notices.tell(changes)
+            except AgentToolsError as error:
+                log.error("%s", error.described)
+            except Exception as error:  # noqa: BLE001  # the background must not end the server
+                log.error("background: %s", where(error))
+            await anyio.sleep(TEND_S)
+
+    def _look_after(self, library: Library) -> list[str]:
+        if not self.settings.read_only:
+            library.workers.ensure(library.store)
+        return self.notices.changes(library.store)
+
+
+class Progress:
+    """The `on_step` of one call, used from its thread: ends it when cancelled, reports at most once a second."""
+
+    def __init__(self, context: Context[App, Any]) -> None:
+        self._context = context
+        self._told = 0.0  # progress must increase strictly, whatever the work says
+        self._last = time.monotonic()
+
+    def __call__(self, progress: float, message: str) -> None:
+        anyio.from_thread.check_cancelled()
+        now = time.monotonic()
+        if now - self._last < REPORT_S:
+            return
+        self._last = now
+        self._told = progress if progress > self._told else self._told + (1.0 - self._told) / 1000
+        anyio.from_thread.run(self._context.report_progress, self._told, 1.0, clean(message, 200))
+
+
+def client_name(request: ServerRequestContext[Any, Any]) -> str:
+    """The client's own name for itself, "" where it gives none. Never an identity."""
+    params = request.session.client_params
+    return clean(params.client_info.name, 60) if params is not None else ""
+
+
+def _open(settings: Settings) -> Library:
+    from agent_tools.service.library import Library
+
+    return Library(settings)

@@ -1,0 +1,121 @@
+"""Errors as text that a model can act on: the one place that turns exceptions into what a client reads.
+
+Knows the error tree and pydantic's argument errors. Lets nothing out that was not written for a caller."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+from pydantic import ValidationError
+
+from agent_tools.errors import AgentToolsError, RequestError
+from agent_tools.server.logs import where
+from agent_tools.timeline import clock_seconds, seconds_text
+from agent_tools.untrusted import clean
+
+log = logging.getLogger("agent_tools.server")
+MOST_CHARACTERS = 4000  # of one error; hosts cut longer ones without a word
+MOST_FAULTS = 4
+MASKED = "InternalError: {name} failed on something unforeseen, which the server's log names. Try other arguments."
+
+
+def tool_error(name: str, error: ToolError, schema: Mapping[str, Any]) -> ToolError:
+    """What the model reads of a failed call: our own errors by code and text, the rest masked and logged once."""
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        return ToolError("InvalidArgument: " + " ".join(_faults(name, cause, schema)))
+    if isinstance(cause, AgentToolsError):
+        return ToolError(described(cause))
+    if isinstance(cause, ToolError):
+        return ToolError(str(cause))
+    if cause is None:
+        return error
+    log.error("%s: %s", name, where(cause))
+    return ToolError(MASKED.format(name=name))
+
+
+def resource_error(uri: str, error: Exception) -> ResourceError:
+    """What a client gets for a resource that cannot be read; a caller's mistake becomes -32602, the rest -32603."""
+    if isinstance(error, RequestError):
+        return ResourceNotFoundError(described(error))
+    if isinstance(error, AgentToolsError):
+        return ResourceError(described(error))
+    log.error("%s: %s", clean(uri, 120), where(error))
+    return ResourceError(MASKED.format(name="reading"))
+
+
+def described(error: AgentToolsError) -> str:
+    """`Code: message`, cut to what hosts show."""
+    return clean(error.described, MOST_CHARACTERS)
+
+
+def _faults(name: str, error: ValidationError, schema: Mapping[str, Any]) -> Iterator[str]:
+    properties: dict[str, Any] = schema.get("properties", {})
+    faults = error.errors(include_url=False, include_context=False)
+    for fault in faults[:MOST_FAULTS]:
+        argument, *inner = fault["loc"] or ("arguments",)
+        argument = str(argument)
+        shown = argument + "".join(f"[{part}]" for part in inner if isinstance(part, int))
+        if fault["type"] == "extra_forbidden":
+            yield _unknown(name, argument, list(properties))
+        elif fault["type"] == "missing":
+            yield f"{argument} is missing. Give {argument} as {_rule(properties.get(argument, {}))}."
+        else:
+            yield _wrong(shown, fault["input"], properties.get(argument, {}), inner)
+    if len(faults) > MOST_FAULTS:
+        yield f"{len(faults) - MOST_FAULTS} more arguments are wrong."
+
+
+def _unknown(name: str, argument: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(argument, known, n=1, cutoff=0.5)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    return f"{clean(argument, 60)!r} is not an argument of {name}, which takes: {', '.join(known)}.{guess}"
+
+
+def _wrong(shown: str, value: object, schema: Mapping[str, Any], inner: list[Any]) -> str:
+    of_item = bool(inner) and schema.get("type") == "array"
+    rule = _rule(schema["items"] if of_item else schema)
+    told = clean(value if isinstance(value, str) else json.dumps(value, default=str), 80)
+    told = f"'{told}'" if isinstance(value, str) else told
+    if isinstance(value, str) and "number" in rule and (seconds := clock_seconds(value)) is not None:
+        return f"{shown}: {told} is not a number; in seconds that is {seconds_text(seconds)}."
+    if schema.get("type") == "array" and not of_item and not isinstance(value, list):
+        remedy = f"Give a list, as in [{told.replace(chr(39), chr(34))}]"
+    else:
+        remedy = f"Give {rule}"
+    if "default" in schema and not of_item:
+        remedy += f", or leave it out for {json.dumps(schema['default'])}"
+    return f"{shown}: {told} is not {rule}. {remedy}."
+
+
+def _rule(schema: Mapping[str, Any]) -> str:
+    """An argument's schema in words: "a whole number from 1 to 20"."""
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return repr(schema["const"])
+    kind = schema.get("type")
+    if kind in ("number", "integer"):
+        return ("a whole number" if kind == "integer" else "a number") + _range(
+            schema.get("minimum"), schema.get("maximum")
+        )
+    if kind == "string":
+        return "text" + _range(schema.get("minLength"), schema.get("maxLength"), " of", " characters")
+    if kind == "array":
+        least, most = schema.get("minItems"), schema.get("maxItems")
+        size = f"{least} items" if least is not None and least == most else "items"
+        return f"a list of {size}, each {_rule(schema.get('items', {}))}"
+    return {"boolean": "true or false", "object": "an object"}.get(str(kind), "of the published type")
+
+
+def _range(least: object, most: object, before: str = "", after: str = "") -> str:
+    if least is not None and most is not None:
+        return f"{before} from {least} to {most}{after}"
+    if least is not None:
+        return f", {least} or more"
+    return f"{before} of at most {most}{after}" if most is not None else ""

@@ -1,0 +1,82 @@
+"""Resource-updated notices: what changed in the store, told to the clients that asked, in both protocol eras.
+
+Knows uris and subscriptions. Knows nothing of tools."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
+from mcp.shared.exceptions import MCPError
+
+from agent_tools.timeline import video_uri
+
+if TYPE_CHECKING:
+    from agent_tools.store import Store
+
+log = logging.getLogger("agent_tools.server")
+LIBRARY = "video://library"
+MOST_SUBSCRIPTIONS = 1000  # of all clients of the handshake era together
+
+
+class Notices:
+    """Keeps who wants to hear of what, and what the store looked like when last compared."""
+
+    def __init__(self) -> None:
+        self.bus = InMemorySubscriptionBus()  # serves subscriptions/listen of the 2026 era
+        self._sessions: dict[tuple[str, str], ServerSession] = {}  # (uri, client) of the handshake eras
+        self._version: int | None = None
+        self._videos: frozenset[str] = frozenset()
+        self._jobs: dict[str, tuple[object, ...]] = {}
+
+    def subscribe(self, uri: str, client: str, session: ServerSession) -> bool:
+        """Remember a handshake-era client's wish. False when too many are remembered."""
+        if len(self._sessions) >= MOST_SUBSCRIPTIONS and (uri, client) not in self._sessions:
+            return False
+        self._sessions[(uri, client)] = session
+        return True
+
+    def unsubscribe(self, uri: str, client: str) -> None:
+        self._sessions.pop((uri, client), None)
+
+    def changes(self, store: Store) -> list[str]:
+        """Uris whose content changed since the last call; "" stands for the list of resources itself."""
+        version = store.data_version()
+        if version == self._version:
+            return []
+        first, self._version = self._version is None, version
+        videos = frozenset(video.id for video in store.videos())
+        jobs: dict[str, tuple[object, ...]] = {
+            job.video_id: (job.state, round(job.progress, 2)) for job in store.open_jobs()
+        }
+        moved = {
+            video_id for video_id in jobs.keys() | self._jobs.keys() if jobs.get(video_id) != self._jobs.get(video_id)
+        }
+        came_or_went = videos ^ self._videos
+        self._videos, self._jobs = videos, jobs
+        if first:
+            return []
+        uris = [uri for video_id in sorted(moved | came_or_went) for uri in of_video(video_id)]
+        return ([LIBRARY] if uris else []) + uris + ([""] if came_or_went else [])
+
+    async def tell(self, uris: list[str]) -> None:
+        """Publish each change to both eras."""
+        for uri in uris:
+            if uri == "":
+                await self.bus.publish(ResourcesListChanged())
+                continue
+            await self.bus.publish(ResourceUpdated(uri=uri))
+            for (wanted, client), session in list(self._sessions.items()):
+                if wanted == uri:
+                    try:
+                        await session.send_resource_updated(uri)
+                    except (anyio.ClosedResourceError, anyio.BrokenResourceError, MCPError):
+                        self.unsubscribe(wanted, client)
+
+
+def of_video(video_id: str) -> list[str]:
+    """The resources of a video that change while it is ingested or noted."""
+    return [video_uri(video_id), f"{video_uri(video_id)}/episodes"]

@@ -1,0 +1,175 @@
+"""MCPServer with what it lacks or gets wrong put right, by its public methods wherever there is one.
+
+Unknown tools and prompts are protocol errors (-32602), errors reach the model as `Code: message`, video:// uris are
+read by the library, and the methods of the handshake eras that the SDK leaves out are served.
+Knows the protocol. Knows nothing of what the six tools are."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, cast
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    EmptyResult,
+    GetPromptResult,
+    InputRequiredResult,
+    ListResourcesResult,
+    LoggingMessageNotification,
+    LoggingMessageNotificationParams,
+    PaginatedRequestParams,
+    ResourceTemplate,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    TextContent,
+    UnsubscribeRequestParams,
+)
+
+from agent_tools.errors import AgentToolsError, LimitReached
+from agent_tools.server import faults, resources
+from agent_tools.server.app import App
+from agent_tools.server.logs import where
+from agent_tools.untrusted import clean
+
+log = logging.getLogger("agent_tools.server")
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+AnyContext = Context[App, Any]
+
+
+class VideoServer(MCPServer[App]):
+    """The product's server class; the conformance fixture is the same class with more tools."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, middleware=[_admit], **options)
+        self._levels: dict[str, str] = {}  # least log level per client of the handshake eras
+        lowlevel = self._lowlevel_server
+        lowlevel.add_request_handler("resources/list", PaginatedRequestParams, self._list_resources)
+        lowlevel.add_request_handler("completion/complete", CompleteRequestParams, _complete)
+        # Spec methods of the handshake eras that MCPServer does not serve; the runner refuses them at 2026-07-28.
+        lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, _subscribe)
+        lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribe)
+        lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: AnyContext | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """As the SDK's, with unknown names as -32602 and every error as text that says what to do."""
+        tool = self._tool_manager.get_tool(name)
+        if tool is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}")
+        began = time.monotonic()
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            told = faults.tool_error(name, error, tool.parameters)
+            return CallToolResult(content=[TextContent(type="text", text=str(told))], is_error=True)
+        finally:
+            if context is not None:
+                await self._log_call(context, f"{name} took {time.monotonic() - began:.3f} s")
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: AnyContext | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """As the SDK's, with unknown names and missing or unknown arguments as -32602."""
+        prompt = self._prompt_manager.get_prompt(name)
+        if prompt is None:
+            known = ", ".join(one.name for one in self._prompt_manager.list_prompts())
+            raise MCPError(INVALID_PARAMS, f"Unknown prompt: {clean(name, 80)}. Prompts: {known}.")
+        declared = {argument.name: argument.required for argument in prompt.arguments or ()}
+        given = set(arguments or {})
+        if missing := sorted(one for one, required in declared.items() if required and one not in given):
+            raise MCPError(INVALID_PARAMS, f"Prompt {name} needs: {', '.join(missing)}.")
+        if unknown := sorted(given - declared.keys()):
+            raise MCPError(
+                INVALID_PARAMS,
+                f"Prompt {name} has no argument {clean(unknown[0], 60)!r}. It takes: {', '.join(declared) or 'none'}.",
+            )
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            log.error("prompt %s: %s", name, where(error.__cause__ or error))
+            raise MCPError(INTERNAL_ERROR, f"Prompt {name} could not be made.") from error
+
+    async def read_resource(
+        self, uri: object, context: AnyContext | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """A video:// uri, any that a reply holds, with or without #t; other schemes as registered."""
+        name = str(uri)
+        if context is None or not name.startswith(resources.SCHEME):
+            return await super().read_resource(name, context)
+        try:
+            return [await resources.read(context, name)]
+        except Exception as error:
+            raise faults.resource_error(name, error) from error
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        return [*resources.TEMPLATES, *await super().list_resource_templates()]
+
+    async def _list_resources(
+        self, ctx: ServerRequestContext[App, Any], params: PaginatedRequestParams
+    ) -> ListResourcesResult:
+        try:
+            page, cursor = await resources.listed(ctx.lifespan_context, params.cursor)
+        except AgentToolsError as error:
+            code = INVALID_PARAMS if params.cursor else INTERNAL_ERROR
+            raise MCPError(code, faults.described(error)) from error
+        registered = [] if params.cursor else await self.list_resources()
+        return ListResourcesResult(resources=[*registered, *page], next_cursor=cursor)
+
+    async def _set_level(self, ctx: ServerRequestContext[App, Any], params: SetLevelRequestParams) -> EmptyResult:
+        self._levels[ctx.lifespan_context.caller(ctx)] = params.level
+        return EmptyResult()
+
+    async def _log_call(self, context: AnyContext, line: str) -> None:
+        """One line per call at level info, for a handshake-era client that asked by logging/setLevel."""
+        ctx = context.request_context
+        level = self._levels.get(ctx.lifespan_context.caller(ctx)) if self._levels else None
+        if level is None or LEVELS.index(level) > LEVELS.index("info"):
+            return
+        note = LoggingMessageNotificationParams(level="info", logger="agent_tools", data=line)
+        await ctx.session.send_notification(LoggingMessageNotification(params=note), related_request_id=ctx.request_id)
+
+
+async def _admit(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware: the rate per caller, and the mark that the first answer is out."""
+    app = cast(App, ctx.lifespan_context)
+    if ctx.request is not None and ctx.request_id is not None:
+        try:
+            app.rate.take(app.caller(ctx))
+        except LimitReached as error:
+            raise MCPError(INTERNAL_ERROR, faults.described(error)) from error
+    try:
+        return await call_next(ctx)
+    finally:
+        app.greeted.set()
+
+
+async def _complete(ctx: ServerRequestContext[App, Any], params: CompleteRequestParams) -> CompleteResult:
+    try:
+        return CompleteResult(completion=await resources.complete(ctx.lifespan_context, params.argument))
+    except AgentToolsError as error:
+        raise MCPError(INTERNAL_ERROR, faults.described(error)) from error
+
+
+async def _subscribe(ctx: ServerRequestContext[App, Any], params: SubscribeRequestParams) -> EmptyResult:
+    app = ctx.lifespan_context
+    if not app.notices.subscribe(str(params.uri), app.caller(ctx), ctx.session):
+        raise MCPError(INTERNAL_ERROR, "LimitReached: too many subscriptions. Unsubscribe from some first.")
+    return EmptyResult()
+
+
+async def _unsubscribe(ctx: ServerRequestContext[App, Any], params: UnsubscribeRequestParams) -> EmptyResult:
+    app = ctx.lifespan_context
+    app.notices.unsubscribe(str(params.uri), app.caller(ctx))
+    return EmptyResult()

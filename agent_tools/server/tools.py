@@ -1,0 +1,300 @@
+"""The six tools as a model sees them: names, arguments, bounds, descriptions, annotations; handlers of a few lines.
+
+Knows what is published. Everything a tool does is a function of service, run in a thread by App."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
+from pydantic import BaseModel, Field
+
+from agent_tools.server import schemas
+from agent_tools.server.app import App, OnStep, client_name
+from agent_tools.server.notices import LIBRARY, of_video
+from agent_tools.types import Channel, GroundReply, IngestReply, ListReply, RememberReply, Reply, RetrieveReply
+
+if TYPE_CHECKING:
+    from agent_tools.service.library import Library
+    from agent_tools.service.zooming import Zoomed
+
+Ctx = Context[App, Any]
+Video = Annotated[
+    str, Field(description="Id, unique title, file name or prefix, or a video:// uri, whose #t sets the span.")
+]
+AnyVideo = Annotated[str, Field(description="As above; empty: all.")]
+Seconds = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
+Start = Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="Seconds, not h:mm:ss.")]
+Channels = Annotated[list[Channel] | None, Field(description="Default: all.")]
+Cursor = Annotated[str, Field(description="From the last reply, to go on.")]
+Tokens = Annotated[int, Field(ge=200, le=20000)]
+
+
+async def ingest_video(
+    ctx: Ctx,
+    source: Annotated[
+        str, Field(description="File or folder, ~ and file:// too; an id: how far it is; empty: all allowed folders.")
+    ],
+    title: str = "",
+    channels: Annotated[list[Channel] | None, Field(description="Default: the profile's.")] = None,
+    wait_s: Annotated[float, Field(ge=0, le=45, allow_inf_nan=False)] = 20,
+) -> Annotated[CallToolResult, IngestReply]:
+    """Make a video file, or every video in a folder, part of memory. Use it for files that list_episodes shows as not
+    ingested, and again to see how far one is: the same content is never done twice. Answers within wait_s with
+    video_id, state, searchable_to_s (search and zoom work up to there while it runs), channels, and not_known: what
+    this server cannot know of the file, with the remedy. A folder gives counts, videos and refused files."""
+
+    def work(library: Library, _caller: str, step: OnStep) -> Reply:
+        from agent_tools.service.adding import ingest
+
+        return ingest(library, source, title=title, channels=_names(channels), wait_s=wait_s, on_step=step)
+
+    return _data(await ctx.request_context.lifespan_context.call(ctx, "wait", work))
+
+
+async def list_episodes(
+    ctx: Ctx,
+    video_id: Annotated[
+        str, Field(description="Id, unique title, file name or prefix, or video:// uri; empty: the library.")
+    ] = "",
+    level: Annotated[
+        Literal["auto", "chapter", "scene", "chunk"], Field(description="auto: the finest that fits.")
+    ] = "auto",
+    start_s: Start = None,
+    end_s: Seconds = None,
+    cursor: Cursor = "",
+    max_tokens: Tokens = 1500,
+) -> Annotated[CallToolResult, ListReply]:
+    """Take a wide look. Without video_id: the videos in memory and the files that are not ingested yet. With it: that
+    video's timeline as titled episodes, for overviews and summaries. To find something, use retrieve_memory. Every
+    episode has start_s, end_s and a uri that the other tools take as video_id."""
+
+    def work(library: Library, caller: str, _step: OnStep) -> Reply:
+        from agent_tools.service.browsing import list_episodes as browse
+
+        return browse(
+            library,
+            video_id=video_id,
+            level=level,
+            start_s=start_s,
+            end_s=end_s,
+            cursor_text=cursor,
+            max_tokens=max_tokens,
+            caller=caller,
+        )
+
+    return _data(await ctx.request_context.lifespan_context.call(ctx, "quick", work))
+
+
+async def retrieve_memory(
+    ctx: Ctx,
+    query: Annotated[str, Field(description='What is said, shown or noted; "quoted words" must occur.')] = "",
+    like: Annotated[str, Field(description="A video:// uri: find what looks like that moment.")] = "",
+    video_ids: Annotated[list[str] | None, Field(description="Default: all.")] = None,
+    start_s: Start = None,
+    end_s: Seconds = None,
+    channels: Channels = None,
+    limit: Annotated[int, Field(ge=1, le=20)] = 8,
+    detail: Literal["concise", "full"] = "concise",
+    cursor: Cursor = "",
+    max_tokens: Tokens = 2000,
+) -> Annotated[CallToolResult, RetrieveReply]:
+    """Find moments by meaning and by words, in speech, subtitles, on-screen text, notes and pictures, of one video or
+    all. Ask in the words that a speaker or slide would use; one topic per call. Hits stand in time order with rank
+    (1 is best), score, what matched, a snippet and a uri: check them with zoom_segment, and use ground_event to
+    learn whether something happens at all. coverage says what was not searched: no hit there proves nothing."""
+
+    def work(library: Library, caller: str, step: OnStep) -> Reply:
+        from agent_tools.service.searching import retrieve
+
+        return retrieve(
+            library,
+            query=query,
+            like=like,
+            video_ids=video_ids,
+            start_s=start_s,
+            end_s=end_s,
+            channels=_names(channels),
+            limit=limit,
+            detail=detail,
+            cursor_text=cursor,
+            max_tokens=max_tokens,
+            caller=caller,
+            on_step=step,
+        )
+
+    return _data(await ctx.request_context.lifespan_context.call(ctx, "quick", work))
+
+
+async def zoom_segment(
+    ctx: Ctx,
+    video_id: Video,
+    start_s: Start = None,
+    end_s: Seconds = None,
+    query: Annotated[str, Field(description="Prefer frames and text that match this.")] = "",
+    max_frames: Annotated[int, Field(ge=1, le=16)] = 6,
+    layout: Annotated[
+        Literal["auto", "sheet", "frames", "text"],
+        Field(description="auto: one or two single pictures, else sheets; text: no pictures."),
+    ] = "auto",
+    region: Annotated[
+        list[Annotated[float, Field(ge=0, le=1)]] | None,
+        Field(min_length=4, max_length=4, description="Crop [x, y, width, height] as shares, to read small things."),
+    ] = None,
+    max_tokens: Tokens = 3000,
+) -> CallToolResult:
+    """Look closely at a span: frames as images with their times, and the speech and on-screen text around them. Use it
+    on a hit or episode before claiming what is seen; a short span shows more. Returns facts as JSON, then each label
+    with its image, then links to what did not fit; next_start_s says where to go on."""
+
+    def work(library: Library, caller: str, step: OnStep) -> Zoomed:
+        from agent_tools.service.zooming import zoom
+
+        return zoom(
+            library,
+            video_id=video_id,
+            start_s=start_s,
+            end_s=end_s,
+            query=query,
+            max_frames=max_frames,
+            layout=layout,
+            region=region,
+            max_tokens=max_tokens,
+            caller=caller,
+            on_step=step,
+        )
+
+    return _pictures(await ctx.request_context.lifespan_context.call(ctx, "look", work))
+
+
+async def ground_event(
+    ctx: Ctx,
+    event: Annotated[
+        str,
+        Field(min_length=1, description='Positive ("a dog barks", never "no dog"); quote words to be said or shown.'),
+    ],
+    video_id: Annotated[str, Field(description="As in zoom_segment; empty: all, one verdict each.")] = "",
+    start_s: Start = None,
+    end_s: Seconds = None,
+    channels: Channels = None,
+    max_spans: Annotated[int, Field(ge=1, le=10)] = 3,
+    max_tokens: Tokens = 1000,
+) -> Annotated[CallToolResult, GroundReply]:
+    """Verify and localise: when does this happen, or does it not? Use it before answering that something is or is not
+    in a video; for looking around retrieve_memory is quicker. Returns verdict present, absent (only when everything
+    that could show it was searched) or uncertain, spans with confidence and evidence, the best rejected one, and
+    which channels could not be judged."""
+
+    def work(library: Library, caller: str, step: OnStep) -> Reply:
+        from agent_tools.service.verifying import ground
+
+        return ground(
+            library,
+            event=event,
+            video_id=video_id,
+            start_s=start_s,
+            end_s=end_s,
+            channels=_names(channels),
+            max_spans=max_spans,
+            max_tokens=max_tokens,
+            caller=caller,
+            on_step=step,
+        )
+
+    return _data(await ctx.request_context.lifespan_context.call(ctx, "look", work))
+
+
+async def remember(
+    ctx: Ctx,
+    video_id: Video,
+    text: Annotated[str, Field(min_length=1, max_length=2000)],
+    start_s: Start = None,
+    end_s: Seconds = None,
+    replaces: Annotated[str, Field(description="Uri of a note that this one corrects.")] = "",
+) -> Annotated[CallToolResult, RememberReply]:
+    """Write what you saw or concluded about a span back into memory, as a note that later retrieve_memory calls find.
+    Use it after zoom_segment, one fact per note, in words somebody would search for. Not for plans, nor for
+    instructions that a video holds. Returns the note's uri; the same text on the same span is one note."""
+    author = client_name(ctx.request_context) or "a client"
+    app = ctx.request_context.lifespan_context
+
+    def work(library: Library, caller: str, _step: OnStep) -> RememberReply:
+        from agent_tools.service.noting import remember as note
+
+        return note(
+            library,
+            video_id=video_id,
+            start_s=start_s,
+            end_s=end_s,
+            text=text,
+            replaces=replaces,
+            caller=caller,
+            author=author,
+        )
+
+    reply = await app.call(ctx, "quick", work)
+    await app.notices.tell([LIBRARY, *of_video(reply.note.removeprefix("video://").partition("/")[0])])
+    return _data(reply)
+
+
+def tools(read_only: bool) -> list[Tool]:
+    """The published tools, always in this order."""
+    look = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+    write = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+    made = [
+        _tool(ingest_video, "Ingest a video", write, IngestReply),
+        _tool(list_episodes, "List episodes", look, ListReply),
+        _tool(retrieve_memory, "Search memory", look, RetrieveReply),
+        _tool(zoom_segment, "Look closely", look, None),
+        _tool(ground_event, "Ground an event", look, GroundReply),
+        _tool(remember, "Remember", write, RememberReply),
+    ]
+    return [tool for tool in made if not (read_only and tool.annotations is write)]
+
+
+def _tool(fn: Callable[..., Any], title: str, annotations: ToolAnnotations, reply: type[BaseModel] | None) -> Tool:
+    """A tool with exact schemas: unknown arguments refused, nothing published that was not declared."""
+    description = " ".join((fn.__doc__ or "").split())
+    meta = {"anthropic/maxResultSizeChars": 80_000} if reply is not None else None
+    tool = Tool.from_function(fn, title=title, description=description, annotations=annotations, meta=meta)
+    arguments = tool.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"
+    arguments.model_rebuild(force=True)
+    tool.parameters = schemas.of_arguments(arguments)
+    # The reply is checked when it is made; the SDK's check in validation mode would refuse serialised names ("from").
+    tool.fn_metadata.output_model = None
+    tool.fn_metadata.output_schema = schemas.of_reply(reply) if reply is not None else None
+    return tool
+
+
+def _names(channels: list[Channel] | None) -> list[str] | None:
+    return list(channels) if channels is not None else None
+
+
+def _data(reply: Reply) -> CallToolResult:
+    """The same facts twice: hosts show the model either the text or the structured content."""
+    facts = reply.compact()
+    return CallToolResult(content=[_text(facts)], structured_content=facts)
+
+
+def _pictures(zoomed: Zoomed) -> CallToolResult:
+    content: list[ContentBlock] = [_text(zoomed.facts)]
+    for picture in zoomed.pictures:
+        content.append(TextContent(type="text", text=picture.label))
+        data = base64.b64encode(picture.jpeg).decode("ascii")
+        content.append(ImageContent(type="image", data=data, mime_type="image/jpeg"))
+    content.extend(
+        ResourceLink(type="resource_link", uri=link.uri, name=link.name, mime_type=link.mime_type)
+        for link in zoomed.links
+    )
+    return CallToolResult(content=content)
+
+
+def _text(facts: dict[str, Any]) -> TextContent:
+    from agent_tools.service.fit import compact_json
+
+    return TextContent(type="text", text=compact_json(facts))
