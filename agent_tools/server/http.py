@@ -1,0 +1,171 @@
+"""Streamable HTTP: loopback by default; any other address only with a token and named hosts.
+
+Knows addresses, headers and tokens. Knows nothing of tools."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import ipaddress
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+
+import anyio
+import uvicorn
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent_tools import __version__
+from agent_tools.errors import InvalidArgument
+from agent_tools.server.build import build_server
+from agent_tools.server.protocol import VideoServer
+from agent_tools.settings import Settings
+
+log = logging.getLogger("agent_tools.server")
+PATH, HEALTH = "/mcp", "/health"
+LARGEST_BODY = 1024 * 1024  # bytes; the longest legal call is a note of 2,000 characters
+LEAST_TOKEN = 16  # characters; `openssl rand -hex 32` gives 64
+STOP_S = 3
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that would let strangers in.
+
+    Raises: InvalidArgument: an address other than loopback without token or allowed hosts, or a token too short.
+    """
+    if settings.token and len(settings.token) < LEAST_TOKEN:
+        raise InvalidArgument(
+            f"AGENT_TOOLS_TOKEN has {len(settings.token)} characters; it must have at least {LEAST_TOKEN}. "
+            "Make one with: openssl rand -hex 32"
+        )
+    if _is_loopback(settings.host):
+        return
+    if not settings.token:
+        raise InvalidArgument(
+            f"host {settings.host} can be reached by others; that needs a token. Set AGENT_TOOLS_TOKEN "
+            "(openssl rand -hex 32 makes one), or listen on 127.0.0.1."
+        )
+    if not settings.allowed_hosts:
+        raise InvalidArgument(
+            f"host {settings.host} can be reached by others; name the hosts that clients will call it by: "
+            "--allowed-hosts video.example.com"
+        )
+
+
+def security(settings: Settings) -> TransportSecuritySettings:
+    """Host and Origin values that are answered: loopback's and the named ones', with any port."""
+    hosts = [*LOOPBACK, *settings.allowed_hosts]
+    bare = [host.removesuffix(":*") for host in hosts]
+    allowed = [form for host in bare for form in ((host,) if _has_port(host) else (host, f"{host}:*"))]
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=allowed,
+        allowed_origins=[f"{scheme}://{form}" for form in allowed for scheme in ("http", "https")],
+    )
+
+
+def http_app(settings: Settings, server: VideoServer) -> ASGIApp:
+    """The ASGI application: /mcp behind the guard, /health beside it."""
+    check(settings)
+    allowed = security(settings)
+
+    app: Starlette = server.streamable_http_app(
+        streamable_http_path=PATH, transport_security=allowed, max_request_body_size=LARGEST_BODY, host=settings.host
+    )
+    app.router.routes.append(Route(HEALTH, _health, methods=["GET"]))
+    return Guard(app, settings.token, allowed)
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+class Guard:
+    """Before anything else sees a request: Host, Origin and, where one is set, the bearer token."""
+
+    def __init__(self, app: ASGIApp, token: str, allowed: TransportSecuritySettings) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._principal = f"token {hashlib.blake2b(self._token, digest_size=6).hexdigest()}" if token else ""
+        self._headers = TransportSecurityMiddleware(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        refused = await self._headers.validate_request(request)
+        if refused is None and scope["path"] != HEALTH and not self._authorised(request):
+            refused = JSONResponse(
+                {"error": "Send the server's token: Authorization: Bearer TOKEN"},
+                status_code=401,
+                headers={"WWW-Authenticate": 'Bearer realm="agent-tools"'},
+            )
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        scope["agent_tools.principal"] = self._principal
+        await self._app(scope, receive, send)
+
+    def _authorised(self, request: Request) -> bool:
+        if not self._token:
+            return True
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token)
+
+
+def serve_http(settings: Settings) -> int:
+    """Listen until SIGINT or SIGTERM, then let running answers end for a few seconds; the exit status."""
+    app = http_app(settings, build_server(settings))
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,
+        limit_concurrency=256,
+    )
+    server = uvicorn.Server(config)
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    with _signals_end_quietly():
+        sys.stderr.write(f"agent-tools {__version__}: http://{shown}:{settings.port}{PATH}\n")
+        sys.stderr.flush()
+        try:
+            anyio.run(server.serve)
+        except SystemExit:  # uvicorn's way of saying that it could not start, after logging why
+            return 1
+    return 0 if server.started else 1
+
+
+@contextlib.contextmanager
+def _signals_end_quietly() -> Iterator[None]:
+    """uvicorn raises the signal that stopped it once more when it is done; by then it is answered."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_port(host: str) -> bool:
+    return "]:" in host or (host.count(":") == 1 and host.rpartition(":")[2].isdigit())
