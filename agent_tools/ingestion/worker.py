@@ -24,7 +24,7 @@ WAIT_S = 0.5
 
 
 def work(settings: Settings) -> int:
-    """Take and do jobs until none is queued and no dead worker's lease is still to expire. Returns how many were taken."""
+    """Take and do jobs until none is queued and no dead worker's lease is still to expire. Returns how many it took."""
     _lower_priority()
     _log_to(settings.home / "logs")
     worker = f"{os.getpid()}-{secrets.token_hex(4)}"

@@ -155,7 +155,7 @@ def _resolve(library: Library, source: str, trusted: bool) -> tuple[list[Path], 
     if source.strip() == "":
         if not library.fence.folders:
             raise SourceNotAllowed(
-                'No folder is allowed, so source "" means nothing. Start the server with: agent-tools serve --allow FOLDER'
+                'No folder is allowed, so source "" means none. Start the server with: agent-tools serve --allow FOLDER'
             )
         files = [path for folder in library.fence.folders for path in library.fence.files(folder)]
         return list(dict.fromkeys(files)), library.fence.folders[0]

@@ -44,9 +44,9 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
             for job in store.open_jobs():
                 yield True, f"job of {job.video_id}: {job.state}, {job.progress:.0%}, {job.message}"
             for video in store.videos():
-                job = store.job(video.id)
-                if job is not None and job.state == "failed":
-                    yield False, f"{video.id} failed: {job.error}"
+                newest = store.job(video.id)
+                if newest is not None and newest.state == "failed":
+                    yield False, f"{video.id} failed: {newest.error}"
     except AgentToolsError as error:
         yield False, f"memory at {settings.home}: {error.described}"
 

@@ -57,7 +57,7 @@ def _frame_features(library: Library, asked: Asked) -> NDArray[np.float32] | Non
 def _text_features(
     library: Library, asked: Asked, times: list[float], query: str
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """For each time the sum of the vectors of the entries shown or said then (zeros where there are none), and the query's."""
+    """For each time the sum of the vectors of the entries shown or said then (else zeros), and the query's."""
     import numpy as np
 
     encoder = library.models.text()

@@ -137,7 +137,7 @@ def _clip(library: Library, asked: Asked, rest: str) -> bytes:
     span: Span = library.span(asked.video, float(match[1]), float(match[2]))
     if span.length_s > LONGEST_CLIP_S:
         raise InvalidArgument(
-            f"a clip of {span.length_s:.0f} s is over {LONGEST_CLIP_S:.0f} s. Ask for a shorter one, or save frames with: "
+            f"a clip of {span.length_s:.0f} s is over {LONGEST_CLIP_S:.0f} s. Ask for a shorter one, or save frames: "
             f"agent-tools zoom {asked.video.id} --start {span.start_s:g} --end {span.end_s:g} -o sheet.jpg"
         )
     paths = library.sources(asked.video.id)

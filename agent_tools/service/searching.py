@@ -107,8 +107,14 @@ def retrieve(
     fitted(
         reply,
         max_tokens - (12 if reply.more else 0),
-        [drop_gaps(reply.coverage), drop_worst, drop_last(reply.hints, 0), clear(reply, "not_known"), *shrink]
-        + [clear(reply.coverage, "producers")],
+        [
+            drop_gaps(reply.coverage),
+            clear(reply.coverage, "producers"),
+            drop_worst,
+            drop_last(reply.hints, 0),
+            clear(reply, "not_known"),
+            *shrink,
+        ],
     )
     if reply.more:
         reply.cursor = cursor(offset + len(reply.hits), *question)

@@ -38,7 +38,7 @@ SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transc
 SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
 LOCALIZER = "relevance-curves"
 _QUOTED = re.compile(r"[\"“„«「『‘']([^\"”“»」』’']{1,200})[\"”“»」』’'](?!\w)")
-# Coarse to fine: (window s, stride s, best windows that go on). Stored entries are evidence enough: no frames are decoded.
+# Coarse to fine: (window s, stride s, best windows that go on). Stored entries are the evidence: nothing is decoded.
 LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
 
 

@@ -110,7 +110,7 @@ def _check(max_frames: int, layout: str, region: Sequence[float] | None, max_tok
         good = len(region) == 4 and all(0 <= v <= 1 for v in region) and region[2] > 0 and region[3] > 0
         if not good or region[0] + region[2] > 1 + 1e-9 or region[1] + region[3] > 1 + 1e-9:
             raise InvalidArgument(
-                f"region is {list(region)}; it must be [x, y, w, h] in 0..1 inside the picture, such as [0.5, 0, 0.5, 0.5]."
+                f"region is {list(region)}; it must be [x, y, w, h] in 0..1, such as [0.5, 0, 0.5, 0.5]."
             )
 
 
