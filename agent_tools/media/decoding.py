@@ -157,13 +157,15 @@ class _Ledger:
     def __init__(self, probe: Probe, tell: Callable[[Damage], None], known_to_s: float = -math.inf) -> None:
         self._probe, self._listener, self._known_to_s = probe, tell, known_to_s
         self._error: tuple[str, float] | None = None  # why, and until when a gap may stem from it
-        self._marked: tuple[float, float] | None = None  # span of pictures the decoder marked as damaged
+        self._marked: tuple[float, float] | None = None  # span of pictures that are there but damaged
+        self._leaning = False  # on pictures that were lost: decoders give such ones out unmarked, until a key frame
 
     def failed(self, why: str, time_s: float | None) -> None:
         self._error = (why, math.inf if time_s is None else time_s + 2.0)
 
     def saw(self, frame: Any, time_s: float, length_s: float) -> None:
-        if frame.is_corrupt:
+        self._leaning = self._leaning and not frame.key_frame
+        if frame.is_corrupt or self._leaning:
             self._marked = (self._marked[0] if self._marked else time_s, time_s + length_s)
         elif self._marked and time_s > self._marked[1] + 1.0:
             self._close_marked()
@@ -181,6 +183,7 @@ class _Ledger:
             self._error = self._error if end_s <= until_s else None
             return False
         self._error = None
+        self._leaning = True
         self._close_marked()
         self._tell(start_s, end_s, why)
         return True
@@ -295,8 +298,8 @@ def _pass(
                 continue
             if frame.is_corrupt and not careful:
                 raise _Broken
-            ledger.saw(frame, time_s, length_s)
             lost = shown is not None and ledger.is_loss(end_s, time_s, length_s)
+            ledger.saw(frame, time_s, length_s)
             while due_s is not None and due_s + TIME_EPS < time_s:
                 if shown is not None and not (lost and due_s + TIME_EPS >= end_s):
                     yield Shown(number, due_s, shown_s, shown)

@@ -137,7 +137,7 @@ def only(container: av.container.InputContainer, *streams: Any) -> None:
 
 
 def _first_video(container: av.container.InputContainer) -> tuple[VideoStream | None, float]:
-    candidates = [s for s in container.streams.video if s.codec_context is not None and not s.disposition & _COVER]
+    candidates = [s for s in container.streams.video if s.codec_context is not None and not _is_cover(s)]
     several = any(s.frames > 1 for s in candidates)
     # A motion photo holds its still as a second, larger stream of one picture: it comes last.
     candidates.sort(key=lambda s: (several and s.frames == 1, -s.width * s.height, s.index))
@@ -246,7 +246,17 @@ def _duration(container: av.container.InputContainer, origin_s: float) -> float 
         return None
     length = container.duration * _MICROSECOND
     start = (container.start_time or 0) * _MICROSECOND
-    return max(0.0, min(length, start + length - origin_s))  # streams may start before the first picture
+    # Streams may start before the first picture. Matroska counts its length from 0, not from the first picture.
+    lengths = [length, start + length - origin_s]
+    ends = [_stream_end(container, s) for s in container.streams if s.type in ("video", "audio") and not _is_cover(s)]
+    known = [end - origin_s for end in ends if end is not None]
+    if known and len(known) == len(ends):
+        lengths.append(max(known))
+    return max(0.0, min(lengths))
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & _COVER)
 
 
 def _length(stream: Any) -> float | None:
