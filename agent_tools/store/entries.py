@@ -17,6 +17,8 @@ from agent_tools.store.part import Part, json_list, milliseconds, storable, to_j
 from agent_tools.store.vectors import drop_vectors
 from agent_tools.store.words import columns
 
+NOTES = "notes"  # channel and producer of what agents wrote
+
 
 @dataclass(frozen=True)
 class EntryIn:
@@ -87,6 +89,8 @@ class Entries(Part):
 
     def delete_entries(self, video_id: str, channel: str, producer: str | None = None) -> None:
         """Take away a channel's entries with their words and vectors; those of one producer, or of all."""
+        if channel == NOTES:
+            raise ValueError("the entries of notes come and go with their notes: nothing may make a note unfindable")
         with self.db.write() as c:
             rows = c.execute(
                 "SELECT id FROM entries WHERE video_id=?1 AND channel=?2 AND (?3 IS NULL OR producer=?3)",
@@ -113,8 +117,10 @@ class Entries(Part):
             return [entry_of(row) for row in rows]
 
 
-def insert_entry(c: apsw.Connection, video_id: str, channel: str, producer: str, entry: EntryIn) -> int:
-    """Inside a transaction: the id of the entry, new or there before."""
+def insert_entry(
+    c: apsw.Connection, video_id: str, channel: str, producer: str, entry: EntryIn, apart: str = ""
+) -> int:
+    """Inside a transaction: the id of the entry, new or there before; `apart` keeps equal texts two entries."""
     text = storable(entry.text)
     key = (
         video_id,
@@ -122,7 +128,7 @@ def insert_entry(c: apsw.Connection, video_id: str, channel: str, producer: str,
         producer,
         milliseconds(entry.start_s),
         milliseconds(entry.end_s),
-        hashlib.blake2b(text.encode(), digest_size=16).digest(),
+        hashlib.blake2b(f"{text}\0{apart}".encode(), digest_size=16).digest(),
     )
     row = c.execute(
         """SELECT id FROM entries

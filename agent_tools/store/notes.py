@@ -10,10 +10,8 @@ from typing import Any
 import apsw
 
 from agent_tools.errors import NoteNotFound
-from agent_tools.store.entries import Entries, EntryIn, insert_entry
+from agent_tools.store.entries import NOTES, Entries, EntryIn, insert_entry
 from agent_tools.store.part import milliseconds, storable
-
-CHANNEL = PRODUCER = "notes"
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,12 @@ class Notes(Entries):
                     return note, True
             number = 1 + int(c.execute("SELECT coalesce(max(number), 0) FROM notes WHERE video_id=?", (video_id,)).get)
             entry = insert_entry(
-                c, video_id, CHANNEL, PRODUCER, EntryIn(start_s, end_s, text, {"note": number, "author": author})
+                c,
+                video_id,
+                NOTES,
+                NOTES,
+                EntryIn(start_s, end_s, text, {"note": number, "author": author}),
+                apart=str(number),
             )
             c.execute(
                 """INSERT INTO notes(video_id, number, start_s, end_s, text, author, created_at, looked_at, entry)
@@ -103,7 +106,7 @@ class Notes(Entries):
         c.execute(
             "UPDATE notes SET replaced_by=?, entry=NULL WHERE video_id=? AND number=?", (by, old.video_id, old.number)
         )
-        if entry is not None and not c.execute("SELECT count(*) FROM notes WHERE entry=?", (entry,)).get:
+        if entry is not None:
             self.remove_entries(c, old.video_id, [int(entry)])
 
 
