@@ -283,7 +283,8 @@ def _pass(
                 raise _SeekLied
         for frame in frames:
             stamp = frame.pts if frame.pts is not None else frame.dts
-            time_s = stamp * source.unit_s - probe.origin_s if stamp is not None else end_s
+            # Nanoseconds: the difference of two large times is not exactly 0 where they are equal.
+            time_s = round(stamp * source.unit_s - probe.origin_s, 9) if stamp is not None else end_s
             length_s = frame.duration * source.unit_s if frame.duration else usual_s
             if frame.interlaced_frame:
                 packets.exact = False  # the two fields of a picture may be packets of their own

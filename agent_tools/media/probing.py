@@ -252,7 +252,7 @@ def _duration(container: av.container.InputContainer, origin_s: float) -> float 
     known = [end - origin_s for end in ends if end is not None]
     if known and len(known) == len(ends):
         lengths.append(max(known))
-    return max(0.0, min(lengths))
+    return round(max(0.0, min(lengths)), 6)
 
 
 def _is_cover(stream: Any) -> bool:
