@@ -1,0 +1,102 @@
+"""Which pictures to read: one for each that stands still and differs from the last one kept, in motion one per 4 s.
+
+Knows small grey pictures in time order. Knows nothing of OCR, files, or the pruning of frames (which loses slides)."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Gray = NDArray[np.uint8]
+WIDTH, HEIGHT = 320, 180
+ROWS, COLUMNS = 18, 32  # tiles of 10 x 10 px
+TILE_DIFFERENCE = 6.0  # of 255: mean difference at which a tile has changed
+CHANGED_SHARE = 0.004  # of the tiles: a picture with as many changed tiles is another one
+MOTION_S = 4.0  # in motion one picture is kept in this time
+_HEAD = struct.Struct("<ddd??")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture worth reading. What it shows stood on screen from start_s until the next candidate's."""
+
+    time_s: float
+    start_s: float
+    score: float  # how much it looks like text, by its blobs: for the order of the work, never to leave one out
+
+
+class StillRule:
+    """Feed every sampled picture in time order. Its state can be saved and restored between any two."""
+
+    def __init__(self) -> None:
+        self._previous: Gray | None = None
+        self._kept: Gray | None = None
+        self._previous_s = 0.0
+        self._kept_s = -MOTION_S
+        self._since_s = 0.0  # since when the picture now on screen has stood
+        self._new = True  # the picture now on screen differs from the kept one
+
+    def feed(self, time_s: float, gray: Gray) -> Candidate | None:
+        """Judge the picture at time_s, (180, 320) uint8: a candidate if it is to be kept."""
+        still = self._previous is not None and share_changed(gray, self._previous) < CHANGED_SHARE
+        if not still:
+            self._since_s = time_s
+        self._new = self._kept is None or share_changed(gray, self._kept) >= CHANGED_SHARE
+        due = self._previous is not None and time_s - self._kept_s >= MOTION_S
+        self._previous, self._previous_s = gray.copy(), time_s
+        return self._keep() if self._new and (still or due) else None
+
+    def last(self) -> Candidate | None:
+        """The last picture, if it was never kept: a clip's end, or a video of one picture."""
+        return self._keep() if self._new and self._previous is not None else None
+
+    def _keep(self) -> Candidate:
+        assert self._previous is not None
+        self._kept, self._kept_s, self._new = self._previous, self._previous_s, False
+        return Candidate(self._kept_s, self._since_s, blob_score(self._kept))
+
+    def to_bytes(self) -> bytes:
+        """The state between two pictures."""
+        head = _HEAD.pack(self._previous_s, self._kept_s, self._since_s, self._new, self._kept is not None)
+        if self._previous is None:
+            return b""
+        held = self._previous if self._kept is None else np.concatenate([self._previous, self._kept])
+        return head + zlib.compress(held.tobytes(), 6)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StillRule:
+        rule = cls()
+        if not data:
+            return rule
+        rule._previous_s, rule._kept_s, rule._since_s, rule._new, has_kept = _HEAD.unpack_from(data)
+        held = np.frombuffer(zlib.decompress(data[_HEAD.size :]), np.uint8).reshape(-1, HEIGHT, WIDTH)
+        rule._previous = held[0]
+        rule._kept = held[1] if has_kept else None
+        return rule
+
+
+def share_changed(one: Gray, other: Gray) -> float:
+    """Share of the 18 x 32 tiles whose mean difference is over 6 of 255."""
+    difference = np.abs(one.astype(np.int16) - other.astype(np.int16))
+    tiles = difference.reshape(ROWS, HEIGHT // ROWS, COLUMNS, WIDTH // COLUMNS).mean(axis=(1, 3))
+    return float((tiles > TILE_DIFFERENCE).mean())
+
+
+def blob_score(gray: Gray) -> float:
+    """How much a picture looks as if it held lines of text: wide components of its closed gradient."""
+    import cv2
+
+    gradient = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
+    _, edges = cv2.threshold(gradient, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    closed = cv2.morphologyEx(edges, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, (9, 1)))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(closed)
+    wide = sum(
+        1
+        for left, top, width, height, area in stats[1:count].tolist()
+        if width >= 12 and 3 <= height <= 40 and width >= 1.5 * height and area >= 0.35 * width * height
+    )
+    return float(wide)
