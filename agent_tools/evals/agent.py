@@ -17,9 +17,10 @@ WAIT_S = 45  # the longest that one ingest_video call may wait
 PATIENT_CALLS = 4  # polls before the chain starts on what is searchable so far: four and six steps are ten calls
 ALL_CALLS = 400  # polls for a file of the user's own, at most: five hours
 
+# Lines of a card come joined by a space or a slash; a reader may lose a space.
 _PERSON = re.compile(r"^(\w+ \w+) gave something away")
-_ITEM_CARD = re.compile(r"Item\s*:\s*(?P<key>.+?)\s*Kept\s*at\s*:\s*(?P<value>[A-Za-z]+)", re.IGNORECASE)
-_PLACE_CARD = re.compile(r"Place\s*:\s*(?P<key>[A-Za-z]+)\s*Gate\s*code\s*:\s*(?P<value>\d+)", re.IGNORECASE)
+ITEM_CARD = re.compile(r"Item\s*:\s*(?P<key>[^/:]+?)[\s/]*Kept\s*at\s*:\s*(?P<value>[A-Za-z]+)", re.IGNORECASE)
+PLACE_CARD = re.compile(r"Place\s*:\s*(?P<key>[A-Za-z]+)[\s/]*Gate\s*code\s*:\s*(?P<value>\d+)", re.IGNORECASE)
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ class ChainAgent(Reader):
                 "zoom_segment", video_id=span["uri"], query=f"{item} kept at", layout="text"
             )
             for row in rows(close):
-                if value := card_value(_ITEM_CARD, row["text"], item):
+                if value := card_value(ITEM_CARD, row["text"], item):
                     return _clue(value, span)
         return None
 
@@ -140,11 +141,11 @@ class ChainAgent(Reader):
         )
         for hit in by_rank(reply):
             for text in texts_of(hit):
-                if value := card_value(_PLACE_CARD, text, place):
+                if value := card_value(PLACE_CARD, text, place):
                     close = await self.session.call(
                         "zoom_segment", video_id=hit["uri"], query=f"{place} gate code", max_frames=1
                     )
-                    seen = {card_value(_PLACE_CARD, row["text"], place) for row in rows(close)}
+                    seen = {card_value(PLACE_CARD, row["text"], place) for row in rows(close)}
                     return _clue(value, hit) if value in seen else None
         return None
 

@@ -37,7 +37,7 @@ class FakeLibrary:
 
     def entries(self) -> list[tuple[str, float, float, str]]:
         said = [("subtitles", cue.start_s, cue.end_s, cue.text) for cue in self.story.cues]
-        shown = [("screen_text", s.start_s, s.end_s, " ".join(s.lines)) for s in self.story.scenes if s.lines]
+        shown = [("screen_text", s.start_s, s.end_s, " / ".join(s.lines)) for s in self.story.scenes if s.lines]
         return [entry for entry in said + shown if entry[2] <= self.reached_s]
 
     def search(self, query: str, channels: list[str] | None, limit: int) -> list[tuple[str, float, float, str]]:

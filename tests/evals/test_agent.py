@@ -9,7 +9,7 @@ import anyio
 import pytest
 from mcp import Client
 
-from agent_tools.evals.agent import ChainAgent, EvidenceAgent, Finding
+from agent_tools.evals.agent import ITEM_CARD, ChainAgent, EvidenceAgent, Finding, card_value
 from agent_tools.evals.demo_story import Story, tell
 from agent_tools.evals.session import Call, Session
 from agent_tools.timeline import parse_uri
@@ -135,3 +135,18 @@ def test_evidence_of_a_users_own_question_quotes_the_passage_and_its_uri() -> No
 
 def test_no_evidence_is_an_empty_list() -> None:
     assert evidence_for(tell(7), "zzzz qqqq") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Inventory card / Item: brass compass / Kept at: Lindholm", "Lindholm"),
+        ("Inventory card Item: brass compass Kept at: Lindholm", "Lindholm"),
+        ("Item:brasscompass Keptat:Lindholm", "Lindholm"),
+        ("Item: glass heron / Kept at: Tarbert / Item: Brass Compass / Kept at: Lindholm", "Lindholm"),
+        ("Item: glass heron / Kept at: Tarbert", ""),
+        ("Item: brass compass / Gate code: 1234", ""),
+    ],
+)
+def test_a_card_is_read_however_its_lines_are_joined(text: str, value: str) -> None:
+    assert card_value(ITEM_CARD, text, "brass compass") == value
