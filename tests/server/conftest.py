@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
 from PIL import Image
 
 from agent_tools.server import build_server
 from agent_tools.service.library import Library
 from agent_tools.service.query_models import QueryModels
 from agent_tools.settings import Settings
-from agent_tools.store import Episode, EntryIn, FrameRow, Store
-from mcp import Client
+from agent_tools.store import EntryIn, Episode, FrameRow, Store
 
 ERAS = ("legacy", "2026-07-28")
 VIDEO = "9f6cbced0247"
@@ -79,7 +79,9 @@ def fill(store: Store) -> None:
             VIDEO,
             level,
             [
-                Episode(number, VIDEO, level, number * length, (number + 1) * length, f"{level} {number}", "subtitles", 0.0)
+                Episode(
+                    number, VIDEO, level, number * length, (number + 1) * length, f"{level} {number}", "subtitles", 0.0
+                )
                 for number in range(int(600 / length))
             ],
         )
