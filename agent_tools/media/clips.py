@@ -23,6 +23,7 @@ LONGEST_S = 60.0
 LARGEST_BYTES = 8 << 20
 _MOST_FPS = 30.0
 _SOUND_BITS = 96_000
+_LEAST_SOUND_BITS = 24_000
 _ATTEMPTS = ((1280, 1.0), (854, 0.7), (640, 0.45), (426, 0.25))  # longer side in px, share of the bits that may be used
 _OVERHEAD_BYTES = 16_384  # the index of an MP4 of a minute
 
@@ -58,11 +59,12 @@ def clip(probe: Probe, start_s: float, end_s: float, out: Path, max_bytes: int =
 
 def _write(probe: Probe, start_s: float, end_s: float, part: Path, long_side: int, most_bytes: int) -> None:
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-        sound = _sound_stream(probe, output)
-        bits = max(40_000, int((most_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)) - (_SOUND_BITS if sound else 0))
+        bits = max(40_000, int((most_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)))
+        sound_bits = min(_SOUND_BITS, max(_LEAST_SOUND_BITS, bits // 4))
+        sound = _sound_stream(probe, output, sound_bits)
         wrote = 0
         if probe.video is not None:
-            wrote += _pictures(probe, output, start_s, end_s, long_side, bits)
+            wrote += _pictures(probe, output, start_s, end_s, long_side, bits - (sound_bits if sound else 0))
         if sound is not None:
             wrote += _sound(probe, output, sound, start_s, end_s)
         if not wrote:
@@ -93,10 +95,10 @@ def _pictures(probe: Probe, output: Any, start_s: float, end_s: float, long_side
     return count
 
 
-def _sound_stream(probe: Probe, output: Any) -> Any:
+def _sound_stream(probe: Probe, output: Any, bits: int) -> Any:
     if not any(audio.codec != "unknown" for audio in probe.audio):
         return None
-    return output.add_stream("aac", rate=48_000, layout="stereo", bit_rate=_SOUND_BITS)
+    return output.add_stream("aac", rate=48_000, layout="stereo", bit_rate=bits)
 
 
 def _sound(probe: Probe, output: Any, stream: Any, start_s: float, end_s: float) -> int:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.media import Opener, access, pictures_at, probe, sample
+
+
+@pytest.mark.parametrize("name", ["steady", "uneven", "late"])
+def test_picture_at_a_time_is_the_sampled_one_bit_for_bit(name: str, request: pytest.FixtureRequest) -> None:
+    found = probe(request.getfixturevalue(name))
+    sampled = {s.time_s: (s.pts_s, s.picture.rgb(96, 54)) for s in sample(found, fps=0.5)}
+    times = sorted(sampled, key=lambda time_s: math.sin(time_s * 99))  # out of order
+    for asked, got in zip(times, pictures_at(found, times), strict=True):
+        assert got is not None
+        pts_s, rgb = sampled[asked]
+        assert (got.time_s, got.pts_s) == (asked, pts_s)
+        assert np.array_equal(got.picture.rgb(96, 54), rgb), asked
+
+
+def test_answers_stand_in_the_order_asked_with_repeats(steady: Path, drawing: ModuleType) -> None:
+    times = [15.5, 0.0, 15.5, 3.99, 4.0]
+    got = pictures_at(probe(steady), times)
+    assert [drawing.number_in(s.picture.gray(120, 60)) for s in got if s] == [387, 0, 387, 99, 100]
+    assert [s.k for s in got if s] == [0, 1, 2, 3, 4]
+
+
+def test_nothing_is_shown_behind_the_last_picture(steady: Path) -> None:
+    last, behind, far = pictures_at(probe(steady), [19.99, 20.01, 500.0])
+    assert last is not None
+    assert last.pts_s == pytest.approx(19.96)
+    assert behind is None
+    assert far is None
+
+
+def test_opener_opens_a_file_once_until_it_changes(
+    steady: Path, drawing: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    real = access.Source
+
+    def counted(found: Any, *rest: Any) -> Any:
+        opened.append(found.path)
+        return real(found, *rest)
+
+    monkeypatch.setattr(access, "Source", counted)
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(steady.read_bytes())
+    found = probe(copy)
+    with Opener(keep=2) as opener:
+        for time_s in (12.0, 4.0, 19.96, 8.0):
+            (got,) = pictures_at(found, [time_s], opener)
+            assert got is not None
+            assert drawing.number_in(got.picture.gray(120, 60)) == round(time_s * 25)
+        assert len(opened) == 1
+        copy.write_bytes(steady.read_bytes() + b"\0")
+        assert pictures_at(found, [12.0], opener)[0] is not None
+        assert len(opened) == 2
+
+
+@pytest.mark.parametrize("time_s", [-0.1, math.nan, math.inf])
+def test_impossible_time_is_refused(time_s: float, steady: Path) -> None:
+    with pytest.raises(InvalidArgument):
+        pictures_at(probe(steady), [1.0, time_s])
+
+
+def test_time_in_a_lost_span_has_no_picture_and_its_neighbours_have(
+    steady: Path, drawing: ModuleType, tmp_path: Path
+) -> None:
+    broken = drawing.cut(tmp_path / "cut.mp4", steady, 0.5)
+    got = pictures_at(probe(broken), [2.0, 18.0, 4.0])
+    assert [s and drawing.number_in(s.picture.gray(120, 60)) for s in got] == [50, None, 100]

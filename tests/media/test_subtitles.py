@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from agent_tools.media import Cue, probe, read_subtitles
+from agent_tools.media.subtitles import decoded, parse, unrolled
+
+LINES = [f"Sentence number {n} of the talk." for n in range(20)]
+
+
+def srt(lines: list[str], shift_s: float = 0.0) -> str:
+    def clock(seconds: float) -> str:
+        whole = round(seconds * 1000)
+        return f"{whole // 3_600_000:02d}:{whole // 60_000 % 60:02d}:{whole // 1000 % 60:02d},{whole % 1000:03d}"
+
+    return "\n".join(
+        f"{n + 1}\n{clock(2 * n + shift_s)} --> {clock(2 * n + 1.5 + shift_s)}\n{line}\n"
+        for n, line in enumerate(lines)
+    )
+
+
+@pytest.fixture
+def talk(steady: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(steady.read_bytes())
+    return path
+
+
+def sources(path: Path) -> list[tuple[str | None, str]]:
+    return [(track.language, track.source) for track in read_subtitles(probe(path))]
+
+
+def test_sidecars_are_read_with_the_language_of_their_name(talk: Path) -> None:
+    talk.with_name("talk.en.srt").write_text(srt(LINES))
+    talk.with_name("talk.pt-BR.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nOlá a todos\n")
+    talk.with_name("talk2.en.srt").write_text(srt(["another video's"]))
+    talk.with_name("other.srt").write_text(srt(["another video's"]))
+    tracks = read_subtitles(probe(talk))
+    assert [(t.language, t.source, t.kind) for t in tracks] == [
+        ("en", "talk.en.srt", "sidecar"),
+        ("pt-br", "talk.pt-BR.vtt", "sidecar"),
+    ]
+    assert tracks[0].cues[3] == Cue(6.0, 7.5, LINES[3])
+    assert tracks[1].cues == [Cue(1.0, 2.0, "Olá a todos")]
+
+
+def test_one_track_per_language_is_kept_the_fullest(talk: Path) -> None:
+    talk.with_name("talk.en.srt").write_text(srt(LINES))
+    talk.with_name("talk.eng.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nshort\n")
+    talk.with_name("talk.en.forced.srt").write_text(srt([line + " and much more of it" for line in LINES]))
+    assert sources(talk) == [("en", "talk.en.srt")]
+
+
+def test_track_without_language_that_repeats_another_is_merged(talk: Path) -> None:
+    talk.with_name("talk.en.srt").write_text(srt(LINES))
+    talk.with_name("talk.srt").write_text(srt([*LINES[:19], "But the last one differs."], shift_s=0.4))
+    assert sources(talk) == [("en", "talk.en.srt")]
+    talk.with_name("talk.srt").write_text(srt([*LINES[:16], *"abcd"]))
+    assert len(sources(talk)) == 2, "80 % equal is another track"
+
+
+def test_same_texts_at_other_times_are_another_track(talk: Path) -> None:
+    talk.with_name("talk.srt").write_text(srt(LINES))
+    talk.with_name("talk.vtt").write_text("WEBVTT\n\n" + srt(LINES, shift_s=600).replace(",", "."))
+    assert len(sources(talk)) == 2
+
+
+def test_sidecar_link_to_another_folder_is_not_read(talk: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    secret = tmp_path / "elsewhere" / "secret.srt"
+    secret.write_text(srt(LINES))
+    talk.with_name("talk.srt").symlink_to(secret)
+    problems: list[str] = []
+    assert read_subtitles(probe(talk), problems.append) == []
+    assert "link" in problems[0]
+
+
+def test_broken_sidecar_is_told_and_costs_nothing_else(talk: Path) -> None:
+    talk.with_name("talk.en.srt").write_text(srt(LINES))
+    talk.with_name("talk.de.ass").write_bytes(b"\0\1\2 no subtitles")
+    problems: list[str] = []
+    assert [t.language for t in read_subtitles(probe(talk), problems.append)] == ["en"]
+    assert problems == [] or "talk.de.ass" in problems[0]
+
+
+def test_chapter_files_are_no_subtitles(talk: Path) -> None:
+    talk.with_name("talk.chapters.en.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nPrologue\n")
+    assert sources(talk) == []
+
+
+def test_embedded_track_counts_from_the_first_picture(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        text: Any = container.add_stream("srt")
+        text.metadata["language"] = "fre"
+        text.codec_context.subtitle_header = b"[Script Info]\n\n[Events]\n"
+        for number in range(100):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            frame.pts = number + 75  # 3 s late
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for start_s in (4.0, 5.5):
+            packet = av.Packet(f"<i>bonjour</i> à {start_s:g}".encode())
+            packet.stream, packet.time_base = text, Fraction(1, 1000)
+            packet.pts = packet.dts = int(start_s * 1000)
+            packet.duration = 1000
+            container.mux(packet)
+    (track,) = read_subtitles(probe(path))
+    assert (track.language, track.source, track.kind) == ("fr", "stream 1", "embedded")
+    assert [(round(c.start_s, 3), round(c.end_s, 3), c.text) for c in track.cues] == [
+        (1.0, 2.0, "bonjour à 4"),
+        (2.5, 3.5, "bonjour à 5.5"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "plain"),
+    [
+        (".srt", '1\n00:00:01,000 --> 00:00:02,000\n{\\an8}<font color="#f00">Hot</font> <b>tea</b>\n', "Hot tea"),
+        (".srt", "1\n00:00:01,000 --> 00:00:02,000\nif a < b and b > c\n", "if a < b and b > c"),
+        (".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Bob>so<00:01.5><c.x> we</c> &amp; you\n", "so we & you"),
+        (".vtt", "WEBVTT\n\nintro\n00:01.000 --> 00:02.000 line:80%\nHello\n\nNOTE a remark\n", "Hello"),
+        (
+            ".ass",
+            "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, "
+            "MarginV, Effect, Text\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\i1}Good{\\i0}\\Nday\n"
+            "Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}\n",
+            "Good day",
+        ),
+    ],
+)
+def test_tags_notes_and_drawings_are_gone(suffix: str, text: str, plain: str) -> None:
+    assert unrolled(parse(text, suffix)) == [Cue(1.0, 2.0, plain)]
+
+
+def test_every_encoding_gives_the_same_letters() -> None:
+    text = "Füße, naïve café – déjà vu"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"):
+        assert decoded(text.encode(encoding)) == text, encoding
+    assert decoded("Слева мы видим".encode("cp1251"), "ru") == "Слева мы видим"
+    assert decoded("左に見える".encode("cp932"), "ja") == "左に見える"
+
+
+def test_rolling_captions_say_each_line_once() -> None:
+    rolled = [
+        Cue(0.0, 2.0, "so today we talk"),
+        Cue(2.0, 2.01, "so today we talk"),
+        Cue(2.01, 4.0, "so today we talk\nabout attention"),
+        Cue(4.0, 4.01, "about attention"),
+        Cue(4.01, 6.0, "about attention\nand its keys"),
+    ]
+    assert [(c.start_s, c.text) for c in unrolled(rolled)] == [
+        (0.0, "so today we talk"),
+        (2.01, "about attention"),
+        (4.01, "and its keys"),
+    ]
+
+
+def test_line_that_grows_by_words_is_said_once() -> None:
+    grown = [Cue(n, n + 1.0, " ".join(["we", "keep", "every", "key"][: n + 1])) for n in range(4)]
+    assert " ".join(c.text for c in unrolled(grown)) == "we keep every key"
+
+
+def test_same_words_said_again_later_are_kept() -> None:
+    cues = [Cue(0, 1, "No."), Cue(5, 6, "No."), Cue(6, 7, "Yes.\nNo."), Cue(7, 8, "Never.")]
+    assert [c.text for c in unrolled(cues)] == ["No.", "No.", "Yes. No.", "Never."]
+
+
+def test_overlapping_speakers_are_both_kept() -> None:
+    cues = [Cue(0, 4, "- Where are you?"), Cue(1, 3, "- Here!")]
+    assert [c.text for c in unrolled(cues)] == ["- Where are you?", "- Here!"]
+
+
+def test_hidden_characters_do_not_survive() -> None:
+    assert unrolled([Cue(0, 1, "a\u202eb\x1b[31mc\u200bd"), Cue(2, 3, "\u200b")]) == [Cue(0, 1, "abcd")]
