@@ -55,8 +55,9 @@ def retrieve(
     """The frames nearest the query, looked for only in the chunks nearest it.
 
     A chunk's score is the maximum of the query's cosine with its memory tokens; of the `top_chunks` best, all frames
-    are compared. When top_chunks covers all, this is brute force. What is lost otherwise is in the table of
-    tests/memory/measure_recall.py; the default of 8 suits an hour, a library wants 64 or more.
+    are compared. When top_chunks covers all, this is brute force. Otherwise, of the ten frames brute force finds on
+    drawn vectors, 8 of 60 chunks kept .92, and of 6,000 chunks 8 kept .82, 64 .89, 128 .92 (one mean per chunk: 64 kept
+    .58): python -m tests.memory.measure_recall. The default of 8 suits an hour; a library wants 64 or more.
 
     Args:
         query: (D,).
