@@ -1,0 +1,147 @@
+"""Where a model runs and in which precision: what is there, one setting to override, batches that fit the memory.
+
+Knows torch devices and memory. Knows nothing of models. Figures on cuda and mps are rules, not measurements."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent_tools.errors import EngineError, InvalidArgument
+
+if TYPE_CHECKING:
+    import torch
+
+Made = TypeVar("Made")
+PRECISIONS = ("fp32", "bf16", "fp16")
+MEMORY_SHARE = 0.25  # of the free memory that one batch may take: the decoder and other encoders live beside it
+MOST_AT_ONCE = 64  # items; beyond it an encoder gains nothing, on any device
+
+
+@dataclass(frozen=True)
+class Device:
+    """A torch device and the precision of the weights on it."""
+
+    name: str  # cpu, cuda, cuda:1, mps
+    precision: str  # fp32, bf16 or fp16
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition(":")[0]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        import torch
+
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.precision]
+
+    @property
+    def described(self) -> str:
+        return f"{self.name}/{self.precision}"
+
+
+def choose(setting: str = "auto") -> Device:
+    """The device of a setting: "auto", a device ("cpu", "cuda:1", "mps"), or a device and precision ("cpu/bf16").
+
+    auto takes cuda, else mps, else cpu. Without a precision: bf16 on a cuda device or a processor that computes in it
+    natively (AMX or AVX512-BF16), fp16 on other cuda devices and on mps, fp32 on other processors.
+    Raises: InvalidArgument: no such device or precision, or a device that this machine does not have.
+    """
+    import torch
+
+    name, _, precision = setting.strip().lower().partition("/")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name in ("", "auto"):
+        name = next(kind for kind, present in there.items() if present)
+    kind, _, number = name.partition(":")
+    if kind not in there or (number and not number.isdecimal()) or precision not in ("", *PRECISIONS):
+        raise InvalidArgument(
+            f"device is {setting!r}; it must be auto, cpu, cuda, cuda:1 or mps, with /fp32, /bf16 or /fp16 behind it "
+            "where the precision is to be fixed."
+        )
+    if not there[kind] or (kind == "cuda" and number and int(number) >= torch.cuda.device_count()):
+        raise InvalidArgument(f"device is {setting!r}, which this machine does not have. Set it to auto or cpu.")
+    return Device(name, precision or _native(kind))
+
+
+def batch_size(bytes_each: int, device: Device) -> int:
+    """Items that one batch may hold: a quarter of the free memory over what one item takes, from 1 to 64."""
+    return max(1, min(MOST_AT_ONCE, int(MEMORY_SHARE * free_bytes(device)) // max(1, bytes_each)))
+
+
+def free_bytes(device: Device) -> int:
+    """Memory that is free on the device, in bytes; 2 GB where the system tells none."""
+    import torch
+
+    if device.kind == "cuda":
+        return int(torch.cuda.mem_get_info(device.name)[0])
+    if device.kind == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo", encoding="ascii") as meminfo:
+        for line in meminfo:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 2_000_000_000
+
+
+def in_batches(make: Callable[[Any], Made], items: Any, size: int, what: str) -> Iterator[Made]:
+    """make() of consecutive batches of at most `size` items; one that does not fit the memory is halved and retried.
+
+    Args:
+        items: a sequence or an array, cut along its first axis.
+        what: the model's name, for the message.
+    Raises: EngineError: one item alone does not fit.
+    """
+    first = 0
+    while first < len(items):
+        batch = items[first : first + size]
+        try:
+            made = make(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            _release()
+            if len(batch) == 1:
+                raise too_little_memory(what) from error
+            size = max(1, len(batch) // 2)
+            continue
+        yield made
+        first += len(batch)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: torch's own error on a GPU, a RuntimeError's wording elsewhere."""
+    import torch
+
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)
+
+
+def too_little_memory(what: str) -> EngineError:
+    return EngineError(
+        f"{what} ran out of memory on this machine. Close other programs, choose a smaller model, set the device to "
+        "cpu, or start with --profile lite."
+    )
+
+
+def _release() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _native(kind: str) -> str:
+    import torch
+
+    if kind == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if kind == "mps":
+        return "fp16"
+    cpu: Any = torch.cpu
+    asks = (getattr(cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return "bf16" if any(ask() for ask in asks if ask is not None) else "fp32"

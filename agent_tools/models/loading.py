@@ -1,0 +1,78 @@
+"""transformers, with its doors shut: from one local folder, safetensors only, no remote code, no connection.
+
+Knows class names and folders. Knows nothing of what a model is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent_tools.errors import ModelMissing
+from agent_tools.models.devices import Device, out_of_memory, too_little_memory
+
+if TYPE_CHECKING:
+    import torch
+
+
+def load_model(name: str, folder: Path, device: Device, unused: str | None = None) -> Any:
+    """An instance of the transformers class `name` from the folder, on the device, frozen and in inference mode.
+
+    Args:
+        unused: prefix of weights that the caller never runs, and that may therefore be missing.
+
+    Raises: ModelMissing: this transformers has no such class; files that do not fit the class, or are broken.
+        EngineError: it does not fit the memory.
+    """
+    import transformers
+    from safetensors import SafetensorError
+
+    kind = getattr(transformers, name, None)
+    if kind is None:
+        raise ModelMissing(f"transformers {transformers.__version__} has no {name}. Install a newer one.")
+    try:
+        model, said = kind.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=device.dtype,
+            output_loading_info=True,
+        )
+        model = model.to(device.name)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelMissing(f"{folder} does not load as {name}: {_first_line(error)} Get the model again.") from error
+    except (MemoryError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise too_little_memory(folder.name) from error
+        raise ModelMissing(f"{folder} does not load as {name}: {_first_line(error)} Get the model again.") from error
+    lacking = sorted(key for key in said["missing_keys"] if unused is None or not key.startswith(unused))
+    if lacking:
+        raise ModelMissing(
+            f"{folder} lacks {len(lacking)} weights of {name}, {lacking[0]} among them: they would be random. "
+            "Get the model again, or name another."
+        )
+    return model.requires_grad_(False).eval()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer, callable as transformers' tokenizers are. Raises: ModelMissing."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    try:
+        try:
+            return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        except ImportError:  # its class wants sentencepiece; tokenizer.json holds the same vocabulary
+            return PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # tokenizers raises a bare Exception for any file it cannot read
+        raise ModelMissing(f"{folder} does not hold a readable tokenizer ({_first_line(error)})") from error
+
+
+def parameters_dtype(model: Any) -> torch.dtype:
+    """The dtype that a model's inputs must have."""
+    dtype: torch.dtype = next(model.parameters()).dtype
+    return dtype
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().partition("\n")[0][:300]
+    return text if text.endswith(".") else f"{text}."
