@@ -1,0 +1,214 @@
+"""Calls while they run: progress, cancellation, limits, and what the background does meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.types import CancelledNotification
+
+from agent_tools.errors import LimitReached
+from agent_tools.server import app as app_module
+from agent_tools.server.limits import RUNNING, WAITING, Rate
+from agent_tools.server.notices import LIBRARY, Notices
+from agent_tools.service.library import Library
+from agent_tools.service.workers import Workers
+from agent_tools.settings import Settings
+from agent_tools.types import GroundReply, IngestReply
+from tests.server.conftest import OTHER, VIDEO, connected, text_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_progress_increases_strictly_and_says_what_is_done(
+    settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> GroundReply:
+        for share in (0.1, 0.1, 0.05, 0.5, 0.5, 1.0):
+            on_step(share, f"window\n{share}")
+        return GroundReply(verdict="uncertain")
+
+    monkeypatch.setattr(app_module, "REPORT_S", 0.0)
+    monkeypatch.setattr("agent_tools.service.verifying.ground", slow)
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    async with connected(settings, library, era) as client:
+        result = await client.call_tool("ground_event", {"event": "x"}, progress_callback=on_progress)
+        assert not result.is_error
+    shares = [progress for progress, _, _ in heard]
+    assert len(shares) == 6
+    assert all(later > earlier for earlier, later in itertools.pairwise(shares))
+    assert max(shares) <= 1.0
+    assert heard[0] == (0.1, 1.0, "window 0.1")
+
+
+def endless(started: threading.Event, ended: threading.Event) -> Callable[..., IngestReply]:
+    """A service function that takes steps until one of them ends it."""
+
+    def work(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> IngestReply:
+        started.set()
+        try:
+            for _step in range(6000):
+                on_step(0.5, "decoding")
+                time.sleep(0.01)
+        finally:
+            ended.set()
+        return IngestReply()
+
+    return work
+
+
+async def test_a_cancelled_call_stops_working_within_a_second(
+    settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
+    async with connected(settings, library, era) as client:
+
+        async def call() -> None:
+            await client.call_tool("ingest_video", {"source": "x"})
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            assert await anyio.to_thread.run_sync(started.wait, 10)
+            tasks.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+        assert not (await client.call_tool("list_episodes", {})).is_error
+
+
+async def test_a_cancelled_notification_stops_working(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
+    async with connected(settings, library, "legacy") as client, anyio.create_task_group() as tasks:
+
+        async def call() -> None:
+            await client.call_tool("ingest_video", {"source": "x"})
+
+        tasks.start_soon(call)
+        assert await anyio.to_thread.run_sync(started.wait, 10)
+        for number in range(1, 6):  # whichever id the call has
+            await client.session.send_notification(
+                CancelledNotification.model_validate(
+                    {"method": "notifications/cancelled", "params": {"requestId": number}}
+                )
+            )
+        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+        tasks.cancel_scope.cancel()
+
+
+async def test_more_calls_than_may_run_and_wait_are_refused(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def held(*_: Any, **__: Any) -> GroundReply:
+        gate.wait(30)
+        return GroundReply(verdict="uncertain")
+
+    monkeypatch.setattr("agent_tools.service.verifying.ground", held)
+    texts: list[str] = []
+    async with connected(settings, library, "2026-07-28") as client:
+
+        async def call() -> None:
+            texts.append(text_of(await client.call_tool("ground_event", {"event": "x"})))
+            gate.set()  # the first answer is a refusal
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(RUNNING["look"] + WAITING + 3):
+                    tasks.start_soon(call)
+    refused = [text for text in texts if text.startswith("LimitReached: ")]
+    assert len(refused) == 3
+    assert len(texts) == RUNNING["look"] + WAITING + 3
+
+
+def test_a_caller_that_asks_too_fast_is_told_to_wait_and_others_are_not() -> None:
+    clock = [0.0]
+    rate = Rate(per_second=10, burst=3, now=lambda: clock[0])
+    for _ in range(3):
+        rate.take("one")
+    with pytest.raises(LimitReached, match="Wait a second"):
+        rate.take("one")
+    rate.take("another")
+    clock[0] += 0.1
+    rate.take("one")
+    with pytest.raises(LimitReached):
+        rate.take("one")
+
+
+def test_changes_are_told_once_and_only_what_changed(library: Library) -> None:
+    notices = Notices()
+    store = library.store
+    assert notices.changes(store) == []  # how it was found is no change
+    assert notices.changes(store) == []
+    store.enqueue(VIDEO, ("screen_text",), "lite", {})
+    about = [f"video://{VIDEO}", f"video://{VIDEO}/episodes"]
+    assert notices.changes(store) == [LIBRARY, *about]
+    job = store.claim("worker", 1)
+    assert job is not None
+    store.beat(job.id, "worker", progress=0.5)
+    assert notices.changes(store) == [LIBRARY, *about]
+    store.beat(job.id, "worker", progress=0.501)
+    assert notices.changes(store) == []
+    store.finish(job.id, "worker", "done")
+    assert notices.changes(store) == [LIBRARY, *about]
+    store.delete_video(OTHER)
+    assert notices.changes(store) == [LIBRARY, f"video://{OTHER}", f"video://{OTHER}/episodes", ""]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_orphaned_jobs_are_looked_after_from_the_first_answer_on(
+    settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch, read_only: bool
+) -> None:
+    from dataclasses import replace
+
+    looked = anyio.Event()
+    calls: list[object] = []
+
+    def ensure(self: Workers, store: object) -> bool:
+        calls.append(store)
+        anyio.from_thread.run_sync(looked.set)
+        return False
+
+    monkeypatch.setattr(Workers, "ensure", ensure)
+    monkeypatch.setattr(app_module, "TEND_S", 0.01)
+    async with connected(replace(settings, read_only=read_only), library, era) as client:
+        await client.list_tools()
+        if read_only:
+            await client.call_tool("list_episodes", {})
+        else:
+            with anyio.fail_after(10):
+                await looked.wait()
+    assert bool(calls) is not read_only
+
+
+async def test_callers_are_told_apart_by_connection(
+    settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def ground(*_: Any, caller: str, **__: Any) -> GroundReply:
+        seen.append(caller)
+        return GroundReply(verdict="uncertain")
+
+    monkeypatch.setattr("agent_tools.service.verifying.ground", ground)
+
+    async def twice(client: Client) -> None:
+        for _ in range(2):
+            await client.call_tool("ground_event", {"event": "x"})
+
+    for _ in range(2):
+        async with connected(settings, library, era) as client:
+            await twice(client)
+    assert seen[0] == seen[1] != seen[2] == seen[3]

@@ -1,0 +1,183 @@
+"""HTTP: who is let in, what is refused at the door, and a real server that stops in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx2
+import pytest
+from mcp import Client
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.server import build_server
+from agent_tools.server.http import LARGEST_BODY, check, http_app
+from agent_tools.service.library import Library
+from agent_tools.settings import Settings
+from tests.server.conftest import ERAS
+
+pytestmark = pytest.mark.anyio
+TOKEN = "a-token-of-some-length"
+BEARER = f"Bearer {TOKEN}"
+JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.10"])
+def test_loopback_needs_no_token(settings: Settings, host: str) -> None:
+    check(replace(settings, host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "video.example.com", ""])
+def test_any_other_address_demands_a_token_and_named_hosts(settings: Settings, host: str) -> None:
+    with pytest.raises(InvalidArgument, match="AGENT_TOOLS_TOKEN"):
+        check(replace(settings, host=host))
+    with pytest.raises(InvalidArgument, match="--allowed-hosts"):
+        check(replace(settings, host=host, token=TOKEN))
+    check(replace(settings, host=host, token=TOKEN, allowed_hosts=("video.example.com",)))
+
+
+def test_a_short_token_is_refused_without_showing_it(settings: Settings) -> None:
+    with pytest.raises(InvalidArgument, match="at least 16") as caught:
+        check(replace(settings, token="hunter2"))
+    assert "hunter2" not in str(caught.value)
+
+
+REQUESTS = [
+    ("no token", {"host": "localhost"}, 401),
+    ("wrong token", {"host": "localhost", "authorization": "Bearer wrong"}, 401),
+    ("token, wrong scheme", {"host": "localhost", "authorization": f"Basic {TOKEN}"}, 401),
+    ("token with odd characters", {"host": "localhost", "authorization": "Bearer \xe9\xe9"}, 401),
+    ("wrong host", {"host": "evil.example.com", "authorization": BEARER}, 421),
+    (
+        "wrong origin",
+        {"host": "localhost", "origin": "https://evil.example.com", "authorization": BEARER},
+        403,
+    ),
+    ("null origin", {"host": "localhost", "origin": "null", "authorization": BEARER}, 403),
+    ("loopback", {"host": "localhost:8765", "authorization": BEARER}, 200),
+    ("scheme in capitals", {"host": "127.0.0.1", "authorization": f"BEARER {TOKEN}"}, 200),
+    ("named host", {"host": "video.example.com", "authorization": BEARER}, 200),
+    ("named host and port", {"host": "video.example.com:443", "authorization": BEARER}, 200),
+    ("own origin", {"host": "localhost", "origin": "http://localhost:5173", "authorization": BEARER}, 200),
+]
+
+
+@pytest.mark.parametrize(("case", "headers", "status"), REQUESTS, ids=[case for case, _, _ in REQUESTS])
+async def test_requests_are_let_in_by_host_origin_and_token(
+    settings: Settings, library: Library, case: str, headers: dict[str, str], status: int
+) -> None:
+    guarded = replace(settings, transport="http", token=TOKEN, allowed_hosts=("video.example.com",))
+    async with http_client(guarded, library) as client:
+        sent = {name: value.encode("latin-1") for name, value in {**JSON, **headers}.items()}
+        answer = await client.post("/mcp", headers=sent, content=json.dumps(INITIALIZE))
+        assert answer.status_code == status, case
+        assert (answer.headers.get("www-authenticate") is not None) is (status == 401)
+
+
+async def test_health_needs_no_token_but_the_right_host(settings: Settings, library: Library) -> None:
+    async with http_client(replace(settings, token=TOKEN), library) as client:
+        assert (await client.get("/health", headers={"host": "localhost"})).json()["status"] == "ok"
+        assert (await client.get("/health", headers={"host": "evil.example.com"})).status_code == 421
+
+
+async def test_a_body_over_the_limit_is_refused(settings: Settings, library: Library) -> None:
+    async with http_client(settings, library) as client:
+        answer = await client.post("/mcp", headers={"host": "localhost", **JSON}, content=b" " * (LARGEST_BODY + 1))
+        assert answer.status_code == 413
+
+
+async def test_a_principal_that_asks_too_fast_is_refused(settings: Settings, library: Library) -> None:
+    from agent_tools.server import limits
+
+    async with http_client(settings, library) as client:
+        headers = {"host": "localhost", **JSON}
+        answers = []
+        for number in range(int(limits.BURST) + 150):
+            body = {"jsonrpc": "2.0", "id": number, "method": "ping", "params": {"_meta": ENVELOPE}}
+            answers.append(await client.post("/mcp", headers={**headers, **MODERN}, content=json.dumps(body)))
+            if "LimitReached" in answers[-1].text:
+                break
+        assert "LimitReached" in answers[-1].text
+
+
+@contextlib.asynccontextmanager
+async def http_client(settings: Settings, library: Library) -> object:
+    """A client of the ASGI application, with its lifespan running."""
+    server = build_server(replace(settings, transport="http"), library)
+    app = http_app(settings, server)
+    transport = httpx2.ASGITransport(app=app)
+    async with (
+        server.session_manager.run(),
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
+        yield client
+
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+MODERN = {"mcp-protocol-version": "2026-07-28", "mcp-method": "ping"}
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address of a real server process, and the process."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    code = (
+        "import sys; from pathlib import Path; from agent_tools.server import serve; "
+        "from agent_tools.settings import Settings; "
+        f"sys.exit(serve(Settings(home=Path({str(tmp_path)!r}), transport='http', port={port})))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_TOOLS_")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx2.get(f"{address}/health")
+            break
+        except httpx2.TransportError:
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    yield address, process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+async def test_a_real_server_answers_both_eras_and_stops_on_sigterm(
+    running: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    address, process = running
+    for era in ERAS:
+        async with Client(f"{address}/mcp", mode=era) as client:
+            result = await client.call_tool("list_episodes", {})
+            assert result.structured_content["videos"] == []
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert out == b""
+    assert f"{address}/mcp".encode() in err
+    assert b"Traceback" not in err

@@ -1,0 +1,152 @@
+"""A real server process over stdio: what it has loaded when it answers, what it writes where, how it ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from agent_tools.server.logs import OneLine, configure, where
+from tests.server.conftest import ERAS, text_of
+
+HEAVY = ("torch", "numpy", "av", "sqlite_vec", "transformers", "PIL", "cv2", "onnxruntime", "rapidocr", "apsw")
+# What was loaded when the first answer was made, as one line on stderr.
+SPY = """
+import json, sys
+from pathlib import Path
+import anyio
+from agent_tools.server import build_server, serve
+from agent_tools.settings import Settings
+import agent_tools.server.build as build
+
+def spied(settings, library=None, made=build.build_server):
+    server = made(settings, library)
+    async def spy(ctx, call_next):
+        result = await call_next(ctx)
+        if ctx.method == "initialize":  # the pipe is small
+            sys.stderr.write(json.dumps(sorted(sys.modules)) + "\\n")
+        sys.stderr.flush()
+        return result
+    server.middleware.append(spy)
+    return server
+
+build.build_server = spied
+sys.exit(serve(Settings(home=Path(sys.argv[1]), allow=(Path(sys.argv[1]),))))
+"""
+
+
+PLAIN = """
+import sys
+from pathlib import Path
+from agent_tools.server import serve
+from agent_tools.settings import Settings
+sys.exit(serve(Settings(home=Path(sys.argv[1]))))
+"""
+
+
+def start(code: str, home: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AGENT_TOOLS_")}
+
+
+def message(method: str, number: int | None = None, **params: Any) -> bytes:
+    body: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
+    if number is not None:
+        body["id"] = number
+    return json.dumps(body).encode() + b"\n"
+
+
+INITIALIZE = message(
+    "initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"}
+)
+
+
+def test_initialize_is_answered_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    with start(SPY, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(INITIALIZE)
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        assert answer["result"]["serverInfo"]["name"] == "agent-tools"
+        loaded = json.loads(process.stderr.readline())
+        assert not set(loaded) & set(HEAVY)
+        assert not any(name.startswith("agent_tools.service") for name in loaded)
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+def test_stdout_carries_nothing_but_the_protocol(tmp_path: Path) -> None:
+    lines = [
+        b"this is not json\n",
+        INITIALIZE,
+        message("notifications/initialized"),
+        message("tools/list", 2),
+        message("no/such/method", 3),
+        message("tools/call", 4, name="list_episodes", arguments={}),
+        message("tools/call", 5, name="list_episodes", arguments={"video_id": "nope"}),
+    ]
+    with start(PLAIN, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.writelines(lines)
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(5)]
+        process.stdin.close()
+        rest, errors = process.stdout.read(), process.stderr.read() if process.stderr else b""
+        assert process.wait(30) == 0
+    assert rest == b""
+    assert sorted(answer["id"] for answer in answers) == [1, 2, 3, 4, 5]
+    told = {answer["id"]: answer for answer in answers}
+    assert told[3]["error"]["code"] == -32601
+    assert told[5]["result"]["isError"] is True
+    assert all(b" WARNING " in line for line in errors.splitlines()), errors
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", ERAS)
+async def test_two_servers_share_one_home(tmp_path: Path, era: str) -> None:
+    parameters = StdioServerParameters(
+        command=sys.executable,
+        args=["-c", PLAIN, str(tmp_path / "home")],
+        env=environment(),
+    )
+    async with Client(parameters, mode=era) as one, Client(parameters, mode="auto") as other:
+        for client in (one, other):
+            assert '"videos":[]' in text_of(await client.call_tool("list_episodes", {}))
+        refused = await one.call_tool("ingest_video", {"source": "/etc/passwd"})
+        assert text_of(refused).startswith("SourceNotAllowed: ")
+        assert "agent-tools serve --allow" in text_of(refused)
+
+
+def test_a_log_record_is_one_line_with_the_place_of_an_exception() -> None:
+    with pytest.raises(KeyError) as caught:
+        raise KeyError("first\nsecond")
+    error = caught.value
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "it\nbroke", (), (KeyError, error, error.__traceback__))
+    assert "\n" not in OneLine().format(record)
+    assert OneLine().format(record).endswith(where(error))
+    assert "test_start.py:" in where(error)
+
+
+def test_a_host_that_logs_already_keeps_its_handlers() -> None:
+    before = list(logging.getLogger().handlers)
+    configure("DEBUG")
+    assert logging.getLogger().handlers == before or not before
