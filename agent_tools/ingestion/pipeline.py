@@ -27,7 +27,7 @@ from agent_tools.models.profiles import (
     text_encoder,
 )
 from agent_tools.settings import Settings
-from agent_tools.store import Entry, EntryIn, Episode, Job, Store
+from agent_tools.store import Entry, EntryIn, Episode, Job, SqliteMemory, Store
 from agent_tools.timeline import Span
 from agent_tools.untrusted import clean
 
@@ -118,6 +118,10 @@ class Ingest:
     # -- channels
 
     def _subtitles(self) -> None:
+        before = self.store.channel(self.video_id, "subtitles")
+        if before is not None and before.state != "running":  # read again, because what lies beside the file changed
+            self.store.delete_entries(self.video_id, "subtitles")
+            SqliteMemory(self.store).delete(self.video_id, read="subtitles")
         self._begin("subtitles", "subtitles")
         tracks = read_subtitles(self.opened)
         self.control.check()
@@ -306,4 +310,5 @@ class Ingest:
                 ],
             )
             if final and level != "chunk":
+                SqliteMemory(self.store).delete(self.video_id, kind=level)
                 text.write_level(self.store, self.video_id, level, encoder.producer, level_spans)

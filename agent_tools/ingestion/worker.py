@@ -25,8 +25,6 @@ WAIT_S = 0.5
 
 def work(settings: Settings) -> int:
     """Take and do jobs until none is queued and no dead worker's lease is still to expire. Returns how many it took."""
-    _lower_priority()
-    _log_to(settings.home / "logs")
     worker = f"{os.getpid()}-{secrets.token_hex(4)}"
     taken = 0
     with contextlib.closing(Store.open(settings.home)) as store:
@@ -44,7 +42,10 @@ def work(settings: Settings) -> int:
 def main() -> int:
     """The worker process: settings come by the environment of whoever started it."""
     go_offline()
-    work(Settings.load())
+    _lower_priority()
+    settings = Settings.load()
+    _log_to(settings.home / "logs")
+    work(settings)
     return 0
 
 

@@ -275,4 +275,4 @@ def _folder_status(
     def count(_: object) -> None:
         reply.omitted = (reply.omitted or 0) + 1
 
-    return fitted(reply, REPLY_TOKENS, [drop_last(videos, 3, count), drop_last(refused, 3, count)])
+    return fitted(reply, REPLY_TOKENS, [drop_last(reply.videos, 3, count), drop_last(reply.refused, 3, count)])

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.service import coverage
-from agent_tools.service.fit import clear, cursor, drop_gaps, fitted, offset_of
+from agent_tools.service.fit import check_tokens, clear, cursor, drop_gaps, drop_last, fitted, offset_of
 from agent_tools.service.library import Asked, Library
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import LEVELS, EpisodeOut, ListReply, NotIngested, VideoOut
@@ -16,7 +16,7 @@ from agent_tools.untrusted import clean
 
 FIRST = 10  # file names shown of those that lie uningested
 FINEST_FIRST = ("chunk", "scene", "chapter")
-CURSOR_TOKENS = 30
+CURSOR_TOKENS = 24  # what the cursor and the count of what is left add
 
 
 def list_episodes(
@@ -33,6 +33,7 @@ def list_episodes(
     """Without video_id the library, with it one video's episodes. Raises: RequestError for a name, span or cursor."""
     if level != "auto" and level not in LEVELS:
         raise InvalidArgument(f"level is {clean(level, 40)!r}; it must be auto, {', '.join(LEVELS)}.")
+    check_tokens(max_tokens)
     if not video_id.strip():
         return _library(library, cursor_text, max_tokens)
     return _timeline(library, library.asked(video_id, start_s, end_s), level, cursor_text, max_tokens)
@@ -55,7 +56,7 @@ def _library(library: Library, cursor_text: str, max_tokens: int) -> ListReply:
         for video in videos[offset : offset + 200]
     ]
     reply = ListReply(videos=page, not_ingested=_not_ingested(library), cursor="")
-    return _paged(reply, page, offset, len(videos), max_tokens, "library")
+    return _paged(reply, reply.videos or [], offset, len(videos), max_tokens, "library")
 
 
 def _not_ingested(library: Library) -> NotIngested:
@@ -121,7 +122,7 @@ def _level(
     job = library.store.job(asked.video.id)
     if job is not None and job.state in ("queued", "running"):
         reply.hints.append(f"still being ingested ({job.progress:.0%}): titles and borders will get better.")
-    return _paged(reply, page, offset, len(rows), max_tokens, level, *question)
+    return _paged(reply, reply.episodes or [], offset, len(rows), max_tokens, level, *question)
 
 
 def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_tokens: int, *asked: object) -> ListReply:
@@ -136,7 +137,14 @@ def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_token
     fitted(
         reply,
         max_tokens - CURSOR_TOKENS,
-        [drop_gaps(reply.coverage), clear(reply, "not_known"), drop_half, clear(reply, "coverage")],
+        [
+            drop_gaps(reply.coverage),
+            clear(reply, "not_known"),
+            drop_half,
+            clear(reply, "coverage"),
+            clear(reply, "hints", []),
+            *([drop_last(reply.not_ingested.first, 0)] if reply.not_ingested else []),
+        ],
     )
     left = total - offset - len(page)
     if left > 0:

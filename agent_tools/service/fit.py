@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from agent_tools.budget.reply import reply_tokens
 from agent_tools.errors import InvalidArgument
-from agent_tools.types import Coverage, Reply
+from agent_tools.types import ChannelWords, Coverage, Reply
 
 R = TypeVar("R", bound=Reply)
 Cut = Callable[[], bool]  # takes one thing out of the reply; False where nothing is left to take
@@ -26,12 +26,7 @@ def compact_json(value: dict[str, Any]) -> str:
 
 
 def fitted(reply: R, max_tokens: int, cuts: Sequence[Cut], image_tokens: int = 0) -> R:
-    """The reply with `tokens` set, cut until it costs at most max_tokens. Cuts are used up in their order.
-
-    Raises: InvalidArgument: max_tokens outside 200..20000.
-    """
-    if not LEAST <= max_tokens <= MOST:
-        raise InvalidArgument(f"max_tokens is {max_tokens}; it must be from {LEAST} to {MOST}.")
+    """The reply with `tokens` set, cut until it costs at most max_tokens. Cuts are used up in their order."""
     waiting = list(cuts)
     while True:
         cost = _cost(reply, image_tokens)
@@ -47,6 +42,24 @@ def _cost(reply: Reply, image_tokens: int) -> int:
     body = reply.compact()
     body["tokens"] = 88_888  # as wide as the widest number that may stand there
     return reply_tokens(compact_json(body), image_tokens)
+
+
+def check_tokens(max_tokens: int) -> None:
+    """Raises: InvalidArgument: outside 200..20000."""
+    if not LEAST <= max_tokens <= MOST:
+        raise InvalidArgument(f"max_tokens is {max_tokens}; it must be from {LEAST} to {MOST}.")
+
+
+def thin(coverage: Coverage | None) -> Cut:
+    """Leave of coverage the share alone."""
+
+    def cut() -> bool:
+        if coverage is None or coverage.channels == ChannelWords():
+            return False
+        coverage.channels = ChannelWords()
+        return True
+
+    return cut
 
 
 def drop_gaps(coverage: Coverage | None) -> Cut:

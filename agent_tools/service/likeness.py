@@ -48,7 +48,8 @@ def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
         shown = [row for row in _group(library, video_id, k) if spans[video_id].start_s <= row < spans[video_id].end_s]
         if cosine < LEAST_COSINE or not shown:
             continue
-        for span in merged((Span(time_s, time_s + step) for time_s in shown), JOIN_S):
+        end_s = spans[video_id].end_s
+        for span in merged((Span(time_s, min(time_s + step, end_s)) for time_s in shown), JOIN_S):
             near = video_id == own.video.id and span.overlap_s(Span(max(0.0, middle - JOIN_S), middle + JOIN_S)) > 0
             if near:
                 continue

@@ -11,7 +11,17 @@ from typing import Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.service import coverage
-from agent_tools.service.fit import clear, cursor, drop_gaps, drop_last, fitted, halve, offset_of
+from agent_tools.service.fit import (
+    check_tokens,
+    clear,
+    cursor,
+    drop_gaps,
+    drop_last,
+    fitted,
+    halve,
+    offset_of,
+    thin,
+)
 from agent_tools.service.hints import negation_hint, repeat_hint
 from agent_tools.service.library import Asked, Library, checked_channels
 from agent_tools.service.likeness import alike
@@ -28,6 +38,7 @@ SNIPPET = {"concise": 220, "full": 900}
 BESIDE = {"concise": 90, "full": 300}  # characters of a channel that did not match, shown for context
 QUERY_LENGTH = 2000
 LEAST_SCORE = 0.02
+CURSOR_TOKENS = 16  # what the cursor adds
 
 
 @dataclass
@@ -71,6 +82,7 @@ def retrieve(
         raise InvalidArgument(f"limit is {limit}; it must be from 1 to 20.")
     if detail not in SNIPPET:
         raise InvalidArgument(f"detail is {detail!r}; it must be concise or full.")
+    check_tokens(max_tokens)
     names = checked_channels(channels)
     asked = library.chosen(video_ids, start_s, end_s)
     if on_step is not None:
@@ -106,7 +118,7 @@ def retrieve(
     shrink = [halve(hit, name) for hit in reply.hits for name in TEXT_CHANNELS]
     fitted(
         reply,
-        max_tokens - (12 if reply.more else 0),
+        max_tokens - CURSOR_TOKENS,
         [
             drop_gaps(reply.coverage),
             clear(reply.coverage, "producers"),
@@ -114,12 +126,12 @@ def retrieve(
             drop_last(reply.hints, 0),
             clear(reply, "not_known"),
             *shrink,
+            thin(reply.coverage),
         ],
     )
     if reply.more:
         reply.cursor = cursor(offset + len(reply.hits), *question)
-        fitted(reply, max_tokens, [clear(reply.coverage, "producers")])
-    return reply
+    return fitted(reply, max_tokens, [])
 
 
 def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent_tools.errors import InvalidArgument
 from agent_tools.service import coverage
 from agent_tools.service.calibrated import calibrator_for
-from agent_tools.service.fit import clear, drop_gaps, drop_last, fitted, halve
+from agent_tools.service.fit import check_tokens, clear, drop_gaps, drop_last, fitted, halve, thin
 from agent_tools.service.hints import negation_hint
 from agent_tools.service.library import Asked, Library, checked_channels
 from agent_tools.service.recall import scored_entries
@@ -76,6 +76,7 @@ def ground(
         raise InvalidArgument(f"event has {len(told)} visible characters; it must have 1 to {EVENT_LENGTH}.")
     if not 1 <= max_spans <= 10:
         raise InvalidArgument(f"max_spans is {max_spans}; it must be from 1 to 10.")
+    check_tokens(max_tokens)
     names = checked_channels(channels)
     step = on_step or (lambda _progress, _message: None)
     if video_id.strip():
@@ -123,8 +124,9 @@ def _one(
         clear(reply, "levels"),
         clear(reply, "hints", []),
         *[halve(span, "evidence", 20) for span in reply.spans],
-        clear(reply, "coverage"),
+        thin(reply.coverage),
         drop_last(reply.not_judged, 0),
+        clear(reply, "why"),
     ]
     return fitted(reply, max_tokens, cuts)
 
@@ -164,9 +166,8 @@ def _each(
     def count(_: object) -> None:
         reply.omitted = (reply.omitted or 0) + 1
 
-    return fitted(
-        reply, max_tokens, [drop_last(videos, 1, count), *[halve(v.best, "evidence", 20) for v in videos if v.best]]
-    )
+    shrink = [halve(v.best, "evidence", 20) for v in reply.videos or [] if v.best]
+    return fitted(reply, max_tokens, [drop_last(reply.videos, 1, count), *shrink])
 
 
 def judge(library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep) -> Judgement:

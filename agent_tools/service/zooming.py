@@ -13,7 +13,7 @@ from agent_tools.budget.cost import token_cost
 from agent_tools.budget.reply import reply_tokens
 from agent_tools.errors import EngineError, InvalidArgument
 from agent_tools.service import coverage
-from agent_tools.service.fit import LEAST, MOST, compact_json
+from agent_tools.service.fit import check_tokens, compact_json
 from agent_tools.service.frame_choice import chosen_times
 from agent_tools.service.library import Asked, Library
 from agent_tools.service.looking import Shot
@@ -104,8 +104,7 @@ def _check(max_frames: int, layout: str, region: Sequence[float] | None, max_tok
         raise InvalidArgument(f"max_frames is {max_frames}; it must be from 1 to 16.")
     if layout not in LAYOUTS:
         raise InvalidArgument(f"layout is {layout!r}; it must be one of {', '.join(LAYOUTS)}.")
-    if not LEAST <= max_tokens <= MOST:
-        raise InvalidArgument(f"max_tokens is {max_tokens}; it must be from {LEAST} to {MOST}.")
+    check_tokens(max_tokens)
     if region is not None:
         good = len(region) == 4 and all(0 <= v <= 1 for v in region) and region[2] > 0 and region[3] > 0
         if not good or region[0] + region[2] > 1 + 1e-9 or region[1] + region[3] > 1 + 1e-9:

@@ -13,7 +13,7 @@ import apsw
 from agent_tools.errors import ShapeError
 from agent_tools.store.part import json_list, storable
 from agent_tools.store.store import Store
-from agent_tools.store.vectors import TOKEN_BITS
+from agent_tools.store.vectors import TOKEN_BITS, drop_vectors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +61,24 @@ class SqliteMemory:
                     self._store.put_vectors(f"{key[4]}|memory", video_id, ids, memory.vectors.numpy())
                 new += 1
         return new
+
+    def delete(self, video_id: str, *, kind: str = "", read: str = "") -> int:
+        """Take a video's memories away, to be written anew: of one kind, and of what was read; returns how many.
+
+        Args:
+            read: the channel in a producer's name, "model@revision|channel"; "" = any.
+        """
+        with self._store.db.write() as c:
+            rows: list[Any] = c.execute(
+                """SELECT id, length(vectors) / 4 / dim FROM memories
+                   WHERE video_id=?1 AND (?2='' OR kind=?2) AND (?3='' OR substr(producer, -length(?3)-1) = '|' || ?3)""",
+                (video_id, kind, read),
+            ).fetchall()
+            tokens = [(number << TOKEN_BITS) + i for number, count in rows for i in range(count)]
+            if tokens:
+                drop_vectors(self._store.db, c, "memory", video_id, tokens)
+            c.executemany("DELETE FROM memories WHERE id=?", [(number,) for number, _ in rows])
+        return len(rows)
 
     def retrieve(
         self, query: Tensor, k: int, *, producer: str = "", video_ids: Collection[str] | None = None

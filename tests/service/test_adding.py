@@ -1,0 +1,136 @@
+"""ingest_video: what becomes part of memory, what is refused and how, and what a reply says of how far it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound, UnreadableVideo
+from agent_tools.evals.demo_video import DemoTruth
+from agent_tools.ingestion.worker import work
+from agent_tools.service.adding import ingest, status
+from agent_tools.service.library import Library
+
+Course = tuple[Path, DemoTruth]
+
+
+def test_a_done_video_says_what_each_channel_holds(library: Library, course: Course) -> None:
+    reply = ingest(library, course[0].name, wait_s=0)
+    states = {channel.name: channel.state for channel in reply.channels or []}
+    assert reply.state == "done"
+    assert states["subtitles"] == states["frames"] == states["screen_text"] == "done"
+    assert states["speech"] == "absent"
+    assert reply.searchable_to_s == reply.duration_s
+    assert reply.duration_s == pytest.approx(240, abs=1)
+    assert [gap.channel for gap in reply.not_known or []] == ["frames"]
+
+
+def test_the_same_content_is_one_video_with_two_sources(library: Library, course: Course) -> None:
+    path, truth = course
+    copy = shutil.copy(path, path.with_name("copy of it.mp4"))
+    try:
+        reply = ingest(library, str(copy), wait_s=0)
+        assert reply.video_id == truth.video_id
+        assert reply.state == "done"
+        assert {Path(s.path).name for s in library.store.sources(truth.video_id)} >= {path.name, "copy of it.mp4"}
+    finally:
+        os.unlink(copy)
+
+
+def test_an_id_or_uri_as_source_asks_how_far_it_is(library: Library, course: Course) -> None:
+    assert ingest(library, course[1].video_id, wait_s=0).state == "done"
+    assert ingest(library, f"video://{course[1].video_id}", wait_s=0).state == "done"
+
+
+def test_a_path_outside_shows_the_line_to_add(empty: Library, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (outside / "a.mp4").write_bytes(b"x")
+    with pytest.raises(SourceNotAllowed, match="agent-tools serve --allow") as caught:
+        ingest(empty, str(outside / "a.mp4"))
+    assert str(outside) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "says"),
+    [
+        ("nothing.mp4", SourceNotFound, "Nothing at 'nothing.mp4'"),
+        ("https://example.org/a.mp4", InvalidArgument, "Download it"),
+        ("concat:a.mp4|b.mp4", SourceNotFound, "Nothing at"),
+        ("../a.mp4", SourceNotFound, "Nothing at"),
+        ("a\x00b", InvalidArgument, "NUL"),
+    ],
+)
+def test_a_wrong_source_is_refused_with_a_remedy(
+    empty: Library, source: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        ingest(empty, source)
+
+
+def test_a_link_that_leads_out_is_not_followed(empty: Library, tmp_path: Path) -> None:
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+    (tmp_path / "videos" / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    with pytest.raises((SourceNotFound, SourceNotAllowed)):
+        ingest(empty, "link.mp4")
+    assert ingest(empty, "", wait_s=0).found == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("wait_s", 46), ("wait_s", -1)])
+def test_wait_s_has_bounds(empty: Library, name: str, value: float) -> None:
+    with pytest.raises(InvalidArgument, match="from 0 to 45"):
+        ingest(empty, "x.mp4", **{name: value})
+
+
+def test_an_unknown_channel_is_refused_with_those_there_are(empty: Library) -> None:
+    with pytest.raises(InvalidArgument, match="subtitles"):
+        ingest(empty, "x.mp4", channels=["smell"])
+
+
+def test_a_folder_counts_its_files_and_names_what_it_refused(empty: Library, course: Course, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    shutil.copy(course[0], folder / "a.mp4")
+    (folder / "empty.mp4").touch()
+    (folder / "notes.mp4").write_text("these are words, not pictures\n" * 20)
+    (folder / "readme.txt").write_text("not looked at")
+    first = ingest(empty, "", channels=["subtitles"], wait_s=0)
+    assert (first.found, first.queued) == (3, 2)
+    assert work(empty.settings) == 2
+    reply = ingest(empty, "", channels=["subtitles"], wait_s=0)
+    assert (reply.found, reply.done) == (3, 1)
+    refused = {item.source: item.error for item in reply.refused or []}
+    assert refused["empty.mp4"].startswith("UnreadableVideo: empty.mp4 is empty")
+    assert refused["notes.mp4"].startswith("UnreadableVideo: notes.mp4")
+    with pytest.raises(UnreadableVideo, match=r"notes\.mp4"):
+        ingest(empty, "notes.mp4", wait_s=0)
+
+
+def test_a_changed_sidecar_is_read_again(empty: Library, tmp_path: Path, course: Course) -> None:
+    video, sidecar = tmp_path / "videos" / "talk.mp4", tmp_path / "videos" / "talk.de.srt"
+    shutil.copy(course[0], video)
+    sidecar.write_text("1\n00:00:01,000 --> 00:00:03,000\nThe first wording\n")
+    ingest(empty, "talk.mp4", channels=["subtitles"], wait_s=0)
+    work(empty.settings)
+    sidecar.write_text("1\n00:00:01,000 --> 00:00:03,000\nAnother wording altogether\n")
+    reply = ingest(empty, "talk.mp4", channels=["subtitles"], wait_s=0)
+    assert reply.state == "queued"
+    work(empty.settings)
+    video_id = reply.video_id or ""
+    texts = [e.text for e in empty.store.entries(video_id, channels=("subtitles",))]
+    assert "Another wording altogether" in texts
+    assert "The first wording" not in texts
+    assert status(empty, video_id).state == "done"
+
+
+def test_a_stopped_job_keeps_what_is_done_and_goes_on_later(empty: Library, tmp_path: Path, course: Course) -> None:
+    shutil.copy(course[0], tmp_path / "videos" / "a.mp4")
+    video_id = ingest(empty, "a.mp4", wait_s=0).video_id or ""
+    assert empty.store.request_stop(video_id)
+    work(empty.settings)
+    assert status(empty, video_id).state == "stopped"
+    ingest(empty, "a.mp4", channels=["subtitles"], wait_s=0)
+    work(empty.settings)
+    assert status(empty, video_id).state == "done"
