@@ -14,9 +14,10 @@ import numpy as np
 from agent_tools.errors import InvalidArgument
 from agent_tools.grounding.evidence import Localizer, Look, NamesNearMisses, Proposal
 from agent_tools.grounding.scoring import SCORINGS, Scoring, rescore
-from agent_tools.grounding.spans import nms, pair, share_inside, temporal_iou, union, windows
+from agent_tools.grounding.spans import nms, pair, share_inside, temporal_iou, windows
+from agent_tools.timeline import Span, merged
 
-Span = tuple[float, float]
+Place = tuple[float, float]  # (start_s, end_s)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Grounding:
     frames_processed: int
     frames_total: int  # of the flat search: every window of the finest level
     looks: int
+    looks_bound: int  # the most that this call could have taken, known before the first
     scoring: Scoring  # the one that was used: "raw" where "entropy" found no token probabilities
     best_rejected: Proposal | None  # the best that some level refused or cut
 
@@ -100,7 +102,9 @@ class _Search:
     refused: list[Proposal] = field(default_factory=list)
     used: Scoring = "raw"
 
-    def level(self, level: Level, places: Sequence[Span], flat: int) -> tuple[list[Span], list[Proposal], LevelReport]:
+    def level(
+        self, level: Level, places: Sequence[Place], flat: int
+    ) -> tuple[list[Place], list[Proposal], LevelReport]:
         """Look into each place: the places kept, best first, all their proposals, and the count."""
         found: list[Proposal] = []
         owners: list[int] = []
@@ -211,17 +215,17 @@ class Grounder:
             for level in above:
                 places = _places(whole, level)
                 kept, _, report = search.level(level, places, len(places))
-                picked = union(kept)
+                picked = _joined(kept)
                 if picked:
                     search.refused += [one for one in proposals if share_inside(one, picked) < 0.5]
                     proposals = [one for one in proposals if share_inside(one, picked) >= 0.5]
                 reports.append(report)
             reports.append(dense_report)
         else:
-            accepted: Sequence[Span] = whole
+            accepted: Sequence[Place] = whole
             for level in self.levels:
                 flat = len(_places(whole, level))
-                kept, proposals, report = search.level(level, _places(union(accepted), level), flat)
+                kept, proposals, report = search.level(level, _places(_joined(accepted), level), flat)
                 reports.append(report)
                 accepted = kept
             scoring = search.used
@@ -234,16 +238,17 @@ class Grounder:
             frames_processed=sum(report.frames for report in reports),
             frames_total=sum(self.levels[-1].frames(*place) for place in _places(whole, self.levels[-1])),
             looks=search.looks,
+            looks_bound=bound,
             scoring=scoring,
             best_rejected=max(missed, key=lambda one: (one.score, -one.start_s), default=None),
         )
 
     def _settle(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Touching spans joined, overlapping ones thinned, best first."""
-        merged = merge_touching(proposals, self.settings.merge_gap_s, self.settings.alike)
+        whole = merge_touching(proposals, self.settings.merge_gap_s, self.settings.alike)
         if self.settings.nms_iou is None:
-            return merged
-        return [merged[index] for index in nms(merged, [one.score for one in merged], self.settings.nms_iou)]
+            return whole
+        return [whole[index] for index in nms(whole, [one.score for one in whole], self.settings.nms_iou)]
 
 
 def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: float = 0.5) -> list[Proposal]:
@@ -256,7 +261,7 @@ def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: flo
     ends = np.array([one.end_s for one in ranked])
     scores = np.array([one.score for one in ranked])
     free = np.ones(len(ranked), dtype=bool)
-    merged: list[Proposal] = []
+    wholes: list[Proposal] = []
     for index, best in enumerate(ranked):
         if not free[index]:
             continue
@@ -267,13 +272,17 @@ def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: flo
             start_s, end_s = min(start_s, float(starts[joining].min())), max(end_s, float(ends[joining].max()))
             close = (np.maximum(starts - end_s, start_s - ends) <= gap_s) & (scores >= alike * best.score)
             joining = free & (close | ((starts == start_s) & (ends == end_s)))
-        merged.append(replace(best, start_s=start_s, end_s=end_s))
-    return merged
+        wholes.append(replace(best, start_s=start_s, end_s=end_s))
+    return wholes
 
 
-def _places(regions: Sequence[Span], level: Level) -> list[Span]:
+def _joined(places: Sequence[Place]) -> list[Place]:
+    return [(span.start_s, span.end_s) for span in merged(Span(*place) for place in places)]
+
+
+def _places(regions: Sequence[Place], level: Level) -> list[Place]:
     """The level's windows over each region, in time order, in seconds of the video."""
-    places: list[Span] = []
+    places: list[Place] = []
     for low, high in regions:
         # the last end is the region's own: low + (high - low) may differ from it by a rounding
         cut = windows(high - low, level.length_s, level.stride_s)

@@ -59,7 +59,8 @@ def windows(duration_s: float, length_s: float, stride_s: float) -> list[tuple[f
     steps = max(1, math.ceil((duration_s - length_s) / stride_s - 1e-9))
     if steps >= MAX_WINDOWS:
         raise InvalidArgument(f"stride_s = {stride_s} gives {steps + 1} windows; at most {MAX_WINDOWS} are made.")
-    found = [(index * stride_s, index * stride_s + length_s) for index in range(steps)]
+    # where stride_s = length_s the sum may fall a rounding short of the next start
+    found = [(i * stride_s, max(i * stride_s + length_s, (i + 1) * stride_s)) for i in range(steps)]
     found.append((min(duration_s - length_s, found[-1][1]), float(duration_s)))
     return found
 
@@ -127,17 +128,6 @@ def _is_span(value: Any) -> bool:
     if hasattr(value, "start_s"):
         return True
     return isinstance(value, Sequence) and len(value) == 2 and all(isinstance(part, int | float) for part in value)
-
-
-def union(spans: Sequence[SpanLike]) -> list[tuple[float, float]]:
-    """The spans joined where they touch or overlap, in time order."""
-    joined: list[tuple[float, float]] = []
-    for start_s, end_s in sorted(pair(span) for span in spans):
-        if joined and start_s <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
-        else:
-            joined.append((start_s, end_s))
-    return joined
 
 
 def share_inside(span: SpanLike, regions: Sequence[tuple[float, float]]) -> float:

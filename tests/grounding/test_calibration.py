@@ -51,7 +51,7 @@ def test_probabilities_are_near_the_truth_and_the_report_shows_it(method: str) -
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 50), st.floats(-50, 50), st.floats(-50, 50))
 def test_probability_never_falls_as_the_score_rises(method: str, seed: int, one: float, other: float) -> None:
     scores, labels = drawn(60, seed)

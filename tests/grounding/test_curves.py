@@ -31,10 +31,10 @@ def test_background_is_median_and_median_deviation() -> None:
     assert Background.of([]) == Background(0, 0, 0)
 
 
-@pytest.mark.parametrize("n", [200, 1000, 4000])
+@pytest.mark.parametrize("n", [100, 400, 1600])
 def test_noise_alone_seldom_leaves_itself_however_long_the_video(n: int) -> None:
-    leaving = sum(bool(localizer.localize("x", evidence(transcript(n, seed)))) for seed in range(20))
-    assert leaving <= 8  # the largest of n values is near the edge by its definition, at any n
+    leaving = sum(bool(localizer.localize("x", evidence(transcript(n, seed)))) for seed in range(10))
+    assert leaving <= 5  # the largest of n values is near the edge by its definition, at any n
 
 
 @pytest.mark.parametrize(("level", "spread"), [(0.1, 0.05), (0.3, 0.1)])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from agent_tools.errors import InvalidArgument, ShapeError
 from agent_tools.grounding import Proposal, nms, recall_at, temporal_iou, windows
-from agent_tools.grounding.spans import share_inside, union
+from agent_tools.grounding.spans import share_inside
+from agent_tools.timeline import Span
 
 seconds = st.floats(0, 1e5, allow_nan=False)
 spans = st.tuples(seconds, seconds).map(lambda ends: (min(ends), max(ends)))
@@ -69,7 +70,7 @@ def test_windows_that_cannot_be_are_refused(arguments: tuple[float, float, float
         ((0, 10), (10, 20), 0.0),
         ((0, 10), (2, 4), 0.2),
         ((3, 3), (3, 3), 0.0),
-        (Proposal(0, 10, 0.5), (5, 15), 1 / 3),
+        (Proposal(0, 10, 0.5), Span(5, 15), 1 / 3),
     ],
 )
 def test_iou(a: object, b: object, iou: float) -> None:
@@ -129,8 +130,8 @@ def test_any_of_several_true_spans_counts() -> None:
     assert recall_at([], (0, 10), 1, 0.5, strict=True) == 0
 
 
-def test_union_joins_what_touches_and_share_counts_what_lies_inside() -> None:
-    regions = union([(20, 30), (0, 10), (10, 15), (29, 40)])
-    assert regions == [(0, 15), (20, 40)]
+def test_share_counts_what_lies_inside() -> None:
+    regions = [(0.0, 15.0), (20.0, 40.0)]
     assert share_inside((10, 20), regions) == 0.5
     assert share_inside((40, 50), regions) == 0
+    assert (share_inside((3, 3), regions), share_inside((15, 15), regions)) == (1, 0)
