@@ -1,0 +1,109 @@
+"""The tables of README, made from the code: `python -m tests.readme` writes them, a test compares them.
+
+Each stands between `<!-- name -->` and `<!-- /name -->`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+WIDEST = 96  # characters of a summary
+
+
+def tree() -> str:
+    """The package tree: one line per file, with the first sentence of its docstring."""
+    lines = ["```"]
+    paths = [path.relative_to(ROOT) for path in (ROOT / "agent_tools").rglob("*.py")]
+    folder: Path | None = None
+    for path in sorted(paths, key=lambda p: (len(p.parts) > 2, p.parts)):
+        if path.parent != folder:
+            folder = path.parent
+            lines.append(f"{folder.as_posix()}/")
+        summary = first_sentence(ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8"))) or "")
+        if path.name == "__init__.py":
+            lines[-1] += " " * max(1, 28 - len(lines[-1])) + summary
+        else:
+            lines.append(f"  {path.name:<25} {summary}")
+    return "\n".join([*lines, "```"])
+
+
+def first_sentence(docstring: str) -> str:
+    text = " ".join(docstring.split("\n\n")[0].split())
+    sentence = re.split(r"(?<=[a-z0-9)`])\.(?:\s|$)", text)[0]
+    return sentence if len(sentence) <= WIDEST else sentence[: WIDEST - 1].rsplit(" ", 1)[0] + " …"
+
+
+def settings_table() -> str:
+    from agent_tools.settings import HELP, Settings, variable
+
+    rows = ["| flag | variable | default | what it sets |", "|---|---|---|---|"]
+    for field in fields(Settings):
+        default: Any = field.default
+        if field.name == "home":
+            default = "the platform's data folder"
+        elif default in ((), ""):
+            default = "none"
+        elif isinstance(default, bool):
+            default = "on" if default else "off"
+        flag = "-" if field.name == "token" else f"`--{field.name.replace('_', '-')}`"
+        rows.append(f"| {flag} | `{variable(field.name)}` | {default} | {HELP[field.name]} |")
+    return "\n".join(rows)
+
+
+def tools_table() -> str:
+    from mcp import Client
+
+    from agent_tools.server.build import build_server
+    from agent_tools.settings import Settings
+
+    async def listed() -> list[Any]:
+        async with Client(build_server(Settings.load({}, home=ROOT / "build" / "readme-home"))) as client:
+            return list((await client.list_tools()).tools)
+
+    rows = ["| tool | what it is for | arguments |", "|---|---|---|"]
+    for tool in anyio.run(listed):
+        purpose = re.split(r"(?<=[a-z])\.\s", " ".join((tool.description or "").split()))[0]
+        arguments = ", ".join(f"`{name}`" for name in tool.input_schema["properties"])
+        rows.append(f"| `{tool.name}` | {purpose} | {arguments} |")
+    return "\n".join(rows)
+
+
+def profiles_table() -> str:
+    from agent_tools.models.profiles import PROFILES
+
+    roles = ("frames", "redundancy", "text", "speech", "screen_text", "captions")
+    rows = [f"| profile | {' | '.join(roles)} | download |", "|" + "---|" * (len(roles) + 2)]
+    for profile in PROFILES.values():
+        cells = [model.name if (model := profile.model(role)) else "-" for role in roles]
+        size = f"{profile.size_bytes / 1e9:.1f} GB" if profile.size_bytes else "none"
+        rows.append(f"| {profile.name} | {' | '.join(cells)} | {size} |")
+    return "\n".join(rows)
+
+
+TABLES = {"tree": tree, "settings": settings_table, "tools": tools_table, "profiles": profiles_table}
+
+
+def standing(text: str, name: str) -> str | None:
+    """What stands in README between the marks of a table."""
+    match = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", text, re.S)
+    return match[1] if match else None
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    for name, make in TABLES.items():
+        mark = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.S)
+        table = make()
+        text = mark.sub(lambda match, table=table: match[1] + table + match[2], text)  # type: ignore[misc]  # bound now
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
