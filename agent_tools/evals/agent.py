@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
+
 from agent_tools.evals.session import Reply, Session, texts_of
 
 WAIT_S = 45  # the longest that one ingest_video call may wait
 PATIENT_CALLS = 4  # polls before the chain starts on what is searchable so far: four and six steps are ten calls
-ALL_CALLS = 400  # polls for a file of the user's own, at most: five hours
+ALL_CALLS = 400  # polls for a file of the user's own, at most: five hours and more
+LONGEST_PAUSE_S = 300.0
 
 # Lines of a card come joined by a space or a slash; a reader may lose a space.
 _PERSON = re.compile(r"^(\w+ \w+) gave something away")
@@ -54,11 +57,16 @@ class Evidence:
 
 
 class Reader:
-    """An agent that has one video read and remembers whether it is whole yet."""
+    """An agent that has one video read and remembers whether it is whole yet.
 
-    def __init__(self, session: Session, source: Path) -> None:
+    Between two calls it comes back no sooner than the server's own estimate says: `pause` waits that many seconds.
+    """
+
+    def __init__(self, session: Session, source: Path, pause: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
         self.session = session
         self.source = source
+        self.pause = pause
+        self.eta_s = 0.0
         self.video_id = ""
         self.whole = False
         self.failed = ""
@@ -68,7 +76,10 @@ class Reader:
         for _ in range(calls):
             if self.whole or self.failed:
                 return
+            if self.eta_s > WAIT_S:
+                await self.pause(min(self.eta_s, LONGEST_PAUSE_S) - WAIT_S)
             reply = await self.session.call("ingest_video", source=str(self.source), wait_s=WAIT_S)
+            self.eta_s = max((float(c.get("eta_s") or 0) for c in reply.data.get("channels") or ()), default=0.0)
             state = reply.data.get("state")
             self.video_id = str(reply.data.get("video_id") or self.video_id)
             self.whole = state == "done"
@@ -119,9 +130,13 @@ class ChainAgent(Reader):
         return None
 
     async def _kept_at(self, item: str) -> Clue | None:
-        """Hop 2, by grounding what a card would show, then reading that span."""
-        reply = await self.session.call("ground_event", event=f"'Item: {item}' on a card", video_id=self.video_id)
+        """Hop 2, by grounding what a card would show, then reading each span whose evidence names the object."""
+        reply = await self.session.call(
+            "ground_event", event=f"'Item: {item}' on a card", video_id=self.video_id, channels=["screen_text"]
+        )
         for span in reply.data.get("spans") or ():
+            if _letters(item) not in _letters(span["evidence"]):
+                continue
             close = await self.session.call(
                 "zoom_segment", video_id=span["uri"], query=f"{item} kept at", layout="text"
             )

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 
 from agent_tools.evals.agent import ChainAgent, EvidenceAgent
 from agent_tools.evals.demo_video import draw
@@ -37,15 +37,20 @@ def run_demo(
         video, question: a file of the user's own, and what to look for in it.
         home: data folder; kept afterwards. None: a temporary one, and everything is deleted again.
         duration_s: of the drawn video.
-    Returns: 0, or 1 where the drawn video's question was not answered rightly, or the file could not be read.
+    Returns: 0, or 1 where the drawn video's question was not answered rightly, the file could not be read, or the
+        server broke off; 2 for a video without a question.
     """
     if video is not None and not question:
         _say('A video needs a question: make demo VIDEO=/path/to/file QUESTION="..."')
         return 2
     with _folder(home) as folder:
-        if video is None:
-            return anyio.run(_drawn, seed, folder, duration_s)
-        return anyio.run(_own, video.expanduser().absolute(), question or "", folder)
+        try:
+            if video is None:
+                return anyio.run(_drawn, seed, folder, duration_s)
+            return anyio.run(_own, video.expanduser().absolute(), question or "", folder)
+        except MCPError as error:
+            _say(f"The server broke off: {error}. Its last words stand above, on stderr.")
+            return 1
 
 
 async def _drawn(seed: int, home: Path, duration_s: float) -> int:
@@ -56,7 +61,7 @@ async def _drawn(seed: int, home: Path, duration_s: float) -> int:
     _say(f"Question: {truth.question}")
     async with _server(home, path.parent) as client:
         session = Session(client, on_call=_show)
-        finding = await ChainAgent(session, path).answer(truth.question)
+        finding = await ChainAgent(session, path, pause=_pause).answer(truth.question)
     _say(f"Answer: {finding.answer or 'none'} ({finding.told})")
     for uri in finding.citations:
         _say(f"  {uri}")
@@ -70,7 +75,7 @@ async def _own(video: Path, question: str, home: Path) -> int:
     _say(f"Reading {video.name}. It is searchable while it is being read; this waits until it is whole.")
     async with _server(home, video.parent) as client:
         session = Session(client, on_call=_show)
-        agent = EvidenceAgent(session, video)
+        agent = EvidenceAgent(session, video, pause=_pause)
         evidence = await agent.evidence(question)
     _say(f"Question: {question}")
     for one in evidence:
@@ -107,6 +112,11 @@ def _folder(home: Path | None) -> Iterator[Path]:
 def _show(call: Call) -> None:
     shown = ", ".join(f"{name}={_argument(value)}" for name, value in call.arguments.items())
     _say(f"-> {call.tool}({shown})\n   {call.summary}\n   {call.tokens} tokens, {call.seconds:.2f} s")
+
+
+async def _pause(seconds: float) -> None:
+    _say(f"   ({seconds:.0f} s of doing nothing: the server expects to need longer than one call may wait)")
+    await anyio.sleep(seconds)
 
 
 def _argument(value: object) -> str:

@@ -19,7 +19,7 @@ from agent_tools.evals.demo_words import BULLETS, ITEMS, OPENINGS, PEOPLE, PLACE
 Kind = Literal["slide", "item", "place", "motion"]
 GRID_S = 0.25  # scenes begin and end on this grid, so that every one is a whole number of pictures
 CHAPTER_S = 450.0
-SLIDE_S = 60.0
+SLIDE_S = 80.0
 MIN_DURATION_S = 60.0
 MOTIONS = ("gradient", "shapes", "texture", "hills", "rings", "bars")
 
@@ -163,7 +163,7 @@ def _chapter_scenes(
 ) -> Iterator[Scene]:
     """Slides, two cards and two moving pictures that fill the chapter, the chapter's first slide first."""
     length_s = end_s - start_s
-    card_s, motion_s = min(15.0, length_s * 0.2), min(25.0, length_s * 0.1)
+    card_s, motion_s = min(15.0, length_s * 0.2), min(10.0, length_s * 0.1)
     slides = max(2, round((length_s - 2 * card_s - 2 * motion_s) / SLIDE_S))
     slide_s = (length_s - 2 * card_s - 2 * motion_s) / slides
     beats: list[tuple[Kind, tuple[str, ...], float]] = [

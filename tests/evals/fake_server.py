@@ -28,6 +28,7 @@ class FakeLibrary:
     story: Story
     polls: int = 2
     state: str = "done"
+    eta_s: float | None = None
     asked: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -66,7 +67,10 @@ def build(library: FakeLibrary) -> MCPServer:
     def ingest_video(source: str, wait_s: int = 20) -> Answer:
         library.asked += 1
         state = library.state if library.asked > library.polls else "running"
-        return structured({"video_id": VIDEO_ID, "state": state, "searchable_to_s": library.reached_s})
+        channels = [{"name": "frames", "state": state, "eta_s": library.eta_s if state == "running" else None}]
+        return structured(
+            {"video_id": VIDEO_ID, "state": state, "searchable_to_s": library.reached_s, "channels": channels}
+        )
 
     @server.tool()
     def retrieve_memory(
@@ -90,17 +94,17 @@ def build(library: FakeLibrary) -> MCPServer:
         return structured({"hits": sorted(hits, key=lambda hit: float(str(hit["start_s"]))), "more": 0})
 
     @server.tool()
-    def ground_event(event: str, video_id: str = "", max_spans: int = 3) -> Answer:
+    def ground_event(event: str, video_id: str = "", channels: list[str] | None = None, max_spans: int = 3) -> Answer:
         spans = [
             {
                 "start_s": start_s,
                 "end_s": end_s,
                 "at": clock(start_s),
                 "confidence": 0.5,
-                "evidence": f"{channel} '{text[:30]}' {start_s:.0f}-{end_s:.0f}",
+                "evidence": f"{channel} '{text[:60]}' {start_s:.0f}-{end_s:.0f}",
                 "uri": video_uri(VIDEO_ID, start_s, end_s),
             }
-            for channel, start_s, end_s, text in library.search(event, None, max_spans)
+            for channel, start_s, end_s, text in library.search(event, channels, max_spans)
         ]
         return structured({"verdict": "uncertain", "spans": spans, "confidence_kind": "raw"})
 

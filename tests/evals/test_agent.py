@@ -84,6 +84,21 @@ def test_agent_waits_on_for_a_clue_that_is_not_searchable_yet() -> None:
     assert session.tools["ingest_video"] > 4
 
 
+def test_agent_comes_back_when_the_server_said_and_no_sooner() -> None:
+    story = tell(4)
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def run() -> Finding:
+        async with Client(build(FakeLibrary(story, polls=2, eta_s=120))) as client:
+            return await ChainAgent(Session(client), SOURCE, pause=pause).answer(story.question)
+
+    assert anyio.run(run).answer == story.answer
+    assert pauses == [75, 75]  # the next call itself waits the other 45 s
+
+
 def test_failed_ingest_ends_the_search_with_its_reason() -> None:
     story = tell(5)
     empty = replace(story, scenes=(), cues=())
