@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent_tools.media.access import Opener as Opener
     from agent_tools.media.access import pictures_at as pictures_at
     from agent_tools.media.clips import clip as clip
-    from agent_tools.media.decoding import Damage as Damage
+    from agent_tools.media.damage import Damage as Damage
     from agent_tools.media.identity import content_id as content_id
     from agent_tools.media.picture import Picture as Picture
     from agent_tools.media.picture import crop as crop
@@ -36,7 +36,7 @@ _HOMES = {
     "identity": ("content_id",),
     "picture": ("Picture", "crop"),
     "probing": ("AudioStream", "Chapter", "Probe", "SubtitleStream", "VideoStream", "last_time", "probe"),
-    "decoding": ("Damage",),
+    "damage": ("Damage",),
     "sampling": ("Sample", "sample"),
     "sheets": ("sheet",),
     "subtitles": ("Cue", "Track", "read_subtitles"),

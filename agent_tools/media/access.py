@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media.decoding import Damage, Moments, Source, decode
+from agent_tools.media.damage import Damage
+from agent_tools.media.decoding import decode
+from agent_tools.media.packets import Moments, Source
 from agent_tools.media.picture import Picture, Scaler
 from agent_tools.media.probing import Probe
 from agent_tools.media.sampling import Sample
@@ -73,8 +75,11 @@ def pictures_at(
     try:
         source = (opener or own or Opener()).source(probe)
         scaler = Scaler()
-        order = sorted(range(len(times)), key=lambda place: times[place])
-        for group in _groups(source, probe, order, times):
+        groups = _groups(source, probe, sorted(range(len(times)), key=lambda place: times[place]), times)
+        while groups:
+            # Where seeking lies each group costs a pass from the start: one pass for all is enough.
+            group = [place for rest in groups for place in rest] if source.seeks_lie else groups[0]
+            groups = [] if source.seeks_lie else groups[1:]
             moments = Moments([times[place] for place in group])
             for shown in decode(probe, moments, 0, _unheard, threads, warm=source):
                 picture = Picture(shown.frame, probe.video.pixel_aspect, scaler)

@@ -36,6 +36,7 @@ class VideoStream:
     fps: float | None
     pixel_aspect: float
     end_s: float | None = None  # end of this stream as the header claims it; damage is measured against it
+    interlaced: bool = False  # as its first picture says
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def _video_stream(container: av.container.InputContainer, stream: Any, frame: An
         fps=float(rate) if rate else None,
         pixel_aspect=aspect,
         end_s=None if end is None else max(0.0, end - origin_s),
+        interlaced=bool(frame.interlaced_frame),
     )
 
 

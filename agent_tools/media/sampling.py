@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media.decoding import TIME_EPS, Damage, Grid, decode
+from agent_tools.media.damage import Damage
+from agent_tools.media.decoding import decode
+from agent_tools.media.packets import TIME_EPS, Grid
 from agent_tools.media.picture import Picture, Scaler
 from agent_tools.media.probing import Probe
 

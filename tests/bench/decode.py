@@ -90,13 +90,13 @@ def same_pictures(ffmpeg: str, path: Path) -> dict[str, Any]:
 
 def share_decoded(path: Path) -> float:
     """Share of the packets that exact skipping decodes in full or as reference; the decoder drops the rest."""
-    from agent_tools.media.decoding import Grid, Source, _Packets
+    from agent_tools.media.packets import Grid, Packets, Source
     from agent_tools.media.probing import probe
 
     found = probe(path)
     source = Source(found)
     given = sent = 0
-    for packet, needed in _Packets(found, source, Grid(1.0), careful=False):
+    for packet, needed in Packets(found, source, Grid(1.0), careful=False):
         source.stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         given += len(packet.decode())
         sent += 1

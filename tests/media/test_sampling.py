@@ -12,17 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media import Damage, decoding, probe, sample
+from agent_tools.media import Damage, probe, sample
+from agent_tools.media.packets import Packets
 
 
-def every_picture(path: Path) -> list[tuple[float, np.ndarray[Any, Any]]]:
+def every_picture(path: Path, end_s: float = math.inf) -> list[tuple[float, np.ndarray[Any, Any]]]:
     """The slow clear version: each picture of the file, decoded in full, with its time from the first."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"
-        pictures = [
-            (float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in container.decode(stream)
-        ]
+        pictures: list[tuple[float, np.ndarray[Any, Any]]] = []
+        for frame in container.decode(stream):
+            pictures.append((float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")))
+            if pictures[-1][0] - pictures[0][0] > end_s:
+                break
     return [(time_s - pictures[0][0], rgb) for time_s, rgb in pictures]
 
 
@@ -52,6 +55,36 @@ def test_skipped_decoding_gives_the_very_pictures_of_full_decoding(name: str, re
     assert {got.k: round(got.pts_s, 6) for got in samples if got.k in want} == {k: round(t, 6) for k, t in want.items()}
 
 
+REAL = (
+    *("bbb_six_segments_concat.ts", "dvr_traffic_vfr.mp4", "gr_earth_mp3.avi", "gr_ogg_named_mkv.mkv", "oc_mpeg1.mpg"),
+    *(
+        "psd_counter_pts.mp4",
+        "ax_vvc.mp4",
+        "tc_av1_video.mkv",
+        "ax_iibbibb_editlist_videoonly.mp4",
+        "mp_no_duration.webm",
+    ),
+    *("ax_long_180p_av1.mp4", "mb_edts.mp4", "shaka_hevc.ts", "intel_classroom.gif", "mp_failing_audio.mp4"),
+)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_files_give_the_pictures_of_full_decoding_from_any_start(name: str, real_videos: Path) -> None:
+    path = real_videos / "edge" / name
+    pictures = every_picture(path, 5.0)
+    found = probe(path)
+    assert found.video is not None
+    size = (found.video.width, found.video.height)
+    by_time = {round(time_s, 6): rgb for time_s, rgb in pictures}
+    for fps, start_s in ((1.0, 0.0), (1.7, 2.1)):
+        want = expected(pictures, fps, start_s, min(5.0, pictures[-1][0]))
+        got = {s.k: s for s in sample(found, fps, start_s, min(5.0, pictures[-1][0]))}
+        assert {k: round(s.pts_s, 6) for k, s in got.items()} == {k: round(t, 6) for k, t in want.items()}
+        last = got[max(got)]
+        if size == by_time[round(last.pts_s, 6)].shape[1::-1]:  # else turned or stretched
+            assert np.array_equal(last.picture.rgb(*size), by_time[round(last.pts_s, 6)])
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fps=st.sampled_from([0.25, 1.0, 1.7, 5.0]), start_s=st.floats(0, 70), length_s=st.floats(0.1, 12))
 def test_any_window_of_any_grid_shows_the_last_picture_not_after_each_time(
@@ -79,14 +112,14 @@ def test_number_drawn_in_the_picture_is_the_one_of_its_time(steady: Path, drawin
 
 def test_pictures_without_use_are_not_decoded(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs: list[bool] = []
-    real = decoding._Packets.__iter__
+    real = Packets.__iter__
 
     def counted(self: Any) -> Any:
         for packet, needed in real(self):
             needs.append(needed)
             yield packet, needed
 
-    monkeypatch.setattr(decoding._Packets, "__iter__", counted)
+    monkeypatch.setattr(Packets, "__iter__", counted)
     assert len(list(sample(probe(steady), 1.0))) == 20
     assert sum(needs) <= 20 + 8, "one packet a second, the few that may be the last, and the flush"
     assert len(needs) >= 500
@@ -176,3 +209,15 @@ def test_end_of_a_grid_is_open(steady: Path) -> None:
     assert [s.k for s in sample(probe(steady), 1.0, 3.0, 6.0)] == [3, 4, 5]
     assert [s.k for s in sample(probe(steady), 1.0, 2.5, 6.5)] == [3, 4, 5, 6]
     assert list(sample(probe(steady), 1.0, 30.0)) == []
+
+
+def test_second_half_whose_times_start_again_is_told_as_unread(drawing: ModuleType, tmp_path: Path) -> None:
+    half = drawing.draw(tmp_path / "half.ts", drawing.even_times(150, 25, start_s=8.0))
+    path = tmp_path / "twice.ts"
+    path.write_bytes(half.read_bytes() * 2)
+    damage: list[Damage] = []
+    numbers = [drawing.number_in(s.picture.gray(120, 60)) for s in sample(probe(path), on_damage=damage.append)]
+    assert numbers == [25 * k for k in range(6)]
+    assert [d.why for d in damage] == ["time stamps jump back: these pictures were not read"]
+    assert damage[0].start_s == pytest.approx(6.0, abs=0.1)
+    assert damage[0].end_s == pytest.approx(12.0, abs=0.1)
