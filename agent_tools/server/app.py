@@ -4,6 +4,7 @@ Knows threads, limits and who calls. Knows nothing of what a tool does."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import logging
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.from_thread
 import anyio.to_thread
+from anyio.abc import TaskGroup
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 
@@ -46,6 +48,7 @@ class App:
         self.rate = Rate()
         self.slots = Slots()
         self.greeted = anyio.Event()
+        self.background: TaskGroup  # given by the lifespan; ends with it
         self._given = library is not None
         self._library = library
         self._opening = anyio.Lock()
@@ -125,7 +128,8 @@ class Progress:
             return
         self._last = now
         self._told = progress if progress > self._told else self._told + (1.0 - self._told) / 1000
-        anyio.from_thread.run(self._context.report_progress, self._told, 1.0, clean(message, 200))
+        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # who asked has gone
+            anyio.from_thread.run(self._context.report_progress, self._told, 1.0, clean(message, 200))
 
 
 def client_name(request: ServerRequestContext[Any, Any]) -> str:

@@ -1,0 +1,39 @@
+"""ingest_video as a task: finished when no video of its reply is queued or running, and stopped by tasks/cancel.
+
+Knows ingest replies. Knows nothing of the tasks protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio.to_thread
+from mcp.types import CallToolResult
+
+from agent_tools.server.app import App
+from agent_tools.server.tasks import Long
+
+OPEN = ("queued", "running")
+
+
+def going(result: CallToolResult) -> str | None:
+    """A sentence while something is still to do, else None."""
+    reply: dict[str, Any] = result.structured_content or {}
+    if "folder" in reply:
+        left = reply.get("queued", 0) + reply.get("running", 0)
+        return f"{left} of {reply.get('found', left)} videos to go" if left else None
+    if reply.get("state") not in OPEN:
+        return None
+    return f"{reply['state']}, searchable to {reply.get('searchable_to_s', 0):g} s of {reply.get('duration_s', 0):g} s"
+
+
+async def stop(app: App, result: CallToolResult) -> None:
+    """Ask the workers of the reply's open videos to stop; what they have is kept."""
+    reply: dict[str, Any] = result.structured_content or {}
+    videos = reply.get("videos") if "folder" in reply else [reply]
+    library = await app.library()
+    for video in videos or ():
+        if video.get("state") in OPEN:
+            await anyio.to_thread.run_sync(library.store.request_stop, video["video_id"])
+
+
+INGEST = Long(going=going, arguments={"wait_s": 2}, stop=stop)
