@@ -336,6 +336,8 @@ def rm(
     with_notes: Annotated[bool, typer.Option("--with-notes", help="also its notes, written to a file first")] = False,
 ) -> None:
     """Forget a video; refuses while there are notes on it, unless --with-notes, which exports them first."""
+    from agent_tools.ingestion.frames import forget_files
+
     with _library(home) as library:
         row = library.video(video)
         notes = library.store.notes(row.id, current_only=False)
@@ -351,6 +353,7 @@ def rm(
             typer.echo(f"{len(notes)} notes written to {path}", err=True)
         library.store.request_stop(row.id)
         library.store.delete_video(row.id)
+        forget_files(library.settings.home, row.id)
         typer.echo(f"forgot {row.id}")
 
 

@@ -5,8 +5,11 @@ that each picture is shown to `on_picture` too, so that the file is decoded once
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +22,7 @@ from agent_tools.media import Damage, Picture, Probe, Sample, sample
 from agent_tools.media.picture import jpeg
 from agent_tools.memory import Memory, memory_tokens
 from agent_tools.models.profiles import FrameEncoder
-from agent_tools.store import FrameRow, SqliteMemory, Store
+from agent_tools.store import FrameRow, SqliteMemory, Store, TokenFile
 
 WINDOW = 16  # pictures that are pruned together (LongVU's code); results do not depend on where a run was interrupted
 KEPT_SIDE = 512  # longer side of a kept frame, px: legible on a sheet when the source is gone
@@ -51,8 +54,6 @@ class FramePass:
         self.store, self.video_id, self.probe, self.encoder = store, video_id, probe, encoder
         self.fps, self.threads, self.duration_s = fps, threads, duration_s
         self.space = frame_space(encoder.producer)
-        self.last_s = 0.0
-        self.kept = 0
 
     def run(
         self,
@@ -68,6 +69,7 @@ class FramePass:
             on_window: called with (next k, time_s reached) after each committed window; may raise to stop.
             on_damage: called with each span that could not be decoded.
         """
+        self.position = sum(row.k < from_k for row in self.store.frames(self.video_id))
         window, number = _Window(), from_k // WINDOW
         pending = [span for span in chunks(self.duration_s) if span.end_s > from_k / self.fps]
         stream = sample(self.probe, fps=self.fps, start_s=from_k / self.fps, on_damage=on_damage, threads=self.threads)
@@ -80,7 +82,6 @@ class FramePass:
                 on_window(number * WINDOW, number * WINDOW / self.fps)
             self._add(window, shown)
             on_picture(shown.time_s, shown.picture)
-            self.last_s = shown.time_s
         self._commit(window)
         for span in pending:
             self._remember(span.start_s)
@@ -104,29 +105,45 @@ class FramePass:
             for i, (k, time_s) in enumerate(window.samples)
         ]
         jpegs = {ks[i]: jpeg(window.large[i], KEPT_QUALITY) for i in sorted(kept_set)}
+        with frame_tokens(self.store.home, self.video_id, self.encoder.producer) as repository:
+            if len(repository) <= self.position:  # else this very window was appended before an interruption
+                repository.append(features)
         self.store.put_vectors(self.space, self.video_id, [ks[i] for i in sorted(kept_set)], vectors[sorted(kept_set)])
         self.store.add_frames(self.video_id, rows, jpegs)
-        self.kept += len(kept_set)
+        self.position += len(rows)
 
     def _remember(self, start_s: float) -> None:
-        """Memory tokens of the chunk that starts here, each picture by the vector of the frame that stands for it."""
+        """Memory tokens of the chunk that starts here, over every picture of it, kept or not."""
         span = next(span for span in chunks(self.duration_s) if span.start_s == start_s)
-        times_s, vectors = sequence(self.store, self.video_id, self.space, span.start_s, span.end_s)
-        if len(times_s):
+        _, vectors = sequence(self.store, self.video_id, self.encoder.producer, span.start_s, span.end_s)
+        if len(vectors):
             tokens = memory_tokens(torch.from_numpy(vectors))
-            memory = Memory(
-                CHUNK, span.start_s, span.end_s, "", tokens, memory_producer(self.encoder.producer, "frames")
-            )
+            producer = memory_producer(self.encoder.producer, "frames")
+            memory = Memory(CHUNK, span.start_s, span.end_s, "", tokens, producer)
             SqliteMemory(self.store).write(self.video_id, [memory])
 
 
+def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
+    """The repository of a video: the vector of every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
+    what is forgotten in the decayed view stays in the repository)."""
+    mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
+    return TokenFile(home / "tokens" / f"{video_id}-{mark}.tokens")
+
+
+def forget_files(home: Path, video_id: str) -> None:
+    """Remove what an ingest of the video wrote beside the store."""
+    for path in (home / "tokens").glob(f"{video_id}-*.tokens"):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(home / "work" / video_id, ignore_errors=True)
+
+
 def sequence(
-    store: Store, video_id: str, space: str, start_s: float = 0.0, end_s: float = float("inf")
+    store: Store, video_id: str, producer: str, start_s: float = 0.0, end_s: float = float("inf")
 ) -> tuple[list[float], NDArray[np.float32]]:
-    """(times_s, vectors (T, D)) of every picture of the grid; a pruned one has the vector of its representative."""
-    ids, matrix = store.vectors(space, video_id)
-    place = {int(k): i for i, k in enumerate(ids)}
-    rows = [row for row in store.frames(video_id, start_s, end_s) if row.stands_for in place]
-    if not rows:
-        return [], np.zeros((0, matrix.shape[1] if matrix.ndim == 2 else 0), np.float32)
-    return [row.time_s for row in rows], matrix[[place[row.stands_for] for row in rows]]
+    """(times_s, vectors (T, D)) of every picture of the sampling grid in a span, out of the repository."""
+    with frame_tokens(store.home, video_id, producer) as repository:
+        rows = store.frames(video_id)[: len(repository)]
+        inside = [i for i, row in enumerate(rows) if start_s <= row.time_s < end_s]
+        if not inside:
+            return [], np.zeros((0, 0), np.float32)
+        return [rows[i].time_s for i in inside], repository.read(inside[0], inside[-1] + 1).numpy()

@@ -11,9 +11,8 @@ from pathlib import Path
 from agent_tools.errors import EngineError, SourceNotFound, UnreadableVideo
 from agent_tools.ingestion import episodes, text
 from agent_tools.ingestion.control import Control
-from agent_tools.ingestion.frames import FramePass, sequence
+from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens, sequence
 from agent_tools.ingestion.reading import Reader
-from agent_tools.ingestion.spaces import frame_space
 from agent_tools.ingestion.titles import titles
 from agent_tools.media import Damage, Picture, Probe, content_id, last_time, probe, read_subtitles
 from agent_tools.models.profiles import (
@@ -155,6 +154,11 @@ class Ingest:
         row = self.store.channel(self.video_id, "frames")
         resumed = row is not None and row.producer == self._frames.producer
         next_k = int(row.detail.get("next_k", 0)) if row is not None and resumed else 0
+        with frame_tokens(self.store.home, self.video_id, self._frames.producer) as repository:
+            if len(repository) < sum(frame.k < next_k for frame in self.store.frames(self.video_id)):
+                next_k = 0  # the token file is lost: begin again
+        if not next_k:
+            forget_files(self.store.home, self.video_id)
         reader = Reader(self.store, self.video_id, self.settings.home, self.opened.duration_s or self.duration_s)
         reader.restore(row.detail.get("rule", "") if row is not None and next_k else "")
         if not next_k:
@@ -276,10 +280,10 @@ class Ingest:
     def _episodes(self, *, final: bool) -> None:
         encoder = self._encoder()
         pieces = text.pieces(self.store, self.video_id, encoder.producer)
-        space = frame_space((self._frames or frame_encoder(self.models)).producer) if self.opened.video else ""
-        times_s, vectors = sequence(self.store, self.video_id, space) if space else ([], None)
+        producer = (self._frames or frame_encoder(self.models)).producer
+        times_s, vectors = sequence(self.store, self.video_id, producer)
         spans = {"chunk": episodes.chunks(self.duration_s)}
-        if vectors is not None and times_s:
+        if times_s:
             spans["scene"] = episodes.scenes(times_s, vectors, self.duration_s, pieces)
         else:
             cuts = episodes.silence_ends(pieces)
@@ -304,7 +308,7 @@ class Ingest:
                         span.end_s,
                         title,
                         source,
-                        episodes.keyframe(span, times_s, vectors) if vectors is not None and times_s else None,
+                        episodes.keyframe(span, times_s, vectors) if times_s else None,
                     )
                     for span, (title, source) in zip(level_spans, found, strict=True)
                 ],

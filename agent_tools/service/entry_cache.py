@@ -1,24 +1,40 @@
-"""Entries and text vectors of the videos searched last, held in memory for the next question.
+"""Entries, their vectors and their chunks of the videos searched last, held in memory for the next question.
 
-Knows when a video has changed. Knows nothing of questions."""
+Knows when a video has changed, and how entries lie in chunks. Knows nothing of questions."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_tools.ingestion.spaces import text_space
-from agent_tools.store import Entry, Store
+from agent_tools.ingestion.spaces import CHUNK, memory_producer, text_space
+from agent_tools.store import Entry, SqliteMemory, Store
+from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agent_tools.memory import Chunk
     from agent_tools.models.profiles import TextEncoder
 
-HELD_VIDEOS = 64
+HELD_VIDEOS = 128
+CHUNK_S = 60.0
+_STRIDE = 10_000_000  # entries of one video have places in a range of their own, so that a hit tells its video
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class HeldChunk:
+    """The entries of one channel in one chunk, with the memory tokens that stand for them."""
+
+    channel: str
+    start_s: float
+    end_s: float
+    chunk: Chunk  # .first_index is the place of its first entry
 
 
 @dataclass(frozen=True)
@@ -28,22 +44,28 @@ class Held:
     mark: object
     entries: tuple[Entry, ...]
     matrix: NDArray[np.float32]  # (n, D), zero rows where an entry has no vector yet
-    row_of: dict[int, int]
+    chunks: tuple[HeldChunk, ...]
+    base: int  # place of the first entry of all
+    order: tuple[int, ...]  # row of the entry at each place, less base
+
+    def at(self, place: int) -> Entry:
+        """The entry at a place that one of the chunks holds."""
+        return self.entries[self.order[place - self.base]]
 
 
 class EntryCache:
-    """Entries and vectors of the videos searched last; read again when a channel of the video has changed."""
+    """Reads a video again when a channel of it has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
 
     def get(self, store: Store, video_id: str, encoder: TextEncoder) -> Held:
-        import numpy as np
-
+        """The video as it is now."""
         mark = (
             tuple((row.name, row.state, row.entries, row.updated_at) for row in store.channels(video_id)),
             store.count_notes(video_id),
+            len(store.notes(video_id)),
         )
         key = (video_id, encoder.producer)
         with self._lock:
@@ -51,16 +73,65 @@ class EntryCache:
             if held is not None and held.mark == mark:
                 self._held.move_to_end(key)
                 return held
-        entries = tuple(store.entries(video_id))
-        ids, vectors = store.vectors(text_space(encoder.producer), video_id)
-        place = {int(i): row for i, row in zip(ids, vectors, strict=True)}
-        matrix = np.zeros((len(entries), encoder.dim), np.float32)
-        for row, entry in enumerate(entries):
-            if entry.id in place:
-                matrix[row] = place[entry.id]
-        held = Held(mark, entries, matrix, {entry.id: row for row, entry in enumerate(entries)})
+        held = _read(store, video_id, encoder, mark)
         with self._lock:
             self._held[key] = held
             while len(self._held) > HELD_VIDEOS:
                 self._held.popitem(last=False)
         return held
+
+
+def video_number(place: int) -> int:
+    """Which reading of a video a place belongs to; see Held.base."""
+    return place // _STRIDE
+
+
+def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> Held:
+    import numpy as np
+
+    entries = tuple(store.entries(video_id))
+    ids, vectors = store.vectors(text_space(encoder.producer), video_id)
+    row_of = {int(i): row for row, i in enumerate(ids)}
+    known = [(row, row_of[entry.id]) for row, entry in enumerate(entries) if entry.id in row_of]
+    matrix = np.zeros((len(entries), encoder.dim), np.float32)
+    if known:
+        matrix[[row for row, _ in known]] = vectors[[place for _, place in known]]
+    base = next(_numbers) * _STRIDE
+    chunks, order = _chunks(store, video_id, encoder.producer, entries, matrix, [row for row, _ in known], base)
+    return Held(mark, entries, matrix, tuple(chunks), base, tuple(order))
+
+
+def _chunks(
+    store: Store,
+    video_id: str,
+    producer: str,
+    entries: tuple[Entry, ...],
+    matrix: NDArray[np.float32],
+    rows: list[int],
+    base: int,
+) -> tuple[list[HeldChunk], list[int]]:
+    """Entries by channel and chunk; the tokens are those the ingest wrote, or, of a chunk not yet whole and of notes,
+    made here from the vectors there are."""
+    import torch
+
+    from agent_tools.memory import Chunk, memory_tokens
+
+    memory = SqliteMemory(store)
+    found: list[HeldChunk] = []
+    order: list[int] = []
+    for channel in TEXT_CHANNELS:
+        groups: dict[int, list[int]] = {}
+        for row in rows:
+            if entries[row].channel == channel:
+                groups.setdefault(int(entries[row].start_s // CHUNK_S), []).append(row)
+        if not groups:
+            continue
+        written = {m.start_s: m.vectors for m in memory.read(video_id, CHUNK, memory_producer(producer, channel))}
+        for number, group in sorted(groups.items()):
+            frames = torch.from_numpy(matrix[group])
+            tokens = written.get(number * CHUNK_S)
+            chunk = Chunk(memory_tokens(frames) if tokens is None else tokens, frames, base + len(order))
+            end_s = max(entries[row].end_s for row in group)
+            found.append(HeldChunk(channel, min(entries[row].start_s for row in group), end_s, chunk))
+            order.extend(group)
+    return found, order

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_tools.ingestion.spaces import frame_space
 from agent_tools.service.library import Asked, Library
 
 if TYPE_CHECKING:
@@ -48,10 +47,9 @@ def _even(asked: Asked, budget: int) -> list[float]:
 def _frame_features(library: Library, asked: Asked) -> NDArray[np.float32] | None:
     from agent_tools.ingestion.frames import sequence
 
-    for space in library.store.spaces():
-        if space == frame_space(library.models.frame_producer):
-            return sequence(library.store, asked.video.id, space, asked.span.start_s, asked.span.end_s)[1]
-    return None
+    producer = library.models.frame_producer
+    vectors = sequence(library.store, asked.video.id, producer, asked.span.start_s, asked.span.end_s)[1]
+    return vectors if len(vectors) else None
 
 
 def _text_features(

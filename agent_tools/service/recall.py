@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_tools.ingestion.spaces import CHUNK, memory_producer
-from agent_tools.service.entry_cache import Held
+from agent_tools.service.entry_cache import Held, video_number
 from agent_tools.service.fusion import Background, fuse
 from agent_tools.service.library import Asked, Library
-from agent_tools.store import Entry, SqliteMemory
+from agent_tools.store import Entry, WordHit
 from agent_tools.timeline import Span
 from agent_tools.types import TEXT_CHANNELS
 
@@ -22,8 +21,9 @@ if TYPE_CHECKING:
     from agent_tools.grounding import Evidence, EvidenceItem
     from agent_tools.models.profiles import TextEncoder
 
-ALL_CHUNKS = 600  # up to this many chunks (ten hours) every one is opened: nothing is lost
-TOP_CHUNKS = 128  # beyond, the best ones: 64 of 6,000 kept .89 of the ten best on drawn vectors, 128 .92
+LEAST_CHUNKS = 256  # chunks that are opened in any case: all of an hour or two, so that nothing is lost there
+OPENED_SHARE = 0.25  # of a larger library; 128 of 6,000 kept .92 of the ten best on drawn vectors, 256 .94
+TOP_ENTRIES = 2000
 TOP_WORDS = 200
 
 
@@ -79,77 +79,39 @@ def recall(
 def _by_meaning(
     library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...], encoder: TextEncoder
 ) -> tuple[dict[int, float], dict[int, Entry], dict[str, Background], int, int]:
-    """Cosines of entries in the opened chunks, those entries, each video's background, chunks seen and opened."""
-    import numpy as np
+    """Cosines of the entries in the chunks that were opened, those entries, each video's background, chunks seen and
+    opened. All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
     import torch
 
-    from agent_tools.memory import Chunk, memory_tokens, retrieve
+    from agent_tools.memory import retrieve
 
     vector = encoder.encode([query], query=True)[0]
-    unit = torch.from_numpy(vector)
-    total = sum(int((one.video.duration_s or 0) // 60) + 1 for one in asked)
-    opened_spans = None if total <= ALL_CHUNKS else _best_chunks(library, asked, unit, names, encoder.producer)
-    cosines: dict[int, float] = {}
-    entries: dict[int, Entry] = {}
+    videos: dict[int, tuple[Held, Span]] = {}
+    seen = []
     backgrounds: dict[str, Background] = {}
-    opened = 0
     for one in asked:
         held = library.entries.get(library.store, one.video.id, encoder)
-        rows = [
-            row
-            for row, entry in enumerate(held.entries)
-            if entry.channel in names
-            and entry.start_s < one.span.end_s
-            and entry.end_s > one.span.start_s
-            and held.matrix[row].any()
-        ]
-        if not rows:
-            backgrounds.setdefault(one.video.id, Background.of(np.zeros(0, np.float32)))
-            continue
+        videos[video_number(held.base)] = (held, one.span)
+        rows = [row for row in held.order if held.entries[row].channel in names]
         backgrounds[one.video.id] = Background.of(held.matrix[rows] @ vector)
-        groups: dict[int, list[int]] = {}
-        for row in rows:
-            groups.setdefault(int(held.entries[row].start_s // 60), []).append(row)
-        kept = [
-            group
-            for index, group in sorted(groups.items())
-            if opened_spans is None or index in opened_spans.get(one.video.id, ()) or _has_notes(held, group)
+        seen += [
+            piece.chunk
+            for piece in held.chunks
+            if piece.channel in names and piece.start_s < one.span.end_s and piece.end_s > one.span.start_s
         ]
-        opened += len(kept)
-        order = [row for group in kept for row in group]
-        chunks, first = [], 0
-        for group in kept:
-            frames = torch.from_numpy(held.matrix[group])
-            chunks.append(Chunk(memory_tokens(frames), frames, first))
-            first += len(group)
-        if not chunks:
-            continue
-        for index, cosine in retrieve(unit, chunks, top_chunks=len(chunks), top_frames=len(order)):
-            entry = held.entries[order[index]]
-            cosines[entry.id] = float(cosine)
+    opened = min(len(seen), max(LEAST_CHUNKS, round(len(seen) * OPENED_SHARE)))
+    cosines: dict[int, float] = {}
+    entries: dict[int, Entry] = {}
+    for place, cosine in retrieve(torch.from_numpy(vector), seen, top_chunks=opened, top_frames=TOP_ENTRIES):
+        held, span = videos[video_number(place)]
+        entry = held.at(place)
+        if entry.start_s < span.end_s and entry.end_s > span.start_s:
+            cosines[entry.id] = cosine
             entries[entry.id] = entry
-    return cosines, entries, backgrounds, total, opened
+    return cosines, entries, backgrounds, len(seen), opened
 
 
-def _best_chunks(
-    library: Library, asked: Sequence[Asked], unit: object, names: tuple[str, ...], producer: str
-) -> dict[str, set[int]]:
-    """Chunk numbers by video whose memory tokens lie nearest the query: the first stage over a large library."""
-    memory = SqliteMemory(library.store)
-    wanted = {one.video.id for one in asked}
-    best: dict[str, set[int]] = {}
-    for name in names:
-        for scored in memory.retrieve(unit, TOP_CHUNKS, producer=memory_producer(producer, name), video_ids=wanted):  # type: ignore[arg-type]  # a tensor; torch is not imported at this level
-            if scored.video_id in wanted and scored.memory.kind == CHUNK:
-                best.setdefault(scored.video_id, set()).add(int(scored.memory.start_s // 60))
-    return best
-
-
-def _has_notes(held: Held, group: list[int]) -> bool:
-    return any(held.entries[row].channel == "notes" for row in group)
-
-
-def _word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]):  # type: ignore[no-untyped-def]  # list[WordHit]
+def _word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:
     everything = len(asked) == len(library.store.videos())
     hits = library.store.search_words(
         query,

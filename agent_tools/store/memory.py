@@ -62,6 +62,16 @@ class SqliteMemory:
                 new += 1
         return new
 
+    def read(self, video_id: str, kind: str, producer: str) -> list[Memory]:
+        """A video's memories of one kind and producer, in order of time."""
+        with self._store.db.read() as c:
+            rows = c.execute(
+                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+                   WHERE video_id=? AND kind=? AND producer=? ORDER BY start_s, end_s""",
+                (video_id, kind, storable(producer)),
+            )
+            return [_memory(row) for row in rows]
+
     def delete(self, video_id: str, *, kind: str = "", read: str = "") -> int:
         """Take a video's memories away, to be written anew: of one kind, and of what was read; returns how many.
 
