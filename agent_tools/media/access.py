@@ -9,9 +9,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from types import TracebackType
 
-from agent_tools.errors import InvalidArgument
+from agent_tools.errors import InvalidArgument, SourceNotFound
 from agent_tools.media.damage import Damage
 from agent_tools.media.decoding import decode
+from agent_tools.media.fence import name_of
 from agent_tools.media.packets import Moments, Source
 from agent_tools.media.picture import Picture, Scaler
 from agent_tools.media.probing import Probe
@@ -31,7 +32,10 @@ class Opener:
         self._open: OrderedDict[tuple[str, int, int, int], Source] = OrderedDict()
 
     def source(self, probe: Probe) -> Source:
-        state = os.stat(probe.path)
+        try:
+            state = os.stat(probe.path)
+        except OSError as error:
+            raise SourceNotFound(f"{name_of(probe.path)} is not there any more. Give its new path.") from error
         assert probe.video is not None
         key = (str(probe.path), state.st_size, state.st_mtime_ns, probe.video.index)
         source = self._open.pop(key, None) or Source(probe, self.threads)

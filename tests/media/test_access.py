@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent_tools.errors import InvalidArgument
+from agent_tools.errors import InvalidArgument, SourceNotFound
 from agent_tools.media import Opener, access, pictures_at, probe, sample
 
 
@@ -62,6 +62,15 @@ def test_opener_opens_a_file_once_until_it_changes(
         copy.write_bytes(steady.read_bytes() + b"\0")
         assert pictures_at(found, [12.0], opener)[0] is not None
         assert len(opened) == 2
+
+
+def test_file_that_went_away_is_named(steady: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(steady.read_bytes())
+    found = probe(copy)
+    copy.unlink()
+    with pytest.raises(SourceNotFound, match=r"copy\.mp4"):
+        pictures_at(found, [1.0])
 
 
 @pytest.mark.parametrize("time_s", [-0.1, math.nan, math.inf])
