@@ -26,10 +26,12 @@ from mcp.types import (
     CallToolRequestParams,
     CallToolResult,
     InputRequiredResult,
+    InputResponse,
     InputResponses,
     RequestParams,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import TypeAdapter, ValidationError
 
 from agent_tools.server.app import App
 from agent_tools.server.logs import where
@@ -39,6 +41,7 @@ ID = "io.modelcontextprotocol/tasks"
 TTL_S = 3600  # a settled task's result is kept this long
 POLL_S = 1.0
 MOST_TASKS = 256
+_ANSWER: TypeAdapter[InputResponse] = TypeAdapter(InputResponse)
 SETTLED = ("completed", "failed", "cancelled")
 Ctx = ServerRequestContext[App, Any]
 
@@ -94,10 +97,13 @@ class Task:
         self.status = "working"
         return self._answers
 
-    def answer(self, responses: InputResponses) -> None:
-        """Take the answers to what is still asked; others are ignored."""
+    def answer(self, responses: Mapping[str, Any]) -> None:
+        """Take the answers to what is still asked; others, and what is not an answer, are ignored."""
         for key in responses.keys() & self._asked.keys():
-            self._answers[key] = responses[key]
+            try:
+                self._answers[key] = _ANSWER.validate_python(responses[key], by_name=False)
+            except ValidationError:
+                continue
             del self._asked[key]
         if not self._asked:
             self._answered.set()
@@ -125,7 +131,7 @@ class TaskParams(RequestParams):
 
 
 class UpdateParams(TaskParams):
-    input_responses: InputResponses
+    input_responses: dict[str, Any]
 
 
 class Tasks(Extension):

@@ -1,6 +1,6 @@
-"""The product's server over HTTP, with the conformance suite's fixtures: `python -m tests.conformance.server PORT HOME`.
+"""The product's server over HTTP, with the conformance suite's fixtures; with --bare the product alone.
 
-With --bare it is the product alone."""
+`python -m tests.conformance.server PORT HOME [--bare]`"""
 
 from __future__ import annotations
 
