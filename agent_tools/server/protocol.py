@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -70,10 +70,13 @@ class VideoServer(MCPServer[App]):
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}")
         began = time.monotonic()
         try:
+            if context is not None:
+                _count(context.request_context)
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            told = faults.tool_error(name, error, tool.parameters)
-            return CallToolResult(content=[TextContent(type="text", text=str(told))], is_error=True)
+            return _refusal(str(faults.tool_error(name, error, tool.parameters)))
+        except LimitReached as error:
+            return _refusal(faults.described(error))
         finally:
             if context is not None:
                 await self._log_call(context, f"{name} took {time.monotonic() - began:.3f} s")
@@ -142,17 +145,27 @@ class VideoServer(MCPServer[App]):
 
 
 async def _admit(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Middleware: the rate per caller, and the mark that the first answer is out."""
-    app = cast(App, ctx.lifespan_context)
-    if ctx.request is not None and ctx.request_id is not None:
+    """Middleware: the rate per caller, and the mark that an answer is out. Tool calls count where a refusal is text."""
+    if ctx.request_id is not None and ctx.method != "tools/call":
         try:
-            app.rate.take(app.caller(ctx))
+            _count(ctx)
         except LimitReached as error:
             raise MCPError(INTERNAL_ERROR, faults.described(error)) from error
     try:
         return await call_next(ctx)
     finally:
-        app.greeted.set()
+        ctx.lifespan_context.greeted.set()
+
+
+def _count(ctx: ServerRequestContext[App, Any]) -> None:
+    """One request over HTTP. Raises: LimitReached. A stdio client is the user's own and not limited."""
+    app = ctx.lifespan_context
+    if ctx.request is not None:
+        app.rate.take(app.caller(ctx))
+
+
+def _refusal(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
 async def _complete(ctx: ServerRequestContext[App, Any], params: CompleteRequestParams) -> CompleteResult:

@@ -19,7 +19,7 @@ import pytest
 from mcp import Client
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.server import build_server
+from agent_tools.server import build_server, limits
 from agent_tools.server.http import LARGEST_BODY, check, http_app
 from agent_tools.service.library import Library
 from agent_tools.settings import Settings
@@ -95,18 +95,24 @@ async def test_a_body_over_the_limit_is_refused(settings: Settings, library: Lib
         assert answer.status_code == 413
 
 
-async def test_a_principal_that_asks_too_fast_is_refused(settings: Settings, library: Library) -> None:
-    from agent_tools.server import limits
-
+@pytest.mark.parametrize("method", ["tools/list", "tools/call"])
+async def test_a_caller_that_asks_too_fast_is_refused(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(limits.Rate.__init__, "__defaults__", (1.0, 3.0, time.monotonic))
+    params: dict[str, object] = {"_meta": ENVELOPE}
+    headers = {"host": "localhost", **JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": method}
+    if method == "tools/call":
+        params |= {"name": "list_episodes", "arguments": {}}
+        headers["mcp-name"] = "list_episodes"
     async with http_client(settings, library) as client:
-        headers = {"host": "localhost", **JSON}
-        answers = []
-        for number in range(int(limits.BURST) + 150):
-            body = {"jsonrpc": "2.0", "id": number, "method": "ping", "params": {"_meta": ENVELOPE}}
-            answers.append(await client.post("/mcp", headers={**headers, **MODERN}, content=json.dumps(body)))
-            if "LimitReached" in answers[-1].text:
-                break
-        assert "LimitReached" in answers[-1].text
+        texts = [
+            (await client.post("/mcp", headers=headers, content=rpc(method, number, params))).text
+            for number in range(5)
+        ]
+    assert "LimitReached" not in texts[0]
+    assert "LimitReached: More than 1 requests a second" in texts[-1]
+    assert ('"isError":true' in texts[-1]) is (method == "tools/call")
 
 
 @contextlib.asynccontextmanager
@@ -133,7 +139,10 @@ ENVELOPE = {
     "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-MODERN = {"mcp-protocol-version": "2026-07-28", "mcp-method": "ping"}
+
+
+def rpc(method: str, number: int, params: dict[str, object]) -> str:
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
 
 
 @pytest.fixture

@@ -1,0 +1,166 @@
+"""A long ingest as a task, for clients that declare the extension; the plain call for all others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client
+from mcp.types import CallToolResult
+
+from agent_tools.server import build_server, long_ingest, tasks
+from agent_tools.server.http import http_app
+from agent_tools.service.library import Library
+from agent_tools.settings import Settings
+from agent_tools.types import IngestReply, VideoOut
+from tests.server.conftest import OTHER, VIDEO
+
+pytestmark = pytest.mark.anyio
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+async def ask(settings: Settings, library: Library) -> Any:
+    """Calls a method over HTTP in the 2026 era, with or without the extension declared."""
+    server = build_server(replace(settings, transport="http"), library)
+    transport = httpx2.ASGITransport(app=http_app(settings, server))
+
+    async def request(method: str, declared: bool = True, **params: Any) -> dict[str, Any]:
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {"extensions": {tasks.ID: {}}} if declared else {},
+        }
+        headers = {
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": "2026-07-28",
+            "mcp-method": method,
+            "mcp-name": params.get("name") or params.get("taskId") or "",
+        }
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+        answer = await client.post("/mcp", json=body, headers={k: v for k, v in headers.items() if v})
+        lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
+        return dict(json.loads(lines[-1] if lines else answer.text))
+
+    async with (
+        server.session_manager.run(),
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
+        yield request
+
+
+def ingest_in_steps(monkeypatch: pytest.MonkeyPatch, *states: str) -> list[float]:
+    """A service that is in each of the states in turn, and stays in the last; the wait_s it was given."""
+    waits: list[float] = []
+
+    def ingest(*_: Any, wait_s: float, **__: Any) -> IngestReply:
+        state = states[min(len(waits), len(states) - 1)]
+        waits.append(wait_s)
+        return IngestReply(video_id=VIDEO, state=state, duration_s=600.0, searchable_to_s=60.0 * len(waits))
+
+    monkeypatch.setattr("agent_tools.service.adding.ingest", ingest)
+    monkeypatch.setattr(tasks, "POLL_S", 0.01)
+    return waits
+
+
+async def settled(ask: Ask, task_id: str) -> dict[str, Any]:
+    with anyio.fail_after(10):
+        while True:
+            view = (await ask("tasks/get", taskId=task_id))["result"]
+            if view["status"] in tasks.SETTLED:
+                return dict(view)
+            await anyio.sleep(0.01)
+
+
+async def test_an_ingest_is_a_task_until_the_video_is_done(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = ingest_in_steps(monkeypatch, "queued", "running", "done")
+    made = (await ask("tools/call", name="ingest_video", arguments={"source": "x", "wait_s": 45}))["result"]
+    assert made["resultType"] == "task"
+    assert made["status"] == "working"
+    view = await settled(ask, made["taskId"])
+    assert view["status"] == "completed"
+    assert view["result"]["structuredContent"]["state"] == "done"
+    assert waits == [2, 2, 2]  # short waits, whatever the caller's: the task is polled
+
+
+async def test_without_the_extension_the_same_call_is_plain(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest_in_steps(monkeypatch, "running")
+    plain = (await ask("tools/call", declared=False, name="ingest_video", arguments={"source": "x"}))["result"]
+    assert plain["resultType"] == "complete"
+    assert plain["structuredContent"]["state"] == "running"
+    assert (await ask("tasks/get", declared=False, taskId="x"))["error"]["code"] == -32021
+
+
+async def test_a_cancelled_task_asks_the_worker_to_stop(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, library: Library
+) -> None:
+    ingest_in_steps(monkeypatch, "running")
+    library.store.enqueue(VIDEO, ("screen_text",), "lite", {})
+    made = (await ask("tools/call", name="ingest_video", arguments={"source": "x"}))["result"]
+    with anyio.fail_after(10):
+        while "statusMessage" not in (view := (await ask("tasks/get", taskId=made["taskId"]))["result"]):
+            await anyio.sleep(0.01)
+        assert view["statusMessage"].startswith("running, searchable to ")
+        assert (await ask("tasks/cancel", taskId=made["taskId"]))["result"]["resultType"] == "complete"
+        assert (await settled(ask, made["taskId"]))["status"] == "cancelled"
+        while library.store.open_jobs() and not library.store.open_jobs()[0].stop_requested:
+            await anyio.sleep(0.01)
+
+
+async def test_a_wrong_argument_completes_the_task_with_an_error_result(ask: Ask) -> None:
+    made = (await ask("tools/call", name="ingest_video", arguments={"source": "x", "wait": 3}))["result"]
+    view = await settled(ask, made["taskId"])
+    assert view["status"] == "completed"
+    assert view["result"]["isError"] is True
+    assert "'wait' is not an argument" in view["result"]["content"][0]["text"]
+
+
+async def test_an_unknown_task_is_32602(ask: Ask) -> None:
+    for method, more in (("tasks/get", {}), ("tasks/update", {"inputResponses": {}}), ("tasks/cancel", {})):
+        assert (await ask(method, taskId="0" * 32, **more))["error"]["code"] == -32602
+
+
+async def test_other_tools_are_never_tasks(ask: Ask) -> None:
+    assert (await ask("tools/call", name="list_episodes", arguments={}))["result"]["resultType"] == "complete"
+
+
+async def test_the_extension_is_advertised(settings: Settings, library: Library) -> None:
+    async with Client(build_server(settings, library), mode="auto") as client:
+        assert tasks.ID in (client.server_capabilities.extensions or {})
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (IngestReply(video_id=VIDEO, state="done", duration_s=60), None),
+        (IngestReply(video_id=VIDEO, state="failed", error="x"), None),
+        (IngestReply(video_id=VIDEO, state="queued"), "queued, searchable to 0 s of 0 s"),
+        (IngestReply(folder="f", found=3, done=1, running=1, queued=1), "2 of 3 videos to go"),
+        (IngestReply(folder="f", found=3, done=2, running=0, queued=0, failed=1), None),
+    ],
+)
+def test_an_ingest_goes_on_while_something_is_queued_or_running(reply: IngestReply, says: str | None) -> None:
+    assert long_ingest.going(CallToolResult(content=[], structured_content=reply.compact())) == says
+
+
+async def test_stopping_a_folder_stops_its_open_videos_only(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agent_tools.server.app import App
+    from agent_tools.server.notices import Notices
+
+    stopped: list[str] = []
+    monkeypatch.setattr(type(library.store), "request_stop", lambda self, video_id: stopped.append(video_id))
+    videos = [
+        VideoOut(video_id=VIDEO, title="t", state="running", uri="video://x"),
+        VideoOut(video_id=OTHER, title="t", state="done", uri="video://x"),
+    ]
+    reply = IngestReply(folder="f", found=2, videos=videos)
+    app = App(settings, library, Notices())
+    await long_ingest.stop(app, CallToolResult(content=[], structured_content=reply.compact()))
+    assert stopped == [VIDEO]
