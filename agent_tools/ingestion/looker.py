@@ -23,7 +23,7 @@ from agent_tools.timeline import clock
 
 Pixels = NDArray[np.uint8]
 QUALITY = 80
-CELL_SIDE = 480  # px of a sheet's cell: nine at 16:9 make a sheet of 1,440 x 810
+LONG_SIDE = 1568  # px of a sheet at most: larger pictures are scaled down by the hosts themselves
 CELLS = 9
 PROBES = 16
 
@@ -73,7 +73,7 @@ def _answer(files: Files, asked: dict[str, Any]) -> dict[str, Any]:
             shown = _shown(files, asked, asked["side"])
             return {"shots": [None if image is None else _shot(image, [time_s]) for time_s, image in shown]}
         case "sheets":
-            seen = [(t, image) for t, image in _shown(files, asked, CELL_SIDE) if image is not None]
+            seen = [(t, image) for t, image in _shown(files, asked, asked["side"]) if image is not None]
             return {"shots": _sheets(seen, asked["side"])}
         case "sheets_of":
             opened = [
@@ -109,11 +109,21 @@ def _sheets(cells: list[tuple[float, Pixels]], side: int) -> list[dict[str, Any]
     shots = []
     for first in range(0, len(cells), CELLS):
         group = cells[first : first + CELLS]
-        for data in sheet([(clock(time_s), image) for time_s, image in group], long_side=side):
+        labels = _labels([time_s for time_s, _ in group])
+        pictures = [(label, image) for label, (_, image) in zip(labels, group, strict=True)]
+        for data in sheet(pictures, long_side=LONG_SIDE, cell_px=side):
             width, height = Image.open(io.BytesIO(data)).size
             times = [time_s for time_s, _ in group]
             shots.append({"jpeg": base64.b64encode(data).decode(), "width": width, "height": height, "times": times})
     return shots
+
+
+def _labels(times_s: list[float]) -> list[str]:
+    """The clock of each time, with tenths where two would read the same."""
+    plain = [clock(time_s) for time_s in times_s]
+    if len(set(plain)) == len(plain):
+        return plain
+    return [f"{label}.{int(time_s * 10) % 10}" for label, time_s in zip(plain, times_s, strict=True)]
 
 
 def _shot(image: Pixels, times_s: list[float]) -> dict[str, Any]:

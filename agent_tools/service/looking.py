@@ -65,17 +65,15 @@ class Looker:
         asked = {"do": "pictures", "path": str(path), "times": list(times_s), "side": long_side, "region": region}
         return [_shot(shot) for shot in self._call(asked, check)["shots"]]
 
-    def sheets(self, path: Path, times_s: Sequence[float], *, long_side: int, check: CHECK | None = None) -> list[Shot]:
-        """Contact sheets of the pictures at these times, the time written in each cell."""
-        asked = {"do": "sheets", "path": str(path), "times": list(times_s), "side": long_side}
+    def sheets(self, path: Path, times_s: Sequence[float], *, cell: int, check: CHECK | None = None) -> list[Shot]:
+        """Contact sheets of the pictures at these times, `cell` px on the longer side, the time written in each."""
+        asked = {"do": "sheets", "path": str(path), "times": list(times_s), "side": cell}
         return [shot for raw in self._call(asked, check)["shots"] if (shot := _shot(raw)) is not None]
 
-    def sheets_of(
-        self, jpegs: Sequence[tuple[float, bytes]], *, long_side: int, check: CHECK | None = None
-    ) -> list[Shot]:
+    def sheets_of(self, jpegs: Sequence[tuple[float, bytes]], *, cell: int, check: CHECK | None = None) -> list[Shot]:
         """Contact sheets of kept frames, given as (time, JPEG)."""
         cells = [[time_s, base64.b64encode(jpeg).decode()] for time_s, jpeg in jpegs]
-        asked = {"do": "sheets_of", "cells": cells, "side": long_side}
+        asked = {"do": "sheets_of", "cells": cells, "side": cell}
         return [shot for raw in self._call(asked, check)["shots"] if (shot := _shot(raw)) is not None]
 
     def clip(self, path: Path, start_s: float, end_s: float, *, max_bytes: int, check: CHECK | None = None) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from agent_tools.budget import FrameOffer, TextOffer, pack
 from agent_tools.budget.cost import token_cost
 from agent_tools.budget.reply import reply_tokens
 from agent_tools.errors import EngineError, InvalidArgument
@@ -25,12 +26,17 @@ from agent_tools.types import TEXT_CHANNELS
 OnStep = Callable[[float, str], None]
 Layout = Literal["auto", "sheet", "frames", "text"]
 LAYOUTS = ("auto", "sheet", "frames", "text")
-LONG_SIDE = 1568  # px: larger pictures are scaled down by the hosts themselves
-SIDES = (1568, 1280, 1024, 768, 576, 448)
+SIDES = (1568, 1280, 1024, 768, 576, 448, 320)
+CELL_SIDES = (480, 384, 288)  # px of a sheet's cells; nine of the first make a sheet of 1,440 x 810
 MOST_BASE64 = 600_000  # bytes: hosts cut tool results near 1 MB
 SINGLE = 2  # up to this many pictures "auto" shows them one by one
-CELLS = 9
-TEXT_SHARE = 0.45  # of max_tokens, kept for text where there are pictures
+LONGEST_CLIP_S = 60.0
+FRAME_SCORE = 0.6  # against the relevance of texts: frames come before all but the best of them
+WHOLE_COVERAGE = 700  # max_tokens from which a reply has room for each channel's phrase
+LEAST_CELL = 70  # tokens of the smallest cell
+FRAME_TOKENS = 45  # what a frame's row and label cost
+ROW_TOKENS = 28  # what a text's row costs without its text
+SHOWN_SCORE = 0.2
 KEPT_NOTE = "the file is gone: kept frames are shown"
 
 
@@ -79,24 +85,84 @@ def zoom(
     asked = library.asked(video_id, start_s, end_s)
     step = on_step or (lambda _progress, _message: None)
     step(0.0, "choosing frames")
-    entries = library.store.entries(asked.video.id, start_s=asked.span.start_s, end_s=asked.span.end_s)
+    entries = [
+        entry
+        for entry in library.store.entries(asked.video.id, start_s=asked.span.start_s, end_s=asked.span.end_s)
+        if entry.channel in TEXT_CHANNELS
+    ]
     scores = _relevance(library, asked, query)
     times = [] if layout == "text" or not asked.video.width else chosen_times(library, asked, max_frames, query)
-    step(0.2, f"opening {len(times)} frames")
-    shots, note = _shots(library, asked, times, layout, region, max_tokens, lambda: step(0.5, "decoding"))
-    facts = _facts(library, asked, entries, scores, shots, note, max_tokens)
+    plan = _plan(library, asked, times, entries, scores, layout, region, max_tokens)
+    step(0.2, f"opening {len(plan.times)} frames")
+    shots, note = _shots(library, asked, plan, region, lambda: step(0.5, "decoding"))
+    facts = _facts(asked, plan, scores, shots, note, max_tokens, len(entries))
     shown = {time_s for shot in shots for time_s in shot.times_s}
     omitted = [] if note else [time_s for time_s in times if time_s not in shown]
     if omitted:
         facts["omitted"] = len(omitted)
     library.attention.looked(caller, asked.video.id, asked.span)
-    pictures = [_picture(asked, shot) for shot in shots]
     links = [_frame_link(asked.video.id, time_s) for time_s in omitted]
-    if shots and asked.span.length_s <= 60 and library.sources(asked.video.id):
+    if shots and asked.span.length_s <= LONGEST_CLIP_S and library.sources(asked.video.id):
         span = f"{seconds_text(asked.span.start_s)}-{seconds_text(asked.span.end_s)}"
         links.append(ZoomedLink(f"video://{asked.video.id}/clip/{span}", f"clip {span} s", "video/mp4"))
     step(1.0, "done")
-    return Zoomed(facts, pictures, links)
+    return Zoomed(facts, [_picture(shot) for shot in shots], links)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What will be shown: frames at these times, in pictures of this size, and these texts."""
+
+    times: tuple[float, ...]
+    side: int  # px of a single picture, or of a sheet's cell
+    single: bool
+    entries: tuple[Entry, ...]
+    left_out: tuple[Entry, ...]
+    coverage: dict[str, Any]
+
+
+def _plan(
+    library: Library,
+    asked: Asked,
+    times: Sequence[float],
+    entries: Sequence[Entry],
+    scores: dict[int, float],
+    layout: str,
+    region: Sequence[float] | None,
+    max_tokens: int,
+) -> _Plan:
+    """Frames and texts packed into max_tokens, at the largest size at which all frames fit, else the smallest."""
+    single = layout == "frames" or (layout == "auto" and (len(times) <= SINGLE or region is not None))
+    view = coverage.coverage(library, [asked], None)
+    view.producers = None
+    told = view.compact() if max_tokens >= WHOLE_COVERAGE else {"share": view.share}
+    free = max_tokens - _cost({**_head(asked), "coverage": told}, 0)
+    most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
+    if len(times) > most:
+        times = [times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most)]
+    room = free - FRAME_TOKENS * len(times)
+    texts = [
+        TextOffer(
+            entry.start_s,
+            max(entry.end_s, entry.start_s),
+            scores.get(entry.id, 0.0) if scores else 0.5 * (1 - place / (2 * len(entries))),
+            ROW_TOKENS + reply_tokens(entry.text),
+        )
+        for place, entry in enumerate(entries)
+    ]
+    width, height = asked.video.width or 16, asked.video.height or 9
+    if region is not None:
+        width, height = max(1, int(width * region[2])), max(1, int(height * region[3]))
+    for side in SIDES if single else CELL_SIDES:
+        share = min(1.0, side / max(width, height))
+        size = max(1, round(width * share)), max(1, round(height * share))
+        packed = pack([FrameOffer(time_s, FRAME_SCORE, *size) for time_s in times], texts, max(0, room), diversity=0.1)
+        if len(packed.frames) == len(times):
+            break
+    chosen = {id(offer) for offer in packed.texts}
+    kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in chosen)
+    left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in chosen)
+    return _Plan(tuple(frame.time_s for frame in packed.frames), side, single, kept, left, told)
 
 
 def _check(max_frames: int, layout: str, region: Sequence[float] | None, max_tokens: int) -> None:
@@ -121,167 +187,126 @@ def _relevance(library: Library, asked: Asked, query: str) -> dict[int, float]:
 
 
 def _shots(
-    library: Library,
-    asked: Asked,
-    times: Sequence[float],
-    layout: str,
-    region: Sequence[float] | None,
-    max_tokens: int,
-    check: Callable[[], None],
+    library: Library, asked: Asked, plan: _Plan, region: Sequence[float] | None, check: Callable[[], None]
 ) -> tuple[list[Shot], str]:
-    """Pictures or sheets that fit, and a note where they come from kept frames."""
-    if not times:
+    """The planned pictures or sheets, and a note where they come from kept frames."""
+    if not plan.times:
         return [], ""
-    room = int(max_tokens * (1 - TEXT_SHARE)) if layout != "frames" else int(max_tokens * 0.75)
-    single = layout == "frames" or (layout == "auto" and (len(times) <= SINGLE or region is not None))
     paths = library.sources(asked.video.id)
     if not paths:
-        return _from_kept(library, asked, times, single, room, check), KEPT_NOTE
+        return _from_kept(library, asked, plan, check), KEPT_NOTE
     try:
-        if single:
-            side = _side(asked, len(times), room, region)
-            shots = [
-                s for s in library.looker.pictures(paths[0], times, long_side=side, region=region, check=check) if s
-            ]
-            return _within(shots, room), ""
-        shots = library.looker.sheets(paths[0], times, long_side=LONG_SIDE, check=check)
-        for smaller in (1024, 768, 512):
-            if _tokens(shots) <= room:
-                break
-            shots = library.looker.sheets(paths[0], times, long_side=smaller, check=check)
-        return _within(shots, room), ""
+        if plan.single:
+            shots = library.looker.pictures(paths[0], plan.times, long_side=plan.side, region=region, check=check)
+            return _within([shot for shot in shots if shot is not None]), ""
+        return _within(library.looker.sheets(paths[0], plan.times, cell=plan.side, check=check)), ""
     except EngineError as error:
-        kept = _from_kept(library, asked, times, single, room, check)
+        kept = _from_kept(library, asked, plan, check)
         if not kept:
             raise
         return kept, f"{error.described} Kept frames are shown."
 
 
-def _from_kept(
-    library: Library, asked: Asked, times: Sequence[float], single: bool, room: int, check: Callable[[], None]
-) -> list[Shot]:
+def _from_kept(library: Library, asked: Asked, plan: _Plan, check: Callable[[], None]) -> list[Shot]:
     jpegs: dict[float, bytes] = {}
-    for time_s in times:
+    for time_s in plan.times:
         row = library.store.nearest_kept(asked.video.id, time_s)
         data = library.store.frame_jpeg(asked.video.id, row.k) if row is not None else None
         if row is not None and data is not None:
             jpegs[row.time_s] = data
-    if not single:
-        return _within(library.looker.sheets_of(sorted(jpegs.items()), long_side=LONG_SIDE, check=check), room)
-    shots = []
-    for time_s, data in sorted(jpegs.items()):
-        width, height = _jpeg_size(data)
-        shots.append(Shot(data, width, height, (time_s,)))
-    return _within(shots, room)
-
-
-def _side(asked: Asked, count: int, room: int, region: Sequence[float] | None) -> int:
-    """The largest side at which `count` pictures fit into `room` tokens."""
-    width, height = asked.video.width or 16, asked.video.height or 9
-    if region is not None:
-        width, height = max(1, int(width * region[2])), max(1, int(height * region[3]))
-    for side in SIDES:
-        share = min(1.0, side / max(width, height))
-        if count * token_cost(max(1, round(width * share)), max(1, round(height * share)), "claude") <= room:
-            return side
-    return SIDES[-1]
+    if not plan.single:
+        return _within(library.looker.sheets_of(sorted(jpegs.items()), cell=plan.side, check=check))
+    return _within([Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in sorted(jpegs.items())])
 
 
 def _tokens(shots: Sequence[Shot]) -> int:
     return sum(token_cost(shot.width, shot.height, "claude") for shot in shots)
 
 
-def _within(shots: list[Shot], room: int) -> list[Shot]:
-    """As many of the pictures, in time order, as fit tokens and bytes; the first always, if it fits the bytes."""
+def _within(shots: Sequence[Shot]) -> list[Shot]:
+    """As many of the pictures, in time order, as a tool result may hold in base64."""
     kept: list[Shot] = []
-    tokens = size = 0
+    size = 0
     for shot in shots:
-        tokens += token_cost(shot.width, shot.height, "claude")
         size += len(base64.b64encode(shot.jpeg))
-        if (kept and tokens > room) or size > MOST_BASE64:
+        if size > MOST_BASE64:
             break
         kept.append(shot)
     return kept
 
 
-def _facts(
-    library: Library,
-    asked: Asked,
-    entries: Sequence[Entry],
-    scores: dict[int, float],
-    shots: Sequence[Shot],
-    note: str,
-    max_tokens: int,
-) -> dict[str, Any]:
-    """The JSON object of the reply, cut until it fits beside the pictures."""
-    shown = [time_s for shot in shots for time_s in shot.times_s]
-    view = coverage.coverage(library, [asked], None)
-    view.producers = None
-    facts: dict[str, Any] = {
+def _head(asked: Asked) -> dict[str, Any]:
+    return {
         "video_id": asked.video.id,
         "title": asked.video.title,
         "start_s": rounded(asked.span.start_s),
         "end_s": rounded(asked.span.end_s),
         "at": clock(asked.span.start_s),
-        "frames": [{"at_s": rounded(t), "at": clock(t), "uri": _moment(asked, t)} for t in shown],
+        "uri": video_uri(asked.video.id, asked.span.start_s, asked.span.end_s),
     }
+
+
+def _facts(
+    asked: Asked,
+    plan: _Plan,
+    scores: dict[int, float],
+    shots: list[Shot],
+    note: str,
+    max_tokens: int,
+    held: int,
+) -> dict[str, Any]:
+    """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first."""
+    facts: dict[str, Any] = {**_head(asked), "frames": _frame_rows(asked, shots)}
     if note:
         facts["note"] = note
-    facts["text"] = _text_rows(entries, scores)
-    facts["coverage"] = view.compact()
-    facts["uri"] = video_uri(asked.video.id, asked.span.start_s, asked.span.end_s)
-    images = _tokens(shots)
-    order = _cut_order(entries, scores)
-    while _cost(facts, images) > max_tokens and facts["coverage"].get("gaps"):
+    facts["text"] = _text_rows(plan.entries, scores)
+    facts["coverage"] = plan.coverage
+    while _cost(facts, _tokens(shots)) > max_tokens and facts["coverage"].get("gaps"):
         facts["coverage"]["gaps"].pop()
         facts["coverage"]["gaps_omitted"] = facts["coverage"].get("gaps_omitted", 0) + 1
-    dropped: list[float] = []
-    while _cost(facts, images) > max_tokens and len(facts["text"]) > 1:
-        rank = {row["id"]: order[row["id"]] for row in facts["text"]}
-        worst = max(rank, key=lambda i: rank[i])
-        dropped.append(next(row["start_s"] for row in facts["text"] if row["id"] == worst))
-        facts["text"] = [row for row in facts["text"] if row["id"] != worst]
-    while _cost(facts, images) > max_tokens and facts["text"] and len(facts["text"][0]["text"]) > 60:
+    while _cost(facts, _tokens(shots)) > max_tokens and len(facts["text"]) > 1:
+        facts["text"].pop()
+    if _cost(facts, _tokens(shots)) > max_tokens:
+        facts["coverage"] = {"share": plan.coverage["share"]}
+    while _cost(facts, _tokens(shots)) > max_tokens and facts["text"] and len(facts["text"][0]["text"]) > 40:
         facts["text"][0]["text"] = facts["text"][0]["text"][: len(facts["text"][0]["text"]) // 2].rstrip() + "…"
-    if _cost(facts, images) > max_tokens:
-        facts.pop("coverage")
-    for row in facts["text"]:
-        del row["id"]
-    if dropped:
-        facts["text_omitted"] = len(dropped)
-        if not scores:
-            facts["next_start_s"] = rounded(min(dropped))
-    facts["tokens"] = _cost(facts, images)
+    while _cost(facts, _tokens(shots)) > max_tokens and shots:
+        shots.pop()
+        facts["frames"] = _frame_rows(asked, shots)
+    shown = {row["start_s"] for row in facts["text"]}
+    missing = [entry.start_s for entry in (*plan.entries, *plan.left_out) if rounded(entry.start_s) not in shown]
+    if len(facts["text"]) < held:
+        facts["text_omitted"] = held - len(facts["text"])
+        later = [start_s for start_s in missing if start_s > asked.span.start_s]
+        if later and not scores:
+            facts["next_start_s"] = rounded(min(later))
+    facts["tokens"] = _cost(facts, _tokens(shots))
     return facts
+
+
+def _frame_rows(asked: Asked, shots: Sequence[Shot]) -> list[dict[str, Any]]:
+    times = [time_s for shot in shots for time_s in shot.times_s]
+    return [{"at_s": rounded(t), "at": clock(t), "uri": _moment(asked, t)} for t in times]
 
 
 def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[str, Any]]:
     rows = []
     for entry in entries:
-        if entry.channel not in TEXT_CHANNELS:
-            continue
         row: dict[str, Any] = {
-            "id": entry.id,
             "channel": entry.channel,
             "start_s": rounded(entry.start_s),
             "end_s": rounded(entry.end_s),
             "text": entry.text,
         }
-        if scores.get(entry.id, 0.0) >= 0.2:
+        if scores.get(entry.id, 0.0) >= SHOWN_SCORE:
             row["score"] = round(scores[entry.id], 2)
         rows.append(row)
     return rows
 
 
-def _cut_order(entries: Sequence[Entry], scores: dict[int, float]) -> dict[int, float]:
-    """What goes first when text must be cut: with a query the least relevant, without one the latest."""
-    if scores:
-        return {entry.id: -scores.get(entry.id, 0.0) for entry in entries}
-    return {entry.id: entry.start_s for entry in entries}
-
-
 def _cost(facts: dict[str, Any], images: int) -> int:
-    return reply_tokens(compact_json({**facts, "omitted": 16, "tokens": 88_888}), images)
+    waiting = {"omitted": 16, "text_omitted": 8_888, "next_start_s": 88_888.88, "tokens": 88_888}
+    return reply_tokens(compact_json({**facts, **waiting}), images)
 
 
 def _moment(asked: Asked, time_s: float) -> str:
@@ -289,7 +314,7 @@ def _moment(asked: Asked, time_s: float) -> str:
     return video_uri(asked.video.id, min(time_s, end_s), end_s)
 
 
-def _picture(asked: Asked, shot: Shot) -> ZoomedPicture:
+def _picture(shot: Shot) -> ZoomedPicture:
     first, last = shot.times_s[0], shot.times_s[-1]
     if len(shot.times_s) == 1:
         label = f"{clock(first)} ({seconds_text(first)} s)"
