@@ -5,10 +5,15 @@ Pure functions over texts and times. Knows nothing of pictures or the store."""
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-SAME = 0.85  # likeness of two texts at which they are one, read twice
+SAME = 0.85  # likeness of two lines at which they are one, read twice
+TELLING = 5  # letters from which a line counts: shorter ones (icons, clocks, page numbers) come and go with noise
+GROWS_S = 5.0  # lines that came this long after an entry began still belong to it: its start is off by no more
+_LETTER = re.compile(r"[^\W\d_]")
+_DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,9 @@ class _Open:
 def merge_readings(readings: Sequence[Reading]) -> list[tuple[float, float, str]]:
     """(start_s, end_s, text) in time order; readings must be too.
 
-    A reading goes on with the entry before it when it says nearly the same, or repeats all of it and adds lines (a
-    slide that grows): then the entry takes the longer text. A picture without text ends the entry before it.
+    A reading goes on with the entry before it when both hold the same lines, or when it adds lines within GROWS_S of
+    the entry's start (a slide that builds up): then the entry takes the longer text. Lines are compared one by one,
+    because slides of one template differ in their titles alone. A picture without text ends the entry before it.
     """
     entries: list[_Open] = []
     current: _Open | None = None
@@ -43,23 +49,34 @@ def merge_readings(readings: Sequence[Reading]) -> list[tuple[float, float, str]
         if not reading.lines:
             current = None
             continue
-        if current is not None and reading.start_s <= current.end_s + 1.5 and goes_on(current.lines, reading.lines):
-            current.end_s = max(current.end_s, reading.end_s)
-            if len(reading.lines) > len(current.lines) or len(" ".join(reading.lines)) > len(" ".join(current.lines)):
-                current.lines = list(reading.lines)
-            continue
+        if current is not None and reading.start_s <= current.end_s + 1.5 and holds_all(current.lines, reading.lines):
+            grown = not holds_all(reading.lines, current.lines)
+            if not grown or reading.start_s - current.start_s <= GROWS_S:
+                current.end_s = max(current.end_s, reading.end_s)
+                if grown or len(" ".join(reading.lines)) > len(" ".join(current.lines)):
+                    current.lines = list(reading.lines)
+                continue
         current = _Open(reading.start_s, reading.end_s, list(reading.lines))
         entries.append(current)
     return [(entry.start_s, entry.end_s, entry.text) for entry in entries]
 
 
-def goes_on(before: Sequence[str], now: Sequence[str]) -> bool:
-    """Whether `now` says nearly the same as `before`, or all of it and more."""
-    if _alike(" ".join(before), " ".join(now)):
-        return True
-    return len(now) > len(before) and all(any(_alike(line, other) for other in now) for line in before)
+def holds_all(lines: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether every line that tells something stands among the others too, alone or as part of one."""
+    run = _plain(" ".join(others))
+    telling = [line for line in lines if len(_LETTER.findall(line)) >= TELLING]
+    if not telling:
+        return any(_alike(" ".join(lines), other) for other in (*others, " ".join(others)))
+    return all(_plain(line) in run or any(_alike(line, other) for other in others) for line in telling)
 
 
 def _alike(one: str, other: str) -> bool:
+    """Nearly the same letters and the same numbers: "Slide 2" is not "Slide 3"."""
+    if _DIGITS.findall(one) != _DIGITS.findall(other):
+        return False
     matcher = difflib.SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False)
     return matcher.real_quick_ratio() >= SAME and matcher.quick_ratio() >= SAME and matcher.ratio() >= SAME
+
+
+def _plain(text: str) -> str:
+    return "".join(text.casefold().split())

@@ -17,7 +17,9 @@ from agent_tools.timeline import Span, clock
 from agent_tools.untrusted import clean
 
 TITLE_LENGTH = 80
+HEADLINE_LETTERS = 5  # least letters of a line that can be a title: logos and buttons have fewer
 _WORD = re.compile(r"[^\W\d_][\w'’-]{2,23}")
+_LETTER = re.compile(r"[^\W\d_]")
 _COMMON_WORDS = """about after again all also
     and any are because been before being but can could did does doing done down each
     even for from get gets going gonna got had has have having her here hers him his how into its just know let like
@@ -33,9 +35,11 @@ def titles(spans: Sequence[Span], pieces: Sequence[TextPiece]) -> list[tuple[str
     """(title, channel it comes from) of each span; a span without text is ("0:12:00, no text", "time").
 
     Words are told apart by their count here against the number of spans they occur in; the line is the one whose vector
-    lies farthest along the direction in which this span's text differs from the whole video's.
+    lies farthest along the direction in which this span's text differs from the whole video's. Of on-screen text it is
+    the headline of that picture.
     """
-    groups = [[p for p in pieces if span.start_s <= (p.start_s + p.end_s) / 2 < span.end_s] for span in spans]
+    groups = [_inside(span, pieces) for span in spans]
+    worn = _worn(pieces)
     words = [Counter(w for p in group for w in telling_words(p.text)) for group in groups]
     spread = Counter(w for counter in words for w in counter)
     vectors = [p.vector for p in pieces if p.vector is not None]
@@ -47,16 +51,40 @@ def titles(spans: Sequence[Span], pieces: Sequence[TextPiece]) -> list[tuple[str
             continue
         line = _line(group, whole)
         rare = sorted(counter, key=lambda w: (-counter[w] * math.log((len(spans) + 1) / spread[w]), w))
-        telling = [w for w in rare[:12] if w not in line.text.lower() and counter[w] > 1][:3]
+        shown = headline(line.text, worn) if line.channel == "screen_text" else line.text
+        telling = [w for w in rare[:12] if w not in shown.lower() and counter[w] > 1 and len(w) > 3][:3]
         start = ", ".join(telling)
-        text = f"{start}: {line.text}" if start else line.text
+        text = f"{start}: {shown}" if start else shown
         named.append((clean(text, TITLE_LENGTH), line.channel))
     return named
 
 
 def telling_words(text: str) -> list[str]:
-    """Words of at least three letters, in lower case, less the commonest of a few languages."""
-    return [word for word in (w.lower() for w in _WORD.findall(text)) if word not in _COMMON]
+    """Words of at least three letters, in lower case, less the commonest of a few languages and file names."""
+    return [word for word in (w.lower() for w in _WORD.findall(text)) if word not in _COMMON and "_" not in word]
+
+
+def headline(text: str, worn: frozenset[str] = frozenset()) -> str:
+    """The first line of an on-screen text that is more than a logo and does not stand on every picture (`worn`)."""
+    lines = text.split(" / ")
+    long = [line for line in lines if len(_LETTER.findall(line)) >= HEADLINE_LETTERS]
+    own = [line for line in long if line.casefold() not in worn]
+    return next(iter([*own, *long, *lines]))
+
+
+def _worn(pieces: Sequence[TextPiece]) -> frozenset[str]:
+    """Lines, in lower case, that more than half of at least three on-screen texts share: a template's or a window's."""
+    shown = [p for p in pieces if p.channel == "screen_text"]
+    if len(shown) < 3:
+        return frozenset()
+    counts = Counter(line for p in shown for line in {line.casefold() for line in p.text.split(" / ")})
+    return frozenset(line for line, count in counts.items() if 2 * count > len(shown))
+
+
+def _inside(span: Span, pieces: Sequence[TextPiece]) -> list[TextPiece]:
+    """Pieces whose middle lies in the span; where there are none, those that stand there at all."""
+    middle = [p for p in pieces if span.start_s <= (p.start_s + p.end_s) / 2 < span.end_s]
+    return middle or [p for p in pieces if p.start_s < span.end_s and p.end_s > span.start_s]
 
 
 def _line(group: Sequence[TextPiece], whole: NDArray[np.float32] | None) -> TextPiece:

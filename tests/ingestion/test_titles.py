@@ -1,0 +1,35 @@
+"""Titles: taken from the episode's own text, never "no text" where there is some."""
+
+from __future__ import annotations
+
+from agent_tools.ingestion.episodes import TextPiece
+from agent_tools.ingestion.titles import headline, titles
+from agent_tools.timeline import Span
+
+
+def shown(start_s: float, end_s: float, *lines: str) -> TextPiece:
+    return TextPiece(start_s, end_s, " / ".join(lines), "screen_text")
+
+
+def test_a_text_that_spans_several_scenes_names_each_of_them() -> None:
+    copyright_line = shown(1, 24, "Copyright 2013", "www.example.org")
+    found = titles([Span(0, 8), Span(8, 14), Span(14, 24)], [copyright_line])
+    assert [source for _, source in found] == ["screen_text"] * 3
+
+
+def test_a_span_without_text_is_titled_by_its_time() -> None:
+    assert titles([Span(720, 780)], []) == [("0:12:00, no text", "time")]
+
+
+def test_a_slide_is_titled_by_its_headline_not_by_the_template() -> None:
+    pieces = [shown(10.0 * i, 10.0 * (i + 1), "ETH", "Institute of Things", name) for i, name in enumerate(NAMES)]
+    spans = [Span(10.0 * i, 10.0 * (i + 1)) for i in range(len(NAMES))]
+    assert [title for title, _ in titles(spans, pieces)] == list(NAMES)
+
+
+NAMES = ("Path expressions", "Joins and trees", "Closing remarks")
+
+
+def test_a_headline_is_found_even_where_every_line_is_short_or_shared() -> None:
+    assert headline("ARE") == "ARE"
+    assert headline("ETH / Institute of Things", frozenset({"institute of things"})) == "Institute of Things"
