@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_tools.errors import ModelMissing
 from agent_tools.models.devices import Device, out_of_memory, too_little_memory
+from agent_tools.models.folders import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +66,62 @@ def load_tokenizer(folder: Path) -> Any:
             return PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # tokenizers raises a bare Exception for any file it cannot read
         raise ModelMissing(f"{folder} does not hold a readable tokenizer ({_first_line(error)})") from error
+
+
+def load_processor(folder: Path, config: dict[str, Any]) -> Any:
+    """The folder's processor for texts and images, with images through Pillow and without a video processor.
+
+    transformers' own AutoProcessor builds the video processor too, which wants torchvision.
+    Raises: ModelMissing: no processor is known for the model, or a file or package is missing.
+    """
+    import transformers
+    from transformers.models.auto import processing_auto
+
+    family = str(config.get("model_type"))
+    name = getattr(processing_auto, "PROCESSOR_MAPPING_NAMES", {}).get(family)
+    base: Any = getattr(transformers, name, None) if name else None
+    if base is None:
+        raise ModelMissing(f"{folder} holds a {family} model, for which transformers has no processor of images.")
+
+    class WithoutVideo(base):  # type: ignore[misc]  # the class is known at run time only
+        def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+            if argument is None and argument_name == "video_processor":
+                return None
+            return super().check_argument_for_proper_class(argument_name, argument)
+
+    WithoutVideo.__name__ = base.__name__
+    tokenizer = load_tokenizer(folder)
+    try:
+        loader: Any = transformers.AutoImageProcessor
+        images = loader.from_pretrained(
+            str(folder), backend="pil", local_files_only=True, trust_remote_code=False
+        )
+        said = _processor_settings(folder)
+        template = said.pop("chat_template", None) or getattr(tokenizer, "chat_template", None)
+        return WithoutVideo(
+            image_processor=images, tokenizer=tokenizer, video_processor=None, chat_template=template, **said
+        )
+    except ImportError as error:
+        raise ModelMissing(
+            f"{folder}: {_first_line(error)} Install it with: pip install 'agent-tools-video[full]'"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelMissing(f"{folder} does not load as {name}: {_first_line(error)} Get the model again.") from error
+
+
+def _processor_settings(folder: Path) -> dict[str, Any]:
+    """What processor_config.json and chat_template.* say, less the parts that are loaded apart."""
+    path = folder / "processor_config.json"
+    said = read_json(path) if path.is_file() else {}
+    kept = {key: value for key, value in said.items() if not key.endswith(("_processor", "_class", "auto_map"))}
+    for name in ("chat_template.jinja", "chat_template.json"):
+        path = folder / name
+        if path.is_file():
+            kept["chat_template"] = (
+                path.read_text("utf-8") if name.endswith("jinja") else read_json(path)["chat_template"]
+            )
+            break
+    return kept
 
 
 def parameters_dtype(model: Any) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,6 @@ def dinov2(folder: Path, *, seed: int = 0, registers: int = 0) -> Path:
 
 
 def dinov3(folder: Path, *, seed: int = 0) -> Path:
-    import json
-
     from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
     torch.manual_seed(seed)
@@ -118,4 +117,132 @@ def xlm_roberta(folder: Path, *, seed: int = 0) -> Path:
     config = XLMRobertaConfig(**size, vocab_size=len(tokenizer), max_position_embeddings=34, pad_token_id=0)
     XLMRobertaModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def whisper(folder: Path, *, seed: int = 0) -> Path:
+    """A random multilingual Whisper of two tiny layers with all 51,865 tokens, converted as for faster-whisper."""
+    import ctranslate2
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import (
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperTokenizerFast,
+    )
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    torch.manual_seed(seed)
+    specials = ["<|endoftext|>", "<|startoftranscript|>", *(f"<|{code}|>" for code in list(LANGUAGES)[:99])]
+    specials += [
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startoflm|>",
+        "<|startofprev|>",
+        "<|nocaptions|>",
+        "<|notimestamps|>",
+    ]
+    specials += [f"<|{0.02 * step:.2f}|>" for step in range(1501)]
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    words = sorted(letters) + [f"Ġw{number}" for number in range(50_257 - len(letters))]
+    inner = Tokenizer(models.BPE({word: number for number, word in enumerate(words)}, merges=[]))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    inner.add_special_tokens(specials)
+    size: dict[str, Any] = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "num_mel_bins": 80}
+    size |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    start = 50_258
+    config = WhisperConfig(
+        **size,
+        vocab_size=51_865,
+        decoder_start_token_id=start,
+        eos_token_id=50_257,
+        bos_token_id=50_257,
+        pad_token_id=50_257,
+        suppress_tokens=[],
+        begin_suppress_tokens=[220],
+    )
+    model = WhisperForConditionalGeneration(config)
+    model.generation_config.alignment_heads = [[0, 0], [0, 1]]
+    whole = folder.with_name(folder.name + "-transformers")
+    model.save_pretrained(whole)
+    saved = json.loads((whole / "generation_config.json").read_text())
+    saved["lang_to_id"] = {f"<|{code}|>": start + 1 + i for i, code in enumerate(list(LANGUAGES)[:99])}
+    (whole / "generation_config.json").write_text(json.dumps(saved))
+    inner.save(str(whole / "tokenizer.json"))
+    WhisperTokenizerFast(tokenizer_object=inner).save_pretrained(whole)
+    WhisperFeatureExtractor(feature_size=80).save_pretrained(whole)
+    converter = ctranslate2.converters.TransformersConverter(
+        str(whole), copy_files=["tokenizer.json", "preprocessor_config.json"]
+    )
+    converter.convert(str(folder), quantization="int8", force=True)
+    return folder
+
+
+CHAT = (
+    "{% for message in messages %}{% for part in message.content %}{% if part.type == 'image' %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }} {% endif %}{% endfor %}{% endfor %}"
+)
+_ANSWERS = "frame segment from to not present in which numbers answer 0 1 2 3 4 5 6 7 8 9 00 01 02 03 : , . ?"
+VIDEO_WORDS = _ANSWERS.split()
+
+
+def qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
+    """A random Qwen2-VL of two tiny layers, with the special tokens and the chat template of its family."""
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    torch.manual_seed(seed)
+    marks = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    tokenizer = word_tokenizer([*WORDS, *VIDEO_WORDS], specials=marks)
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    tokenizer.chat_template = CHAT
+    ids = dict(zip(marks, tokenizer.convert_tokens_to_ids(marks), strict=True))
+    text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    text |= {"num_key_value_heads": 2, "vocab_size": len(tokenizer), "max_position_embeddings": 4096}
+    text |= {"rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]}, "bos_token_id": 2, "eos_token_id": 3}
+    seen = {"depth": 1, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
+    config = Qwen2VLConfig(
+        text_config=text,
+        vision_config={**seen, "spatial_merge_size": 2, "temporal_patch_size": 2},
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+    )
+    Qwen2VLForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 56 * 56}).save_pretrained(folder)
+    return folder
+
+
+def smolvlm(folder: Path, *, seed: int = 0) -> Path:
+    """A random SmolVLM of one tiny layer in each tower."""
+    from transformers import SmolVLMConfig, SmolVLMForConditionalGeneration
+    from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+
+    torch.manual_seed(seed)
+    marks = ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", "<video>"]
+    tokenizer = word_tokenizer([*WORDS, *VIDEO_WORDS], specials=marks)
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    tokenizer.chat_template = CHAT.replace("<|vision_start|><|image_pad|><|vision_end|>", "<image>")
+    image = int(tokenizer.convert_tokens_to_ids("<image>"))
+    text = {"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    text |= {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": len(tokenizer), "pad_token_id": 0}
+    text |= {"bos_token_id": 2, "eos_token_id": 3}
+    seen = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = SmolVLMConfig(
+        text_config=text,
+        vision_config={**seen, "image_size": 32, "patch_size": 8},
+        image_token_id=image,
+        scale_factor=2,
+        pad_token_id=0,
+    )
+    SmolVLMForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    SmolVLMImageProcessorPil(
+        size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
+    ).save_pretrained(folder)
+    (folder / "processor_config.json").write_text(
+        json.dumps({"processor_class": "SmolVLMProcessor", "image_seq_len": 4})
+    )
     return folder
