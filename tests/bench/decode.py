@@ -232,7 +232,7 @@ def main() -> None:
         load=os.getloadavg() if hasattr(os, "getloadavg") else None,
         pictures=source_name(),
     )
-    for codec in asked.codecs.split(","):
+    for codec in filter(None, asked.codecs.split(",")):
         if CODECS[codec][0] not in av.codecs_available:
             _print(row=f"decode {codec}", skipped=f"no encoder {CODECS[codec][0]} to make the file with")
             continue

@@ -11,6 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("SVT_LOG", "1")  # its encoder would write its settings to stderr
+
 import av
 import numpy as np
 
@@ -94,7 +96,7 @@ def _repeat(unit: Path, path: Path, times: int) -> None:
         for turn in range(times):
             with av.open(str(unit)) as container:
                 source = container.streams.video[0]
-                stream = stream or output.add_stream_from_template(source)
+                stream = stream or output.add_stream_from_template(source, opaque=True)
                 packets = [packet for packet in container.demux(source) if packet.size]
                 unit_ticks = round(sum(1 for _ in packets) / FPS / source.time_base)
                 for packet in packets:
