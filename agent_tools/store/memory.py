@@ -81,7 +81,8 @@ class SqliteMemory:
         with self._store.db.write() as c:
             rows: list[Any] = c.execute(
                 """SELECT id, length(vectors) / 4 / dim FROM memories
-                   WHERE video_id=?1 AND (?2='' OR kind=?2) AND (?3='' OR substr(producer, -length(?3)-1) = '|' || ?3)""",
+                   WHERE video_id=?1 AND (?2='' OR kind=?2)
+                   AND (?3='' OR substr(producer, -length(?3)-1) = '|' || ?3)""",
                 (video_id, kind, read),
             ).fetchall()
             tokens = [(number << TOKEN_BITS) + i for number, count in rows for i in range(count)]

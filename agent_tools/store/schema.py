@@ -98,7 +98,25 @@ def _first(connection: apsw.Connection) -> None:
     """)
 
 
-MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first,)
+def _second(connection: apsw.Connection) -> None:
+    connection.execute("""
+    -- 1 where a vector of length 0 was put, to which vec0 knows no cosine.
+    ALTER TABLE vector_versions ADD COLUMN irregular INTEGER NOT NULL DEFAULT 0;
+
+    -- What store/index.py makes of the vectors: can be thrown away and made again.
+    CREATE TABLE codebooks(
+        space INTEGER PRIMARY KEY REFERENCES spaces(n) ON DELETE CASCADE, version INTEGER NOT NULL,
+        trained INTEGER NOT NULL, mean BLOB NOT NULL, rotation BLOB NOT NULL, scale REAL NOT NULL, share REAL NOT NULL,
+        recall REAL NOT NULL);
+    CREATE TABLE codes(
+        n INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces(n) ON DELETE CASCADE,
+        video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, codebook INTEGER NOT NULL,
+        version INTEGER NOT NULL, rows BLOB NOT NULL, signs BLOB NOT NULL, codes BLOB NOT NULL);
+    CREATE UNIQUE INDEX codes_once ON codes(space, video_id);
+    """)
+
+
+MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second)
 
 
 def migrate(database: Database) -> None:

@@ -4,7 +4,6 @@ Knows how its parts fit. Knows nothing of decoding, models, ranking or MCP."""
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +15,7 @@ from agent_tools.store.database import BUSY_S, Clock, Database
 from agent_tools.store.episodes import Episodes
 from agent_tools.store.frames import Frames
 from agent_tools.store.jobs import Jobs
+from agent_tools.store.nearest import Cache, Nearest
 from agent_tools.store.notes import Notes
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import Search
@@ -25,15 +25,14 @@ from agent_tools.store.videos import Videos
 FILE = "memory.sqlite3"
 
 
-class Store(Videos, Jobs, Notes, Search, Vectors, Frames, Episodes):
+class Store(Videos, Jobs, Notes, Search, Vectors, Nearest, Frames, Episodes):
     """One home folder's memory. Safe to use from any number of threads and processes at once."""
 
     def __init__(self, home: Path, database: Database, now: Clock) -> None:
         self.home = home
         self.db = database
         self.now = now
-        self._held = {}
-        self._held_lock = threading.Lock()
+        self._cache = Cache()
 
     @classmethod
     def open(cls, home: Path, *, now: Clock = time.time, busy_s: float = BUSY_S, vfs: str = "") -> Self:
@@ -73,9 +72,12 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Frames, Episodes):
                 c, video_id, [row[0] for row in c.execute("SELECT id FROM entries WHERE video_id=?", (video_id,))]
             )
             self.forget_video(c, video_id, with_notes=with_notes)
-        with self._held_lock:
-            for key in [key for key in self._held if key[1] == video_id]:
-                del self._held[key]
+        self.forget_vectors(video_id)
+
+    def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
+        """End a job this worker holds, and write the search codes of what it brought; see Jobs.finish."""
+        super().finish(job_id, worker, state, error)
+        self.index_vectors()
 
     def stats(self) -> dict[str, int]:
         """Counts of what is stored, and the file's bytes with its log."""

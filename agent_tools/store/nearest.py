@@ -1,0 +1,364 @@
+"""The vectors nearest a query: in vec0, in a video's vectors held in memory, or through a library's compact codes.
+
+Knows which of the three is fastest for how many vectors, and when what is held is out of date. Knows nothing of how
+vectors are stored (vectors.py) or coded (index.py).
+
+- Up to FEW videos: vec0 the first time, after that the videos' own vectors, held by this process.
+- A library that fits into EXACT_BYTES: all its vectors, held by this process.
+- A larger one: index.py's codes of all videos, read from blobs that the last worker wrote, and of what changed since
+  from the vectors; the nearest by code are then compared exactly, by the stored vectors."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from agent_tools.errors import ShapeError
+from agent_tools.store.part import Part
+from agent_tools.store.vectors import TOKEN_BITS, find_space, read_rows, read_vectors, unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent_tools.store.index import Codebook, Index
+
+FEW = 4
+VEC0_LIMIT = 4096  # vec0 gives no more neighbours than this
+EXACT_BYTES = 64 << 20
+HELD_BYTES = 24 << 20  # beside an index, for videos searched alone
+SAMPLE = 8192  # vectors a codebook is made from
+RETRAIN = 4  # a library that has grown so many times gets a new codebook
+SPARE = 54  # vectors compared exactly beyond those asked for, at least
+
+Spans = Mapping[str, Sequence[tuple[float, float]]]
+Found = tuple[str, int, float]
+
+
+@dataclass(frozen=True)
+class _Video:
+    """What the store says of a video's vectors in a space."""
+
+    id: str
+    version: int
+    count: int
+    irregular: bool
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A video's vectors of a space in this process's memory, at length 1, by row."""
+
+    version: int
+    last_row: int
+    ids: NDArray[np.int64]
+    matrix: NDArray[np.float32]
+
+
+class Cache:
+    """What one process holds of a store's vectors."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.held: OrderedDict[tuple[int, str], _Held] = OrderedDict()
+        self.seen: set[tuple[int, str]] = set()
+        self.indexes: dict[int, Index] = {}
+
+
+class Nearest(Part):
+    _cache: Cache
+
+    def nearest(
+        self,
+        space: str,
+        query: NDArray[np.float32],
+        *,
+        video_ids: Collection[str] | None = None,
+        limit: int = 100,
+        within: Spans | None = None,
+    ) -> list[Found]:
+        """The vectors nearest a query (D,) by cosine, as (video_id, id, cosine), best first.
+
+        Exact, but for a whole library of more than EXACT_BYTES, where a few of a hundred of the nearest may be missing.
+
+        Args:
+            video_ids: only these videos.
+            within: spans of each video to search; a video it does not name is not searched.
+
+        Raises: ShapeError: the query is not (D,) of this space."""
+        import numpy as np
+
+        query = np.asarray(query, dtype=np.float32)
+        with self.db.read() as c, self._cache.lock:
+            found = find_space(c, space)
+            if found is None:
+                return []
+            n, dim = found
+            if query.shape != (dim,):
+                raise ShapeError(f"a query of shape {query.shape} in a space of vectors ({dim},)")
+            length = float(np.linalg.norm(query))
+            if not length or not np.isfinite(length) or limit < 1:
+                return []
+            query = query / np.float32(length)
+            videos = _videos(c, n)
+            asked = videos if video_ids is None else [video for video in videos if video.id in set(video_ids)]
+            if within is not None:
+                asked = [video for video in asked if video.id in within]
+            if within is None and len(asked) > FEW and 4 * dim * sum(video.count for video in asked) > EXACT_BYTES:
+                names = None if len(asked) == len(videos) else [video.id for video in asked]
+                hits = self._by_codes(c, n, dim, query, limit, videos, names)
+            else:
+                kind = space.rpartition("|")[2]
+                hits = []
+                for video in asked:
+                    spans = None if within is None else within[video.id]
+                    hits += self._in_video(c, n, dim, kind, query, limit, video, spans, few=len(asked) <= FEW)
+        hits.sort(key=lambda hit: (-hit[2], hit[0], hit[1]))
+        return hits[:limit]
+
+    def index_vectors(self) -> None:
+        """Write what a process needs to search the whole library at once: codebooks, and codes of all finished videos.
+
+        Done by `finish` at the end of each job; cheap where nothing changed, nothing for a library of few vectors."""
+        with self.db.read() as c:
+            spaces: list[Any] = c.execute(
+                """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)
+                   FROM spaces s LEFT JOIN codebooks b ON b.space=s.n"""
+            ).fetchall()
+        for n, dim, version, trained, total in spaces:
+            if 4 * dim * (total or 0) <= EXACT_BYTES:
+                continue
+            if trained is None or total >= RETRAIN * trained:
+                self._write_codebook(n, dim, version or 0)
+            self._write_codes(n, dim)
+
+    def forget_vectors(self, video_id: str) -> None:
+        """Let go of what this process holds of a deleted video."""
+        with self._cache.lock:
+            for key in [key for key in self._cache.held if key[1] == video_id]:
+                del self._cache.held[key]
+
+    def _in_video(
+        self,
+        c: apsw.Connection,
+        n: int,
+        dim: int,
+        kind: str,
+        query: NDArray[np.float32],
+        limit: int,
+        video: _Video,
+        spans: Sequence[tuple[float, float]] | None,
+        *,
+        few: bool,
+    ) -> list[Found]:
+        import numpy as np
+
+        key = (n, video.id)
+        first = few and spans is None and key not in self._cache.seen and key not in self._cache.held
+        self._cache.seen.add(key)
+        if first and not video.irregular and limit <= VEC0_LIMIT:
+            return self._in_vec0(c, n, query, limit, video)
+        held = self._hold(c, n, dim, video)
+        ids, matrix = held.ids, held.matrix
+        if spans is not None:
+            keep = _inside(c, kind, video.id, spans, ids)
+            ids, matrix = ids[keep], matrix[keep]
+        scores = matrix @ query
+        top = np.argpartition(-scores, limit)[:limit] if len(scores) > limit else np.arange(len(scores))
+        return [(video.id, int(ids[at]), float(scores[at])) for at in top]
+
+    def _in_vec0(
+        self, c: apsw.Connection, n: int, query: NDArray[np.float32], limit: int, video: _Video
+    ) -> list[Found]:
+        self.db.load_vectors(c)
+        rows: list[Any] = c.execute(
+            f"""SELECT r.id, v.distance FROM
+                    (SELECT rowid, distance FROM vectors_{n} WHERE vector MATCH ? AND k=? AND video=?) v
+                CROSS JOIN vector_rows r ON r.n=v.rowid""",  # noqa: S608 - n is our integer
+            (query.tobytes(), limit, video.id),
+        ).fetchall()
+        return [(video.id, number, 1.0 - distance) for number, distance in rows]
+
+    def _hold(self, c: apsw.Connection, n: int, dim: int, video: _Video) -> _Held:
+        """A video's vectors, read anew where they changed, and only what was added where nothing else did."""
+        import numpy as np
+
+        key, held = (n, video.id), self._cache.held.get((n, video.id))
+        if held is None or held.version != video.version:
+            grown = held is not None and _grown(c, n, video, len(held.ids), held.last_row)
+            rows, ids, matrix = read_vectors(self.db, c, n, dim, video.id, held.last_row if held and grown else 0)
+            matrix = unit(matrix)
+            if held is not None and grown:
+                ids, matrix = np.concatenate([held.ids, ids]), np.concatenate([held.matrix, matrix])
+            last_row = int(rows[-1]) if len(rows) else held.last_row if held and grown else 0
+            held = _Held(video.version, last_row, ids, matrix)
+            self._cache.held[key] = held
+        self._cache.held.move_to_end(key)
+        budget = HELD_BYTES if self._cache.indexes else EXACT_BYTES
+        size = sum(each.matrix.nbytes for each in self._cache.held.values())
+        while size > budget and len(self._cache.held) > 1:
+            _, dropped = self._cache.held.popitem(last=False)
+            size -= dropped.matrix.nbytes
+        return held
+
+    def _by_codes(
+        self,
+        c: apsw.Connection,
+        n: int,
+        dim: int,
+        query: NDArray[np.float32],
+        limit: int,
+        videos: Sequence[_Video],
+        names: Collection[str] | None,
+    ) -> list[Found]:
+        index = self._index(c, n, dim, videos)
+        rows = index.search(index.book.question(query), limit + max(SPARE, limit // 2), names)
+        owners, ids, matrix = read_rows(self.db, c, n, dim, sorted(rows.tolist()))
+        scores = unit(matrix) @ query
+        return [(owner, int(number), float(score)) for owner, number, score in zip(owners, ids, scores, strict=True)]
+
+    def _index(self, c: apsw.Connection, n: int, dim: int, videos: Sequence[_Video]) -> Index:
+        from agent_tools.store.index import Index
+
+        index = self._cache.indexes.get(n)
+        stored = c.execute("SELECT version FROM codebooks WHERE space=?", (n,)).fetchone()
+        if index is None or (stored is not None and stored[0] != index.book.version):
+            total = sum(video.count for video in videos)
+            index = Index(_codebook(c, n, dim) or self._train(c, n, dim, 0), int(1.02 * total))
+            self._cache.indexes[n] = index
+            self._cache.held.clear()
+        for gone in set(index.versions) - {video.id for video in videos}:
+            index.drop(gone)
+        for video in videos:
+            if index.versions.get(video.id) != video.version:
+                self._take_in(c, n, dim, index, video)
+        return index
+
+    def _take_in(self, c: apsw.Connection, n: int, dim: int, index: Index, video: _Video) -> None:
+        import numpy as np
+
+        words = index.book.rotation.shape[1] // 64
+        row: Any = c.execute(
+            "SELECT rows, signs, codes FROM codes WHERE space=? AND video_id=? AND codebook=? AND version=?",
+            (n, video.id, index.book.version, video.version),
+        ).fetchone()
+        count, last_row = index.held(video.id)
+        if row is not None or not _grown(c, n, video, count, last_row):
+            index.drop(video.id)
+            last_row = 0
+        if row is not None:
+            rows = np.frombuffer(row[0], np.int64)
+            signs = np.frombuffer(row[1], np.uint64).reshape(-1, words)
+            codes = np.frombuffer(row[2], np.uint8).reshape(-1, 32 * words)
+        else:
+            rows, _, matrix = read_vectors(self.db, c, n, dim, video.id, last_row)
+            signs, codes = index.book.encode(unit(matrix))
+        index.add(video.id, video.version, rows, signs, codes)
+
+    def _train(self, c: apsw.Connection, n: int, dim: int, version: int) -> Codebook:
+        from agent_tools.store.index import train
+
+        rows = [row[0] for row in c.execute("SELECT n FROM vector_rows WHERE space=?", (n,))]
+        _, _, matrix = read_rows(self.db, c, n, dim, sorted(rows[:: max(1, len(rows) // SAMPLE)]))
+        return train(unit(matrix), version, len(rows))
+
+    def _write_codebook(self, n: int, dim: int, old: int) -> None:
+        with self.db.read() as c:
+            book = self._train(c, n, dim, old + 1)
+        with self.db.write() as c:
+            # Another worker may have been faster; its codebook is as good.
+            c.execute(
+                """INSERT INTO codebooks(space, version, trained, mean, rotation, scale, share, recall)
+                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM spaces WHERE n=?1)
+                   ON CONFLICT(space) DO UPDATE SET version=excluded.version, trained=excluded.trained,
+                   mean=excluded.mean, rotation=excluded.rotation, scale=excluded.scale, share=excluded.share,
+                   recall=excluded.recall WHERE version < excluded.version""",
+                (
+                    n,
+                    book.version,
+                    book.trained,
+                    book.mean.tobytes(),
+                    book.rotation.tobytes(),
+                    book.scale,
+                    book.share,
+                    book.recall,
+                ),
+            )
+
+    def _write_codes(self, n: int, dim: int) -> None:
+        with self.db.read() as c:
+            book = _codebook(c, n, dim)
+            stale: list[Any] = c.execute(
+                """SELECT v.video_id, v.version FROM vector_versions v
+                   LEFT JOIN codes k ON k.space=v.space AND k.video_id=v.video_id
+                   LEFT JOIN codebooks b ON b.space=v.space
+                   WHERE v.space=? AND v.count > 0 AND (k.version IS NOT v.version OR k.codebook IS NOT b.version)
+                   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')""",
+                (n,),
+            ).fetchall()
+        if book is None:
+            return
+        for video_id, version in stale:
+            with self.db.read() as c:
+                rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
+            signs, codes = book.encode(unit(matrix))
+            with self.db.write() as c:
+                # Only where the vectors are still those that were read.
+                c.execute(
+                    """INSERT OR REPLACE INTO codes(space, video_id, codebook, version, rows, signs, codes)
+                       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS
+                           (SELECT 1 FROM vector_versions WHERE space=?1 AND video_id=?2 AND version=?4)""",
+                    (n, video_id, book.version, version, rows.tobytes(), signs.tobytes(), codes.tobytes()),
+                )
+
+
+def _videos(c: apsw.Connection, n: int) -> list[_Video]:
+    rows: list[Any] = c.execute(
+        "SELECT video_id, version, count, irregular FROM vector_versions WHERE space=? AND count > 0", (n,)
+    ).fetchall()
+    return [_Video(row[0], row[1], row[2], bool(row[3])) for row in rows]
+
+
+def _grown(c: apsw.Connection, n: int, video: _Video, count: int, last_row: int) -> bool:
+    """Whether a video's vectors are those held, in rows up to last_row, and new ones only."""
+    if not count:
+        return False
+    row: Any = c.execute(
+        "SELECT count(*) FROM vector_rows WHERE space=? AND video_id=? AND n <= ?", (n, video.id, last_row)
+    ).get
+    return int(row) == count
+
+
+def _codebook(c: apsw.Connection, n: int, dim: int) -> Codebook | None:
+    import numpy as np
+
+    from agent_tools.store.index import Codebook
+
+    row: Any = c.execute(
+        "SELECT version, trained, mean, rotation, scale, share, recall FROM codebooks WHERE space=?", (n,)
+    ).fetchone()
+    if row is None:
+        return None
+    mean, rotation = np.frombuffer(row[2], np.float32), np.frombuffer(row[3], np.float32).reshape(dim, -1)
+    return Codebook(row[0], row[1], mean, rotation, *row[4:])
+
+
+def _inside(
+    c: apsw.Connection, kind: str, video_id: str, spans: Sequence[tuple[float, float]], ids: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which ids lie in any of the spans: entries and memories that overlap one, frames that were shown in one."""
+    import numpy as np
+
+    statement = {
+        "text": "SELECT id FROM entries WHERE video_id=?1 AND start_s < ?3 AND (end_s > ?2 OR start_s >= ?2)",
+        "memory": "SELECT id FROM memories WHERE video_id=?1 AND start_s < ?3 AND (end_s > ?2 OR start_s >= ?2)",
+        "frame": "SELECT k FROM frames WHERE video_id=?1 AND time_s < ?3 AND time_s >= ?2",
+    }[kind]
+    allowed = {row[0] for start_s, end_s in spans for row in c.execute(statement, (video_id, start_s, end_s))}
+    owners = ids >> TOKEN_BITS if kind == "memory" else ids
+    return np.isin(owners, np.fromiter(allowed, np.int64, len(allowed)))
