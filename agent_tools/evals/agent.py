@@ -19,6 +19,9 @@ WAIT_S = 45  # the longest that one ingest_video call may wait
 PATIENT_CALLS = 4  # polls before the chain starts on what is searchable so far: four and six steps are ten calls
 ALL_CALLS = 400  # polls for a file of the user's own, at most: five hours and more
 LONGEST_PAUSE_S = 300.0
+LOADING = "still loading"  # as coverage says it of a model
+LOADING_PAUSE_S = 4.0
+TRIES = 5
 
 # Lines of a card come joined by a space or a slash; a reader may lose a space.
 _PERSON = re.compile(r"^(\w+ \w+) gave something away")
@@ -86,6 +89,15 @@ class Reader:
             if reply.error or state in ("failed", "stopped"):
                 self.failed = reply.text
 
+    async def search(self, tool: str, **arguments: Any) -> Reply:
+        """A search; one that finds nothing while coverage says that the models still load is asked again."""
+        for _ in range(TRIES):
+            reply = await self.session.call(tool, **arguments)
+            if reply.error or reply.data.get("hits") or reply.data.get("spans") or LOADING not in reply.text:
+                break
+            await self.pause(LOADING_PAUSE_S)
+        return reply
+
 
 class ChainAgent(Reader):
     """Answers the demo's question: from a person to an object to a place to a code."""
@@ -121,7 +133,7 @@ class ChainAgent(Reader):
     async def _said(self, person: str, question: str) -> Clue | None:
         """Hop 1, by meaning and by the name: the sentence in which the person gives something away."""
         statement = question.partition(".")[0]
-        reply = await self.session.call("retrieve_memory", query=statement, video_ids=[self.video_id], limit=5)
+        reply = await self.search("retrieve_memory", query=statement, video_ids=[self.video_id], limit=5)
         said = re.compile(rf"{re.escape(person)} (?:handed|gave|passed|left) the (?P<value>.+?) to\b", re.IGNORECASE)
         for hit in by_rank(reply):
             for text in texts_of(hit):
@@ -131,7 +143,7 @@ class ChainAgent(Reader):
 
     async def _kept_at(self, item: str) -> Clue | None:
         """Hop 2, by grounding what a card would show, then reading each span whose evidence names the object."""
-        reply = await self.session.call(
+        reply = await self.search(
             "ground_event", event=f"'Item: {item}' on a card", video_id=self.video_id, channels=["screen_text"]
         )
         for span in reply.data.get("spans") or ():
@@ -147,7 +159,7 @@ class ChainAgent(Reader):
 
     async def _gate_code(self, place: str) -> Clue | None:
         """Hop 3, by searching what is on screen, then looking at the picture itself."""
-        reply = await self.session.call(
+        reply = await self.search(
             "retrieve_memory",
             query=f'"{place}" place, gate code',
             video_ids=[self.video_id],
@@ -173,9 +185,9 @@ class EvidenceAgent(Reader):
         await self.read(ALL_CALLS)
         if not self.video_id:
             return []
-        reply = await self.session.call("retrieve_memory", query=question, video_ids=[self.video_id], limit=5)
+        reply = await self.search("retrieve_memory", query=question, video_ids=[self.video_id], limit=5)
         found = [Evidence(hit["at"], hit["uri"], " / ".join(texts_of(hit))) for hit in by_rank(reply)]
-        grounded = await self.session.call("ground_event", event=question, video_id=self.video_id)
+        grounded = await self.search("ground_event", event=question, video_id=self.video_id)
         spans = grounded.data.get("spans") or ()
         found += [Evidence(span["at"], span["uri"], span["evidence"]) for span in spans]
         best = next(iter(spans), None) or next(by_rank(reply), None)

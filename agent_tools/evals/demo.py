@@ -81,7 +81,7 @@ async def _own(video: Path, question: str, home: Path) -> int:
     for one in evidence:
         _say(f"  {one.at}  {one.text}\n           {one.uri}")
     if not evidence:
-        _say("Nothing found.")
+        _say(agent.failed or "Nothing found.")
     _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
     _result(None, None, None, session, tuple(dict.fromkeys(one.uri for one in evidence)))
     return 1 if agent.failed else 0

@@ -30,6 +30,8 @@ class FakeLibrary:
     state: str = "done"
     eta_s: float | None = None
     asked: int = 0
+    cold: int = 0  # searches that find nothing because a model still loads
+    warmth: str = "all"
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -43,6 +45,10 @@ class FakeLibrary:
 
     def search(self, query: str, channels: list[str] | None, limit: int) -> list[tuple[str, float, float, str]]:
         """Best first: the entries that share most letters of words with the query."""
+        self.warmth = "words only: the sentence encoder is still loading" if self.cold else "all"
+        if self.cold:
+            self.cold -= 1
+            return []
         wanted = words(query)
         held = [entry for entry in self.entries() if not channels or entry[0] in channels]
         scored = [(sum(map(len, wanted & words(entry[3]))), entry) for entry in held]
@@ -91,7 +97,8 @@ def build(library: FakeLibrary) -> MCPServer:
             }
             for rank, (channel, start_s, end_s, text) in found
         ]
-        return structured({"hits": sorted(hits, key=lambda hit: float(str(hit["start_s"]))), "more": 0})
+        in_time = sorted(hits, key=lambda hit: float(str(hit["start_s"])))
+        return structured({"hits": in_time, "more": 0, "coverage": {"channels": {"subtitles": library.warmth}}})
 
     @server.tool()
     def ground_event(event: str, video_id: str = "", channels: list[str] | None = None, max_spans: int = 3) -> Answer:

@@ -99,6 +99,21 @@ def test_agent_comes_back_when_the_server_said_and_no_sooner() -> None:
     assert pauses == [75, 75]  # the next call itself waits the other 45 s
 
 
+def test_search_that_finds_nothing_while_models_load_is_asked_again() -> None:
+    story = tell(4)
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def run() -> Finding:
+        async with Client(build(FakeLibrary(story, polls=0, cold=3))) as client:
+            return await ChainAgent(Session(client), SOURCE, pause=pause).answer(story.question)
+
+    assert anyio.run(run).answer == story.answer
+    assert len(pauses) == 3
+
+
 def test_failed_ingest_ends_the_search_with_its_reason() -> None:
     story = tell(5)
     empty = replace(story, scenes=(), cues=())

@@ -1,0 +1,84 @@
+"""The demo end to end: a drawn video, the real server over stdio, the scripted agent, and what a person sees."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_tools.evals.demo import run_demo
+from agent_tools.timeline import parse_uri
+
+pytestmark = pytest.mark.slow  # one real ingest of a minute, and three starts of the server
+SEED = 11
+
+
+@dataclass(frozen=True)
+class Printed:
+    code: int
+    lines: list[str]
+    home: Path
+
+    @property
+    def result(self) -> dict[str, Any]:
+        found = json.loads(self.lines[-1])
+        assert isinstance(found, dict)
+        return found
+
+
+def printed(home: Path, **arguments: Any) -> Printed:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        code = run_demo(home=home, **arguments)
+    return Printed(code, out.getvalue().splitlines(), home)
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory: pytest.TempPathFactory) -> Printed:
+    return printed(tmp_path_factory.mktemp("home"), seed=SEED, duration_s=60)
+
+
+def test_question_is_answered_rightly_over_stdio(minute: Printed) -> None:
+    assert minute.result["answer"] == minute.result["truth"], "\n".join(minute.lines)
+    assert minute.code == 0
+
+
+def test_last_line_is_the_json_that_checks_read(minute: Printed) -> None:
+    assert list(minute.result) == ["seed", "answer", "truth", "calls", "tokens", "tools", "citations"]
+    assert minute.result["seed"] == SEED
+    assert minute.result["calls"] == sum(minute.result["tools"].values())
+    assert minute.result["tokens"] <= 25_000
+    assert all(parse_uri(uri) for uri in minute.result["citations"])
+    assert len(minute.result["citations"]) == 3
+
+
+def test_every_call_is_shown_with_its_tokens_and_time(minute: Printed) -> None:
+    assert sum(line.startswith("-> ") for line in minute.lines) == minute.result["calls"]
+    assert sum(" tokens, " in line and line.endswith(" s") for line in minute.lines) == minute.result["calls"]
+
+
+def test_a_file_of_the_users_own_shows_its_evidence(minute: Printed) -> None:
+    own = printed(
+        minute.home, video=minute.home / f"demo-{SEED}.mp4", question="Who handed something to the night porter?"
+    )
+    assert own.code == 0
+    assert any("night porter" in line and "handed the" in line for line in own.lines)
+    assert own.result["citations"]
+    assert own.result["answer"] is None
+
+
+def test_a_file_that_is_no_video_is_named_and_ends_with_a_fault(minute: Printed) -> None:
+    text = minute.home / "words.mp4"
+    text.write_text("these are words, not pictures\n")
+    told = printed(minute.home, video=text, question="What happens?")
+    assert told.code == 1
+    assert any("UnreadableVideo" in line for line in told.lines), "\n".join(told.lines)
+
+
+def test_a_video_without_a_question_is_refused(tmp_path: Path) -> None:
+    assert run_demo(video=tmp_path / "any.mp4", question="") == 2
