@@ -5,6 +5,7 @@ Knows uris and subscriptions. Knows nothing of tools."""
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import anyio
@@ -27,17 +28,19 @@ class Notices:
 
     def __init__(self) -> None:
         self.bus = InMemorySubscriptionBus()  # serves subscriptions/listen of the 2026 era
-        self._sessions: dict[tuple[str, str], ServerSession] = {}  # (uri, client) of the handshake eras
+        self._sessions: OrderedDict[tuple[str, str], ServerSession] = (
+            OrderedDict()
+        )  # (uri, client) of the handshake eras
         self._version: int | None = None
         self._videos: frozenset[str] = frozenset()
         self._jobs: dict[str, tuple[object, ...]] = {}
 
-    def subscribe(self, uri: str, client: str, session: ServerSession) -> bool:
-        """Remember a handshake-era client's wish. False when too many are remembered."""
-        if len(self._sessions) >= MOST_SUBSCRIPTIONS and (uri, client) not in self._sessions:
-            return False
+    def subscribe(self, uri: str, client: str, session: ServerSession) -> None:
+        """Remember a handshake-era client's wish; the oldest wish goes when there are too many."""
+        self._sessions.pop((uri, client), None)
         self._sessions[(uri, client)] = session
-        return True
+        while len(self._sessions) > MOST_SUBSCRIPTIONS:
+            self._sessions.popitem(last=False)
 
     def unsubscribe(self, uri: str, client: str) -> None:
         self._sessions.pop((uri, client), None)

@@ -6,11 +6,14 @@ Knows the protocol. Knows nothing of what the six tools are."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
+import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
@@ -19,6 +22,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    LOG_LEVEL_META_KEY,
     CallToolResult,
     CompleteRequestParams,
     CompleteResult,
@@ -35,6 +39,7 @@ from mcp.types import (
     TextContent,
     UnsubscribeRequestParams,
 )
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from agent_tools.errors import AgentToolsError, LimitReached
 from agent_tools.server import faults, resources
@@ -43,7 +48,8 @@ from agent_tools.server.logs import where
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.server")
-LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+TOLD_AT = ("debug", "info")  # log levels at which a client hears of its calls
+MOST_CLIENTS = 1000  # whose log levels are remembered
 AnyContext = Context[App, Any]
 
 
@@ -52,7 +58,7 @@ class VideoServer(MCPServer[App]):
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, middleware=[_admit], **options)
-        self._levels: dict[str, str] = {}  # least log level per client of the handshake eras
+        self._levels: OrderedDict[str, str] = OrderedDict()  # least log level per client of the handshake eras
         lowlevel = self._lowlevel_server
         lowlevel.add_request_handler("resources/list", PaginatedRequestParams, self._list_resources)
         lowlevel.add_request_handler("completion/complete", CompleteRequestParams, _complete)
@@ -131,17 +137,28 @@ class VideoServer(MCPServer[App]):
         return ListResourcesResult(resources=[*registered, *page], next_cursor=cursor)
 
     async def _set_level(self, ctx: ServerRequestContext[App, Any], params: SetLevelRequestParams) -> EmptyResult:
-        self._levels[ctx.lifespan_context.caller(ctx)] = params.level
+        caller = ctx.lifespan_context.caller(ctx)
+        self._levels.pop(caller, None)
+        self._levels[caller] = params.level
+        while len(self._levels) > MOST_CLIENTS:
+            self._levels.popitem(last=False)
         return EmptyResult()
 
     async def _log_call(self, context: AnyContext, line: str) -> None:
-        """One line per call at level info, for a handshake-era client that asked by logging/setLevel."""
+        """One line per call, for who asked: by logging/setLevel, or since 2026 with the request itself."""
         ctx = context.request_context
-        level = self._levels.get(ctx.lifespan_context.caller(ctx)) if self._levels else None
-        if level is None or LEVELS.index(level) > LEVELS.index("info"):
+        asked: object = None
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            asked = (ctx.meta or {}).get(LOG_LEVEL_META_KEY)
+        elif self._levels:
+            asked = self._levels.get(ctx.lifespan_context.caller(ctx))
+        if asked not in TOLD_AT:
             return
         note = LoggingMessageNotificationParams(level="info", logger="agent_tools", data=line)
-        await ctx.session.send_notification(LoggingMessageNotification(params=note), related_request_id=ctx.request_id)
+        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # who asked has gone
+            await ctx.session.send_notification(
+                LoggingMessageNotification(params=note), related_request_id=ctx.request_id
+            )
 
 
 async def _admit(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -177,8 +194,7 @@ async def _complete(ctx: ServerRequestContext[App, Any], params: CompleteRequest
 
 async def _subscribe(ctx: ServerRequestContext[App, Any], params: SubscribeRequestParams) -> EmptyResult:
     app = ctx.lifespan_context
-    if not app.notices.subscribe(str(params.uri), app.caller(ctx), ctx.session):
-        raise MCPError(INTERNAL_ERROR, "LimitReached: too many subscriptions. Unsubscribe from some first.")
+    app.notices.subscribe(str(params.uri), app.caller(ctx), ctx.session)
     return EmptyResult()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Iterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from agent_tools.service.library import Library
 from agent_tools.service.query_models import QueryModels
 from agent_tools.settings import Settings
 from agent_tools.store import EntryIn, Episode, FrameRow, Store
+from agent_tools.types import IngestReply
 
 ERAS = ("legacy", "2026-07-28")
 VIDEO = "9f6cbced0247"
@@ -105,3 +108,19 @@ async def connected(settings: Settings, library: Library, era: str, **options: A
 def text_of(result: Any) -> str:
     """The first text block of a tool result."""
     return str(result.content[0].text)
+
+
+def endless(started: threading.Event, ended: threading.Event) -> Callable[..., IngestReply]:
+    """A service function that takes steps until one of them ends it."""
+
+    def work(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> IngestReply:
+        started.set()
+        try:
+            for _step in range(6000):
+                on_step(0.5, "decoding")
+                time.sleep(0.01)
+        finally:
+            ended.set()
+        return IngestReply()
+
+    return work

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +19,8 @@ from agent_tools.server.notices import LIBRARY, Notices
 from agent_tools.service.library import Library
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
-from agent_tools.types import GroundReply, IngestReply
-from tests.server.conftest import OTHER, VIDEO, connected, text_of
+from agent_tools.types import GroundReply
+from tests.server.conftest import OTHER, VIDEO, connected, endless, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -49,22 +48,6 @@ async def test_progress_increases_strictly_and_says_what_is_done(
     assert all(later > earlier for earlier, later in itertools.pairwise(shares))
     assert max(shares) <= 1.0
     assert heard[0] == (0.1, 1.0, "window 0.1")
-
-
-def endless(started: threading.Event, ended: threading.Event) -> Callable[..., IngestReply]:
-    """A service function that takes steps until one of them ends it."""
-
-    def work(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> IngestReply:
-        started.set()
-        try:
-            for _step in range(6000):
-                on_step(0.5, "decoding")
-                time.sleep(0.01)
-        finally:
-            ended.set()
-        return IngestReply()
-
-    return work
 
 
 async def test_a_cancelled_call_stops_working_within_a_second(

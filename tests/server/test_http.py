@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
+import uvicorn
 from mcp import Client
 
 from agent_tools.errors import InvalidArgument
@@ -23,7 +26,7 @@ from agent_tools.server import build_server, limits
 from agent_tools.server.http import LARGEST_BODY, check, http_app
 from agent_tools.service.library import Library
 from agent_tools.settings import Settings
-from tests.server.conftest import ERAS
+from tests.server.conftest import ERAS, endless
 
 pytestmark = pytest.mark.anyio
 TOKEN = "a-token-of-some-length"
@@ -141,6 +144,42 @@ ENVELOPE = {
 }
 
 
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_cancelled_call_over_http_stops_working_within_a_second(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, era: str
+) -> None:
+    started, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
+    port = free_port()
+    app = http_app(settings, build_server(replace(settings, transport="http"), library))
+    config = uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    monkeypatch.setattr(server, "capture_signals", contextlib.nullcontext)
+    async with anyio.create_task_group() as serving:
+        serving.start_soon(server.serve)
+        with anyio.fail_after(20):
+            while not server.started:
+                await anyio.sleep(0.01)
+        async with Client(f"http://127.0.0.1:{port}/mcp", mode=era) as client:
+
+            async def call() -> None:
+                await client.call_tool("ingest_video", {"source": "x"})
+
+            async with anyio.create_task_group() as calls:
+                calls.start_soon(call)
+                assert await anyio.to_thread.run_sync(started.wait, 10)
+                calls.cancel_scope.cancel()
+            assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+            assert not (await client.call_tool("list_episodes", {})).is_error
+        server.should_exit = True
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
 def rpc(method: str, number: int, params: dict[str, object]) -> str:
     return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
 
@@ -148,9 +187,7 @@ def rpc(method: str, number: int, params: dict[str, object]) -> str:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The address of a real server process, and the process."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     code = (
         "import sys; from pathlib import Path; from agent_tools.server import serve; "
         "from agent_tools.settings import Settings; "

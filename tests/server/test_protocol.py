@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import warnings
 
 import anyio
 import pytest
 from mcp import Client, MCPDeprecationWarning, MCPError
 from mcp.types import (
+    LOG_LEVEL_META_KEY,
     LoggingMessageNotification,
     PromptReference,
     ResourceTemplateReference,
@@ -24,6 +26,16 @@ from agent_tools.settings import Settings
 from tests.server.conftest import OTHER, VIDEO, connected, text_of
 
 pytestmark = pytest.mark.anyio
+EVERY_CALL: list[tuple[str, dict[str, object]]] = [
+    ("remember", {"video_id": f"video://{VIDEO}#t=60,65", "text": "keys and values are kept"}),
+    ("ingest_video", {"source": VIDEO, "wait_s": 0}),
+    ("list_episodes", {}),
+    ("list_episodes", {"video_id": VIDEO, "level": "chunk"}),
+    ("retrieve_memory", {"query": "past token cache"}),
+    ("ground_event", {"event": "somebody speaks of a cache", "video_id": VIDEO}),
+    ("ground_event", {"event": "somebody speaks of a cache"}),
+    ("zoom_segment", {"video_id": VIDEO, "start_s": 55, "end_s": 500, "max_frames": 16, "max_tokens": 400}),
+]
 PROMPTS = ["answer-multi-hop", "build-timeline", "compare-videos", "find-moment", "summarize-hours", "verify-claim"]
 
 
@@ -136,6 +148,21 @@ async def test_a_uri_that_names_nothing_is_32602(settings: Settings, library: Li
         assert caught.value.error.code == -32602
 
 
+async def test_every_uri_of_every_reply_is_read(settings: Settings, library: Library, era: str) -> None:
+    async with connected(settings, library, era) as client:
+        replies = [await client.call_tool(name, arguments) for name, arguments in EVERY_CALL]
+        uris: set[str] = set()
+        for reply in replies:
+            assert not reply.is_error, text_of(reply)
+            for block in reply.content:
+                uris |= {block.uri} if block.type == "resource_link" else set()
+                uris |= set(re.findall(r'video://[^"\s]+', getattr(block, "text", "")))
+        assert len(uris) > 8
+        for uri in sorted(uris):
+            (content,) = (await client.read_resource(uri)).contents
+            assert getattr(content, "text", "") or getattr(content, "blob", ""), uri
+
+
 async def test_video_ids_are_completed(settings: Settings, library: Library, era: str) -> None:
     async with connected(settings, library, era) as client:
         template = ResourceTemplateReference(uri="video://{id}")
@@ -199,6 +226,20 @@ async def test_a_handshake_client_that_sets_a_log_level_hears_of_its_calls(
         await client.call_tool("list_episodes", {})
     assert len(lines) == 1
     assert lines[0].startswith("retrieve_memory took ")
+
+
+async def test_a_2026_client_hears_of_the_calls_that_ask_for_it(settings: Settings, library: Library) -> None:
+    lines: list[str] = []
+
+    async def on_message(message: object) -> None:
+        if isinstance(message, LoggingMessageNotification):
+            lines.append(str(message.params.data))
+
+    async with connected(settings, library, "2026-07-28", message_handler=on_message) as client:
+        for name, level in (("list_episodes", None), ("retrieve_memory", "info"), ("list_episodes", "warning")):
+            meta = {LOG_LEVEL_META_KEY: level} if level else None
+            await client.call_tool(name, {"query": "cache"} if name == "retrieve_memory" else {}, meta=meta)
+    assert [line.split()[0] for line in lines] == ["retrieve_memory"]
 
 
 async def test_methods_of_the_handshake_eras_do_not_exist_in_2026(settings: Settings, library: Library) -> None:
