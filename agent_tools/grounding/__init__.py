@@ -10,7 +10,7 @@ from agent_tools.grounding.calibration import CalibrationReport, Calibrator
 from agent_tools.grounding.curves import CurveSettings, RelevanceCurveLocalizer
 from agent_tools.grounding.evidence import Background, Evidence, EvidenceItem, Localizer, Proposal
 from agent_tools.grounding.grounder import Grounder, GrounderSettings, Grounding, Level, LevelReport
-from agent_tools.grounding.rules import RULES, could_show
+from agent_tools.grounding.rules import RULES, Named, could_show, named
 from agent_tools.grounding.scoring import entropy_confidence, mean_entropy, released_confidence
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
 from agent_tools.grounding.verdict import Verdict, decide
@@ -31,6 +31,7 @@ __all__ = [
     "Level",
     "LevelReport",
     "Localizer",
+    "Named",
     "Proposal",
     "RelevanceCurveLocalizer",
     "Verdict",
@@ -39,6 +40,7 @@ __all__ = [
     "decide",
     "entropy_confidence",
     "mean_entropy",
+    "named",
     "nms",
     "parse_answer",
     "recall_at",

@@ -36,7 +36,7 @@ _JOINT = (
     r"(?:while|whilst|as|when|where|during|then|before|after|and|but|with|without|in|on|at|near|by|to|into|from|under"
     r"|over|behind|beside|outside|inside|nothing|nobody|not|no|never)"
 )
-_WORDS = rf"(?!{_JOINT}\b)[\w'’-]+(?: (?!{_JOINT}\b)(?!\w+(?:ing|ly)\b)[\w'’-]+){{0,5}}"
+_WORDS = rf"(?P<words>(?!{_JOINT}\b)[\w'’-]+(?: (?!{_JOINT}\b)(?!\w+(?:ing|ly)\b)[\w'’-]+){{0,5}})"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Rule:
     pattern: str  # matched against the whole event, in lower case, every quotation replaced by Q
     channels: frozenset[str]  # those that could show an event so worded
     example: str
+    verbatim: bool = True  # whether the words it names must occur as they stand; else what they mean may be said
+
+
+@dataclass(frozen=True)
+class Named:
+    """What an event names: the rule that matched the whole of it, if any, and the words it speaks of."""
+
+    rule: Rule | None
+    words: tuple[str, ...]  # the quotations, or the words that the rule takes without quotation marks
+    all_of_them: bool  # "'a' and 'b'"; with "or" any one suffices
 
 
 RULES: tuple[Rule, ...] = (
@@ -97,19 +107,28 @@ RULES: tuple[Rule, ...] = (
         rf"{_SPEAKER} (?:{_SAYS}|talks about|talked about|talking about) (?!that\b){_WORDS}",
         frozenset({"speech", "subtitles"}),
         "the speaker mentions gradient descent",
+        verbatim=False,
     ),
     Rule(
         "someone says that ...",
         # what follows "that" is what was said, unless it goes on to what happens meanwhile or next
         rf"{_SPEAKER} {_SAYS} that (?!.*(?:\b(?:while|whilst|as|when|during|then|before|after"
-        r"|holding|wearing|pointing|standing|sitting|walking|showing|with|and)\b|[,;])).+",
+        r"|holding|wearing|pointing|standing|sitting|walking|showing|with|and)\b|[,;]))(?P<words>.+)",
         frozenset({"speech", "subtitles"}),
         "the lecturer says that keys are kept",
+        verbatim=False,
+    ),
+    Rule(
+        "quoted words in the transcript",
+        rf"{_QUOTED}(?: {_SHOWN})? in (?:the )?transcript",
+        frozenset({"speech", "subtitles"}),
+        "'thank you' in the transcript",
     ),
     Rule(
         "quoted words in the subtitles",
-        rf"{_QUOTED}(?: {_SHOWN})? in (?:the )?(?:subtitles|transcript|captions track|closed captions)",
-        frozenset({"speech", "subtitles"}),
+        # written, not heard: what was said aside from them does not count, but they may be part of the picture
+        rf"{_QUOTED}(?: {_SHOWN})? in (?:the |a )?(?:subtitles?|captions track|closed captions)",
+        frozenset({"subtitles", "screen_text"}),
         "'thank you' in the subtitles",
     ),
     Rule(
@@ -124,9 +143,20 @@ _COMPILED = tuple((rule, re.compile(rule.pattern)) for rule in RULES)
 
 def matching_rule(event: str) -> Rule | None:
     """The first rule whose pattern is the whole event, or None: then every channel could show it."""
-    worded = _QUOTES.sub("\x00", event.replace("\x00", " "))
+    return named(event).rule
+
+
+def named(event: str) -> Named:
+    """The rule that the whole event matches, and the words it names; without a rule, the quotations in it."""
+    event = event.replace("\x00", " ")
+    quoted = tuple(found.strip()[1:-1].strip() for found in _QUOTES.findall(event))
+    worded = _QUOTES.sub("\x00", event)
     worded = " ".join(worded.lower().split()).strip(" .!?").replace("\x00", "Q")
-    return next((rule for rule, pattern in _COMPILED if pattern.fullmatch(worded)), None)
+    for rule, pattern in _COMPILED:
+        if found := pattern.fullmatch(worded):
+            words = quoted or (found["words"],)
+            return Named(rule, words, re.search(r"Q,? or Q", worded) is None)
+    return Named(None, quoted, True)
 
 
 def could_show(event: str, channels: Iterable[str] = CHANNELS) -> frozenset[str]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_tools.grounding import RULES, could_show
-from agent_tools.grounding.rules import CHANNELS, Rule, matching_rule
+from agent_tools.grounding.rules import CHANNELS, Rule, matching_rule, named
 
 SCREEN, SPOKEN, TEXT = {"screen_text"}, {"speech", "subtitles"}, {"screen_text", "speech", "subtitles"}
 
@@ -36,6 +36,7 @@ def test_each_rule_matches_its_own_example_first(rule: Rule) -> None:
         ("the lecturer says that keys are kept on a slide", SPOKEN),
         ("'entropy' is mentioned", SPOKEN),
         ("'thank you' in the transcript", SPOKEN),
+        ("'thank you' in the subtitles", {"subtitles", "screen_text"}),
         ("'KV cache'", TEXT),
         ("the phrase “never again”", TEXT),
         ("「混合メモリ」", TEXT),
@@ -79,6 +80,32 @@ def test_an_event_names_its_channel(event: str, channels: set[str]) -> None:
 )
 def test_a_doubt_leaves_every_channel(event: str) -> None:
     assert could_show(event) == set(CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("event", "words", "verbatim"),
+    [
+        ("'Mitigation' on a slide", ("Mitigation",), True),
+        ("'KV cache' or “attention” shown on the slides", ("KV cache", "attention"), True),
+        ("a slide titled Related Work", ("related work",), True),
+        ("the word mitigation on a slide", ("mitigation",), True),
+        ("the speaker mentions gradient descent", ("gradient descent",), False),
+        ("the lecturer says that keys are kept", ("keys are kept",), False),
+        ("a dog named 'Rex' chews a bone", ("Rex",), None),
+        ("a dog chews a bone", (), None),
+    ],
+)
+def test_an_event_names_its_words(event: str, words: tuple[str, ...], verbatim: bool | None) -> None:
+    found = named(event)
+    assert found.words == words
+    assert (found.rule.verbatim if found.rule else None) == verbatim
+
+
+def test_two_quotations_are_asked_for_together_unless_or_stands_between_them() -> None:
+    assert named("'a' and 'b' on a slide").all_of_them
+    assert not named("'a' or 'b' on a slide").all_of_them
+    assert not named("'a', 'b' or 'c' on a slide").all_of_them
+    assert not named("'a', or 'b' on a slide").all_of_them
 
 
 def test_narrowed_channels_narrow_the_answer_and_never_empty_it() -> None:
