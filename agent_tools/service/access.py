@@ -16,7 +16,7 @@ from agent_tools.untrusted import clean
 
 SUFFIXES = frozenset(
     """.3gp .asf .avi .divx .f4v .flac .flv .gif .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg .mts .mxf .oga .ogg
-    .ogm .ogv .opus .ts .vob .wav .webm .wmv""".split()  # noqa: SIM905  # a table of words reads better than a list of strings
+    .ogm .ogv .opus .ts .vob .wav .webm .wmv""".split()
 )
 MOST_FILES = 10_000  # of one folder; a larger one is a mistake more often than a wish
 

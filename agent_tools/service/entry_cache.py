@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,12 @@ class Held:
     chunks: tuple[HeldChunk, ...]
     base: int  # place of the first entry of all
     order: tuple[int, ...]  # row of the entry at each place, less base
+    row_of: dict[int, int]  # by entry id, of the entries that have a vector
+    by_channel: dict[str, list[int]]  # their rows
+
+    def rows_of(self, channels: Sequence[str]) -> list[int]:
+        """Rows of the entries of these channels that have a vector."""
+        return [row for name in channels for row in self.by_channel.get(name, ())]
 
     def at(self, place: int) -> Entry:
         """The entry at a place that one of the chunks holds."""
@@ -98,7 +105,11 @@ def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> He
         matrix[[row for row, _ in known]] = vectors[[place for _, place in known]]
     base = next(_numbers) * _STRIDE
     chunks, order = _chunks(store, video_id, encoder.producer, entries, matrix, [row for row, _ in known], base)
-    return Held(mark, entries, matrix, tuple(chunks), base, tuple(order))
+    by_channel: dict[str, list[int]] = {}
+    for row, _ in known:
+        by_channel.setdefault(entries[row].channel, []).append(row)
+    row_of_entry = {entries[row].id: row for row, _ in known}
+    return Held(mark, entries, matrix, tuple(chunks), base, tuple(order), row_of_entry, by_channel)
 
 
 def _chunks(

@@ -5,7 +5,7 @@ Knows entries, vectors and the fusion. Knows nothing of replies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,16 @@ from agent_tools.timeline import Span
 from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_tools import grounding
     from agent_tools.grounding import Evidence, EvidenceItem
     from agent_tools.models.profiles import TextEncoder
 
 LEAST_CHUNKS = 256  # chunks that are opened in any case: all of an hour or two, so that nothing is lost there
 OPENED_SHARE = 0.25  # of a larger library; 128 of 6,000 kept .92 of the ten best on drawn vectors, 256 .94
-TOP_ENTRIES = 2000
+TOP_ENTRIES = 400
 TOP_WORDS = 200
 
 
@@ -64,9 +67,12 @@ def recall(
     words_only = _words_only(library, encoder, query)
     if encoder is None:
         return Recall(_by_words(library, asked, query, names), False, words_only, 0, 0)
-    meaning, entries, backgrounds, seen, opened = _by_meaning(library, asked, query, names, encoder)
+    meaning, entries, backgrounds, lookup, seen, opened = _by_meaning(library, asked, query, names, encoder)
     hits = _word_hits(library, asked, query, names)
-    entries.update({hit.entry.id: hit.entry for hit in hits})
+    for hit in hits:
+        entries[hit.entry.id] = hit.entry
+        if hit.entry.id not in meaning and (cosine := lookup(hit.entry)) is not None:
+            meaning[hit.entry.id] = cosine
     words = {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}
     video_of = {id_: entry.video_id for id_, entry in entries.items()}
     scores = fuse(meaning, words, {id_: backgrounds[video_of[id_]] for id_ in meaning})
@@ -78,37 +84,46 @@ def recall(
 
 def _by_meaning(
     library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...], encoder: TextEncoder
-) -> tuple[dict[int, float], dict[int, Entry], dict[str, Background], int, int]:
-    """Cosines of the entries in the chunks that were opened, those entries, each video's background, chunks seen and
-    opened. All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
+) -> tuple[dict[int, float], dict[int, Entry], dict[str, Background], Callable[[Entry], float | None], int, int]:
+    """Cosines of the best entries in the chunks that were opened, those entries, each video's background, the cosine of
+    any other entry, chunks seen and opened. All chunks of all asked videos are seen at once: their memory tokens say
+    which are opened."""
     import torch
 
     from agent_tools.memory import retrieve
 
     vector = encoder.encode([query], query=True)[0]
     videos: dict[int, tuple[Held, Span]] = {}
+    likeness: dict[str, tuple[Held, NDArray[np.float32]]] = {}
     seen = []
     backgrounds: dict[str, Background] = {}
     for one in asked:
         held = library.entries.get(library.store, one.video.id, encoder)
         videos[video_number(held.base)] = (held, one.span)
-        rows = [row for row in held.order if held.entries[row].channel in names]
-        backgrounds[one.video.id] = Background.of(held.matrix[rows] @ vector)
+        cosines = held.matrix @ vector
+        likeness[one.video.id] = (held, cosines)
+        backgrounds[one.video.id] = Background.of(cosines[held.rows_of(names)])
         seen += [
             piece.chunk
             for piece in held.chunks
             if piece.channel in names and piece.start_s < one.span.end_s and piece.end_s > one.span.start_s
         ]
     opened = min(len(seen), max(LEAST_CHUNKS, round(len(seen) * OPENED_SHARE)))
-    cosines: dict[int, float] = {}
+    found: dict[int, float] = {}
     entries: dict[int, Entry] = {}
     for place, cosine in retrieve(torch.from_numpy(vector), seen, top_chunks=opened, top_frames=TOP_ENTRIES):
         held, span = videos[video_number(place)]
         entry = held.at(place)
         if entry.start_s < span.end_s and entry.end_s > span.start_s:
-            cosines[entry.id] = cosine
+            found[entry.id] = cosine
             entries[entry.id] = entry
-    return cosines, entries, backgrounds, len(seen), opened
+
+    def lookup(entry: Entry) -> float | None:
+        held, cosines = likeness[entry.video_id]
+        row = held.row_of.get(entry.id)
+        return None if row is None else float(cosines[row])
+
+    return found, entries, backgrounds, lookup, len(seen), opened
 
 
 def _word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:

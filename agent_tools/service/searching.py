@@ -34,10 +34,14 @@ OnStep = Callable[[float, str], None]
 JOIN_S = 4.0  # hits of one video this near each other are one moment
 LONGEST_S = 45.0  # a merged moment grows no longer
 NEAR_BEST = 0.6  # a neighbour joins a moment when it scores this share of the moment's best
+NEIGHBOURS = 12  # entries looked at on each side
+MOST_FOUND = 160  # entries that moments are made of
 SNIPPET = {"concise": 220, "full": 900}
 BESIDE = {"concise": 90, "full": 300}  # characters of a channel that did not match, shown for context
 QUERY_LENGTH = 2000
 LEAST_SCORE = 0.02
+TOLD_WORDS = 0.1  # share of the query's word mass from which words are named as what matched: "the" alone is not
+TOLD_COSINE = 0.25
 CURSOR_TOKENS = 16  # what the cursor adds
 
 
@@ -101,12 +105,14 @@ def retrieve(
     hits = [_hit(library, moment, rank, query, detail) for rank, moment in ranked]
     reply = RetrieveReply(
         hits=in_time_order(hits),
-        coverage=coverage.coverage(library, asked, names, words_only=words_only),
+        coverage=coverage.coverage(library, asked, ("frames",), by_picture=True)
+        if like.strip()
+        else coverage.coverage(library, asked, names, words_only=words_only),
         more=max(0, len(moments) - offset - len(page)),
     )
     if not hits and len(asked) == 1:
         reply.not_known = coverage.not_known(library, asked[0].video) or None
-    reply.hints = _hints(library, asked, query, reply.hits, caller)
+    reply.hints = _hints(library, asked, query, like, reply.hits, caller)
 
     def drop_worst() -> bool:
         if len(reply.hits) <= 1:
@@ -137,12 +143,14 @@ def retrieve(
 def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
     """Moments, best first: each begins with the best entry left and takes in good neighbours of the same video."""
     spans = {one.video.id: one.span for one in asked}
-    left = [r for r in found if r.score >= LEAST_SCORE]
+    left = [r for r in found[:MOST_FOUND] if r.score >= LEAST_SCORE]
     by_video: dict[str, list[Recalled]] = defaultdict(list)
     for r in left:
         by_video[r.entry.video_id].append(r)
+    place: dict[int, int] = {}
     for group in by_video.values():
         group.sort(key=lambda r: (r.entry.start_s, r.entry.id))
+        place.update({r.entry.id: i for i, r in enumerate(group)})
     taken: set[int] = set()
     moments: list[Moment] = []
     for seed in left:
@@ -150,23 +158,27 @@ def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
             continue
         moment = Moment(seed.entry.video_id, _span(seed.entry), seed.score, [seed])
         taken.add(seed.entry.id)
-        grown = True
-        while grown:
-            grown = False
-            for r in by_video[moment.video_id]:
-                if r.entry.id in taken or r.score < NEAR_BEST * seed.score:
-                    continue
-                own = _span(r.entry)
-                start, end = min(own.start_s, moment.span.start_s), max(own.end_s, moment.span.end_s)
-                near = own.start_s - moment.span.end_s <= JOIN_S and moment.span.start_s - own.end_s <= JOIN_S
-                if near and (end - start <= LONGEST_S or moment.span.overlap_s(own) == own.length_s):
-                    moment.span = Span(start, end)
+        group, at = by_video[moment.video_id], place[seed.entry.id]
+        for step in (1, -1):
+            near = range(at + step, at + step * (NEIGHBOURS + 1), step)
+            for r in (group[i] for i in near if 0 <= i < len(group)):
+                if r.entry.id not in taken and r.score >= NEAR_BEST * seed.score and _join(moment, _span(r.entry)):
                     moment.found.append(r)
                     taken.add(r.entry.id)
-                    grown = True
-        moment.span = moment.span.clipped(spans[moment.video_id].start_s, spans[moment.video_id].end_s) or moment.span
+        whole = spans[moment.video_id]
+        moment.span = moment.span.clipped(whole.start_s, whole.end_s) or moment.span
         moments.append(moment)
     return moments
+
+
+def _join(moment: Moment, own: Span) -> bool:
+    """Widen the moment by a neighbour's span, if it is near and the whole does not get too long."""
+    start, end = min(own.start_s, moment.span.start_s), max(own.end_s, moment.span.end_s)
+    near = own.start_s - moment.span.end_s <= JOIN_S and moment.span.start_s - own.end_s <= JOIN_S
+    if not near or (end - start > LONGEST_S and (start, end) != (moment.span.start_s, moment.span.end_s)):
+        return False
+    moment.span = Span(start, end)
+    return True
 
 
 def in_time_order(hits: list[Hit]) -> list[Hit]:
@@ -206,10 +218,12 @@ def _hit(library: Library, moment: Moment, rank: int, query: str, detail: str) -
     matched = []
     for name in TEXT_CHANNELS:
         own_found = [r for r in moment.found if r.entry.channel == name]
-        if any(r.words > 0 for r in own_found):
-            matched.append(f"{name}:words")
-        if any(r.cosine is not None and r.cosine > 0.25 for r in own_found):
-            matched.append(f"{name}:meaning")
+        by_words = any(r.words >= TOLD_WORDS for r in own_found)
+        by_meaning = any(r.cosine is not None and r.cosine > TOLD_COSINE for r in own_found)
+        if own_found and not by_words and not by_meaning:  # a weak hit, but not one without a reason
+            by_words = all(r.cosine is None for r in own_found)
+            by_meaning = not by_words
+        matched += [f"{name}:{how}" for how, it in (("words", by_words), ("meaning", by_meaning)) if it]
     if not moment.found:
         matched.append("frames:likeness")
     middle = moment.span.middle_s
@@ -236,8 +250,10 @@ def _span(entry: Entry) -> Span:
     return Span(entry.start_s, max(entry.end_s, entry.start_s + 0.01))
 
 
-def _hints(library: Library, asked: Sequence[Asked], query: str, hits: Sequence[Hit], caller: str) -> list[str]:
-    hints = []
+def _hints(
+    library: Library, asked: Sequence[Asked], query: str, like: str, hits: Sequence[Hit], caller: str
+) -> list[str]:
+    hints = ["like was given, so query was not used. Search for each alone."] if like.strip() and query.strip() else []
     if (told := negation_hint(query)) is not None:
         hints.append(told)
     for one in asked:

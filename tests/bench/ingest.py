@@ -1,0 +1,165 @@
+"""Lite ingest without OCR against the decode pass alone; the worker's peak memory, 6 h against 10 min; bytes per hour.
+
+    python -m tests.bench.ingest [--length 3600] [--rounds 3] [--long 21600] [--short 600]
+
+Prints one JSON row per line. Ratios compare medians of interleaved rounds on the same 720p file; models are loaded
+before the clock starts, as the goal says. Memory is the peak resident set of a process that does nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.bench.decode_material import material
+
+CUES_PER_HOUR = 1200
+
+
+def sidecar(video: Path, length_s: float) -> None:
+    """A transcript of a talking hour beside the video: 1,200 cues an hour of plain words."""
+    words = "we keep the keys and values of every past token so that the next one is cheap to find again".split()
+    lines = []
+    for number in range(int(length_s / 3600 * CUES_PER_HOUR)):
+        start = number * 3600 / CUES_PER_HOUR
+        text = " ".join(words[(number * 7 + i * (1 + number % 3)) % len(words)] for i in range(8)) + f" {number}"
+        lines.append(f"{number + 1}\n{_stamp(start)} --> {_stamp(start + 2.5)}\n{text}\n")
+    video.with_suffix(".srt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def decode_once(path: Path, threads: int) -> dict[str, float]:
+    """The reference: every second's picture, scaled to 224x224."""
+    from agent_tools.media import probe, sample
+
+    opened = probe(path)
+    start, cpu = time.perf_counter(), time.process_time()
+    for shown in sample(opened, fps=1.0, on_damage=lambda _damage: None, threads=threads):
+        shown.picture.rgb(224, 224)
+    return {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu, "peak_mb": _peak_mb()}
+
+
+def ingest_once(path: Path, threads: int) -> dict[str, float]:
+    """Subtitles and frames into an empty home; models are loaded first."""
+    from agent_tools.ingestion.control import Control
+    from agent_tools.ingestion.pipeline import Ingest
+    from agent_tools.media import content_id
+    from agent_tools.models.profiles import text_encoder
+    from agent_tools.settings import Settings, go_offline
+    from agent_tools.store import Store
+
+    go_offline()
+    home = Path(tempfile.mkdtemp(prefix="bench-home-"))
+    try:
+        settings = Settings.load({}, home=home, profile="lite", threads=threads)
+        store = Store.open(home)
+        video_id, stat = content_id(path), path.stat()
+        store.add_video(video_id, path.stem, stat.st_size)
+        store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        store.enqueue(video_id, ("subtitles", "frames"), "lite", {})
+        job = store.claim("bench", 0)
+        assert job is not None
+        with Control(store, job, "bench", 20_000) as control:
+            work = Ingest(store, job, settings, control)
+            work._text = text_encoder(work.models)
+            work._text.encode(["warm"])
+            start, cpu = time.perf_counter(), time.process_time()
+            failed = work.run()
+            wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
+        assert failed is None, failed
+        store.close()
+        size = sum(file.stat().st_size for file in home.rglob("*") if file.is_file() and "checked" not in file.name)
+        return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": _peak_mb(), "store_mb": size / 1e6}
+    finally:
+        shutil.rmtree(home)
+
+
+def _peak_mb() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _child(what: str, path: Path, threads: int) -> dict[str, float]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.ingest",
+        "--child",
+        what,
+        "--path",
+        str(path),
+        "--threads",
+        str(threads),
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _stamp(seconds: float) -> str:
+    whole = int(seconds * 1000)
+    return f"{whole // 3600000:02d}:{whole // 60000 % 60:02d}:{whole // 1000 % 60:02d},{whole % 1000:03d}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--length", type=float, default=3600.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--long", type=float, default=21600.0, help="seconds of the long file; 0: none")
+    parser.add_argument("--short", type=float, default=600.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "agent-tools-bench")
+    parser.add_argument("--child", choices=("decode", "ingest"), help=argparse.SUPPRESS)
+    parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.child:
+        row = (decode_once if asked.child == "decode" else ingest_once)(asked.path, asked.threads)
+        sys.stdout.write(json.dumps(row) + "\n")
+        return
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    path = material(asked.folder, "h264-b", asked.length)
+    sidecar(path, asked.length)
+    rounds = [
+        (_child("decode", path, asked.threads), _child("ingest", path, asked.threads)) for _ in range(asked.rounds)
+    ]
+    _print(
+        row="lite ingest without OCR",
+        length_s=asked.length,
+        rounds=asked.rounds,
+        decode_s=round(median(a["wall_s"] for a, _ in rounds), 1),
+        ingest_s=round(median(b["wall_s"] for _, b in rounds), 1),
+        ratio_wall=round(median(b["wall_s"] / a["wall_s"] for a, b in rounds), 2),
+        ratio_cpu=round(median(b["cpu_s"] / a["cpu_s"] for a, b in rounds), 2),
+        goal=1.3,
+    )
+    store_mb = median(b["store_mb"] for _, b in rounds)
+    _print(row="store size", mb_per_hour=round(store_mb / asked.length * 3600, 1), goal=60)
+    if asked.long:
+        peaks = {}
+        for length_s in (asked.short, asked.long):
+            path = material(asked.folder, "h264-b", length_s)
+            sidecar(path, length_s)
+            peaks[length_s] = _child("ingest", path, asked.threads)["peak_mb"]
+        _print(
+            row="peak memory of the worker",
+            short_mb=round(peaks[asked.short]),
+            long_mb=round(peaks[asked.long]),
+            ratio=round(peaks[asked.long] / peaks[asked.short], 2),
+            goal=1.1,
+        )
+
+
+def _print(**row: Any) -> None:
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
