@@ -131,24 +131,29 @@ def ingest(
     """Make files and folders part of memory, with a progress bar. A path typed here is thereby allowed."""
     from agent_tools.service.adding import ingest as add
 
+    if title and (len(paths) > 1 or paths[0].is_dir()):
+        raise InvalidArgument("--title names one file: give one path of a file, or leave it out.")
     flags = {"fps": fps, "threads": threads, "memory_mb": memory_mb, "ocr_per_hour": ocr_per_hour}
+    failed = 0
     with _library(home, profile, **flags) as library:
-        failed = 0
-        for path in paths:
+        queued: dict[Path, Any] = {}  # all before any is awaited, so that one worker does them one after another
+        for path in dict.fromkeys(path.expanduser().absolute() for path in paths):
             try:
-                reply = add(
-                    library, str(path.expanduser().absolute()), title=title, channels=channel, wait_s=0, trusted=True
-                )
-                if not detach:
-                    reply = _follow(library, str(path.expanduser().absolute()), channel)
+                queued[path] = add(library, str(path), title=title, channels=channel, wait_s=0, trusted=True)
+            except AgentToolsError as error:
+                typer.echo(f"{path}: {error.described}", err=True)
+                failed += 1
+        for path, reply in queued.items():
+            try:
+                told = reply if detach else _follow(library, str(path), channel)
             except AgentToolsError as error:
                 typer.echo(f"{path}: {error.described}", err=True)
                 failed += 1
                 continue
-            typer.echo(json.dumps(reply.compact(), ensure_ascii=False))
-            failed += int(bool(reply.refused) or bool(reply.failed) or reply.state == "failed")
-        if failed:
-            raise typer.Exit(1)
+            typer.echo(json.dumps(told.compact(), ensure_ascii=False))
+            failed += int(bool(told.refused) or bool(told.failed) or told.state == "failed")
+    if failed:
+        raise typer.Exit(1)
 
 
 def _follow(library: Any, source: str, channels: list[str] | None) -> Any:

@@ -20,6 +20,7 @@ TITLE_LENGTH = 80
 HEADLINE_LETTERS = 5  # least letters of a line that can be a title: logos and buttons have fewer
 _WORD = re.compile(r"[^\W\d_][\w'’-]{2,23}")
 _LETTER = re.compile(r"[^\W\d_]")
+_CONFUSED = str.maketrans("i1|!0", "llllo", " ")
 _COMMON_WORDS = """about after again all also
     and any are because been before being but can could did does doing done down each
     even for from get gets going gonna got had has have having her here hers him his how into its just know let like
@@ -68,17 +69,22 @@ def headline(text: str, worn: frozenset[str] = frozenset()) -> str:
     """The first line of an on-screen text that is more than a logo and does not stand on every picture (`worn`)."""
     lines = text.split(" / ")
     long = [line for line in lines if len(_LETTER.findall(line)) >= HEADLINE_LETTERS]
-    own = [line for line in long if line.casefold() not in worn]
+    own = [line for line in long if _read(line) not in worn]
     return next(iter([*own, *long, *lines]))
 
 
 def _worn(pieces: Sequence[TextPiece]) -> frozenset[str]:
-    """Lines, in lower case, that more than half of at least three on-screen texts share: a template's or a window's."""
+    """Lines, as `_read`, that more than half of at least three on-screen texts share: a template's or a window's."""
     shown = [p for p in pieces if p.channel == "screen_text"]
     if len(shown) < 3:
         return frozenset()
-    counts = Counter(line for p in shown for line in {line.casefold() for line in p.text.split(" / ")})
+    counts = Counter(line for p in shown for line in {_read(line) for line in p.text.split(" / ")})
     return frozenset(line for line, count in counts.items() if 2 * count > len(shown))
+
+
+def _read(line: str) -> str:
+    """The line in lower case, with characters that OCR takes for each other made one."""
+    return line.casefold().translate(_CONFUSED)
 
 
 def _inside(span: Span, pieces: Sequence[TextPiece]) -> list[TextPiece]:

@@ -15,7 +15,7 @@ from agent_tools.service.fit import clear, drop_last, fitted
 from agent_tools.service.library import Library, checked_channels
 from agent_tools.store import Job, Source, VideoRow
 from agent_tools.timeline import clock, parse_uri, rounded, video_uri
-from agent_tools.types import ChannelOut, GapOut, IngestReply, Refused, VideoOut
+from agent_tools.types import CHANNELS, ChannelOut, GapOut, IngestReply, Refused, VideoOut
 from agent_tools.untrusted import clean
 
 OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
@@ -62,7 +62,7 @@ def ingest(
     added: list[str] = []
     for path in paths:
         try:
-            added.append(_add(library, path, "", wanted))
+            added.append(_add(library, path, "", wanted, again=False))
         except AgentToolsError as error:
             refused.append(
                 Refused(
@@ -92,6 +92,7 @@ def status(library: Library, video_id: str) -> IngestReply:
     ]
     state = library.state(video_id)
     waiting = [name for name in (job.channels if job else ()) if name not in {row.name for row in rows}]
+    rows.sort(key=lambda row: CHANNELS.index(row.name))
     reply = IngestReply(
         video_id=video_id,
         title=video.title,
@@ -168,8 +169,12 @@ def _resolve(library: Library, source: str, trusted: bool) -> tuple[list[Path], 
     return [path], None
 
 
-def _add(library: Library, path: Path, title: str, wanted: Sequence[str]) -> str:
-    """Make the file known and queue what it lacks. Returns its video id."""
+def _add(library: Library, path: Path, title: str, wanted: Sequence[str], *, again: bool = True) -> str:
+    """Make the file known and queue what it lacks. Returns its video id.
+
+    Args:
+        again: also queue what was found to hold nothing readable: its content is the same as then.
+    """
     stat = path.stat()
     if stat.st_size == 0:
         raise UnreadableVideo(f"{clean(path.name, 120)} is empty: 0 bytes. Copy or record it again.")
@@ -181,11 +186,11 @@ def _add(library: Library, path: Path, title: str, wanted: Sequence[str]) -> str
     store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
     if title:
         store.update_video(video_id, title=title)
-    _queue(library, video_id, path, wanted)
+    _queue(library, video_id, path, wanted, again)
     return video_id
 
 
-def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str]) -> None:
+def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], again: bool) -> None:
     store = library.store
     rows = {row.name: row for row in store.channels(video_id)}
     mark = sidecar_mark(path)
@@ -202,8 +207,10 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str]) -
     job = store.job(video_id)
     if not lacking or (job is not None and job.state in ("queued", "running")):
         return
-    if job is not None and job.state == "failed" and time.time() - job.updated_at < RETRY_S:
-        return
+    if job is not None and job.state == "failed":
+        unreadable = (job.error or "").startswith("UnreadableVideo")
+        if time.time() - job.updated_at < RETRY_S or (unreadable and not again):
+            return
     store.enqueue(video_id, tuple(lacking), library.models.profile.name, {"sidecars": mark})
 
 

@@ -26,11 +26,12 @@ class ChannelView:
     searched: bool  # whether it took part at all
 
 
-def view(library: Library, asked: Asked, name: str, *, words_only: str = "") -> ChannelView:
+def view(library: Library, asked: Asked, name: str, *, words_only: str = "", by_picture: bool = False) -> ChannelView:
     """State of one channel over the asked span.
 
     Args:
         words_only: why the search went by words alone (the encoder loads, or knows only English), "" if it did not.
+        by_picture: the search was for what looks alike, so that frames need no text side.
     """
     video, span = asked.video, asked.span
     row = library.store.channel(video.id, name)
@@ -40,7 +41,7 @@ def view(library: Library, asked: Asked, name: str, *, words_only: str = "") -> 
     if row is None or row.state in ("absent", "queued"):
         phrase = _absent(library, video, name, row, state)
         return ChannelView(name, phrase, "", (span,), False)
-    if name == "frames" and not library.models.profile_has_text_side:
+    if name == "frames" and not by_picture and not library.models.profile_has_text_side:
         return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
     holes = [Span(gap.start_s, gap.end_s) for gap in library.store.gaps(video.id) if gap.channel in ("", name)]
     if row.state != "done":
@@ -58,11 +59,19 @@ def view(library: Library, asked: Asked, name: str, *, words_only: str = "") -> 
 
 
 def coverage(
-    library: Library, asked: Sequence[Asked], channels: tuple[str, ...] | None, *, words_only: str = ""
+    library: Library,
+    asked: Sequence[Asked],
+    channels: tuple[str, ...] | None,
+    *,
+    words_only: str = "",
+    by_picture: bool = False,
 ) -> Coverage:
     """Of one or several videos: share searched by every channel that took part, phrases, producers and gaps."""
     names = channels or CHANNELS
-    views = [(one, [view(library, one, name, words_only=words_only) for name in names]) for one in asked]
+    views = [
+        (one, [view(library, one, name, words_only=words_only, by_picture=by_picture) for name in names])
+        for one in asked
+    ]
     total = sum(one.span.length_s for one, _ in views)
     searched = 0.0
     gaps: list[GapOut] = []

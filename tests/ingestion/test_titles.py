@@ -22,7 +22,8 @@ def test_a_span_without_text_is_titled_by_its_time() -> None:
 
 
 def test_a_slide_is_titled_by_its_headline_not_by_the_template() -> None:
-    pieces = [shown(10.0 * i, 10.0 * (i + 1), "ETH", "Institute of Things", name) for i, name in enumerate(NAMES)]
+    read = ("Institute of Things", "lnstitute of Things", "Institute of Th1ngs")  # as OCR does
+    pieces = [shown(10.0 * i, 10.0 * (i + 1), "ETH", read[i], name) for i, name in enumerate(NAMES)]
     spans = [Span(10.0 * i, 10.0 * (i + 1)) for i in range(len(NAMES))]
     assert [title for title, _ in titles(spans, pieces)] == list(NAMES)
 
@@ -32,4 +33,4 @@ NAMES = ("Path expressions", "Joins and trees", "Closing remarks")
 
 def test_a_headline_is_found_even_where_every_line_is_short_or_shared() -> None:
     assert headline("ARE") == "ARE"
-    assert headline("ETH / Institute of Things", frozenset({"institute of things"})) == "Institute of Things"
+    assert headline("ETH / Institute of Things", frozenset({"lnstltuteofthlngs"})) == "Institute of Things"
