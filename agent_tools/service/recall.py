@@ -1,4 +1,4 @@
-"""The search under retrieve_memory, zoom_segment and ground_event: which entries answer a query, and how surely.
+"""The search under retrieve_memory and zoom_segment: which entries answer a query, and how surely.
 
 Coarse to fine: chunk memory tokens first, then the entries of the best chunks by meaning, beside a search by words.
 Knows entries, vectors and the fusion. Knows nothing of replies."""
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_tools import grounding
-    from agent_tools.grounding import Evidence, EvidenceItem
     from agent_tools.models.profiles import TextEncoder
 
 LEAST_CHUNKS = 256  # chunks that are opened in any case: all of an hour or two, so that nothing is lost there
@@ -64,11 +62,11 @@ def recall(
     if not names or not asked:
         return Recall([], False, "", 0, 0)
     encoder = library.models.text(wait_s)
-    words_only = _words_only(library, encoder, query)
+    words_only = words_only_because(library, encoder, query)
     if encoder is None:
         return Recall(_by_words(library, asked, query, names), False, words_only, 0, 0)
     meaning, entries, backgrounds, lookup, seen, opened = _by_meaning(library, asked, query, names, encoder)
-    hits = _word_hits(library, asked, query, names)
+    hits = word_hits(library, asked, query, names)
     for hit in hits:
         entries[hit.entry.id] = hit.entry
         if hit.entry.id not in meaning and (cosine := lookup(hit.entry)) is not None:
@@ -126,7 +124,8 @@ def _by_meaning(
     return found, entries, backgrounds, lookup, len(seen), opened
 
 
-def _word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:
+def word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:
+    """Entries of the asked spans that hold words of the query, best first."""
     everything = len(asked) == len(library.store.videos())
     hits = library.store.search_words(
         query,
@@ -145,7 +144,7 @@ def _word_hits(library: Library, asked: Sequence[Asked], query: str, names: tupl
 
 
 def _by_words(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[Recalled]:
-    hits = _word_hits(library, asked, query, names)
+    hits = word_hits(library, asked, query, names)
     scores = fuse({}, {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}, {})
     return _best_first([Recalled(hit.entry, scores.get(hit.entry.id, 0.0), None, hit.idf) for hit in hits])
 
@@ -154,66 +153,11 @@ def _best_first(found: list[Recalled]) -> list[Recalled]:
     return sorted(found, key=lambda r: (-r.score, r.entry.video_id, r.entry.start_s, r.entry.id))
 
 
-def _words_only(library: Library, encoder: TextEncoder | None, query: str) -> str:
+def words_only_because(library: Library, encoder: TextEncoder | None, query: str) -> str:
+    """Why a query cannot go by meaning, "" if it can."""
     if encoder is None:
         error = library.models.error
         return "words only: " + (error.described if error else "the sentence encoder is still loading")
     if encoder.languages == "English" and any(ord(c) > 0x24F for c in query if c.isalpha()):
         return "meaning: English only"
     return ""
-
-
-@dataclass(frozen=True)
-class ScoredEntries:
-    """Every entry of a span scored against an event, by meaning and by words, with the video's own background."""
-
-    span: Span
-    items: tuple[EvidenceItem, ...]  # in time order
-    background: dict[str, grounding.Background]
-
-    def between(self, start_s: float, end_s: float) -> Evidence:
-        """What a look at [start_s, end_s) brings."""
-        from agent_tools.grounding import Evidence
-
-        inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)
-        return Evidence(start_s, end_s, items=inside, background=self.background)
-
-
-def scored_entries(
-    library: Library, asked: Asked, event: str, channels: tuple[str, ...] | None, *, wait_s: float = 5.0
-) -> tuple[ScoredEntries, str]:
-    """The evidence for ground_event, and why it goes by words alone ("" if it does not).
-
-    The background is taken over the whole video, not the asked span: what is usual there is what an event must exceed.
-    """
-    import numpy as np
-
-    from agent_tools.grounding import Background
-
-    names = tuple(name for name in TEXT_CHANNELS if channels is None or name in channels)
-    encoder = library.models.text(wait_s)
-    words_only = _words_only(library, encoder, event)
-    whole = Asked(asked.video, Span(0.0, asked.video.duration_s or asked.span.end_s))
-    items: list[EvidenceItem] = []
-    background: dict[str, Background] = {}
-    if encoder is not None and not words_only and names:
-        held = library.entries.get(library.store, asked.video.id, encoder)
-        cosines = held.matrix @ encoder.encode([event], query=True)[0]
-        for name in names:
-            rows = [i for i, e in enumerate(held.entries) if e.channel == name and held.matrix[i].any()]
-            background[f"{name}:meaning"] = Background.of(np.asarray(cosines[rows], dtype=float).tolist())
-            items += [_item(held.entries[i], float(cosines[i]), "meaning") for i in rows]
-    hits = _word_hits(library, [whole], event, names) if names else []
-    items += [_item(hit.entry, float(hit.idf), "words") for hit in hits]
-    for name in names:
-        total = len(library.store.entries(asked.video.id, channels=(name,)))
-        background[f"{name}:words"] = Background(0.0, 0.0, total)
-    items.sort(key=lambda item: (item.start_s, item.end_s))
-    return ScoredEntries(asked.span, tuple(items), background), words_only
-
-
-def _item(entry: Entry, score: float, how: str) -> EvidenceItem:
-    from agent_tools.grounding import EvidenceItem
-
-    end_s = max(entry.end_s, entry.start_s + 0.1)
-    return EvidenceItem(entry.start_s, end_s, entry.channel, score, entry.text, how)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from agent_tools.errors import InvalidArgument
 from agent_tools.service import coverage
 from agent_tools.service.calibrated import calibrator_for
+from agent_tools.service.evidence import ScoredEntries, by_meaning, by_words
 from agent_tools.service.fit import check_tokens, clear, drop_gaps, drop_last, fitted, halve, thin
 from agent_tools.service.hints import negation_hint
 from agent_tools.service.library import Asked, Library, checked_channels
-from agent_tools.service.recall import scored_entries
 from agent_tools.timeline import Span, clock, merged, rounded, video_uri
 from agent_tools.types import (
     CHANNELS,
@@ -36,10 +36,30 @@ EVENT_LENGTH = 500
 EVIDENCE_LENGTH = 160
 SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
 SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
-LOCALIZER = "relevance-curves"
-_QUOTED = re.compile(r"[\"“„«「『‘']([^\"”“»」』’']{1,200})[\"”“»」』’'](?!\w)")
+LOCALIZER = "relevance-curves"  # a name of calibrations: of events judged by meaning
+NAMED_WORDS = "named-words"  # the same localizer over words that the event names
+_WRITTEN_OR_SAID = re.compile(
+    r"\b(?:slides?|screen|title|caption|subtitles?|transcript|says|said|mentions|mentioned|the words?|text)\b", re.I
+)
 # Coarse to fine: (window s, stride s, best windows that go on). Stored entries are the evidence: nothing is decoded.
 LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
+
+
+@dataclass(frozen=True)
+class Search:
+    """What one video's evidence gave, before anything is made of its scores."""
+
+    grounding: Grounding
+    calibration: str  # the name of the calibration that knows such scores
+    names: tuple[str, ...] | None  # channels asked about: the caller's, or those that the event names
+    words_only: str
+    localizer: RelevanceCurveLocalizer
+    look: Callable[[float, float, float], Evidence]
+
+    @property
+    def score(self) -> float:
+        """The raw score that is calibrated: 0 where nothing speaks for the event at all."""
+        return self.grounding.best_score or 0.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,7 @@ class Judgement:
 
     asked: Asked
     grounding: Grounding
+    names: tuple[str, ...] | None
     verdict: Verdict
     spans: list[SpanOut]
     probability: float | None
@@ -93,23 +114,22 @@ def _one(
     max_tokens: int,
     step: OnStep,
 ) -> GroundReply:
-    found = judge(library, asked, event, names, step)
-    hint = negation_hint(event)
+    found = judge(library, asked, event, names, max_spans, step)
     reply = GroundReply(
         verdict=found.verdict.verdict,
         why=found.verdict.reason,
-        spans=found.spans[:max_spans],
-        more=max(0, len(found.spans) - max_spans),
+        spans=found.spans,
+        more=len(found.grounding.proposals) - len(found.spans),
         best_rejected=found.rejected,
         confidence_kind="calibrated" if found.probability is not None else "raw",
         judged=found.judged,
         not_judged=found.not_judged,
-        coverage=coverage.coverage(library, [asked], names, words_only=found.words_only),
+        coverage=coverage.coverage(library, [asked], found.names, words_only=found.words_only),
         levels=[
             LevelOut(window_s=level.window_s, windows=level.windows, frames=level.frames)
             for level in found.grounding.levels
         ],
-        hints=[hint] if hint else [],
+        hints=_hints(event),
     )
     assert reply.spans is not None
 
@@ -142,7 +162,7 @@ def _each(
     found = []
     for place, asked in enumerate(everything):
         step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
-        found.append(judge(library, asked, event, names, lambda _progress, _message: None))
+        found.append(judge(library, asked, event, names, 1, lambda _progress, _message: None))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -(one.spans[0].confidence if one.spans else 0.0)))
     videos = [
@@ -151,7 +171,7 @@ def _each(
             title=one.asked.video.title,
             verdict=one.verdict.verdict,
             best=one.spans[0] if one.spans else None,
-            coverage=coverage.coverage(library, [one.asked], names).share,
+            coverage=coverage.coverage(library, [one.asked], one.names).share,
         )
         for one in found
     ]
@@ -170,15 +190,23 @@ def _each(
     return fitted(reply, max_tokens, [drop_last(reply.videos, 1, count), *shrink])
 
 
-def judge(library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep) -> Judgement:
-    """Ground an event in one video's span and reach a verdict about the channels that were searched."""
-    from agent_tools.grounding import Grounder, Level, RelevanceCurveLocalizer, could_show, decide
+def search(library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep) -> Search:
+    """Look for an event in one video's span, without a verdict.
+
+    An event that names its channel is asked of that channel alone, as if the caller had."""
+    from agent_tools.grounding import Grounder, Level, RelevanceCurveLocalizer, could_show, named
 
     step(0.05, "scoring entries")
-    quoted = " ".join(_QUOTED.findall(event))
-    evidence, words_only = scored_entries(library, asked, quoted or event, names)
+    told = named(event)
+    if told.rule is not None:
+        names = tuple(name for name in CHANNELS if name in could_show(event, names or CHANNELS))
+    evidence: ScoredEntries
+    if told.rule is not None and told.rule.verbatim:
+        evidence, calibration = by_words(library, asked, told, names or CHANNELS), NAMED_WORDS
+    else:
+        text = event if told.rule is None else " ".join(told.words)
+        evidence, calibration = by_meaning(library, asked, text, names or CHANNELS), LOCALIZER
     localizer = RelevanceCurveLocalizer()
-    levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
 
     def look(start_s: float, end_s: float, fps: float) -> Evidence:
         return evidence.between(start_s, end_s)
@@ -186,30 +214,48 @@ def judge(library: Library, asked: Asked, event: str, names: tuple[str, ...] | N
     def on_look(done: int, total: int) -> None:
         step(0.1 + 0.7 * done / max(1, total), f"looked into {done} windows")
 
+    levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
     grounding = Grounder(levels, localizer).ground(event, asked.span.start_s, asked.span.end_s, look, on_look)
-    calibrator = calibrator_for(LOCALIZER, library.models.profile.name)
-    probability = None if calibrator is None or words_only else calibrator.probability(grounding.best_score or 0.0)
+    return Search(grounding, calibration, names, evidence.words_only, localizer, look)
+
+
+def judge(
+    library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, most: int, step: OnStep
+) -> Judgement:
+    """Ground an event in one video's span and reach a verdict about the channels that were searched.
+
+    Args:
+        most: spans that are looked at a second time and returned."""
+    from agent_tools.grounding import could_show, decide
+
+    found = search(library, asked, event, names, step)
+    names, words_only = found.names, found.words_only
+    calibrator = None if words_only else calibrator_for(found.calibration, library.models.profile.name)
+    probability = None if calibrator is None else calibrator.probability(found.score)
     views = [coverage.view(library, asked, name, words_only=words_only) for name in names or CHANNELS]
     judged = [v.name for v in views if v.searched]
     not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, asked, v.name)}
     if "speech" in not_judged and _subtitles_stand_for_speech(library, asked):
         del not_judged["speech"]
-    share = coverage.coverage(library, [asked], names).share
     verdict = decide(
         probability,
         "raw" if probability is None else "calibrated",
-        share,
+        coverage.coverage(library, [asked], names).share,
         judged,
         not_judged,
         could_show(event, names or CHANNELS),
     )
     step(0.9, "verifying the best spans")
-    confidence = (lambda score: calibrator.probability(score)) if calibrator and not words_only else _squashed
-    spans = [_verified(asked, event, one, localizer, look, confidence) for one in grounding.proposals]
+    confidence = _squashed if calibrator is None else calibrator.probability
+    grounding = found.grounding
+    spans = [
+        _verified(asked, event, one, found.localizer, found.look, confidence) for one in grounding.proposals[:most]
+    ]
     rejected = grounding.best_rejected
     return Judgement(
         asked,
         grounding,
+        names,
         verdict,
         sorted(spans, key=lambda span: -span.confidence),
         probability,
@@ -236,16 +282,30 @@ def _verified(
 
 def _span(asked: Asked, proposal: Proposal, confidence: Callable[[float], float], verified: str | None) -> SpanOut:
     part = Span(proposal.start_s, proposal.end_s).clipped(asked.span.start_s, asked.span.end_s) or asked.span
-    told = f"{proposal.evidence} {rounded(proposal.start_s):g}-{rounded(proposal.end_s):g}"
+    times = f" {rounded(proposal.start_s):g}-{rounded(proposal.end_s):g}"
+    told = clean(proposal.evidence, EVIDENCE_LENGTH - len(times)) + times
     return SpanOut(
         start_s=rounded(part.start_s),
         end_s=rounded(part.end_s),
         at=clock(part.start_s),
         confidence=round(min(1.0, max(0.0, confidence(proposal.score))), 3),
-        evidence=clean(told, EVIDENCE_LENGTH),
+        evidence=told,
         verified=verified,
         uri=video_uri(asked.video.id, part.start_s, part.end_s),
     )
+
+
+def _hints(event: str) -> list[str]:
+    from agent_tools.grounding import named
+
+    told = named(event)
+    hints = [hint] if (hint := negation_hint(event)) else []
+    if not told.words and _WRITTEN_OR_SAID.search(event):
+        hints.append(
+            "Words in quotation marks are looked for as they stand, in their channel alone: "
+            "'...' on a slide, the speaker says '...', or '...' by itself."
+        )
+    return hints
 
 
 def _squashed(score: float) -> float:

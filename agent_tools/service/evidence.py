@@ -1,0 +1,127 @@
+"""The evidence for ground_event: every text entry of a video scored against an event, by meaning or by its very words.
+
+An event that names its words ("'Mitigation' on a slide") is about these words: an entry that only means the same does
+not show it, and no sentence encoder is needed to find them. Any other event goes by meaning and by words.
+Knows entries, vectors and the wording of events. Knows nothing of verdicts or replies."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_tools.service.library import Asked, Library
+from agent_tools.service.occurrence import Occurrence
+from agent_tools.service.recall import word_hits, words_only_because
+from agent_tools.store import Entry
+from agent_tools.timeline import Span
+from agent_tools.types import TEXT_CHANNELS
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Background, Evidence, EvidenceItem, Named
+
+JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
+
+
+@dataclass(frozen=True)
+class ScoredEntries:
+    """Entries of a video that speak of an event, with the video's own background."""
+
+    items: tuple[EvidenceItem, ...]  # in time order
+    background: dict[str, Background]
+    words_only: str = ""  # why it went by words although meaning was asked for, "" if it did not
+
+    def between(self, start_s: float, end_s: float) -> Evidence:
+        """What a look at [start_s, end_s) brings."""
+        from agent_tools.grounding import Evidence
+
+        inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)
+        return Evidence(start_s, end_s, items=inside, background=self.background)
+
+
+def by_meaning(
+    library: Library, asked: Asked, text: str, channels: tuple[str, ...], *, wait_s: float = 5.0
+) -> ScoredEntries:
+    """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
+
+    The background is taken over the whole video, not the asked span: what is usual there is what an event must exceed.
+    """
+    import numpy as np
+
+    from agent_tools.grounding import Background
+
+    names = tuple(name for name in TEXT_CHANNELS if name in channels)
+    encoder = library.models.text(wait_s)
+    words_only = words_only_because(library, encoder, text)
+    items: list[EvidenceItem] = []
+    background: dict[str, Background] = {}
+    if encoder is not None and not words_only and names:
+        held = library.entries.get(library.store, asked.video.id, encoder)
+        cosines = held.matrix @ encoder.encode([text], query=True)[0]
+        for name in names:
+            rows = [i for i, e in enumerate(held.entries) if e.channel == name and held.matrix[i].any()]
+            background[f"{name}:meaning"] = Background.of(np.asarray(cosines[rows], dtype=float).tolist())
+            items += [_item(held.entries[i], float(cosines[i]), "meaning") for i in rows]
+    hits = word_hits(library, [_whole(asked)], text, names) if names else []
+    items += [_item(hit.entry, float(hit.idf), "words") for hit in hits]
+    for name in names:
+        total = len(library.store.entries(asked.video.id, channels=(name,)))
+        background[f"{name}:words"] = Background(0.0, 0.0, total)
+    return ScoredEntries(_in_time_order(items), background, words_only)
+
+
+def by_words(library: Library, asked: Asked, named: Named, channels: tuple[str, ...]) -> ScoredEntries:
+    """Entries that hold the words an event names, wholly (score 1) or in part; see `Occurrence`.
+
+    How surely words stand somewhere does not depend on the rest of the video, so there is no background: the
+    localizer's belief of noise without entries makes a score of 1 a height of 1.9 everywhere."""
+    names = tuple(name for name in TEXT_CHANNELS if name in channels)
+    best: list[dict[tuple[float, float, str, str], float]] = []
+    for words in named.words:
+        found: dict[tuple[float, float, str, str], float] = {}
+        occurrence = Occurrence(words)
+        whole = {hit.entry.id for hit in word_hits(library, [asked], f'"{words}"', names)}
+        share = {hit.entry.id: hit.idf for hit in word_hits(library, [asked], words, names)}
+        for name in names:
+            entries = library.store.entries(
+                asked.video.id, channels=(name,), start_s=asked.span.start_s, end_s=asked.span.end_s
+            )
+            for entry in entries:
+                stands = entry.id in whole
+                score = 1.0 if stands else occurrence.score(entry.text, share.get(entry.id, 0.0), name == "screen_text")
+                if score > 0:
+                    found[_key(entry)] = score
+            for one, other in itertools.pairwise(entries):
+                if other.start_s - one.end_s <= JOINED_GAP_S and occurrence.across(one.text, other.text):
+                    found[one.start_s, max(one.end_s, other.end_s), name, f"{one.text} {other.text}"] = 1.0
+        best.append(found)
+    keys = {key for found in best for key in found}
+    items = []
+    for start_s, end_s, channel, text in keys:
+        scores = [found.get((start_s, end_s, channel, text), 0.0) for found in best]
+        score = min(scores) if named.all_of_them else max(scores)
+        if score > 0:
+            items.append(_made(start_s, end_s, channel, score, text, "words"))
+    return ScoredEntries(_in_time_order(items), {})
+
+
+def _whole(asked: Asked) -> Asked:
+    return Asked(asked.video, Span(0.0, asked.video.duration_s or asked.span.end_s))
+
+
+def _key(entry: Entry) -> tuple[float, float, str, str]:
+    return entry.start_s, entry.end_s, entry.channel, entry.text
+
+
+def _item(entry: Entry, score: float, how: str) -> EvidenceItem:
+    return _made(*_key(entry)[:3], score, entry.text, how)
+
+
+def _made(start_s: float, end_s: float, channel: str, score: float, text: str, how: str) -> EvidenceItem:
+    from agent_tools.grounding import EvidenceItem
+
+    return EvidenceItem(start_s, max(end_s, start_s + 0.1), channel, score, text, how)
+
+
+def _in_time_order(items: list[EvidenceItem]) -> tuple[EvidenceItem, ...]:
+    return tuple(sorted(items, key=lambda item: (item.start_s, item.end_s, item.channel, item.text, item.how)))

@@ -1,0 +1,101 @@
+"""Whether given words stand in a text: as they are, as a reader of pictures misreads them, or only some of them.
+
+Knows two texts. Knows nothing of entries, times or videos.
+
+The scores are an order, not probabilities (a calibrator makes those): 1 the words as they stand, apart from case and
+marks; .9 with the few wrong letters of an OCR; .8 all of them in another order or with others between; .7 as part of
+a longer word (an OCR loses spaces); else .6 of their share of the words' weight."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import unicodedata
+
+WHOLE, MISREAD, LOOSE, GLUED, PART = 1.0, 0.9, 0.8, 0.7, 0.6
+LETTERS_PER_ERROR = 8  # one wrong letter is forgiven in so many: PP-OCR errs in about one of fifty
+LONG_QUOTE = 3  # words from which on a letter or two may differ in what is no reading of pictures, too
+LEAST_GLUED = 6  # shorter words are part of others by chance
+_TOKEN = re.compile(r"[^\W_]+")
+
+
+class Occurrence:
+    """The words that are looked for, prepared once."""
+
+    def __init__(self, words: str) -> None:
+        self.tokens = tokens(words)
+        self.compact = "".join(self.tokens)
+        self.errors = len(self.compact) // LETTERS_PER_ERROR
+
+    def score(self, text: str, share: float, is_read: bool) -> float:
+        """0..1, see the module.
+
+        Args:
+            share: of the words' weight that the text holds as words (stems count), from the store's index.
+            is_read: the text was read from pictures, so letters may be wrong and spaces lost."""
+        if not self.tokens:
+            return 0.0
+        held = tokens(text)
+        if _in_a_row(self.tokens, held):
+            return WHOLE
+        best = PART * share if share < 0.999 else LOOSE
+        if is_read or len(self.tokens) >= LONG_QUOTE:
+            best = max(best, self._misread(held))
+        if (
+            is_read
+            and len(self.compact) >= LEAST_GLUED
+            and any(token.startswith(self.compact) or token.endswith(self.compact) for token in held)
+        ):
+            best = max(best, GLUED)
+        return best
+
+    def across(self, first: str, second: str) -> bool:
+        """Whether the words begin in the first text and end in the second, which follows it."""
+        if len(self.tokens) < 2:
+            return False
+        left, right = tokens(first)[-(len(self.tokens) - 1) :], tokens(second)[: len(self.tokens) - 1]
+        return _in_a_row(self.tokens, left + right)
+
+    def _misread(self, held: tuple[str, ...]) -> float:
+        """MISREAD where whole words of the text, spaces aside, are the words sought but for a few letters."""
+        if not self._may_be_in("".join(held)):
+            return 0.0
+        size = len(self.tokens)
+        for first in range(len(held)):
+            for last in range(first + 1, min(len(held), first + size + 2) + 1):
+                window = "".join(held[first:last])
+                if len(window) > len(self.compact) + self.errors:
+                    break
+                if len(window) >= len(self.compact) - self.errors and distance(self.compact, window) <= self.errors:
+                    return MISREAD
+        return 0.0
+
+    def _may_be_in(self, compact: str) -> bool:
+        """Of errors + 1 parts of the words, at least one stands unharmed where they do."""
+        parts = self.errors + 1
+        cuts = [len(self.compact) * part // parts for part in range(parts + 1)]
+        return any(self.compact[low:high] in compact for low, high in itertools.pairwise(cuts))
+
+
+@functools.lru_cache(maxsize=65_536)
+def tokens(text: str) -> tuple[str, ...]:
+    """Words in one form of case, width and accents."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    kept = "".join(c for c in plain if unicodedata.category(c) != "Mn" and c not in "'’")
+    return tuple(_TOKEN.findall(unicodedata.normalize("NFKC", kept)))
+
+
+def distance(one: str, other: str) -> int:
+    """Levenshtein's: the fewest letters put in, left out or changed."""
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, against in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != against))
+    return row[-1]
+
+
+def _in_a_row(wanted: tuple[str, ...], held: tuple[str, ...]) -> bool:
+    size = len(wanted)
+    return any(held[at : at + size] == wanted for at in range(len(held) - size + 1))
