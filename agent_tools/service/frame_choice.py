@@ -4,18 +4,29 @@ Knows the samplers, frame vectors and scored entries. Knows nothing of pictures 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent_tools.service.library import Asked, Library
+from agent_tools.store import Entry
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+OFFERED, OFFERED_EACH = 48, 4  # frames that differ, from which those are chosen that show most
+MOST_ROWS = 2000  # rows that a choice is measured on: an hour at one a second counts every second one
 
-def chosen_times(library: Library, asked: Asked, budget: int, query: str) -> list[float]:
-    """At most `budget` times in the span, increasing. With a query those whose text answers it, spread; else those that
-    differ most as pictures. A span with fewer sampled pictures than asked for is divided evenly instead."""
+
+def chosen_times(
+    library: Library, asked: Asked, budget: int, query: str, answering: Sequence[Entry] = ()
+) -> list[float]:
+    """At most `budget` times in the span, increasing. With a query those whose text answers it, spread; else pictures
+    that differ and together show most of the span. A span with fewer sampled pictures is divided evenly instead.
+
+    Args:
+        answering: entries that answer the query, best first: what shows the way where texts have no vectors.
+    """
     import torch
 
     from agent_tools.compression import QuerySampler, RedundancySampler
@@ -30,11 +41,50 @@ def chosen_times(library: Library, asked: Asked, budget: int, query: str) -> lis
         if features is not None and vector is not None:
             picked = QuerySampler().select(torch.from_numpy(features), at, budget, torch.from_numpy(vector))
             return [times[int(i)] for i in picked]
+        if answering:
+            return _within(answering, times, budget)
     features = _frame_features(library, asked)
     if features is None or len(features) != len(times):
         return _even(asked, budget)
-    picked = RedundancySampler(threshold=library.models.frame_threshold).select(torch.from_numpy(features), at, budget)
-    return [times[int(i)] for i in picked]
+    sampler = RedundancySampler(threshold=library.models.frame_threshold)
+    offered = sampler.select(torch.from_numpy(features), at, max(OFFERED, OFFERED_EACH * budget)).tolist()
+    return [times[i] for i in representative(features, offered, budget)]
+
+
+def representative(features: NDArray[np.float32], offered: Sequence[int], budget: int) -> list[int]:
+    """Of the offered rows those `budget` that together lie nearest to all rows (greedy facility location), increasing.
+
+    The least redundant frames of a span are its fades and flashes; what an agent wants to see is what lasts.
+
+    Args:
+        features: (T, D), normalised. offered: rows to choose from, increasing.
+    """
+    import numpy as np
+
+    if len(offered) <= budget:
+        return list(offered)
+    step = max(1, len(features) // MOST_ROWS)
+    near = np.maximum(features[::step] @ features[list(offered)].T, 0.0)  # (T, offered)
+    covered = np.zeros(len(near), np.float32)
+    taken: list[int] = []
+    for _ in range(budget):
+        gain = np.maximum(near - covered[:, None], 0.0).sum(0)
+        gain[taken] = -1.0
+        taken.append(int(gain.argmax()))
+        covered = np.maximum(covered, near[:, taken[-1]])
+    return sorted(offered[i] for i in taken)
+
+
+def _within(entries: Sequence[Entry], times: list[float], budget: int) -> list[float]:
+    """Times on screen with the entries, the best entry's first: one of each, then a second of each, and so on."""
+    inside = [[t for t in times if entry.start_s <= t < max(entry.end_s, entry.start_s + 1.0)] for entry in entries]
+    chosen: list[float] = []
+    for part in range(1, budget + 1):
+        for held in inside:
+            middle = held[min(len(held) - 1, len(held) * part // (part + 1))] if held else None
+            if middle is not None and middle not in chosen and len(chosen) < budget:
+                chosen.append(middle)
+    return sorted(chosen)
 
 
 def _even(asked: Asked, budget: int) -> list[float]:

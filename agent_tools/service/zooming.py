@@ -91,7 +91,9 @@ def zoom(
         if entry.channel in TEXT_CHANNELS
     ]
     scores = _relevance(library, asked, query)
-    times = [] if layout == "text" or not asked.video.width else chosen_times(library, asked, max_frames, query)
+    best = sorted((e for e in entries if scores.get(e.id, 0.0) >= SHOWN_SCORE), key=lambda e: -scores[e.id])
+    looks = layout != "text" and bool(asked.video.width)
+    times = chosen_times(library, asked, max_frames, query, best) if looks else []
     plan = _plan(library, asked, times, entries, scores, layout, region, max_tokens)
     step(0.2, f"opening {len(plan.times)} frames")
     shots, note = _shots(library, asked, plan, region, lambda: step(0.5, "decoding"))
