@@ -1,4 +1,6 @@
-"""The models behind the channels: sentence vectors, frame vectors, text on pictures; loaded when asked for."""
+"""The models behind the channels: sentence and frame vectors, speech, text on pictures, captions; loaded when asked.
+
+The constructors of speech and of the video LLM are in profiles: here their names are those of submodules."""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from agent_tools.models.profiles import (
     TextEncoder,
     frame_encoder,
     ocr,
+    redundancy_encoder,
     resolve,
     text_encoder,
 )
@@ -24,6 +27,7 @@ __all__ = [
     "TextEncoder",
     "frame_encoder",
     "ocr",
+    "redundancy_encoder",
     "resolve",
     "text_encoder",
 ]

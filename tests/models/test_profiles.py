@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent_tools import models
 from agent_tools.errors import InvalidArgument, ModelMissing
-from agent_tools.models import profiles
+from agent_tools.models import catalogue, folders, profiles
+from agent_tools.models.endpoint import Endpoint
 from agent_tools.models.profiles import FULL, LITE, STANDARD, Model, ModelSettings, missing, resolve
+from tests.models import checkpoints
 
 
 def put(folder: Path, model: Model, weights: str = "model.safetensors") -> None:
@@ -42,23 +43,102 @@ def test_lite_constructs_its_three_models() -> None:
     assert models.ocr(settings).producer.startswith("rapidocr")
 
 
+CONSTRUCTORS = [profiles.text_encoder, profiles.frame_encoder, profiles.redundancy_encoder, profiles.speech]
+
+
 @pytest.mark.parametrize("name", ["standard", "full"])
-@pytest.mark.parametrize("constructor", [models.text_encoder, models.frame_encoder])
-def test_missing_weights_name_the_model_its_size_and_the_command(constructor, name: str) -> None:
+@pytest.mark.parametrize("constructor", CONSTRUCTORS)
+def test_missing_weights_name_the_model_its_size_and_the_command(constructor, name: str, tmp_path: Path) -> None:
     with pytest.raises(ModelMissing) as caught:
-        constructor(ModelSettings(name))
+        constructor(ModelSettings(name, folders=(tmp_path,)))
     message = str(caught.value)
+    assert any(model.name in message for model in models.PROFILES[name].models)
+    assert f"(looked in {tmp_path})" in message
     assert f"agent-tools models pull {name}" in message
     assert "--profile lite" in message
-    assert "GB" in message or "MB" in message
+    assert "GB in all" in message
 
 
-def test_weights_that_are_there_are_never_called_missing(tmp_path: Path) -> None:
-    model = STANDARD.model("text")
-    assert model is not None
-    put(tmp_path / model.name.replace("/", "--"), model)
-    with pytest.raises(ModelMissing, match="is here, but this version has no loader"):
-        models.text_encoder(ModelSettings("standard", folders=(tmp_path,)))
+def test_lite_prunes_by_its_own_descriptor_and_has_neither_speech_nor_captions() -> None:
+    assert profiles.redundancy_encoder(ModelSettings("lite")).producer.startswith("pixel-descriptor")
+    for constructor in (profiles.speech, profiles.video_llm):
+        with pytest.raises(ModelMissing, match=r"Profile lite has no model for .*setting models"):
+            constructor(ModelSettings("lite"))
+
+
+def test_the_users_own_cache_is_looked_in_where_no_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "cache_folder", lambda: tmp_path)
+    assert ModelSettings().searched == (tmp_path,)
+    assert ModelSettings(folders=()).searched == ()
+    assert folders.cache_folder().is_absolute()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A tiny local model for each role."""
+    home = tmp_path_factory.mktemp("tiny")
+    made = {
+        "frames": checkpoints.siglip(home / "siglip"),
+        "redundancy": checkpoints.dinov2(home / "dinov2"),
+        "text": checkpoints.xlm_roberta(home / "multilingual-e5-tiny"),
+        "captions": checkpoints.qwen2_vl(home / "qwen2-vl"),
+    }
+    return {role: str(folder) for role, folder in made.items()}
+
+
+@pytest.mark.parametrize("name", ["lite", "standard", "full", "auto"])
+def test_each_model_of_a_profile_can_be_replaced_by_a_folder(name: str, tiny: dict[str, str]) -> None:
+    settings = ModelSettings(name, folders=(), overrides=tiny, device="cpu/fp32")
+    frames = profiles.frame_encoder(settings)
+    assert frames.has_text_side
+    assert frames.encode_text(["a dog"]).shape == (1, frames.dim)
+    assert profiles.redundancy_encoder(settings).threshold == 0.83
+    assert profiles.text_encoder(settings).producer.startswith("multilingual-e5-tiny@")
+    assert profiles.video_llm(settings).producer.startswith("qwen2-vl@")
+    assert resolve(settings).model("frames").name == tiny["frames"]
+
+
+def test_a_hub_id_with_a_revision_replaces_a_model(tmp_path: Path) -> None:
+    settings = ModelSettings("standard", folders=(tmp_path,), overrides={"text": "org/other@v2"})
+    model = resolve(settings).model("text")
+    assert (model.name, model.revision) == ("org/other", "v2")
+    with pytest.raises(ModelMissing, match="org/other@v2 is not on this machine"):
+        profiles.text_encoder(settings)
+
+
+def test_an_endpoint_serves_captions_without_any_file() -> None:
+    settings = ModelSettings(
+        "lite", overrides={"captions": "http://127.0.0.1:9/v1#Qwen/Qwen2.5-VL"}, endpoint_key="secret"
+    )
+    model = profiles.video_llm(settings)
+    assert isinstance(model, Endpoint)
+    assert model.producer == "Qwen/Qwen2.5-VL@127.0.0.1:9/greedy"
+    assert missing(resolve(settings), ()) == []
+    assert "secret" not in repr(settings)
+    model.close()
+
+
+def test_a_profile_can_go_without_a_model() -> None:
+    profile = resolve(ModelSettings("full", overrides={"captions": "off", "speech": "OFF"}))
+    assert [model.role for model in profile.models] == ["frames", "redundancy", "text", "screen_text"]
+
+
+WRONG = [
+    ({"sound": "org/name"}, r"no role 'sound' can be set\. Give one of frames, redundancy"),
+    ({"screen_text": "org/name"}, "no role 'screen_text' can be set"),
+    ({"text": "off"}, "text cannot be off"),
+    ({"text": "not a model"}, "names no model"),
+    ({"speech": "http://host/v1#m"}, "an address serves captions only"),
+    ({"captions": "http://host/v1"}, "with the model's name behind a #"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "why"), WRONG)
+def test_an_override_that_cannot_be_is_refused(overrides: dict[str, str], why: str) -> None:
+    with pytest.raises(InvalidArgument, match=why):
+        resolve(ModelSettings("lite", overrides=overrides))
 
 
 def test_the_ocr_is_the_same_in_every_profile() -> None:
@@ -71,31 +151,33 @@ def test_an_unknown_profile_names_those_there_are() -> None:
 
 
 def test_auto_is_lite_without_the_files_of_standard(tmp_path: Path) -> None:
-    assert resolve(ModelSettings(folders=(tmp_path, tmp_path / "not there"))) is LITE
+    assert resolve(ModelSettings(folders=(tmp_path, tmp_path / "not there"))) == LITE
 
 
 @pytest.mark.parametrize("place", ["{flat}", "{name}", "models--{flat}/snapshots/abc123"])
 def test_auto_is_standard_once_all_its_files_lie_there(
     tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loadable = replace(STANDARD, loadable=True)
-    monkeypatch.setattr(profiles, "STANDARD", loadable)
+    monkeypatch.setattr(catalogue, "package_folder", lambda _: tmp_path)  # faster-whisper is installed
     settings = ModelSettings(folders=(tmp_path,))
     hub = [model for model in STANDARD.models if model.from_hub]
     for model in hub:
-        assert resolve(settings) is LITE
+        assert resolve(settings) == LITE
         folder = tmp_path / place.format(flat=model.name.replace("/", "--"), name=model.name)
         put(folder, model, "model.bin" if model.role == "speech" else "model.safetensors")
     assert missing(STANDARD, settings.folders) == []
-    assert resolve(settings) is loadable
+    assert resolve(settings) == STANDARD
 
 
-def test_auto_never_chooses_what_cannot_be_loaded(tmp_path: Path) -> None:
+def test_auto_never_chooses_what_cannot_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for model in STANDARD.models:
         if model.from_hub:
             put(tmp_path / model.name, model)
-    assert missing(STANDARD, [tmp_path]) == []
-    assert resolve(ModelSettings(folders=(tmp_path,))) is LITE
+    settings = ModelSettings(folders=(tmp_path,))
+    found = catalogue.package_folder
+    monkeypatch.setattr(catalogue, "package_folder", lambda name: None if name == "faster_whisper" else found(name))
+    assert [model.role for model in missing(STANDARD, [tmp_path])] == ["speech"]
+    assert resolve(settings) == LITE
 
 
 def test_a_folder_without_weights_is_not_a_model(tmp_path: Path) -> None:
