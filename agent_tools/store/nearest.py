@@ -168,7 +168,7 @@ class Nearest(Part):
         if spans is not None:
             keep = _inside(c, kind, video.id, spans, ids)
             ids, matrix = ids[keep], matrix[keep]
-        scores = matrix @ query
+        scores = np.vecdot(matrix, query)  # see index.py: never BLAS for one query
         top = np.argpartition(-scores, limit)[:limit] if len(scores) > limit else np.arange(len(scores))
         return [(video.id, int(ids[at]), float(scores[at])) for at in top]
 
@@ -216,10 +216,12 @@ class Nearest(Part):
         videos: Sequence[_Video],
         names: Collection[str] | None,
     ) -> list[Found]:
+        import numpy as np
+
         index = self._index(c, n, dim, videos)
         rows = index.search(index.book.question(query), limit + max(SPARE, limit // 2), names)
         owners, ids, matrix = read_rows(self.db, c, n, dim, sorted(rows.tolist()))
-        scores = unit(matrix) @ query
+        scores = np.vecdot(unit(matrix), query)
         return [(owner, int(number), float(score)) for owner, number, score in zip(owners, ids, scores, strict=True)]
 
     def _index(self, c: apsw.Connection, n: int, dim: int, videos: Sequence[_Video]) -> Index:
@@ -242,7 +244,7 @@ class Nearest(Part):
     def _take_in(self, c: apsw.Connection, n: int, dim: int, index: Index, video: _Video) -> None:
         import numpy as np
 
-        words = index.book.rotation.shape[1] // 64
+        words = len(index.book.rotation) // 64
         row: Any = c.execute(
             "SELECT rows, signs, codes FROM codes WHERE space=? AND video_id=? AND codebook=? AND version=?",
             (n, video.id, index.book.version, video.version),
@@ -344,7 +346,7 @@ def _codebook(c: apsw.Connection, n: int, dim: int) -> Codebook | None:
     ).fetchone()
     if row is None:
         return None
-    mean, rotation = np.frombuffer(row[2], np.float32), np.frombuffer(row[3], np.float32).reshape(dim, -1)
+    mean, rotation = np.frombuffer(row[2], np.float32), np.frombuffer(row[3], np.float32).reshape(-1, dim)
     return Codebook(row[0], row[1], mean, rotation, *row[4:])
 
 

@@ -206,9 +206,8 @@ def test_korean_chinese_and_japanese_words_of_any_length_are_found(store: Store,
 HOSTILE = [
     '"', '""', '"""', "'", "''", "*", "a*", "^a", "a NEAR b", "NEAR(a b, 5)", "a AND", "AND", "OR OR OR", "NOT a",
     "NOT", "spaced:a", "cjk : b", "{spaced cjk}: a", "-a", "+", "a + b", "(", ")", "((a)", ";", "--", "/* */ a",
-    "a\x00b", "\x00", "a" * 5000, "a " * 5000, '"a ' * 500, "(" * 500, "\ud800", "💥", "​", "\N{RIGHT-TO-LEFT OVERRIDE}a",
-    "%s %d {} {0}",
-    "'; DROP TABLE entries; --", '" OR 1=1 --', "机" * 3000, '"机" AND', "가" + "\u1100" * 50, "NULL", "rowid:1",
+    "a\x00b", "\x00", "a" * 5000, "a " * 5000, '"a ' * 500, "(" * 500, "\ud800", "💥", "​", "\u202ea",
+    "%s %d {} {0}", "'; DROP TABLE entries; --", '" OR 1=1 --', "机" * 3000, '"机" AND', "가" + "\u1100" * 50, "NULL", "rowid:1",
     "bm25(words)", "rank", "\t\n\r", "…", "ﬁ ½ ① Ⅷ", "É" * 300, "\U000e0041", "a" + "\u0301" * 500,
 ]  # fmt: skip
 
