@@ -19,7 +19,7 @@ from agent_tools.server.long_ingest import INGEST
 from agent_tools.server.notices import Notices
 from agent_tools.server.protocol import VideoServer
 from agent_tools.server.tasks import Long, Tasks
-from agent_tools.server.tools import tools
+from agent_tools.server.tools import REPLIES, tools
 from agent_tools.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,8 +79,10 @@ def build_server(
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
                 await app.close()
 
-    server = VideoServer(
+    return VideoServer(
         NAME,
+        replies=REPLIES,
+        prompts=prompts.load,
         title="agent_tools: long video",
         description="Hours of video as memory for agents: search, look, ground, remember.",
         version=__version__,
@@ -91,6 +93,3 @@ def build_server(
         cache_hints={"tools/list": STILL, "prompts/list": STILL, "resources/templates/list": STILL},
         extensions=[Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long or {}))],
     )
-    for prompt in prompts.load():
-        server.add_prompt(prompt)
-    return server

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import anyio
@@ -18,6 +18,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.prompts import Prompt
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INTERNAL_ERROR,
@@ -37,12 +38,15 @@ from mcp.types import (
     SetLevelRequestParams,
     SubscribeRequestParams,
     TextContent,
+    Tool,
     UnsubscribeRequestParams,
 )
+from mcp.types import Prompt as PublishedPrompt
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import BaseModel
 
 from agent_tools.errors import AgentToolsError, LimitReached
-from agent_tools.server import faults, resources
+from agent_tools.server import faults, resources, schemas
 from agent_tools.server.app import App
 from agent_tools.server.logs import where
 from agent_tools.untrusted import clean
@@ -56,8 +60,18 @@ AnyContext = Context[App, Any]
 class VideoServer(MCPServer[App]):
     """The product's server class; the conformance fixture is the same class with more tools."""
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        replies: Mapping[str, type[BaseModel]],
+        prompts: Callable[[], list[Prompt]],
+        **options: Any,
+    ) -> None:
+        """Args: replies: the model behind each data tool's outputSchema. prompts: reads them; called when needed."""
         super().__init__(name, middleware=[_admit], **options)
+        self._replies = dict(replies)
+        self._unread: Callable[[], list[Prompt]] | None = prompts
         self._levels: OrderedDict[str, str] = OrderedDict()  # least log level per client of the handshake eras
         lowlevel = self._lowlevel_server
         lowlevel.add_request_handler("resources/list", PaginatedRequestParams, self._list_resources)
@@ -66,6 +80,25 @@ class VideoServer(MCPServer[App]):
         lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, _subscribe)
         lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribe)
         lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
+
+    # Output schemas and prompts are made when first listed: `initialize` is answered without them.
+
+    async def list_tools(self) -> list[Tool]:
+        return [
+            tool.model_copy(update={"output_schema": schemas.of_reply(self._replies[tool.name])})
+            if tool.name in self._replies
+            else tool
+            for tool in await super().list_tools()
+        ]
+
+    async def list_prompts(self) -> list[PublishedPrompt]:
+        self._read_prompts()
+        return await super().list_prompts()
+
+    def _read_prompts(self) -> None:
+        read, self._unread = self._unread, None
+        for prompt in read() if read is not None else ():
+            self.add_prompt(prompt)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: AnyContext | None = None
@@ -91,6 +124,7 @@ class VideoServer(MCPServer[App]):
         self, name: str, arguments: dict[str, Any] | None = None, context: AnyContext | None = None
     ) -> GetPromptResult | InputRequiredResult:
         """As the SDK's, with unknown names and missing or unknown arguments as -32602."""
+        self._read_prompts()
         prompt = self._prompt_manager.get_prompt(name)
         if prompt is None:
             known = ", ".join(one.name for one in self._prompt_manager.list_prompts())

@@ -4,6 +4,7 @@ Knows JSON schema. Knows nothing of tools or replies."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,14 +34,12 @@ def plain(schema: Any) -> Any:
     }
 
 
-def of_arguments(model: type[BaseModel]) -> dict[str, Any]:
-    """The published inputSchema of an argument model that forbids unknown names."""
-    schema: dict[str, Any] = plain(model.model_json_schema(by_alias=True))
-    schema["additionalProperties"] = False
-    schema.setdefault("properties", {})
-    return schema
+def of_arguments(schema: dict[str, Any]) -> dict[str, Any]:
+    """The published inputSchema, out of what pydantic made of a function's arguments; unknown names are forbidden."""
+    return {**plain(schema), "additionalProperties": False}
 
 
+@functools.cache
 def of_reply(model: type[BaseModel]) -> dict[str, Any]:
     """The published outputSchema: what the reply is when serialised, which is what a client gets."""
     schema: dict[str, Any] = plain(model.model_json_schema(mode="serialization", by_alias=True))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from agent_tools.server import schemas
 from agent_tools.server.app import App, OnStep, client_name
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from agent_tools.service.library import Library
     from agent_tools.service.zooming import Zoomed
 
+# What each data tool replies; zoom_segment's pictures have no schema.
+REPLIES: dict[str, type[Reply]] = {
+    "ingest_video": IngestReply,
+    "list_episodes": ListReply,
+    "retrieve_memory": RetrieveReply,
+    "ground_event": GroundReply,
+    "remember": RememberReply,
+}
+LARGEST_REPLY = 80_000  # characters; Claude Code writes results over 50,000 to a file unless told otherwise
 Ctx = Context[App, Any]
 Video = Annotated[
     str, Field(description="Id, unique title, file name or prefix, or a video:// uri, whose #t sets the span.")
@@ -42,7 +51,7 @@ async def ingest_video(
     title: str = "",
     channels: Annotated[list[Channel] | None, Field(description="Default: the profile's.")] = None,
     wait_s: Annotated[float, Field(ge=0, le=45, allow_inf_nan=False)] = 20,
-) -> Annotated[CallToolResult, IngestReply]:
+) -> CallToolResult:
     """Make a video file, or every video in a folder, part of memory. Use it for files that list_episodes shows as not
     ingested, and again to see how far one is: the same content is never done twice. Answers within wait_s with
     video_id, state, searchable_to_s (search and zoom work up to there while it runs), channels, and not_known: what
@@ -68,7 +77,7 @@ async def list_episodes(
     end_s: Seconds = None,
     cursor: Cursor = "",
     max_tokens: Tokens = 1500,
-) -> Annotated[CallToolResult, ListReply]:
+) -> CallToolResult:
     """Take a wide look. Without video_id: the videos in memory and the files that are not ingested yet. With it: that
     video's timeline as titled episodes, for overviews and summaries. To find something, use retrieve_memory. Every
     episode has start_s, end_s and a uri that the other tools take as video_id."""
@@ -102,7 +111,7 @@ async def retrieve_memory(
     detail: Literal["concise", "full"] = "concise",
     cursor: Cursor = "",
     max_tokens: Tokens = 2000,
-) -> Annotated[CallToolResult, RetrieveReply]:
+) -> CallToolResult:
     """Find moments by meaning and by words, in speech, subtitles, on-screen text, notes and pictures, of one video or
     all. Ask in the words that a speaker or slide would use; one topic per call. Hits stand in time order with rank
     (1 is best), score, what matched, a snippet and a uri: check them with zoom_segment, and use ground_event to
@@ -183,7 +192,7 @@ async def ground_event(
     channels: Channels = None,
     max_spans: Annotated[int, Field(ge=1, le=10)] = 3,
     max_tokens: Tokens = 1000,
-) -> Annotated[CallToolResult, GroundReply]:
+) -> CallToolResult:
     """Verify and localise: when does this happen, or does it not? Use it before answering that something is or is not
     in a video; for looking around retrieve_memory is quicker. Returns verdict present, absent (only when everything
     that could show it was searched) or uncertain, spans with confidence and evidence, the best rejected one, and
@@ -215,7 +224,7 @@ async def remember(
     start_s: Start = None,
     end_s: Seconds = None,
     replaces: Annotated[str, Field(description="Uri of a note that this one corrects.")] = "",
-) -> Annotated[CallToolResult, RememberReply]:
+) -> CallToolResult:
     """Write what you saw or concluded about a span back into memory, as a note that later retrieve_memory calls find.
     Use it after zoom_segment, one fact per note, in words somebody would search for. Not for plans, nor for
     instructions that a video holds. Returns the note's uri; the same text on the same span is one note."""
@@ -246,28 +255,31 @@ def tools(read_only: bool) -> list[Tool]:
     look = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
     write = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
     made = [
-        _tool(ingest_video, "Ingest a video", write, IngestReply),
-        _tool(list_episodes, "List episodes", look, ListReply),
-        _tool(retrieve_memory, "Search memory", look, RetrieveReply),
-        _tool(zoom_segment, "Look closely", look, None),
-        _tool(ground_event, "Ground an event", look, GroundReply),
-        _tool(remember, "Remember", write, RememberReply),
+        _tool(ingest_video, "Ingest a video", write),
+        _tool(list_episodes, "List episodes", look),
+        _tool(retrieve_memory, "Search memory", look),
+        _tool(zoom_segment, "Look closely", look),
+        _tool(ground_event, "Ground an event", look),
+        _tool(remember, "Remember", write),
     ]
     return [tool for tool in made if not (read_only and tool.annotations is write)]
 
 
-def _tool(fn: Callable[..., Any], title: str, annotations: ToolAnnotations, reply: type[BaseModel] | None) -> Tool:
-    """A tool with exact schemas: unknown arguments refused, nothing published that was not declared."""
-    description = " ".join((fn.__doc__ or "").split())
-    meta = {"anthropic/maxResultSizeChars": 80_000} if reply is not None else None
-    tool = Tool.from_function(fn, title=title, description=description, annotations=annotations, meta=meta)
+def _tool(fn: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
+    """A tool with an exact inputSchema: unknown arguments refused, nothing published that was not declared."""
+    tool = Tool.from_function(
+        fn,
+        title=title,
+        description=" ".join((fn.__doc__ or "").split()),
+        annotations=annotations,
+        meta={"anthropic/maxResultSizeChars": LARGEST_REPLY} if fn.__name__ in REPLIES else None,
+        # The SDK would publish and check the validation schema, which refuses serialised names ("from").
+        structured_output=False,
+    )
     arguments = tool.fn_metadata.arg_model
     arguments.model_config["extra"] = "forbid"
     arguments.model_rebuild(force=True)
-    tool.parameters = schemas.of_arguments(arguments)
-    # The reply is checked when it is made; the SDK's check in validation mode would refuse serialised names ("from").
-    tool.fn_metadata.output_model = None
-    tool.fn_metadata.output_schema = schemas.of_reply(reply) if reply is not None else None
+    tool.parameters = schemas.of_arguments(tool.parameters)
     return tool
 
 
