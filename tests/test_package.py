@@ -56,10 +56,12 @@ def test_both_ways_to_start_are_declared() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     table = project()
-    declared = list(table["dependencies"]) + list(table["optional-dependencies"]["dev"])  # type: ignore[call-overload, index]
+    extras = table["optional-dependencies"]
+    assert isinstance(extras, dict)
+    declared = [*table["dependencies"], *(entry for entries in extras.values() for entry in entries)]  # type: ignore[misc]
     pinned = {normal(line.partition("==")[0]) for line in constraint_lines()}
     names = {normal(re.match(r"[A-Za-z0-9._-]+", entry)[0]) for entry in declared}  # type: ignore[index]
-    assert names <= pinned
+    assert names - {"agent-tools-video"} <= pinned
 
 
 def constraint_lines() -> list[str]:
