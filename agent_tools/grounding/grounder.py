@@ -174,7 +174,8 @@ class Grounder:
         for level in self.levels:
             if exhaustive:
                 kept, above_s = 1, duration_s
-            inside = max(0, math.ceil((above_s - level.length_s) / level.stride_s))
+            # a stretch is the difference of two rounded times, so it can be a rounding longer than its window
+            inside = max(0, math.ceil((above_s - level.length_s) / level.stride_s + 1e-6))
             count = kept * inside + (kept - 1) * math.ceil(level.length_s / level.stride_s) + 1
             total += count
             kept = count if level.top_k is None else min(level.top_k, count)
