@@ -7,10 +7,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, UnreadableVideo
 from agent_tools.media.identity import content_id
 from agent_tools.service import coverage
+from agent_tools.service.fetching import Fetch, is_address, refuse_addresses
 from agent_tools.service.fit import clear, drop_last, fitted
 from agent_tools.service.library import Library, checked_channels
 from agent_tools.store import Job, Source, VideoRow
@@ -52,7 +54,16 @@ def ingest(
         video = library.video(source)
         _wait(library, [video.id], deadline, step)
         return status(library, video.id)
-    paths, folder = _resolve(library, source, trusted)
+    fetched: Path | None = None
+    if is_address(source):
+        fetch = _fetched(library, source, deadline, step)
+        if fetch.path is None:
+            name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
+            hint = f"{fetch.told}. Call ingest_video again with the same source."
+            return fitted(IngestReply(title=title or name, state="queued", hints=[hint]), REPLY_TOKENS, [])
+        fetched = fetch.path
+        title = title or clean(Path(urlsplit(source).path).stem, 200)
+    paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted)
     if folder is None:
         video_id = _add(library, paths[0], clean(title, 200), wanted)
         library.workers.ensure(library.store)
@@ -149,6 +160,18 @@ def _wanted(channels: list[str] | None) -> tuple[str, ...]:
                 "speech comes from a .srt or .vtt beside the file, notes from remember."
             )
     return asked
+
+
+def _fetched(library: Library, url: str, deadline: float, step: OnStep) -> Fetch:
+    """The download of an address, whole or as far as it is at the deadline. Raises: SourceNotAllowed, and why it failed."""
+    if not library.settings.allow_urls:
+        raise refuse_addresses(url)
+    while True:
+        fetch = library.fetcher.fetch(url)
+        step(fetch.share, fetch.told)
+        if fetch.path is not None or time.monotonic() + POLL_S >= deadline:
+            return fetch
+        time.sleep(POLL_S)
 
 
 def _resolve(library: Library, source: str, trusted: bool) -> tuple[list[Path], Path | None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, SpanOutsideVideo, VideoNotFound
 from agent_tools.service.access import Fence
 from agent_tools.service.entry_cache import EntryCache
+from agent_tools.service.fetching import Fetcher
 from agent_tools.service.hints import Attention
 from agent_tools.service.looking import Looker
 from agent_tools.service.query_models import QueryModels
@@ -47,6 +48,7 @@ class Library:
         self.models = QueryModels(settings)
         self.looker = Looker(settings)
         self.attention = Attention()
+        self.fetcher = Fetcher(settings.home / "downloads")
         self.entries = EntryCache()
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ def test_a_path_outside_shows_the_line_to_add(empty: Library, tmp_path: Path) ->
     ("source", "error", "says"),
     [
         ("nothing.mp4", SourceNotFound, "Nothing at 'nothing.mp4'"),
-        ("https://example.org/a.mp4", InvalidArgument, "Download it"),
+        ("https://example.org/a.mp4", SourceNotAllowed, "Download"),
         ("concat:a.mp4|b.mp4", SourceNotFound, "Nothing at"),
         ("../a.mp4", SourceNotFound, "Nothing at"),
         ("a\x00b", InvalidArgument, "NUL"),

@@ -1,0 +1,156 @@
+"""Addresses: refused unless allowed, never into a private network, redirects checked anew, pages and giants refused."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
+from agent_tools.service import fetching
+from agent_tools.service.adding import ingest
+from agent_tools.service.fetching import Fetcher, check_address, is_public
+from agent_tools.service.library import Library
+
+
+class Site(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/away":
+            self.send_response(302)
+            self.send_header("Location", "http://10.0.0.1/secret.mp4")
+            self.end_headers()
+            return
+        if self.path == "/near":
+            self.send_response(302)
+            self.send_header("Location", "/film.mp4")
+            self.end_headers()
+            return
+        if self.path == "/round":
+            self.send_response(302)
+            self.send_header("Location", "/round")
+            self.end_headers()
+            return
+        if self.path == "/none":
+            self.send_error(404)
+            return
+        body = b"film" * 1000
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html" if self.path == "/page" else "video/mp4")
+        self.send_header("Content-Length", str(1 << 50) if self.path == "/giant" else str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def loopback_too(address: str) -> bool:
+    return address == "127.0.0.1" or is_public(address)
+
+
+def fetched(fetcher: Fetcher, url: str) -> Path:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        path = fetcher.fetch(url).path
+        if path is not None:
+            return path
+        time.sleep(0.01)
+    raise AssertionError(f"{url} took longer than 20 s")
+
+
+def test_a_file_is_fetched_once_and_its_redirect_followed(site: str, tmp_path: Path) -> None:
+    fetcher = Fetcher(tmp_path, loopback_too)
+    path = fetched(fetcher, site + "/near")
+    assert path.read_bytes() == b"film" * 1000
+    assert path.suffix == ".mp4"
+    assert fetched(Fetcher(tmp_path, loopback_too), site + "/near") == path
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "says"),
+    [
+        ("/away", SourceNotAllowed, "private network"),
+        ("/page", InvalidArgument, "is a page"),
+        ("/giant", LimitReached, "larger than"),
+        ("/none", SourceNotFound, "answered 404"),
+        ("/round", SourceNotFound, "redirects more than"),
+    ],
+)
+def test_what_must_not_be_fetched_is_refused_and_leaves_nothing(
+    site: str, tmp_path: Path, path: str, error: type[AgentToolsError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        fetched(Fetcher(tmp_path, loopback_too), site + path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_loopback_is_a_private_address(site: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceNotAllowed, match=r"127\.0\.0\.1"):
+        fetched(Fetcher(tmp_path), site + "/film.mp4")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "172.16.5.4",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+        "224.0.0.1",
+        "fc00::1",
+        "2002:0a00:0001::1",
+    ],
+)
+def test_no_private_address_is_public(address: str) -> None:
+    assert not is_public(address)
+
+
+def test_a_host_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    infos = [(2, 1, 6, "", ("93.184.216.34", 80)), (2, 1, 6, "", ("10.0.0.1", 80))]
+    monkeypatch.setattr(fetching.socket, "getaddrinfo", lambda *_a, **_k: infos)
+    with pytest.raises(SourceNotAllowed, match=r"10\.0\.0\.1"):
+        fetched(Fetcher(tmp_path), "http://two.example/film.mp4")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.youtube.com/watch?v=x",
+        "https://youtu.be/x",
+        "ftp://a.example/f.mp4",
+        "http:///f.mp4",
+        "http://me:secret@a.example/f.mp4",
+        "http://a.example:99999/f.mp4",
+    ],
+)
+def test_addresses_that_are_none_of_a_file_are_refused(url: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        check_address(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_without_the_switch_an_address_is_refused_with_the_remedy(empty: Library) -> None:
+    with pytest.raises(SourceNotAllowed, match="--allow-urls") as caught:
+        ingest(empty, "https://example.org/talk.mp4", wait_s=0)
+    assert "Download" in str(caught.value)
