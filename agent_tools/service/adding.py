@@ -163,7 +163,7 @@ def _wanted(channels: list[str] | None) -> tuple[str, ...]:
 
 
 def _fetched(library: Library, url: str, deadline: float, step: OnStep) -> Fetch:
-    """The download of an address, whole or as far as it is at the deadline. Raises: SourceNotAllowed, and why it failed."""
+    """The download of an address, as far as it is at the deadline. Raises: SourceNotAllowed, and why it failed."""
     if not library.settings.allow_urls:
         raise refuse_addresses(url)
     while True:
