@@ -147,17 +147,19 @@ class Index:
 
     def search(self, question: Question, keep: int, videos: Collection[str] | None = None) -> Rows:
         """Rows of at least `keep` vectors (or all there are) among which the nearest are likely to be."""
-        parts = [part for video in (self._parts if videos is None else videos) for part in self._parts.get(video, [])]
-        blocks = [(a, min(a + BLOCK, end)) for start, end in _joined(parts) for a in range(start, end, BLOCK)]
+        names = self._parts if videos is None else videos
+        parts = _joined(part for name in names for part in self._parts.get(name, []))
+        blocks = [(a, min(a + BLOCK, end)) for start, end in parts for a in range(start, end, BLOCK)]
         if not blocks:
             return self._rows[:0]
-        distances = list(_scanners().map(lambda block: self._scan(question, *block), blocks))
-        distance = np.concatenate(distances)
-        at = np.concatenate([np.arange(a, b) for a, b in blocks]) if len(blocks) > 1 else np.arange(*blocks[0])
-        left = max(LEAST, 8 * keep, int(self.book.share * len(at)))
-        if left < len(at):
-            counts = np.cumsum(np.bincount(distance))
-            at = at[distance <= np.searchsorted(counts, left)]
+        distance = np.concatenate(list(_scanners().map(lambda block: self._scan(question, *block), blocks)))
+        left = max(LEAST, 8 * keep, int(self.book.share * len(distance)))
+        border = np.searchsorted(np.cumsum(np.bincount(distance)), left)
+        place = np.flatnonzero(distance <= border)
+        starts, stops = np.array(parts).T
+        before = np.cumsum(stops - starts)  # vectors scanned up to the end of each part
+        part = np.searchsorted(before, place, side="right")
+        at = place + (stops - before)[part]
         if keep < len(at):
             codes = self._codes[at]
             # vecdot: BLAS would split these over threads, and wait for a busy core longer than the product takes.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FEW = 4
 VEC0_LIMIT = 4096  # vec0 gives no more neighbours than this
 EXACT_BYTES = 64 << 20
-HELD_BYTES = 24 << 20  # beside an index, for videos searched alone
+HELD_BYTES = 24 << 20  # of a space that has codes, for videos searched alone
 SAMPLE = 8192  # vectors a codebook is made from
 RETRAIN = 4  # a library that has grown so many times gets a new codebook
 SPARE = 54  # vectors compared exactly beyond those asked for, at least
@@ -199,11 +199,11 @@ class Nearest(Part):
             held = _Held(video.version, last_row, ids, matrix)
             self._cache.held[key] = held
         self._cache.held.move_to_end(key)
-        budget = HELD_BYTES if self._cache.indexes else EXACT_BYTES
-        size = sum(each.matrix.nbytes for each in self._cache.held.values())
-        while size > budget and len(self._cache.held) > 1:
-            _, dropped = self._cache.held.popitem(last=False)
-            size -= dropped.matrix.nbytes
+        budget = HELD_BYTES if n in self._cache.indexes else EXACT_BYTES
+        size = sum(each.matrix.nbytes for (space, _), each in self._cache.held.items() if space == n)
+        for oldest in [other for other in self._cache.held if other[0] == n and other != key]:
+            if size > budget:
+                size -= self._cache.held.pop(oldest).matrix.nbytes
         return held
 
     def _by_codes(
@@ -231,9 +231,10 @@ class Nearest(Part):
         stored = c.execute("SELECT version FROM codebooks WHERE space=?", (n,)).fetchone()
         if index is None or (stored is not None and stored[0] != index.book.version):
             total = sum(video.count for video in videos)
-            index = Index(_codebook(c, n, dim) or self._train(c, n, dim, 0), int(1.02 * total))
+            index = Index(_codebook(c, n, dim) or self._train(c, n, dim, 0), total)
             self._cache.indexes[n] = index
-            self._cache.held.clear()
+            for key in [key for key in self._cache.held if key[0] == n]:
+                del self._cache.held[key]
         for gone in set(index.versions) - {video.id for video in videos}:
             index.drop(gone)
         for video in videos:

@@ -5,12 +5,13 @@ Knows how its parts fit. Knows nothing of decoding, models, ranking or MCP."""
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import apsw
 
-from agent_tools.errors import InvalidArgument, StoreError
+from agent_tools.errors import InvalidArgument, StoreError, StoreFull
 from agent_tools.store.database import BUSY_S, Clock, Database
 from agent_tools.store.episodes import Episodes
 from agent_tools.store.frames import Frames
@@ -77,7 +78,8 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Nearest, Frames, Episodes):
     def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
         """End a job this worker holds, and write the search codes of what it brought; see Jobs.finish."""
         super().finish(job_id, worker, state, error)
-        self.index_vectors()
+        with suppress(StoreFull):  # the job is done; codes can be written, or done without, at any time
+            self.index_vectors()
 
     def stats(self) -> dict[str, int]:
         """Counts of what is stored, and the file's bytes with its log."""
