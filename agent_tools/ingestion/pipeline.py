@@ -139,6 +139,9 @@ class Ingest:
             count += len(self.store.add_entries(self.video_id, "subtitles", f"{track.kind}:{track.source}", cues))
         mark = {"sidecars": self.job.settings.get("sidecars", "")}
         if not count:
+            drawn = sorted({track.codec for track in self.opened.subtitles if not track.text})
+            if drawn:
+                mark["why"] = f"in the file as pictures only ({', '.join(drawn)}), which are not read"
             self.store.set_channel(self.video_id, "subtitles", state="absent", entries=0, detail=mark)
             return
         self._index("subtitles", 0.02, 0.08)

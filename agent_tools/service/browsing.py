@@ -9,6 +9,7 @@ from typing import Any, Literal
 from agent_tools.errors import InvalidArgument
 from agent_tools.service import coverage
 from agent_tools.service.fit import check_tokens, clear, cursor, drop_gaps, drop_last, fitted, offset_of
+from agent_tools.service.hints import unfinished_hint
 from agent_tools.service.library import Asked, Library
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import LEVELS, EpisodeOut, ListReply, NotIngested, VideoOut
@@ -122,6 +123,8 @@ def _level(
     job = library.store.job(asked.video.id)
     if job is not None and job.state in ("queued", "running"):
         reply.hints.append(f"still being ingested ({job.progress:.0%}): titles and borders will get better.")
+    elif (told := unfinished_hint(asked.video.id, job)) is not None:
+        reply.hints.append(told)
     return _paged(reply, reply.episodes or [], offset, len(rows), max_tokens, level, *question)
 
 

@@ -159,4 +159,4 @@ def _joined(phrases: Sequence[str]) -> str:
     if not different:
         return ""
     counts = sorted(((phrases.count(phrase), phrase) for phrase in different), reverse=True)
-    return "; ".join(f"{phrase} ({count} videos)" for count, phrase in counts[:3])
+    return "; ".join(f"{phrase} ({count} video{'s' if count > 1 else ''})" for count, phrase in counts[:3])

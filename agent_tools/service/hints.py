@@ -8,10 +8,13 @@ import re
 import threading
 from collections import OrderedDict, defaultdict, deque
 
+from agent_tools.store import Job
 from agent_tools.timeline import Span, clock, merged
+from agent_tools.untrusted import clean
 
 MOST_CALLERS = 256
 REPEATS = 3
+HINT_LENGTH = 300
 _NEGATION = re.compile(
     r"\b(?:not|no|never|without|isn't|aren't|doesn't|don't|didn't|nobody|nothing|nicht|kein\w*|ohne)\b", re.I
 )
@@ -61,6 +64,15 @@ class Attention:
         if at < whole.end_s:
             parts.append(Span(at, whole.end_s))
         return parts
+
+
+def unfinished_hint(video_id: str, job: Job | None) -> str | None:
+    """The sentence for a video whose ingest failed or was stopped."""
+    if job is None or job.state not in ("failed", "stopped"):
+        return None
+    if job.state == "stopped":
+        return f"The ingest of {video_id} was stopped at {job.progress:.0%}; ingest_video goes on with it."
+    return clean(f"The ingest of {video_id} failed: {job.error or 'the worker log says why'}", HINT_LENGTH)
 
 
 def repeat_hint(spans: list[Span]) -> str:

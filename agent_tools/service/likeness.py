@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 NEAREST = 200
 LEAST_COSINE = 0.35  # unrelated pictures of the lite descriptor lie below (95th percentile .28, measured on real clips)
 JOIN_S = 3.0
+WINDOW = 16  # pictures that are pruned together: a frame stands for none farther away
+SLOWEST_GRID_S = 10.0  # between two sampled pictures: --fps is at least 0.1
 
 
 def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
@@ -42,13 +44,16 @@ def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
     vector = next(row for k, row in zip(ids, matrix, strict=True) if int(k) == found.k)
     nearest = library.store.nearest(space, vector, video_ids=[one.video.id for one in asked], limit=NEAREST)
     spans = {one.video.id: one.span for one in asked}
-    step = 1.0 / library.settings.fps
+    steps: dict[str, float] = {}
     moments: list[Moment] = []
     for video_id, k, cosine in nearest:
-        shown = [row for row in _group(library, video_id, k) if spans[video_id].start_s <= row < spans[video_id].end_s]
-        if cosine < LEAST_COSINE or not shown:
+        if cosine < LEAST_COSINE:
             continue
-        end_s = spans[video_id].end_s
+        if video_id not in steps:
+            steps[video_id] = _step(library, video_id)
+        step = steps[video_id]
+        start_s, end_s = spans[video_id].start_s, spans[video_id].end_s
+        shown = [time_s for time_s in _group(library, video_id, k, step) if start_s <= time_s < end_s]
         for span in merged((Span(time_s, min(time_s + step, end_s)) for time_s in shown), JOIN_S):
             near = video_id == own.video.id and span.overlap_s(Span(max(0.0, middle - JOIN_S), middle + JOIN_S)) > 0
             if near:
@@ -72,10 +77,13 @@ def _holds(library: Library, space: str, video_id: str) -> bool:
     return len(library.store.vectors(space, video_id)[0]) > 0
 
 
-def _group(library: Library, video_id: str, k: int) -> list[float]:
+def _step(library: Library, video_id: str) -> float:
+    """Seconds between two sampled pictures of the video: of its own ingest, whatever this server samples at."""
+    later = next((row for row in library.store.frames(video_id, 0.0, SLOWEST_GRID_S + 1.0) if row.k), None)
+    return later.time_s / later.k if later is not None else 1.0 / library.settings.fps
+
+
+def _group(library: Library, video_id: str, k: int, step: float) -> list[float]:
     """Times of the kept frame k and of those it stands for."""
-    window = 16 / library.settings.fps
-    around = library.store.frames(
-        video_id, max(0.0, k / library.settings.fps - window), k / library.settings.fps + window + 1
-    )
+    around = library.store.frames(video_id, max(0.0, (k - WINDOW) * step), (k + WINDOW + 1) * step)
     return [row.time_s for row in around if row.stands_for == k]

@@ -21,6 +21,7 @@ JSON, TEXT, JPEG, MP4 = "application/json", "text/plain", "image/jpeg", "video/m
 LONGEST_CLIP_S = 60.0
 LARGEST_CLIP = 8 * 1024 * 1024
 TRANSCRIPT_CHARS = 100_000
+SLOWEST_GRID_S = 10.0  # between two sampled pictures: --fps is at least 0.1
 _CLIP = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 
 
@@ -123,11 +124,20 @@ def _frame(library: Library, asked: Asked, rest: str) -> bytes:
         shot = library.looker.pictures(paths[0], [time_s], long_side=1568)[0]
         if shot is not None:
             return shot.jpeg
-    row = library.store.nearest_kept(asked.video.id, time_s)
-    data = library.store.frame_jpeg(asked.video.id, row.k) if row is not None else None
+    data = kept_jpeg(library, asked, time_s)
     if data is None:
-        raise SourceNotFound(f"no picture at {time_s:g} s: the video has none there, or its file is gone.")
+        raise SourceNotFound(f"no picture at {time_s:g} s: the file cannot be decoded there, or is gone.")
     return data
+
+
+def kept_jpeg(library: Library, asked: Asked, time_s: float) -> bytes | None:
+    """The kept frame that stands for the sampled picture at a time; None where no picture was sampled there."""
+    rows = library.store.frames(asked.video.id, max(0.0, time_s - SLOWEST_GRID_S), time_s + 0.01)
+    if not rows:
+        return None
+    last = rows[-1]
+    step = last.time_s / last.k if last.k else 1.0 / library.settings.fps  # what it was sampled at, not what is now
+    return library.store.frame_jpeg(asked.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
 
 
 def _clip(library: Library, asked: Asked, rest: str) -> bytes:

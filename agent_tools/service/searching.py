@@ -22,7 +22,7 @@ from agent_tools.service.fit import (
     offset_of,
     thin,
 )
-from agent_tools.service.hints import negation_hint, repeat_hint
+from agent_tools.service.hints import negation_hint, repeat_hint, unfinished_hint
 from agent_tools.service.library import Asked, Library, checked_channels
 from agent_tools.service.likeness import alike
 from agent_tools.service.recall import Recall, Recalled, recall
@@ -260,6 +260,8 @@ def _hints(
         job = library.store.job(one.video.id)
         if job is not None and job.state in ("queued", "running"):
             hints.append(f"{one.video.id} is still being ingested ({job.progress:.0%}): later searches may find more.")
+        elif (told := unfinished_hint(one.video.id, job)) is not None:
+            hints.append(told)
     if library.attention.searched(caller, [(hit.video_id, hit.start_s) for hit in hits]) and hits:
         video = max(hits, key=lambda hit: -hit.rank).video_id
         whole = next(one.span for one in asked if one.video.id == video)

@@ -96,10 +96,13 @@ def zoom(
     times = chosen_times(library, asked, max_frames, query, best) if looks else []
     plan = _plan(library, asked, times, entries, scores, layout, region, max_tokens)
     step(0.2, f"opening {len(plan.times)} frames")
-    shots, note = _shots(library, asked, plan, region, lambda: step(0.5, "decoding"))
-    facts = _facts(asked, plan, scores, shots, note, max_tokens, len(entries))
+    opened, note = _shots(library, asked, plan, region, lambda: step(0.5, "decoding"))
+    decoded = {time_s for shot in opened for time_s in shot.times_s}
+    unreadable = [] if note else [time_s for time_s in plan.times if time_s not in decoded]
+    shots = _within(opened)
+    facts = _facts(asked, plan, scores, shots, note, unreadable, max_tokens, len(entries))
     shown = {time_s for shot in shots for time_s in shot.times_s}
-    omitted = [] if note else [time_s for time_s in times if time_s not in shown]
+    omitted = [] if note else [time_s for time_s in times if time_s not in shown and time_s not in unreadable]
     if omitted:
         facts["omitted"] = len(omitted)
     library.attention.looked(caller, asked.video.id, asked.span)
@@ -191,7 +194,7 @@ def _relevance(library: Library, asked: Asked, query: str) -> dict[int, float]:
 def _shots(
     library: Library, asked: Asked, plan: _Plan, region: Sequence[float] | None, check: Callable[[], None]
 ) -> tuple[list[Shot], str]:
-    """The planned pictures or sheets, and a note where they come from kept frames."""
+    """The planned pictures or sheets as far as they can be decoded, and a note where they come from kept frames."""
     if not plan.times:
         return [], ""
     paths = library.sources(asked.video.id)
@@ -200,8 +203,8 @@ def _shots(
     try:
         if plan.single:
             shots = library.looker.pictures(paths[0], plan.times, long_side=plan.side, region=region, check=check)
-            return _within([shot for shot in shots if shot is not None]), ""
-        return _within(library.looker.sheets(paths[0], plan.times, cell=plan.side, check=check)), ""
+            return [shot for shot in shots if shot is not None], ""
+        return library.looker.sheets(paths[0], plan.times, cell=plan.side, check=check), ""
     except EngineError as error:
         kept = _from_kept(library, asked, plan, check)
         if not kept:
@@ -217,8 +220,8 @@ def _from_kept(library: Library, asked: Asked, plan: _Plan, check: Callable[[], 
         if row is not None and data is not None:
             jpegs[row.time_s] = data
     if not plan.single:
-        return _within(library.looker.sheets_of(sorted(jpegs.items()), cell=plan.side, check=check))
-    return _within([Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in sorted(jpegs.items())])
+        return library.looker.sheets_of(sorted(jpegs.items()), cell=plan.side, check=check)
+    return [Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in sorted(jpegs.items())]
 
 
 def _tokens(shots: Sequence[Shot]) -> int:
@@ -254,6 +257,7 @@ def _facts(
     scores: dict[int, float],
     shots: list[Shot],
     note: str,
+    unreadable: Sequence[float],
     max_tokens: int,
     held: int,
 ) -> dict[str, Any]:
@@ -261,6 +265,8 @@ def _facts(
     facts: dict[str, Any] = {**_head(asked), "frames": _frame_rows(asked, shots)}
     if note:
         facts["note"] = note
+    if unreadable:
+        facts["not_readable_s"] = [rounded(time_s) for time_s in unreadable]
     facts["text"] = _text_rows(plan.entries, scores)
     facts["coverage"] = plan.coverage
     while _cost(facts, _tokens(shots)) > max_tokens and facts["coverage"].get("gaps"):

@@ -1,0 +1,83 @@
+"""What replies say of themselves: what was searched, why a hit is one, what failed and how to go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_tools.errors import SourceNotFound, UnreadableVideo
+from agent_tools.evals.demo_video import DemoTruth
+from agent_tools.ingestion.worker import work
+from agent_tools.service import adding
+from agent_tools.service.adding import ingest, status
+from agent_tools.service.browsing import list_episodes
+from agent_tools.service.library import Library
+from agent_tools.service.reading import read_resource
+from agent_tools.service.searching import retrieve
+from agent_tools.service.verifying import ground
+from agent_tools.timeline import video_uri
+
+Course = tuple[Path, DemoTruth]
+
+
+def test_a_search_by_likeness_says_that_frames_alone_were_searched(library: Library, course: Course) -> None:
+    reply = retrieve(library, like=video_uri(course[1].video_id, 10, 12), query="the plan")
+    assert reply.coverage.channels.compact() == {"frames": "all"}
+    assert reply.coverage.share == 1.0
+    assert any("query was not used" in hint for hint in reply.hints)
+
+
+@pytest.mark.parametrize("query", ["the gate code", "an unrelated thing in the sea", "the", "plan of the store room"])
+def test_every_hit_names_what_matched(library: Library, query: str) -> None:
+    for hit in retrieve(library, query=query, limit=20).hits:
+        assert hit.matched, hit
+
+
+def test_evidence_ends_with_its_times_however_long_its_text_is(library: Library, course: Course) -> None:
+    hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
+    best = (ground(library, event=hop.text, video_id=course[1].video_id).spans or [])[0]
+    assert len(best.evidence) <= 160
+    assert best.evidence.rpartition(" ")[2].replace("-", "").replace(".", "").isdigit()
+
+
+def test_channels_stand_in_one_order(library: Library, course: Course) -> None:
+    names = [channel.name for channel in status(library, course[1].video_id).channels or []]
+    assert names == ["frames", "subtitles", "speech", "screen_text", "captions"]
+
+
+def test_unreadable_content_is_not_tried_again_with_its_folder(
+    empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "videos" / "notes.mp4").write_text("these are words, not pictures\n" * 20)
+    ingest(empty, "", wait_s=0)
+    assert work(empty.settings) == 1
+    monkeypatch.setattr(adding, "RETRY_S", 0.0)
+    reply = ingest(empty, "", wait_s=0)
+    assert (reply.queued, len(reply.refused or [])) == (0, 1)
+    ingest(empty, "notes.mp4", wait_s=0)  # asked for by name it is
+    assert len(empty.store.open_jobs()) == 1
+
+
+def test_a_failed_video_is_called_so_where_its_content_is_asked_for(empty: Library, tmp_path: Path) -> None:
+    (tmp_path / "videos" / "notes.mp4").write_text("these are words, not pictures\n" * 20)
+    video_id = ingest(empty, "notes.mp4", wait_s=0).video_id or ""
+    work(empty.settings)
+    for hints in (
+        list_episodes(empty, video_id=video_id).hints,
+        retrieve(empty, query="words", video_ids=[video_id]).hints,
+    ):
+        assert any("failed: UnreadableVideo: notes.mp4 holds text" in hint for hint in hints), hints
+    with pytest.raises(UnreadableVideo):
+        status(empty, video_id)
+
+
+def test_a_frame_of_another_time_is_never_given(
+    library: Library, course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"{video_uri(course[1].video_id)}/frame/100"
+    monkeypatch.setattr(library, "sources", lambda _video_id: [])
+    assert (read_resource(library, uri).data or b"")[:2] == b"\xff\xd8"
+    monkeypatch.setattr(library.store, "frames", lambda *_args: [])
+    with pytest.raises(SourceNotFound, match="no picture at 100 s"):
+        read_resource(library, uri)

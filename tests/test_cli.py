@@ -1,0 +1,124 @@
+"""The command line by hand: each command over one small library, and what a person reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent_tools import __version__, cli
+from agent_tools.service.query_models import QueryModels
+from agent_tools.service.workers import Workers
+from agent_tools.store import Store
+from tests.server.conftest import SAID, VIDEO, fill
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with two videos, without models and workers."""
+    monkeypatch.setattr(QueryModels, "warm", lambda self: None)
+    monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: None)
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    store = Store.open(tmp_path / "home")
+    fill(store)
+    store.close()
+    return tmp_path / "home"
+
+
+def run(home: Path, command: str, *arguments: str) -> Result:
+    result: Result = CliRunner().invoke(cli.app, [command, *arguments, "--home", str(home)])
+    return result
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_ls_lists_titles_states_and_lengths(home: Path) -> None:
+    assert "Week 3 Memory" in run(home, "ls").stdout
+    listed = told(run(home, "ls", "--json"))["videos"]
+    assert [video["title"] for video in listed] == ["Week 3 Memory", "An empty afternoon"]
+
+
+def test_show_prints_state_and_episodes(home: Path) -> None:
+    lines = run(home, "show", "Week 3").stdout
+    assert '"state": "done"' in lines
+    assert "0:05:00  chapter 1" in run(home, "show", "Week 3", "--level", "chapter").stdout
+
+
+def test_search_prints_the_best_moment_first(home: Path) -> None:
+    first = run(home, "search", "attention compares a query").stdout.splitlines()
+    assert first[0].startswith("1. 0:01:00")
+    assert SAID[1] in first[1]
+    assert "Nothing found." in run(home, "search", "zebra").stdout
+
+
+def test_zoom_writes_a_picture_and_prints_what_is_said(home: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.jpg"
+    result = run(home, "zoom", VIDEO, "--start", "60", "--end", "200", "-o", str(sheet), "--max-frames", "2")
+    assert result.exit_code == 0, result.output
+    assert sheet.read_bytes()[:2] == b"\xff\xd8"
+    assert "the file is gone" in result.stdout
+
+
+def test_ground_and_remember_print_their_reply(home: Path) -> None:
+    assert told(run(home, "ground", "attention", "--video", VIDEO))["verdict"] == "uncertain"
+    assert told(run(home, "remember", VIDEO, "60", "70", "the lecturer draws a key"))["stored"] is True
+
+
+def test_a_video_with_notes_is_kept_unless_told_otherwise(home: Path) -> None:
+    run(home, "remember", VIDEO, "60", "70", "the lecturer draws a key")
+    refused = run(home, "rm", VIDEO)
+    assert refused.exit_code != 0
+    assert "--with-notes" in str(refused.exception)
+    gone = run(home, "rm", VIDEO, "--with-notes")
+    assert gone.exit_code == 0, gone.output
+    (export,) = (home / "exports").iterdir()
+    assert json.loads(export.read_text())[0]["text"] == "the lecturer draws a key"
+    assert "Week 3 Memory" not in run(home, "ls").stdout
+
+
+def test_stop_refuses_what_is_not_being_ingested(home: Path) -> None:
+    assert "its state is done" in str(run(home, "stop", VIDEO).exception)
+
+
+def test_budget_shows_naive_and_compressed(home: Path) -> None:
+    assert told(run(home, "budget", VIDEO))["naive_tokens"] > 0
+
+
+def test_doctor_names_what_is_there_and_the_flag_to_allow_a_folder(home: Path) -> None:
+    lines = run(home, "doctor").stdout
+    assert "sqlite-vec loads" in lines
+    assert "agent-tools serve --allow" in lines
+    assert run(home, "version").stdout == ""  # it takes no home
+    assert CliRunner().invoke(cli.app, ["version"]).stdout.strip() == __version__
+
+
+def test_all_paths_are_queued_before_the_first_is_awaited(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{name}.mp4" for name in "abc"]
+    for path in paths:
+        path.write_text(f"not yet looked into: {path.name}")
+    queued: list[int] = []
+
+    def follow(library: Any, source: str, channels: Any) -> Any:
+        from agent_tools.service.adding import ingest
+
+        queued.append(len(library.store.open_jobs()))
+        return ingest(library, source, wait_s=0, trusted=True)
+
+    monkeypatch.setattr(cli, "_follow", follow)
+    result = run(home, "ingest", *map(str, paths))
+    assert result.exit_code == 0, result.output
+    assert queued == [3, 3, 3]
+    assert len(result.stdout.splitlines()) == 3
+
+
+def test_a_title_names_one_file(home: Path, tmp_path: Path) -> None:
+    assert "one file" in str(run(home, "ingest", str(tmp_path), "--title", "X").exception)
