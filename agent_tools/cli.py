@@ -16,6 +16,7 @@ import typer
 
 from agent_tools import __version__
 from agent_tools.errors import AgentToolsError, InvalidArgument
+from agent_tools.evals.commands import eval_app
 from agent_tools.settings import HELP, Settings, variable
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(eval_app)
 
 
 def _flag(name: str, *more: str) -> Any:

@@ -1,0 +1,171 @@
+"""What compression saves and loses, on clips drawn here: three still pictures of known spans, and a moving one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from agent_tools.compression import prune_frames
+from agent_tools.errors import InvalidArgument
+from agent_tools.evals.clips import SLACK_S, read_clips, shown, watch
+from agent_tools.evals.commands import eval_app
+from agent_tools.evals.compression import compare, compression, threshold_for
+from agent_tools.evals.compression_tables import markdown
+from agent_tools.evals.judges import NAMES, PixelPatches, judge
+from agent_tools.timeline import Span
+from tests.drawing import Pixels, draw, even_times
+from tests.models import checkpoints
+
+STILL_S = 16  # of each still picture: a window each, because one that holds a cut stays whole
+
+
+def still(number: int, width: int, height: int) -> Pixels:
+    """Three pictures that stand still, each for STILL_S at 4 fps."""
+    coarse = np.random.default_rng(number // (4 * STILL_S)).integers(0, 255, (9, 16, 3)).astype(np.uint8)
+    return np.kron(coarse, np.ones((height // 9, width // 16, 1), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    draw(folder / "still.mp4", even_times(12 * STILL_S, 4.0), picture=still)
+    draw(folder / "moving.mp4", even_times(40, 4.0))
+    span: dict[str, Any] = {"start_s": 0, "end_s": STILL_S, "text": "the first picture"}
+    rows = [
+        {
+            "name": "still.mp4",
+            "width": 320,
+            "events": [span | {"start_s": n * STILL_S, "end_s": (n + 1) * STILL_S} for n in range(3)],
+            "on_screen_text": [span],
+        },
+        {"name": "moving.mp4", "width": 320, "events": [span | {"start_s": 4, "end_s": 4.2}], "on_screen_text": []},
+        {"name": "sound.mp3", "width": None, "events": [span]},
+        {"name": "unseen.mp4", "width": 320},
+    ]
+    (folder / "MANIFEST.json").write_text(json.dumps({"files": rows}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> dict[str, Any]:
+    return compression(folder, context=5_000)
+
+
+def test_clips_are_the_videos_whose_events_are_known(folder: Path) -> None:
+    clips = read_clips(folder)
+    assert [clip.name for clip in clips] == ["still.mp4", "moving.mp4"]
+    assert [len(clip.events) for clip in clips] == [3, 1]
+    seen = watch(clips[1], [(32, 18), (16, 9)])
+    assert seen.times_s.tolist() == list(range(10))
+    assert seen.between_s.tolist() == [k + 0.5 for k in range(10)]
+    assert seen.pictures[(16, 9)].shape == (10, 9, 16, 3)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"files": [{"width": 1, "events": [{}]}]}'])
+def test_folder_without_a_fitting_manifest_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    if text:
+        (tmp_path / "MANIFEST.json").write_text(text)
+    with pytest.raises(InvalidArgument, match=r"MANIFEST\.json"):
+        read_clips(tmp_path)
+
+
+def test_moment_is_shown_by_a_frame_within_half_a_second() -> None:
+    span = Span(4.0, 4.2)
+    assert shown(span, np.array([4.2 + SLACK_S]))
+    assert shown(span, np.array([0.0, 3.6]))
+    assert not shown(span, np.array([3.4, 4.8]))
+    assert not shown(span, np.array([]))
+
+
+def test_tokens_never_rise_from_step_to_step_and_frames_fall_once(report: dict[str, Any]) -> None:
+    steps = [row for row in report["steps"] if not row["step"].startswith("uniform")]
+    assert [row["step"] for row in steps] == ["naive", "redundancy-pruned", "resolution", "spatial", "merged"]
+    tokens = [row["tokens"] for row in steps]
+    assert tokens == sorted(tokens, reverse=True)
+    assert tokens[0] == 58 * 256
+    assert {row["frames"] for row in steps[1:]} == {steps[1]["frames"]}
+    assert steps[1]["frames"] <= 3 + 10
+
+
+def test_naive_shows_every_moment_and_pruning_still_pictures_loses_none(report: dict[str, Any]) -> None:
+    naive, pruned = report["steps"][:2]
+    assert (naive["events"], naive["texts"]) == (1.0, 1.0)
+    assert (pruned["events"], pruned["texts"]) == (1.0, 1.0)
+    assert pruned["likeness"] > 0.9
+
+
+def test_samplers_keep_to_the_budget_and_a_picture_of_the_moment_finds_it(report: dict[str, Any]) -> None:
+    assert {row["budget"] for row in report["samplers"]} == {14, 7, 4}
+    assert all(row["kept"] <= row["budget"] for row in report["samplers"])
+    assert all(row["events"] >= 0.75 for row in report["samplers"] if row["sampler"].startswith("query"))
+
+
+def test_report_is_the_same_each_time_but_for_the_seconds(folder: Path, report: dict[str, Any]) -> None:
+    again = compression(folder, context=5_000)
+    for row in (*again["steps"], *report["steps"]):
+        row.pop("seconds", None)
+    assert again == report
+
+
+def test_threshold_is_found_for_a_number_of_frames() -> None:
+    rows = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
+
+    class Held:
+        features = rows
+
+    threshold = threshold_for([Held()], 20)  # type: ignore[list-item]  # it looks at the features alone
+    assert len(prune_frames(rows, 16, threshold)) == 20
+
+
+def test_compare_names_each_judge_as_what_it_is_and_uniform_beside_them(folder: Path) -> None:
+    found = compare(("descriptor", "raw-pixels", "gradients"), folder)
+    judges = {row["judge"] for row in found["rows"]}
+    assert len(judges) == 4
+    assert any("pixel-descriptor@" in name for name in judges)
+    table = markdown(found)
+    assert all(name in table for name in (*judges, "its own threshold", "50% of the frames"))
+    at_half = [row["kept"] for row in found["rows"] if row["at"].startswith("50%") and row["judge"] == "uniform"]
+    assert at_half == [29]
+
+
+def test_a_model_is_named_by_its_folder_and_gives_its_own_tokens(folder: Path, tmp_path: Path) -> None:
+    model = judge(str(checkpoints.dinov2(tmp_path / "tiny-dino")))
+    assert "tiny-dino" in model.what
+    width, height = model.tokens.size
+    tokens = model.tokens.tokens(np.zeros((2, height, width, 3), np.uint8))
+    assert tokens.shape[0] == 2
+    assert tokens.shape[1] * tokens.shape[2] == model.encoder.dim
+    report = compression(folder, str(tmp_path / "tiny-dino"))
+    assert report["tokens_are"].startswith("patch features of tiny-dino")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_judges_give_unit_vectors_of_their_size(name: str) -> None:
+    by = judge(name)
+    width, height = by.encoder.size
+    pictures = np.random.default_rng(0).integers(0, 255, (3, height, width, 3)).astype(np.uint8)
+    vectors = by.encoder.encode(pictures)
+    assert vectors.shape == (3, by.encoder.dim)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_pixel_patches_lie_where_their_pixels_lie() -> None:
+    picture = np.zeros((1, 112, 112, 3), np.uint8)
+    picture[0, 8:16, 16:24] = 200  # row 1, column 2 of the grid
+    tokens = PixelPatches().tokens(picture)
+    assert tokens.shape == (1, 196, 192)
+    assert int(np.abs(tokens[0]).sum(axis=1).argmax()) == 1 * 14 + 2
+
+
+def test_command_prints_the_table_and_writes_the_numbers(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    shown_text = CliRunner().invoke(eval_app, ["compression", "--data", str(folder), "--json", str(path)])
+    assert shown_text.exit_code == 0
+    assert "| redundancy-pruned |" in shown_text.stdout
+    assert json.loads(path.read_text())["clips"] == 2
