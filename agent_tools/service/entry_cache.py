@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HELD_VIDEOS = 128
 CHUNK_S = 60.0
+BESIDE_S = 5.0  # between two entries that are neighbours
 _STRIDE = 10_000_000  # entries of one video have places in a range of their own, so that a hit tells its video
 _numbers = itertools.count()
 
@@ -49,7 +50,8 @@ class Held:
     base: int  # place of the first entry of all
     order: tuple[int, ...]  # row of the entry at each place, less base
     row_of: dict[int, int]  # by entry id, of the entries that have a vector
-    by_channel: dict[str, list[int]]  # their rows
+    by_channel: dict[str, list[int]]  # their rows, in time order
+    beside: dict[int, tuple[int, ...]]  # by entry id: the entries just before and after, of the same channel
 
     def rows_of(self, channels: Sequence[str]) -> list[int]:
         """Rows of the entries of these channels that have a vector."""
@@ -109,7 +111,22 @@ def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> He
     for row, _ in known:
         by_channel.setdefault(entries[row].channel, []).append(row)
     row_of_entry = {entries[row].id: row for row, _ in known}
-    return Held(mark, entries, matrix, tuple(chunks), base, tuple(order), row_of_entry, by_channel)
+    beside = _beside(entries, by_channel)
+    return Held(mark, entries, matrix, tuple(chunks), base, tuple(order), row_of_entry, by_channel, beside)
+
+
+def _beside(entries: tuple[Entry, ...], by_channel: dict[str, list[int]]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, tuple[int, ...]] = {}
+    for rows in by_channel.values():
+        for place, row in enumerate(rows):
+            near = [rows[i] for i in (place - 1, place + 1) if 0 <= i < len(rows)]
+            found[entries[row].id] = tuple(
+                entries[other].id
+                for other in near
+                if entries[other].start_s - entries[row].end_s <= BESIDE_S
+                and entries[row].start_s - entries[other].end_s <= BESIDE_S
+            )
+    return found
 
 
 def _chunks(

@@ -5,7 +5,7 @@ Knows entries, vectors and the fusion. Knows nothing of replies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,15 +65,17 @@ def recall(
     words_only = words_only_because(library, encoder, query)
     if encoder is None:
         return Recall(_by_words(library, asked, query, names), False, words_only, 0, 0)
-    meaning, entries, backgrounds, lookup, seen, opened = _by_meaning(library, asked, query, names, encoder)
+    meaning, entries, backgrounds, held_of, seen, opened = _by_meaning(library, asked, query, names, encoder)
     hits = word_hits(library, asked, query, names)
     for hit in hits:
         entries[hit.entry.id] = hit.entry
-        if hit.entry.id not in meaning and (cosine := lookup(hit.entry)) is not None:
-            meaning[hit.entry.id] = cosine
+        held, cosines = held_of[hit.entry.video_id]
+        if hit.entry.id not in meaning and (row := held.row_of.get(hit.entry.id)) is not None:
+            meaning[hit.entry.id] = float(cosines[row])
     words = {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}
     video_of = {id_: entry.video_id for id_, entry in entries.items()}
-    scores = fuse(meaning, words, {id_: backgrounds[video_of[id_]] for id_ in meaning})
+    neighbours = {id_: held_of[video_of[id_]][0].beside.get(id_, ()) for id_ in entries}
+    scores = fuse(meaning, words, {id_: backgrounds[video_of[id_]] for id_ in meaning}, neighbours)
     found = [
         Recalled(entries[id_], score, meaning.get(id_), words.get(id_, (0.0, 0.0))[1]) for id_, score in scores.items()
     ]
@@ -82,10 +84,13 @@ def recall(
 
 def _by_meaning(
     library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...], encoder: TextEncoder
-) -> tuple[dict[int, float], dict[int, Entry], dict[str, Background], Callable[[Entry], float | None], int, int]:
-    """Cosines of the best entries in the chunks that were opened, those entries, each video's background, the cosine of
-    any other entry, chunks seen and opened. All chunks of all asked videos are seen at once: their memory tokens say
-    which are opened."""
+) -> tuple[
+    dict[int, float], dict[int, Entry], dict[str, Background], dict[str, tuple[Held, NDArray[np.float32]]], int, int
+]:
+    """Cosines of the best entries in opened chunks, those entries, each video's background, each video as it is held
+    with the cosines of all its entries, chunks seen and opened.
+
+    All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
     import torch
 
     from agent_tools.memory import retrieve
@@ -116,12 +121,7 @@ def _by_meaning(
             found[entry.id] = cosine
             entries[entry.id] = entry
 
-    def lookup(entry: Entry) -> float | None:
-        held, cosines = likeness[entry.video_id]
-        row = held.row_of.get(entry.id)
-        return None if row is None else float(cosines[row])
-
-    return found, entries, backgrounds, lookup, len(seen), opened
+    return found, entries, backgrounds, likeness, len(seen), opened
 
 
 def word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:
