@@ -5,6 +5,7 @@ Knows leases, logs and the pipeline. Knows nothing of clients."""
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import logging.handlers
 import os
@@ -21,6 +22,8 @@ from agent_tools.store import Job, Store
 log = logging.getLogger("agent_tools.worker")
 LOG_BYTES, LOG_FILES = 1_000_000, 3
 WAIT_S = 0.5
+MOST_DEATHS = 3  # of workers at the same place in a job: then it has failed
+LEAST_GAIN = 0.005  # of progress, that counts as having got farther
 
 
 def work(settings: Settings) -> int:
@@ -54,6 +57,14 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
     from agent_tools.ingestion.pipeline import Ingest
 
     log.info("job %s: video %s, attempt %s", job.id, job.video_id, job.attempts)
+    if died_here(settings.home, job) > MOST_DEATHS:
+        told = (
+            f"WorkerDied: {MOST_DEATHS} workers died at {job.progress:.0%} of it: {job.message or 'opening the file'}"
+        )
+        store.update_video(job.video_id, error=told)
+        store.finish(job.id, worker, "failed", error=told)
+        log.error("job %s: %s", job.id, told)
+        return
     try:
         with Control(store, job, worker, settings.memory_mb) as control:
             failed = Ingest(store, job, settings, control).run()
@@ -71,6 +82,23 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
     else:
         store.finish(job.id, worker, "failed" if failed else "done", error=failed)
         log.info("job %s: %s", job.id, failed or "done")
+        (settings.home / "work" / f"{job.video_id}.begun").unlink(missing_ok=True)
+
+
+def died_here(home: Path, job: Job) -> int:
+    """How often this job has been begun without getting farther, this time included.
+
+    A crash in a codec ends the worker at the same place each time: without an end to it, the oldest job would keep all
+    others waiting. Kept beside the pictures that wait to be read, because nothing else outlives a killed worker.
+    """
+    path = home / "work" / f"{job.video_id}.begun"
+    before = json.loads(path.read_text()) if job.attempts > 1 and path.is_file() else {"progress": -1.0, "times": 0}
+    times = before["times"] + 1 if job.progress <= before["progress"] + LEAST_GAIN else 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps({"progress": job.progress, "times": times}))
+    os.replace(partial, path)
+    return int(times)
 
 
 def alive(pid: int | None) -> bool:
