@@ -34,6 +34,7 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Nearest, Frames, Episodes):
         self.db = database
         self.now = now
         self._cache = Cache()
+        self._counts = {}
 
     @classmethod
     def open(cls, home: Path, *, now: Clock = time.time, busy_s: float = BUSY_S, vfs: str = "") -> Self:
