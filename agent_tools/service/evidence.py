@@ -7,20 +7,34 @@ Knows entries, vectors and the wording of events. Knows nothing of verdicts or r
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_tools.service.library import Asked, Library
 from agent_tools.service.occurrence import Occurrence
 from agent_tools.service.recall import word_hits, words_only_because
-from agent_tools.store import Entry
+from agent_tools.store import Entry, WordHit
 from agent_tools.timeline import Span
 from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
-    from agent_tools.grounding import Background, Evidence, EvidenceItem, Named
+    from agent_tools.grounding import Background, Evidence, EvidenceItem, Named, RelevanceCurveLocalizer
 
+FIT = "fit"  # scores that need no background: either there is none, or it is in them already
+SHARED_WORDS = (
+    0.5  # what an entry with all words of the event gains; squared, so that common words are little
+)
+CROWD, LEAST_USUAL = 8, 0.25  # the eighth best cosine is usual; never less than two unrelated sentences have
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
+
+
+def localizer() -> RelevanceCurveLocalizer:
+    """Relevance curves that know FIT: its edge of the noise is a score of .53, so words as they stand are 1.9 high."""
+    from agent_tools.grounding import CurveSettings, RelevanceCurveLocalizer
+    from agent_tools.grounding.curves import Noise
+
+    return RelevanceCurveLocalizer(CurveSettings(noise={**CurveSettings().noise, FIT: Noise(0.0, 0.2, 0.2)}))
 
 
 @dataclass(frozen=True)
@@ -44,37 +58,45 @@ def by_meaning(
 ) -> ScoredEntries:
     """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
 
-    The background is taken over the whole video, not the asked span: what is usual there is what an event must exceed.
-    """
-    import numpy as np
-
-    from agent_tools.grounding import Background
-
+    An entry fits by its cosine and by the words it shares. How well the video's eighth best entry fits is what is usual
+    there, in a sparse and in a dense transcript alike, and what an entry has above that counts a second time. Of some
+    ways to judge scores against a video's own this one told present from absent best (README, "Calibration"): the
+    median and its deviation say little about the best of a thousand. It is taken over the whole video, not the span."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, text)
-    items: list[EvidenceItem] = []
-    background: dict[str, Background] = {}
-    if encoder is not None and not words_only and names:
-        held = library.entries.get(library.store, asked.video.id, encoder)
-        cosines = held.matrix @ encoder.encode([text], query=True)[0]
-        for name in names:
-            rows = [i for i, e in enumerate(held.entries) if e.channel == name and held.matrix[i].any()]
-            background[f"{name}:meaning"] = Background.of(np.asarray(cosines[rows], dtype=float).tolist())
-            items += [_item(held.entries[i], float(cosines[i]), "meaning") for i in rows]
     hits = word_hits(library, [_whole(asked)], text, names) if names else []
-    items += [_item(hit.entry, float(hit.idf), "words") for hit in hits]
-    for name in names:
-        total = len(library.store.entries(asked.video.id, channels=(name,)))
-        background[f"{name}:words"] = Background(0.0, 0.0, total)
-    return ScoredEntries(_in_time_order(items), background, words_only)
+    if encoder is None or words_only:
+        return _by_shared_words(library, asked, hits, names, words_only)
+    held = library.entries.get(library.store, asked.video.id, encoder)
+    cosines = (held.matrix @ encoder.encode([text], query=True)[0]).tolist()
+    shares = {hit.entry.id: hit.idf for hit in hits}
+    rows = [row for row, entry in enumerate(held.entries) if entry.channel in names and held.matrix[row].any()]
+    best = sorted((cosines[row] for row in rows), reverse=True)
+    usual = max([LEAST_USUAL, *best[CROWD - 1 : CROWD]])
+    items = []
+    for row in rows:
+        fit = cosines[row] + SHARED_WORDS * shares.get(held.entries[row].id, 0.0) ** 2
+        items.append(_item(held.entries[row], 2 * fit - usual, FIT))
+    return ScoredEntries(_in_time_order(items), {})
+
+
+def _by_shared_words(
+    library: Library, asked: Asked, hits: Sequence[WordHit], names: tuple[str, ...], why: str
+) -> ScoredEntries:
+    from agent_tools.grounding import Background
+
+    background = {
+        f"{name}:words": Background(0.0, 0.0, len(library.store.entries(asked.video.id, channels=(name,))))
+        for name in names
+    }
+    return ScoredEntries(_in_time_order([_item(hit.entry, hit.idf, "words") for hit in hits]), background, why)
 
 
 def by_words(library: Library, asked: Asked, named: Named, channels: tuple[str, ...]) -> ScoredEntries:
     """Entries that hold the words an event names, wholly (score 1) or in part; see `Occurrence`.
 
-    How surely words stand somewhere does not depend on the rest of the video, so there is no background: the
-    localizer's belief of noise without entries makes a score of 1 a height of 1.9 everywhere."""
+    How surely words stand somewhere does not depend on the rest of the video: there is no background."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     best: list[dict[tuple[float, float, str, str], float]] = []
     for words in named.words:
@@ -101,7 +123,7 @@ def by_words(library: Library, asked: Asked, named: Named, channels: tuple[str, 
         scores = [found.get((start_s, end_s, channel, text), 0.0) for found in best]
         score = min(scores) if named.all_of_them else max(scores)
         if score > 0:
-            items.append(_made(start_s, end_s, channel, score, text, "words"))
+            items.append(_made(start_s, end_s, channel, score, text, FIT))
     return ScoredEntries(_in_time_order(items), {})
 
 

@@ -3,8 +3,8 @@
 Knows two texts. Knows nothing of entries, times or videos.
 
 The scores are an order, not probabilities (a calibrator makes those): 1 the words as they stand, apart from case and
-marks; .9 with the few wrong letters of an OCR; .8 all of them in another order or with others between; .7 as part of
-a longer word (an OCR loses spaces); else .6 of their share of the words' weight."""
+marks; .9 with the few wrong letters of an OCR; .8 all of them close by, in another order or with a word between; .7 as
+part of a longer word (an OCR loses spaces); else .6 of their share of the words' weight."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Occurrence:
         held = tokens(text)
         if _in_a_row(self.tokens, held):
             return WHOLE
-        best = PART * share if share < 0.999 else LOOSE
+        best = LOOSE if _close_by(self.tokens, held) else PART * share
         if is_read or len(self.tokens) >= LONG_QUOTE:
             best = max(best, self._misread(held))
         if (
@@ -67,7 +67,11 @@ class Occurrence:
                 window = "".join(held[first:last])
                 if len(window) > len(self.compact) + self.errors:
                     break
-                if len(window) >= len(self.compact) - self.errors and distance(self.compact, window) <= self.errors:
+                if (
+                    len(window) >= len(self.compact) - self.errors
+                    and _digits(window) == _digits(self.compact)
+                    and distance(self.compact, window) <= self.errors
+                ):
                     return MISREAD
         return 0.0
 
@@ -94,6 +98,18 @@ def distance(one: str, other: str) -> int:
         for j, against in enumerate(other, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != against))
     return row[-1]
+
+
+def _digits(text: str) -> str:
+    """A wrong digit is another number, not a misread one."""
+    return "".join(c for c in text if c.isdigit())
+
+
+def _close_by(wanted: tuple[str, ...], held: tuple[str, ...]) -> bool:
+    """All within as many words and a half more."""
+    size = len(wanted) + (len(wanted) + 1) // 2
+    needed = set(wanted)
+    return needed <= set(held) and any(needed <= set(held[at : at + size]) for at in range(len(held)))
 
 
 def _in_a_row(wanted: tuple[str, ...], held: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent_tools.errors import InvalidArgument
 from agent_tools.service import coverage
 from agent_tools.service.calibrated import calibrator_for
-from agent_tools.service.evidence import ScoredEntries, by_meaning, by_words
+from agent_tools.service.evidence import ScoredEntries, by_meaning, by_words, localizer
 from agent_tools.service.fit import check_tokens, clear, drop_gaps, drop_last, fitted, halve, thin
 from agent_tools.service.hints import negation_hint
 from agent_tools.service.library import Asked, Library, checked_channels
@@ -194,7 +194,7 @@ def search(library: Library, asked: Asked, event: str, names: tuple[str, ...] | 
     """Look for an event in one video's span, without a verdict.
 
     An event that names its channel is asked of that channel alone, as if the caller had."""
-    from agent_tools.grounding import Grounder, Level, RelevanceCurveLocalizer, could_show, named
+    from agent_tools.grounding import Grounder, Level, could_show, named
 
     step(0.05, "scoring entries")
     told = named(event)
@@ -206,7 +206,7 @@ def search(library: Library, asked: Asked, event: str, names: tuple[str, ...] | 
     else:
         text = event if told.rule is None else " ".join(told.words)
         evidence, calibration = by_meaning(library, asked, text, names or CHANNELS), LOCALIZER
-    localizer = RelevanceCurveLocalizer()
+    curves = localizer()
 
     def look(start_s: float, end_s: float, fps: float) -> Evidence:
         return evidence.between(start_s, end_s)
@@ -215,8 +215,8 @@ def search(library: Library, asked: Asked, event: str, names: tuple[str, ...] | 
         step(0.1 + 0.7 * done / max(1, total), f"looked into {done} windows")
 
     levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
-    grounding = Grounder(levels, localizer).ground(event, asked.span.start_s, asked.span.end_s, look, on_look)
-    return Search(grounding, calibration, names, evidence.words_only, localizer, look)
+    grounding = Grounder(levels, curves).ground(event, asked.span.start_s, asked.span.end_s, look, on_look)
+    return Search(grounding, calibration, names, evidence.words_only, curves, look)
 
 
 def judge(
