@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,16 @@ CACHE = Path(__file__).parents[2] / ".cache" / "hour"
 FILLER_SENTENCES = 950  # to an hour: as many words as a talking hour has
 READING_S = 3.4  # how long a filler sentence stands
 SONNET = "sonnet_speech.mp3"
+WHOLE_S = 1200  # a film from this length on has every clip; a shorter one has FEW, so that filler lies between them
+FEW = (
+    "dog_leash.mp4",
+    "friday_film.mp4",
+    "leaf_deer.mp4",
+    "lecture_slides_climate.mov",
+    "nasa_webb_mirror.mp4",
+    "slides_german.mov",
+)
+FILLER = ("motorway.mp4", "earth_at_night.mp4", "car_topdown.mp4", "skyline_timestamps.mp4")  # as assemble.py has them
 Transcript = Literal["sparse", "dense"]
 Truth = list[dict[str, Any]]
 
@@ -32,9 +43,10 @@ def assembled_hour(
 ) -> tuple[Path, Truth]:
     """The film and what it holds, clip by clip; built into the cache folder where it is missing.
 
-    An hour takes six minutes of two quiet cores. Beside the film lies a .en.srt: "sparse" has the clips' own speech and
-    the sonnet's cues over a stretch of filler pictures; "dense" the same cues among sentences of filler.txt, 950 to the
-    hour. The sonnet stands in the truth like a clip of its own. Both variants share one film (a hard link).
+    An hour takes six minutes of two quiet cores, five minutes of film (of FEW clips) half a minute. Beside the film
+    lies a .en.srt: "sparse" has the clips' own speech and the sonnet's cues over a stretch of filler pictures; "dense"
+    the same cues among sentences of filler.txt, 950 to the hour. The sonnet stands in the truth like a clip of its own.
+    Both variants share one film (a hard link).
     """
     folder = cache / f"{seconds}-{seed}"
     if not (folder / "truth.json").exists():
@@ -54,10 +66,21 @@ def cues_of(truth: Truth) -> list[tuple[float, float, str]]:
 def _assemble(folder: Path, seconds: int, videos: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     made, told = folder / f"making-{os.getpid()}.mp4", folder / f"making-{os.getpid()}.json"
-    command = [sys.executable, str(videos / "assemble.py"), str(made), str(told), str(videos), "dev"]
-    subprocess.run([*command, str(seconds), str(seed)], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as few:
+        root = videos if seconds >= WHOLE_S else _few(Path(few), videos)
+        command = [sys.executable, str(videos / "assemble.py"), str(made), str(told), str(root), "dev"]
+        subprocess.run([*command, str(seconds), str(seed)], check=True, stdout=subprocess.DEVNULL)
     made.replace(folder / "assembled.mp4")
     told.replace(folder / "truth.json")  # last: its presence says that the film is whole
+
+
+def _few(root: Path, videos: Path) -> Path:
+    """A folder like `videos` whose manifest lists FEW clips and the filler."""
+    listed = json.loads((videos / "MANIFEST.json").read_text(encoding="utf-8"))
+    listed["files"] = [entry for entry in listed["files"] if entry["name"] in (*FEW, *FILLER)]
+    (root / "MANIFEST.json").write_text(json.dumps(listed), encoding="utf-8")
+    (root / "dev").symlink_to(videos / "dev")
+    return root
 
 
 def _sonnet(truth: Truth, videos: Path) -> dict[str, Any]:
