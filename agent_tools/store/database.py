@@ -19,7 +19,7 @@ from agent_tools.errors import ModelMissing, StoreError, StoreFull, VideoNotFoun
 
 BUSY_S = 30.0  # one wait for another writer; a transaction of ours lasts milliseconds
 BUSY_ROUNDS = 4  # waits in a row before the caller hears of it
-CACHE_KIB = 16_384
+CACHE_KIB = 8_192
 
 
 class Database:

@@ -29,7 +29,7 @@ LEAST = 768  # vectors left by the first sieve, at least
 GOAL = 0.99  # recall on the sample at which the share is enough
 ASKED = 3  # neighbours looked for in the sample: of the ten best of a library, it holds one at most
 BLOCK = 1 << 15  # vectors scanned at once: their part of a column stays in the processor's cache
-FAR = np.iinfo(np.uint16).max
+SOME = 1 << 10  # vectors whose four bits are spread out at once, for the same reason
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,12 @@ class Index:
         part = np.searchsorted(before, place, side="right")
         at = place + (stops - before)[part]
         if keep < len(at):
-            codes = self._codes[at]
-            # vecdot: BLAS would split these over threads, and wait for a busy core longer than the product takes.
-            scores = np.vecdot((codes & 15).astype(np.float32), question.low)
-            scores += np.vecdot((codes >> 4).astype(np.float32), question.high)
+            scores = np.empty(len(at), np.float32)
+            for some in range(0, len(at), SOME):
+                codes = self._codes[at[some : some + SOME]]
+                # vecdot: BLAS would split these over threads, and wait for a busy core longer than the product takes.
+                scores[some : some + SOME] = np.vecdot((codes & 15).astype(np.float32), question.low)
+                scores[some : some + SOME] += np.vecdot((codes >> 4).astype(np.float32), question.high)
             at = at[np.argpartition(-scores, keep)[:keep]]
         found: Rows = self._rows[at]
         return found

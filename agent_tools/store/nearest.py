@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from agent_tools.errors import ShapeError
+from agent_tools.store import codes
 from agent_tools.store.part import Part
 from agent_tools.store.vectors import TOKEN_BITS, find_space, read_rows, read_vectors, unit
 
@@ -26,14 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_tools.store.index import Codebook, Index
+    from agent_tools.store.index import Index
 
 FEW = 4
 VEC0_LIMIT = 4096  # vec0 gives no more neighbours than this
-EXACT_BYTES = 64 << 20
 HELD_BYTES = 24 << 20  # of a space that has codes, for videos searched alone
-SAMPLE = 8192  # vectors a codebook is made from
-RETRAIN = 4  # a library that has grown so many times gets a new codebook
 SPARE = 54  # vectors compared exactly beyond those asked for, at least
 
 Spans = Mapping[str, Sequence[tuple[float, float]]]
@@ -109,7 +107,11 @@ class Nearest(Part):
             asked = videos if video_ids is None else [video for video in videos if video.id in set(video_ids)]
             if within is not None:
                 asked = [video for video in asked if video.id in within]
-            if within is None and len(asked) > FEW and 4 * dim * sum(video.count for video in asked) > EXACT_BYTES:
+            if (
+                within is None
+                and len(asked) > FEW
+                and 4 * dim * sum(video.count for video in asked) > codes.EXACT_BYTES
+            ):
                 names = None if len(asked) == len(videos) else [video.id for video in asked]
                 hits = self._by_codes(c, n, dim, query, limit, videos, names)
             else:
@@ -120,22 +122,6 @@ class Nearest(Part):
                     hits += self._in_video(c, n, dim, kind, query, limit, video, spans, few=len(asked) <= FEW)
         hits.sort(key=lambda hit: (-hit[2], hit[0], hit[1]))
         return hits[:limit]
-
-    def index_vectors(self) -> None:
-        """Write what a process needs to search the whole library at once: codebooks, and codes of all finished videos.
-
-        Done by `finish` at the end of each job; cheap where nothing changed, nothing for a library of few vectors."""
-        with self.db.read() as c:
-            spaces: list[Any] = c.execute(
-                """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)
-                   FROM spaces s LEFT JOIN codebooks b ON b.space=s.n"""
-            ).fetchall()
-        for n, dim, version, trained, total in spaces:
-            if 4 * dim * (total or 0) <= EXACT_BYTES:
-                continue
-            if trained is None or total >= RETRAIN * trained:
-                self._write_codebook(n, dim, version or 0)
-            self._write_codes(n, dim)
 
     def forget_vectors(self, video_id: str) -> None:
         """Let go of what this process holds of a deleted video."""
@@ -199,7 +185,7 @@ class Nearest(Part):
             held = _Held(video.version, last_row, ids, matrix)
             self._cache.held[key] = held
         self._cache.held.move_to_end(key)
-        budget = HELD_BYTES if n in self._cache.indexes else EXACT_BYTES
+        budget = HELD_BYTES if n in self._cache.indexes else codes.EXACT_BYTES
         size = sum(each.matrix.nbytes for (space, _), each in self._cache.held.items() if space == n)
         for oldest in [other for other in self._cache.held if other[0] == n and other != key]:
             if size > budget:
@@ -231,7 +217,7 @@ class Nearest(Part):
         stored = c.execute("SELECT version FROM codebooks WHERE space=?", (n,)).fetchone()
         if index is None or (stored is not None and stored[0] != index.book.version):
             total = sum(video.count for video in videos)
-            index = Index(_codebook(c, n, dim) or self._train(c, n, dim, 0), total)
+            index = Index(codes.codebook(c, n, dim) or codes.drawn_codebook(self.db, c, n, dim, 0), total)
             self._cache.indexes[n] = index
             for key in [key for key in self._cache.held if key[0] == n]:
                 del self._cache.held[key]
@@ -257,67 +243,11 @@ class Nearest(Part):
         if row is not None:
             rows = np.frombuffer(row[0], np.int64)
             signs = np.frombuffer(row[1], np.uint64).reshape(-1, words)
-            codes = np.frombuffer(row[2], np.uint8).reshape(-1, 32 * words)
+            levels = np.frombuffer(row[2], np.uint8).reshape(-1, 32 * words)
         else:
             rows, _, matrix = read_vectors(self.db, c, n, dim, video.id, last_row)
-            signs, codes = index.book.encode(unit(matrix))
-        index.add(video.id, video.version, rows, signs, codes)
-
-    def _train(self, c: apsw.Connection, n: int, dim: int, version: int) -> Codebook:
-        from agent_tools.store.index import train
-
-        rows = [row[0] for row in c.execute("SELECT n FROM vector_rows WHERE space=?", (n,))]
-        _, _, matrix = read_rows(self.db, c, n, dim, sorted(rows[:: max(1, len(rows) // SAMPLE)]))
-        return train(unit(matrix), version, len(rows))
-
-    def _write_codebook(self, n: int, dim: int, old: int) -> None:
-        with self.db.read() as c:
-            book = self._train(c, n, dim, old + 1)
-        with self.db.write() as c:
-            # Another worker may have been faster; its codebook is as good.
-            c.execute(
-                """INSERT INTO codebooks(space, version, trained, mean, rotation, scale, share, recall)
-                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM spaces WHERE n=?1)
-                   ON CONFLICT(space) DO UPDATE SET version=excluded.version, trained=excluded.trained,
-                   mean=excluded.mean, rotation=excluded.rotation, scale=excluded.scale, share=excluded.share,
-                   recall=excluded.recall WHERE version < excluded.version""",
-                (
-                    n,
-                    book.version,
-                    book.trained,
-                    book.mean.tobytes(),
-                    book.rotation.tobytes(),
-                    book.scale,
-                    book.share,
-                    book.recall,
-                ),
-            )
-
-    def _write_codes(self, n: int, dim: int) -> None:
-        with self.db.read() as c:
-            book = _codebook(c, n, dim)
-            stale: list[Any] = c.execute(
-                """SELECT v.video_id, v.version FROM vector_versions v
-                   LEFT JOIN codes k ON k.space=v.space AND k.video_id=v.video_id
-                   LEFT JOIN codebooks b ON b.space=v.space
-                   WHERE v.space=? AND v.count > 0 AND (k.version IS NOT v.version OR k.codebook IS NOT b.version)
-                   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')""",
-                (n,),
-            ).fetchall()
-        if book is None:
-            return
-        for video_id, version in stale:
-            with self.db.read() as c:
-                rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
-            signs, codes = book.encode(unit(matrix))
-            with self.db.write() as c:
-                # Only where the vectors are still those that were read.
-                c.execute(
-                    """INSERT OR REPLACE INTO codes(space, video_id, codebook, version, rows, signs, codes)
-                       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS
-                           (SELECT 1 FROM vector_versions WHERE space=?1 AND video_id=?2 AND version=?4)""",
-                    (n, video_id, book.version, version, rows.tobytes(), signs.tobytes(), codes.tobytes()),
-                )
+            signs, levels = index.book.encode(unit(matrix))
+        index.add(video.id, video.version, rows, signs, levels)
 
 
 def _videos(c: apsw.Connection, n: int) -> list[_Video]:
@@ -335,20 +265,6 @@ def _grown(c: apsw.Connection, n: int, video: _Video, count: int, last_row: int)
         "SELECT count(*) FROM vector_rows WHERE space=? AND video_id=? AND n <= ?", (n, video.id, last_row)
     ).get
     return int(row) == count
-
-
-def _codebook(c: apsw.Connection, n: int, dim: int) -> Codebook | None:
-    import numpy as np
-
-    from agent_tools.store.index import Codebook
-
-    row: Any = c.execute(
-        "SELECT version, trained, mean, rotation, scale, share, recall FROM codebooks WHERE space=?", (n,)
-    ).fetchone()
-    if row is None:
-        return None
-    mean, rotation = np.frombuffer(row[2], np.float32), np.frombuffer(row[3], np.float32).reshape(-1, dim)
-    return Codebook(row[0], row[1], mean, rotation, *row[4:])
 
 
 def _inside(

@@ -12,6 +12,7 @@ from typing import Any, Self
 import apsw
 
 from agent_tools.errors import InvalidArgument, StoreError, StoreFull
+from agent_tools.store.codes import Codes
 from agent_tools.store.database import BUSY_S, Clock, Database
 from agent_tools.store.episodes import Episodes
 from agent_tools.store.frames import Frames
@@ -26,7 +27,7 @@ from agent_tools.store.videos import Videos
 FILE = "memory.sqlite3"
 
 
-class Store(Videos, Jobs, Notes, Search, Vectors, Nearest, Frames, Episodes):
+class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episodes):
     """One home folder's memory. Safe to use from any number of threads and processes at once."""
 
     def __init__(self, home: Path, database: Database, now: Clock) -> None:

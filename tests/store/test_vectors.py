@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import agent_tools.store.nearest as nearest_module
+import agent_tools.store.codes as codes
 from agent_tools.errors import ShapeError
 from agent_tools.store import EntryIn, FrameRow, Store
 from tests.store.conftest import TALK, WEEK
@@ -152,7 +152,7 @@ def test_a_change_by_another_process_is_seen(store: Store) -> None:
 
 
 def test_what_is_held_stays_within_its_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearest_module, "EXACT_BYTES", 4 * 16 * 100)
+    monkeypatch.setattr(codes, "EXACT_BYTES", 4 * 16 * 100)
     for n in range(4):
         store.add_video(f"{n:012x}", str(n), n)
         store.put_vectors(TEXT, f"{n:012x}", range(60), scenes(60, 16, seed=n))
@@ -167,7 +167,7 @@ def test_what_is_held_stays_within_its_bytes(store: Store, monkeypatch: pytest.M
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Twelve videos of 400 vectors, too many to be held exactly."""
-    monkeypatch.setattr(nearest_module, "EXACT_BYTES", 4 * 64 * 1000)
+    monkeypatch.setattr(codes, "EXACT_BYTES", 4 * 64 * 1000)
     opened = Store.open(tmp_path / "library")
     for n in range(12):
         opened.add_video(f"{n:012x}", str(n), n)
@@ -242,7 +242,7 @@ def test_codes_of_a_video_that_changed_since_are_not_used(library: Store) -> Non
 def test_a_library_that_grew_gets_a_new_codebook(library: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     library.index_vectors()
     check(library, scenes(4800, 64), NAMES)
-    monkeypatch.setattr(nearest_module, "RETRAIN", 1)
+    monkeypatch.setattr(codes, "RETRAIN", 1)
     library.index_vectors()
     check(library, scenes(4800, 64), NAMES)
     (index,) = library._cache.indexes.values()

@@ -1,0 +1,111 @@
+"""Codebooks and codes as rows: what lets a process search a whole library soon after it started.
+
+Knows which are out of date and writes them. Knows nothing of how codes are made (index.py) or searched (nearest.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from agent_tools.store.database import Database
+from agent_tools.store.part import Part
+from agent_tools.store.vectors import read_rows, read_vectors, unit
+
+if TYPE_CHECKING:
+    from agent_tools.store.index import Codebook
+
+EXACT_BYTES = 64 << 20
+SAMPLE = 8192  # vectors a codebook is made from
+RETRAIN = 4  # a library that has grown so many times gets a new codebook
+
+
+class Codes(Part):
+    def index_vectors(self) -> None:
+        """Write what a process needs to search the whole library at once: codebooks, and codes of all finished videos.
+
+        Done by `finish` at the end of each job; cheap where nothing changed, nothing for a library of few vectors."""
+        with self.db.read() as c:
+            spaces: list[Any] = c.execute(
+                """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)
+                   FROM spaces s LEFT JOIN codebooks b ON b.space=s.n"""
+            ).fetchall()
+        for n, dim, version, trained, total in spaces:
+            if 4 * dim * (total or 0) <= EXACT_BYTES:
+                continue
+            if trained is None or total >= RETRAIN * trained:
+                self._write_codebook(n, dim, version or 0)
+            self._write_codes(n, dim)
+
+    def _write_codebook(self, n: int, dim: int, old: int) -> None:
+        with self.db.read() as c:
+            book = drawn_codebook(self.db, c, n, dim, old + 1)
+        with self.db.write() as c:
+            # Another worker may have been faster; its codebook is as good.
+            c.execute(
+                """INSERT INTO codebooks(space, version, trained, mean, rotation, scale, share, recall)
+                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM spaces WHERE n=?1)
+                   ON CONFLICT(space) DO UPDATE SET version=excluded.version, trained=excluded.trained,
+                   mean=excluded.mean, rotation=excluded.rotation, scale=excluded.scale, share=excluded.share,
+                   recall=excluded.recall WHERE version < excluded.version""",
+                (
+                    n,
+                    book.version,
+                    book.trained,
+                    book.mean.tobytes(),
+                    book.rotation.tobytes(),
+                    book.scale,
+                    book.share,
+                    book.recall,
+                ),
+            )
+
+    def _write_codes(self, n: int, dim: int) -> None:
+        with self.db.read() as c:
+            book = codebook(c, n, dim)
+            stale: list[Any] = c.execute(
+                """SELECT v.video_id, v.version FROM vector_versions v
+                   LEFT JOIN codes k ON k.space=v.space AND k.video_id=v.video_id
+                   LEFT JOIN codebooks b ON b.space=v.space
+                   WHERE v.space=? AND v.count > 0 AND (k.version IS NOT v.version OR k.codebook IS NOT b.version)
+                   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')""",
+                (n,),
+            ).fetchall()
+        if book is None:
+            return
+        for video_id, version in stale:
+            with self.db.read() as c:
+                rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
+            signs, codes = book.encode(unit(matrix))
+            with self.db.write() as c:
+                # Only where the vectors are still those that were read.
+                c.execute(
+                    """INSERT OR REPLACE INTO codes(space, video_id, codebook, version, rows, signs, codes)
+                       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS
+                           (SELECT 1 FROM vector_versions WHERE space=?1 AND video_id=?2 AND version=?4)""",
+                    (n, video_id, book.version, version, rows.tobytes(), signs.tobytes(), codes.tobytes()),
+                )
+
+
+def codebook(c: apsw.Connection, n: int, dim: int) -> Codebook | None:
+    """The codebook that was written for a space."""
+    import numpy as np
+
+    from agent_tools.store.index import Codebook
+
+    row: Any = c.execute(
+        "SELECT version, trained, mean, rotation, scale, share, recall FROM codebooks WHERE space=?", (n,)
+    ).fetchone()
+    if row is None:
+        return None
+    mean, rotation = np.frombuffer(row[2], np.float32), np.frombuffer(row[3], np.float32).reshape(-1, dim)
+    return Codebook(row[0], row[1], mean, rotation, *row[4:])
+
+
+def drawn_codebook(database: Database, c: apsw.Connection, n: int, dim: int, version: int) -> Codebook:
+    """A codebook made of the vectors there are; not written."""
+    from agent_tools.store.index import train
+
+    rows = [row[0] for row in c.execute("SELECT n FROM vector_rows WHERE space=?", (n,))]
+    _, _, matrix = read_rows(database, c, n, dim, sorted(rows[:: max(1, len(rows) // SAMPLE)]))
+    return train(unit(matrix), version, len(rows))
