@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from agent_tools.errors import InvalidArgument
+
 eval_app = typer.Typer(
     name="eval", help="Measure: each command prints one table, the same each time.", no_args_is_help=True
 )
@@ -69,6 +71,63 @@ def compare(
     from agent_tools.evals.compression_tables import markdown
 
     _tables(measure(encoders or ("descriptor", "raw-pixels"), data, _progress), markdown, json_path)
+
+
+@eval_app.command()
+def needles(
+    lengths: Annotated[str, typer.Option("--lengths", help="frames at 1 fps, separated by commas")] = "1000,10000",
+    depths: Annotated[str, typer.Option("--depths", help="of the final frame, 0..1")] = "0.1,0.5,0.9",
+    seeds: Annotated[str, typer.Option("--seeds", help="one chain for each seed and depth")] = "0,1,2",
+    hops: Annotated[int, typer.Option("--hops", help="steps to the final frame, 1 to 6")] = 3,
+    quick: Annotated[bool, typer.Option("--quick", help="200 frames, one depth, one seed")] = False,
+    grid: Annotated[bool, typer.Option("--grid", help="the full grid: 1,000 to 10,000 frames, five depths")] = False,
+    home: Annotated[Path | None, typer.Option("--home", help="keep videos and memory here")] = None,
+    items: Annotated[
+        Path | None, typer.Option("--items", help="a file like niah-coco-multihop-100.json: what guessing gets on it")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", help="with --items: its pictures, put into --video")
+    ] = None,
+    video: Annotated[Path | None, typer.Option("--video", help="with --images: the haystack to write")] = None,
+    haystack: Annotated[
+        Path | None, typer.Option("--haystack", help="with --images: your own instead of a drawn")
+    ] = None,
+    json_path: Json = None,
+) -> None:
+    """Multi-hop needles in a haystack, followed through MCP by an agent without any model."""
+    from agent_tools.evals import needles as work
+
+    if items is not None:
+        from agent_tools.evals.needle_items import read_items
+
+        held = read_items(items)
+        typer.echo(work.guessing(held, _numbers(seeds)))
+        if images is not None:
+            if video is None:
+                raise InvalidArgument("--images needs --video: the haystack to write.")
+            _write(work.splice(held, images, video, _numbers(lengths)[0], haystack=haystack), json_path)
+        return
+    asked: dict[str, Any] = {
+        "lengths": _numbers(lengths),
+        "depths": [_number(text, float) for text in depths.split(",")],
+        "seeds": _numbers(seeds),
+    }
+    if grid:
+        asked |= {"lengths": range(1_000, 10_001, 1_000), "depths": (0.0, 0.25, 0.5, 0.75, 1.0)}
+    if quick:
+        asked = {"lengths": (200,), "depths": (0.5,), "seeds": (0,)}
+    _tables(work.run_needles(**asked, hops=hops, home=home, out=_progress), work.markdown, json_path)
+
+
+def _numbers(text: str) -> list[int]:
+    return [_number(part, int) for part in text.split(",")]
+
+
+def _number(text: str, kind: Callable[[str], Any]) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidArgument(f"{text!r} is no number; give numbers separated by commas.") from None
 
 
 def _progress(line: str) -> None:

@@ -221,9 +221,20 @@ def _steps(clips: Sequence[Watched], by: Judge, context: int) -> list[dict[str, 
         rows.append({**saving, "seconds": took, "events": found.events, "texts": found.texts, "likeness": like})
     rows[2] |= {"high_frames": int(high.sum()), "high_events": high_recall.events, "high_texts": high_recall.texts}
     rows[3] |= {"spatial_keep": spatial_keep}
+    rows[1] |= {"lost": _lost(clips, kept)}
     beside = {"step": "uniform, as many frames as pruned", "frames": number, "tokens": rows[1]["tokens"]}
     rows.insert(2, {**beside, "seconds": 0.0, **uniform, "likeness": None})
     return rows
+
+
+def _lost(clips: Sequence[Watched], kept: Sequence[Indices]) -> list[dict[str, Any]]:
+    """The events of which no frame is kept."""
+    return [
+        {"clip": clip.clip.name, "start_s": span.start_s, "end_s": span.end_s}
+        for clip, k in zip(clips, kept, strict=True)
+        for span in clip.clip.events
+        if not shown(span, clip.times_s[k])
+    ]
 
 
 def _likeness_in_time(one: Seen, kept: Indices) -> list[float]:
