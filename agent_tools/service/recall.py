@@ -73,6 +73,9 @@ def recall(
         if hit.entry.id not in meaning and (row := held.row_of.get(hit.entry.id)) is not None:
             meaning[hit.entry.id] = float(cosines[row])
     words = {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}
+    if words_only:  # the encoder does not know the script: its cosines are noise
+        meaning = {}
+        entries = {hit.entry.id: hit.entry for hit in hits}
     video_of = {id_: entry.video_id for id_, entry in entries.items()}
     neighbours = {id_: held_of[video_of[id_]][0].beside.get(id_, ()) for id_ in entries}
     scores = fuse(meaning, words, {id_: backgrounds[video_of[id_]] for id_ in meaning}, neighbours)
