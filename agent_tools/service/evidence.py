@@ -60,7 +60,8 @@ def by_meaning(
 
     An entry fits by its cosine and by the words it shares. How well the video's eighth best entry fits is what is usual
     there, in a sparse and in a dense transcript alike, and what an entry has above that counts a second time. Of some
-    ways to judge scores against a video's own this one told present from absent best (README, "Calibration"): the
+    ways to judge scores against a video's own this one told present from absent best (AUC .86 against .80 on the
+    calibration's queries): the
     median and its deviation say little about the best of a thousand. It is taken over the whole video, not the span."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     encoder = library.models.text(wait_s)
