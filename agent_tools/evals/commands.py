@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -67,10 +67,46 @@ def compare(
     json_path: Json = None,
 ) -> None:
     """Frame encoders side by side as judges of redundancy: what they keep, and what is still seen."""
-    from agent_tools.evals.compression import compare as measure
+    from agent_tools.evals.comparing import compare as measure
     from agent_tools.evals.compression_tables import markdown
 
     _tables(measure(encoders or ("descriptor", "raw-pixels"), data, _progress), markdown, json_path)
+
+
+@eval_app.command()
+def grounding(
+    truth: Annotated[Path, typer.Argument(help="events with their spans: simple, MAD or VidChapters form")],
+    home: Annotated[Path | None, typer.Option("--home", help="data folder whose videos are asked")] = None,
+    profile: Annotated[str, typer.Option("--profile", help="lite, standard or full")] = "lite",
+    released: Annotated[
+        bool, typer.Option("--timestamps", help="judge MAD by `timestamps`, as ReVisionLLM, not by `ext_timestamps`")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="folder for the report, every answer and a plot")] = None,
+) -> None:
+    """Ask ground_event each event of a truth file: recall, verdicts, and whether confidences mean what they say."""
+    from agent_tools.evals.grounding import markdown, run_grounding
+    from agent_tools.settings import Settings
+
+    times: Literal["ext_timestamps", "timestamps"] = "timestamps" if released else "ext_timestamps"
+    data = Settings.load(home=home).home
+    typer.echo(markdown(run_grounding(truth, data, out, profile=profile, mad_times=times, tell=_progress)))
+
+
+@eval_app.command()
+def calibrate(
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option("--out", help="folder; without it, over those that ship")] = None,
+    date: Annotated[str, typer.Option("--date", help="ISO day for the report; without it, today")] = "",
+    seed: Seed = 0,
+) -> None:
+    """Fit lite's calibrations on labelled queries, and write them with their reports."""
+    from agent_tools.evals.calibration import SHIPPED, fit_lite
+    from agent_tools.evals.clips import default_folder
+
+    folder = out or SHIPPED
+    fitted = fit_lite(folder, videos=data or default_folder(), date=date, seed=seed, tell=_progress)
+    for name in fitted:
+        typer.echo(f"{folder / name}.lite.json")
 
 
 @eval_app.command()

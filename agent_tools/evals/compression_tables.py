@@ -37,14 +37,13 @@ def _stepped(report: dict[str, Any]) -> str:
         f"Asked with a picture of the moment, the fine grid shows {_share(fine['high_events'])} of the events "
         f"and {_share(fine['high_texts'])} of the texts.",
         "",
-        "| sampler | frames | of all | events kept | texts kept |",
-        "|---|---|---|---|---|",
+        "| sampler | at most | events kept | texts kept |",
+        "|---|---|---|---|",
     ]
-    for row in report["samplers"]:
-        lines.append(
-            f"| {row['sampler']} | {row['kept']:,} | {row['share']:.1%} | {_share(row['events'])} "
-            f"| {_share(row['texts'])} |"
-        )
+    for of, rows in (("all clips as one reel", report["samplers"]), ("each clip alone", report["close_up"])):
+        for row in rows:
+            budget = f"{row['budget']:,} frames of {of}"
+            lines.append(f"| {row['sampler']} | {budget} | {_share(row['events'])} | {_share(row['texts'])} |")
     return "\n".join(lines)
 
 

@@ -15,7 +15,8 @@ from agent_tools.compression import prune_frames
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.clips import SLACK_S, read_clips, shown, watch
 from agent_tools.evals.commands import eval_app
-from agent_tools.evals.compression import compare, compression, threshold_for
+from agent_tools.evals.comparing import compare, threshold_for
+from agent_tools.evals.compression import compression
 from agent_tools.evals.compression_tables import markdown
 from agent_tools.evals.judges import NAMES, PixelPatches, judge
 from agent_tools.timeline import Span
@@ -102,8 +103,11 @@ def test_naive_shows_every_moment_and_pruning_still_pictures_loses_none(report: 
 
 def test_samplers_keep_to_the_budget_and_a_picture_of_the_moment_finds_it(report: dict[str, Any]) -> None:
     assert {row["budget"] for row in report["samplers"]} == {14, 7, 4}
-    assert all(row["kept"] <= row["budget"] for row in report["samplers"])
-    assert all(row["events"] >= 0.75 for row in report["samplers"] if row["sampler"].startswith("query"))
+    assert {row["budget"] for row in report["close_up"]} == {6}
+    assert all(row["kept"] is None or row["kept"] <= row["budget"] for row in report["samplers"])
+    asked = [row for row in (*report["samplers"], *report["close_up"]) if row["sampler"].startswith("query")]
+    assert len(asked) == 4
+    assert all(row["events"] >= 0.75 for row in asked)
 
 
 def test_report_is_the_same_each_time_but_for_the_seconds(folder: Path, report: dict[str, Any]) -> None:
