@@ -40,10 +40,11 @@ async def main(here: Stage, folder: Path) -> str:
     asked.write_text(here.question + "\n", encoding="utf-8")
     video = MCPToolset(
         StdioTransport(here.command, here.args, keep_alive=False),
+        init_timeout=CALL_LIMIT_S,
         read_timeout=CALL_LIMIT_S,
         include_instructions=True,
     )
-    files = MCPToolset(StdioTransport(FILES[0], [*FILES[1:], str(folder)], keep_alive=False), init_timeout=120)
+    files = MCPToolset(StdioTransport(FILES[0], [*FILES[1:], str(folder)], keep_alive=False), init_timeout=CALL_LIMIT_S)
     agent = Agent(MODEL or scripted(here, asked, told), instructions=RULES, toolsets=[video, files])
     async with agent:
         await agent.run(

@@ -32,7 +32,10 @@ def scripted(here: Stage) -> FunctionModel:
 
 async def main(here: Stage) -> str:
     video = MCPToolset(
-        StdioTransport(here.command, here.args, keep_alive=False), read_timeout=CALL_LIMIT_S, include_instructions=True
+        StdioTransport(here.command, here.args, keep_alive=False),
+        init_timeout=CALL_LIMIT_S,
+        read_timeout=CALL_LIMIT_S,
+        include_instructions=True,
     )
     agent = Agent(MODEL or scripted(here), instructions=RULES, toolsets=[video])
     async with agent:

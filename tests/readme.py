@@ -5,10 +5,13 @@ Each stands between `<!-- name -->` and `<!-- /name -->`."""
 from __future__ import annotations
 
 import ast
+import base64
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import anyio
 
@@ -34,10 +37,10 @@ def tree() -> str:
     return "\n".join([*lines, "```"])
 
 
-def first_sentence(docstring: str) -> str:
+def first_sentence(docstring: str, widest: int = WIDEST) -> str:
     text = " ".join(docstring.split("\n\n")[0].split())
     sentence = re.split(r"(?<=[a-z0-9)`])\.(?:\s|$)", text)[0]
-    return sentence if len(sentence) <= WIDEST else sentence[: WIDEST - 1].rsplit(" ", 1)[0] + " …"
+    return sentence if len(sentence) <= widest else sentence[: widest - 1].rsplit(" ", 1)[0] + " …"
 
 
 def settings_table() -> str:
@@ -87,7 +90,36 @@ def profiles_table() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"tree": tree, "settings": settings_table, "tools": tools_table, "profiles": profiles_table}
+BUTTON = {"command": "agent-tools", "args": ["serve", "--allow", "${userHome}/Videos"]}  # both know the variable
+VSCODE = "https://insiders.vscode.dev/redirect/mcp/install"
+CURSOR = "https://cursor.com/en/install-mcp"
+
+
+def buttons() -> str:
+    """Links that add the server to an editor: the same configuration, in each one's way of writing it into a link."""
+    config = json.dumps(BUTTON, separators=(",", ":"))
+    vscode = urlencode({"name": "agent-tools", "config": config}, quote_via=quote)
+    cursor = urlencode({"name": "agent-tools", "config": base64.b64encode(config.encode()).decode()})
+    return f"[Install in VS Code]({VSCODE}?{vscode})\n[Install in Cursor]({CURSOR}?{cursor})"
+
+
+def examples_table() -> str:
+    rows = ["| example | what it shows |", "|---|---|"]
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        if path.stem not in ("stage", "scripted"):
+            said = first_sentence(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "", 200)
+            rows.append(f"| [{path.name}](examples/{path.name}) | {said} |")
+    return "\n".join(rows)
+
+
+TABLES = {
+    "buttons": buttons,
+    "examples": examples_table,
+    "tree": tree,
+    "settings": settings_table,
+    "tools": tools_table,
+    "profiles": profiles_table,
+}
 
 
 def standing(text: str, name: str) -> str | None:
