@@ -85,6 +85,10 @@ def run_grounding(
         "videos": len({named[event.video] for event in there}),
         "videos_missing": sum(not found for found in named.values()),
         **measured(asked, wanted.strict),
+        "groups": {
+            name: measured([one for one in asked if one.event.group == name], wanted.strict)
+            for name in dict.fromkeys(event.group for event in there if event.group)
+        },
     }
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -136,15 +140,11 @@ def measured(asked: list[Asked], strict: bool) -> dict[str, Any]:
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The report as one Markdown table, and its reliability as another."""
-    lines = ["| what | value |", "|---|---|"]
-    for name, value in report.items():
-        if name == "reliability":
-            continue
-        if name == "ECE" and value:
-            value = f"{value['value']} ({value['low']} to {value['high']}, 95 % bootstrap)"
-        elif isinstance(value, dict):
-            value = ", ".join(f"{key} {count}" for key, count in sorted(value.items())) or "none"
-        lines.append(f"| {name.replace('_', ' ')} | {'-' if value is None else value} |")
+    groups: Mapping[str, Mapping[str, Any]] = report["groups"]
+    lines = [f"| what | {' | '.join(['all', *groups])} |", "|---" * (2 + len(groups)) + "|"]
+    for name in (name for name in report if name not in ("reliability", "groups")):
+        cells = [_cell(report[name]), *(_cell(group[name]) if name in group else "" for group in groups.values())]
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     lines += ["", "| p said | n | mean p | present | 95 % interval |", "|---|---|---|---|---|"]
     for one in report["reliability"]:
         if one["n"]:
@@ -153,6 +153,14 @@ def markdown(report: Mapping[str, Any]) -> str:
                 f"| {one['right_low']:.2f}-{one['right_high']:.2f} |"
             )
     return "\n".join([*lines, ""])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict) and "low" in value:
+        return f"{value['value']} ({value['low']} to {value['high']})"  # 95 % bootstrap
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {count}" for key, count in sorted(value.items())) or "-"
+    return "-" if value is None else str(value)
 
 
 async def _ask(

@@ -2,10 +2,10 @@
 
 Knows three formats. Knows nothing of a server.
 
-Simple: a list of {"video", "event", "spans": [[start_s, end_s], ...]}; no spans means that the event is absent, and
-"channels" may narrow what is searched. MAD: an object id -> {movie, sentence, timestamps, ext_timestamps, ...};
-ReVisionLLM's form of VidChapters is the same with a vid. VidChapters-7M: one object a line, {qid, query, vid, duration,
-relevant_windows}."""
+Simple: a list of {"video", "event", "spans": [[start_s, end_s], ...]}; no spans means that the event is absent,
+"channels" may narrow what is searched, a "group" is counted by itself. MAD: an object id -> {movie, sentence,
+timestamps, ext_timestamps, ...}; ReVisionLLM's form of VidChapters is the same with a vid. VidChapters-7M: one object a
+line, {qid, query, vid, duration, relevant_windows}."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Event:
     text: str
     spans: tuple[tuple[float, float], ...]  # where it happens; none = absent
     channels: tuple[str, ...] = ()  # to search; none = all
+    group: str = ""  # counted by itself, too
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def read_truth(path: Path, mad_times: Literal["ext_timestamps", "timestamps"] = 
 
 
 def _simple(row: dict[str, Any]) -> Event:
-    return Event(str(row["video"]), str(row["event"]), _spans(row["spans"]), tuple(row.get("channels", ())))
+    return Event(
+        str(row["video"]), str(row["event"]), _spans(row["spans"]), tuple(row.get("channels", ())), row.get("group", "")
+    )
 
 
 def _mad(row: dict[str, Any], times: str) -> Event:

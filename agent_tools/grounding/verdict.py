@@ -34,7 +34,8 @@ def decide(
 
     absent: calibrated p <= 0.1, at least 95 % of the span searched, and nothing in not_judged could show the event.
     present: calibrated p >= 0.5; a moment that was found needs no coverage of the rest. All else is uncertain, with
-    the first thing that stands in the way. A raw score is never more than uncertain.
+    the first thing that stands in the way, and with the channels that might have settled a p between the two. A raw
+    score is never more than uncertain.
     Args:
         probability: p(present) of the best candidate; None if there is none to judge, which is uncertain.
         not_judged: channel -> why; or the channels alone.
@@ -52,16 +53,18 @@ def decide(
         return Verdict("uncertain", "nothing was found that could be judged")
     if probability >= PRESENT_AT_LEAST:
         return Verdict("present", f"calibrated p(present) {probability:.2f} is at least {PRESENT_AT_LEAST}")
+    unseen = sorted(set(why) & set(could_show))
+    named = ", ".join(f"{channel} ({why[channel]})" if why[channel] else channel for channel in unseen)
+    unjudged = f"not judged, though it could show this: {named}"
     if probability > ABSENT_AT_MOST:
         bounds = f"{ABSENT_AT_MOST} and {PRESENT_AT_LEAST}"
-        return Verdict("uncertain", f"calibrated p(present) {probability:.2f} lies between {bounds}")
+        between = f"calibrated p(present) {probability:.2f} lies between {bounds}"
+        return Verdict("uncertain", f"{between}; {unjudged}" if unseen else between)
     if coverage_share < COVERAGE_AT_LEAST:
         searched, needed = f"{coverage_share * 100:.3g} %", f"{COVERAGE_AT_LEAST * 100:.0f} %"
         return Verdict("uncertain", f"only {searched} of the span was searched; absent needs {needed}")
-    unseen = sorted(set(why) & set(could_show))
     if unseen:
-        named = ", ".join(f"{channel} ({why[channel]})" if why[channel] else channel for channel in unseen)
-        return Verdict("uncertain", f"not judged, though it could show this: {named}")
+        return Verdict("uncertain", unjudged)
     if not set(judged) & set(could_show):
         return Verdict("uncertain", "no channel that could show this was searched")
     where = f"{', '.join(sorted(judged))} over {coverage_share * 100:.3g} % of the span"

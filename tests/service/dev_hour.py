@@ -101,10 +101,15 @@ def dev_hour(videos: Path, transcript: Transcript, seed: int = 1) -> tuple[Film,
         said += _filler(videos, said)
     film = Film(f"assembled {transcript}", HOUR_S, tuple(sorted(said, key=lambda line: line.start_s)), tuple(shown))
     truth: list[dict[str, Any]] = [
-        {"video": film.title, "event": event, "spans": _spans(rows[clip, kind], words)}
-        for event, clip, kind, words in (*NAMED, *TOLD, *SEEN)
+        {"video": film.title, "event": event, "spans": _spans(rows[clip, kind], words), "group": group}
+        for group, events in (("words", NAMED), ("told", TOLD), ("sights", SEEN))
+        for event, clip, kind, words in events
     ]
-    truth += [{"video": film.title, "event": event, "spans": []} for event in (*ABSENT_WORDS, *ABSENT_SIGHTS)]
+    truth += [
+        {"video": film.title, "event": event, "spans": [], "group": group}
+        for group, events in (("words", ABSENT_WORDS), ("sights", ABSENT_SIGHTS))
+        for event in events
+    ]
     return film, truth
 
 

@@ -1,0 +1,105 @@
+"""Truth is read in three formats; the figures of answers are those one counts by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.evals.grounding import Asked, markdown, measured
+from agent_tools.evals.grounding_truth import Event, read_truth
+from agent_tools.evals.reliability_plot import draw_reliability
+from agent_tools.grounding.reliability import Bin
+
+MAD = {
+    "7": {
+        "movie": "1005_Signs",
+        "sentence": "He stares out of the window.",
+        "timestamps": [10.0, 12.0],
+        "ext_timestamps": [9.5, 13.0],
+        "movie_duration": 6000.0,
+    }
+}
+CHAPTERS = [
+    {"qid": 1, "query": "Intro", "vid": "3_abcdefghijk", "duration": 60, "relevant_windows": [[0, 9]]},
+    {"qid": 2, "query": ["A", "B"], "vid": "x", "duration": 60, "relevant_windows": [[0, 9], [[9, 60]]]},
+]
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "truth.json"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_mad_is_strict_and_has_two_truths(tmp_path: Path) -> None:
+    path = _file(tmp_path, json.dumps(MAD))
+    official = read_truth(path)
+    assert (official.format, official.strict) == ("mad", True)
+    assert official.events == (Event("1005_Signs", "He stares out of the window.", ((9.5, 13.0),)),)
+    assert read_truth(path, "timestamps").events[0].spans == ((10.0, 12.0),)
+
+
+def test_vidchapters_is_not_strict_and_its_training_rows_hold_lists(tmp_path: Path) -> None:
+    truth = read_truth(_file(tmp_path, "\n".join(json.dumps(row) for row in CHAPTERS)))
+    assert (truth.format, truth.strict) == ("vidchapters", False)
+    assert [(event.text, event.spans) for event in truth.events] == [
+        ("Intro", ((0.0, 9.0),)),
+        ("A", ((0.0, 9.0),)),
+        ("B", ((9.0, 60.0),)),
+    ]
+
+
+def test_vidchapters_as_revisionllm_converted_it_is_read_as_such(tmp_path: Path) -> None:
+    row = {"movie": "m", "sentence": "Intro", "timestamps": [0, 9], "movie_duration": 60, "vid": "v", "split": "test"}
+    truth = read_truth(_file(tmp_path, json.dumps({"0": row})))
+    assert (truth.format, truth.events) == ("vidchapters", (Event("v", "Intro", ((0.0, 9.0),)),))
+
+
+def test_our_own_truth_says_absent_by_no_spans(tmp_path: Path) -> None:
+    rows = [{"video": "v", "event": "'x' on a slide", "spans": [], "channels": ["screen_text"], "group": "words"}]
+    assert read_truth(_file(tmp_path, json.dumps(rows))).events == (
+        Event("v", "'x' on a slide", (), ("screen_text",), "words"),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{}", "nothing", '[{"video": "v"}]', '{"1": {"movie": "m"}}', "[1]"])
+def test_a_file_that_is_no_truth_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidArgument, match="no truth file"):
+        read_truth(_file(tmp_path, text))
+
+
+def _asked(
+    spans: tuple[tuple[float, float], ...], verdict: str, found: tuple[tuple[float, float], ...], p: float
+) -> Asked:
+    return Asked(Event("v", "e", spans), verdict, "", found, p, 4, 0, 0.1, 200)
+
+
+def test_figures_are_those_counted_by_hand() -> None:
+    asked = [
+        _asked(((0.0, 10.0),), "present", ((0.0, 10.0),), 0.9),
+        _asked(((0.0, 10.0),), "present", ((50.0, 60.0), (5.0, 10.0)), 0.7),
+        _asked(((0.0, 10.0),), "absent", (), 0.1),
+        _asked((), "present", ((0.0, 1.0),), 0.6),
+        _asked((), "absent", (), 0.1),
+    ]
+    found = measured(asked, strict=True)
+    assert (found["R1@0.5"], found["R5@0.3"], found["R5@0.5"]) == (0.333, 0.667, 0.333)
+    assert found["mIoU"] == 0.333
+    assert (found["false_positive_rate"], found["absent_called_absent"]) == (0.5, 0.5)
+    assert found["present_called_absent"] == 0.333
+    assert (found["windows"], found["frames_processed"], found["calibrated"]) == (20, 0, 5)
+    assert measured(asked, strict=False)["R5@0.5"] == 0.667
+    table = markdown({"truth": "t.json", **found, "groups": {"all again": found}})
+    assert "| R5@0.3 | 0.667 | 0.667 |" in table
+
+
+def test_a_reliability_plot_is_a_picture(tmp_path: Path) -> None:
+    bins = [Bin(0.0, 0.1, 40, 0.03, 0.05, 0.01, 0.15), Bin(0.1, 0.2, 0, None, None, None, None)]
+    draw_reliability(bins, tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as image:
+        assert image.format == "PNG"
+        assert len(image.getcolors(100_000) or []) > 3

@@ -1,0 +1,57 @@
+"""Words stand in a text, stand there misread, or do not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_tools.service.occurrence import GLUED, LOOSE, MISREAD, PART, WHOLE, Occurrence, distance
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "is_read", "score"),
+    [
+        ("KV cache", "the kv-cache of past tokens", True, WHOLE),
+        ("Überblick", "UBERBLICK: Teil 1", True, WHOLE),
+        ("beauty's rose", "That thereby beauty’s rose might never die", False, WHOLE),
+        ("Mitigation", "Mitigatlon / Adaptation", True, MISREAD),
+        ("Compliment Bot", "ComplimentBot", True, MISREAD),
+        ("Mitigation", "mitigationstrategies", True, GLUED),
+        ("very likely", "it is likely, very much so", False, LOOSE),
+        ("Folie Nummer 7", "Folie Nummer 1 / Einige Punkte", True, 0.0),
+        ("Mitigation", "Migration", True, 0.0),
+        ("nation", "a combination of both", False, 0.0),
+        ("adoption", "adaption", False, 0.0),
+        ("art", "start", True, 0.0),
+        ("...", "anything", True, 0.0),
+    ],
+)
+def test_how_words_stand_in_a_text(words: str, text: str, is_read: bool, score: float) -> None:
+    assert Occurrence(words).score(text, 0.0, is_read) == score
+
+
+def test_words_that_stand_there_in_part_count_by_their_weight() -> None:
+    occurrence = Occurrence("gradient descent converges")
+    assert occurrence.score("the descent from the hill", 0.4, False) == pytest.approx(PART * 0.4)
+
+
+def test_words_that_go_on_in_the_next_cue_are_found_across_it_only() -> None:
+    occurrence = Occurrence("keys and values")
+    assert occurrence.across("so we keep the keys", "and values of the past")
+    assert not occurrence.across("keys and values", "are kept")
+    assert not Occurrence("keys").across("keys", "keys")
+
+
+@given(st.text(max_size=30), st.text(max_size=60), st.booleans())
+def test_a_score_is_a_share_and_a_text_holds_itself(words: str, text: str, is_read: bool) -> None:
+    occurrence = Occurrence(words)
+    assert 0 <= occurrence.score(text, 0.0, is_read) <= 1
+    if occurrence.tokens:
+        assert occurrence.score(f"{text} {words}", 0.0, is_read) == WHOLE
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_distance_is_symmetric_and_at_most_the_longer_word(one: str, other: str) -> None:
+    assert distance(one, other) == distance(other, one) <= max(len(one), len(other))
+    assert (distance(one, other) == 0) == (one == other)
