@@ -66,7 +66,7 @@ def compare(
     data: Data = None,
     json_path: Json = None,
 ) -> None:
-    """Frame encoders side by side as judges of redundancy: what they keep, and what is still seen."""
+    """Frame encoders side by side as judges of redundancy, then samplers at equal budgets: what is still seen."""
     from agent_tools.evals.comparing import compare as measure
     from agent_tools.evals.compression_tables import markdown
 

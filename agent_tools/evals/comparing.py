@@ -41,8 +41,8 @@ def compare(
     """Frame encoders side by side as judges of redundancy (the claim behind LongVU: which encoder judges matters).
 
     Each at its own threshold, then all at the same numbers of frames, the threshold being the one that keeps as many;
-    beside them uniform sampling of each clip.
-    Returns: {clips, frames, events, texts, judges: [...], rows: [{judge, at, threshold, kept, share, ...recall}]}.
+    beside them uniform sampling of all as one reel. Then the samplers at equal budgets, over the first one's features.
+    Returns: {clips, frames, events, texts, judges, rows, samplers}; the last two are rows of tables.
     """
     judges = [judge(name) for name in names]
     clips = watch_all(read_clips(folder or default_folder()), {by.encoder.size for by in judges}, out)
@@ -61,7 +61,14 @@ def compare(
     ]:
         kept = evenly(clips, wanted)
         rows.append({"judge": "uniform", "at": at, "threshold": None, **kept_row(clips, kept)})
-    return {**head(clips), "judges": [by.what for by in judges], "rows": rows}
+    out(f"samplers over {judges[0].what}")
+    seen = encoded(clips, judges[0])
+    return {
+        **head(clips),
+        "judges": [by.what for by in judges],
+        "rows": rows,
+        "samplers": [*sampler_rows(seen, judges[0]), *close_up_rows(seen, judges[0])],
+    }
 
 
 def threshold_for(seen: Sequence[Seen], wanted: int) -> float:
@@ -92,7 +99,7 @@ def sampler_rows(seen: Sequence[Seen], by: Judge) -> list[dict[str, Any]]:
             taken = sampler.select(features, torch.arange(len(features)), budget, query).numpy()
             return of_clips(taken, counts, everything)
 
-        rows += [{"budget": budget, **row} for row in _each_sampler(seen, by, chosen)]
+        rows += [{"budget": budget, "of": "all clips as one reel", **row} for row in _each_sampler(seen, by, chosen)]
     return rows
 
 
@@ -102,7 +109,7 @@ def close_up_rows(seen: Sequence[Seen], by: Judge) -> list[dict[str, Any]]:
     def chosen(sampler: Sampler, query: torch.Tensor | None = None) -> list[Indices]:
         return [sampler.select(one.features, torch.from_numpy(one.times_s), ZOOM_FRAMES, query).numpy() for one in seen]
 
-    return [{"budget": ZOOM_FRAMES, **row} for row in _each_sampler(seen, by, chosen)]
+    return [{"budget": ZOOM_FRAMES, "of": "each clip alone", **row} for row in _each_sampler(seen, by, chosen)]
 
 
 def _each_sampler(seen: Sequence[Seen], by: Judge, chosen: Callable[..., list[Indices]]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,6 @@ from agent_tools.compression import (
     representatives,
 )
 from agent_tools.evals.clips import Watched, default_folder, read_clips, shown, watch_all
-from agent_tools.evals.comparing import close_up_rows, sampler_rows
 from agent_tools.evals.judges import Judge, judge
 from agent_tools.evals.kept import (
     WINDOW,
@@ -48,28 +47,23 @@ def compression(
     context: int = 50_000,
     out: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Measure every step of compression, then the samplers, over the clips of a folder as one reel.
+    """Measure every step of compression over the clips of a folder.
 
     Args:
         folder: with a MANIFEST.json; None: shared/videos beside the checkout.
         name: the judge of redundancy (judges.judge).
         context: tokens that the kept frames may take, from which follows how many get the finer grid.
         out: is given progress, line by line.
-    Returns: {clips, frames, events, texts, judge, tokens_are, context, steps, samplers, close_up}.
+    Returns: {clips, frames, events, texts, judge, tokens_are, context, steps}.
     """
     by = judge(name)
     clips = watch_all(read_clips(folder or default_folder()), {by.encoder.size, by.tokens.size}, out)
-    steps = _steps(clips, by, context)
-    out("samplers")
-    seen = encoded(clips, by)
     return {
         **head(clips),
         "judge": by.what,
         "tokens_are": by.tokens.name,
         "context": context,
-        "steps": steps,
-        "samplers": sampler_rows(seen, by),
-        "close_up": close_up_rows(seen, by),
+        "steps": _steps(clips, by, context),
     }
 
 

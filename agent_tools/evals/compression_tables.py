@@ -36,14 +36,7 @@ def _stepped(report: dict[str, Any]) -> str:
         "",
         f"Asked with a picture of the moment, the fine grid shows {_share(fine['high_events'])} of the events "
         f"and {_share(fine['high_texts'])} of the texts.",
-        "",
-        "| sampler | at most | events kept | texts kept |",
-        "|---|---|---|---|",
     ]
-    for of, rows in (("all clips as one reel", report["samplers"]), ("each clip alone", report["close_up"])):
-        for row in rows:
-            budget = f"{row['budget']:,} frames of {of}"
-            lines.append(f"| {row['sampler']} | {budget} | {_share(row['events'])} | {_share(row['texts'])} |")
     return "\n".join(lines)
 
 
@@ -60,6 +53,16 @@ def _compared(report: dict[str, Any]) -> str:
             f"| {row['judge']} | {row['at']} | {_number(row['threshold'])} | {row['kept']:,} | {row['share']:.1%} "
             f"| {_share(row['events'])} | {_share(row['texts'])} |"
         )
+    lines += [
+        "",
+        f"Samplers at equal budgets, over the features of {report['judges'][0]}:",
+        "",
+        "| sampler | at most | events kept | texts kept |",
+        "|---|---|---|---|",
+    ]
+    for row in report["samplers"]:
+        budget = f"{row['budget']:,} frames of {row['of']}"
+        lines.append(f"| {row['sampler']} | {budget} | {_share(row['events'])} | {_share(row['texts'])} |")
     return "\n".join(lines)
 
 

@@ -101,15 +101,6 @@ def test_naive_shows_every_moment_and_pruning_still_pictures_loses_none(report: 
     assert pruned["likeness"] > 0.9
 
 
-def test_samplers_keep_to_the_budget_and_a_picture_of_the_moment_finds_it(report: dict[str, Any]) -> None:
-    assert {row["budget"] for row in report["samplers"]} == {14, 7, 4}
-    assert {row["budget"] for row in report["close_up"]} == {6}
-    assert all(row["kept"] is None or row["kept"] <= row["budget"] for row in report["samplers"])
-    asked = [row for row in (*report["samplers"], *report["close_up"]) if row["sampler"].startswith("query")]
-    assert len(asked) == 4
-    assert all(row["events"] >= 0.75 for row in asked)
-
-
 def test_report_is_the_same_each_time_but_for_the_seconds(folder: Path, report: dict[str, Any]) -> None:
     again = compression(folder, context=5_000)
     for row in (*again["steps"], *report["steps"]):
@@ -136,6 +127,17 @@ def test_compare_names_each_judge_as_what_it_is_and_uniform_beside_them(folder: 
     assert all(name in table for name in (*judges, "its own threshold", "50% of the frames"))
     at_half = [row["kept"] for row in found["rows"] if row["at"].startswith("50%") and row["judge"] == "uniform"]
     assert at_half == [29]
+
+
+def test_samplers_keep_to_equal_budgets_and_a_picture_of_the_moment_finds_it(folder: Path) -> None:
+    rows = compare(("descriptor",), folder)["samplers"]
+    assert {row["budget"] for row in rows if row["of"] == "all clips as one reel"} == {14, 7, 4}
+    assert {row["budget"] for row in rows if row["of"] == "each clip alone"} == {6}
+    whole = [row for row in rows if row["of"] == "all clips as one reel"]
+    assert all(row["kept"] is None or row["kept"] <= row["budget"] for row in whole)
+    asked = [row for row in rows if row["sampler"].startswith("query")]
+    assert len(asked) == 4
+    assert all(row["events"] >= 0.75 for row in asked)
 
 
 def test_a_model_is_named_by_its_folder_and_gives_its_own_tokens(folder: Path, tmp_path: Path) -> None:
