@@ -32,9 +32,9 @@ def chosen_times(
     from agent_tools.compression import QuerySampler, RedundancySampler
 
     rows = library.store.frames(asked.video.id, asked.span.start_s, asked.span.end_s)
-    if len(rows) <= budget:
-        return _even(asked, budget)
     times = [row.time_s for row in rows]
+    if len(rows) <= budget:
+        return _even(library, asked, budget, times)
     at = torch.tensor(times, dtype=torch.float64)
     if query.strip():
         features, vector = _text_features(library, asked, times, query)
@@ -45,7 +45,7 @@ def chosen_times(
             return _within(answering, times, budget)
     features = _frame_features(library, asked)
     if features is None or len(features) != len(times):
-        return _even(asked, budget)
+        return _even(library, asked, budget, times)
     sampler = RedundancySampler(threshold=library.models.frame_threshold)
     offered = sampler.select(torch.from_numpy(features), at, max(OFFERED, OFFERED_EACH * budget)).tolist()
     return [times[i] for i in representative(features, offered, budget)]
@@ -87,11 +87,20 @@ def _within(entries: Sequence[Entry], times: list[float], budget: int) -> list[f
     return sorted(chosen)
 
 
-def _even(asked: Asked, budget: int) -> list[float]:
-    """Middles of equal parts of the span; no more than one for each tenth of a second."""
+def _even(library: Library, asked: Asked, budget: int, sampled: Sequence[float]) -> list[float]:
+    """Middles of equal parts of the span; no more than one for each tenth of a second. One that falls where pictures
+    are known to be damaged moves to the nearest sampled time, because there a picture was seen."""
     count = max(1, min(budget, int(asked.span.length_s * 10)))
     width = asked.span.length_s / count
-    return [round(asked.span.start_s + (i + 0.5) * width, 3) for i in range(count)]
+    middles = [round(asked.span.start_s + (i + 0.5) * width, 3) for i in range(count)]
+    gaps = [gap for gap in library.store.gaps(asked.video.id) if gap.channel in ("", "frames")]
+    moved = {
+        min(sampled, key=lambda time_s: abs(time_s - middle))
+        if sampled and any(gap.start_s <= middle < gap.end_s for gap in gaps)
+        else middle
+        for middle in middles
+    }
+    return sorted(moved)
 
 
 def _frame_features(library: Library, asked: Asked) -> NDArray[np.float32] | None:

@@ -23,6 +23,7 @@ from agent_tools.store import Job, Store, TokenFile
 from tests.acceptance.conftest import environment
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(1500),
     pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX"),
 ]
@@ -144,7 +145,7 @@ def until(store: Store, video_id: str, reached: Callable[[Store, Job], bool]) ->
         if job is not None and (job.state in ("done", "failed") or alive(job.pid)) and reached(store, job):
             return job
         assert time.monotonic() < deadline, job
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def alive(pid: int | None) -> bool:
