@@ -93,9 +93,7 @@ def load_processor(folder: Path, config: dict[str, Any]) -> Any:
     tokenizer = load_tokenizer(folder)
     try:
         loader: Any = transformers.AutoImageProcessor
-        images = loader.from_pretrained(
-            str(folder), backend="pil", local_files_only=True, trust_remote_code=False
-        )
+        images = loader.from_pretrained(str(folder), backend="pil", local_files_only=True, trust_remote_code=False)
         said = _processor_settings(folder)
         template = said.pop("chat_template", None) or getattr(tokenizer, "chat_template", None)
         return WithoutVideo(
