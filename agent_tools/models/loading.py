@@ -99,10 +99,8 @@ def load_processor(folder: Path, config: dict[str, Any]) -> Any:
         return WithoutVideo(
             image_processor=images, tokenizer=tokenizer, video_processor=None, chat_template=template, **said
         )
-    except ImportError as error:
-        raise ModelMissing(
-            f"{folder}: {_first_line(error)} Install it with: pip install 'agent-tools-video[full]'"
-        ) from error
+    except ImportError as error:  # its first line names the package and the command
+        raise ModelMissing(f"{folder} does not load as {name}: {_first_line(error)}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelMissing(f"{folder} does not load as {name}: {_first_line(error)} Get the model again.") from error
 

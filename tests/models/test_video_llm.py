@@ -118,6 +118,14 @@ def test_smolvlm_loads_the_same_way(tmp_path: Path) -> None:
     assert 1 <= len(answer.entropies) <= 3
 
 
+def test_a_processor_that_wants_a_package_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers.models.smolvlm import processing_smolvlm
+
+    monkeypatch.setattr(processing_smolvlm, "num2words", None)
+    with pytest.raises(ModelMissing, match=r"pip install num2words"):
+        loaded(checkpoints.smolvlm(tmp_path / "tiny-smolvlm"))
+
+
 def test_the_dense_prompt_numbers_its_frames_and_names_both_answers() -> None:
     prompt = dense_prompt("A dog runs.", PICTURES)
     texts = [part for part in prompt if isinstance(part, str)]
