@@ -64,13 +64,19 @@ def compare(
         typer.Argument(help="descriptor, raw-pixels, gradients, or models' folders", metavar="ENCODER..."),
     ] = None,
     data: Data = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="also draw events seen against tokens, as PNG")] = None,
     json_path: Json = None,
 ) -> None:
     """Frame encoders side by side as judges of redundancy, then samplers at equal budgets: what is still seen."""
     from agent_tools.evals.comparing import compare as measure
     from agent_tools.evals.compression_tables import markdown
 
-    _tables(measure(encoders or ("descriptor", "raw-pixels"), data, _progress), markdown, json_path)
+    report = measure(encoders or ("descriptor", "raw-pixels"), data, _progress)
+    _tables(report, markdown, json_path)
+    if plot is not None:
+        from agent_tools.evals.recall_plot import draw_recall
+
+        draw_recall(report, plot)
 
 
 @eval_app.command()

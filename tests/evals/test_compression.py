@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from agent_tools.compression import prune_frames
@@ -19,6 +20,7 @@ from agent_tools.evals.comparing import compare, threshold_for
 from agent_tools.evals.compression import compression
 from agent_tools.evals.compression_tables import markdown
 from agent_tools.evals.judges import NAMES, PixelPatches, judge
+from agent_tools.evals.recall_plot import draw_recall, lines
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.models import checkpoints
@@ -138,6 +140,27 @@ def test_samplers_keep_to_equal_budgets_and_a_picture_of_the_moment_finds_it(fol
     asked = [row for row in rows if row["sampler"].startswith("query")]
     assert len(asked) == 4
     assert all(row["events"] >= 0.75 for row in asked)
+
+
+def test_plot_has_a_line_for_each_judge_and_sampler(tmp_path: Path) -> None:
+    row = {"judge": "descriptor (p@1)", "share": 0.5, "events": 0.9}
+    sampled = {
+        "sampler": "query-aware, asked",
+        "budget": 10,
+        "of": "all clips as one reel",
+        "share": None,
+        "events": 1.0,
+    }
+    close = sampled | {"of": "each clip alone"}
+    report = {"frames": 40, "rows": [row, row | {"judge": "uniform"}], "samplers": [sampled, close]}
+    assert lines(report) == {
+        "pruned by descriptor": [(0.5, 0.9)],
+        "uniform": [(0.5, 0.9)],
+        "sampler: query-aware": [(0.25, 1.0)],
+    }
+    draw_recall(report, tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as drawn:
+        assert drawn.format == "PNG"
 
 
 def test_a_model_is_named_by_its_folder_and_gives_its_own_tokens(folder: Path, tmp_path: Path) -> None:
