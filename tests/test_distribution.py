@@ -12,11 +12,15 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree
 
+import anyio
 import pytest
+from mcp import Client
 
 import agent_tools
+from agent_tools.server import build_server
 from agent_tools.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
@@ -166,3 +170,15 @@ def test_install_links_hold_one_configuration_which_this_program_takes() -> None
     verb, *flags = config["args"]
     assert verb == "serve"
     assert set(flags[::2]) <= FLAGS
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+def test_server_shows_an_icon_that_is_drawn_from_its_own_words(era: str, tmp_path: Path) -> None:
+    async def shown() -> list[Any]:
+        async with Client(build_server(Settings(home=tmp_path)), mode=era) as client:
+            return list(client.server_info.icons or ())
+
+    (icon,) = anyio.run(shown)
+    head, drawing = icon.src.split(",", 1)
+    assert (head, icon.mime_type) == ("data:image/svg+xml", "image/svg+xml")
+    assert ElementTree.fromstring(unquote(drawing)).tag.endswith("svg")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
+from mcp.types import Icon
 
 from agent_tools import __version__
 from agent_tools.server import logs, prompts
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 NAME = "agent-tools"
 CLOSE_S = 5.0
 STILL = CacheHint(ttl_ms=3_600_000, scope="public")  # what is published changes only with the version
+# A strip of film with a lens on it, in a colour that holds on light and dark.
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%232a7fbf' "
+    "stroke-width='2'%3E%3Cpath d='M2 5h20v14H2zM7 5v14M2 12h5M17 5v2M17 19h5'/%3E%3Ccircle cx='14' cy='12' r='4'/%3E"
+    "%3Cpath d='M17 15l4 4'/%3E%3C/svg%3E"
+)
 INSTRUCTIONS = """\
 Long videos as memory: find the minute, look at it, prove it or its absence, keep what was learnt.
 
@@ -86,6 +93,7 @@ def build_server(
         prompts=prompts.load,
         title="agent_tools: long video",
         description="Hours of video as memory for agents: search, look, ground, remember.",
+        icons=[Icon(src=ICON, mime_type="image/svg+xml", sizes=["any"])],
         version=__version__,
         instructions=INSTRUCTIONS + (READ_ONLY if settings.read_only else ""),
         tools=tools(settings.read_only),
