@@ -38,16 +38,21 @@ def run_demo(
         home: data folder; kept afterwards. None: a temporary one, and everything is deleted again.
         duration_s: of the drawn video.
     Returns: 0, or 1 where the drawn video's question was not answered rightly, the file could not be read, or the
-        server broke off; 2 for a video without a question.
+        server broke off; 2 where no file is there or no question was given.
     """
-    if video is not None and not question:
-        _say('A video needs a question: make demo VIDEO=/path/to/file QUESTION="..."')
-        return 2
+    if video is not None:
+        video = video.expanduser().absolute()
+        if not video.is_file():
+            _say(f"No file at '{video}'. Name one video file: make demo VIDEO=/path/to/file QUESTION=\"...\"")
+            return 2
+        if not question:
+            _say('A video needs a question: make demo VIDEO=/path/to/file QUESTION="..."')
+            return 2
     with _folder(home) as folder:
         try:
             if video is None:
                 return anyio.run(_drawn, seed, folder, duration_s)
-            return anyio.run(_own, video.expanduser().absolute(), question or "", folder)
+            return anyio.run(_own, video, question or "", folder)
         except MCPError as error:
             _say(f"The server broke off: {error}. Its last words stand above, on stderr.")
             return 1

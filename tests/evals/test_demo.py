@@ -80,5 +80,11 @@ def test_a_file_that_is_no_video_is_named_and_ends_with_a_fault(minute: Printed)
     assert any("UnreadableVideo" in line for line in told.lines), "\n".join(told.lines)
 
 
-def test_a_video_without_a_question_is_refused(tmp_path: Path) -> None:
-    assert run_demo(video=tmp_path / "any.mp4", question="") == 2
+def test_a_video_without_a_question_is_refused(minute: Printed) -> None:
+    assert run_demo(video=minute.home / f"demo-{SEED}.mp4", question="") == 2
+
+
+def test_a_folder_or_a_missing_file_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_demo(video=tmp_path, question="What?") == 2
+    assert run_demo(video=tmp_path / "none.mp4", question="What?") == 2
+    assert "No file at" in capsys.readouterr().out
