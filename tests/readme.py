@@ -112,8 +112,17 @@ def examples_table() -> str:
     return "\n".join(rows)
 
 
+def clients_table() -> str:
+    """The last run of `python -m tests.clients`: what went over the wire."""
+    rows = json.loads((ROOT / "tests" / "measured" / "clients.json").read_text(encoding="utf-8"))
+    shown = ("client", "version", "model", "era", "tools", "calls", "errors", "ok")
+    lines = [f"| {' | '.join(shown)} |", "|" + "---|" * len(shown)]
+    return "\n".join([*lines, *(f"| {' | '.join(row[name] for name in shown)} |" for row in rows)])
+
+
 TABLES = {
     "buttons": buttons,
+    "clients": clients_table,
     "examples": examples_table,
     "tree": tree,
     "settings": settings_table,

@@ -1,10 +1,13 @@
 """`python -m tests.clients`: real clients against the product, without a key; ends in a table.
 
 Frameworks and tools come from the package registries into a folder of the user's cache, once; it takes minutes. Each
-example runs with its scripted model, and again with MODEL set and the scripted model behind an HTTP endpoint."""
+example runs with its scripted model, and again with MODEL set and the scripted model behind an HTTP endpoint.
+`--json tests/measured/clients.json` also writes the table that README shows."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import shlex
 import subprocess
 import sys
@@ -76,6 +79,9 @@ CLIENTS = (
 
 
 def main() -> int:
+    options = argparse.ArgumentParser(prog="python -m tests.clients")
+    options.add_argument("--json", type=Path, help="also write the rows here")
+    kept: Path | None = options.parse_args().json
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="agent-tools-clients-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary).resolve()
@@ -91,6 +97,9 @@ def main() -> int:
         say(line)
     for cells in table([HEAD, *(row.cells() for row in rows)]):
         say(cells)
+    if kept is not None:
+        lines = [json.dumps(dict(zip(HEAD, row.cells(), strict=True))) for row in rows]
+        kept.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
     good = packed and all(row.ok for row in rows)
     say(f"clients: {sum(row.ok for row in rows)}/{len(rows)} ok, bundle {'ok' if packed else 'NOT ok'}")
     return 0 if good else 1
