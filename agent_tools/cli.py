@@ -37,6 +37,9 @@ def _flag(name: str, *more: str) -> Any:
 
 Home = Annotated[Path | None, _flag("home")]
 Profile = Annotated[str | None, _flag("profile")]
+Models = Annotated[list[str] | None, _flag("models")]
+ModelDirs = Annotated[list[Path] | None, _flag("model_dirs")]
+Device = Annotated[str | None, _flag("device")]
 Video = Annotated[str, typer.Argument(help="id, title, file name, prefix or video:// uri")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the reply as JSON")]
 Start = Annotated[float | None, typer.Option("--start", help="seconds")]
@@ -82,6 +85,9 @@ def serve(
     home: Home = None,
     allow: Annotated[list[Path] | None, _flag("allow")] = None,
     profile: Profile = None,
+    models: Models = None,
+    model_dirs: ModelDirs = None,
+    device: Device = None,
     read_only: Annotated[bool | None, _flag("read_only")] = None,
     allowed_hosts: Annotated[str | None, _flag("allowed_hosts")] = None,
     allow_urls: Annotated[bool | None, _flag("allow_urls")] = None,
@@ -102,6 +108,9 @@ def serve(
         home=home,
         allow=tuple(allow or ()),
         profile=profile,
+        models=tuple(models or ()),
+        model_dirs=tuple(model_dirs or ()),
+        device=device,
         read_only=read_only,
         allowed_hosts=tuple(h.strip() for h in allowed_hosts.split(",")) if allowed_hosts else None,
         allow_urls=allow_urls,
@@ -122,6 +131,9 @@ def ingest(
     paths: Annotated[list[Path], typer.Argument(help="video files and folders", metavar="PATH...")],
     home: Home = None,
     profile: Profile = None,
+    models: Models = None,
+    model_dirs: ModelDirs = None,
+    device: Device = None,
     title: Annotated[str, typer.Option("--title", help="title of a single file")] = "",
     channel: Annotated[list[str] | None, typer.Option("--channel", help="make only this channel; repeat it")] = None,
     fps: Annotated[float | None, _flag("fps")] = None,
@@ -135,7 +147,8 @@ def ingest(
 
     if title and (len(paths) > 1 or paths[0].is_dir()):
         raise InvalidArgument("--title names one file: give one path of a file, or leave it out.")
-    flags = {"fps": fps, "threads": threads, "memory_mb": memory_mb, "ocr_per_hour": ocr_per_hour}
+    flags: dict[str, Any] = {"fps": fps, "threads": threads, "memory_mb": memory_mb, "ocr_per_hour": ocr_per_hour}
+    flags |= {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
     failed = 0
     with _library(home, profile, **flags) as library:
         queued: dict[Path, Any] = {}  # all before any is awaited, so that one worker does them one after another
@@ -365,6 +378,26 @@ def rm(
 
 
 @app.command()
+def reindex(
+    video: Video,
+    channel: Annotated[str, typer.Option("--channel", help="frames, subtitles, speech or screen_text")],
+    home: Home = None,
+    profile: Profile = None,
+    models: Models = None,
+    model_dirs: ModelDirs = None,
+    device: Device = None,
+) -> None:
+    """Make one channel of a video anew, such as after a change of model; the others stay as they are."""
+    flags = {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
+    with _library(home, profile, **flags) as library:
+        from agent_tools.service.adding import remake
+
+        row = library.video(video)
+        remake(library, row.id, channel)
+        typer.echo(json.dumps(_follow(library, row.id, None).compact(), ensure_ascii=False))
+
+
+@app.command()
 def stop(video: Video, home: Home = None) -> None:
     """End a video's ingest; what is done is kept, and ingesting again goes on from there."""
     with _library(home) as library:
@@ -399,6 +432,65 @@ def doctor(
     for line in _log_lines(settings.home):
         typer.echo(f"log {line}")
     raise typer.Exit(0 if good else 1)
+
+
+models_app = typer.Typer(
+    help="The models of each profile: what is here, and how to get the rest.", no_args_is_help=True
+)
+app.add_typer(models_app, name="models")
+
+
+@models_app.command("list")
+def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
+    """Say of each profile which models it needs, their size and licence, and whether they are here."""
+    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.models.catalogue import PROFILES, listing, megabytes
+    from agent_tools.models.profiles import resolve
+
+    settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
+    for name in PROFILES:
+        chosen = model_settings(settings, name)
+        typer.echo(name)
+        for model, state in listing(resolve(chosen), chosen.searched):
+            size = megabytes(model.size_bytes) if model.size_bytes else "-"
+            typer.echo(f"  {model.role:<12} {state:<16} {size:>8}  {model.licence:<12} {model.name}")
+
+
+@models_app.command("pull")
+def models_pull(
+    profile: Annotated[str, typer.Argument(help="standard or full")],
+    models: Models = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask before downloading")] = False,
+) -> None:
+    """Download what a profile lacks into the Hugging Face cache; the size is said first."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.models.catalogue import megabytes
+    from agent_tools.models.folders import cache_folder
+    from agent_tools.models.profiles import resolve
+    from agent_tools.models.pulling import plan, pull
+
+    plans = plan(resolve(model_settings(Settings.load(models=tuple(models or ())), profile)), cache_folder())
+    for one in plans:
+        typer.echo(one.described, err=True)
+    if not plans:
+        typer.echo(f"All models of {profile} are here.")
+        return
+    total = sum(one.to_get_bytes for one in plans)
+    if total and not yes and not typer.confirm(f"Download {megabytes(total)}?", err=True):
+        raise typer.Exit(1)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        folders = pull(
+            plans,
+            cache_folder(),
+            lambda name, done, all_: bar.update(task, description=name, completed=done, total=all_),
+        )
+    for folder in folders:
+        typer.echo(str(folder))
 
 
 @app.command()

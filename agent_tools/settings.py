@@ -15,10 +15,18 @@ from agent_tools.errors import InvalidArgument
 Profile = Literal["auto", "lite", "standard", "full"]
 Transport = Literal["stdio", "http"]
 PREFIX = "AGENT_TOOLS_"
+WORKER_SETTINGS = (
+    *("home", "profile", "models", "model_dirs", "device", "endpoint_key"),
+    *("fps", "threads", "memory_mb", "ocr_per_hour", "log_level"),
+)
 HELP: Mapping[str, str] = {
     "home": "folder for the memory file, kept frames and logs",
     "allow": "folder whose videos may be read; repeat the flag, or separate folders like PATH",
     "profile": "models to use: auto, lite, standard or full",
+    "models": "role=model that replaces the profile's: a folder, org/name@revision, off; repeat the flag",
+    "model_dirs": "folder that holds model folders, besides the Hugging Face cache; repeat the flag",
+    "device": "where models run: auto, cpu, cuda or mps",
+    "endpoint_key": "bearer token of a captions endpoint; by variable only, never by flag",
     "transport": "how clients connect: stdio or http",
     "host": "address that http listens on",
     "port": "port that http listens on",
@@ -42,6 +50,10 @@ class Settings:
     home: Path
     allow: tuple[Path, ...] = ()
     profile: Profile = "auto"
+    models: tuple[str, ...] = ()
+    model_dirs: tuple[Path, ...] = ()
+    device: str = "auto"
+    endpoint_key: str = ""
     transport: Transport = "stdio"
     host: str = "127.0.0.1"
     port: int = 8765
@@ -59,6 +71,8 @@ class Settings:
     def __post_init__(self) -> None:
         _check(self.profile in get_args(Profile), "profile", self.profile, f"one of {', '.join(get_args(Profile))}")
         _check(self.transport in get_args(Transport), "transport", self.transport, "stdio or http")
+        for text in self.models:
+            _check(all(text.partition("=")[::2]), "models", text, "role=model, such as speech=/models/whisper")
         _check(0 < self.port < 65536, "port", self.port, "a port from 1 to 65535")
         _check(0.1 <= self.fps <= 10, "fps", self.fps, "from 0.1 to 10 pictures a second")
         _check(self.threads >= 0, "threads", self.threads, "0 (all cores but one) or more")
@@ -84,7 +98,8 @@ class Settings:
                 raise InvalidArgument(f"{name} is not a setting. Settings: {', '.join(sorted(known))}.")
         values.update({name: value for name, value in flags.items() if value not in (None, ())})
         values["home"] = Path(values["home"]).expanduser().absolute()
-        values["allow"] = tuple(Path(folder).expanduser().absolute() for folder in values.get("allow", ()))
+        for name in ("allow", "model_dirs"):
+            values[name] = tuple(Path(folder).expanduser().absolute() for folder in values.get(name, ()))
         return cls(**values)
 
     @property
@@ -111,8 +126,10 @@ def worker_environment(settings: Settings) -> dict[str, str]:
     Telemetry of the model libraries is off, and they stay offline: downloads happen only where the user asks for one.
     """
     environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
-    for name in ("home", "profile", "fps", "threads", "memory_mb", "ocr_per_hour", "log_level"):
-        environment[variable(name)] = str(getattr(settings, name))
+    for name in WORKER_SETTINGS:
+        value = getattr(settings, name)
+        separator = os.pathsep if name == "model_dirs" else ","
+        environment[variable(name)] = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
     environment.update(offline_switches())
     environment["PYTHONUNBUFFERED"] = "1"
     return environment

@@ -34,7 +34,8 @@ class _Window:
     """Pictures of one window of the sampling grid, waiting to be judged together."""
 
     samples: list[tuple[int, float]] = field(default_factory=list)
-    small: list[NDArray[np.uint8]] = field(default_factory=list)
+    judged: list[NDArray[np.uint8]] = field(default_factory=list)  # at the redundancy encoder's size
+    small: list[NDArray[np.uint8]] = field(default_factory=list)  # at the search encoder's, where it is another
     large: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
@@ -47,11 +48,14 @@ class FramePass:
         video_id: str,
         probe: Probe,
         encoder: FrameEncoder,
+        redundancy: FrameEncoder,
         fps: float,
         threads: int,
         duration_s: float,
     ) -> None:
-        self.store, self.video_id, self.probe, self.encoder = store, video_id, probe, encoder
+        self.store, self.video_id, self.probe = store, video_id, probe
+        self.encoder, self.redundancy = encoder, redundancy
+        self.one_encoder = encoder.producer == redundancy.producer
         self.fps, self.threads, self.duration_s = fps, threads, duration_s
         self.space = frame_space(encoder.producer)
 
@@ -88,27 +92,33 @@ class FramePass:
 
     def _add(self, window: _Window, shown: Sample) -> None:
         window.samples.append((shown.k, shown.time_s))
-        window.small.append(shown.picture.rgb(*self.encoder.size))
+        window.judged.append(shown.picture.rgb(*self.redundancy.size))
+        if not self.one_encoder:
+            window.small.append(shown.picture.rgb(*self.encoder.size))
         window.large.append(shown.picture.fit(KEPT_SIDE))
 
     def _commit(self, window: _Window) -> None:
         if not window.samples:
             return
-        vectors = self.encoder.encode(np.stack(window.small))
-        features = torch.from_numpy(vectors)
-        kept = prune_frames(features, window=WINDOW, threshold=self.encoder.threshold)
+        judged = self.redundancy.encode(np.stack(window.judged))
+        features = torch.from_numpy(judged)
+        kept = prune_frames(features, window=WINDOW, threshold=self.redundancy.threshold)
         stands = representatives(kept, len(window.samples), features, window=WINDOW)
         kept_set = set(kept.tolist())
+        places = sorted(kept_set)
+        # What is pruned is never encoded twice: it has the vector of the frame that stands for it.
+        found = judged[places] if self.one_encoder else self.encoder.encode(np.stack([window.small[i] for i in places]))
+        tokens = judged if self.one_encoder else found[[places.index(int(stand)) for stand in stands]]
         ks = [k for k, _ in window.samples]
         rows = [
             FrameRow(self.video_id, k, time_s, ks[int(stands[i])], i in kept_set)
             for i, (k, time_s) in enumerate(window.samples)
         ]
-        jpegs = {ks[i]: jpeg(window.large[i], KEPT_QUALITY) for i in sorted(kept_set)}
+        jpegs = {ks[i]: jpeg(window.large[i], KEPT_QUALITY) for i in places}
         with frame_tokens(self.store.home, self.video_id, self.encoder.producer) as repository:
             if len(repository) <= self.position:  # else this very window was appended before an interruption
-                repository.append(features)
-        self.store.put_vectors(self.space, self.video_id, [ks[i] for i in sorted(kept_set)], vectors[sorted(kept_set)])
+                repository.append(torch.from_numpy(tokens))
+        self.store.put_vectors(self.space, self.video_id, [ks[i] for i in places], found)
         self.store.add_frames(self.video_id, rows, jpegs)
         self.position += len(rows)
 
@@ -124,8 +134,9 @@ class FramePass:
 
 
 def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
-    """The repository of a video: the vector of every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
-    what is forgotten in the decayed view stays in the repository)."""
+    """The repository of a video: a vector for every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
+    what is forgotten in the decayed view stays there). Where a redundancy encoder of its own pruned, a pruned picture
+    has the vector of the frame that stands for it."""
     mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
     return TokenFile(home / "tokens" / f"{video_id}-{mark}.tokens")
 

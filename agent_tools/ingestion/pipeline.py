@@ -5,24 +5,28 @@ Knows what is done in which order and what survives an interruption. Knows nothi
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from agent_tools.errors import EngineError, SourceNotFound, UnreadableVideo
 from agent_tools.ingestion import episodes, text
+from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens, sequence
 from agent_tools.ingestion.reading import Reader
 from agent_tools.ingestion.titles import titles
 from agent_tools.media import Damage, Picture, Probe, content_id, last_time, probe, read_subtitles
+from agent_tools.media.audio import audio
 from agent_tools.models.profiles import (
     FrameEncoder,
-    ModelSettings,
     Profile,
     TextEncoder,
     frame_encoder,
     ocr,
+    redundancy_encoder,
     resolve,
+    speech,
     text_encoder,
 )
 from agent_tools.settings import Settings
@@ -43,9 +47,7 @@ class Ingest:
     def __init__(self, store: Store, job: Job, settings: Settings, control: Control) -> None:
         self.store, self.job, self.settings, self.control = store, job, settings, control
         self.video_id = job.video_id
-        self.models = ModelSettings(
-            profile=job.profile, threads=settings.worker_threads, remembered=settings.home / "checked-weights.json"
-        )
+        self.models = model_settings(settings, job.profile, settings.worker_threads)
         self.profile: Profile = resolve(self.models)
         self._text: TextEncoder | None = None
         self._frames: FrameEncoder | None = None
@@ -59,6 +61,7 @@ class Ingest:
             ("subtitles", self._subtitles),
             ("frames", self._pictures),
             ("screen_text", self._screen_text),
+            ("speech", self._speech),
         ]
         for name, step in steps:
             if name not in self.job.channels or self._finished(name):
@@ -172,6 +175,7 @@ class Ingest:
             self.video_id,
             self.opened,
             self._frames,
+            redundancy_encoder(self.models),
             self.settings.fps,
             self.settings.worker_threads,
             self.duration_s,
@@ -226,6 +230,54 @@ class Ingest:
         self._end("screen_text", entries=written, detail={"pictures": reader.chosen, "left_out": len(left_out)})
         reader.clear()
 
+    def _speech(self) -> None:
+        if not self.opened.audio:
+            self.store.set_channel(self.video_id, "speech", state="absent", detail={"why": "no audio"})
+            return
+        engine = speech(self.models)
+        row = self.store.channel(self.video_id, "speech")
+        resumed = row is not None and row.state == "running" and row.producer == engine.producer
+        start_s = row.done_to_s if row is not None and resumed else 0.0
+        if not start_s:
+            self.store.clear_gaps(self.video_id, "speech")
+            self.store.delete_entries(self.video_id, "speech")
+            SqliteMemory(self.store).delete(self.video_id, read="speech")
+        self._begin("speech", engine.producer)
+        encoder = self._encoder()
+        waiting: list[EntryIn] = []
+        languages: Counter[str] = Counter()
+
+        def settle(to_s: float) -> None:
+            """All that is heard so far becomes findable, and the ingest would go on from here."""
+            self.store.add_entries(self.video_id, "speech", engine.producer, waiting)
+            waiting.clear()
+            text.index_entries(self.store, self.video_id, encoder, lambda _: None)
+            text.write_chunks(self.store, self.video_id, "speech", encoder.producer, self.duration_s, to_s)
+            share = min(1.0, to_s / max(self.duration_s, 1e-9))
+            self.store.set_channel(self.video_id, "speech", done_to_s=to_s, detail={"done": round(share, 3)})
+            self.control.tell(0.94 + 0.02 * share, f"listening: {to_s:.0f} of {self.duration_s:.0f} s")
+
+        def on_damage(damage: Damage) -> None:
+            self.store.add_gap(self.video_id, "speech", damage.start_s, damage.end_s, damage.why)
+
+        blocks = ((block.start_s, block.samples) for block in audio(self.opened, start_s, on_damage=on_damage))
+        for segment in engine.transcribe(blocks, settle):
+            self.control.check()
+            languages[segment.language] += 1
+            if segment.text and segment.start_s < self.duration_s:
+                told = {
+                    "language": segment.language,
+                    "language_confidence": round(segment.language_confidence, 2),
+                    "no_speech": round(segment.no_speech, 2),
+                    "confidence": round(segment.confidence, 2),
+                }
+                end_s = min(segment.end_s, self.duration_s)
+                waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, told))
+        settle(self.duration_s)
+        count = len(self.store.entries(self.video_id, channels=("speech",)))
+        language = languages.most_common(1)[0][0] if languages else None
+        self._end("speech", entries=count, language=language)
+
     # -- steps they share
 
     def _encoder(self) -> TextEncoder:
@@ -266,19 +318,17 @@ class Ingest:
 
     def _finished(self, channel: str) -> bool:
         row = self.store.channel(self.video_id, channel)
-        return row is not None and row.state in ("done", "absent")
+        return row is not None and row.state in ("done", "absent") and not row.detail.get("no_model")
 
     def _name_missing(self) -> None:
         """State each channel that this profile cannot make, and why."""
         for name, why in NO_MODEL.items():
-            if (
-                self.store.channel(self.video_id, name) is None
-                and self.profile.model("speech" if name == "speech" else "captions") is None
-            ):
+            if not self._finished(name) and self.profile.model("speech" if name == "speech" else "captions") is None:
                 told = (
                     "no audio" if name == "speech" and not self.opened.audio else f"not {why.format(self.profile.name)}"
                 )
-                self.store.set_channel(self.video_id, name, state="absent", detail={"why": told})
+                detail = {"why": told, "no_model": told != "no audio"}
+                self.store.set_channel(self.video_id, name, state="absent", detail=detail)
 
     def _episodes(self, *, final: bool) -> None:
         encoder = self._encoder()

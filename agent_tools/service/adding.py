@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, UnreadableVideo
+from agent_tools.ingestion.chosen_models import channels_of
 from agent_tools.media.identity import content_id
 from agent_tools.service import coverage
 from agent_tools.service.fetching import Fetch, is_address, refuse_addresses
@@ -22,7 +23,6 @@ from agent_tools.untrusted import clean
 
 OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
 POLL_S = 0.2
-PROFILE_CHANNELS = ("subtitles", "frames", "screen_text")
 REPLY_TOKENS = 2000
 RETRY_S = 30.0  # a failed job is not tried again sooner: a client that polls must see why it failed
 
@@ -48,7 +48,7 @@ def ingest(
     deadline = time.monotonic() + wait_s
     if not 0 <= wait_s <= 45:
         raise InvalidArgument(f"wait_s is {wait_s}; it must be from 0 to 45.")
-    wanted = _wanted(channels)
+    wanted = _wanted(library, channels)
     step = on_step or (lambda _progress, _message: None)
     if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
         video = library.video(source)
@@ -149,15 +149,16 @@ def _searchable_to(video: VideoRow, job: Job | None, library: Library) -> float 
     return rounded(min(reached, default=video.duration_s))
 
 
-def _wanted(channels: list[str] | None) -> tuple[str, ...]:
+def _wanted(library: Library, channels: list[str] | None) -> tuple[str, ...]:
+    made = channels_of(library.models.profile)
     asked = checked_channels(channels)
     if asked is None:
-        return PROFILE_CHANNELS
+        return made
     for name in asked:
-        if name not in PROFILE_CHANNELS:
+        if name not in made:
             raise InvalidArgument(
-                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(PROFILE_CHANNELS)}; "
-                "speech comes from a .srt or .vtt beside the file, notes from remember."
+                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(made)}; "
+                "what is said comes from a .srt or .vtt beside the file too, notes from remember."
             )
     return asked
 
@@ -226,7 +227,11 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], a
         store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
         subtitles = None
         rows.pop("subtitles")
-    lacking = [name for name in wanted if name not in rows or rows[name].state not in ("done", "absent")]
+    lacking = [
+        name
+        for name in wanted
+        if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.get("no_model")
+    ]
     job = store.job(video_id)
     if not lacking or (job is not None and job.state in ("queued", "running")):
         return
@@ -235,6 +240,22 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], a
         if time.time() - job.updated_at < RETRY_S or (unreadable and not again):
             return
     store.enqueue(video_id, tuple(lacking), library.models.profile.name, {"sidecars": mark})
+
+
+def remake(library: Library, video_id: str, channel: str) -> None:
+    """Queue one channel of a video anew, with this profile's models, and start a worker.
+
+    Raises: InvalidArgument: a channel that cannot be made here, or the video is being ingested.
+    """
+    wanted = _wanted(library, [channel])
+    job = library.store.job(video_id)
+    if job is not None and job.state in ("queued", "running"):
+        raise InvalidArgument(f"{video_id} is being ingested. Wait until it is done, or: agent-tools stop {video_id}")
+    library.store.set_channel(video_id, channel, state="queued", done_to_s=0.0, detail={}, error=None)
+    paths = library.sources(video_id)
+    mark = sidecar_mark(paths[0]) if paths else ""
+    library.store.enqueue(video_id, wanted, library.models.profile.name, {"sidecars": mark})
+    library.workers.ensure(library.store)
 
 
 def sidecar_mark(path: Path) -> str:

@@ -53,14 +53,16 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
     go_offline()
-    from agent_tools.models.profiles import ModelSettings, missing, resolve, text_encoder
+    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.models.profiles import missing, resolve, text_encoder
 
     try:
-        profile = resolve(ModelSettings(profile=settings.profile))
+        chosen = model_settings(settings)
+        profile = resolve(chosen)
         yield True, f"profile {settings.profile} means {profile.name}"
-        for model in missing(profile, ()):
+        for model in missing(profile, chosen.searched):
             yield False, f"{model.name} for {model.role} is not on this machine"
-        encoder = text_encoder(ModelSettings(profile=settings.profile))
+        encoder = text_encoder(chosen)
         yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
         for role, told in (("speech", "speech is not transcribed"), ("captions", "nothing is captioned")):
             if profile.model(role) is None:  # type: ignore[arg-type]  # two of the roles

@@ -43,6 +43,10 @@ def view(library: Library, asked: Asked, name: str, *, words_only: str = "", by_
         return ChannelView(name, phrase, "", (span,), False)
     if name == "frames" and not by_picture and not library.models.profile_has_text_side:
         return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
+    if name == "frames" and not by_picture and row.producer != library.models.frame_producer:
+        return ChannelView(name, f"made by {row.producer}, not this server's model", row.producer, (span,), False)
+    if name == "frames" and not by_picture and library.models.picture_words() is None:
+        return ChannelView(name, "not by words: the image-text model is not loaded", row.producer, (span,), False)
     holes = [Span(gap.start_s, gap.end_s) for gap in library.store.gaps(video.id) if gap.channel in ("", name)]
     if row.state != "done":
         holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
@@ -107,7 +111,9 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
                 channel="speech",
                 why=f"{video.audio_s or video.duration_s or 0:.0f} s of audio not transcribed: "
                 f"profile {profile.name} has no speech model",
-                remedy="put a .srt or .vtt of the same name beside the file and call ingest_video again",
+                remedy=f"agent-tools models pull standard ({_size('standard')}), then agent-tools reindex {video.id} "
+                "--channel speech --profile standard; or put a .srt or .vtt of the same name beside the file and call "
+                "ingest_video again",
             )
         )
     if video.width and not library.models.profile_has_text_side:
@@ -115,10 +121,18 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
             NotKnown(
                 channel="frames",
                 why=f"what pictures show cannot be searched by words: profile {profile.name} has no image-text model",
-                remedy="look with zoom_segment, or search with retrieve_memory(like=uri) for similar pictures",
+                remedy="look with zoom_segment, or search with like=<uri> for similar pictures; or agent-tools models "
+                f"pull standard ({_size('standard')}), then agent-tools reindex {video.id} --channel frames --profile "
+                "standard",
             )
         )
     return missing
+
+
+def _size(profile: str) -> str:
+    from agent_tools.models.catalogue import PROFILES, megabytes
+
+    return megabytes(PROFILES[profile].size_bytes)
 
 
 def _gaps(library: Library, one: Asked, names: Sequence[str], *, several: bool) -> list[GapOut]:

@@ -37,6 +37,11 @@ def chosen_times(
         return _even(library, asked, budget, times)
     at = torch.tensor(times, dtype=torch.float64)
     if query.strip():
+        words = library.models.picture_words()
+        shown = None if words is None else _frame_features(library, asked)
+        if words is not None and shown is not None and len(shown) == len(times):
+            asks = torch.from_numpy(words.encode_text([query])[0])
+            return [times[int(i)] for i in QuerySampler().select(torch.from_numpy(shown), at, budget, asks)]
         features, vector = _text_features(library, asked, times, query)
         if features is not None and vector is not None:
             picked = QuerySampler().select(torch.from_numpy(features), at, budget, torch.from_numpy(vector))

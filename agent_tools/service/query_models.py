@@ -7,13 +7,13 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from agent_tools.errors import AgentToolsError
 from agent_tools.settings import Settings, go_offline
 
 if TYPE_CHECKING:
-    from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder
+    from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder, TextSide
 
 log = logging.getLogger("agent_tools")
 
@@ -27,15 +27,16 @@ class QueryModels:
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._text: TextEncoder | None = None
+        self._picture_words: TextSide | None = None
         self.error: AgentToolsError | None = None
 
     @property
     def model_settings(self) -> ModelSettings:
-        from agent_tools.models.profiles import ModelSettings
+        from agent_tools.ingestion.chosen_models import model_settings
 
-        return ModelSettings(profile=self._settings.profile, remembered=self._settings.home / "checked-weights.json")
+        return model_settings(self._settings)
 
-    @property
+    @functools.cached_property
     def profile(self) -> Profile:
         from agent_tools.models.profiles import resolve
 
@@ -76,6 +77,15 @@ class QueryModels:
         self._ready.wait(wait_s)
         return self._text
 
+    def picture_words(self, wait_s: float = 0.0) -> TextSide | None:
+        """The text side of the frame encoder, for searching pictures by words; None where the profile has none, while
+        it still loads after wait_s, or where it cannot be loaded."""
+        if not self.profile_has_text_side:
+            return None
+        self.warm()
+        self._ready.wait(wait_s)
+        return self._picture_words
+
     def _load(self) -> None:
         go_offline()
         from agent_tools.models.profiles import text_encoder
@@ -84,6 +94,10 @@ class QueryModels:
             encoder = text_encoder(self.model_settings)
             encoder.encode(["warm"], query=True)
             self._text = encoder
+            if self.profile_has_text_side:
+                words = cast("TextSide", self._frames)
+                words.encode_text(["warm"])
+                self._picture_words = words
         except AgentToolsError as error:
             self.error = error
             log.error("%s", error.described)

@@ -25,6 +25,7 @@ from agent_tools.service.fit import (
 from agent_tools.service.hints import negation_hint, repeat_hint, unfinished_hint
 from agent_tools.service.library import Asked, Library, checked_channels
 from agent_tools.service.likeness import alike
+from agent_tools.service.pictures import SeenFrame, seen
 from agent_tools.service.recall import Recall, Recalled, recall
 from agent_tools.store import Entry
 from agent_tools.timeline import Span, clock, rounded, video_uri
@@ -53,6 +54,7 @@ class Moment:
     span: Span
     best: float
     found: list[Recalled] = field(default_factory=list)
+    shows: bool = False  # its pictures show what the query names
 
 
 def retrieve(
@@ -96,6 +98,8 @@ def retrieve(
     else:
         result: Recall = recall(library, asked, query, names, wait_s=wait_s)
         moments, words_only = merge(result.found, asked), result.words_only
+        if names is None or "frames" in names:
+            moments = with_pictures(moments, seen(library, asked, query, wait_s=wait_s))
     question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
     offset = offset_of(cursor_text, *question)
     page = moments[offset : offset + limit]
@@ -171,6 +175,27 @@ def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
     return moments
 
 
+def with_pictures(moments: list[Moment], frames: Sequence[SeenFrame]) -> list[Moment]:
+    """The moments with those that pictures show, best first: a picture in a moment supports it, others begin their own,
+    and neighbours among them are one."""
+    ranked = list(moments)
+    for frame in frames:
+        near = next((m for m in ranked if m.video_id == frame.video_id and _close(m, frame.span)), None)
+        if near is None:
+            ranked.append(Moment(frame.video_id, frame.span, frame.score, shows=True))
+            continue
+        near.shows = True
+        near.best = 1 - (1 - near.best) * (1 - frame.score) if near.found else max(near.best, frame.score)
+        if not near.found:
+            _join(near, frame.span)
+    return sorted(ranked, key=lambda m: -m.best)
+
+
+def _close(moment: Moment, span: Span) -> bool:
+    reach = JOIN_S if not moment.found else 0.0
+    return span.start_s <= moment.span.end_s + reach and moment.span.start_s <= span.end_s + reach
+
+
 def _join(moment: Moment, own: Span) -> bool:
     """Widen the moment by a neighbour's span, if it is near and the whole does not get too long."""
     start, end = min(own.start_s, moment.span.start_s), max(own.end_s, moment.span.end_s)
@@ -224,7 +249,9 @@ def _hit(library: Library, moment: Moment, rank: int, query: str, detail: str) -
             by_words = all(r.cosine is None for r in own_found)
             by_meaning = not by_words
         matched += [f"{name}:{how}" for how, it in (("words", by_words), ("meaning", by_meaning)) if it]
-    if not moment.found:
+    if moment.shows:
+        matched.append("frames:meaning")
+    elif not moment.found:
         matched.append("frames:likeness")
     middle = moment.span.middle_s
     return Hit(
