@@ -90,6 +90,25 @@ def profiles_table() -> str:
     return "\n".join(rows)
 
 
+def compression_table() -> str:
+    """The last runs of `agent-tools eval compression` and `eval compare`."""
+    from agent_tools.evals.compression_tables import markdown
+
+    return "\n\n".join(markdown(measured(name)) for name in ("compression", "compare"))
+
+
+def needles_table() -> str:
+    """The last run of `agent-tools eval needles`."""
+    from agent_tools.evals.needles import markdown
+
+    return markdown(measured("needles"))
+
+
+def measured(name: str) -> Any:
+    """What an eval wrote with --json tests/measured/<name>.json."""
+    return json.loads((ROOT / "tests" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
+
+
 BUTTON = {"command": "agent-tools", "args": ["serve", "--allow", "${userHome}/Videos"]}  # both know the variable
 VSCODE = "https://insiders.vscode.dev/redirect/mcp/install"
 CURSOR = "https://cursor.com/en/install-mcp"
@@ -128,6 +147,7 @@ TABLES = {
     "settings": settings_table,
     "tools": tools_table,
     "profiles": profiles_table,
+    "compression": compression_table,
 }
 
 
