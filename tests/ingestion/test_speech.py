@@ -1,0 +1,97 @@
+"""The speech channel: what an engine hears becomes entries with their doubts, findable as they come, resumed where
+they ended. The engine here says numbers at fixed times: recognition itself is tested with the models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_tools.ingestion import pipeline
+from agent_tools.ingestion.control import Stopped
+from agent_tools.ingestion.worker import work
+from agent_tools.models.speech import Segment
+from agent_tools.service.adding import ingest
+from agent_tools.service.library import Library
+from agent_tools.service.searching import retrieve
+from agent_tools.service.workers import Workers
+from agent_tools.settings import Settings
+from tests.drawing import draw, even_times
+
+
+class Numbers:
+    """Hears one sentence in each ten seconds of sound."""
+
+    producer = "numbers@1/1"
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.stop_after = stop_after
+        self.heard_from: list[float] = []
+
+    def transcribe(
+        self, blocks: Iterable[tuple[float, Any]], on_progress: Callable[[float], None]
+    ) -> Iterator[Segment]:
+        for count, (start_s, samples) in enumerate(blocks, 1):
+            end_s = start_s + len(samples) / 16_000
+            self.heard_from.append(start_s)
+            for second in range(5, 1000, 10):  # not where blocks begin
+                if start_s <= second < end_s:
+                    yield Segment(second, second + 2, f"number {second} was said", 0.1, "en", 0.9, 0.8)
+            on_progress(end_s)
+            if self.stop_after == count:
+                raise Stopped("stop")
+
+
+@pytest.fixture
+def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    """A library that allows one drawn video of 80 s with sound."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    draw(folder / "talk.mp4", even_times(160, 2), tone=True)
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    monkeypatch.setattr("agent_tools.service.adding.channels_of", lambda profile: ("speech",))
+    library = Library(Settings.load({}, home=tmp_path / "home", allow=(folder,), profile="lite"))
+    yield library
+    library.close()
+
+
+def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "speech", lambda settings: Numbers())
+    video_id = ingest(spoken, "talk.mp4", wait_s=0).video_id or ""
+    work(spoken.settings)
+    entries = spoken.store.entries(video_id, channels=("speech",))
+    assert [entry.start_s for entry in entries] == [5, 15, 25, 35, 45, 55, 65, 75]
+    assert entries[0].extra == {"language": "en", "language_confidence": 0.9, "no_speech": 0.1, "confidence": 0.8}
+    row = spoken.store.channel(video_id, "speech")
+    assert row is not None
+    assert (row.state, row.language, row.producer, row.entries) == ("done", "en", "numbers@1/1", 8)
+    hit = min(retrieve(spoken, query="number 45 was said", wait_s=60).hits, key=lambda hit: hit.rank)
+    assert hit.start_s == 45
+
+
+def test_a_stopped_transcription_goes_on_where_it_ended(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Numbers(stop_after=1), Numbers()
+    monkeypatch.setattr(pipeline, "speech", lambda settings: first)
+    video_id = ingest(spoken, "talk.mp4", wait_s=0).video_id or ""
+    work(spoken.settings)
+    assert spoken.store.job(video_id).state == "stopped"  # type: ignore[union-attr]  # it was queued above
+    monkeypatch.setattr(pipeline, "speech", lambda settings: second)
+    ingest(spoken, "talk.mp4", wait_s=0)
+    work(spoken.settings)
+    assert second.heard_from[0] == pytest.approx(30, abs=0.1)
+    texts = [entry.text for entry in spoken.store.entries(video_id, channels=("speech",))]
+    assert texts == [f"number {n} was said" for n in range(5, 80, 10)]
+
+
+def test_a_video_without_sound_has_no_speech_to_miss(
+    spoken: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    draw(tmp_path / "videos" / "mute.mp4", even_times(10, 2))
+    monkeypatch.setattr(pipeline, "speech", lambda settings: Numbers())
+    reply = ingest(spoken, "mute.mp4", wait_s=0)
+    work(spoken.settings)
+    row = spoken.store.channel(reply.video_id or "", "speech")
+    assert row is not None
+    assert (row.state, row.detail["why"]) == ("absent", "no audio")
