@@ -180,5 +180,6 @@ def test_server_shows_an_icon_that_is_drawn_from_its_own_words(era: str, tmp_pat
 
     (icon,) = anyio.run(shown)
     head, drawing = icon.src.split(",", 1)
+    assert re.fullmatch(r"[\w%/:=',.-]+", drawing)  # what a URI may hold
     assert (head, icon.mime_type) == ("data:image/svg+xml", "image/svg+xml")
     assert ElementTree.fromstring(unquote(drawing)).tag.endswith("svg")

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import anyio
 from mcp.server.caching import CacheHint
@@ -30,10 +31,10 @@ NAME = "agent-tools"
 CLOSE_S = 5.0
 STILL = CacheHint(ttl_ms=3_600_000, scope="public")  # what is published changes only with the version
 # A strip of film with a lens on it, in a colour that holds on light and dark.
-ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%232a7fbf' "
-    "stroke-width='2'%3E%3Cpath d='M2 5h20v14H2zM7 5v14M2 12h5M17 5v2M17 19h5'/%3E%3Ccircle cx='14' cy='12' r='4'/%3E"
-    "%3Cpath d='M17 15l4 4'/%3E%3C/svg%3E"
+ICON = "data:image/svg+xml," + quote(
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='#2a7fbf' stroke-width='2'>"
+    "<path d='M2 5h20v14H2zM7 5v14M2 12h5M17 5v2M17 19h5'/><circle cx='14' cy='12' r='4'/><path d='M17 15l4 4'/></svg>",
+    safe="/:='",
 )
 INSTRUCTIONS = """\
 Long videos as memory: find the minute, look at it, prove it or its absence, keep what was learnt.

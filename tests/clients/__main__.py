@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent_tools.evals.demo_video import DemoTruth, draw
-from examples.scripted import answer
+from examples.scripted import Script, answer, answer_into_a_file
 from tests.clients import bundle, installs, tap
 from tests.clients.endpoint import endpoint
 from tests.clients.inspector import inspect, tapped
@@ -39,7 +40,13 @@ class Client:
     example: str
     environment: str  # "" is the product's own
     distribution: str
-    real: str = ""  # what MODEL would be; "" where no endpoint is tried
+    real: str  # what MODEL would be
+
+    def script(self, question: str, video: Path) -> Callable[[str], Script]:
+        """What the model behind the endpoint does on a prompt: the files' names stand in the prompt alone."""
+        if self.example != "with_filesystem.py":
+            return lambda _: answer(question, str(video))
+        return lambda prompt: answer_into_a_file(*re.findall(r"(\S+/(?:question\.txt|answer\.md))", prompt), str(video))
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ CLIENTS = (
     Client("openai-agents", "with_openai_agents.py", "modern", "openai-agents", "any"),
     Client("pydantic-ai", "with_pydantic_ai.py", "modern", "pydantic-ai-slim", "openai-chat:any"),
     Client("AutoGen (mcp<2)", "with_autogen.py", "legacy", "autogen-ext", "any"),
-    Client("pydantic-ai + filesystem", "with_filesystem.py", "modern", "pydantic-ai-slim"),
+    Client("pydantic-ai + filesystem", "with_filesystem.py", "modern", "pydantic-ai-slim", "openai-chat:any"),
 )
 
 
@@ -109,7 +116,7 @@ def run(client: Client, truth: DemoTruth, video: Path, folder: Path) -> Iterator
     """One example with its scripted model, and with a real one's way in."""
     interpreter = installs.python(client.environment) if client.environment else Path(sys.executable)
     shown = installs.version(interpreter, client.distribution)
-    for model in ("", client.real) if client.real else ("",):
+    for model in ("", client.real):
         log = folder / f"{client.example}-{model or 'scripted'}.jsonl"
         with ExitStack() as stack:
             variables = {
@@ -120,7 +127,7 @@ def run(client: Client, truth: DemoTruth, video: Path, folder: Path) -> Iterator
                 "FILES": shlex.join(installs.program("mcp-server-filesystem")),
             }
             if model:
-                address = stack.enter_context(endpoint(lambda: answer(truth.question, str(video))))
+                address = stack.enter_context(endpoint(client.script(truth.question, video)))
                 variables |= {"MODEL": model, "OPENAI_BASE_URL": address, "OPENAI_API_KEY": "none"}
             begun = time.monotonic()
             ran = subprocess.run(

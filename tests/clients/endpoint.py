@@ -15,8 +15,8 @@ from examples.scripted import Call, Script, next_step
 
 
 @contextmanager
-def endpoint(script: Callable[[], Script]) -> Iterator[str]:
-    """The address of an endpoint, for OPENAI_BASE_URL."""
+def endpoint(script: Callable[[str], Script]) -> Iterator[str]:
+    """The address of an endpoint, for OPENAI_BASE_URL; `script` is given the prompt."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -39,10 +39,11 @@ def endpoint(script: Callable[[], Script]) -> Iterator[str]:
         server.server_close()
 
 
-def completion(asked: dict[str, Any], script: Callable[[], Script]) -> dict[str, Any]:
+def completion(asked: dict[str, Any], script: Callable[[str], Script]) -> dict[str, Any]:
     """The next message on what was asked; a tool that was not offered is not called."""
+    prompt = next(str(message["content"]) for message in asked["messages"] if message["role"] == "user")
     replies = [message["content"] for message in asked["messages"] if message["role"] == "tool"]
-    step = next_step(script, replies)
+    step = next_step(lambda: script(prompt), replies)
     message: dict[str, Any] = {"role": "assistant", "content": None}
     if isinstance(step, Call) and step.tool in {tool["function"]["name"] for tool in asked["tools"]}:
         function = {"name": step.tool, "arguments": json.dumps(step.arguments)}

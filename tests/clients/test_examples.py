@@ -162,7 +162,7 @@ def test_plain_python_answers_with_its_script_and_with_a_model_behind_an_address
     assert "ninety degrees up here\nvideo://" in plain(films, log)
     seen = tap.read(log)
     assert (seen.era, seen.tools, seen.errors) == ("2026-07-28", list(SCHEMAS), [])
-    with endpoint(lambda: answer(QUESTION, str(films.video))) as address:
+    with endpoint(lambda _: answer(QUESTION, str(films.video))) as address:
         told = plain(films, tmp_path / "again.jsonl", MODEL="any", OPENAI_BASE_URL=address)
     assert "ninety degrees up here\nvideo://" in told
 
