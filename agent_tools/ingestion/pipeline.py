@@ -31,7 +31,7 @@ from agent_tools.models.profiles import (
 )
 from agent_tools.settings import Settings
 from agent_tools.store import Entry, EntryIn, Episode, Job, SqliteMemory, Store
-from agent_tools.timeline import Span
+from agent_tools.timeline import Span, merged
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.worker")
@@ -225,7 +225,7 @@ class Ingest:
 
         written = reader.read(engine, on_read)
         self._index("screen_text", 0.94, 0.96)
-        for gap in left_out:
+        for gap in merged(left_out, 0.01):
             self.store.add_gap(self.video_id, "screen_text", gap.start_s, gap.end_s, "over the limit of OCR calls")
         self._end("screen_text", entries=written, detail={"pictures": reader.chosen, "left_out": len(left_out)})
         reader.clear()

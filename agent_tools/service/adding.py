@@ -24,6 +24,7 @@ from agent_tools.untrusted import clean
 OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
 POLL_S = 0.2
 REPLY_TOKENS = 2000
+MOST_GAPS = 12  # named; the rest are counted
 RETRY_S = 30.0  # a failed job is not tried again sooner: a client that polls must see why it failed
 
 
@@ -124,7 +125,8 @@ def status(library: Library, video_id: str) -> IngestReply:
         ]
         + [ChannelOut(name=name, state="queued") for name in waiting if state in ("queued", "running")],
         not_known=coverage.not_known(library, video) or None,
-        gaps=gaps or None,
+        gaps=coverage.longest(gaps, MOST_GAPS) or None,
+        gaps_omitted=max(0, len(gaps) - MOST_GAPS) or None,
         error=job.error if job else None,
         uri=video_uri(video_id),
     )

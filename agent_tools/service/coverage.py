@@ -12,6 +12,7 @@ from agent_tools.store import ChannelRow, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
 from agent_tools.types import CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
 
+MOST_GAPS = 6  # named in a reply; the rest are counted
 ENGLISH_ONLY = "meaning: English only"
 
 
@@ -56,7 +57,8 @@ def view(library: Library, asked: Asked, name: str, *, words_only: str = "", by_
     elif row.state != "done":
         phrase = f"{row.state}, searched to {clock(row.done_to_s)}"
     else:
-        phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''}"
+        missing = sum(gap.length_s for gap in gaps)
+        phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
     if words_only:
         phrase += f"; {words_only}"
     return ChannelView(name, phrase, row.producer, gaps, True)
@@ -93,8 +95,15 @@ def coverage(
                 for i, name in enumerate(names)
             }
         ),
-        gaps=gaps,
+        gaps=longest(gaps, MOST_GAPS),
+        gaps_omitted=max(0, len(gaps) - MOST_GAPS) or None,
     )
+
+
+def longest(gaps: Sequence[GapOut], most: int) -> list[GapOut]:
+    """At most that many gaps, the longest, in the order they were given: an hour in motion has a hundred of them."""
+    kept = sorted(range(len(gaps)), key=lambda i: gaps[i].start_s - gaps[i].end_s)[:most]
+    return [gaps[i] for i in sorted(kept)]
 
 
 def not_known(library: Library, video: VideoRow) -> list[NotKnown]:

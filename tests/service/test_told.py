@@ -81,3 +81,18 @@ def test_a_frame_of_another_time_is_never_given(
     monkeypatch.setattr(library.store, "frames", lambda *_args: [])
     with pytest.raises(SourceNotFound, match="no picture at 100 s"):
         read_resource(library, uri)
+
+
+def test_of_many_gaps_the_longest_are_named_and_the_rest_counted(library: Library, course: Course) -> None:
+    video_id = course[1].video_id
+    for number in range(40):
+        library.store.add_gap(video_id, "screen_text", 5.0 * number, 5.0 * number + 1 + number / 100, "not read")
+    try:
+        told = retrieve(library, query="the gate code", video_ids=[video_id]).coverage
+        assert (len(told.gaps), told.gaps_omitted) == (6, 34)
+        assert [gap.start_s for gap in told.gaps] == [5.0 * number for number in range(34, 40)]
+        assert told.channels.screen_text == "all but 40 gaps of 48 s"
+        state = status(library, video_id)
+        assert (len(state.gaps or []), state.gaps_omitted) == (12, 28)
+    finally:
+        library.store.clear_gaps(video_id, "screen_text")
