@@ -216,7 +216,8 @@ def ls(home: Home = None, as_json: AsJson = False) -> None:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table("id", "length", "state", "channels", "notes", "title", box=None)
+        table = Table("id", "length", "state", "channels", "notes", box=None)
+        table.add_column("title", overflow="fold")
         for video in reply.videos or []:
             row = (video.video_id, video.at or "?", video.state, " ".join(video.channels or []), str(video.notes or ""))
             table.add_row(*row, video.title)
@@ -363,7 +364,7 @@ def rm(
         notes = library.store.notes(row.id, current_only=False)
         if notes and not with_notes:
             raise InvalidArgument(
-                f"{row.id} has {len(notes)} notes. Forget them too with --with-notes: it exports them first."
+                f"{row.id} has {len(notes)} note{'s' if len(notes) > 1 else ''}. Forget them too with --with-notes: it exports them first."
             )
         if notes:
             path = library.settings.home / "exports" / f"notes-{row.id}-{time.strftime('%Y%m%d-%H%M%S')}.json"
@@ -372,7 +373,7 @@ def rm(
             path.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
             typer.echo(f"{len(notes)} notes written to {path}", err=True)
         library.store.request_stop(row.id)
-        library.store.delete_video(row.id)
+        library.store.delete_video(row.id, with_notes=with_notes)
         forget_files(library.settings.home, row.id)
         typer.echo(f"forgot {row.id}")
 
@@ -395,6 +396,23 @@ def reindex(
         row = library.video(video)
         remake(library, row.id, channel)
         typer.echo(json.dumps(_follow(library, row.id, None).compact(), ensure_ascii=False))
+
+
+@app.command()
+def backup(path: Annotated[Path, typer.Argument(help="file to write; it must not exist")], home: Home = None) -> None:
+    """Copy the whole memory into one file, while servers go on."""
+    with _library(home) as library:
+        library.store.backup(path)
+        typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def restore(path: Annotated[Path, typer.Argument(help="a file that backup wrote")], home: Home = None) -> None:
+    """Put a backup in the place of the memory; what was there is kept beside it."""
+    from agent_tools.store.restoring import restore as put_back
+
+    kept = put_back(Settings.load(home=home).home, path)
+    typer.echo(f"restored from {path}" + (f"; what was there is at {kept}" if kept else ""))
 
 
 @app.command()
