@@ -148,6 +148,7 @@ TABLES = {
     "tools": tools_table,
     "profiles": profiles_table,
     "compression": compression_table,
+    "needles": needles_table,
 }
 
 

@@ -97,11 +97,13 @@ class NeedleAgent(Reader):
         return None
 
     async def _answered(self, item: Item, seen: Sequence[ReadCard]) -> Walk:
-        """The letters, by the final card as a close look shows it."""
+        """The letters, by the final card as a close look shows it; none where the look does not show it."""
         last = seen[-1]
         close = await self.session.call("zoom_segment", video_id=last.uri, query=f"card {last.name}", max_frames=1)
         shown = [card for row in rows(close) for card in _cards(row["text"], last.uri)]
-        final = max(shown, key=lambda card: _likeness(card.name, last.name), default=last)
+        final = max(shown, key=lambda card: _likeness(card.name, last.name), default=None)
+        if final is None or _likeness(final.name, last.name) < ALIKE:
+            return Walk(tuple(seen), "", "")
         return Walk(tuple(seen), _chosen(item.question1, final.caption), _chosen(item.question2, final.number))
 
 
