@@ -364,7 +364,8 @@ def rm(
         notes = library.store.notes(row.id, current_only=False)
         if notes and not with_notes:
             raise InvalidArgument(
-                f"{row.id} has {len(notes)} note{'s' if len(notes) > 1 else ''}. Forget them too with --with-notes: it exports them first."
+                f"{row.id} has {len(notes)} note{'s' if len(notes) > 1 else ''}. "
+                "Forget them too with --with-notes: it exports them first."
             )
         if notes:
             path = library.settings.home / "exports" / f"notes-{row.id}-{time.strftime('%Y%m%d-%H%M%S')}.json"

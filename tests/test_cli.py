@@ -122,3 +122,9 @@ def test_all_paths_are_queued_before_the_first_is_awaited(
 
 def test_a_title_names_one_file(home: Path, tmp_path: Path) -> None:
     assert "one file" in str(run(home, "ingest", str(tmp_path), "--title", "X").exception)
+
+
+def test_a_path_where_nothing_lies_is_called_so(home: Path, tmp_path: Path) -> None:
+    result = run(home, "ingest", str(tmp_path / "gone.mp4"))
+    assert result.exit_code == 1
+    assert "SourceNotFound: Nothing at" in result.stderr

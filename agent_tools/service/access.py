@@ -51,8 +51,8 @@ class Fence:
                     return _plain(real)
             elif path.is_absolute():
                 raise SourceNotAllowed(self._how_to_allow(real))
-        if not self.folders:
-            raise SourceNotAllowed(self._how_to_allow(candidates[0] if candidates else path.absolute()))
+        if not self.folders and not path.is_absolute():
+            raise SourceNotAllowed(self._how_to_allow(path.absolute()))
         raise SourceNotFound(
             f"Nothing at {clean(source, 200)!r}. Give the path of a file or folder inside an allowed folder; "
             "list_episodes without arguments shows what lies there."

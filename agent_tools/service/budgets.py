@@ -10,6 +10,7 @@ from agent_tools.budget import fits, naive_tokens, savings_table
 from agent_tools.budget.reply import text_tokens
 from agent_tools.service.library import Library
 from agent_tools.store import VideoRow
+from agent_tools.timeline import rounded
 
 
 def budget(library: Library, video: VideoRow) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def budget(library: Library, video: VideoRow) -> dict[str, Any]:
     text = sum(text_tokens(entry.text) for entry in library.store.entries(video.id))
     return {
         "video_id": video.id,
-        "duration_s": duration_s,
+        "duration_s": rounded(duration_s),
         "naive_tokens": naive_tokens(duration_s) if rows else 0,
         "pictures_looked_at": len(rows),
         "frames_kept": kept,

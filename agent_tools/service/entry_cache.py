@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HELD_VIDEOS = 128
 CHUNK_S = 60.0
+LEAST_LETTERS = 2
+FIRST_CJK = 0x1100  # from here on one character can be a word
 BESIDE_S = 5.0  # between two entries that are neighbours
 _STRIDE = 10_000_000  # entries of one video have places in a range of their own, so that a hit tells its video
 _numbers = itertools.count()
@@ -95,13 +97,20 @@ def video_number(place: int) -> int:
     return place // _STRIDE
 
 
+def means(text: str) -> bool:
+    """Whether a text says enough to be compared by meaning: to a sentence encoder "1" is like any question with a
+    number in it. Such a text is found by its words."""
+    letters = [character for character in text if character.isalpha()]
+    return len(letters) >= LEAST_LETTERS or any(ord(letter) >= FIRST_CJK for letter in letters)
+
+
 def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> Held:
     import numpy as np
 
     entries = tuple(store.entries(video_id))
     ids, vectors = store.vectors(text_space(encoder.producer), video_id)
     row_of = {int(i): row for row, i in enumerate(ids)}
-    known = [(row, row_of[entry.id]) for row, entry in enumerate(entries) if entry.id in row_of]
+    known = [(row, row_of[entry.id]) for row, entry in enumerate(entries) if entry.id in row_of and means(entry.text)]
     matrix = np.zeros((len(entries), encoder.dim), np.float32)
     if known:
         matrix[[row for row, _ in known]] = vectors[[place for _, place in known]]

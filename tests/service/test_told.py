@@ -12,6 +12,7 @@ from agent_tools.ingestion.worker import work
 from agent_tools.service import adding
 from agent_tools.service.adding import ingest, status
 from agent_tools.service.browsing import list_episodes
+from agent_tools.service.entry_cache import means
 from agent_tools.service.library import Library
 from agent_tools.service.reading import read_resource
 from agent_tools.service.searching import retrieve
@@ -96,3 +97,11 @@ def test_of_many_gaps_the_longest_are_named_and_the_rest_counted(library: Librar
         assert (len(state.gaps or []), state.gaps_omitted) == (12, 28)
     finally:
         library.store.clear_gaps(video_id, "screen_text")
+
+
+@pytest.mark.parametrize(
+    ("text", "enough"),
+    [("1", False), ("...", False), ("A 2", False), ("SAM", True), ("월", True), ("血", True), ("no", True)],
+)
+def test_a_number_alone_has_no_meaning_to_search_by(text: str, enough: bool) -> None:
+    assert means(text) is enough
