@@ -148,6 +148,7 @@ def plain(films: Films, log: Path, **variables: str) -> str:
             AGENT_TOOLS_HOME=str(films.home),
             **variables,
         ),
+        cwd=films.home,  # not the checkout: what is served is what is installed
         capture_output=True,
         text=True,
         timeout=200,
