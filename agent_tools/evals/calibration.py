@@ -5,6 +5,7 @@ and where the parameters are kept. Knows nothing of how a score is made."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,24 +17,30 @@ from agent_tools.evals.calibration_films import Query, labelled_queries
 from agent_tools.evals.cue_lists import Remembered, lay_down
 from agent_tools.grounding import Calibrator
 from agent_tools.service.library import Library
-from agent_tools.service.verifying import LOCALIZER, NAMED_WORDS, search
+from agent_tools.service.verifying import FEW, LOCALIZER, NAMED_WORDS, search
 from agent_tools.settings import Settings
 
 SHIPPED = Path(__file__).parents[1] / "service" / "calibrations"
 LOAD_S = 120.0
-_KINDS = {"meaning": LOCALIZER, "words": NAMED_WORDS}
+KINDS = {"meaning": LOCALIZER, "mentions": FEW, "words": NAMED_WORDS}
+_JUDGED = {
+    "meaning": "events by meaning and by words",
+    "mentions": "a few words that someone mentions, by meaning and by words",
+    "words": "quoted or named words as they stand",
+}
 
 
 @dataclass(frozen=True)
 class Scored:
     query: Query
     score: float
+    producer: str  # who made the vectors behind it, "" where words alone count
 
 
 def fit_lite(
     out: Path = SHIPPED, *, videos: Path, date: str = "", seed: int = 0, tell: Callable[[str], None] | None = None
 ) -> dict[str, Calibrator]:
-    """Fit lite's two calibrations and write each as <name>.lite.json with its report; gives them by name.
+    """Fit lite's three calibrations and write each as <name>.lite.json with its report; gives them by name.
 
     Args:
         videos: a folder with filler.txt and edge/subtitles. date: ISO day for the report, today's if empty.
@@ -41,7 +48,7 @@ def fit_lite(
     scored = scores(labelled_queries(videos, seed), tell or (lambda _line: None))
     out.mkdir(parents=True, exist_ok=True)
     fitted = {}
-    for kind, name in _KINDS.items():
+    for kind, name in KINDS.items():
         of_kind = [one for one in scored if one.query.kind == kind]
         fitted[name] = Calibrator.fit(
             [one.score for one in of_kind],
@@ -50,7 +57,8 @@ def fit_lite(
             data=described([one.query for one in of_kind]),
             date=date,
         )
-        (out / f"{name}.lite.json").write_text(fitted[name].to_json() + "\n", encoding="utf-8")
+        told = {"producer": of_kind[0].producer, **json.loads(fitted[name].to_json())}
+        (out / f"{name}.lite.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return fitted
 
 
@@ -68,10 +76,9 @@ def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored
                 video_id = lay_down(library.store, film, remembered)
                 asked = library.asked(video_id)
                 of_film = [query for query in queries if query.film == film]
-                found += [
-                    Scored(query, search(library, asked, query.event, None, lambda _share, _message: None).score)
-                    for query in of_film
-                ]
+                for query in of_film:
+                    outcome = search(library, asked, query.event, None, lambda _share, _message: None)
+                    found.append(Scored(query, outcome.score, outcome.producer))
                 tell(f"film {number}: {film.title}, {len(of_film)} queries")
             return found
         finally:
@@ -83,11 +90,11 @@ def described(queries: Sequence[Query]) -> str:
     films = {query.film for query in queries}
     cues = sorted(len(film.subtitles) * 3600 / film.duration_s for film in films)
     sources = Counter(query.source for query in queries)
-    judged = "quoted or named words as they stand" if queries[0].kind == "words" else "events by meaning and by words"
     absent = sum(not query.present for query in queries)
     paraphrased = sum(query.paraphrased for query in queries)
+    told = _JUDGED[queries[0].kind]
     return (
-        f"assembled and drawn video and text, none natural; lite, {judged}; {len(queries)} queries, {absent} absent, "
+        f"assembled and drawn video and text, none natural; lite, {told}; {len(queries)} queries, {absent} absent, "
         f"{paraphrased} paraphrased by hand; {len(films)} films of cue lists, {cues[0]:.0f} to {cues[-1]:.0f} cues an "
         "hour (sentences of a novel, subtitle files, drawn slides with imitated OCR errors); held apart by text source "
         "and thereby by film: " + ", ".join(f"{name} {count}" for name, count in sources.items())

@@ -14,15 +14,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from agent_tools.evals.cue_lists import Film, Line
 from agent_tools.evals.demo_words import BULLETS, TOPICS, Topic
+from agent_tools.grounding import named
 from agent_tools.media.subtitles import parse
 from agent_tools.service.occurrence import tokens
+from agent_tools.service.verifying import FEW, FEW_WORDS, calibration_of
 from agent_tools.untrusted import clean
 
-Kind = Literal["meaning", "words"]
+Kind = Literal["meaning", "mentions", "words"]
 BLOCKS = 3  # of the novel, each a source of its own
 OCR_ERROR = 0.01  # per letter
 LOST_SPACE = 0.04  # per space
@@ -72,7 +74,7 @@ def labelled_queries(videos: Path, seed: int = 0) -> list[Query]:
     for source in _sources(videos, rng):
         queries += _of_source(source, rng)
     balanced: list[Query] = []
-    for kind in ("meaning", "words"):
+    for kind in get_args(Kind):
         sides = [[q for q in queries if q.kind == kind and q.present is present] for present in (True, False)]
         for side in sides:
             side.sort(key=lambda q: not q.paraphrased)  # of the longer side, paraphrases are the last to go
@@ -166,7 +168,7 @@ def _of_source(source: _Source, rng: random.Random) -> Iterator[Query]:
             ("half an hour", 1800, share, len(source.shown), 0, 24, 20),
             ("an hour", 3600, share // 2, len(source.shown) // 2, 1, 24, 20),
         ]
-    used: set[tuple[int, bool]] = set()
+    used: set[tuple[object, ...]] = set()
     for name, duration_s, cues, slides, half, by_meaning, by_words in plans:
         must = halves[half]
         others = [i for i in everything if i not in halves[1 - half] and i not in must]
@@ -186,6 +188,7 @@ def _of_source(source: _Source, rng: random.Random) -> Iterator[Query]:
         if source.paraphrases:
             yield from _paraphrased(source, film, laid, absent, used, by_meaning, rng)
             yield from _by_meaning(source, film, laid, absent, shown, by_meaning // 2, rng)
+            yield from _mentions(source, film, laid, absent, used, by_meaning, rng)
         yield from _by_words(
             source, film, [source.lines[i] for i in laid], [source.lines[i] for i in absent], shown, by_words, rng
         )
@@ -218,7 +221,7 @@ def _paraphrased(
     film: Film,
     laid: Sequence[int],
     absent: Sequence[int],
-    used: set[tuple[int, bool]],
+    used: set[tuple[object, ...]],
     most: int,
     rng: random.Random,
 ) -> Iterator[Query]:
@@ -229,7 +232,7 @@ def _paraphrased(
             used.add((i, present))
             told = source.paraphrases[i].rstrip(".!?")
             told = told[0].lower() + told[1:] if not told.startswith("I ") else told
-            event = told if number % 3 else f"someone says that {told}"
+            event = f"someone says that {told}" if number % 3 == 0 and len(told.split()) > FEW_WORDS else told
             yield Query(event, present, "meaning", "hand-made paraphrase", True, film, source.name)
 
 
@@ -242,34 +245,59 @@ def _by_meaning(
     count: int,
     rng: random.Random,
 ) -> Iterator[Query]:
-    """Whole sentences, parts of them and topics, without quotation marks."""
-    held = {word for i in laid for word in tokens(source.lines[i])}
+    """Whole sentences, parts of them and topics of slides, without quotation marks."""
     for present, lines, slides in (
         (True, [source.lines[i] for i in laid], shown),
         (False, [source.lines[i] for i in absent], source.hidden),
     ):
         for number in range(count // 2):
             line = rng.choice(lines)
-            form = ("part of a sentence", "mentions", "about a slide", "whole sentence")[number % 4]
+            form = ("part of a sentence", "about a slide", "whole sentence")[number % 3]
             if form == "about a slide" and slides and source.name.startswith("novel"):
                 heading = rng.choice(slides).split(" / ")[0]
                 topic, thing = heading.split(": ")
                 yield Query(
                     f"a slide about {topic.lower()} and the {thing}", present, "meaning", form, False, film, source.name
                 )
-            elif form == "mentions" and (words := _mentioned(line, held, present, rng)):
-                yield Query(f"the speaker mentions {words.lower()}", present, "meaning", form, False, film, source.name)
             elif form == "part of a sentence" and (words := _phrase(line, rng, 5, 9)):
                 yield Query(words, present, "meaning", form, False, film, source.name)
             else:
                 yield Query(line.rstrip("."), present, "meaning", "whole sentence", False, film, source.name)
 
 
-def _mentioned(line: str, held: set[str], present: bool, rng: random.Random) -> str:
-    """One to three words; of an absent line such that one of them is said nowhere."""
-    words = _phrase(line, rng, 1, 3)
-    unsaid = [word for word in tokens(words) if word not in held and _telling(word)]
-    return words if present or unsaid else ""
+# -- a few words that someone may have said, or said something like them
+
+_MENTIONS = ("the speaker mentions {}", "someone talks about {}", "the narrator mentions {}")
+
+
+def _mentions(
+    source: _Source,
+    film: Film,
+    laid: Sequence[int],
+    absent: Sequence[int],
+    used: set[tuple[object, ...]],
+    count: int,
+    rng: random.Random,
+) -> Iterator[Query]:
+    """One to three words of a line, two or three of its paraphrase; absent also what other subjects' slides show."""
+    held = {word for i in laid for word in tokens(source.lines[i])}
+    for present, lines in ((True, laid), (False, absent)):
+        told = [
+            (source.paraphrases[i], True) for i in lines if i in source.paraphrases and (i, present, "m") not in used
+        ]
+        used.update((i, present, "m") for i in lines)
+        taken = rng.sample(told, min(len(told), count))
+        taken += [(source.lines[i], False) for i in rng.choices(lines, k=count // 2)]
+        if not present:
+            subjects = [text.split(" / ")[1] for text in source.hidden if " / " in text]
+            taken += [(rng.choice(subjects), False) for _ in range(count // 6) if subjects]
+        for text, paraphrased in taken:
+            words = _topic(text, 2 if paraphrased else 1, rng).lower()
+            unsaid = [word for word in tokens(words) if word not in held and _telling(word)]
+            event = rng.choice(_MENTIONS).format(words)
+            if words and calibration_of(named(event)) == FEW and (present or unsaid):
+                form = "a few words of a paraphrase" if paraphrased else "a few words"
+                yield Query(event, present, "mentions", form, paraphrased, film, source.name)
 
 
 # -- queries that name their words
@@ -363,6 +391,18 @@ def _phrase(text: str, rng: random.Random, least: int, most: int) -> str:
         return ""
     first = rng.choice(starts)
     return " ".join(words[first : first + size])
+
+
+def _topic(text: str, least: int, rng: random.Random) -> str:
+    """Up to three telling words in a row, at least so many; "" where the text has none."""
+    runs: list[list[str]] = [[]]
+    for word in _spoken(text):
+        if _telling(word):
+            runs[-1].append(word)
+        elif runs[-1]:
+            runs.append([])
+    runs = [run for run in runs if len(run) >= least]
+    return " ".join(rng.choice(runs)[:3]) if runs else ""
 
 
 def _spoken(text: str) -> list[str]:

@@ -132,6 +132,12 @@ RULES: tuple[Rule, ...] = (
         "'thank you' in the subtitles",
     ),
     Rule(
+        "quoted words shown somewhere",
+        rf"{_QUOTED} (?:is |are |being )?(?:shown|written|printed|displayed|visible|seen|readable)",
+        frozenset({"screen_text", "frames", "captions"}),
+        "'Exit' is shown",
+    ),
+    Rule(
         "nothing but quoted words",
         _QUOTED,
         frozenset({"screen_text", "speech", "subtitles"}),

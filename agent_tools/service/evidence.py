@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from agent_tools.grounding import Background, Evidence, EvidenceItem, Named, RelevanceCurveLocalizer
 
 FIT = "fit"  # scores that need no background: either there is none, or it is in them already
-SHARED_WORDS = (
-    0.5  # what an entry with all words of the event gains; squared, so that common words are little
-)
+SHARED_WORDS = 0.5  # what an entry with all words of the event gains; squared, so that common words are little
+QUOTED = 1.0  # as much as the best paraphrase has
 CROWD, LEAST_USUAL = 8, 0.25  # the eighth best cosine is usual; never less than two unrelated sentences have
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
 
@@ -44,6 +43,7 @@ class ScoredEntries:
     items: tuple[EvidenceItem, ...]  # in time order
     background: dict[str, Background]
     words_only: str = ""  # why it went by words although meaning was asked for, "" if it did not
+    producer: str = ""  # who made the vectors behind the scores, "" where words alone count
 
     def between(self, start_s: float, end_s: float) -> Evidence:
         """What a look at [start_s, end_s) brings."""
@@ -54,15 +54,23 @@ class ScoredEntries:
 
 
 def by_meaning(
-    library: Library, asked: Asked, text: str, channels: tuple[str, ...], *, wait_s: float = 5.0
+    library: Library,
+    asked: Asked,
+    text: str,
+    channels: tuple[str, ...],
+    quoted: tuple[str, ...] = (),
+    *,
+    wait_s: float = 5.0,
 ) -> ScoredEntries:
     """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
 
-    An entry fits by its cosine and by the words it shares. How well the video's eighth best entry fits is what is usual
-    there, in a sparse and in a dense transcript alike, and what an entry has above that counts a second time. Of some
-    ways to judge scores against a video's own this one told present from absent best (AUC .86 against .80 on the
-    calibration's queries): the
-    median and its deviation say little about the best of a thousand. It is taken over the whole video, not the span."""
+    An entry fits by its cosine and by the words it shares. The video's eighth best cosine is what is usual there, in a
+    sparse and in a dense transcript alike, and what an entry has above that counts a second time. Of the ways tried to
+    judge scores against a video's own this one told present from absent best (AUC .86 on the calibration's queries;
+    heights above median and deviation .80, which say little about the best of a thousand). What is usual is taken from
+    the whole video, not from the span.
+    Args:
+        quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, text)
@@ -75,11 +83,14 @@ def by_meaning(
     rows = [row for row, entry in enumerate(held.entries) if entry.channel in names and held.matrix[row].any()]
     best = sorted((cosines[row] for row in rows), reverse=True)
     usual = max([LEAST_USUAL, *best[CROWD - 1 : CROWD]])
+    sought = [Occurrence(words) for words in quoted]
     items = []
     for row in rows:
-        fit = cosines[row] + SHARED_WORDS * shares.get(held.entries[row].id, 0.0) ** 2
-        items.append(_item(held.entries[row], 2 * fit - usual, FIT))
-    return ScoredEntries(_in_time_order(items), {})
+        entry = held.entries[row]
+        fit = cosines[row] + SHARED_WORDS * shares.get(entry.id, 0.0) ** 2
+        lost = 1.0 - min((one.score(entry.text, 0.0, entry.channel == "screen_text") for one in sought), default=1.0)
+        items.append(_item(entry, 2 * fit - usual - QUOTED * lost, FIT))
+    return ScoredEntries(_in_time_order(items), {}, producer=encoder.producer)
 
 
 def _by_shared_words(

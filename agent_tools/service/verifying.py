@@ -19,6 +19,7 @@ from agent_tools.service.library import Asked, Library, checked_channels
 from agent_tools.timeline import Span, clock, merged, rounded, video_uri
 from agent_tools.types import (
     CHANNELS,
+    TEXT_CHANNELS,
     GroundReply,
     LevelOut,
     NotJudged,
@@ -29,7 +30,7 @@ from agent_tools.types import (
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
-    from agent_tools.grounding import Evidence, Grounding, Proposal, RelevanceCurveLocalizer, Verdict
+    from agent_tools.grounding import Evidence, Grounding, Named, Proposal, RelevanceCurveLocalizer, Verdict
 
 OnStep = Callable[[float, str], None]
 EVENT_LENGTH = 500
@@ -37,6 +38,12 @@ EVIDENCE_LENGTH = 160
 SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
 SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
 LOCALIZER = "relevance-curves"  # a name of calibrations: of events judged by meaning
+FEW = "mentions"  # and over a few words that someone may have said, or said something like them
+FEW_WORDS = 4
+_FRAME = re.compile(
+    r"^(?:(?:a|an|the) )?(?:slides?|screen|lecture|talk|text) (?:about|on|of|with|showing) (?=\w)", re.I
+)
+PICTURES = "pictures are not compared with the event"
 NAMED_WORDS = "named-words"  # the same localizer over words that the event names
 _WRITTEN_OR_SAID = re.compile(
     r"\b(?:slides?|screen|title|caption|subtitles?|transcript|says|said|mentions|mentioned|the words?|text)\b", re.I
@@ -53,6 +60,7 @@ class Search:
     calibration: str  # the name of the calibration that knows such scores
     names: tuple[str, ...] | None  # channels asked about: the caller's, or those that the event names
     words_only: str
+    producer: str  # who made the vectors behind the scores, "" where words alone count
     localizer: RelevanceCurveLocalizer
     look: Callable[[float, float, float], Evidence]
 
@@ -201,11 +209,12 @@ def search(library: Library, asked: Asked, event: str, names: tuple[str, ...] | 
     if told.rule is not None:
         names = tuple(name for name in CHANNELS if name in could_show(event, names or CHANNELS))
     evidence: ScoredEntries
-    if told.rule is not None and told.rule.verbatim:
-        evidence, calibration = by_words(library, asked, told, names or CHANNELS), NAMED_WORDS
+    if told.rule is None:
+        evidence = by_meaning(library, asked, _FRAME.sub("", event), names or CHANNELS, told.words)
+    elif told.rule.verbatim:
+        evidence = by_words(library, asked, told, names or CHANNELS)
     else:
-        text = event if told.rule is None else " ".join(told.words)
-        evidence, calibration = by_meaning(library, asked, text, names or CHANNELS), LOCALIZER
+        evidence = by_meaning(library, asked, " ".join(told.words), names or CHANNELS)
     curves = localizer()
 
     def look(start_s: float, end_s: float, fps: float) -> Evidence:
@@ -216,7 +225,16 @@ def search(library: Library, asked: Asked, event: str, names: tuple[str, ...] | 
 
     levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
     grounding = Grounder(levels, curves).ground(event, asked.span.start_s, asked.span.end_s, look, on_look)
-    return Search(grounding, calibration, names, evidence.words_only, curves, look)
+    return Search(grounding, calibration_of(told), names, evidence.words_only, evidence.producer, curves, look)
+
+
+def calibration_of(told: Named) -> str:
+    """The name of the calibration for events so worded: their scores mean different things."""
+    if told.rule is None:
+        return LOCALIZER
+    if told.rule.verbatim:
+        return NAMED_WORDS
+    return FEW if len(" ".join(told.words).split()) <= FEW_WORDS else LOCALIZER
 
 
 def judge(
@@ -230,11 +248,14 @@ def judge(
 
     found = search(library, asked, event, names, step)
     names, words_only = found.names, found.words_only
-    calibrator = None if words_only else calibrator_for(found.calibration, library.models.profile.name)
+    calibrator = None
+    if not words_only:
+        calibrator = calibrator_for(found.calibration, library.models.profile.name, found.producer)
     probability = None if calibrator is None else calibrator.probability(found.score)
     views = [coverage.view(library, asked, name, words_only=words_only) for name in names or CHANNELS]
-    judged = [v.name for v in views if v.searched]
+    judged = [v.name for v in views if v.searched and v.name in TEXT_CHANNELS]
     not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, asked, v.name)}
+    not_judged |= {v.name: PICTURES for v in views if v.searched and v.name not in TEXT_CHANNELS}
     if "speech" in not_judged and _subtitles_stand_for_speech(library, asked):
         del not_judged["speech"]
     verdict = decide(

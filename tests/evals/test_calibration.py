@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools.evals.calibration import described
+from agent_tools.evals.calibration import KINDS, described
 from agent_tools.evals.calibration_films import Query, labelled_queries
 from agent_tools.grounding import named
 from agent_tools.service.occurrence import Occurrence
+from agent_tools.service.verifying import calibration_of
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def queries(real_videos: Path) -> list[Query]:
     return labelled_queries(real_videos)
 
 
-@pytest.mark.parametrize("kind", ["meaning", "words"])
+@pytest.mark.parametrize("kind", ["meaning", "mentions", "words"])
 def test_of_each_kind_at_least_600_are_asked_half_of_them_absent(queries: list[Query], kind: str) -> None:
     of_kind = [query for query in queries if query.kind == kind]
     assert len(of_kind) >= 600
@@ -30,11 +31,7 @@ def test_a_third_of_the_events_by_meaning_are_paraphrased_by_hand(queries: list[
 
 
 def test_the_wording_has_each_query_judged_as_its_kind_says(queries: list[Query]) -> None:
-    wrong = [
-        query.event
-        for query in queries
-        if ((rule := named(query.event).rule) is not None and rule.verbatim) != (query.kind == "words")
-    ]
+    wrong = [query.event for query in queries if calibration_of(named(query.event)) != KINDS[query.kind]]
     assert not wrong
 
 

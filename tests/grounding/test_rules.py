@@ -37,6 +37,7 @@ def test_each_rule_matches_its_own_example_first(rule: Rule) -> None:
         ("'entropy' is mentioned", SPOKEN),
         ("'thank you' in the transcript", SPOKEN),
         ("'thank you' in the subtitles", {"subtitles", "screen_text"}),
+        ("the words 'No entry' are seen", {"screen_text", "frames", "captions"}),
         ("'KV cache'", TEXT),
         ("the phrase “never again”", TEXT),
         ("「混合メモリ」", TEXT),

@@ -12,7 +12,7 @@ from agent_tools.evals.cue_lists import Remembered, lay_down
 from agent_tools.evals.grounding import run_grounding
 from agent_tools.service.calibrated import calibrator_for
 from agent_tools.service.library import Library
-from agent_tools.service.verifying import LOCALIZER, NAMED_WORDS
+from agent_tools.service.verifying import FEW, LOCALIZER, NAMED_WORDS
 from agent_tools.settings import Settings
 from tests.service.dev_hour import ABSENT_SIGHTS, ABSENT_WORDS, NAMED, SEEN, dev_hour
 
@@ -68,7 +68,7 @@ def test_words_that_stand_there_are_present_at_their_place(asked: tuple[dict[str
     assert hits >= len(named) - 1
 
 
-@pytest.mark.parametrize("name", [LOCALIZER, NAMED_WORDS])
+@pytest.mark.parametrize("name", [LOCALIZER, FEW, NAMED_WORDS])
 def test_a_shipped_calibration_reports_what_it_was_fitted_on(name: str) -> None:
     calibrator = calibrator_for(name, "lite")
     assert calibrator is not None
