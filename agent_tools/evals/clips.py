@@ -31,6 +31,7 @@ class Clip:
     path: Path
     events: tuple[Span, ...]
     texts: tuple[Span, ...]  # when text stood on screen
+    wordings: tuple[str, ...] = ()  # what it said, for each of texts
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def read_clips(folder: Path) -> list[Clip]:
                 folder / row.get("folder", "") / row["name"],
                 _spans(row["events"]),
                 _spans(row.get("on_screen_text", ())),
+                tuple(str(text.get("text", "")) for text in row.get("on_screen_text", ())),
             )
             for row in described
         ]

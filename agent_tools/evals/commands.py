@@ -80,6 +80,19 @@ def compare(
 
 
 @eval_app.command()
+def zoom(
+    data: Data = None,
+    home: Annotated[Path | None, typer.Option("--home", help="keep the ingested clips here")] = None,
+    frames: Annotated[int, typer.Option("--frames", help="at most so many a look, 1 to 16")] = 4,
+    json_path: Json = None,
+) -> None:
+    """What zoom_segment shows of whole clips with a few frames, beside as many at even distances."""
+    from agent_tools.evals.close_up import markdown, run_close_up
+
+    _tables(run_close_up(data, home, frames, _progress), markdown, json_path)
+
+
+@eval_app.command()
 def grounding(
     truth: Annotated[Path, typer.Argument(help="events with their spans: simple, MAD or VidChapters form")],
     home: Annotated[Path | None, typer.Option("--home", help="data folder whose videos are asked")] = None,

@@ -13,23 +13,22 @@ from __future__ import annotations
 import difflib
 import random
 import re
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client
 
 from agent_tools.errors import EngineError
 from agent_tools.evals.agent import ALL_CALLS, Reader, by_rank, rows
 from agent_tools.evals.needle_items import CHANCE, Item, Needle, constant_letters, draw_needles, options, shuffled
 from agent_tools.evals.needle_video import needle_card, needle_picture, places, write_haystack
+from agent_tools.evals.serving import serving
 from agent_tools.evals.session import Session, texts_of
 from agent_tools.timeline import Span, parse_uri
 
@@ -211,14 +210,6 @@ async def _length(
         "chains": chains,
         "constant": constant_letters([one.item for one in asked]),
     }
-
-
-@asynccontextmanager
-async def serving(home: Path, allowed: Path) -> AsyncIterator[Client]:
-    """This program as an MCP server over stdio, as a chat client would start it."""
-    arguments = ["-P", "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(allowed), "--profile", "lite"]
-    async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
-        yield client
 
 
 def markdown(report: dict[str, Any]) -> str:

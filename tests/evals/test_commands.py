@@ -14,7 +14,7 @@ from agent_tools.cli import app
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.commands import eval_app
 
-COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "grounding", "calibrate", "needles"}
+COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "grounding", "calibrate", "needles", "zoom"}
 
 
 def test_every_measure_is_a_command_of_agent_tools_eval() -> None:

@@ -1,0 +1,23 @@
+"""This program as an MCP server over stdio, as a chat client would start it.
+
+Knows the command line. Knows nothing of what is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mcp import Client, StdioServerParameters
+
+
+@asynccontextmanager
+async def serving(home: Path, allowed: Path) -> AsyncIterator[Client]:
+    """A client of a lite server that keeps its memory in `home` and may read `allowed`.
+
+    -P keeps the current folder off the server's path: it runs the package this interpreter has installed.
+    """
+    arguments = ["-P", "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(allowed), "--profile", "lite"]
+    async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
+        yield client
