@@ -62,7 +62,8 @@ def decide(
         return Verdict("uncertain", f"{between}; {unjudged}" if unseen else between)
     if coverage_share < COVERAGE_AT_LEAST:
         searched, needed = f"{coverage_share * 100:.3g} %", f"{COVERAGE_AT_LEAST * 100:.0f} %"
-        return Verdict("uncertain", f"only {searched} of the span was searched; absent needs {needed}")
+        partly = f"only {searched} of the span was searched; absent needs {needed}"
+        return Verdict("uncertain", f"{partly}; {unjudged}" if unseen else partly)
     if unseen:
         return Verdict("uncertain", unjudged)
     if not set(judged) & set(could_show):
