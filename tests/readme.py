@@ -104,6 +104,13 @@ def needles_table() -> str:
     return markdown(measured("needles"))
 
 
+def zoom_table() -> str:
+    """The last run of `agent-tools eval zoom`."""
+    from agent_tools.evals.close_up import markdown
+
+    return markdown(measured("zoom"))
+
+
 def measured(name: str) -> Any:
     """What an eval wrote with --json tests/measured/<name>.json."""
     return json.loads((ROOT / "tests" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
@@ -149,6 +156,7 @@ TABLES = {
     "profiles": profiles_table,
     "compression": compression_table,
     "needles": needles_table,
+    "zoom": zoom_table,
 }
 
 
