@@ -14,7 +14,7 @@ WHEEL := build/check
 # Safe path: the checkout is not on sys.path by accident; what is imported is what is installed (editable, or the wheel).
 PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest
 
-.PHONY: help install demo test check lint wheel bench conformance faults clean
+.PHONY: help install demo test check lint wheel bench conformance faults clients clean
 
 help:
 	@echo 'make install      a virtual environment in .venv, with the versions of constraints.txt'
@@ -23,6 +23,7 @@ help:
 	@echo 'make test         all tests (PYTEST_ARGS="tests/memory -x" narrows them)'
 	@echo 'make check        format, lint, types, import contracts, and all tests on the built wheel'
 	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
+	@echo 'make clients      real MCP clients and frameworks against the server, in environments of their own'
 
 install: $(STAMP)
 
@@ -72,6 +73,9 @@ bench: $(STAMP)
 conformance: $(STAMP)
 	@test -f tests/conformance/__main__.py || { echo 'make conformance: tests/conformance is not in this checkout' >&2; exit 1; }
 	$(PY) -m tests.conformance
+
+clients: $(STAMP)
+	$(PY) -m tests.clients
 
 faults: $(STAMP)
 	@test -f tests/faults/__main__.py || { echo 'make faults: tests/faults is not in this checkout' >&2; exit 1; }

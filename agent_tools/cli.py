@@ -79,6 +79,7 @@ def _show(reply: Any, as_json: bool) -> None:
 
 @app.command()
 def serve(
+    folders: Annotated[list[Path] | None, typer.Argument(help="folders to allow, the same as --allow")] = None,
     transport: Annotated[str | None, _flag("transport")] = None,
     host: Annotated[str | None, _flag("host")] = None,
     port: Annotated[int | None, _flag("port")] = None,
@@ -106,7 +107,7 @@ def serve(
         host=host,
         port=port,
         home=home,
-        allow=tuple(allow or ()),
+        allow=(*(allow or ()), *(folders or ())),
         profile=profile,
         models=tuple(models or ()),
         model_dirs=tuple(model_dirs or ()),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-import runpy
 import shlex
-import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -99,7 +97,7 @@ def test_bundle_starts_a_file_it_holds_with_settings_that_exist() -> None:
     server, asked = manifest["server"], manifest["user_config"]
     config = server["mcp_config"]
     assert (ROOT / server["entry_point"]).is_file()
-    assert config["args"][:4] == ["run", "--directory", "${__dirname}", server["entry_point"]]
+    assert config["args"][:5] == ["run", "--directory", "${__dirname}", "agent-tools", "serve"]
     assert set(config["env"]) <= VARIABLES
     used = set(re.findall(r"\$\{user_config\.(\w+)\}", json.dumps(config)))
     assert used == set(asked)
@@ -117,7 +115,6 @@ def test_bundle_holds_what_its_build_needs_and_nothing_else() -> None:
     assert kept == {
         "agent_tools",
         "prompts",
-        "distribution",
         "manifest.json",
         "pyproject.toml",
         "README.md",
@@ -126,14 +123,15 @@ def test_bundle_holds_what_its_build_needs_and_nothing_else() -> None:
     assert all((ROOT / name).exists() for name in kept)
 
 
-def test_entry_of_the_bundle_allows_each_folder_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    from agent_tools import cli
+def test_folders_handed_over_as_plain_arguments_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
 
-    given: list[list[str]] = []
-    monkeypatch.setattr(cli, "main", lambda: given.append(sys.argv[1:]))
-    monkeypatch.setattr("sys.argv", ["start.py", "/home/me/My Videos", "/films"])
-    runpy.run_path(str(ROOT / "distribution" / "start.py"), run_name="__main__")
-    assert given == [["serve", "--allow", "/home/me/My Videos", "--allow", "/films"]]
+    from agent_tools import cli, server
+
+    given: list[tuple[Path, ...]] = []
+    monkeypatch.setattr(server, "serve", lambda settings: given.append(settings.allow) or 0)
+    CliRunner().invoke(cli.app, ["serve", "/home/me/My Videos", "/films", "--allow", "/more"])
+    assert given == [(Path("/more"), Path("/home/me/My Videos"), Path("/films"))]
 
 
 def copied() -> list[str]:

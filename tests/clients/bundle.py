@@ -64,7 +64,7 @@ def start(folder: Path, *chosen: Path) -> list[str]:
         [node, "--input-type=module", "-e", _EXPAND, module, str(folder), *map(str, chosen)], text=True
     )
     config = json.loads(told)
-    return [sys.executable, str(folder / "distribution" / "start.py"), *config["args"][4:]]
+    return [sys.executable, "-m", "agent_tools", *config["args"][4:]]
 
 
 async def listed(command: list[str], home: Path) -> list[str]:
