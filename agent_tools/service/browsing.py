@@ -74,11 +74,13 @@ def _not_ingested(library: Library) -> NotIngested:
 def _timeline(library: Library, asked: Asked, level: str, cursor_text: str, max_tokens: int) -> ListReply:
     question = (asked.video.id, asked.span.start_s, asked.span.end_s)
     if level == "auto" and not cursor_text:
-        for finer in FINEST_FIRST:
-            reply = _level(library, asked, finer, 0, question, max_tokens)
-            if not reply.more and (reply.episodes or finer == "chapter"):
-                return reply
-        return reply
+        replies = [_level(library, asked, name, 0, question, max_tokens) for name in FINEST_FIRST]
+        chunks, *coarser = [reply if reply.episodes and not reply.more else None for reply in replies]
+        whole = [reply for reply in coarser if reply is not None]
+        if chunks is not None or not whole:
+            return chunks or replies[-1]
+        # Without pictures a long talk is one scene and many chapters: then these are the finer ones.
+        return max(whole, key=lambda reply: len(reply.episodes or []))
     chosen: str = level
     if level == "auto":
         chosen = next((name for name in LEVELS if _is_cursor_of(cursor_text, name, question)), "chapter")

@@ -17,7 +17,9 @@ from agent_tools.service.library import Library
 from agent_tools.service.reading import read_resource
 from agent_tools.service.searching import retrieve
 from agent_tools.service.verifying import ground
+from agent_tools.store import Episode
 from agent_tools.timeline import video_uri
+from tests.service.conftest import DURATION_S
 
 Course = tuple[Path, DemoTruth]
 
@@ -105,3 +107,18 @@ def test_of_many_gaps_the_longest_are_named_and_the_rest_counted(library: Librar
 )
 def test_a_number_alone_has_no_meaning_to_search_by(text: str, enough: bool) -> None:
     assert means(text) is enough
+
+
+def test_where_chunks_do_not_fit_auto_is_the_level_with_most_episodes(
+    library: Library, course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video_id = course[1].video_id
+    whole = Episode(0, video_id, "scene", 0.0, DURATION_S, "one scene", "time", None)
+    halves = [Episode(0, video_id, "chapter", 120.0 * i, 120.0 * (i + 1), f"half {i}", "time", None) for i in (0, 1)]
+    minutes = [Episode(0, video_id, "chunk", float(i), i + 1.0, "a second", "time", None) for i in range(200)]
+    rows = {"scene": [whole], "chapter": halves, "chunk": minutes}
+    monkeypatch.setattr(library.store, "episodes", lambda _id, level, *_span: rows[level])
+    assert list_episodes(library, video_id=video_id).level == "chapter"
+    rows["chapter"] = [whole]
+    rows["scene"] = halves
+    assert list_episodes(library, video_id=video_id).level == "scene"
