@@ -17,6 +17,8 @@ from agent_tools.grounding.scoring import SCORINGS, Scoring, rescore
 from agent_tools.grounding.spans import nms, pair, share_inside, temporal_iou, windows
 from agent_tools.timeline import Span, merged
 
+ROUNDING_S = 1e-9  # a region is the difference of two rounded times
+
 Place = tuple[float, float]  # (start_s, end_s)
 
 
@@ -174,8 +176,7 @@ class Grounder:
         for level in self.levels:
             if exhaustive:
                 kept, above_s = 1, duration_s
-            # a stretch is the difference of two rounded times, so it can be a rounding longer than its window
-            inside = max(0, math.ceil((above_s - level.length_s) / level.stride_s + 1e-6))
+            inside = max(0, math.ceil((above_s - level.length_s) / level.stride_s))
             count = kept * inside + (kept - 1) * math.ceil(level.length_s / level.stride_s) + 1
             total += count
             kept = count if level.top_k is None else min(level.top_k, count)
@@ -285,8 +286,10 @@ def _places(regions: Sequence[Place], level: Level) -> list[Place]:
     """The level's windows over each region, in time order, in seconds of the video."""
     places: list[Place] = []
     for low, high in regions:
-        # the last end is the region's own: low + (high - low) may differ from it by a rounding
+        # the last end is the region's own: low + (high - low) may differ from it by a rounding, but not by a window
         cut = windows(high - low, level.length_s, level.stride_s)
+        if len(cut) > 1 and cut[-1][0] - cut[-2][0] < ROUNDING_S:
+            cut = cut[:-1]
         places += [(low + start_s, min(low + end_s, high)) for start_s, end_s in cut[:-1]]
         places.append((low + cut[-1][0], high))
     return places

@@ -227,7 +227,8 @@ class Ingest:
         self._index("screen_text", 0.94, 0.96)
         for gap in merged(left_out, 0.01):
             self.store.add_gap(self.video_id, "screen_text", gap.start_s, gap.end_s, "over the limit of OCR calls")
-        self._end("screen_text", entries=written, detail={"pictures": reader.chosen, "left_out": len(left_out)})
+        told: dict[str, object] = {"pictures": reader.chosen, "half_size": reader.half_size, "left_out": len(left_out)}
+        self._end("screen_text", entries=written, detail=told)
         reader.clear()
 
     def _speech(self) -> None:

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,8 @@ from agent_tools.timeline import Span
 
 SIDE = 960  # px: longer side of a picture that waits for OCR
 QUALITY = 90
+FOUR = 4  # pictures that share a call
+GAP = 64  # px between them: wider than any gap between words of one line
 LEAST_CALLS = 30  # a short video may read this many pictures whatever its length
 SETTLE_EVERY = 8  # readings between two writes of what can no longer change
 
@@ -52,6 +54,7 @@ class Reader:
         self.rule = StillRule()
         self._last: Picture | None = None
         self._chosen: list[Waiting] = []
+        self._groups: dict[str, tuple[Waiting, ...]] = {}  # by file name, of the pictures that share a call
 
     # -- while decoding
 
@@ -86,13 +89,29 @@ class Reader:
         """How many pictures will be read."""
         return len(self._chosen)
 
+    @property
+    def half_size(self) -> int:
+        """How many of them share a call, at half size."""
+        return len(self._groups)
+
     def choose(self, per_hour: int) -> list[Span]:
-        """Choose the pictures to read, those that look most like text first; returns the spans that are left out."""
+        """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
+
+        Where there are more pictures than calls, those that look least like text share a call by fours, at half size:
+        an hour in motion is read whole rather than half of it not at all.
+        """
         waiting = self._waiting()
         most = max(LEAST_CALLS, math.ceil(per_hour * self.duration_s / 3600))
         ranked = sorted(waiting, key=lambda one: (-one.score, one.start_s))
-        self._chosen = sorted(ranked[:most], key=lambda one: one.start_s)
-        return [Span(one.start_s, one.end_s) for one in sorted(ranked[most:], key=lambda one: one.start_s)]
+        alone = min(len(ranked), max(0, (FOUR * most - len(ranked)) // (FOUR - 1)))
+        chosen, left_out = ranked[: alone + FOUR * (most - alone)], ranked[alone + FOUR * (most - alone) :]
+        self._chosen = sorted(chosen, key=lambda one: one.start_s)
+        together = sorted(chosen[alone:], key=lambda one: one.start_s)
+        self._groups = {}
+        for first in range(0, len(together), FOUR):
+            group = tuple(together[first : first + FOUR])
+            self._groups.update({one.path.name: group for one in group})
+        return [Span(one.start_s, one.end_s) for one in sorted(left_out, key=lambda one: one.start_s)]
 
     def read(self, engine: OcrEngine, on_read: OnRead) -> int:
         """Read the chosen pictures in time order and write entries as they can no longer change; returns how many.
@@ -105,10 +124,10 @@ class Reader:
         written = 0
         for number, waiting in enumerate(self._chosen, 1):
             if waiting.path.name not in done:
-                with Image.open(waiting.path) as image:
-                    lines = [line.text for line in engine.read(np.asarray(image.convert("RGB")))]
-                self._note(waiting.path.name, lines)
-                done[waiting.path.name] = lines
+                group = self._groups.get(waiting.path.name, (waiting,))
+                for one, lines in zip(group, _read(engine, [one.path for one in group]), strict=True):
+                    self._note(one.path.name, lines)
+                    done[one.path.name] = lines
             readings.append(Reading(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
             settle = number % SETTLE_EVERY == 0 or number == len(self._chosen)
             if settle:
@@ -170,6 +189,29 @@ class Reader:
     def _note(self, name: str, lines: list[str]) -> None:
         with (self.folder / "readings.jsonl").open("ab") as file:
             file.write(json.dumps([name, lines], ensure_ascii=False).encode() + b"\n")
+
+
+def _read(engine: OcrEngine, paths: Sequence[Path]) -> list[list[str]]:
+    """The lines of each picture: one picture as it is, up to four on one canvas, each line by the cell it lies in."""
+    images: list[Image.Image] = []
+    for path in paths:
+        with Image.open(path) as opened:
+            images.append(opened.convert("RGB"))
+    if len(images) == 1:
+        return [[line.text for line in engine.read(np.asarray(images[0]))]]
+    cell = (SIDE - GAP) // 2
+    canvas = Image.new("RGB", (SIDE, SIDE), (0, 0, 0))
+    for place, image in enumerate(images):
+        image.thumbnail((cell, cell), Image.Resampling.LANCZOS)
+        canvas.paste(image, (place % 2 * (cell + GAP), place // 2 * (cell + GAP)))
+    height = cell * (1 + (len(images) > 2)) + GAP * (len(images) > 2)
+    found: list[list[str]] = [[] for _ in images]
+    for line in engine.read(np.asarray(canvas.crop((0, 0, SIDE, height)))):
+        x, y = (line.box[0] + line.box[2]) / 2 * SIDE, (line.box[1] + line.box[3]) / 2 * height
+        place = int(x > cell + GAP / 2) + 2 * int(y > cell + GAP / 2)
+        if place < len(found):
+            found[place].append(line.text)
+    return found
 
 
 def _stamp(seconds: float) -> str:

@@ -59,6 +59,8 @@ def view(library: Library, asked: Asked, name: str, *, words_only: str = "", by_
     else:
         missing = sum(gap.length_s for gap in gaps)
         phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
+        if row.detail.get("half_size"):
+            phrase += f", {row.detail['half_size']} of {row.detail['pictures']} pictures at half size"
     if words_only:
         phrase += f"; {words_only}"
     return ChannelView(name, phrase, row.producer, gaps, True)
