@@ -112,7 +112,10 @@ class Ingest:
             container=opened.container,
             has_audio=bool(opened.audio),
             audio_s=max((a.duration_s or duration_s for a in opened.audio), default=None),
-            metadata={clean(k, 40): clean(v, 300) for k, v in list(opened.metadata.items())[:40]},
+            metadata={
+                **{clean(k, 40): clean(v, 300) for k, v in list(opened.metadata.items())[:40]},
+                "audio_language": next((track.language for track in opened.audio if track.language), ""),
+            },
             error=None,
         )
         return duration_s

@@ -4,7 +4,7 @@ Knows channel rows, gaps and the profile. Every reply's `coverage` and `not_know
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent_tools.service.library import Asked, Library
@@ -14,6 +14,10 @@ from agent_tools.types import CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
 
 MOST_GAPS = 6  # named in a reply; the rest are counted
 ENGLISH_ONLY = "meaning: English only"
+
+
+SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
+SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,21 @@ class ChannelView:
     searched: bool  # whether it took part at all
 
 
-def view(library: Library, asked: Asked, name: str, *, words_only: str = "", by_picture: bool = False) -> ChannelView:
+def view(
+    library: Library,
+    asked: Asked,
+    name: str,
+    *,
+    words_only: str = "",
+    by_picture: bool = False,
+    apart: Mapping[str, str] | None = None,
+) -> ChannelView:
     """State of one channel over the asked span.
 
     Args:
         words_only: why the search went by words alone (the encoder loads, or knows only English), "" if it did not.
         by_picture: the search was for what looks alike, so that frames need no text side.
+        apart: channels that this search left apart although they could have been searched, and why.
     """
     video, span = asked.video, asked.span
     row = library.store.channel(video.id, name)
@@ -48,6 +61,8 @@ def view(library: Library, asked: Asked, name: str, *, words_only: str = "", by_
         return ChannelView(name, f"made by {row.producer}, not this server's model", row.producer, (span,), False)
     if name == "frames" and not by_picture and library.models.picture_words() is None:
         return ChannelView(name, "not by words: the image-text model is not loaded", row.producer, (span,), False)
+    if apart and name in apart:
+        return ChannelView(name, apart[name], row.producer, (span,), False)
     holes = [Span(gap.start_s, gap.end_s) for gap in library.store.gaps(video.id) if gap.channel in ("", name)]
     if row.state != "done":
         holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
@@ -73,11 +88,12 @@ def coverage(
     *,
     words_only: str = "",
     by_picture: bool = False,
+    apart: Mapping[str, str] | None = None,
 ) -> Coverage:
     """Of one or several videos: share searched by every channel that took part, phrases, producers and gaps."""
     names = channels or CHANNELS
     views = [
-        (one, [view(library, one, name, words_only=words_only, by_picture=by_picture) for name in names])
+        (one, [view(library, one, name, words_only=words_only, by_picture=by_picture, apart=apart) for name in names])
         for one in asked
     ]
     total = sum(one.span.length_s for one, _ in views)
@@ -115,8 +131,9 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
     rows = {row.name: row for row in library.store.channels(video.id)}
     spoken = rows.get("speech")
     subtitles = rows.get("subtitles")
-    has_subtitles = subtitles is not None and subtitles.state in ("done", "running") and subtitles.entries > 0
-    if video.has_audio and (spoken is None or spoken.state == "absent") and not has_subtitles:
+    whole = Asked(video, Span(0.0, video.duration_s or 0.0))
+    said = (subtitles is not None and subtitles.state == "running") or subtitles_stand_for_speech(library, whole)
+    if video.has_audio and (spoken is None or spoken.state == "absent") and not said:
         missing.append(
             NotKnown(
                 channel="speech",
@@ -138,6 +155,20 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
             )
         )
     return missing
+
+
+def subtitles_stand_for_speech(library: Library, asked: Asked) -> bool:
+    """Whether subtitles in the language of the audio cover the span, so that what is said is in them."""
+    row = library.store.channel(asked.video.id, "subtitles")
+    if row is None or row.state != "done":
+        return False
+    spoken = asked.video.metadata.get("audio_language")
+    if spoken and row.language and spoken != row.language:
+        return False
+    span = asked.span
+    cues = library.store.entries(asked.video.id, channels=("subtitles",), start_s=span.start_s, end_s=span.end_s)
+    parts = [part for cue in cues if (part := Span(cue.start_s, cue.end_s).clipped(span.start_s, span.end_s))]
+    return sum(part.length_s for part in merged(parts, SUBTITLE_GAP_S)) >= SUBTITLE_SHARE * span.length_s
 
 
 def _size(profile: str) -> str:

@@ -16,7 +16,7 @@ from agent_tools.service.evidence import ScoredEntries, by_meaning, by_words, lo
 from agent_tools.service.fit import check_tokens, clear, drop_gaps, drop_last, fitted, halve, thin
 from agent_tools.service.hints import negation_hint
 from agent_tools.service.library import Asked, Library, checked_channels
-from agent_tools.timeline import Span, clock, merged, rounded, video_uri
+from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import (
     CHANNELS,
     TEXT_CHANNELS,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 OnStep = Callable[[float, str], None]
 EVENT_LENGTH = 500
 EVIDENCE_LENGTH = 160
-SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
-SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
 LOCALIZER = "relevance-curves"  # a name of calibrations: of events judged by meaning
 FEW = "mentions"  # and over a few words that someone may have said, or said something like them
 FEW_WORDS = 4
@@ -132,7 +130,9 @@ def _one(
         confidence_kind="calibrated" if found.probability is not None else "raw",
         judged=found.judged,
         not_judged=found.not_judged,
-        coverage=coverage.coverage(library, [asked], found.names, words_only=found.words_only),
+        coverage=coverage.coverage(
+            library, [asked], found.names, words_only=found.words_only, apart={"frames": PICTURES}
+        ),
         levels=[
             LevelOut(window_s=level.window_s, windows=level.windows, frames=level.frames)
             for level in found.grounding.levels
@@ -179,7 +179,7 @@ def _each(
             title=one.asked.video.title,
             verdict=one.verdict.verdict,
             best=one.spans[0] if one.spans else None,
-            coverage=coverage.coverage(library, [one.asked], one.names).share,
+            coverage=coverage.coverage(library, [one.asked], one.names, apart={"frames": PICTURES}).share,
         )
         for one in found
     ]
@@ -252,16 +252,16 @@ def judge(
     if not words_only:
         calibrator = calibrator_for(found.calibration, library.models.profile.name, found.producer)
     probability = None if calibrator is None else calibrator.probability(found.score)
-    views = [coverage.view(library, asked, name, words_only=words_only) for name in names or CHANNELS]
+    apart = {"frames": PICTURES}
+    views = [coverage.view(library, asked, name, words_only=words_only, apart=apart) for name in names or CHANNELS]
     judged = [v.name for v in views if v.searched and v.name in TEXT_CHANNELS]
     not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, asked, v.name)}
-    not_judged |= {v.name: PICTURES for v in views if v.searched and v.name not in TEXT_CHANNELS}
-    if "speech" in not_judged and _subtitles_stand_for_speech(library, asked):
+    if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, asked):
         del not_judged["speech"]
     verdict = decide(
         probability,
         "raw" if probability is None else "calibrated",
-        coverage.coverage(library, [asked], names).share,
+        coverage.coverage(library, [asked], names, apart={"frames": PICTURES}).share,
         judged,
         not_judged,
         could_show(event, names or CHANNELS),
@@ -343,20 +343,3 @@ def _empty(library: Library, asked: Asked, name: str) -> bool:
         return not video.width
     row = library.store.channel(video.id, name)
     return name == "subtitles" and row is not None and row.state == "absent"
-
-
-def _subtitles_stand_for_speech(library: Library, asked: Asked) -> bool:
-    row = library.store.channel(asked.video.id, "subtitles")
-    if row is None or row.state != "done":
-        return False
-    spoken = asked.video.metadata.get("audio_language")
-    if spoken and row.language and spoken != row.language:
-        return False
-    cues = library.store.entries(
-        asked.video.id, channels=("subtitles",), start_s=asked.span.start_s, end_s=asked.span.end_s
-    )
-    spans = [
-        part for cue in cues if (part := Span(cue.start_s, cue.end_s).clipped(asked.span.start_s, asked.span.end_s))
-    ]
-    covered = sum(span.length_s for span in merged(spans, SUBTITLE_GAP_S))
-    return covered >= SUBTITLE_SHARE * asked.span.length_s
