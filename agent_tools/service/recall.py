@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from agent_tools.models.profiles import TextEncoder
 
-LEAST_CHUNKS = 256  # chunks that are opened in any case: all of an hour or two, so that nothing is lost there
+LEAST_CHUNKS = 128  # chunks that are opened in any case: all of an hour, so that nothing is lost there
 OPENED_SHARE = 0.25  # of a larger library; 128 of 6,000 kept .92 of the ten best on drawn vectors, 256 .94
 TOP_ENTRIES = 400
-TOP_WORDS = 200
+TOP_WORDS = 80
 
 
 @dataclass(frozen=True)
