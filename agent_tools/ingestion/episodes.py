@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,15 @@ from agent_tools.timeline import Span
 
 Vectors = NDArray[np.float32]
 
+
+class Rows(Protocol):
+    """Vectors (T, D) of which only slices are read, so that hours of them need not be in memory at once."""
+
+    def __getitem__(self, part: slice, /) -> Vectors: ...
+
+
 CHUNK_S = 60.0
+BLOCK = 512  # pictures whose vectors are in memory at once
 SILENCE_S = 12.0  # a pause of speech or subtitles this long ends a scene
 SCENE_CONTEXT = 4  # pictures on each side of a cut that are compared: a flash of fewer is not a change for good
 SCENE_NOVELTY = 0.30  # least fall of similarity across a cut, in cosine
@@ -45,7 +54,7 @@ def chunks(duration_s: float) -> list[Span]:
     return [Span(i * CHUNK_S, duration_s if i == count - 1 else (i + 1) * CHUNK_S) for i in range(count)]
 
 
-def scenes(times_s: Sequence[float], vectors: Vectors, duration_s: float, pieces: Sequence[TextPiece]) -> list[Span]:
+def scenes(times_s: Sequence[float], vectors: Rows, duration_s: float, pieces: Sequence[TextPiece]) -> list[Span]:
     """Spans between lasting changes of the picture and long silences of speech or subtitles.
 
     Args:
@@ -59,18 +68,22 @@ def scenes(times_s: Sequence[float], vectors: Vectors, duration_s: float, pieces
     return spans_between(sorted(cuts), duration_s, MIN_SCENE_S)
 
 
-def picture_cuts(times_s: Sequence[float], vectors: Vectors) -> list[float]:
+def picture_cuts(times_s: Sequence[float], vectors: Rows) -> list[float]:
     """Times at which the mean picture of the next seconds differs from that of the last ones, at its local maximum."""
     count = len(times_s)
     if count < 2:
         return []
-    sums = np.concatenate([np.zeros((1, vectors.shape[1]), np.float64), np.cumsum(vectors, axis=0, dtype=np.float64)])
     novelty = np.zeros(count)
-    for i in range(1, count):
-        before = sums[i] - sums[max(0, i - SCENE_CONTEXT)]
-        after = sums[min(count, i + SCENE_CONTEXT)] - sums[i]
-        norm = np.linalg.norm(before) * np.linalg.norm(after)
-        novelty[i] = 1.0 - float(before @ after / norm) if norm > 1e-9 else 0.0
+    for start in range(0, count, BLOCK):
+        first = max(0, start - SCENE_CONTEXT)
+        block = vectors[first : min(count, start + BLOCK + SCENE_CONTEXT)]
+        sums = np.concatenate([np.zeros((1, block.shape[1])), np.cumsum(block, axis=0, dtype=np.float64)])
+        for i in range(max(1, start), min(count, start + BLOCK)):
+            at = i - first
+            before = sums[at] - sums[max(0, at - SCENE_CONTEXT)]
+            after = sums[min(len(block), at + SCENE_CONTEXT)] - sums[at]
+            norm = np.linalg.norm(before) * np.linalg.norm(after)
+            novelty[i] = 1.0 - float(before @ after / norm) if norm > 1e-9 else 0.0
     floor = max(SCENE_NOVELTY, float(np.median(novelty) + 1.5 * np.median(np.abs(novelty - np.median(novelty)))))
     cuts: list[float] = []
     for i in range(1, count):
@@ -128,13 +141,13 @@ def spans_between(cuts: Sequence[float], duration_s: float, shortest_s: float) -
     return [Span(a, b) for a, b in pairwise(edges)]
 
 
-def keyframe(span: Span, times_s: Sequence[float], vectors: Vectors) -> float:
+def keyframe(span: Span, times_s: Sequence[float], vectors: Rows) -> float:
     """Time of the picture that is most like the span's mean; the middle of a span without any."""
     inside = [i for i, t in enumerate(times_s) if span.start_s <= t < span.end_s]
     if not inside:
         return span.middle_s
-    mean = vectors[inside].mean(axis=0)
-    return float(times_s[inside[int(np.argmax(vectors[inside] @ mean))]])
+    shown = vectors[inside[0] : inside[-1] + 1]
+    return float(times_s[inside[int(np.argmax(shown @ shown.mean(axis=0)))]])
 
 
 def _tiles(duration_s: float, pieces: Sequence[TextPiece]) -> list[Vectors | None] | None:

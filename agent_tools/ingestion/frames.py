@@ -125,7 +125,10 @@ class FramePass:
     def _remember(self, start_s: float) -> None:
         """Memory tokens of the chunk that starts here, over every picture of it, kept or not."""
         span = next(span for span in chunks(self.duration_s) if span.start_s == start_s)
-        _, vectors = sequence(self.store, self.video_id, self.encoder.producer, span.start_s, span.end_s)
+        before = self.store.count_frames(self.video_id, span.start_s)
+        count = self.store.count_frames(self.video_id, span.end_s) - before
+        with frame_tokens(self.store.home, self.video_id, self.encoder.producer) as repository:
+            vectors = repository.read(before, before + count).numpy() if count else np.zeros((0, 0), np.float32)
         if len(vectors):
             tokens = memory_tokens(torch.from_numpy(vectors))
             producer = memory_producer(self.encoder.producer, "frames")
@@ -146,6 +149,21 @@ def forget_files(home: Path, video_id: str) -> None:
     for path in (home / "tokens").glob(f"{video_id}-*.tokens"):
         path.unlink(missing_ok=True)
     shutil.rmtree(home / "work" / video_id, ignore_errors=True)
+
+
+class PictureRows:
+    """The repository's vectors of one video's pictures, read slice by slice."""
+
+    def __init__(self, store: Store, video_id: str, producer: str) -> None:
+        self._place = store.home, video_id, producer
+        with frame_tokens(*self._place) as repository:
+            rows = store.frames(video_id)[: len(repository)]
+        self.times_s = [row.time_s for row in rows]
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
+        start, stop, _ = part.indices(len(self.times_s))
+        with frame_tokens(*self._place) as repository:
+            return repository.read(start, stop).numpy()
 
 
 def sequence(

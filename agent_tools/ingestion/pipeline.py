@@ -13,7 +13,7 @@ from agent_tools.errors import EngineError, SourceNotFound, UnreadableVideo
 from agent_tools.ingestion import episodes, text
 from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
-from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens, sequence
+from agent_tools.ingestion.frames import FramePass, PictureRows, forget_files, frame_tokens
 from agent_tools.ingestion.reading import Reader
 from agent_tools.ingestion.titles import titles
 from agent_tools.media import Damage, Picture, Probe, content_id, last_time, probe, read_subtitles
@@ -338,7 +338,8 @@ class Ingest:
         encoder = self._encoder()
         pieces = text.pieces(self.store, self.video_id, encoder.producer)
         producer = (self._frames or frame_encoder(self.models)).producer
-        times_s, vectors = sequence(self.store, self.video_id, producer)
+        vectors = PictureRows(self.store, self.video_id, producer)
+        times_s = vectors.times_s
         spans = {"chunk": episodes.chunks(self.duration_s)}
         if times_s:
             spans["scene"] = episodes.scenes(times_s, vectors, self.duration_s, pieces)

@@ -51,6 +51,12 @@ class Frames(Part):
             )
             return [_frame(row) for row in rows]
 
+    def count_frames(self, video_id: str, end_s: float) -> int:
+        """How many pictures were looked at before end_s."""
+        with self.db.read() as c:
+            found: int = c.execute("SELECT count(*) FROM frames WHERE video_id=? AND time_s < ?", (video_id, end_s)).get
+            return found
+
     def frame_jpeg(self, video_id: str, k: int) -> bytes | None:
         with self.db.read() as c:
             row = c.execute("SELECT jpeg FROM jpegs WHERE video_id=? AND k=?", (video_id, k)).fetchone()
