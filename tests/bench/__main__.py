@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: dict[str, tuple[list[str], list[str]]] = {  # arguments in full, and quick
     "decode": (["--length", "600"], ["--length", "60", "--rounds", "3", "--codecs", "h264-b", "--zoom-length", "120"]),
-    "ingest": ([], ["--length", "300", "--rounds", "2", "--long", "1200", "--short", "300"]),
+    "ingest": ([], ["--length", "300", "--rounds", "2", "--long", "0"]),
     "calls": ([], ["--rounds", "5", "--calls", "40", "--hours", "2"]),
     "retrieval": ([], ["--quick"]),
 }
