@@ -8,15 +8,16 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import MCPError
 
 from agent_tools.evals.agent import ChainAgent, EvidenceAgent
 from agent_tools.evals.demo_video import draw
+from agent_tools.evals.serving import serving
 from agent_tools.evals.session import Call, Session
 
 DURATION_S = 3600.0
@@ -64,7 +65,7 @@ async def _drawn(seed: int, home: Path, duration_s: float) -> int:
     truth = draw(path, seed, duration_s)
     _say(f"Drew {duration_s:g} s of video (seed {seed}, {path.stat().st_size / 1e6:.1f} MB) in {_since(begun)}.")
     _say(f"Question: {truth.question}")
-    async with _server(home, path.parent) as client:
+    async with serving(home, path.parent) as client:
         session = Session(client, on_call=_show)
         finding = await ChainAgent(session, path, pause=_pause).answer(truth.question)
     _say(f"Answer: {finding.answer or 'none'} ({finding.told})")
@@ -78,7 +79,7 @@ async def _drawn(seed: int, home: Path, duration_s: float) -> int:
 async def _own(video: Path, question: str, home: Path) -> int:
     begun = time.perf_counter()
     _say(f"Reading {video.name}. It is searchable while it is being read; this waits until it is whole.")
-    async with _server(home, video.parent) as client:
+    async with serving(home, video.parent) as client:
         session = Session(client, on_call=_show)
         agent = EvidenceAgent(session, video, pause=_pause)
         evidence = await agent.evidence(question)
@@ -90,17 +91,6 @@ async def _own(video: Path, question: str, home: Path) -> int:
     _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
     _result(None, None, None, session, tuple(dict.fromkeys(one.uri for one in evidence)))
     return 1 if agent.failed else 0
-
-
-@asynccontextmanager
-async def _server(home: Path, allowed: Path) -> AsyncIterator[Client]:
-    """This program as an MCP server over stdio, as a chat client would start it.
-
-    -P keeps the current folder off the server's path: it runs the package this interpreter has installed.
-    """
-    arguments = ["-P", "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(allowed), "--profile", "lite"]
-    async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
-        yield client
 
 
 @contextmanager
