@@ -13,6 +13,9 @@ from agent_tools.timeline import Span, merged, parse_uri
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_tools.service.searching import Moment
 
 NEAREST = 200
@@ -37,11 +40,10 @@ def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
     own = library.asked(uri)
     middle = own.span.start_s if ref.start_s is None else own.span.middle_s
     found = library.store.nearest_kept(own.video.id, middle)
-    space = next((s for s in library.store.spaces() if s.endswith("|frame") and _holds(library, s, own.video.id)), None)
-    if found is None or space is None:
+    shown = None if found is None else _vector(library, own.video.id, found.k)
+    if shown is None:
         raise InvalidArgument(f"{own.video.id} has no pictures at {middle:.1f} s. Give a uri of a video with pictures.")
-    ids, matrix = library.store.vectors(space, own.video.id)
-    vector = next(row for k, row in zip(ids, matrix, strict=True) if int(k) == found.k)
+    space, vector = shown
     nearest = library.store.nearest(space, vector, video_ids=[one.video.id for one in asked], limit=NEAREST)
     spans = {one.video.id: one.span for one in asked}
     steps: dict[str, float] = {}
@@ -53,8 +55,8 @@ def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
             steps[video_id] = _step(library, video_id)
         step = steps[video_id]
         start_s, end_s = spans[video_id].start_s, spans[video_id].end_s
-        shown = [time_s for time_s in _group(library, video_id, k, step) if start_s <= time_s < end_s]
-        for span in merged((Span(time_s, min(time_s + step, end_s)) for time_s in shown), JOIN_S):
+        times_s = [time_s for time_s in _group(library, video_id, k, step) if start_s <= time_s < end_s]
+        for span in merged((Span(time_s, min(time_s + step, end_s)) for time_s in times_s), JOIN_S):
             near = video_id == own.video.id and span.overlap_s(Span(max(0.0, middle - JOIN_S), middle + JOIN_S)) > 0
             if near:
                 continue
@@ -73,8 +75,13 @@ def _touching(a: Span, b: Span) -> bool:
     return a.start_s <= b.end_s + JOIN_S and b.start_s <= a.end_s + JOIN_S
 
 
-def _holds(library: Library, space: str, video_id: str) -> bool:
-    return len(library.store.vectors(space, video_id)[0]) > 0
+def _vector(library: Library, video_id: str, k: int) -> tuple[str, NDArray[np.float32]] | None:
+    """The space that holds the vector of the video's kept frame k, and that vector."""
+    for space in library.store.spaces():
+        vector = library.store.vector(space, video_id, k) if space.endswith("|frame") else None
+        if vector is not None:
+            return space, vector
+    return None
 
 
 def _step(library: Library, video_id: str) -> float:

@@ -65,6 +65,21 @@ class Vectors(Part):
         order = np.argsort(ids)
         return ids[order], matrix[order]
 
+    def vector(self, space: str, video_id: str, number: int) -> NDArray[np.float32] | None:
+        """The vector (D,) of one id, without reading the others; None where there is none."""
+        with self.db.read() as c:
+            found = find_space(c, space)
+            row = (
+                found
+                and c.execute(
+                    "SELECT n FROM vector_rows WHERE space=? AND video_id=? AND id=?", (found[0], video_id, number)
+                ).fetchone()
+            )
+            if not found or not row:
+                return None
+            one: NDArray[np.float32] = read_rows(self.db, c, *found, [row[0]])[2][0]
+            return one
+
     def spaces(self) -> list[str]:
         with self.db.read() as c:
             return [row[0] for row in c.execute("SELECT name FROM spaces ORDER BY n")]

@@ -38,6 +38,17 @@ def test_vectors_are_kept_bit_equal_and_given_by_id(store: Store) -> None:
     assert len(store.vectors("nobody@1/1|text", WEEK)[0]) == 0
 
 
+def test_one_vector_is_read_by_its_id(store: Store) -> None:
+    matrix = scenes(6, 37)
+    store.put_vectors(TEXT, WEEK, [4, 8, 15, 16, 23, 42], matrix)
+    found = store.vector(TEXT, WEEK, 16)
+    assert found is not None
+    assert np.array_equal(found, matrix[3])
+    assert store.vector(TEXT, WEEK, 5) is None
+    assert store.vector(TEXT, TALK, 16) is None
+    assert store.vector("nobody@1/1|text", WEEK, 16) is None
+
+
 def test_a_vector_put_again_takes_the_place_of_the_first(store: Store) -> None:
     store.put_vectors(TEXT, WEEK, [1, 2, 3], eye(3))
     store.put_vectors(TEXT, WEEK, [2, 9, 9], eye(6)[3:6])
