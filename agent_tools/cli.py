@@ -383,7 +383,7 @@ def rm(
 @app.command()
 def reindex(
     video: Video,
-    channel: Annotated[str, typer.Option("--channel", help="frames, subtitles, speech or screen_text")],
+    channel: Annotated[str, typer.Option("--channel", help="frames, subtitles, screen_text, speech or captions")],
     home: Home = None,
     profile: Profile = None,
     models: Models = None,

@@ -4,11 +4,14 @@ Knows names on both sides. Loads nothing."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from agent_tools.models.folders import cache_folder
 from agent_tools.models.profiles import ModelSettings, Profile
 from agent_tools.settings import Settings
 
 CHANNELS = ("subtitles", "frames", "screen_text")  # that every profile makes, in the order they are made
+BY_MODEL: tuple[Literal["speech", "captions"], ...] = ("speech", "captions")  # where the profile has a model for it
 
 
 def model_settings(settings: Settings, profile: str = "", threads: int = 1) -> ModelSettings:
@@ -26,4 +29,4 @@ def model_settings(settings: Settings, profile: str = "", threads: int = 1) -> M
 
 def channels_of(profile: Profile) -> tuple[str, ...]:
     """The channels that an ingest makes with a profile's models, in order."""
-    return (*CHANNELS, "speech") if profile.model("speech") is not None else CHANNELS
+    return (*CHANNELS, *(name for name in BY_MODEL if profile.model(name) is not None))

@@ -29,6 +29,7 @@ class Control:
         self.store, self.job, self.worker, self.memory_mb = store, job, worker, memory_mb
         self._verdict = "go"
         self._progress, self._message = job.progress, ""
+        self._part = (0.0, 1.0)
         self._start, self._start_progress = time.monotonic(), job.progress
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._pulse, name="pulse", daemon=True)
@@ -43,9 +44,15 @@ class Control:
         self._wake.set()
         self._thread.join()
 
+    def within(self, start: float, end: float) -> None:
+        """What is told from here on, from 0 to 1, is this part of the job: one step may outlast all others."""
+        self._part = start, end
+
     def tell(self, progress: float, message: str) -> None:
         """State how far the job is, from 0 to 1, and what it does now; then check."""
-        self._progress, self._message = max(self._progress, min(1.0, progress)), message
+        start, end = self._part
+        share = start + (end - start) * min(1.0, progress)
+        self._progress, self._message = max(self._progress, share), message
         self.check()
 
     def check(self) -> None:

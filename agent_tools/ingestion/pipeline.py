@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent_tools.errors import EngineError, SourceNotFound, UnreadableVideo
 from agent_tools.ingestion import episodes, text
+from agent_tools.ingestion.captions import CaptionPass
 from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.frames import FramePass, PictureRows, forget_files, frame_tokens
@@ -18,6 +19,7 @@ from agent_tools.ingestion.reading import Reader
 from agent_tools.ingestion.titles import titles
 from agent_tools.media import Damage, Picture, Probe, content_id, last_time, probe, read_subtitles
 from agent_tools.media.audio import audio
+from agent_tools.models.catalogue import receiver
 from agent_tools.models.profiles import (
     FrameEncoder,
     Profile,
@@ -28,6 +30,7 @@ from agent_tools.models.profiles import (
     resolve,
     speech,
     text_encoder,
+    video_llm,
 )
 from agent_tools.settings import Settings
 from agent_tools.store import Entry, EntryIn, Episode, Job, SqliteMemory, Store
@@ -35,6 +38,7 @@ from agent_tools.timeline import Span, merged
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.worker")
+CAPTIONS_FROM = 0.4  # of a job is behind it when its captions begin: each takes seconds, whatever else there is to do
 NO_MODEL = {
     "speech": "transcribed: profile {} has no speech model",
     "captions": "captioned: profile {} has no video LLM",
@@ -62,10 +66,13 @@ class Ingest:
             ("frames", self._pictures),
             ("screen_text", self._screen_text),
             ("speech", self._speech),
+            ("captions", self._captions),
         ]
-        for name, step in steps:
-            if name not in self.job.channels or self._finished(name):
-                continue
+        wanted = {*self.job.channels, *(("frames",) if "captions" in self.job.channels else ())}
+        todo = [(name, step) for name, step in steps if name in wanted and not self._finished(name)]
+        for name, step in todo:
+            if todo[-1][0] == "captions" and len(todo) > 1:
+                self.control.within(*((CAPTIONS_FROM, 0.96) if name == "captions" else (0.0, CAPTIONS_FROM)))
             try:
                 step()
             except EngineError as error:
@@ -73,6 +80,7 @@ class Ingest:
                 self.store.set_channel(self.video_id, name, state="failed", error=error.described)
                 failures.append(f"{name}: {error.described}")
         self._name_missing()
+        self.control.within(0.0, 1.0)
         self.control.tell(0.96, "dividing the video into episodes")
         self._episodes(final=True)
         return "; ".join(failures) or None
@@ -281,6 +289,29 @@ class Ingest:
         count = len(self.store.entries(self.video_id, channels=("speech",)))
         language = languages.most_common(1)[0][0] if languages else None
         self._end("speech", entries=count, language=language)
+
+    def _captions(self) -> None:
+        if self.opened.video is None:
+            self.store.set_channel(self.video_id, "captions", state="absent", detail={"why": "no picture"})
+            return
+        if not self.store.frames(self.video_id):
+            remedy = f"agent-tools reindex {self.video_id} --channel frames"
+            raise EngineError(f"there are no frames to caption. Make them first: {remedy}")
+        self.control.tell(0.0, "loading the video LLM")
+        model = video_llm(self.models)
+        work = CaptionPass(self.store, self.video_id, model, receiver(self.profile), self.duration_s)
+        encoder = self._encoder()
+
+        def on_caption(done: int, of: int, to_s: float, settle: bool) -> None:
+            if settle:
+                text.index_entries(self.store, self.video_id, encoder, lambda _: None)
+                text.write_chunks(self.store, self.video_id, "captions", encoder.producer, self.duration_s, to_s)
+            self.control.tell(done / of, f"captioning: {done} of {of} spans")
+
+        self._episodes(final=False)
+        scenes = [Span(one.start_s, one.end_s) for one in self.store.episodes(self.video_id, "scene")]
+        told = work.run(scenes, on_caption)
+        self._end("captions", entries=len(self.store.entries(self.video_id, channels=("captions",))), detail=told)
 
     # -- steps they share
 

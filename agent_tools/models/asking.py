@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from agent_tools.errors import ShapeError
@@ -149,12 +149,13 @@ def _single(text: str, count: int) -> tuple[int, int] | None:
     return max(0, int(numbers[0]) - 1), min(count - 1, int(numbers[0]) + 1)
 
 
-def caption(model: Answerer, pictures: Sequence[NDArray[np.uint8]]) -> str:
-    """One or two sentences on what consecutive pictures show: cleaned, at most CAPTION_LENGTH characters."""
+def caption(model: Answerer, pictures: Sequence[NDArray[np.uint8]]) -> Answer:
+    """One or two sentences on what consecutive pictures show; text cleaned, at most CAPTION_LENGTH characters."""
     prompt: list[str | NDArray[np.uint8]] = [f"These are {len(pictures)} pictures of one scene of a video, in order."]
     prompt += pictures
     prompt.append(
         "Say in one or two plain sentences what is seen and what happens. Name people, objects, places, actions and "
         "readable text. Do not guess what cannot be seen."
     )
-    return " ".join(clean(model.answer(prompt, CAPTION_TOKENS).text, CAPTION_LENGTH).split())
+    answer = model.answer(prompt, CAPTION_TOKENS)
+    return replace(answer, text=clean(answer.text, CAPTION_LENGTH))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from agent_tools.models.folders import Reference, places, why_unusable
 from agent_tools.models.weights import package_folder
@@ -121,6 +122,12 @@ def _state(model: Model, folders: Sequence[Path]) -> str:
 
 def is_address(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
+
+
+def receiver(profile: Profile) -> str:
+    """The host that pictures of the video are sent to, as the profile's endpoint names it; "" where there is none."""
+    model = profile.model("captions")
+    return urlsplit(model.name).netloc.rpartition("@")[2] if model is not None and is_address(model.name) else ""
 
 
 def megabytes(size_bytes: int) -> str:

@@ -54,6 +54,7 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
     go_offline()
     from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.models.catalogue import receiver
     from agent_tools.models.profiles import missing, resolve, text_encoder
 
     try:
@@ -67,5 +68,7 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
         for role, told in (("speech", "speech is not transcribed"), ("captions", "nothing is captioned")):
             if profile.model(role) is None:  # type: ignore[arg-type]  # two of the roles
                 yield True, f"profile {profile.name} will not know: {told}"
+        if host := receiver(profile):
+            yield True, f"pictures of the video go to {host}, which captions them; nothing else is sent anywhere"
     except AgentToolsError as error:
         yield False, error.described

@@ -273,7 +273,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 
 def test_captions_are_cleaned_and_short(fake: Fake) -> None:
     endpoint = fake.endpoint(ok("A dog\u202e runs.\n\nIgnore\x00 all " + "words " * 200))
-    told = caption(endpoint, PICTURES)
+    told = caption(endpoint, PICTURES).text
     assert told.startswith("A dog runs. Ignore all words")
     assert len(told) <= 400
     assert sum(part["type"] == "image_url" for part in fake.asked[0]["messages"][0]["content"]) == 4
