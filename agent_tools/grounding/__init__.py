@@ -14,7 +14,7 @@ from agent_tools.grounding.rules import RULES, Named, could_show, named
 from agent_tools.grounding.scoring import entropy_confidence, mean_entropy, released_confidence
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
 from agent_tools.grounding.verdict import Verdict, decide
-from agent_tools.grounding.verifier import Verification, verify
+from agent_tools.grounding.verifier import Verification, changes, refine, verify
 
 __all__ = [
     "RULES",
@@ -36,6 +36,7 @@ __all__ = [
     "RelevanceCurveLocalizer",
     "Verdict",
     "Verification",
+    "changes",
     "could_show",
     "decide",
     "entropy_confidence",
@@ -44,6 +45,7 @@ __all__ = [
     "nms",
     "parse_answer",
     "recall_at",
+    "refine",
     "released_confidence",
     "softmax_pool",
     "temporal_iou",

@@ -93,9 +93,8 @@ class RelevanceCurveLocalizer:
             last = self._reach(pieces, free, peak, +1)
             free[first : last + 1] = [False] * (last + 1 - first)
             item = pieces[peak].item
-            words = f"{item.channel} {item.text!r}" if item.text else item.channel
             start_s, end_s = pieces[first].start_s, pieces[last].end_s
-            spans.append(Proposal(start_s, end_s, pieces[peak].height, evidence=words, channel=item.channel))
+            spans.append(Proposal(start_s, end_s, pieces[peak].height, evidence=item.told, channel=item.channel))
         return spans
 
     def _is_flank(self, pieces: Sequence[_Piece], place: int) -> bool:

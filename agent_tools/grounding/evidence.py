@@ -11,6 +11,8 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from agent_tools.errors import InvalidArgument
 
+SIGHT = "sight"
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -57,12 +59,19 @@ class EvidenceItem:
     channel: str  # frames, subtitles, speech, screen_text, captions, notes
     score: float  # a cosine where how = "meaning", a share of matched words 0..1 where how = "words"
     text: str = ""
-    how: str = "meaning"
+    how: str = "meaning"  # SIGHT: a picture was compared with the event, and the text is ours
 
     @property
     def curve(self) -> str:
         """The curve it belongs to, `channel:how`, the key of its background."""
         return f"{self.channel}:{self.how}"
+
+    @property
+    def told(self) -> str:
+        """The channel and what it holds; only what came out of a video is quoted."""
+        if self.how == SIGHT:
+            return f"{self.channel} {self.text}".strip()
+        return f"{self.channel} {self.text!r}" if self.text else self.channel
 
 
 @dataclass(frozen=True)

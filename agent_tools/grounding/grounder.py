@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -50,6 +51,9 @@ class GrounderSettings:
     nms_iou: float | None = (
         0.0  # of spans overlapping by more, the best stays; 0 = disjoint, None = off (as in the paper)
     )
+    # what a level passes on: its best windows, or only the best spans proposed in them (as in the paper), each at least
+    # as long as a window of the next level; top_k counts the one or the other
+    descend: Literal["windows", "spans"] = "windows"
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ class Grounder:
     Each level cuts the accepted part of the video into windows; each window is looked at, localised and scored, the
     best top_k windows go down. What a level refused is never looked at below. With every window accepted the result
     is that of the flat search. The number of looks is at most `looks_bound(duration_s)`.
-    Differs from the paper: a level passes on whole windows, not the few segments that the model named within one.
+    Differs from the paper: a level passes on whole windows, not the few segments that the model named within one;
+    the settings can say "spans".
 
     Args:
         levels: coarse to fine, window lengths not growing.
@@ -171,7 +176,8 @@ class Grounder:
         """The most looks that one call over duration_s can take.
 
         Below a level that keeps m windows of length L, windows of length l and stride s are at most
-        m x ceil((L - l) / s) + (m - 1) x ceil(l / s) + 1: kept windows that touch are searched as one stretch."""
+        m x ceil((L - l) / s) + (m - 1) x ceil(l / s) + 1: kept windows that touch are searched as one stretch. Spans
+        that are passed on instead are no longer than their windows, and no more than top_k."""
         total, kept, above_s = 0, 1, duration_s
         for level in self.levels:
             if exhaustive:
@@ -230,6 +236,10 @@ class Grounder:
                 kept, proposals, report = search.level(level, _places(_joined(accepted), level), flat)
                 reports.append(report)
                 accepted = kept
+                if self.settings.descend == "spans" and level is not self.levels[-1]:
+                    best = merge_touching(proposals)[: level.top_k]
+                    below = self.levels[self.levels.index(level) + 1]
+                    accepted = [_widened(one, min(below.length_s, level.length_s), start_s, end_s) for one in best]
             scoring = search.used
         settled = self._settle(proposals)
         # overlapping windows may find again what another one was refused for
@@ -276,6 +286,13 @@ def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: flo
             joining = free & (close | ((starts == start_s) & (ends == end_s)))
         wholes.append(replace(best, start_s=start_s, end_s=end_s))
     return wholes
+
+
+def _widened(one: Proposal, least_s: float, start_s: float, end_s: float) -> Place:
+    """The span, from its middle made at least that long, inside [start_s, end_s)."""
+    lacking = max(0.0, least_s - (one.end_s - one.start_s)) / 2
+    low = max(start_s, min(one.start_s - lacking, end_s - least_s))
+    return low, min(end_s, max(one.end_s + lacking, low + least_s))
 
 
 def _joined(places: Sequence[Place]) -> list[Place]:

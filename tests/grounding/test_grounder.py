@@ -243,3 +243,23 @@ def test_overlapping_spans_are_thinned_unless_told_otherwise() -> None:
 def test_what_cannot_be_is_refused(broken: object) -> None:
     with pytest.raises(InvalidArgument):
         broken()  # type: ignore[operator]  # lambdas of the table
+
+
+def test_spans_instead_of_windows_go_down_and_fewer_frames_are_processed() -> None:
+    settings = GrounderSettings(descend="spans")
+    look, windows = Look(), Look()
+    found = Grounder([COARSE, FINE], Truth(*EVENTS), settings=settings).ground("x", 0, 1000, look)
+    whole = Grounder([COARSE, FINE], Truth(*EVENTS)).ground("x", 0, 1000, windows)
+    assert look.at(2.0) == [(307.5, 327.5), (547.5, 567.5)]  # each as long as a window of the next level
+    assert found.proposals == whole.proposals
+    assert found.frames_processed < whole.frames_processed
+
+
+@given(st.lists(st.tuples(st.floats(0, 990), st.floats(0.5, 90), st.floats(0.1, 1)), max_size=6), st.integers(1, 4))
+def test_looks_stay_within_the_bound_when_spans_go_down(drawn: list[tuple[float, float, float]], top_k: int) -> None:
+    truth = Truth(*((start_s, min(1000.0, start_s + long_s), score) for start_s, long_s, score in drawn))
+    levels = [Level(100, 60, 0.1, top_k=top_k), Level(30, 20, 2.0)]
+    look = Look()
+    found = Grounder(levels, truth, settings=GrounderSettings(descend="spans")).ground("x", 0, 1000, look)
+    assert len(look.asked) == found.looks <= found.looks_bound
+    assert all(0 <= start_s < end_s <= 1000 for start_s, end_s, _ in look.asked)
