@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from agent_tools.media.access import Opener as Opener
     from agent_tools.media.access import pictures_at as pictures_at
     from agent_tools.media.clips import clip as clip
+    from agent_tools.media.cues import written as written
+    from agent_tools.media.cutting import Cut as Cut
+    from agent_tools.media.cutting import cut as cut
     from agent_tools.media.damage import Damage as Damage
     from agent_tools.media.identity import content_id as content_id
     from agent_tools.media.picture import Picture as Picture
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "access": ("Opener", "pictures_at"),
     "clips": ("clip",),
+    "cues": ("written",),
+    "cutting": ("Cut", "cut"),
     "identity": ("content_id",),
     "picture": ("Picture", "crop"),
     "probing": ("AudioStream", "Chapter", "Probe", "SubtitleStream", "VideoStream", "last_time", "probe"),

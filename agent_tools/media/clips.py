@@ -5,7 +5,7 @@ Knows encoding and limits. Knows nothing of who asked."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from agent_tools.media.sampling import sample
 LONGEST_S = 60.0
 LARGEST_BYTES = 8 << 20
 _MOST_FPS = 30.0
+_MOST_FPS_WHOLE = 60.0  # of a clip that need not be small
 _SOUND_BITS = 96_000
+_SOUND_BITS_WHOLE = 160_000
 _LEAST_SOUND_BITS = 24_000
 _ATTEMPTS = ((1280, 1.0), (854, 0.7), (640, 0.45), (426, 0.25))  # longer side in px, share of the bits that may be used
 _OVERHEAD_BYTES = 16_384  # the index of an MP4 of a minute
@@ -45,7 +47,7 @@ def clip(probe: Probe, start_s: float, end_s: float, out: Path, max_bytes: int =
     part = out.with_name(out.name + ".part")
     try:
         for long_side, share in _ATTEMPTS:
-            _write(probe, start_s, end_s, part, long_side, int(max_bytes * share))
+            encode(probe, start_s, end_s, part, long_side, int(max_bytes * share))
             size = part.stat().st_size
             if size <= max_bytes:
                 os.replace(part, out)
@@ -57,30 +59,57 @@ def clip(probe: Probe, start_s: float, end_s: float, out: Path, max_bytes: int =
     )
 
 
-def _write(probe: Probe, start_s: float, end_s: float, part: Path, long_side: int, most_bytes: int) -> None:
+def encode(
+    probe: Probe,
+    start_s: float,
+    end_s: float,
+    part: Path,
+    long_side: int | None = None,
+    most_bytes: int | None = None,
+    on_share: Callable[[float], None] | None = None,
+) -> None:
+    """Write the span to `part` as MP4, whatever its length.
+
+    Args:
+        long_side: of the picture, at most; None keeps its size.
+        most_bytes: what the bit rate aims at; None keeps what is seen, whatever it takes.
+        on_share: told how much is done, 0..1; may raise to stop.
+    Raises: DecodeError: nothing in the span can be read.
+    """
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-        bits = max(40_000, int((most_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)))
-        sound_bits = min(_SOUND_BITS, max(_LEAST_SOUND_BITS, bits // 4))
+        bits = None if most_bytes is None else max(40_000, int((most_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)))
+        sound_bits = _SOUND_BITS_WHOLE if bits is None else min(_SOUND_BITS, max(_LEAST_SOUND_BITS, bits // 4))
         sound = _sound_stream(probe, output, sound_bits)
         wrote = 0
         if probe.video is not None:
-            wrote += _pictures(probe, output, start_s, end_s, long_side, bits - (sound_bits if sound else 0))
+            left = None if bits is None else bits - (sound_bits if sound else 0)
+            wrote += _pictures(probe, output, start_s, end_s, long_side, left, on_share or (lambda _share: None))
         if sound is not None:
             wrote += _sound(probe, output, sound, start_s, end_s)
         if not wrote:
             raise DecodeError(f"{start_s}-{end_s} s of {name_of(probe.path)} holds nothing that can be read.")
 
 
-def _pictures(probe: Probe, output: Any, start_s: float, end_s: float, long_side: int, bits: int) -> int:
+def _pictures(
+    probe: Probe,
+    output: Any,
+    start_s: float,
+    end_s: float,
+    long_side: int | None,
+    bits: int | None,
+    on_share: Callable[[float], None],
+) -> int:
     assert probe.video is not None
-    fps = min(_MOST_FPS, probe.video.fps or 25.0)
+    fps = min(_MOST_FPS_WHOLE if bits is None else _MOST_FPS, probe.video.fps or 25.0)
     # The sampling grid counts from 0, a clip from start_s: the first picture is the one on screen at start_s.
     rate = Fraction(fps).limit_denominator(1001)
-    width, height = (max(2, side - side % 2) for side in fitted(probe.video.width, probe.video.height, long_side))
+    own = probe.video.width, probe.video.height
+    width, height = (max(2, side - side % 2) for side in fitted(*own, long_side or max(own)))
     stream = output.add_stream("libx264", rate=rate)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.time_base = 1 / rate
-    stream.options = {"preset": "veryfast", "crf": "23", "maxrate": str(bits), "bufsize": str(2 * bits)}
+    capped = {"crf": "20"} if bits is None else {"crf": "23", "maxrate": str(bits), "bufsize": str(2 * bits)}
+    stream.options = {"preset": "veryfast", **capped}
     count = 0
     first: int | None = None
     for shown in sample(probe, float(rate), start_s, end_s):
@@ -90,6 +119,7 @@ def _pictures(probe: Probe, output: Any, start_s: float, end_s: float, long_side
         frame.time_base = 1 / rate
         output.mux(stream.encode(frame))
         count += 1
+        on_share((shown.time_s - start_s) / (end_s - start_s))
     if count:
         output.mux(stream.encode(None))
     return count
