@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent_tools import __version__, cli
+from agent_tools.cli import adding
 from agent_tools.service.query_models import QueryModels
 from agent_tools.service.workers import Workers
 from agent_tools.store import Store
@@ -18,7 +18,7 @@ from tests.server.conftest import SAID, VIDEO, fill
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with two videos, without models and workers."""
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: None)
@@ -113,7 +113,7 @@ def test_all_paths_are_queued_before_the_first_is_awaited(
         queued.append(len(library.store.open_jobs()))
         return ingest(library, source, wait_s=0, trusted=True)
 
-    monkeypatch.setattr(cli, "_follow", follow)
+    monkeypatch.setattr(adding, "follow", follow)
     result = run(home, "ingest", *map(str, paths))
     assert result.exit_code == 0, result.output
     assert queued == [3, 3, 3]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from agent_tools.errors import InvalidArgument, NoteNotFound, SourceNotFound
+from agent_tools.errors import InvalidArgument, LimitReached, NoteNotFound, SourceNotFound
 from agent_tools.service import adding, browsing, coverage
 from agent_tools.service.budgets import budget
+from agent_tools.service.exporting import clip_line
 from agent_tools.service.fit import compact_json
 from agent_tools.service.library import Asked, Library
 from agent_tools.timeline import Span, clock, note_uri, parse_uri, rounded, seconds_text, video_uri
@@ -147,13 +148,16 @@ def _clip(library: Library, asked: Asked, rest: str) -> bytes:
     span: Span = library.span(asked.video, float(match[1]), float(match[2]))
     if span.length_s > LONGEST_CLIP_S:
         raise InvalidArgument(
-            f"a clip of {span.length_s:.0f} s is over {LONGEST_CLIP_S:.0f} s. Ask for a shorter one, or save frames: "
-            f"agent-tools zoom {asked.video.id} --start {span.start_s:g} --end {span.end_s:g} -o sheet.jpg"
+            f"a clip of {span.length_s:.0f} s is over {LONGEST_CLIP_S:.0f} s. Ask for a shorter one, or have the user "
+            f"write it to a file: {clip_line(library, asked.video.id, span)}"
         )
     paths = library.sources(asked.video.id)
     if not paths:
         raise SourceNotFound("the file is gone, and clips are cut from it. Put it back, or look at frames instead.")
-    return library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP)
+    try:
+        return library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP)
+    except LimitReached as error:
+        raise LimitReached(f"{error} Or have the user write it: {clip_line(library, asked.video.id, span)}") from error
 
 
 def _note(library: Library, asked: Asked, rest: str) -> dict[str, Any]:

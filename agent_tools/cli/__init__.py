@@ -1,0 +1,49 @@
+"""The command line: starts the server, does every tool's work by hand, and looks after the memory.
+
+Knows which commands there are, and how an error ends one. Importing it loads nothing heavy: a command loads what it
+needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import typer
+
+from agent_tools.cli.adding import ingest, reindex, rm, stop
+from agent_tools.cli.asking import budget, ground, ls, remember, search, show, zoom
+from agent_tools.cli.keeping import backup, export, restore
+from agent_tools.cli.models import models_app
+from agent_tools.cli.running import demo, doctor, serve, version
+from agent_tools.errors import AgentToolsError
+from agent_tools.evals.commands import eval_app
+
+app = typer.Typer(
+    name="agent-tools",
+    help="Long video for LLM agents: search, grounding and memory over hours of video, as an MCP server and by hand.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(serve, ingest, ls, show, search, zoom, ground, remember, export),
+    *(rm, reindex, backup, restore, stop, budget, doctor, demo),
+)
+for command in COMMANDS:
+    app.command()(command)
+app.command(hidden=True)(version)
+app.add_typer(eval_app)
+app.add_typer(models_app, name="models")
+
+
+def main() -> None:
+    """Entry point; an error of ours ends in one line on stderr and exit code 1."""
+    try:
+        app(standalone_mode=True)
+    except AgentToolsError as error:
+        _fail(error)
+
+
+def _fail(error: AgentToolsError) -> NoReturn:
+    typer.echo(error.described, err=True)
+    raise SystemExit(1)

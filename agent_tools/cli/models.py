@@ -1,0 +1,69 @@
+"""models list and models pull: what each profile needs, what of it is here, and how to get the rest.
+
+Knows flags, a table and a progress bar. The work is that of agent_tools.models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agent_tools.cli.flags import ModelDirs, Models
+from agent_tools.settings import Settings
+
+models_app = typer.Typer(
+    help="The models of each profile: what is here, and how to get the rest.", no_args_is_help=True
+)
+
+
+@models_app.command("list")
+def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
+    """Say of each profile which models it needs, their size and licence, and whether they are here."""
+    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.models.catalogue import PROFILES, listing, megabytes
+    from agent_tools.models.profiles import resolve
+
+    settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
+    for name in PROFILES:
+        chosen = model_settings(settings, name)
+        typer.echo(name)
+        for model, state in listing(resolve(chosen), chosen.searched):
+            size = megabytes(model.size_bytes) if model.size_bytes else "-"
+            typer.echo(f"  {model.role:<12} {state:<16} {size:>8}  {model.licence:<12} {model.name}")
+
+
+@models_app.command("pull")
+def models_pull(
+    profile: Annotated[str, typer.Argument(help="standard or full")],
+    models: Models = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask before downloading")] = False,
+) -> None:
+    """Download what a profile lacks into the Hugging Face cache; the size is said first."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.models.catalogue import megabytes
+    from agent_tools.models.folders import cache_folder
+    from agent_tools.models.profiles import resolve
+    from agent_tools.models.pulling import plan, pull
+
+    plans = plan(resolve(model_settings(Settings.load(models=tuple(models or ())), profile)), cache_folder())
+    for one in plans:
+        typer.echo(one.described, err=True)
+    if not plans:
+        typer.echo(f"All models of {profile} are here.")
+        return
+    total = sum(one.to_get_bytes for one in plans)
+    if total and not yes and not typer.confirm(f"Download {megabytes(total)}?", err=True):
+        raise typer.Exit(1)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        folders = pull(
+            plans,
+            cache_folder(),
+            lambda name, done, all_: bar.update(task, description=name, completed=done, total=all_),
+        )
+    for folder in folders:
+        typer.echo(str(folder))
