@@ -174,6 +174,27 @@ def needles(
     _tables(work.run_needles(**asked, hops=hops, home=home, out=_progress), work.markdown, json_path)
 
 
+@eval_app.command()
+def reasoning(
+    seed: Seed = 0,
+    minutes: Annotated[int, typer.Option("--minutes", help="of the drawn film; shorter ones leave out long gaps")] = 60,
+    each: Annotated[int, typer.Option("--each", help="questions of a kind and gap, at most")] = 4,
+    home: Annotated[Path | None, typer.Option("--home", help="keep the drawn film and its memory here")] = None,
+    film: Annotated[Path | None, typer.Option("--film", help="also ask about this film of real clips")] = None,
+    truth: Annotated[Path | None, typer.Option("--truth", help="with --film: what it holds, as JSON")] = None,
+    film_home: Annotated[
+        Path | None, typer.Option("--film-home", help="data folder in which --film is ingested already")
+    ] = None,
+    json_path: Json = None,
+) -> None:
+    """Order, count, between, first after, before or not at all, never: answered by times that an agent without any
+    model finds through MCP."""
+    from agent_tools.evals.reasoning import markdown, run_reasoning
+
+    report = run_reasoning(seed, 60 * minutes, each, home, film, truth, film_home, _progress)
+    _tables(report, markdown, json_path)
+
+
 def _numbers(text: str) -> list[int]:
     return [_number(part, int) for part in text.split(",")]
 

@@ -14,7 +14,11 @@ from agent_tools.cli import app
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.commands import eval_app
 
-COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "grounding", "calibrate", "needles", "zoom"}
+COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "grounding", "calibrate"} | {
+    "needles",
+    "zoom",
+    "reasoning",
+}
 
 
 def test_every_measure_is_a_command_of_agent_tools_eval() -> None:
@@ -45,6 +49,8 @@ def test_tiny_evidence_is_printed_and_written(tmp_path: Path) -> None:
         (["needles", "--lengths", "1000,long"], "'long' is no number"),
         (["needles", "--lengths", "60", "--hops", "9"], "hops are 1 to 6"),
         (["compare", "--data", "/nowhere"], "no manifest"),
+        (["reasoning", "--film", "/nowhere.mp4"], "--truth belong together"),
+        (["reasoning", "--minutes", "2"], "give at least"),
         (["needles", "--items", "/nowhere.json"], "nowhere.json"),
     ],
 )
