@@ -17,8 +17,7 @@ from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.frames import FramePass, PictureRows, forget_files, frame_tokens
 from agent_tools.ingestion.reading import Reader
 from agent_tools.ingestion.titles import titles
-from agent_tools.media import Damage, Picture, Probe, content_id, last_time, probe, read_subtitles
-from agent_tools.media.audio import audio
+from agent_tools.media import Damage, Picture, Probe, audio, content_id, last_time, probe, read_subtitles
 from agent_tools.models.catalogue import receiver
 from agent_tools.models.profiles import (
     FrameEncoder,

@@ -1,4 +1,4 @@
-"""Files in, pictures and texts out: probe, sample, look at single moments, read subtitles, draw sheets, cut clips.
+"""Files in, pictures, sound and texts out: probe, sample, look at moments, read subtitles, draw sheets, cut clips.
 
 The only home of PyAV and pysubs2. Knows files and times; knows nothing of stores, models, jobs or MCP.
 Names are loaded on first use: `from agent_tools.media.identity import content_id` must not pull in PyAV."""
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from agent_tools.media.sampling import Sample as Sample
     from agent_tools.media.sampling import sample as sample
     from agent_tools.media.sheets import sheet as sheet
+    from agent_tools.media.sound import Block as Block
+    from agent_tools.media.sound import audio as audio
     from agent_tools.media.subtitles import Cue as Cue
     from agent_tools.media.subtitles import Track as Track
     from agent_tools.media.subtitles import read_subtitles as read_subtitles
@@ -44,6 +46,7 @@ _HOMES = {
     "damage": ("Damage",),
     "sampling": ("Sample", "sample"),
     "sheets": ("sheet",),
+    "sound": ("Block", "audio"),
     "subtitles": ("Cue", "Track", "read_subtitles"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

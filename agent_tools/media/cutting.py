@@ -100,7 +100,8 @@ def _span(
     """The packets of the span, in the order of the file, until every stream is past its end."""
     begun = False
     open_streams = set(streams)
-    first_s: float | None = None
+    unit: Any = source.streams[video].time_base
+    first_s = float(first_pts * unit)
     undated: list[Any] = []
     packets: Iterator[Any] = source.demux([source.streams[index] for index in streams])
     for packet in packets:
@@ -121,10 +122,8 @@ def _span(
                 if packet.dts is not None:
                     yield from _dated(undated)
                     undated = []
-        else:
-            first_s = first_s if first_s is not None else float(first_pts * source.streams[video].time_base)
-            if at_s + probe.origin_s + float((packet.duration or 0) * packet.time_base) / 2 >= first_s:
-                yield packet
+        elif at_s + probe.origin_s + float((packet.duration or 0) * packet.time_base) / 2 >= first_s:
+            yield packet
 
 
 def _dated(packets: list[Any]) -> list[Any]:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media.audio import RATE, Block, audio
+from agent_tools.media import Block, audio
 from agent_tools.media.damage import Damage
 from agent_tools.media.probing import probe
+from agent_tools.media.sound import RATE
 
 CLICKS_S = (1.0, 4.5, 9.25)
 
