@@ -154,6 +154,8 @@ class CaptionPass:
                 yield Told(span, None, clean(error.described, MOST_WHY), error)
                 continue
             extra: dict[str, object] = {"pictures": len(pictures)}
+            if answer.seen is not None:
+                extra["visual_tokens"] = answer.seen.described
             if not answer.text:
                 yield Told(span, None, "the model wrote nothing of it")
                 continue

@@ -45,13 +45,39 @@ class Shots:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a local model read of the pictures: tokens after each step of compression, in the order of the steps."""
+
+    pictures: int
+    fine: int  # of them, with the tower's own grid
+    steps: tuple[tuple[str, int], ...]  # (name, tokens left after it), the vision tower first
+    note: str = ""  # what was not done although it was asked for, and why
+
+    @property
+    def given(self) -> int:
+        return self.steps[0][1] if self.steps else 0
+
+    @property
+    def read(self) -> int:
+        return self.steps[-1][1] if self.steps else 0
+
+    @property
+    def described(self) -> str:
+        """One phrase: "8 pictures: vision tower 1024, spatial pruning 300 tokens"."""
+        told = ", ".join(f"{name} {left}" for name, left in self.steps)
+        return f"{self.pictures} pictures: {told} tokens" + (f"; {self.note}" if self.note else "")
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a model wrote, with the entropy of each token's distribution in nats; none where the model tells no
-    probabilities. `floor`: the entropies are lower bounds, because an endpoint tells its best few tokens only."""
+    probabilities. `floor`: the entropies are lower bounds, because an endpoint tells its best few tokens only.
+    `seen`: what a model that runs here read of the pictures; None of a text alone, and at an endpoint."""
 
     text: str
     entropies: tuple[float, ...] = ()
     floor: bool = False
+    seen: Seen | None = None
 
     @property
     def mean_entropy(self) -> float | None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from agent_tools.models.folders import Reference, places, why_unusable
 from agent_tools.models.weights import package_folder
 
-Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions"]
+Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions", "memaug"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 

@@ -55,6 +55,27 @@ def load_model(name: str, folder: Path, device: Device, unused: str | None = Non
     return model.requires_grad_(False).eval()
 
 
+def load_weights(module: torch.nn.Module, folder: Path, device: Device) -> None:
+    """Fill one of our own modules from the folder's model.safetensors, frozen, on the device and in its precision.
+
+    Raises: ModelMissing: no such file, a broken one, or weights of another architecture. EngineError: too little
+        memory.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "model.safetensors"
+    try:
+        module.load_state_dict(load_file(path))
+        module.to(device.name, device.dtype).requires_grad_(False).eval()
+    except (OSError, SafetensorError) as error:
+        raise ModelMissing(f"{path} does not load: {_first_line(error)} Get the model again.") from error
+    except (MemoryError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise too_little_memory(folder.name) from error
+        raise ModelMissing(f"{path} does not fit its config.json: {_first_line(error)} Get the model again.") from error
+
+
 def load_tokenizer(folder: Path) -> Any:
     """The folder's tokenizer, callable as transformers' tokenizers are. Raises: ModelMissing."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast

@@ -209,11 +209,12 @@ def video_llm(settings: ModelSettings) -> Answerer:
         url, _, name = model.name.partition("#")
         return Endpoint(url, name, key=settings.endpoint_key)
     found = _located(settings, "captions")
+    memaug = _located(settings, "memaug") if resolve(settings).model("memaug") is not None else None
     from agent_tools.models.devices import choose
     from agent_tools.models.video_llm import VideoLlm
 
     device = choose(settings.device)
-    return VideoLlm(found, device=device, threads=settings.threads, remembered=settings.remembered)
+    return VideoLlm(found, device=device, threads=settings.threads, remembered=settings.remembered, memaug=memaug)
 
 
 def ocr(settings: ModelSettings) -> OcrEngine:
@@ -252,6 +253,12 @@ def _overridden(profile: Profile, overrides: Mapping[str, str]) -> Profile:
                 revision=named.revision,
                 needs="faster_whisper" if known == "speech" else None,
             )
+    if "memaug" in models and ("captions" not in models or is_address(models["captions"].name)):
+        where = "at an endpoint" if "captions" in models else "off"
+        raise InvalidArgument(
+            f"models: memaug works inside a captions model that runs here; captions are {where}. Name a folder or a "
+            "hub id for captions, or leave memaug out."
+        )
     return replace(profile, models=tuple(models[role] for role in ROLES if role in models))
 
 

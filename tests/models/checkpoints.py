@@ -186,9 +186,15 @@ _ANSWERS = "frame segment from to not present in which numbers answer 0 1 2 3 4 
 VIDEO_WORDS = _ANSWERS.split()
 
 
-def qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
-    """A random Qwen2-VL of two tiny layers, with the special tokens and the chat template of its family."""
-    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+def qwen2_vl(folder: Path, *, seed: int = 0, side: int = 56, newer: bool = False) -> Path:
+    """A random Qwen2-VL (`newer`: Qwen2.5-VL) of two tiny layers, with the special tokens and the chat template of its
+    family. Pictures are shown at no more than side x side px."""
+    from transformers import (
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2VLConfig,
+        Qwen2VLForConditionalGeneration,
+    )
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     torch.manual_seed(seed)
@@ -200,8 +206,10 @@ def qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
     text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     text |= {"num_key_value_heads": 2, "vocab_size": len(tokenizer), "max_position_embeddings": 4096}
     text |= {"rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]}, "bos_token_id": 2, "eos_token_id": 3}
-    seen = {"depth": 1, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
-    config = Qwen2VLConfig(
+    seen = {"depth": 1, "hidden_size": 32, "num_heads": 2, "patch_size": 14}
+    seen |= {"intermediate_size": 64, "out_hidden_size": 32} if newer else {"embed_dim": 32, "mlp_ratio": 2}
+    kind: Any = Qwen2_5_VLConfig if newer else Qwen2VLConfig
+    config = kind(
         text_config=text,
         vision_config={**seen, "spatial_merge_size": 2, "temporal_patch_size": 2},
         image_token_id=ids["<|image_pad|>"],
@@ -209,9 +217,10 @@ def qwen2_vl(folder: Path, *, seed: int = 0) -> Path:
         vision_start_token_id=ids["<|vision_start|>"],
         vision_end_token_id=ids["<|vision_end|>"],
     )
-    Qwen2VLForConditionalGeneration(config).save_pretrained(folder)
+    built: Any = Qwen2_5_VLForConditionalGeneration if newer else Qwen2VLForConditionalGeneration
+    built(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 56 * 56}).save_pretrained(folder)
+    Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": side * side}).save_pretrained(folder)
     return folder
 
 
@@ -245,4 +254,18 @@ def smolvlm(folder: Path, *, seed: int = 0) -> Path:
     (folder / "processor_config.json").write_text(
         json.dumps({"processor_class": "SmolVLMProcessor", "image_seq_len": 4})
     )
+    return folder
+
+
+def memaug(folder: Path, *, seed: int = 0, **config: Any) -> Path:
+    """A random MemAug as --models memaug=FOLDER takes it; `config` puts something else into its config.json."""
+    from safetensors.torch import save_file
+
+    from agent_tools.memory import MemAug
+
+    torch.manual_seed(seed)
+    sizes = {"dim": 32, "depth": 1, "heads": 2, "kv_heads": 2, "mlp_ratio": 2}
+    folder.mkdir(parents=True)
+    save_file(MemAug(**sizes).state_dict(), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model_type": "memaug", **sizes, **config}))
     return folder

@@ -132,6 +132,8 @@ WRONG = [
     ({"text": "not a model"}, "names no model"),
     ({"speech": "http://host/v1#m"}, "an address serves captions only"),
     ({"captions": "http://host/v1"}, "with the model's name behind a #"),
+    ({"memaug": "/m"}, r"works inside a captions model that runs here; captions are off\. Name"),
+    ({"memaug": "/m", "captions": "http://host/v1#m"}, "captions are at an endpoint"),
 ]
 
 

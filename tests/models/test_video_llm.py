@@ -87,14 +87,14 @@ def test_it_serves_as_a_localizer(model: VideoLlm) -> None:
     for one in VideoLocalizer(model).localize("a red triangle", evidence):
         assert 10.0 <= one.start_s < one.end_s <= 14.0
     assert model.producer.startswith("tiny-qwen2-vl@")
-    assert model.producer.endswith("/greedy")
+    assert "/greedy," in model.producer
 
 
 def test_memory_that_runs_out_is_told(model: VideoLlm, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(**_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(model._model, "generate", full)
+    monkeypatch.setattr(model._model, "forward", full)
     with pytest.raises(EngineError, match="ran out of memory"):
         model.answer(["a"], 2)
 
