@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.compression import prune_frames, representatives
+from agent_tools.ingestion.ahead import Ahead
 from agent_tools.ingestion.episodes import chunks
 from agent_tools.ingestion.spaces import CHUNK, frame_space, memory_producer
 from agent_tools.media import Damage, Picture, Probe, Sample, sample
@@ -37,10 +39,27 @@ class _Window:
     judged: list[NDArray[np.uint8]] = field(default_factory=list)  # at the redundancy encoder's size
     small: list[NDArray[np.uint8]] = field(default_factory=list)  # at the search encoder's, where it is another
     large: list[NDArray[np.uint8]] = field(default_factory=list)
+    next_k: int | None = None  # first of the next window; None behind the last
+    mark: str = ""  # what on_picture's owner had come to by then
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A window with what the encoders say of it."""
+
+    window: _Window
+    places: list[int]  # of the pictures that are kept
+    stands: list[int]  # for each picture the place of the kept one that stands for it
+    found: NDArray[np.float32]  # vectors of the kept ones
+    tokens: NDArray[np.float32]  # vectors of all
 
 
 class FramePass:
-    """Decode once, window by window; each window is committed before the next begins."""
+    """Decode once, window by window; each window is committed before the next.
+
+    Decoding, encoding and writing overlap: each is done ahead of the next by at most a window (`Ahead`), so that a slow
+    encoder waits for nothing and holds five windows in memory at most.
+    """
 
     def __init__(
         self,
@@ -63,32 +82,52 @@ class FramePass:
         self,
         from_k: int,
         on_picture: Callable[[float, Picture], None],
-        on_window: Callable[[int, float], None],
+        on_window: Callable[[int, float, str], None],
         on_damage: Callable[[Damage], None],
+        mark: Callable[[], str] = str,
     ) -> None:
         """Look at every picture of the grid from `from_k` (a window's first) to the end.
 
         Args:
-            on_picture: called with (time_s, picture) of each, in order.
-            on_window: called with (next k, time_s reached) after each committed window; may raise to stop.
-            on_damage: called with each span that could not be decoded.
+            on_picture: called with (time_s, picture) of each, in order, in the thread that decodes; may raise to stop.
+            on_window: called with (next k, time_s reached, mark) after each committed window; may raise to stop.
+            on_damage: called with each span that could not be decoded, in the thread that decodes.
+            mark: asked between two windows for the state of what on_picture does, because decoding is ahead.
         """
         self.position = sum(row.k < from_k for row in self.store.frames(self.video_id))
-        window, number = _Window(), from_k // WINDOW
         pending = [span for span in chunks(self.duration_s) if span.end_s > from_k / self.fps]
+        decoded = self._decoded(from_k, on_picture, on_damage, mark)
+        with closing(Ahead(decoded)) as windows, closing(Ahead(self._encoded(windows))) as ready:
+            for encoded in ready:
+                self._commit(encoded)
+                next_k = encoded.window.next_k
+                if next_k is not None:
+                    while pending and pending[0].end_s <= next_k / self.fps:
+                        self._remember(pending.pop(0).start_s)
+                    on_window(next_k, next_k / self.fps, encoded.window.mark)
+        for span in pending:
+            self._remember(span.start_s)
+
+    def _decoded(
+        self,
+        from_k: int,
+        on_picture: Callable[[float, Picture], None],
+        on_damage: Callable[[Damage], None],
+        mark: Callable[[], str],
+    ) -> Iterator[_Window]:
+        window, number = _Window(), from_k // WINDOW
         stream = sample(self.probe, fps=self.fps, start_s=from_k / self.fps, on_damage=on_damage, threads=self.threads)
         for shown in stream:
             if shown.k // WINDOW != number:
-                self._commit(window)
-                window, number = _Window(), shown.k // WINDOW
-                while pending and pending[0].end_s <= number * WINDOW / self.fps:
-                    self._remember(pending.pop(0).start_s)
-                on_window(number * WINDOW, number * WINDOW / self.fps)
+                number = shown.k // WINDOW
+                if window.samples:
+                    window.next_k, window.mark = number * WINDOW, mark()
+                    yield window
+                window = _Window()
             self._add(window, shown)
             on_picture(shown.time_s, shown.picture)
-        self._commit(window)
-        for span in pending:
-            self._remember(span.start_s)
+        if window.samples:
+            yield window
 
     def _add(self, window: _Window, shown: Sample) -> None:
         window.samples.append((shown.k, shown.time_s))
@@ -97,28 +136,34 @@ class FramePass:
             window.small.append(shown.picture.rgb(*self.encoder.size))
         window.large.append(shown.picture.fit(KEPT_SIDE))
 
-    def _commit(self, window: _Window) -> None:
-        if not window.samples:
-            return
-        judged = self.redundancy.encode(np.stack(window.judged))
-        features = torch.from_numpy(judged)
-        kept = prune_frames(features, window=WINDOW, threshold=self.redundancy.threshold)
-        stands = representatives(kept, len(window.samples), features, window=WINDOW)
-        kept_set = set(kept.tolist())
-        places = sorted(kept_set)
-        # What is pruned is never encoded twice: it has the vector of the frame that stands for it.
-        found = judged[places] if self.one_encoder else self.encoder.encode(np.stack([window.small[i] for i in places]))
-        tokens = judged if self.one_encoder else found[[places.index(int(stand)) for stand in stands]]
-        ks = [k for k, _ in window.samples]
+    def _encoded(self, windows: Iterator[_Window]) -> Iterator[_Encoded]:
+        """The redundancy encoder sees every picture, the search encoder those alone that are kept."""
+        for window in windows:
+            judged = self.redundancy.encode(np.stack(window.judged))
+            features = torch.from_numpy(judged)
+            kept = prune_frames(features, window=WINDOW, threshold=self.redundancy.threshold)
+            stands = representatives(kept, len(window.samples), features, window=WINDOW).tolist()
+            places = sorted(set(kept.tolist()))
+            # What is pruned is never encoded twice: it has the vector of the frame that stands for it.
+            found = (
+                judged[places] if self.one_encoder else self.encoder.encode(np.stack([window.small[i] for i in places]))
+            )
+            tokens = judged if self.one_encoder else found[[places.index(stand) for stand in stands]]
+            window.judged, window.small = [], []
+            yield _Encoded(window, places, stands, found, tokens)
+
+    def _commit(self, encoded: _Encoded) -> None:
+        ks = [k for k, _ in encoded.window.samples]
+        kept = set(encoded.places)
         rows = [
-            FrameRow(self.video_id, k, time_s, ks[int(stands[i])], i in kept_set)
-            for i, (k, time_s) in enumerate(window.samples)
+            FrameRow(self.video_id, k, time_s, ks[encoded.stands[i]], i in kept)
+            for i, (k, time_s) in enumerate(encoded.window.samples)
         ]
-        jpegs = {ks[i]: jpeg(window.large[i], KEPT_QUALITY) for i in places}
+        jpegs = {ks[i]: jpeg(encoded.window.large[i], KEPT_QUALITY) for i in encoded.places}
         with frame_tokens(self.store.home, self.video_id, self.encoder.producer) as repository:
             if len(repository) <= self.position:  # else this very window was appended before an interruption
-                repository.append(torch.from_numpy(tokens))
-        self.store.put_vectors(self.space, self.video_id, [ks[i] for i in places], found)
+                repository.append(torch.from_numpy(encoded.tokens))
+        self.store.put_vectors(self.space, self.video_id, [ks[i] for i in encoded.places], encoded.found)
         self.store.add_frames(self.video_id, rows, jpegs)
         self.position += len(rows)
 

@@ -197,16 +197,16 @@ class Ingest:
                 reader.show(time_s, picture)
             self.control.check()
 
-        def on_window(k: int, time_s: float) -> None:
+        def on_window(k: int, time_s: float, rule: str) -> None:
             share = min(1.0, time_s / max(self.duration_s, 1e-9))
-            detail = {"next_k": k, "rule": reader.saved(), "done": round(share, 3)}
+            detail = {"next_k": k, "rule": rule, "done": round(share, 3)}
             self.store.set_channel(self.video_id, "frames", done_to_s=time_s, detail=detail)
             self.control.tell(0.08 + 0.37 * share, f"looking at pictures: {time_s:.0f} of {self.duration_s:.0f} s")
 
         def on_damage(damage: Damage) -> None:
             self.store.add_gap(self.video_id, "frames", damage.start_s, damage.end_s, damage.why)
 
-        work.run(next_k, on_picture, on_window, on_damage)
+        work.run(next_k, on_picture, on_window, on_damage, reader.saved)
         reader.close()
         rows = self.store.frames(self.video_id)
         if not rows:
