@@ -4,7 +4,7 @@ Three roles, each alone: `forget` gives the decayed view, a `Repository` keeps e
 them, what an encoder without tokens allows: `memory_tokens` of chunks, `retrieve`, and a `MemoryStore` of episodes.
 Knows tensors, seconds and texts. Knows nothing of files, SQL, models, threads or MCP."""
 
-from agent_tools.memory.chunks import Chunk, memory_tokens, retrieve
+from agent_tools.memory.chunks import Bank, Chunk, memory_tokens, retrieve
 from agent_tools.memory.episodic import InMemoryMemoryStore, Memory, MemoryStore, ScoredMemory
 from agent_tools.memory.forgetting import Forgotten, forget
 from agent_tools.memory.memaug import MemAug
@@ -12,6 +12,7 @@ from agent_tools.memory.recurrence import contextualise
 from agent_tools.memory.repository import InMemoryRepository, Repository
 
 __all__ = [
+    "Bank",
     "Chunk",
     "Forgotten",
     "InMemoryMemoryStore",

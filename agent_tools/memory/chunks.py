@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -14,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agent_tools.errors import ShapeError
+
+MARGIN = 1e-4  # two float32 cosines this near may stand in the other order when computed in float64
+SHORTEST = 1e-12  # a vector is never divided by less: a zero vector scores 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,31 @@ class Chunk:
             raise ShapeError(f"tokens {shapes[0]} and frames {shapes[1]}: (m, D) and (T, D), neither empty, are needed")
         if self.first_index < 0:
             raise ShapeError(f"first_index {self.first_index}: frames are counted from 0")
+
+    @cached_property
+    def frame_lengths(self) -> Tensor:
+        """(T,), float32. Taken once: to normalise a library's frames costs ten times what comparing them does."""
+        lengths: Tensor = torch.linalg.vector_norm(self.frames.float(), dim=1)
+        return lengths.clamp_min(SHORTEST)
+
+
+class Bank:
+    """Chunks side by side, to be asked more than once: what does not depend on the query is done here."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        """Raises: ShapeError: chunks of different widths."""
+        self.chunks = list(chunks)
+        widths = {chunk.tokens.shape[1] for chunk in self.chunks}
+        if len(widths) > 1:
+            raise ShapeError(f"chunks of widths {sorted(widths)}: one encoder's only")
+        self.width = widths.pop() if widths else None
+        tokens = [chunk.tokens.float() for chunk in self.chunks]
+        self._tokens = F.normalize(torch.cat(tokens), dim=1) if tokens else torch.empty(0, 0)
+        self._owners = torch.repeat_interleave(torch.tensor([t.shape[0] for t in tokens], dtype=torch.long))
+
+    def scores(self, unit_query: Tensor) -> Tensor:
+        """Per chunk the greatest cosine of the query, (D,) of length 1 in float32, and its tokens: (len(chunks),)."""
+        return _best_of_each(self._tokens @ unit_query, self._owners, len(self.chunks))
 
 
 def memory_tokens(chunk: Tensor, m: int = 4) -> Tensor:
@@ -50,7 +79,7 @@ def memory_tokens(chunk: Tensor, m: int = 4) -> Tensor:
 
 
 def retrieve(
-    query: Tensor, chunks: Sequence[Chunk], top_chunks: int = 8, top_frames: int = 32
+    query: Tensor, chunks: Sequence[Chunk] | Bank, top_chunks: int = 8, top_frames: int = 32
 ) -> list[tuple[int, float]]:
     """The frames nearest the query, looked for only in the chunks nearest it.
 
@@ -61,7 +90,7 @@ def retrieve(
 
     Args:
         query: (D,).
-        chunks: of one video, so that first_index tells frames apart; any order.
+        chunks: with indexes that tell their frames apart; any order. A Bank where they are asked more than once.
     Returns: (frame index, cosine), best first, at most top_frames; ties by index. A zero vector scores 0.
     Raises: ShapeError: query not (D,) or of another width than a chunk; top_chunks or top_frames negative.
     """
@@ -70,26 +99,32 @@ def retrieve(
             f"query {tuple(query.shape)}, top_chunks {top_chunks}, top_frames {top_frames}: "
             "one vector (D,) and counts of 0 or more are needed"
         )
-    if odd := next((chunk for chunk in chunks if chunk.tokens.shape[1] != len(query)), None):
-        raise ShapeError(
-            f"a query of width {len(query)} and a chunk of width {odd.tokens.shape[1]}: one encoder's only"
-        )
-    if not chunks:
+    bank = chunks if isinstance(chunks, Bank) else Bank(chunks)
+    if bank.width not in (None, query.shape[0]):
+        raise ShapeError(f"a query of width {len(query)} and chunks of width {bank.width}: one encoder's only")
+    if not bank.chunks or not top_chunks or not top_frames:
         return []
-    near = F.normalize(query.detach().double(), dim=0)  # float64: the order of near ties is that of the vectors
-    order = chunk_scores(near.float(), [chunk.tokens for chunk in chunks]).argsort(descending=True, stable=True)[
-        :top_chunks
-    ]
-    found = [
-        (chunks[i].first_index + t, score)
-        for i in order.tolist()
-        for t, score in enumerate((F.normalize(chunks[i].frames.double(), dim=1) @ near).tolist())
-    ]
-    return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:top_frames]
+    near = F.normalize(query.detach().double(), dim=0)
+    order = bank.scores(near.float()).argsort(descending=True, stable=True)
+    opened = [bank.chunks[i] for i in order[:top_chunks].tolist()]
+    frames = torch.cat([c.frames for c in opened])
+    rough = frames.float() @ near.float() / torch.cat([c.frame_lengths for c in opened])
+    at_least = rough.topk(min(top_frames, rough.shape[0])).values[-1] - MARGIN
+    kept = (rough >= at_least).nonzero()[:, 0]
+    scores = F.normalize(frames[kept].double(), dim=1) @ near  # float64: the order of near ties is that of the vectors
+    counts = torch.tensor([c.frames.shape[0] for c in opened])
+    before = torch.tensor([c.first_index for c in opened]) - (counts.cumsum(0) - counts)
+    indexes = kept + torch.repeat_interleave(before, counts)[kept]
+    found = sorted(zip(indexes.tolist(), scores.tolist(), strict=True), key=lambda hit: (-hit[1], hit[0]))
+    return found[:top_frames]
 
 
 def chunk_scores(unit_query: Tensor, tokens: Sequence[Tensor]) -> Tensor:
     """Per chunk the greatest cosine of the query, (D,) of length 1, and its tokens (m, D): (len(tokens),)."""
     rows = F.normalize(torch.cat(list(tokens)).to(unit_query.dtype), dim=1) @ unit_query
-    of = torch.repeat_interleave(torch.arange(len(tokens)), torch.tensor([len(t) for t in tokens]))
-    return torch.full((len(tokens),), -torch.inf, dtype=rows.dtype).scatter_reduce(0, of, rows, "amax")
+    return _best_of_each(rows, torch.repeat_interleave(torch.tensor([len(t) for t in tokens])), len(tokens))
+
+
+def _best_of_each(scores: Tensor, owners: Tensor, count: int) -> Tensor:
+    """The greatest score of each owner, of those numbered 0 to count - 1: (count,)."""
+    return torch.full((count,), -torch.inf, dtype=scores.dtype).scatter_reduce(0, owners, scores, "amax")

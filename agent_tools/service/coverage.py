@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agent_tools.service.library import Asked, Library
-from agent_tools.store import ChannelRow, VideoRow
+from agent_tools.store import ChannelRow, Status, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
 from agent_tools.types import CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
 
@@ -39,6 +40,7 @@ def view(
     words_only: str = "",
     by_picture: bool = False,
     apart: Mapping[str, str] | None = None,
+    looked: Mapping[str, str] | None = None,
 ) -> ChannelView:
     """State of one channel over the asked span.
 
@@ -46,24 +48,27 @@ def view(
         words_only: why the search went by words alone (the encoder loads, or knows only English), "" if it did not.
         by_picture: the search was for what looks alike, so that frames need no text side.
         apart: channels that this search left apart although they could have been searched, and why.
+        looked: channels that a model looked into for this search, whatever the profile's vectors can, and how.
     """
+    closer = (looked or {}).get(name, "")
     video, span = asked.video, asked.span
-    row = library.store.channel(video.id, name)
     if name == "notes":
         return ChannelView(name, "all", "notes", (), True)
-    state = library.state(video.id)
+    known = _known(library, video)
+    row, state = known.channels.get(name), known.job.state if known.job else "done"
     if row is None or row.state in ("absent", "queued"):
         phrase = _absent(library, video, name, row, state)
         return ChannelView(name, phrase, "", (span,), False)
-    if name == "frames" and not by_picture and not library.models.profile_has_text_side:
+    by_words = name == "frames" and not by_picture and not closer
+    if by_words and not library.models.profile_has_text_side:
         return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
-    if name == "frames" and not by_picture and row.producer != library.models.frame_producer:
+    if by_words and row.producer != library.models.frame_producer:
         return ChannelView(name, f"made by {row.producer}, not this server's model", row.producer, (span,), False)
-    if name == "frames" and not by_picture and library.models.picture_words() is None:
+    if by_words and library.models.picture_words() is None:
         return ChannelView(name, "not by words: the image-text model is not loaded", row.producer, (span,), False)
     if apart and name in apart:
         return ChannelView(name, apart[name], row.producer, (span,), False)
-    holes = [Span(gap.start_s, gap.end_s) for gap in library.store.gaps(video.id) if gap.channel in ("", name)]
+    holes = [Span(gap.start_s, gap.end_s) for gap in known.gaps if gap.channel in ("", name)]
     if row.state != "done":
         holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
     gaps = tuple(part for hole in merged(holes) if (part := hole.clipped(span.start_s, span.end_s)))
@@ -76,8 +81,12 @@ def view(
         phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
         if row.detail.get("half_size"):
             phrase += f", {row.detail['half_size']} of {row.detail['pictures']} pictures at half size"
-    if words_only:
+    if row.detail.get("sent_to"):
+        phrase += f"; pictures of the video went to {row.detail['sent_to']}"
+    if words_only and name != "frames":
         phrase += f"; {words_only}"
+    if closer:
+        phrase += f"; {closer}"
     return ChannelView(name, phrase, row.producer, gaps, True)
 
 
@@ -89,13 +98,12 @@ def coverage(
     words_only: str = "",
     by_picture: bool = False,
     apart: Mapping[str, str] | None = None,
+    looked: Mapping[str, str] | None = None,
 ) -> Coverage:
     """Of one or several videos: share searched by every channel that took part, phrases, producers and gaps."""
     names = channels or CHANNELS
-    views = [
-        (one, [view(library, one, name, words_only=words_only, by_picture=by_picture, apart=apart) for name in names])
-        for one in asked
-    ]
+    told: dict[str, Any] = {"words_only": words_only, "by_picture": by_picture, "apart": apart, "looked": looked}
+    views = [(one, [view(library, one, name, **told) for name in names]) for one in asked]
     total = sum(one.span.length_s for one, _ in views)
     searched = 0.0
     gaps: list[GapOut] = []
@@ -128,7 +136,7 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
     """What this profile will not know of this file, and what would change that."""
     missing: list[NotKnown] = []
     profile = library.models.profile
-    rows = {row.name: row for row in library.store.channels(video.id)}
+    rows = _known(library, video).channels
     spoken = rows.get("speech")
     subtitles = rows.get("subtitles")
     whole = Asked(video, Span(0.0, video.duration_s or 0.0))
@@ -159,7 +167,7 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
 
 def subtitles_stand_for_speech(library: Library, asked: Asked) -> bool:
     """Whether subtitles in the language of the audio cover the span, so that what is said is in them."""
-    row = library.store.channel(asked.video.id, "subtitles")
+    row = _known(library, asked.video).channels.get("subtitles")
     if row is None or row.state != "done":
         return False
     spoken = asked.video.metadata.get("audio_language")
@@ -171,6 +179,11 @@ def subtitles_stand_for_speech(library: Library, asked: Asked) -> bool:
     return sum(part.length_s for part in merged(parts, SUBTITLE_GAP_S)) >= SUBTITLE_SHARE * span.length_s
 
 
+def _known(library: Library, video: VideoRow) -> Status:
+    """What the store says of it now; of one that was just deleted, nothing."""
+    return library.store.overview().get(video.id) or Status(video)
+
+
 def _size(profile: str) -> str:
     from agent_tools.models.catalogue import PROFILES, megabytes
 
@@ -179,7 +192,7 @@ def _size(profile: str) -> str:
 
 def _gaps(library: Library, one: Asked, names: Sequence[str], *, several: bool) -> list[GapOut]:
     found = []
-    for gap in library.store.gaps(one.video.id):
+    for gap in _known(library, one.video).gaps:
         part = Span(gap.start_s, gap.end_s).clipped(one.span.start_s, one.span.end_s)
         if part is not None and (gap.channel == "" or gap.channel in names):
             found.append(

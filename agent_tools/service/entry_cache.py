@@ -7,19 +7,20 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_tools.ingestion.spaces import CHUNK, memory_producer, text_space
-from agent_tools.store import Entry, SqliteMemory, Store
+from agent_tools.store import Entry, SqliteMemory, Status, Store
+from agent_tools.timeline import Span
 from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_tools.memory import Chunk
+    from agent_tools.memory import Bank, Chunk
     from agent_tools.models.profiles import TextEncoder
 
 HELD_VIDEOS = 128
@@ -46,50 +47,75 @@ class Held:
     """One video's entries with their vectors, as read at one state of its channels."""
 
     mark: object
-    entries: tuple[Entry, ...]
-    matrix: NDArray[np.float32]  # (n, D), zero rows where an entry has no vector yet
+    entries: tuple[Entry, ...]  # those that have a vector, by channel and time; then the others
+    matrix: NDArray[np.float32]  # (n, D), of these entries; zero rows of the others
+    spans: NDArray[np.float64]  # (n, 2), start and end of these entries
     chunks: tuple[HeldChunk, ...]
-    base: int  # place of the first entry of all
-    order: tuple[int, ...]  # row of the entry at each place, less base
+    base: int  # place of the first entry
     row_of: dict[int, int]  # by entry id, of the entries that have a vector
-    by_channel: dict[str, list[int]]  # their rows, in time order
+    by_channel: dict[str, slice]  # their rows, in time order
     beside: dict[int, tuple[int, ...]]  # by entry id: the entries just before and after, of the same channel
 
-    def rows_of(self, channels: Sequence[str]) -> list[int]:
-        """Rows of the entries of these channels that have a vector."""
-        return [row for name in channels for row in self.by_channel.get(name, ())]
+    def of_channels(self, values: NDArray[np.float32], channels: Sequence[str]) -> NDArray[np.float32]:
+        """Of values by row those of the entries of these channels that have a vector."""
+        import numpy as np
+
+        return np.concatenate([values[:0], *(values[self.by_channel[c]] for c in channels if c in self.by_channel)])
 
     def at(self, place: int) -> Entry:
         """The entry at a place that one of the chunks holds."""
-        return self.entries[self.order[place - self.base]]
+        return self.entries[place - self.base]
+
+    def overlapping(self, span: Span) -> list[Entry]:
+        """As Store.entries gives them."""
+        starts, ends = self.spans.T
+        rows = ((starts < span.end_s) & ((ends > span.start_s) | (starts >= span.start_s))).nonzero()[0]
+        return sorted((self.entries[row] for row in rows), key=lambda entry: (entry.start_s, entry.end_s, entry.id))
 
 
 class EntryCache:
-    """Reads a video again when a channel of it has changed."""
+    """Reads a video again when something of it has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], tuple[Status | None, Held]] = OrderedDict()
+        self._bank: tuple[object, Bank] | None = None
 
     def get(self, store: Store, video_id: str, encoder: TextEncoder) -> Held:
         """The video as it is now."""
-        mark = (
-            tuple((row.name, row.state, row.entries, row.updated_at) for row in store.channels(video_id)),
-            store.count_notes(video_id),
-            len(store.notes(video_id)),
-        )
         key = (video_id, encoder.producer)
+        status = store.overview().get(video_id)  # the same object as long as nothing of it changed
         with self._lock:
-            held = self._held.get(key)
-            if held is not None and held.mark == mark:
+            seen, held = self._held.get(key, (None, None))
+            if held is not None and status is not None and seen is status:
                 self._held.move_to_end(key)
                 return held
-        held = _read(store, video_id, encoder, mark)
+        mark = store.entries_mark(video_id, text_space(encoder.producer))
+        if held is None or held.mark != mark:
+            held = _read(store, video_id, encoder, mark)
         with self._lock:
-            self._held[key] = held
+            self._held[key] = status, held
+            self._held.move_to_end(key)
             while len(self._held) > HELD_VIDEOS:
                 self._held.popitem(last=False)
         return held
+
+    def bank(self, videos: tuple[tuple[Held, Span], ...], channels: tuple[str, ...]) -> Bank:
+        """The chunks of these channels that lie in each video's span, side by side; the one made last is kept, since
+        most questions go to the same videos as the one before."""
+        from agent_tools.memory import Bank
+
+        key = channels, tuple((held.base, span) for held, span in videos)
+        kept = self._bank
+        if kept is None or kept[0] != key:
+            pieces = (
+                piece.chunk
+                for held, span in videos
+                for piece in held.chunks
+                if piece.channel in channels and piece.start_s < span.end_s and piece.end_s > span.start_s
+            )
+            kept = self._bank = key, Bank(list(pieces))
+        return kept[1]
 
 
 def video_number(place: int) -> int:
@@ -100,75 +126,86 @@ def video_number(place: int) -> int:
 def means(text: str) -> bool:
     """Whether a text says enough to be compared by meaning: to a sentence encoder "1" is like any question with a
     number in it. Such a text is found by its words."""
-    letters = [character for character in text if character.isalpha()]
-    return len(letters) >= LEAST_LETTERS or any(ord(letter) >= FIRST_CJK for letter in letters)
+    letters = 0
+    for character in text:
+        if character.isalpha():
+            letters += 1
+            if letters >= LEAST_LETTERS or ord(character) >= FIRST_CJK:
+                return True
+    return False
 
 
 def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> Held:
     import numpy as np
 
-    entries = tuple(store.entries(video_id))
+    everything = store.entries(video_id)
     ids, vectors = store.vectors(text_space(encoder.producer), video_id)
-    row_of = {int(i): row for row, i in enumerate(ids)}
-    known = [(row, row_of[entry.id]) for row, entry in enumerate(entries) if entry.id in row_of and means(entry.text)]
+    vector_of = {int(i): row for row, i in enumerate(ids)}
+    by_channel: dict[str, list[Entry]] = {name: [] for name in TEXT_CHANNELS}
+    others: list[Entry] = []
+    for entry in everything:
+        known = entry.id in vector_of and entry.channel in by_channel and means(entry.text)
+        (by_channel[entry.channel] if known else others).append(entry)
+    compared = [entry for group in by_channel.values() for entry in group]
+    entries = (*compared, *others)
     matrix = np.zeros((len(entries), encoder.dim), np.float32)
-    if known:
-        matrix[[row for row, _ in known]] = vectors[[place for _, place in known]]
+    matrix[: len(compared)] = vectors[[vector_of[entry.id] for entry in compared]]
+    bounds = [0, *itertools.accumulate(len(group) for group in by_channel.values())]
+    rows = {name: slice(a, b) for name, (a, b) in zip(by_channel, itertools.pairwise(bounds), strict=True)}
     base = next(_numbers) * _STRIDE
-    chunks, order = _chunks(store, video_id, encoder.producer, entries, matrix, [row for row, _ in known], base)
-    by_channel: dict[str, list[int]] = {}
-    for row, _ in known:
-        by_channel.setdefault(entries[row].channel, []).append(row)
-    row_of_entry = {entries[row].id: row for row, _ in known}
-    beside = _beside(entries, by_channel)
-    return Held(mark, entries, matrix, tuple(chunks), base, tuple(order), row_of_entry, by_channel, beside)
+    return Held(
+        mark=mark,
+        entries=entries,
+        matrix=matrix,
+        spans=np.array([(entry.start_s, entry.end_s) for entry in entries]).reshape(-1, 2),
+        chunks=tuple(_chunks(store, video_id, encoder.producer, entries, matrix, rows, base)),
+        base=base,
+        row_of={entry.id: row for row, entry in enumerate(compared)},
+        by_channel=rows,
+        beside={id_: near for group in by_channel.values() for id_, near in _beside(group)},
+    )
 
 
-def _beside(entries: tuple[Entry, ...], by_channel: dict[str, list[int]]) -> dict[int, tuple[int, ...]]:
-    found: dict[int, tuple[int, ...]] = {}
-    for rows in by_channel.values():
-        for place, row in enumerate(rows):
-            near = [rows[i] for i in (place - 1, place + 1) if 0 <= i < len(rows)]
-            found[entries[row].id] = tuple(
-                entries[other].id
+def _beside(entries: Sequence[Entry]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Each entry's id and those of its neighbours, of entries of one channel in time order."""
+    for place, own in enumerate(entries):
+        near = [entries[i] for i in (place - 1, place + 1) if 0 <= i < len(entries)]
+        yield (
+            own.id,
+            tuple(
+                other.id
                 for other in near
-                if entries[other].start_s - entries[row].end_s <= BESIDE_S
-                and entries[row].start_s - entries[other].end_s <= BESIDE_S
-            )
-    return found
+                if other.start_s - own.end_s <= BESIDE_S and own.start_s - other.end_s <= BESIDE_S
+            ),
+        )
 
 
 def _chunks(
     store: Store,
     video_id: str,
     producer: str,
-    entries: tuple[Entry, ...],
+    entries: Sequence[Entry],
     matrix: NDArray[np.float32],
-    rows: list[int],
+    rows: Mapping[str, slice],
     base: int,
-) -> tuple[list[HeldChunk], list[int]]:
+) -> Iterator[HeldChunk]:
     """Entries by channel and chunk; the tokens are those the ingest wrote, or, of a chunk not yet whole and of notes,
-    made here from the vectors there are."""
+    made here from the vectors there are. The frames are rows of the matrix, not copied."""
     import torch
 
     from agent_tools.memory import Chunk, memory_tokens
 
     memory = SqliteMemory(store)
-    found: list[HeldChunk] = []
-    order: list[int] = []
-    for channel in TEXT_CHANNELS:
-        groups: dict[int, list[int]] = {}
-        for row in rows:
-            if entries[row].channel == channel:
-                groups.setdefault(int(entries[row].start_s // CHUNK_S), []).append(row)
-        if not groups:
+    vectors = torch.from_numpy(matrix)
+    for channel, part in rows.items():
+        if part.start == part.stop:
             continue
         written = {m.start_s: m.vectors for m in memory.read(video_id, CHUNK, memory_producer(producer, channel))}
-        for number, group in sorted(groups.items()):
-            frames = torch.from_numpy(matrix[group])
+        grouped = itertools.groupby(range(part.start, part.stop), lambda row: int(entries[row].start_s // CHUNK_S))
+        for number, group in grouped:
+            own = list(group)
+            frames = vectors[own[0] : own[-1] + 1]
             tokens = written.get(number * CHUNK_S)
-            chunk = Chunk(memory_tokens(frames) if tokens is None else tokens, frames, base + len(order))
-            end_s = max(entries[row].end_s for row in group)
-            found.append(HeldChunk(channel, min(entries[row].start_s for row in group), end_s, chunk))
-            order.extend(group)
-    return found, order
+            chunk = Chunk(memory_tokens(frames) if tokens is None else tokens, frames, base + own[0])
+            end_s = max(entries[row].end_s for row in own)
+            yield HeldChunk(channel, entries[own[0]].start_s, end_s, chunk)

@@ -59,8 +59,8 @@ class Background:
         usual_mad = USUAL_DEVIATION / _TO_DEVIATION
         if not len(cosines):
             return cls(USUAL_MEDIAN, usual_mad)
-        median = float(np.median(cosines))
-        mad = float(np.median(np.abs(cosines - median)))
+        median = _median(cosines)
+        mad = _median(np.abs(cosines - median))
         own = len(cosines) / (len(cosines) + PRIOR)
         return cls(own * median + (1 - own) * USUAL_MEDIAN, own * mad + (1 - own) * usual_mad)
 
@@ -68,6 +68,13 @@ class Background:
         """How many deviations a cosine lies above the background."""
         deviation = min(MOST_DEVIATION, max(LEAST_DEVIATION, self.mad * _TO_DEVIATION))
         return (cosine - min(HIGHEST_MEDIAN, self.median)) / deviation
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    """As np.median gives it, which spends most of its time on cases that are none here."""
+    half = len(values) // 2
+    middle = np.partition(values, [half - 1, half] if len(values) % 2 == 0 else [half])
+    return float(middle[half] if len(values) % 2 else (middle[half - 1] + middle[half]) / 2)
 
 
 def fuse(

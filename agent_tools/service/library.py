@@ -5,6 +5,7 @@ Knows who is who. Knows nothing of MCP, and does none of the tools' work itself.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,8 @@ class Library:
         if video_ids:
             return [self.asked(name, start_s, end_s) for name in dict.fromkeys(video_ids)]
         everything = []
-        for video in self.store.videos():
+        for known in self.store.overview().values():
+            video = known.video
             if video.duration_s is None:
                 continue
             start = _finite("start_s", start_s, 0.0)
@@ -125,11 +127,13 @@ class Library:
         return job.state if job is not None else "done"  # type: ignore[return-value]  # the store's check constraint
 
     def sources(self, video_id: str) -> list[Path]:
-        """Paths that hold the video still and may be read."""
+        """Paths that hold the video still and may be read: a link that stands there now leads elsewhere."""
         return [
-            Path(source.path)
+            path
             for source in self.store.sources(video_id)
-            if (path := Path(source.path)).is_file() and path.stat().st_size == source.size
+            if os.path.realpath(path := Path(source.path)) == source.path
+            and path.is_file()
+            and path.stat().st_size == source.size
         ]
 
 

@@ -5,8 +5,8 @@ Knows entries, vectors and the fusion. Knows nothing of replies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent_tools.service.entry_cache import Held, video_number
@@ -45,8 +45,21 @@ class Recall:
     found: list[Recalled]
     by_meaning: bool
     words_only: str  # why not by meaning, "" if it was
-    chunks_seen: int
-    chunks_opened: int
+    chunks_seen: int = 0
+    chunks_opened: int = 0
+    held: Mapping[str, Held] = field(default_factory=dict)  # by video, what was compared by meaning
+
+
+@dataclass(frozen=True)
+class _Meant:
+    """The search by meaning: the best entries of the opened chunks, and what all others are like."""
+
+    cosines: dict[int, float]  # by entry id
+    entries: dict[int, Entry]
+    backgrounds: dict[str, Background]  # by video
+    videos: dict[str, tuple[Held, NDArray[np.float32]]]  # each as it is held, with the cosines of all its entries
+    seen: int  # chunks
+    opened: int
 
 
 def recall(
@@ -60,76 +73,65 @@ def recall(
     """
     names = tuple(name for name in TEXT_CHANNELS if channels is None or name in channels)
     if not names or not asked:
-        return Recall([], False, "", 0, 0)
+        return Recall([], False, "")
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, query)
     if encoder is None:
-        return Recall(_by_words(library, asked, query, names), False, words_only, 0, 0)
-    meaning, entries, backgrounds, held_of, seen, opened = _by_meaning(library, asked, query, names, encoder)
+        return Recall(_by_words(library, asked, query, names), False, words_only)
+    by = _by_meaning(library, asked, query, names, encoder)
     hits = word_hits(library, asked, query, names)
+    meaning, entries = ({}, {}) if words_only else (by.cosines, by.entries)  # of another script they are noise
     for hit in hits:
         entries[hit.entry.id] = hit.entry
-        held, cosines = held_of[hit.entry.video_id]
-        if hit.entry.id not in meaning and (row := held.row_of.get(hit.entry.id)) is not None:
+        held, cosines = by.videos[hit.entry.video_id]
+        if not words_only and hit.entry.id not in meaning and (row := held.row_of.get(hit.entry.id)) is not None:
             meaning[hit.entry.id] = float(cosines[row])
     words = {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}
-    if words_only:  # the encoder does not know the script: its cosines are noise
-        meaning = {}
-        entries = {hit.entry.id: hit.entry for hit in hits}
-    video_of = {id_: entry.video_id for id_, entry in entries.items()}
-    neighbours = {id_: held_of[video_of[id_]][0].beside.get(id_, ()) for id_ in entries}
-    scores = fuse(meaning, words, {id_: backgrounds[video_of[id_]] for id_ in meaning}, neighbours)
+    backgrounds = {id_: by.backgrounds[entries[id_].video_id] for id_ in meaning}
+    neighbours = {id_: by.videos[entry.video_id][0].beside.get(id_, ()) for id_, entry in entries.items()}
+    scores = fuse(meaning, words, backgrounds, neighbours)
     found = [
         Recalled(entries[id_], score, meaning.get(id_), words.get(id_, (0.0, 0.0))[1]) for id_, score in scores.items()
     ]
-    return Recall(_best_first(found), not words_only, words_only, seen, opened)
+    everything = {video_id: held for video_id, (held, _) in by.videos.items()}
+    return Recall(_best_first(found), not words_only, words_only, by.seen, by.opened, everything)
 
 
 def _by_meaning(
     library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...], encoder: TextEncoder
-) -> tuple[
-    dict[int, float], dict[int, Entry], dict[str, Background], dict[str, tuple[Held, NDArray[np.float32]]], int, int
-]:
-    """Cosines of the best entries in opened chunks, those entries, each video's background, each video as it is held
-    with the cosines of all its entries, chunks seen and opened.
-
-    All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
+) -> _Meant:
+    """All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
     import torch
 
     from agent_tools.memory import retrieve
 
     vector = encoder.encode([query], query=True)[0]
-    videos: dict[int, tuple[Held, Span]] = {}
-    likeness: dict[str, tuple[Held, NDArray[np.float32]]] = {}
-    seen = []
+    spans: dict[int, tuple[Held, Span]] = {}
+    videos: dict[str, tuple[Held, NDArray[np.float32]]] = {}
     backgrounds: dict[str, Background] = {}
     for one in asked:
         held = library.entries.get(library.store, one.video.id, encoder)
-        videos[video_number(held.base)] = (held, one.span)
+        spans[video_number(held.base)] = held, one.span
         cosines = held.matrix @ vector
-        likeness[one.video.id] = (held, cosines)
-        backgrounds[one.video.id] = Background.of(cosines[held.rows_of(names)])
-        seen += [
-            piece.chunk
-            for piece in held.chunks
-            if piece.channel in names and piece.start_s < one.span.end_s and piece.end_s > one.span.start_s
-        ]
-    opened = min(len(seen), max(LEAST_CHUNKS, round(len(seen) * OPENED_SHARE)))
+        videos[one.video.id] = held, cosines
+        backgrounds[one.video.id] = Background.of(held.of_channels(cosines, names))
+    bank = library.entries.bank(tuple(spans.values()), names)
+    seen = len(bank.chunks)
+    opened = min(seen, max(LEAST_CHUNKS, round(seen * OPENED_SHARE)))
     found: dict[int, float] = {}
     entries: dict[int, Entry] = {}
-    for place, cosine in retrieve(torch.from_numpy(vector), seen, top_chunks=opened, top_frames=TOP_ENTRIES):
-        held, span = videos[video_number(place)]
+    for place, cosine in retrieve(torch.from_numpy(vector), bank, top_chunks=opened, top_frames=TOP_ENTRIES):
+        held, span = spans[video_number(place)]
         entry = held.at(place)
         if entry.start_s < span.end_s and entry.end_s > span.start_s:
             found[entry.id] = cosine
             entries[entry.id] = entry
-
-    return found, entries, backgrounds, likeness, len(seen), opened
+    return _Meant(found, entries, backgrounds, videos, seen, opened)
 
 
 def word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:
     """Entries of the asked spans that hold words of the query, best first."""
-    everything = len(asked) == len(library.store.videos())
+    everything = len(asked) == len(library.store.overview())
     hits = library.store.search_words(
         query,
         video_ids=None if everything else [one.video.id for one in asked],

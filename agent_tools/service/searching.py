@@ -5,12 +5,13 @@ Knows replies and how a moment is shown. What answers a query is recall's."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.service import coverage
+from agent_tools.service.entry_cache import Held
 from agent_tools.service.fit import (
     check_tokens,
     clear,
@@ -93,11 +94,12 @@ def retrieve(
     asked = library.chosen(video_ids, start_s, end_s)
     if on_step is not None:
         on_step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
+    result = Recall([], False, "")
     if like.strip():
-        moments, words_only = alike(library, asked, like), ""
+        moments = alike(library, asked, like)
     else:
-        result: Recall = recall(library, asked, query, names, wait_s=wait_s)
-        moments, words_only = merge(result.found, asked), result.words_only
+        result = recall(library, asked, query, names, wait_s=wait_s)
+        moments = merge(result.found, asked)
         if names is None or "frames" in names:
             moments = with_pictures(moments, seen(library, asked, query, wait_s=wait_s))
     question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
@@ -106,12 +108,12 @@ def retrieve(
     ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
     if on_step is not None:
         on_step(0.8, f"found {len(moments)} moments")
-    hits = [_hit(library, moment, rank, query, detail) for rank, moment in ranked]
+    hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
     reply = RetrieveReply(
         hits=in_time_order(hits),
         coverage=coverage.coverage(library, asked, ("frames",), by_picture=True)
         if like.strip()
-        else coverage.coverage(library, asked, names, words_only=words_only),
+        else coverage.coverage(library, asked, names, words_only=result.words_only),
         more=max(0, len(moments) - offset - len(page)),
     )
     if not hits and len(asked) == 1:
@@ -228,13 +230,16 @@ def snippet(text: str, query: str, length: int) -> str:
     return ("…" if start else "") + cut + ("…" if start + length - 1 < len(text) else "")
 
 
-def _hit(library: Library, moment: Moment, rank: int, query: str, detail: str) -> Hit:
+def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, query: str, detail: str) -> Hit:
     texts: dict[str, str] = {}
     for name in TEXT_CHANNELS:
         own = sorted((r.entry for r in moment.found if r.entry.channel == name), key=lambda e: e.start_s)
         if own:
             texts[name] = snippet(_joined(own), query, SNIPPET[detail])
-    beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
+    if (video := held.get(moment.video_id)) is not None:
+        beside = video.overlapping(moment.span)
+    else:
+        beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
     for name in TEXT_CHANNELS:
         if name not in texts:
             own = [entry for entry in beside if entry.channel == name]
@@ -284,7 +289,8 @@ def _hints(
     if (told := negation_hint(query)) is not None:
         hints.append(told)
     for one in asked:
-        job = library.store.job(one.video.id)
+        known = library.store.overview().get(one.video.id)
+        job = known.job if known is not None else None
         if job is not None and job.state in ("queued", "running"):
             hints.append(f"{one.video.id} is still being ingested ({job.progress:.0%}): later searches may find more.")
         elif (told := unfinished_hint(one.video.id, job)) is not None:

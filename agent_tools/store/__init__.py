@@ -9,6 +9,7 @@ from agent_tools.store.frames import FrameRow
 from agent_tools.store.jobs import Job
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
+from agent_tools.store.overview import Status
 from agent_tools.store.search import WordHit
 from agent_tools.store.store import Store
 from agent_tools.store.tokenfile import TokenFile
@@ -25,6 +26,7 @@ __all__ = [
     "Note",
     "Source",
     "SqliteMemory",
+    "Status",
     "Store",
     "TokenFile",
     "VideoRow",

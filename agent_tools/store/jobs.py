@@ -40,7 +40,7 @@ class Job:
     updated_at: float
 
 
-_JOB = """SELECT id, video_id, state, channels, profile, settings, progress, eta_s, message, error, worker, pid,
+JOB = """SELECT id, video_id, state, channels, profile, settings, progress, eta_s, message, error, worker, pid,
     lease_until, stop_requested, attempts, created_at, updated_at FROM jobs"""
 
 
@@ -163,14 +163,14 @@ class Jobs(Part):
     def job(self, video_id: str) -> Job | None:
         """The video's newest job, open or not."""
         with self.db.read() as c:
-            row = c.execute(f"{_JOB} WHERE video_id=? ORDER BY id DESC LIMIT 1", (video_id,)).fetchone()
-            return None if row is None else _job(row)
+            row = c.execute(f"{JOB} WHERE video_id=? ORDER BY id DESC LIMIT 1", (video_id,)).fetchone()
+            return None if row is None else job_of(row)
 
     def open_jobs(self) -> list[Job]:
         """Queued and running jobs, oldest first."""
         with self.db.read() as c:
-            rows = c.execute(f"{_JOB} WHERE state IN ('queued', 'running') ORDER BY created_at, id")
-            return [_job(row) for row in rows]
+            rows = c.execute(f"{JOB} WHERE state IN ('queued', 'running') ORDER BY created_at, id")
+            return [job_of(row) for row in rows]
 
     def workers_alive(self) -> int:
         """How many jobs are running under a lease that has not run out."""
@@ -181,13 +181,13 @@ class Jobs(Part):
 
 
 def _one(c: apsw.Connection, job_id: int) -> Job:
-    row = c.execute(f"{_JOB} WHERE id=?", (job_id,)).fetchone()
+    row = c.execute(f"{JOB} WHERE id=?", (job_id,)).fetchone()
     if row is None:
         raise StoreError(f"Job {job_id} vanished inside its own transaction. Check the file with `agent-tools doctor`.")
-    return _job(row)
+    return job_of(row)
 
 
-def _job(row: tuple[Any, ...]) -> Job:
+def job_of(row: tuple[Any, ...]) -> Job:
     values = list(row)
     values[3] = tuple(json.loads(row[3]))
     values[5] = json.loads(row[5])

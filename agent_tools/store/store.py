@@ -19,6 +19,7 @@ from agent_tools.store.frames import Frames
 from agent_tools.store.jobs import Jobs
 from agent_tools.store.nearest import Cache, Nearest
 from agent_tools.store.notes import Notes
+from agent_tools.store.overview import Overview
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import Search
 from agent_tools.store.vectors import Vectors, drop_vectors
@@ -27,7 +28,7 @@ from agent_tools.store.videos import Videos
 FILE = "memory.sqlite3"
 
 
-class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episodes):
+class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episodes, Overview):
     """One home folder's memory. Safe to use from any number of threads and processes at once."""
 
     def __init__(self, home: Path, database: Database, now: Clock) -> None:
@@ -36,6 +37,7 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episod
         self.now = now
         self._cache = Cache()
         self._counts = {}
+        self._overview = -1, {}
 
     @classmethod
     def open(cls, home: Path, *, now: Clock = time.time, busy_s: float = BUSY_S, vfs: str = "") -> Self:

@@ -74,9 +74,9 @@ class Gap:
     why: str
 
 
-_VIDEO = """SELECT id, title, size_bytes, duration_s, width, height, fps, container, has_audio, audio_s, metadata,
+VIDEO = """SELECT id, title, size_bytes, duration_s, width, height, fps, container, has_audio, audio_s, metadata,
     added_at, error FROM videos"""
-_CHANNEL = """SELECT video_id, name, state, producer, done_to_s, entries, language, detail, error, updated_at
+CHANNEL = """SELECT video_id, name, state, producer, done_to_s, entries, language, detail, error, updated_at
     FROM channels"""
 
 
@@ -121,7 +121,7 @@ class Videos(Part):
     def videos(self) -> list[VideoRow]:
         """All of them, in the order they were added."""
         with self.db.read() as c:
-            return [_video_row(row) for row in c.execute(f"{_VIDEO} ORDER BY n")]
+            return [video_of(row) for row in c.execute(f"{VIDEO} ORDER BY n")]
 
     def find_videos(self, text: str) -> list[VideoRow]:
         """The videos that `text` may mean: those of the first of these rules that matches any.
@@ -198,8 +198,8 @@ class Videos(Part):
 
     def channels(self, video_id: str) -> list[ChannelRow]:
         with self.db.read() as c:
-            rows = c.execute(f"{_CHANNEL} WHERE video_id=? ORDER BY name", (video_id,))
-            return [_channel_row(row) for row in rows]
+            rows = c.execute(f"{CHANNEL} WHERE video_id=? ORDER BY name", (video_id,))
+            return [channel_of(row) for row in rows]
 
     def add_gap(self, video_id: str, channel: str, start_s: float, end_s: float, why: str) -> None:
         """Record a gap; the same gap again changes nothing."""
@@ -239,11 +239,11 @@ def _signed(inode: int) -> int:
 
 
 def _video(c: apsw.Connection, video_id: str) -> VideoRow | None:
-    row = c.execute(f"{_VIDEO} WHERE id=?", (storable(video_id),)).fetchone()
-    return None if row is None else _video_row(row)
+    row = c.execute(f"{VIDEO} WHERE id=?", (storable(video_id),)).fetchone()
+    return None if row is None else video_of(row)
 
 
-def _video_row(row: tuple[Any, ...]) -> VideoRow:
+def video_of(row: tuple[Any, ...]) -> VideoRow:
     values = list(row)
     values[8] = None if row[8] is None else bool(row[8])
     values[10] = json.loads(row[10])
@@ -255,11 +255,11 @@ def _source(row: tuple[Any, ...]) -> Source:
 
 
 def _channel(c: apsw.Connection, video_id: str, name: str) -> ChannelRow | None:
-    row = c.execute(f"{_CHANNEL} WHERE video_id=? AND name=?", (video_id, name)).fetchone()
-    return None if row is None else _channel_row(row)
+    row = c.execute(f"{CHANNEL} WHERE video_id=? AND name=?", (video_id, name)).fetchone()
+    return None if row is None else channel_of(row)
 
 
-def _channel_row(row: tuple[Any, ...]) -> ChannelRow:
+def channel_of(row: tuple[Any, ...]) -> ChannelRow:
     values = list(row)
     values[7] = json.loads(row[7])
     return ChannelRow(*values)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agent_tools.errors import ShapeError
-from agent_tools.memory import Chunk, memory_tokens, retrieve
+from agent_tools.memory import Bank, Chunk, memory_tokens, retrieve
 from tests.memory import scenes
 
 
@@ -87,6 +87,18 @@ def test_scale_does_not_matter_and_zero_vectors_score_nothing() -> None:
     assert retrieve(torch.ones(3), chunked(torch.zeros(5, 3))) == [(i, 0.0) for i in range(5)]
 
 
+def test_a_bank_is_asked_again_and_again_and_answers_as_its_chunks_do() -> None:
+    frames = scenes.video(4, frames=600, dim=32)
+    bank = Bank(chunked(frames))
+    for query in scenes.queries(frames, 5):
+        assert retrieve(query, bank, 3) == retrieve(query, chunked(frames), 3)
+
+
+def test_frames_that_are_all_alike_come_in_their_order() -> None:
+    chunks = chunked(torch.ones(150, 16))
+    assert [index for index, _ in retrieve(torch.ones(16), chunks, top_frames=20)] == list(range(20))
+
+
 def test_never_more_frames_than_asked_for_nor_than_there_are() -> None:
     chunks = chunked(torch.randn(70, 8, generator=torch.Generator().manual_seed(0)))
     assert len(retrieve(torch.ones(8), chunks)) == 32
@@ -106,6 +118,7 @@ def test_never_more_frames_than_asked_for_nor_than_there_are() -> None:
         lambda: retrieve(torch.ones(2, 3), []),
         lambda: retrieve(torch.ones(2), [Chunk(torch.ones(4, 3), torch.ones(60, 3), 0)]),
         lambda: retrieve(torch.ones(3), [], top_frames=-1),
+        lambda: Bank([Chunk(torch.ones(4, width), torch.ones(60, width), 0) for width in (2, 3)]),
     ],
 )
 def test_wrong_shapes_are_an_error(wrong) -> None:
