@@ -21,6 +21,12 @@ from agent_tools.timeline import clock, parse_uri, rounded, video_uri
 from agent_tools.types import CHANNELS, ChannelOut, GapOut, IngestReply, Refused, VideoOut
 from agent_tools.untrusted import clean
 
+OTHERWISE = {
+    "speech": "start it with --profile standard or --models speech=FOLDER, or put a .srt or .vtt beside the file",
+    "captions": "start it with --models captions=FOLDER, or captions=http://host/v1#model",
+    "notes": "notes come from remember",
+}  # how a channel that not every server makes comes about
+
 OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
 POLL_S = 0.2
 REPLY_TOKENS = 2000
@@ -159,8 +165,7 @@ def _wanted(library: Library, channels: list[str] | None) -> tuple[str, ...]:
     for name in asked:
         if name not in made:
             raise InvalidArgument(
-                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(made)}; "
-                "what is said comes from a .srt or .vtt beside the file too, notes from remember."
+                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(made)}; {OTHERWISE[name]}."
             )
     return asked
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agent_tools.errors import EndpointError
+from agent_tools.errors import EndpointError, InvalidArgument
 from agent_tools.ingestion import pipeline
 from agent_tools.ingestion.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
@@ -159,6 +159,14 @@ def test_captions_come_with_every_ingest_where_there_is_a_model(
     job = walled.store.job(video_id)
     assert job is not None
     assert job.channels == ("subtitles", "screen_text", "captions")  # frames are done
+
+
+def test_a_server_without_a_model_says_how_captions_come_about(walled: Library) -> None:
+    without = Library(Settings.load({}, home=walled.settings.home, allow=walled.settings.allow, profile="lite"))
+    told = r"'captions' cannot be made by this server.*--models captions=FOLDER, or captions=http://host/v1#model\.$"
+    with pytest.raises(InvalidArgument, match=told):
+        ingest(without, "walls.mp4", channels=["captions"], wait_s=0)
+    without.close()
 
 
 def test_captions_alone_bring_the_frames_they_need(

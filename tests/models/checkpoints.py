@@ -186,9 +186,9 @@ _ANSWERS = "frame segment from to not present in which numbers answer 0 1 2 3 4 
 VIDEO_WORDS = _ANSWERS.split()
 
 
-def qwen2_vl(folder: Path, *, seed: int = 0, side: int = 56, newer: bool = False) -> Path:
+def qwen2_vl(folder: Path, *, seed: int = 0, side: int = 56, context: int = 4096, newer: bool = False) -> Path:
     """A random Qwen2-VL (`newer`: Qwen2.5-VL) of two tiny layers, with the special tokens and the chat template of its
-    family. Pictures are shown at no more than side x side px."""
+    family. Pictures are shown at no more than side x side px; `context` tokens are what it was made for."""
     from transformers import (
         Qwen2_5_VLConfig,
         Qwen2_5_VLForConditionalGeneration,
@@ -204,7 +204,7 @@ def qwen2_vl(folder: Path, *, seed: int = 0, side: int = 56, newer: bool = False
     tokenizer.chat_template = CHAT
     ids = dict(zip(marks, tokenizer.convert_tokens_to_ids(marks), strict=True))
     text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    text |= {"num_key_value_heads": 2, "vocab_size": len(tokenizer), "max_position_embeddings": 4096}
+    text |= {"num_key_value_heads": 2, "vocab_size": len(tokenizer), "max_position_embeddings": context}
     text |= {"rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]}, "bos_token_id": 2, "eos_token_id": 3}
     seen = {"depth": 1, "hidden_size": 32, "num_heads": 2, "patch_size": 14}
     seen |= {"intermediate_size": 64, "out_hidden_size": 32} if newer else {"embed_dim": 32, "mlp_ratio": 2}

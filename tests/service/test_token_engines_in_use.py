@@ -1,0 +1,124 @@
+"""With a video LLM that runs here, each token engine is in the way of the captions channel: when it raises, that
+channel fails and says so. The models are tiny and random: what they write means nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import torch
+
+import agent_tools.ingestion.captions
+import agent_tools.memory
+import agent_tools.models.memory_reader
+import agent_tools.models.visual_tokens
+from agent_tools.errors import EngineError
+from agent_tools.ingestion import pipeline
+from agent_tools.ingestion.worker import work
+from agent_tools.models.minilm import MiniLM
+from agent_tools.service import adding
+from agent_tools.service.adding import ingest
+from agent_tools.service.library import Library
+from agent_tools.service.workers import Workers
+from agent_tools.settings import Settings
+from agent_tools.store import ChannelRow
+from tests.drawing import draw, even_times
+from tests.models import checkpoints
+
+CONTEXT = 175  # of the tiny model: too little for a caption of several pictures, so that every step is taken
+TOKENS = agent_tools.models.visual_tokens
+MEMORY = agent_tools.models.memory_reader
+
+
+def broken(*_args: object, **_kwargs: object) -> NoReturn:
+    raise EngineError("taken out by a test")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny models, one drawn video, and a home in which its frames are done."""
+    folder = tmp_path_factory.mktemp("all")
+    checkpoints.qwen2_vl(folder / "tiny-vl", side=168, context=CONTEXT)
+    checkpoints.memaug(folder / "tiny-memaug")
+    (folder / "videos").mkdir()
+    draw(folder / "videos" / "numbers.mp4", even_times(24, 2), size=(320, 180))
+    settings = made(folder, folder / "home", ())
+    library = Library(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workers, "ensure", lambda self, store: False)
+        ingest(library, "numbers.mp4", channels=["frames"], wait_s=0)
+    library.close()
+    assert work(settings) == 1
+    return folder
+
+
+@pytest.fixture(scope="module")
+def minilm() -> MiniLM:
+    return MiniLM()
+
+
+@pytest.fixture(autouse=True)
+def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    monkeypatch.setattr(adding, "RETRY_S", 0.0)
+    monkeypatch.setattr(pipeline, "text_encoder", lambda settings: minilm)
+    yield
+    torch.set_num_threads(threads)
+
+
+def made(folder: Path, home: Path, models: tuple[str, ...]) -> Settings:
+    allow = (folder / "videos",)
+    return Settings.load({}, home=home, allow=allow, profile="lite", models=models, device="cpu/fp32", threads=1)
+
+
+def captioned(folder: Path, home: Path, *, memaug: bool) -> tuple[ChannelRow, str, list[Any]]:
+    """(the captions channel, the job's state, its entries) after an ingest into a copy of the home."""
+    shutil.copytree(folder / "home", home)
+    models = (f"captions={folder / 'tiny-vl'}", *((f"memaug={folder / 'tiny-memaug'}",) if memaug else ()))
+    library = Library(made(folder, home, models))
+    try:
+        video_id = ingest(library, "numbers.mp4", channels=["captions"], wait_s=0).video_id or ""
+        work(library.settings)
+        row, job = library.store.channel(video_id, "captions"), library.store.job(video_id)
+        assert row is not None
+        assert job is not None
+        return row, job.state, library.store.entries(video_id, channels=("captions",))
+    finally:
+        library.close()
+
+
+@pytest.mark.parametrize("memaug", [False, True])
+def test_captions_are_made_with_every_engine_at_work(home: Path, tmp_path: Path, memaug: bool) -> None:
+    row, state, entries = captioned(home, tmp_path / "home", memaug=memaug)
+    assert (row.state, state) == ("done", "done")
+    assert ("memory.tiny-memaug@" in row.producer) == memaug
+    steps = ["vision tower", "forgetting"] if memaug else ["vision tower", "spatial pruning", "merging", "dropout"]
+    for entry in entries:
+        assert all(step in entry.extra["visual_tokens"] for step in steps)
+    assert entries
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "memaug"),
+    [
+        (agent_tools.ingestion.captions, "sample_times", False),
+        (TOKENS, "prune_tokens", False),
+        (TOKENS, "high_resolution", False),
+        (TOKENS, "merge_tokens", False),
+        (TOKENS, "dropout_schedule", False),
+        (TOKENS, "drop_tokens", False),
+        (MEMORY, "forget", True),
+        (agent_tools.memory.MemAug, "forward", True),
+    ],
+)
+def test_the_captions_channel_fails_without_its_engine(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, memaug: bool
+) -> None:
+    monkeypatch.setattr(owner, name, broken)
+    row, state, entries = captioned(home, tmp_path / "home", memaug=memaug)
+    assert (row.state, state, entries) == ("failed", "failed", [])
+    assert "taken out by a test" in (row.error or "")
