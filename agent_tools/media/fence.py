@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import av.container
 
-from agent_tools.errors import SourceNotFound, UnreadableVideo
+from agent_tools.errors import UnreadableVideo
+from agent_tools.media.opening import Plain, open_plain
 from agent_tools.untrusted import clean
 
 # Demuxers that read one file. Left out on purpose: playlists and scripts (hls, dash, concat, sdp, rtsp, imf, lavfi),
@@ -36,21 +37,24 @@ FORMATS = (
     *("ogg", "rm", "mxf", "nut", "dv", "gxf", "wtv", "dhav", "yuv4mpegpipe", "gif"),
     *("wav", "w64", "mp3", "flac", "aac", "ac3", "eac3", "dts", "aiff", "au", "caf", "amr", "ape", "wv", "tta", "mpc8"),
 )
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
+# The file is opened here and handed over, so FFmpeg needs no protocol of its own: none is on the list.
+_OPTIONS = {"protocol_whitelist": "none", "format_whitelist": ",".join(FORMATS)}
+_READ_BYTES = 1 << 16  # FFmpeg's reads: larger ones make seeking dear
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"v=0", b"<mpd", b"<smoothstreamingmedia", b"<asx")
 _KNOWN = "MP4, MOV, Matroska, WebM, AVI, MPEG-TS, Ogg, FLV, GIF or a sound file"
 
 
 def open_media(path: Path) -> av.container.InputContainer:
-    """The opened container of one local file.
+    """The opened container of one local file, by its real path.
 
     Raises:
-        SourceNotFound: no file is there, or it may not be read.
+        SourceNotFound: no file is there, it may not be read, or the path leads through a link.
         UnreadableVideo: it is empty, text, a playlist, of no known container, or cut so that its index is missing.
     """
-    head = _head(path)
+    file = open_plain(path)
+    head = _head(path, file)
     try:
-        container = av.open(f"file:{path.absolute()}", "r", options=dict(_OPTIONS), metadata_errors="replace")
+        container = av.open(file, "r", options=dict(_OPTIONS), metadata_errors="replace", buffer_size=_READ_BYTES)
     except av.FFmpegError as error:
         raise _refusal(path, head) from error
     if container.format.name not in FORMATS:  # format_whitelist matches single names: "mp4" would do for a longer list
@@ -64,14 +68,9 @@ def name_of(path: Path) -> str:
     return clean(path.name, 120) or "the file"
 
 
-def _head(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            raise SourceNotFound(f"No file at '{clean(str(path), 400)}'. Give the path of a video file that exists.")
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError as error:
-        raise SourceNotFound(f"'{clean(str(path), 400)}' cannot be read: {error.strerror}.") from error
+def _head(path: Path, file: Plain) -> bytes:
+    head = file.read(4096)
+    file.seek(0)
     if not head:
         raise UnreadableVideo(f"{name_of(path)} is empty (0 bytes). Copy or download it again.")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -15,8 +15,10 @@ from typing import Any
 import av
 import pysubs2
 
+from agent_tools.errors import SourceNotFound
 from agent_tools.media.fence import name_of, open_media
 from agent_tools.media.languages import is_language, language_of
+from agent_tools.media.opening import open_plain
 from agent_tools.media.probing import Probe, only
 from agent_tools.untrusted import clean
 
@@ -166,16 +168,19 @@ def _sidecars(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[Track, 
         if _NOT_SPEECH.intersection(words):
             continue
         name = name_of(neighbour)
-        if neighbour.resolve().parent != path.parent.resolve():
+        real = neighbour.resolve()
+        if real.parent != path.parent.resolve():
             tell(f"{name} is a link to another folder and was not read")
             continue
         language = language_of(next((word for word in reversed(words) if is_language(word)), None))
         try:
-            if neighbour.stat().st_size > _SIDECAR_BYTES:
+            with open_plain(real) as file:
+                data = file.whole(_SIDECAR_BYTES)
+            if data is None:
                 tell(f"{name} is larger than {_SIDECAR_BYTES >> 20} MiB and was not read")
                 continue
-            cues = parse(decoded(neighbour.read_bytes(), language), neighbour.suffix.lower())
-        except (OSError, pysubs2.Pysubs2Error, ValueError) as error:
+            cues = parse(decoded(data, language), neighbour.suffix.lower())
+        except (SourceNotFound, pysubs2.Pysubs2Error, ValueError) as error:
             tell(f"{name} could not be read as subtitles ({type(error).__name__})")
             continue
         yield Track(language, name, "sidecar", cues), bool(_SECOND_RATE.intersection(words))

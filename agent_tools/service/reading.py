@@ -51,7 +51,7 @@ def read_resource(library: Library, uri: str) -> Resource:
             return _json(_span(library, asked))
         return _json(adding.status(library, asked.video.id).compact())
     head, _, rest = path.partition("/")
-    match head:
+    match head if not rest or head in ("frame", "clip", "note") else path:
         case "episodes":
             return _json(browsing.list_episodes(library, video_id=asked.video.id, max_tokens=20_000).compact())
         case "budget":
@@ -65,7 +65,7 @@ def read_resource(library: Library, uri: str) -> Resource:
         case "note":
             return _json(_note(library, asked, rest))
     raise InvalidArgument(
-        f"{clean(head, 40)!r} is nothing that a video holds. It holds: episodes, budget, transcript, frame/<t>, "
+        f"{clean(path, 40)!r} is nothing that a video holds. It holds: episodes, budget, transcript, frame/<t>, "
         "clip/<start>-<end>, note/<n>."
     )
 

@@ -43,7 +43,7 @@ def test_hours_minutes_and_an_instant_are_written_whole() -> None:
 @pytest.mark.parametrize("form", ["srt", "vtt"])
 def test_a_file_beside_a_video_is_read_as_its_subtitles(form: Form, steady: Path, tmp_path: Path) -> None:
     video = tmp_path / "talk.mp4"
-    video.symlink_to(steady)
+    video.hardlink_to(steady)
     cues = [Cue(0.04, 1.5, "we keep the keys"), Cue(1.501, 3.0, "and the values"), Cue(3.0, 19.999, "of every token")]
     (tmp_path / f"talk.en.{form}").write_text(written(cues, form), encoding="utf-8")
     (track,) = read_subtitles(probe(video))

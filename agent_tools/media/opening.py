@@ -1,0 +1,127 @@
+"""One plain file, opened by its real path: what is open is what was checked, whatever is put in its place meanwhile.
+
+Knows descriptors and links. Knows nothing of what is in a file: it must work before and without PyAV."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agent_tools.errors import SourceNotFound
+from agent_tools.untrusted import clean
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Plain:
+    """An opened plain file, as FFmpeg (through PyAV) and we read it. Closed at the latest when it is forgotten."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor: int | None = descriptor
+        self.name = str(path)  # FFmpeg goes by its ending where the content is not clear
+
+    def fileno(self) -> int:
+        if self._descriptor is None:
+            raise ValueError(f"{self.name} is closed")
+        return self._descriptor
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.fileno()).st_size
+
+    def read(self, count: int) -> bytes:
+        """At most so many bytes, b"" at the end. What the disk cannot give counts as the end: damage, told as such."""
+        try:
+            return os.read(self.fileno(), count)
+        except OSError:
+            return b""
+
+    def whole(self, most: int) -> bytes | None:
+        """All that follows, or None where it is more than `most` bytes."""
+        found = b""
+        while block := self.read(most + 1 - len(found)):
+            found += block
+        return found if len(found) <= most else None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """The new position, or a negative error number, as FFmpeg wants it: a damaged file asks for places below 0."""
+        try:
+            return os.lseek(self.fileno(), offset, whence)
+        except (OSError, OverflowError):
+            return -errno.EINVAL
+
+    def tell(self) -> int:
+        return os.lseek(self.fileno(), 0, os.SEEK_CUR)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def open_plain(path: Path) -> Plain:
+    """Open the plain file whose real path this is.
+
+    Callers check a real path against the allowed folders. Between that and this a file, or a folder on the way to it,
+    may have become a link: then the path is refused here, by the name of what was opened. Exact on Linux; elsewhere
+    the path is looked at once more after opening.
+
+    Raises: SourceNotFound: nothing there, no plain file, a link on the way, or it may not be read.
+    """
+    path = Path(os.path.abspath(path))
+    try:
+        opened = Plain(os.open(path, _FLAGS), path)
+    except OSError as error:
+        if error.errno == errno.ELOOP or (error.errno == errno.ENOENT and path.is_symlink()):
+            raise _link(path) from error
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise _nothing(path) from error
+        raise SourceNotFound(f"'{clean(str(path), 400)}' cannot be read: {error.strerror}.") from error
+    try:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise _nothing(path)
+        if not _stands_at(opened, path):
+            raise _link(path)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _stands_at(opened: Plain, path: Path) -> bool:
+    """Whether what is open is the file of that very path, with no link on the way."""
+    if sys.platform == "linux":
+        return os.readlink(f"/proc/self/fd/{opened.fileno()}") == str(path)
+    try:
+        return os.path.samestat(os.stat(os.path.realpath(path)), os.fstat(opened.fileno())) and not any(
+            part.is_symlink() for part in (path, *path.parents)
+        )
+    except OSError:
+        return False
+
+
+def _nothing(path: Path) -> SourceNotFound:
+    return SourceNotFound(f"No file at '{clean(str(path), 400)}'. Give the path of a video file that exists.")
+
+
+def _link(path: Path) -> SourceNotFound:
+    return SourceNotFound(
+        f"'{clean(str(path), 400)}' leads through a link, which may have been put there meanwhile. "
+        "Give the path that the link leads to."
+    )
