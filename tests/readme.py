@@ -111,6 +111,28 @@ def zoom_table() -> str:
     return markdown(measured("zoom"))
 
 
+def reasoning_table() -> str:
+    """The last run of `agent-tools eval reasoning`."""
+    from agent_tools.evals.reasoning import markdown
+
+    return markdown(measured("reasoning"))
+
+
+def retrieval_table() -> str:
+    """The last run of `agent-tools eval retrieval`."""
+    from agent_tools.evals.retrieval import markdown
+
+    return markdown(measured("retrieval"))
+
+
+def bench_table() -> str:
+    """The last run of each part of `make bench`."""
+    from tests.bench.__main__ import PARTS
+    from tests.bench.rows import last, table
+
+    return table(last(), list(PARTS))
+
+
 def measured(name: str) -> Any:
     """What an eval wrote with --json tests/measured/<name>.json."""
     return json.loads((ROOT / "tests" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
@@ -157,6 +179,8 @@ TABLES = {
     "compression": compression_table,
     "needles": needles_table,
     "zoom": zoom_table,
+    "reasoning": reasoning_table,
+    "retrieval": retrieval_table,
 }
 
 
@@ -166,13 +190,18 @@ def standing(text: str, name: str) -> str | None:
     return match[1] if match else None
 
 
-def main() -> None:
+def write(*names: str) -> None:
+    """Make these tables of README anew."""
     text = README.read_text(encoding="utf-8")
-    for name, make in TABLES.items():
+    for name in names:
         mark = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.S)
-        table = make()
+        table = TABLES[name]()
         text = mark.sub(lambda match, table=table: match[1] + table + match[2], text)  # type: ignore[misc]  # bound now
     README.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    write(*TABLES)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,33 @@ Data = Annotated[
 ]
 
 
+# Of the benchmarks that a model answers:
+Asked = Annotated[Path, typer.Option("--data", help="the benchmark's own file, or the folder of its release")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="URL#name of an OpenAI-compatible model, key by AGENT_TOOLS_ENDPOINT_KEY; without it the baselines alone",
+    ),
+]
+Films = Annotated[Path | None, typer.Option("--videos", help="folder of the videos; default: beside the data")]
+Out = Annotated[Path | None, typer.Option("--out", help="folder of the run; given again, the run goes on")]
+Memory = Annotated[Path | None, typer.Option("--home", help="memory to use; default: the run's own")]
+Only = Annotated[str, typer.Option("--only", help="one task, or one group of them")]
+Limit = Annotated[int, typer.Option("--limit", help="the first so many questions; 0: all", min=0)]
+Present = Annotated[bool, typer.Option("--present", help="leave out questions whose video is not there")]
+Blind = Annotated[bool, typer.Option("--blind/--no-blind", help="also ask the model without the video")]
+Pictures = Annotated[bool, typer.Option("--pictures/--no-pictures", help="--no-pictures: for a model that sees none")]
+Calls = Annotated[int, typer.Option("--calls", help="tool calls a question, at most", min=0)]
+MostTokens = Annotated[
+    int, typer.Option("--tokens", help="tokens a question, at most; then an answer is asked for", min=1)
+]
+AnswerTokens = Annotated[int, typer.Option("--answer-tokens", help="tokens of one answer of the model", min=1)]
+PriceIn = Annotated[float, typer.Option("--price-in", help="of a million tokens sent; 0: unknown", min=0)]
+PriceOut = Annotated[float, typer.Option("--price-out", help="of a million tokens written; 0: unknown", min=0)]
+Profile = Annotated[str, typer.Option("--profile", help="of the server: lite, standard or full")]
+
+
 @eval_app.command("memaug-tiny")
 def memaug_tiny(seed: Seed = 0, steps: int = 700, json_path: Json = None) -> None:
     """Train a small MemAug and ask it about frames it no longer has, with and without its repository."""
@@ -117,8 +144,23 @@ def calibrate(
     out: Annotated[Path | None, typer.Option("--out", help="folder; without it, over those that ship")] = None,
     date: Annotated[str, typer.Option("--date", help="ISO day for the report; without it, today")] = "",
     seed: Seed = 0,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="your own events, as for eval grounding: fit your models on your videos"),
+    ] = None,
+    home: Annotated[Path | None, typer.Option("--home", help="with --truth: data folder with these videos")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", help="with --truth: lite, standard or full")] = None,
 ) -> None:
-    """Fit lite's calibrations on labelled queries, and write them with their reports."""
+    """Fit lite's calibrations on labelled queries, or with --truth your own models'; write them with their reports."""
+    if truth is not None:
+        from agent_tools.evals.calibration import fit_own
+        from agent_tools.settings import Settings
+
+        own = fit_own(Settings.load(home=home, profile=profile), truth, date=date, tell=_progress)
+        for file, made in own.items():
+            error = made.report.ece_after
+            typer.echo(f"{file}: n {made.report.n}, ECE {error.value:.3f} ({error.low:.3f} to {error.high:.3f})")
+        return
     from agent_tools.evals.calibration import SHIPPED, fit_lite
     from agent_tools.evals.clips import default_folder
 
@@ -193,6 +235,108 @@ def reasoning(
 
     report = run_reasoning(seed, 60 * minutes, each, home, film, truth, film_home, _progress)
     _tables(report, markdown, json_path)
+
+
+@eval_app.command()
+def retrieval(
+    films: Annotated[
+        list[Path] | None, typer.Argument(help="films of real clips, a truth.json beside each", metavar="FILM...")
+    ] = None,
+    homes: Annotated[
+        list[Path] | None, typer.Option("--home", help="data folder for each film, ingested there or not yet")
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option("--questions", help="without it the checkout's, about the development clips")
+    ] = None,
+    json_path: Json = None,
+) -> None:
+    """How well moments are found: retrieve_memory through MCP beside BM25, a sentence encoder, and both ranks added."""
+    from agent_tools.evals.retrieval import markdown, run_retrieval
+
+    _tables(run_retrieval(films or (), homes or (), questions, _progress), markdown, json_path)
+
+
+@eval_app.command()
+def hourvideo(
+    data: Asked,
+    model: Model = "",
+    videos: Films = None,
+    out: Out = None,
+    home: Memory = None,
+    only: Only = "",
+    limit: Limit = 0,
+    present: Present = False,
+    blind: Blind = True,
+    pictures: Pictures = True,
+    calls: Calls = 20,
+    tokens: MostTokens = 300_000,
+    answer_tokens: AnswerTokens = 1_024,
+    price_in: PriceIn = 0.0,
+    price_out: PriceOut = 0.0,
+    profile: Profile = "lite",
+    json_path: Json = None,
+) -> None:
+    """HourVideo's questions, answered by a model with this server's tools; predictions see only what comes before."""
+    limits = {"calls": calls, "tokens": tokens, "answer_tokens": answer_tokens, "pictures": pictures}
+    picked = {"videos": videos, "only": only, "limit": limit, "present": present}
+    _benchmark("hourvideo", data, model, out, home, limits, picked, (price_in, price_out), blind, profile, json_path)
+
+
+@eval_app.command()
+def choices(
+    form: Annotated[str, typer.Option("--format", help="mlvu, longvideobench, videomme, egoschema or lvbench")],
+    data: Asked,
+    model: Model = "",
+    videos: Films = None,
+    out: Out = None,
+    home: Memory = None,
+    only: Only = "",
+    limit: Limit = 0,
+    present: Present = False,
+    blind: Blind = True,
+    pictures: Pictures = True,
+    calls: Calls = 20,
+    tokens: MostTokens = 300_000,
+    answer_tokens: AnswerTokens = 1_024,
+    price_in: PriceIn = 0.0,
+    price_out: PriceOut = 0.0,
+    profile: Profile = "lite",
+    json_path: Json = None,
+) -> None:
+    """Another benchmark's multiple-choice questions, answered by a model that has this server's tools."""
+    limits = {"calls": calls, "tokens": tokens, "answer_tokens": answer_tokens, "pictures": pictures}
+    picked = {"videos": videos, "only": only, "limit": limit, "present": present}
+    _benchmark(form, data, model, out, home, limits, picked, (price_in, price_out), blind, profile, json_path)
+
+
+def _benchmark(
+    name: str,
+    data: Path,
+    model: str,
+    out: Path | None,
+    home: Path | None,
+    limits: dict[str, Any],
+    picked: dict[str, Any],
+    prices: tuple[float, float],
+    blind: bool,
+    profile: str,
+    json_path: Path | None,
+) -> None:
+    import re
+
+    from agent_tools.evals.answering import Limits
+    from agent_tools.evals.benchmark import Run, run_benchmark
+    from agent_tools.evals.scoring import markdown
+    from agent_tools.settings import Settings
+
+    settings = Settings.load(home=home)
+    mark = re.sub(r"[^\w.-]+", "-", f"{name}-{model.partition('#')[2]}").strip("-")
+    folder = (out or settings.home / "evals" / mark).expanduser().absolute()
+    memory = None if home is None else settings.home
+    run = Run(name, data.expanduser().absolute(), folder, Limits(**limits), prices, blind, profile, memory)
+    _tables(run_benchmark(run, model, key=settings.endpoint_key, **picked, tell=_progress), markdown, json_path)
+    if model:
+        _progress(f"Each answer and conversation: {run.out}")
 
 
 def _numbers(text: str) -> list[int]:

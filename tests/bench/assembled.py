@@ -46,7 +46,7 @@ def assembled_hour(
     An hour takes six minutes of two quiet cores, five minutes of film (of FEW clips) half a minute. Beside the film
     lies a .en.srt: "sparse" has the clips' own speech and the sonnet's cues over a stretch of filler pictures; "dense"
     the same cues among sentences of filler.txt, 950 to the hour. The sonnet stands in the truth like a clip of its own.
-    Both variants share one film (a hard link).
+    Both variants share one film (a hard link), and each has the whole truth beside it as truth.json.
     """
     folder = cache / f"{seconds}-{seed}"
     if not (folder / "truth.json").exists():
@@ -128,6 +128,8 @@ def _with_transcript(folder: Path, transcript: Transcript, truth: Truth, videos:
         if transcript == "dense":
             cues = sorted([*cues, *_filler(cues, videos, seconds)])
         (own / "assembled.en.srt").write_text(_subrip(cues), encoding="utf-8")
+    if not (own / "truth.json").exists():
+        (own / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     return film
 
 

@@ -1,6 +1,7 @@
 """Lite ingest without OCR against the decode pass alone; the worker's peak memory, 6 h against 10 min; bytes per hour.
 
-    python -m tests.bench.ingest [--length 3600] [--rounds 3] [--long 21600] [--short 600]
+    python -m tests.bench.ingest [--length 3600] [--rounds 2]       time and bytes
+    python -m tests.bench.ingest --long 21600 [--short 600]         peak memory, alone
 
 Prints one JSON row per line. Ratios compare medians of interleaved rounds on the same 720p file; models are loaded
 before the clock starts, as the goal says. Memory is the peak resident set of a process that does nothing else."""
@@ -16,9 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from tests.bench.decode_material import material
+from tests.bench.rows import emit
 
 CUES_PER_HOUR = 1200
 
@@ -74,10 +75,28 @@ def ingest_once(path: Path, threads: int) -> dict[str, float]:
             wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
         assert failed is None, failed
         store.close()
-        size = sum(file.stat().st_size for file in home.rglob("*") if file.is_file() and "checked" not in file.name)
-        return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": _peak_mb(), "store_mb": size / 1e6}
+        return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": _peak_mb(), "store_mb": _settled_mb(home)}
     finally:
         shutil.rmtree(home)
+
+
+def _settled_mb(home: Path) -> float:
+    """What the home takes on disk once the log is written back: its log is as long for a minute as for a day."""
+    import apsw
+
+    connection = apsw.Connection(str(home / "memory.sqlite3"))
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    connection.close()
+    return sum(f.stat().st_size for f in home.rglob("*") if f.is_file() and "checked" not in f.name) / 1e6
+
+
+def empty_mb() -> float:
+    """What a home without videos takes: it does not grow with the hours."""
+    from agent_tools.store import Store
+
+    with tempfile.TemporaryDirectory() as folder:
+        Store.open(Path(folder)).close()
+        return _settled_mb(Path(folder))
 
 
 def _peak_mb() -> float:
@@ -111,8 +130,8 @@ def _stamp(seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--length", type=float, default=3600.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--long", type=float, default=21600.0, help="seconds of the long file; 0: none")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--long", type=float, default=0.0, help="seconds of the long file: peak memory, and no more")
     parser.add_argument("--short", type=float, default=600.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "agent-tools-bench")
@@ -124,41 +143,66 @@ def main() -> None:
         sys.stdout.write(json.dumps(row) + "\n")
         return
     asked.folder.mkdir(parents=True, exist_ok=True)
-    path = material(asked.folder, "h264-b", asked.length)
-    sidecar(path, asked.length)
-    rounds = [
-        (_child("decode", path, asked.threads), _child("ingest", path, asked.threads)) for _ in range(asked.rounds)
-    ]
-    _print(
-        row="lite ingest without OCR",
-        length_s=asked.length,
-        rounds=asked.rounds,
-        decode_s=round(median(a["wall_s"] for a, _ in rounds), 1),
-        ingest_s=round(median(b["wall_s"] for _, b in rounds), 1),
-        ratio_wall=round(median(b["wall_s"] / a["wall_s"] for a, b in rounds), 2),
-        ratio_cpu=round(median(b["cpu_s"] / a["cpu_s"] for a, b in rounds), 2),
-        goal=1.3,
-    )
-    store_mb = median(b["store_mb"] for _, b in rounds)
-    _print(row="store size", mb_per_hour=round(store_mb / asked.length * 3600, 1), goal=60)
     if asked.long:
-        peaks = {}
-        for length_s in (asked.short, asked.long):
-            path = material(asked.folder, "h264-b", length_s)
-            sidecar(path, length_s)
-            peaks[length_s] = _child("ingest", path, asked.threads)["peak_mb"]
-        _print(
-            row="peak memory of the worker",
-            short_mb=round(peaks[asked.short]),
-            long_mb=round(peaks[asked.long]),
-            ratio=round(peaks[asked.long] / peaks[asked.short], 2),
-            goal=1.1,
-        )
+        memory_row(asked.folder, asked.short, asked.long, asked.threads)
+    else:
+        time_rows(asked.folder, asked.length, asked.rounds, asked.threads)
 
 
-def _print(**row: Any) -> None:
-    sys.stdout.write(json.dumps(row) + "\n")
-    sys.stdout.flush()
+def time_rows(folder: Path, length_s: float, rounds: int, threads: int) -> None:
+    path = material(folder, "h264-b", length_s)
+    sidecar(path, length_s)
+    pairs = [(_child("decode", path, threads), _child("ingest", path, threads)) for _ in range(rounds)]
+    ratio, cpu_ratio = (median(b[clock] / a[clock] for a, b in pairs) for clock in ("wall_s", "cpu_s"))
+    emit(
+        f"lite ingest without OCR, {length_s / 60:g} min of 720p, models loaded, {threads} thread",
+        against="the decode above, as a library call",
+        ours=f"{median(b['wall_s'] for _, b in pairs):.1f} s",
+        reference=f"{median(a['wall_s'] for a, _ in pairs):.1f} s",
+        ratio=ratio,
+        cpu_ratio=cpu_ratio,
+        goal="<= 1.3 of its time",
+        reached=ratio <= 1.3,
+        rounds=rounds,
+        ingest_s=round(median(b["wall_s"] for _, b in pairs), 1),
+        cpu_s=round(median(b["cpu_s"] for _, b in pairs), 1),
+        peak_mb=round(median(b["peak_mb"] for _, b in pairs)),
+        length_s=length_s,
+    )
+    store_mb = median(b["store_mb"] for _, b in pairs)
+    fixed_mb = empty_mb() if length_s < 3600 else 0.0  # an hour is told as it is
+    per_hour = (store_mb - fixed_mb) / length_s * 3600
+    emit(
+        f"store size per hour, lite, of {length_s / 60:g} min"
+        + (f" (an empty home's {fixed_mb:.1f} MB taken off first)" if length_s < 3600 else ""),
+        ours=f"{per_hour:.1f} MB",
+        goal="<= 60 MB",
+        reached=per_hour <= 60,
+        store_mb=round(store_mb, 2),
+        empty_mb=round(fixed_mb, 2),
+        mb_per_hour=round(per_hour, 1),
+    )
+
+
+def memory_row(folder: Path, short_s: float, long_s: float, threads: int) -> None:
+    peaks = []
+    for length_s in (short_s, long_s):
+        path = material(folder, "h264-b", length_s)
+        sidecar(path, length_s)
+        peaks.append(_child("ingest", path, threads)["peak_mb"])
+    ratio = peaks[1] / peaks[0]
+    emit(
+        f"peak memory of the worker, {long_s / 3600:g} h of 720p",
+        against=f"{short_s / 60:g} min of the same",
+        ours=f"{peaks[1]:.0f} MB",
+        reference=f"{peaks[0]:.0f} MB",
+        ratio=ratio,
+        goal="<= 1.1 of it",
+        reached=ratio <= 1.1,
+        long_mb=round(peaks[1]),
+        short_mb=round(peaks[0]),
+        long_s=long_s,
+    )
 
 
 if __name__ == "__main__":

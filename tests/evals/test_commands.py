@@ -18,6 +18,7 @@ COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "groundin
     "needles",
     "zoom",
     "reasoning",
+    "retrieval",
 }
 
 
@@ -50,6 +51,7 @@ def test_tiny_evidence_is_printed_and_written(tmp_path: Path) -> None:
         (["needles", "--lengths", "60", "--hops", "9"], "hops are 1 to 6"),
         (["compare", "--data", "/nowhere"], "no manifest"),
         (["reasoning", "--film", "/nowhere.mp4"], "--truth belong together"),
+        (["retrieval"], "give one --home"),
         (["reasoning", "--minutes", "2"], "give at least"),
         (["needles", "--items", "/nowhere.json"], "nowhere.json"),
     ],
