@@ -102,7 +102,8 @@ class CaptionPass:
             done += 1
             down = in_a_row == MOST_FAILURES and done < len(spans)
             if down:
-                self._gap(Span(told.span.end_s, self.duration_s), f"not asked for any more: {told.why}")
+                why = f"not asked for after {MOST_FAILURES} failures in a row"
+                self._gap(Span(told.span.end_s, self.duration_s), why)
             self._progress(spans, done, told.span.end_s)
             settled = down or done == len(spans) or done % SETTLE_EVERY == 0
             on_caption(done, len(spans), told.span.end_s, settled)

@@ -4,7 +4,10 @@ The Answerer here tells what it was shown; real models are tested with the model
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from agent_tools.errors import EndpointError, InvalidArgument
 from agent_tools.ingestion import pipeline
 from agent_tools.ingestion.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
-from agent_tools.ingestion.worker import work
+from agent_tools.ingestion.worker import run_job, work
 from agent_tools.models.asking import Answer
 from agent_tools.models.devices import too_little_memory
 from agent_tools.models.minilm import MiniLM
@@ -31,6 +34,7 @@ from agent_tools.service.searching import retrieve
 from agent_tools.service.verifying import ground
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
+from agent_tools.store import Store
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.models import checkpoints
@@ -63,12 +67,13 @@ class Looker:
         self.asked: list[int] = []  # pictures shown each time
 
     producer = "looker@1/greedy"
+    stop: BaseException = Stopped("stop")
 
     def answer(self, prompt: Sequence[str | NDArray[np.uint8]], max_tokens: int) -> Answer:
         pictures = [part for part in prompt if not isinstance(part, str)]
         self.asked.append(len(pictures))
         if len(self.asked) == self.stop_at:
-            raise Stopped("stop")
+            raise self.stop
         if len(self.asked) in self.fail_at:
             raise EndpointError("http://127.0.0.1:9 cannot be reached, after 3 attempts. Start the server.")
         mean = pictures[0].reshape(-1, 3).mean(axis=0)
@@ -209,6 +214,24 @@ def test_a_stopped_ingest_asks_for_what_lacks_alone(walled: Library, monkeypatch
     assert texts(walled, video_id) == SHOWN
 
 
+def test_a_worker_that_dies_loses_no_caption(walled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying = Looker(stop_at=3)
+    dying.stop = SystemExit("as a kill: nothing is tidied up")
+    with pytest.raises(SystemExit):
+        captioned(walled, monkeypatch, dying)
+    second = Looker()
+    monkeypatch.setattr(pipeline, "video_llm", lambda settings: second)
+    with contextlib.closing(Store.open(walled.settings.home, now=lambda: time.time() + 60)) as store:
+        job = store.claim("the next", os.getpid(), lease_s=60)  # the dead one's lease has run out by then
+        assert job is not None
+        run_job(store, job, "the next", walled.settings)
+        assert [entry.text for entry in store.entries(job.video_id, channels=("captions",))] == SHOWN
+        ended = store.job(job.video_id)
+        assert ended is not None
+        assert ended.state == "done"
+    assert len(second.asked) == 2
+
+
 def test_a_scene_that_failed_is_a_gap_and_the_channel_says_failed(
     walled: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +267,7 @@ def test_a_model_that_is_down_is_not_asked_for_every_scene(walled: Library, monk
     assert "2 of 4 captions failed, 2 were not asked for" in (reply.error or "")
     last = max((gap for gap in reply.gaps or [] if gap.channel == "captions"), key=lambda gap: gap.end_s)
     assert last.end_s == pytest.approx(DURATION_S, abs=0.6)
-    assert last.why.startswith("not asked for any more: EndpointError")
+    assert last.why == "not asked for after 2 failures in a row"
     assert view(walled, Asked(walled.video(video_id), Span(0.0, DURATION_S)), "captions").phrase.startswith("failed at")
 
 
