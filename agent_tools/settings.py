@@ -34,6 +34,9 @@ HELP: Mapping[str, str] = {
     "allow_urls": "also accept http(s) addresses of video files",
     "read_only": "publish no tool that writes: no ingest_video, no remember",
     "token": "bearer token that http asks for; by variable only, never by flag",
+    "oauth_issuer": "issuer whose access tokens http accepts, by its address; with the next two",
+    "oauth_jwks": "the issuer's public keys: an https address or a JWKS file",
+    "oauth_audience": "this server's public address, for which access tokens must be made: https://host/mcp",
     "fps": "pictures looked at per second of video",
     "threads": "threads of an ingest; 0 means all cores but one",
     "memory_mb": "memory at which an ingest worker gives up",
@@ -61,6 +64,9 @@ class Settings:
     allow_urls: bool = False
     read_only: bool = False
     token: str = ""
+    oauth_issuer: str = ""
+    oauth_jwks: str = ""
+    oauth_audience: str = ""
     fps: float = 1.0
     threads: int = 0
     memory_mb: int = 6000

@@ -16,6 +16,8 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 from anyio.abc import TaskGroup
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import principal_components
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 
@@ -82,6 +84,9 @@ class App:
         http = request.request
         if http is None:
             return f"connection {self._serial}"
+        user = http.scope.get("user")
+        if isinstance(user, AuthenticatedUser):
+            return repr(principal_components(user.access_token))  # client, issuer and subject
         principal = http.scope.get("agent_tools.principal")
         if principal:
             return str(principal)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
@@ -70,6 +70,12 @@ def build_server(
     """
     logs.configure(settings.log_level)
     notices = Notices()
+    access: dict[str, Any] = {}
+    if settings.transport == "http":
+        from agent_tools.server import oauth
+
+        if oauth.configured(settings):
+            access = {"auth": oauth.auth(settings), "token_verifier": oauth.Verifier(settings)}
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
@@ -102,4 +108,5 @@ def build_server(
         subscriptions=notices.bus,
         cache_hints={"tools/list": STILL, "prompts/list": STILL, "resources/templates/list": STILL},
         extensions=[Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long or {}))],
+        **access,
     )

@@ -1,6 +1,6 @@
-"""Streamable HTTP: loopback by default; any other address only with a token and named hosts.
+"""Streamable HTTP: loopback by default; any other address only with a token or access tokens, and named hosts.
 
-Knows addresses, headers and tokens. Knows nothing of tools."""
+Knows addresses, headers and the one token. Access tokens are oauth's. Knows nothing of tools."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_tools import __version__
 from agent_tools.errors import InvalidArgument
+from agent_tools.server import oauth
 from agent_tools.server.build import build_server
 from agent_tools.server.protocol import VideoServer
 from agent_tools.settings import Settings
@@ -32,6 +33,7 @@ log = logging.getLogger("agent_tools.server")
 PATH, HEALTH = "/mcp", "/health"
 LARGEST_BODY = 1024 * 1024  # bytes; the longest legal call is a note of 2,000 characters
 LEAST_TOKEN = 16  # characters; `openssl rand -hex 32` gives 64
+BODY_S = 20.0  # for a body of at most 1 MiB: 50 kB a second
 STOP_S = 3
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -39,8 +41,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 def check(settings: Settings) -> None:
     """Refuse settings that would let strangers in.
 
-    Raises: InvalidArgument: an address other than loopback without token or allowed hosts, or a token too short.
+    Raises: InvalidArgument: an address other than loopback without tokens or allowed hosts, a token too short, or
+        access tokens that could not be checked.
     """
+    access_tokens = oauth.configured(settings)
     if settings.token and len(settings.token) < LEAST_TOKEN:
         raise InvalidArgument(
             f"AGENT_TOOLS_TOKEN has {len(settings.token)} characters; it must have at least {LEAST_TOKEN}. "
@@ -48,10 +52,10 @@ def check(settings: Settings) -> None:
         )
     if _is_loopback(settings.host):
         return
-    if not settings.token:
+    if not settings.token and not access_tokens:
         raise InvalidArgument(
             f"host {settings.host} can be reached by others; that needs a token. Set AGENT_TOOLS_TOKEN "
-            "(openssl rand -hex 32 makes one), or listen on 127.0.0.1."
+            "(openssl rand -hex 32 makes one), or --oauth-issuer, or listen on 127.0.0.1."
         )
     if not settings.allowed_hosts:
         raise InvalidArgument(
@@ -81,7 +85,8 @@ def http_app(settings: Settings, server: VideoServer) -> ASGIApp:
         streamable_http_path=PATH, transport_security=allowed, max_request_body_size=LARGEST_BODY, host=settings.host
     )
     app.router.routes.append(Route(HEALTH, _health, methods=["GET"]))
-    return Guard(app, settings.token, allowed)
+    # With access tokens the SDK's middleware asks for one; the token, where there is one, is then one of them.
+    return Guard(app, "" if oauth.configured(settings) else settings.token, allowed)
 
 
 async def _health(_: Request) -> Response:
@@ -89,7 +94,7 @@ async def _health(_: Request) -> Response:
 
 
 class Guard:
-    """Before anything else sees a request: Host, Origin and, where one is set, the bearer token."""
+    """Before anything else sees a request: Host, Origin, the bearer token where one is set, then the whole body."""
 
     def __init__(self, app: ASGIApp, token: str, allowed: TransportSecuritySettings) -> None:
         self._app = app
@@ -113,13 +118,50 @@ class Guard:
             await refused(scope, receive, send)
             return
         scope["agent_tools.principal"] = self._principal
-        await self._app(scope, receive, send)
+        body = await _whole_body(request, receive)
+        if isinstance(body, Response):
+            await body(scope, receive, send)
+            return
+        await self._app(scope, _replayed(body, receive), send)
 
     def _authorised(self, request: Request) -> bool:
         if not self._token:
             return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token)
+
+
+async def _whole_body(request: Request, receive: Receive) -> Message | Response:
+    """The request's body as one message, or what refuses it: it is too large, or does not come in time.
+
+    Read before anything works on it: who sends a byte a minute would otherwise hold what a request holds for ever.
+    """
+    told = request.headers.get("content-length", "0")
+    too_long = len(told) > 15 or (told.isascii() and told.isdigit() and int(told) > LARGEST_BODY)
+    body = bytearray()
+    with anyio.move_on_after(BODY_S):
+        while not too_long and len(body) <= LARGEST_BODY:
+            message = await receive()
+            if message["type"] != "http.request":
+                return message  # the client has gone
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                if len(body) > LARGEST_BODY:
+                    break
+                return {"type": "http.request", "body": bytes(body), "more_body": False}
+        return JSONResponse({"error": f"The body has more than {LARGEST_BODY} bytes."}, status_code=413)
+    late = {"error": f"The body did not come within {BODY_S:.0f} s."}
+    return JSONResponse(late, status_code=408, headers={"Connection": "close"})
+
+
+def _replayed(body: Message, receive: Receive) -> Receive:
+    """A `receive` that gives the body first, then what follows it: the client's leaving."""
+    waiting = [body]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
 
 
 def serve_http(settings: Settings) -> int:
