@@ -1,23 +1,25 @@
-"""Fits the calibrations that ship with the package, from raw scores of labelled queries to p(present).
+"""Fits calibrations, from raw scores of labelled queries to p(present): those that ship, and a home's own.
 
-Every score is what ground_event itself computes, over films of cue lists in a store of their own. Knows films, queries
-and where the parameters are kept. Knows nothing of how a score is made."""
+Every score is what ground_event itself computes: for those that ship over films of cue lists in a store of their own,
+for a home's own over its videos, by the events of a truth file. Knows films, queries and where the parameters are kept.
+Knows nothing of how a score is made."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_tools.errors import ModelMissing
+from agent_tools.errors import InvalidArgument, ModelMissing
 from agent_tools.evals.calibration_films import Query, labelled_queries
 from agent_tools.evals.cue_lists import Remembered, lay_down
+from agent_tools.evals.grounding_truth import read_truth
 from agent_tools.grounding import Calibrator
+from agent_tools.service.calibrated import FOLDER, stored
+from agent_tools.service.event_search import FEW, LOCALIZER, NAMED_WORDS, search
 from agent_tools.service.library import Library
-from agent_tools.service.verifying import FEW, LOCALIZER, NAMED_WORDS, search
 from agent_tools.settings import Settings
 
 SHIPPED = Path(__file__).parents[1] / "service" / "calibrations"
@@ -57,8 +59,51 @@ def fit_lite(
             data=described([one.query for one in of_kind]),
             date=date,
         )
-        told = {"producer": of_kind[0].producer, **json.loads(fitted[name].to_json())}
-        (out / f"{name}.lite.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        (out / f"{name}.lite.json").write_text(stored(fitted[name], of_kind[0].producer), encoding="utf-8")
+    return fitted
+
+
+def fit_own(
+    settings: Settings, truth: Path, *, date: str = "", tell: Callable[[str], None] | None = None
+) -> dict[Path, Calibrator]:
+    """Fit a calibration for each way of searching that the events of a truth file were searched by, with the models of
+    these settings, and write them where ground_event finds them; gives them by file.
+
+    Args:
+        truth: as for `eval grounding`; at least ten events that are there and ten that are not, best of several videos.
+    Raises: InvalidArgument: no truth, a video that is not in the home, or too little to fit any on."""
+    say = tell or (lambda _line: None)
+    events = read_truth(truth).events
+    found: dict[tuple[str, str], list[tuple[float, int, str]]] = {}
+    library = Library(settings)
+    try:
+        library.models.text(LOAD_S)
+        for event in events:
+            asked = library.asked(event.video)
+            outcome = search(library, asked, event.text, event.channels or None, lambda _share, _message: None)
+            for part in () if outcome.words_only else outcome.parts:
+                row = (part.score, int(bool(event.spans)), asked.video.id)
+                found.setdefault((part.calibration, part.producer), []).append(row)
+        profile = library.models.profile.name
+    finally:
+        library.close()
+    folder, fitted, why = settings.home / FOLDER, {}, ""
+    for (name, producer), rows in found.items():
+        scored, labels, videos = zip(*rows, strict=True)
+        told = f"{truth.name}: {len(rows)} events of {len(set(videos))} videos of this home; {name} with {producer}"
+        try:
+            groups = videos if len(set(videos)) > 1 else None
+            made = Calibrator.fit(scored, labels, groups=groups, data=told, date=date)
+        except InvalidArgument as error:
+            why = f"{name}: {error}"
+            say(why)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{name}.{profile}.json"
+        file.write_text(stored(made, producer), encoding="utf-8")
+        fitted[file] = made
+    if not fitted:
+        raise InvalidArgument(f"{truth.name} is too little to fit anything on. {why}".strip())
     return fitted
 
 
@@ -78,7 +123,7 @@ def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored
                 of_film = [query for query in queries if query.film == film]
                 for query in of_film:
                     outcome = search(library, asked, query.event, None, lambda _share, _message: None)
-                    found.append(Scored(query, outcome.score, outcome.producer))
+                    found += [Scored(query, part.score, part.producer) for part in outcome.parts]
                 tell(f"film {number}: {film.title}, {len(of_film)} queries")
             return found
         finally:

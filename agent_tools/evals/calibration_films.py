@@ -20,8 +20,8 @@ from agent_tools.evals.cue_lists import Film, Line
 from agent_tools.evals.demo_words import BULLETS, TOPICS, Topic
 from agent_tools.grounding import named
 from agent_tools.media.subtitles import parse
+from agent_tools.service.event_search import FEW, FEW_WORDS, calibration_of
 from agent_tools.service.occurrence import tokens
-from agent_tools.service.verifying import FEW, FEW_WORDS, calibration_of
 from agent_tools.untrusted import clean
 
 Kind = Literal["meaning", "mentions", "words"]

@@ -149,7 +149,8 @@ def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> He
     compared = [entry for group in by_channel.values() for entry in group]
     entries = (*compared, *others)
     matrix = np.zeros((len(entries), encoder.dim), np.float32)
-    matrix[: len(compared)] = vectors[[vector_of[entry.id] for entry in compared]]
+    if compared:  # without any vector the store gives an array of no width
+        matrix[: len(compared)] = vectors[[vector_of[entry.id] for entry in compared]]
     bounds = [0, *itertools.accumulate(len(group) for group in by_channel.values())]
     rows = {name: slice(a, b) for name, (a, b) in zip(by_channel, itertools.pairwise(bounds), strict=True)}
     base = next(_numbers) * _STRIDE

@@ -45,8 +45,8 @@ class ScoredEntries:
     words_only: str = ""  # why it went by words although meaning was asked for, "" if it did not
     producer: str = ""  # who made the vectors behind the scores, "" where words alone count
 
-    def between(self, start_s: float, end_s: float) -> Evidence:
-        """What a look at [start_s, end_s) brings."""
+    def look(self, start_s: float, end_s: float, _fps: float = 0.0) -> Evidence:
+        """What a look at [start_s, end_s) brings; nothing is decoded for it."""
         from agent_tools.grounding import Evidence
 
         inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)

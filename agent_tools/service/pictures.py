@@ -1,16 +1,20 @@
 """Pictures by words, where the profile's frame encoder has a text side: which kept frames show what a query names.
 
-Knows frame vectors, their background and the text side. Knows nothing of replies."""
+Knows frame vectors, their background and the text side. Knows nothing of replies or verdicts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent_tools.ingestion.spaces import frame_space
 from agent_tools.service.library import Asked, Library
-from agent_tools.timeline import Span
+from agent_tools.timeline import Span, clock
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Evidence, EvidenceItem, RelevanceCurveLocalizer
 
 MOST = 60  # frames of one video that are called found
 # Cosines of picture and text lie in a narrow band that differs by model and video: a frame is judged by how many
@@ -59,18 +63,83 @@ def seen(library: Library, asked: Sequence[Asked], query: str, *, wait_s: float 
     return sorted(found, key=lambda frame: (-frame.score, frame.video_id, frame.span.start_s))
 
 
-def heights(library: Library, asked: Asked, query: str, *, wait_s: float = 0.0) -> list[tuple[Span, float]]:
-    """(span, cosine) of every kept frame of the video, for relevance curves; empty without a text side."""
+@dataclass(frozen=True)
+class Sights:
+    """The kept frames of a video compared with an event, and what is usual among them.
+
+    A frame's score is its cosine and once more what that has above the video's median, as with texts. On drawn films
+    this told present from absent as well as the bare cosine does (AUC .98), which no other video's light and wording
+    moves with; heights above the median alone told them badly (.80 to .88): what is like the event in one video is not
+    so in another. The noise is the frames' standard deviation: a film's frames stand in clumps, scene by scene, and the
+    median deviation of clumps says little. So many scenes, not so many frames, are the noise's independent values."""
+
+    items: tuple[EvidenceItem, ...]  # in time order
+    middle: float  # of the frames' scores, pruned frames with those that stand for them
+    deviation: float
+    scenes: int
+    producer: str
+
+    @property
+    def edge(self) -> float:
+        """From the middle to the edge of the noise, in units of the score; see grounding.curves."""
+        from agent_tools.grounding import CurveSettings
+
+        return self.deviation * math.sqrt(2 * math.log(max(self.scenes, CurveSettings().least_n)))
+
+    def localizer(self) -> RelevanceCurveLocalizer:
+        """Relevance curves that know these frames' noise."""
+        from agent_tools.grounding import CurveSettings, RelevanceCurveLocalizer
+        from agent_tools.grounding.curves import Noise
+        from agent_tools.grounding.evidence import SIGHT
+
+        noise = Noise(self.middle, self.deviation, self.deviation)
+        return RelevanceCurveLocalizer(CurveSettings(noise={**CurveSettings().noise, SIGHT: noise}))
+
+    def score(self, height: float) -> float:
+        """The score of a frame so high above the noise: what calibrations are about."""
+        return self.middle + height * self.edge
+
+    def look(self, start_s: float, end_s: float, _fps: float = 0.0) -> Evidence:
+        """What a look at [start_s, end_s) brings; nothing is decoded for it."""
+        from agent_tools.grounding import Background, Evidence
+        from agent_tools.grounding.evidence import SIGHT
+
+        inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)
+        background = {f"frames:{SIGHT}": Background(self.middle, self.deviation / _TO_DEVIATION, self.scenes)}
+        return Evidence(start_s, end_s, items=inside, background=background)
+
+
+def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -> Sights | None:
+    """Every kept frame of the video compared with an event; None where pictures have no text side or no vectors yet.
+
+    What is usual is taken from the whole video, not from the span."""
+    import numpy as np
+
+    from agent_tools.grounding import EvidenceItem
+    from agent_tools.grounding.evidence import SIGHT
+
     words = library.models.picture_words(wait_s)
     if words is None:
-        return []
-    ids, matrix = library.store.vectors(frame_space(library.models.frame_producer), asked.video.id)
+        return None
+    producer = library.models.frame_producer
+    ids, matrix = library.store.vectors(frame_space(producer), asked.video.id)
     if not len(ids):
-        return []
-    cosines = matrix @ words.encode_text([query])[0]
+        return None
+    cosine = dict(zip(ids.tolist(), (matrix @ words.encode_text([event])[0]).tolist(), strict=True))
+    rows = library.store.frames(asked.video.id)
+    usual = np.array([cosine[row.stands_for] for row in rows if row.stands_for in cosine])
+    median = float(np.median(usual))
     whole = Asked(asked.video, Span(0.0, asked.video.duration_s or asked.span.end_s))
-    spans = _spans(library, whole, {int(k) for k in ids})
-    return [(span, float(cosine)) for k, cosine in zip(ids, cosines, strict=True) for span in spans.get(int(k), ())]
+    spans = _spans(library, whole, set(cosine))
+    items = [
+        EvidenceItem(span.start_s, span.end_s, "frames", 2 * cosine[row.k] - median, f"at {clock(row.time_s)}", SIGHT)
+        for row in rows
+        if row.k in cosine
+        for span in spans.get(row.k, ())
+    ]
+    deviation = 2 * max(LEAST_DEVIATION, float(usual.std()))
+    scenes = len(library.store.episodes(asked.video.id, "scene")) or len(cosine)
+    return Sights(tuple(sorted(items, key=lambda item: item.start_s)), median, deviation, scenes, producer)
 
 
 def _spans(library: Library, one: Asked, wanted: set[int]) -> dict[int, list[Span]]:

@@ -13,6 +13,7 @@ from agent_tools.errors import AgentToolsError
 from agent_tools.settings import Settings, go_offline
 
 if TYPE_CHECKING:
+    from agent_tools.models.asking import VideoLocalizer
     from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder, TextSide
 
 log = logging.getLogger("agent_tools")
@@ -29,6 +30,8 @@ class QueryModels:
         self._text: TextEncoder | None = None
         self._picture_words: TextSide | None = None
         self.error: AgentToolsError | None = None
+        self.closer_lock = threading.Lock()  # held while the closer model is loaded or asked: it answers one at a time
+        self._closer: VideoLocalizer | None = None
 
     @property
     def model_settings(self) -> ModelSettings:
@@ -85,6 +88,23 @@ class QueryModels:
         self.warm()
         self._ready.wait(wait_s)
         return self._picture_words
+
+    @property
+    def has_closer(self) -> bool:
+        """Whether this profile has a model, here or at an endpoint, that pictures can be shown to."""
+        return self.profile.model("captions") is not None
+
+    def closer(self) -> VideoLocalizer:
+        """The model that pictures are shown to, loaded on the first call (a minute for a large one); hold closer_lock.
+
+        Raises: ModelMissing: it is not here. EngineError: it does not fit."""
+        if self._closer is None:
+            go_offline()
+            from agent_tools.models.asking import VideoLocalizer
+            from agent_tools.models.profiles import video_llm
+
+            self._closer = VideoLocalizer(video_llm(self.model_settings))
+        return self._closer
 
     def _load(self) -> None:
         go_offline()

@@ -9,8 +9,8 @@ import pytest
 from agent_tools.evals.calibration import KINDS, described
 from agent_tools.evals.calibration_films import Query, labelled_queries
 from agent_tools.grounding import named
+from agent_tools.service.event_search import calibration_of
 from agent_tools.service.occurrence import Occurrence
-from agent_tools.service.verifying import calibration_of
 
 
 @pytest.fixture(scope="module")

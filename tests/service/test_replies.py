@@ -178,7 +178,7 @@ def test_zoom_without_the_file_shows_kept_frames_and_says_so(
 def test_a_raw_score_is_never_more_than_uncertain(
     library: Library, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent_tools.service.verifying.calibrator_for", lambda *_: None)
+    monkeypatch.setattr("agent_tools.service.judging.calibrator_for", lambda *_: None)
     reply = ground(library, event="'zebra crossing' is mentioned", video_id=course[1].video_id)
     assert reply.verdict == "uncertain"
     assert reply.confidence_kind == "raw"

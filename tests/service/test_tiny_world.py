@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
 
+from agent_tools.evals.calibration import fit_own
+from agent_tools.grounding import temporal_iou
 from agent_tools.ingestion.worker import work
 from agent_tools.service.adding import ingest
 from agent_tools.service.library import Library
 from agent_tools.service.searching import retrieve
+from agent_tools.service.verifying import ground
 from agent_tools.service.workers import Workers
 from agent_tools.service.zooming import zoom
 from agent_tools.settings import Settings
@@ -21,20 +25,23 @@ from tests.models.tiny_world import THINGS, Thing, draw, tiny_world  # noqa: F40
 
 pytestmark = pytest.mark.train
 
-SCENE_S = 8
-QUIET_S = 4
+SCENE_S, QUIET_S = 44, 20  # of the long film: 19 things in 20 minutes
+ABSENT = Thing("white", "cross")
+World = tuple[Library, dict[Thing, tuple[float, float]]]
 
 
-def film(path: Path, shown: list[Thing]) -> dict[Thing, tuple[float, float]]:
+def film(
+    path: Path, shown: Sequence[Thing], scene_s: int = SCENE_S, quiet_s: int = QUIET_S, seed: int = 5
+) -> dict[Thing, tuple[float, float]]:
     """One scene of a still thing after another, with an empty scene between; returns where each stands."""
-    rng = random.Random(5)
+    rng = random.Random(seed)
     spans: dict[Thing, tuple[float, float]] = {}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=2, options={"crf": "12", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
         second = 0
         for thing in shown:
-            for what, length in ((None, QUIET_S), (thing, SCENE_S)):
+            for what, length in ((None, quiet_s), (thing, scene_s)):
                 picture = av.VideoFrame.from_ndarray(draw(what, rng, 128, 128), format="rgb24")
                 if what is not None:
                     spans[what] = (second, second + length)
@@ -50,10 +57,10 @@ def film(path: Path, shown: list[Thing]) -> dict[Thing, tuple[float, float]]:
 def world(
     tiny_world: Path,  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Library, dict[Thing, tuple[float, float]]]]:
-    """A library whose frames are searched by the tiny model, with a film of all things but one."""
+) -> Iterator[World]:
+    """A library whose frames are searched by the tiny model, with a 20-minute film of all things but one."""
     folder = tmp_path_factory.mktemp("films")
-    spans = film(folder / "things.mp4", [thing for thing in THINGS if thing != Thing("white", "cross")])
+    spans = film(folder / "things.mp4", [thing for thing in THINGS if thing != ABSENT])
     settings = Settings.load(
         {}, home=tmp_path_factory.mktemp("home"), allow=(folder,), profile="lite", models=(f"frames={tiny_world}",)
     )
@@ -67,7 +74,7 @@ def world(
     library.close()
 
 
-def test_things_are_found_by_their_names(world: tuple[Library, dict[Thing, tuple[float, float]]]) -> None:
+def test_things_are_found_by_their_names(world: World) -> None:
     library, spans = world
     right = 0
     for thing, (start_s, end_s) in spans.items():
@@ -79,13 +86,13 @@ def test_things_are_found_by_their_names(world: tuple[Library, dict[Thing, tuple
     assert right >= 0.8 * len(spans), f"{right} of {len(spans)}"
 
 
-def test_every_scene_keeps_a_frame(world: tuple[Library, dict[Thing, tuple[float, float]]]) -> None:
+def test_every_scene_keeps_a_frame(world: World) -> None:
     library, spans = world
     kept = [row.time_s for row in library.store.frames(library.video("things").id, kept_only=True)]
     assert all(any(start_s <= t < end_s for t in kept) for start_s, end_s in spans.values())
 
 
-def test_zoom_chooses_frames_that_show_what_is_asked(world: tuple[Library, dict[Thing, tuple[float, float]]]) -> None:
+def test_zoom_chooses_frames_that_show_what_is_asked(world: World) -> None:
     library, spans = world
     thing = Thing("green", "triangle")
     start_s, end_s = spans[thing]
@@ -94,7 +101,7 @@ def test_zoom_chooses_frames_that_show_what_is_asked(world: tuple[Library, dict[
 
 
 def test_coverage_says_that_frames_were_searched_and_by_whom(
-    world: tuple[Library, dict[Thing, tuple[float, float]]],
+    world: World,
 ) -> None:
     library, _ = world
     reply = retrieve(library, query="the picture of a red circle")
@@ -104,7 +111,7 @@ def test_coverage_says_that_frames_were_searched_and_by_whom(
 
 
 def test_another_profile_on_the_same_home_says_whose_frames_these_are(
-    world: tuple[Library, dict[Thing, tuple[float, float]]],
+    world: World,
 ) -> None:
     library, _ = world
     other = Library(Settings.load({}, home=library.settings.home, profile="lite"))
@@ -114,3 +121,92 @@ def test_another_profile_on_the_same_home_says_whose_frames_these_are(
         assert not [hit for hit in reply.hits if "frames:meaning" in hit.matched]
     finally:
         other.close()
+
+
+def told(thing: Thing) -> str:
+    return f"the picture of {thing.told}"
+
+
+def test_ground_event_finds_each_thing_where_it_stands(world: World) -> None:
+    """By pictures alone: the best span is the right one, its bounds are the frames' own."""
+    library, spans = world
+    overlaps = []
+    for thing, span in spans.items():
+        reply = ground(library, event=told(thing), video_id="things", channels=["frames"])
+        overlaps.append(temporal_iou(reply.spans[0], span) if reply.spans else 0.0)
+    assert sum(overlap >= 0.9 for overlap in overlaps) >= 0.8 * len(spans), overlaps
+
+
+def test_a_thing_that_is_never_shown_leaves_nothing_above_the_noise(world: World) -> None:
+    library, _ = world
+    reply = ground(library, event=told(ABSENT), video_id="things", channels=["frames"])
+    assert (reply.verdict, reply.spans) == ("uncertain", [])
+    assert reply.best_rejected is not None  # the nearest there is, to look at
+
+
+def test_pictures_without_a_calibration_are_judged_and_uncertain(world: World) -> None:
+    library, spans = world
+    thing = Thing("yellow", "square")
+    reply = ground(library, event=told(thing), video_id="things")
+    assert reply.spans is not None
+    assert reply.coverage is not None
+    assert reply.coverage.producers is not None
+    assert (reply.verdict, reply.confidence_kind) == ("uncertain", "raw")
+    assert "raw" in (reply.why or "")
+    assert "frames" in (reply.judged or [])
+    assert (reply.coverage.channels.frames, reply.coverage.producers.frames) == ("all", library.models.frame_producer)
+    assert reply.spans[0].evidence.startswith("frames at 0:15:")
+    assert reply.spans[0].verified == "widened by 22 s each side: same bounds"
+    assert spans[thing][0] == 916
+
+
+def test_words_that_an_event_names_are_not_looked_for_in_pictures(world: World) -> None:
+    library, _ = world
+    reply = ground(library, event="'red circle' is shown", video_id="things")
+    assert reply.judged == []
+    assert {one.channel: one.why for one in reply.not_judged or []}["frames"].startswith("words as they stand")
+
+
+def test_a_calibration_of_ones_own_makes_verdicts(world: World, tmp_path: Path) -> None:
+    """Fitted on short films by the command's own function, asked of the long one, whose pictures it has not seen."""
+    library, spans = world
+    folder, truth, settings = tmp_path / "films", [], library.settings
+    folder.mkdir()
+    home = Settings.load({}, home=tmp_path / "home", allow=(folder,), profile="lite", models=settings.models)
+    fitting = Library(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workers, "ensure", lambda self, store: False)
+        for seed in range(6):
+            order = random.Random(seed).sample(THINGS, len(THINGS))
+            held = film(folder / f"short {seed}.mp4", order[:10], scene_s=4, quiet_s=2, seed=20 + seed)
+            ingest(fitting, f"short {seed}.mp4", channels=["frames"], wait_s=0)
+            truth += [
+                {
+                    "video": f"short {seed}",
+                    "event": told(thing),
+                    "spans": [held[thing]] if thing in held else [],
+                    "channels": ["frames"],
+                }
+                for thing in THINGS
+            ]
+    fitting.close()
+    assert work(home) == 6
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    ((file, calibrator),) = fit_own(home, tmp_path / "truth.json", date="2026-11-20").items()
+    assert file == home.home / "calibrations" / "pictures.lite.json"
+    assert (calibrator.report.n, calibrator.report.n_absent) == (120, 60)
+    own = settings.home / "calibrations" / file.name
+    own.parent.mkdir()
+    own.write_text(file.read_text())
+    try:
+        verdicts = [ground(library, event=told(t), video_id="things", channels=["frames"]).verdict for t in spans]
+        assert verdicts.count("present") >= 0.8 * len(spans)
+        assert "absent" not in verdicts
+        reply = ground(library, event=told(ABSENT), video_id="things", channels=["frames"])
+        assert (reply.verdict, reply.confidence_kind) == ("absent", "calibrated"), reply.why
+        everything = ground(library, event=told(ABSENT), video_id="things")
+        assert everything.verdict == "uncertain"  # the film was never read for words
+        own.write_text(file.read_text().replace(library.models.frame_producer, "another model"))
+        assert ground(library, event=told(ABSENT), video_id="things", channels=["frames"]).confidence_kind == "raw"
+    finally:
+        own.unlink()

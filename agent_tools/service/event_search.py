@@ -1,0 +1,173 @@
+"""The searches for one event in one video: by texts, by pictures that words can be compared with, by closer looks.
+
+Each is a part with its own scores and its own calibration: a text's cosine, a picture's and an entropy are not on one
+scale. Knows evidence, curves and the grounding engine. Knows nothing of verdicts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent_tools.errors import EngineError
+from agent_tools.service.close_looks import CloseLook, Pointer
+from agent_tools.service.evidence import ScoredEntries, by_meaning, by_words, localizer
+from agent_tools.service.library import Asked, Library
+from agent_tools.service.pictures import Sights, sights
+from agent_tools.types import CHANNELS, TEXT_CHANNELS
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Calibrator, Grounding, Named, Proposal, RelevanceCurveLocalizer
+
+OnStep = Callable[[float, str], None]
+# names of calibrations
+LOCALIZER = "relevance-curves"  # of events judged by meaning
+FEW = "mentions"  # and over a few words that someone may have said, or said something like them
+NAMED_WORDS = "named-words"  # the same localizer over words that the event names
+PICTURES = "pictures"  # relevance curves over pictures
+CLOSER = "video-llm"  # the certainty of a language model that was shown pictures
+FEW_WORDS = 4
+LOAD_S = 5.0
+NOT_COMPARED = "pictures were not compared with the event: the model or its vectors are not there yet"
+VERBATIM = "words as they stand are looked for in texts, not in pictures"
+_FRAME = re.compile(
+    r"^(?:(?:a|an|the) )?(?:slides?|screen|lecture|talk|text) (?:about|on|of|with|showing) (?=\w)", re.I
+)
+# Coarse to fine: (window s, stride s, best windows that go on). Stored entries are the evidence: nothing is decoded.
+LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one kind of evidence gave, before anything is made of its scores."""
+
+    calibration: str  # the name of the calibration that knows such scores
+    grounding: Grounding
+    producer: str  # who made the vectors or answers behind the scores, "" where words alone count
+    again: Callable[[Proposal], tuple[Proposal, str]]  # a second look, and what it changed
+    score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
+
+    @property
+    def score(self) -> float:
+        """The raw score that is calibrated: that of 0 where nothing speaks for the event at all."""
+        return self.score_of(self.grounding.best_score or 0.0)
+
+    def confidence(self, calibrator: Calibrator | None, score: float) -> float:
+        """0..1: p(present), or without a calibration an order alone, where the edge of the noise is .5."""
+        return score / (1.0 + score) if calibrator is None else calibrator.probability(self.score_of(score))
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the parts of one video gave."""
+
+    parts: tuple[Part, ...]
+    names: tuple[str, ...] | None  # channels asked about: the caller's, or those that the event names
+    words_only: str = ""
+    apart: dict[str, str] = field(default_factory=dict)  # channels left out, and why
+    close: CloseLook | None = None  # that looked closer, with a result
+    failed: str = ""  # why closer looks ended without a result
+
+    def part(self, calibration: str) -> Part | None:
+        return next((one for one in self.parts if one.calibration == calibration), None)
+
+
+def search(
+    library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep, *, closely: bool = True
+) -> Search:
+    """Look for an event in one video's span, without a verdict.
+
+    An event that names its channel is asked of that channel alone, as if the caller had.
+    Args:
+        closely: whether a model that pictures can be shown to is asked where the profile has one."""
+    from agent_tools.grounding import could_show, named
+
+    step(0.05, "scoring entries")
+    told = named(event)
+    if told.rule is not None:
+        names = tuple(name for name in CHANNELS if name in could_show(event, names or CHANNELS))
+    channels = names or CHANNELS
+    apart = {}
+    seen: Sights | None = None
+    if "frames" in channels:
+        seen = sights(library, asked, event, wait_s=LOAD_S) if told.rule is None else None
+        if seen is None:
+            apart["frames"] = VERBATIM if told.rule is not None else NOT_COMPARED
+    parts: list[Part] = []
+    pointers: list[Pointer] = []
+    words_only = ""
+    if _has_texts(library, asked, channels) or seen is None:
+        evidence = _texts(library, asked, event, told, channels)
+        words_only = evidence.words_only
+        curves = localizer()
+        name = calibration_of(told)
+        parts.append(_by_curves(asked, event, name, evidence, curves, step))
+        pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
+    if seen is not None:
+        curves = seen.localizer()
+        parts.append(_by_curves(asked, event, PICTURES, seen, curves, step, seen.score))
+        pointers.append(Pointer(seen.look, curves, 0.0))
+    failed = ""
+    close: CloseLook | None = None
+    if closely and "frames" in channels and library.models.has_closer and asked.video.width:
+        close = CloseLook(library, asked, event, pointers, step, sighted=seen is not None)
+        try:
+            found = close.ground()
+            parts = [one for one in parts if one.calibration != PICTURES]
+            parts.append(Part(CLOSER, found, close.producer, close.again))
+            apart.pop("frames", None)
+        except EngineError as error:
+            close, failed = None, f"closer looks failed: {error.described}"
+            if seen is None:
+                apart["frames"] = failed
+    return Search(tuple(parts), names, words_only, apart, close, failed)
+
+
+def calibration_of(told: Named) -> str:
+    """The name of the calibration for events so worded: their scores mean different things."""
+    if told.rule is None:
+        return LOCALIZER
+    if told.rule.verbatim:
+        return NAMED_WORDS
+    return FEW if len(" ".join(told.words).split()) <= FEW_WORDS else LOCALIZER
+
+
+def _texts(library: Library, asked: Asked, event: str, told: Named, channels: tuple[str, ...]) -> ScoredEntries:
+    if told.rule is None:
+        return by_meaning(library, asked, _FRAME.sub("", event), channels, told.words)
+    if told.rule.verbatim:
+        return by_words(library, asked, told, channels)
+    return by_meaning(library, asked, " ".join(told.words), channels)
+
+
+def _has_texts(library: Library, asked: Asked, channels: tuple[str, ...]) -> bool:
+    """Whether the video holds any text that could be searched."""
+    rows = library.store.channels(asked.video.id)
+    texts = [name for name in TEXT_CHANNELS if name in channels]
+    return any(row.entries for row in rows if row.name in texts) or bool(
+        "notes" in texts and library.store.count_notes(asked.video.id)
+    )
+
+
+def _by_curves(
+    asked: Asked,
+    event: str,
+    calibration: str,
+    evidence: ScoredEntries | Sights,
+    curves: RelevanceCurveLocalizer,
+    step: OnStep,
+    score_of: Callable[[float], float] = float,
+) -> Part:
+    from agent_tools.grounding import Grounder, Level, verify
+
+    def on_look(done: int, total: int) -> None:
+        step(0.1 + 0.2 * done / max(1, total), f"looked into {done} windows")
+
+    def again(proposal: Proposal) -> tuple[Proposal, str]:
+        second = verify(event, proposal, curves, evidence.look, asked.video.duration_s or proposal.end_s, fps=0.0)
+        return second.after or proposal, second.text
+
+    levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
+    found = Grounder(levels, curves).ground(event, asked.span.start_s, asked.span.end_s, evidence.look, on_look)
+    return Part(calibration, found, evidence.producer, again, score_of)

@@ -1,0 +1,207 @@
+"""A verdict on one video: what its searches found, joined, looked at again, calibrated and decided.
+
+The likeliest search speaks for the event. Knows searches, calibrations and coverage. Knows nothing of how one goes,
+nor of replies' sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from agent_tools.errors import EngineError
+from agent_tools.service import coverage
+from agent_tools.service.calibrated import calibrator_for
+from agent_tools.service.event_search import CLOSER, PICTURES, Part, search
+from agent_tools.service.library import Asked, Library
+from agent_tools.timeline import Span, clock, rounded, video_uri
+from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
+from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Calibrator, Proposal, Verdict
+
+OnStep = Callable[[float, str], None]
+EVIDENCE_LENGTH = 160
+ALSO = "; also "
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One video's outcome before it is written as a reply."""
+
+    asked: Asked
+    verdict: Verdict
+    kind: Literal["calibrated", "raw"]
+    spans: list[SpanOut]
+    more: int
+    rejected: SpanOut | None
+    judged: list[str]
+    not_judged: list[NotJudged]
+    coverage: Coverage
+    levels: list[LevelOut]
+    failed: str  # why closer looks ended without a result
+
+
+def judge(
+    library: Library,
+    asked: Asked,
+    event: str,
+    names: tuple[str, ...] | None,
+    most: int,
+    step: OnStep,
+    *,
+    closely: bool = True,
+) -> Judgement:
+    """Ground an event in one video's span and reach a verdict about the channels that were searched.
+
+    Args:
+        most: spans that are looked at a second time and returned."""
+    from agent_tools.grounding import could_show, decide
+
+    found = search(library, asked, event, names, step, closely=closely)
+    fitted = [_calibrator(library, part, found.words_only) for part in found.parts]
+    known = [one for one in fitted if one is not None]
+    raw = not known or len(known) < len(found.parts)
+    pairs = [(part, None if raw else one) for part, one in zip(found.parts, fitted, strict=True)]
+    candidates = _candidates(pairs)
+    spans = []
+    for number, (_, part, calibrator, proposal) in enumerate(candidates[:most]):
+        step(0.8 + 0.2 * number / most, f"looking again at {clock(proposal.start_s)}")
+        try:
+            after, verified = part.again(proposal)
+        except EngineError as error:
+            after, verified = proposal, f"not looked at again: {error.described}"
+        spans.append(_span(asked, after, part.confidence(calibrator, after.score), verified))
+    told = _Told(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
+    views = [told.view(library, asked, name) for name in found.names or CHANNELS]
+    judged = [view.name for view in views if view.searched]
+    not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, asked, v.name)}
+    if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, asked):
+        del not_judged["speech"]
+    searched = told.coverage(library, asked, found.names)
+    verdict = decide(
+        None if raw else max(one.probability(part.score) for part, one in zip(found.parts, known, strict=True)),
+        "raw" if raw else "calibrated",
+        searched.share,
+        judged,
+        not_judged,
+        could_show(event, found.names or CHANNELS),
+    )
+    refused = [
+        (part.confidence(calibrator, one.score), one)
+        for part, calibrator in pairs
+        if (one := part.grounding.best_rejected) is not None
+        and all(temporal_gap(one, kept) for _, _, _, kept in candidates)
+    ]
+    rejected = max(refused, key=lambda pair: pair[0], default=None)
+    return Judgement(
+        asked,
+        verdict,
+        "raw" if raw else "calibrated",
+        sorted(spans, key=lambda span: -span.confidence),
+        len(candidates) - len(spans),
+        None if rejected is None else _span(asked, rejected[1], rejected[0], None),
+        judged,
+        [NotJudged(channel=name, why=why) for name, why in not_judged.items()],
+        searched,
+        _levels(found.parts),
+        found.failed,
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What this search has to say of channels besides their state."""
+
+    words_only: str
+    apart: Mapping[str, str]
+    looked: Mapping[str, str]
+
+    def view(self, library: Library, asked: Asked, name: str) -> coverage.ChannelView:
+        return coverage.view(library, asked, name, words_only=self.words_only, apart=self.apart, looked=self.looked)
+
+    def coverage(self, library: Library, asked: Asked, names: tuple[str, ...] | None) -> Coverage:
+        return coverage.coverage(
+            library, [asked], names, words_only=self.words_only, apart=self.apart, looked=self.looked
+        )
+
+
+Candidate = tuple[float, Part, "Calibrator | None", "Proposal"]
+
+
+def _candidates(pairs: Sequence[tuple[Part, Calibrator | None]]) -> list[Candidate]:
+    """The proposals of all parts, likeliest first; one that overlaps a likelier one only adds its evidence to it."""
+    ranked = sorted(
+        (
+            (part.confidence(calibrator, one.score), part, calibrator, one)
+            for part, calibrator in pairs
+            for one in part.grounding.proposals
+        ),
+        key=lambda each: (-each[0], each[3].start_s),
+    )
+    kept: list[Candidate] = []
+    for candidate in ranked:
+        beside = [place for place, each in enumerate(kept) if not temporal_gap(each[3], candidate[3])]
+        if not beside:
+            kept.append(candidate)
+            continue
+        confidence, part, calibrator, best = kept[beside[0]]
+        if part is not candidate[1] and ALSO not in best.evidence:
+            kept[beside[0]] = (
+                confidence,
+                part,
+                calibrator,
+                replace(best, evidence=best.evidence + ALSO + candidate[3].evidence),
+            )
+    return kept
+
+
+def temporal_gap(one: Proposal, other: Proposal) -> bool:
+    """Whether they share no moment."""
+    return one.start_s >= other.end_s or one.end_s <= other.start_s
+
+
+def _calibrator(library: Library, part: Part, words_only: str) -> Calibrator | None:
+    if words_only and part.calibration not in (PICTURES, CLOSER):
+        return None
+    return calibrator_for(part.calibration, library.models.profile.name, part.producer, library.settings.home)
+
+
+def _levels(parts: Sequence[Part]) -> list[LevelOut]:
+    """Coarse to fine; parts that look into the same windows are counted once."""
+    seen: dict[float, tuple[int, int]] = {}
+    for part in parts:
+        for level in part.grounding.levels:
+            windows, frames = seen.get(level.window_s, (0, 0))
+            seen[level.window_s] = max(windows, level.windows), frames + level.frames
+    return [
+        LevelOut(window_s=window_s, windows=windows, frames=frames)
+        for window_s, (windows, frames) in sorted(seen.items(), reverse=True)
+    ]
+
+
+def _span(asked: Asked, proposal: Proposal, confidence: float, verified: str | None) -> SpanOut:
+    part = Span(proposal.start_s, proposal.end_s).clipped(asked.span.start_s, asked.span.end_s) or asked.span
+    times = f" {rounded(proposal.start_s):g}-{rounded(proposal.end_s):g}"
+    told = clean(proposal.evidence, EVIDENCE_LENGTH - len(times)) + times
+    return SpanOut(
+        start_s=rounded(part.start_s),
+        end_s=rounded(part.end_s),
+        at=clock(part.start_s),
+        confidence=round(min(1.0, max(0.0, confidence)), 3),
+        evidence=told,
+        verified=verified,
+        uri=video_uri(asked.video.id, part.start_s, part.end_s),
+    )
+
+
+def _empty(library: Library, asked: Asked, name: str) -> bool:
+    """Whether the file has nothing that this channel could have searched."""
+    video = asked.video
+    if name == "speech":
+        return video.has_audio is False
+    if name in ("frames", "screen_text", "captions"):
+        return not video.width
+    row = library.store.channel(video.id, name)
+    return name == "subtitles" and row is not None and row.state == "absent"
