@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +96,29 @@ async def test_a_body_over_the_limit_is_refused(settings: Settings, library: Lib
     async with http_client(settings, library) as client:
         answer = await client.post("/mcp", headers={"host": "localhost", **JSON}, content=b" " * (LARGEST_BODY + 1))
         assert answer.status_code == 413
+
+
+async def test_a_body_that_does_not_come_in_time_is_refused(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_tools.server.http.BODY_S", 0.05)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep_forever()
+
+    async with http_client(settings, library) as client:
+        with anyio.fail_after(20):
+            answer = await client.post("/mcp", headers={"host": "localhost", **JSON}, content=trickle())
+        assert answer.status_code == 408
+        chunks = await client.post("/mcp", headers={"host": "localhost", **JSON}, content=pieces(LARGEST_BODY + 1))
+        assert chunks.status_code == 413
+
+
+async def pieces(size: int) -> AsyncIterator[bytes]:
+    """So many bytes without their number said before."""
+    for _ in range(0, size, 1 << 16):
+        yield b" " * (1 << 16)
 
 
 @pytest.mark.parametrize("method", ["tools/list", "tools/call"])

@@ -1,0 +1,73 @@
+"""`make faults`: what a user would be afraid of, tried in slices of at most 15 minutes, each ending in one row.
+
+    python -m tests.faults [SLICE ...] [--seed N] [--minutes M] [--case CASE] [--record]
+
+Without slices: those of the variable FAULTS (make faults FAULTS=kill,paths), else all. A run that was stopped goes on
+where it was when it is called again; --case runs one case of a slice alone. --record keeps a whole row in
+tests/measured/faults.json and puts the table into README."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import shlex
+import sys
+from datetime import date
+from typing import Any
+
+from tests.faults.slices import ROOT, Slice, go_on
+
+NAMES = ("paths", "injection", "arguments", "state", "kill", "shared", "files", "load")
+MEASURED = ROOT / "tests" / "measured" / "faults.json"
+
+
+def part(name: str) -> Slice:
+    found: Slice = importlib.import_module(f"tests.faults.{name}").SLICE
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("slices", nargs="*", metavar="SLICE", help=", ".join(NAMES))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=15.0, help="at most, per slice and call")
+    parser.add_argument("--case", default="", help="run this case of one slice alone")
+    parser.add_argument("--record", action="store_true", help="keep whole rows in tests/measured and README")
+    given = parser.parse_args()
+    names = given.slices or [name for name in os.environ.get("FAULTS", "").split(",") if name] or list(NAMES)
+    for name in names:
+        if name not in NAMES:
+            parser.error(f"no slice {name!r}: {', '.join(NAMES)}")
+    good = True
+    for name in names:
+        row = go_on(part(name), given.seed, given.minutes, only=given.case, tell=say)
+        say(json.dumps(row, ensure_ascii=False))
+        good &= row["survived"] == row["tried"]
+        if row["cases_left"] and not given.case:
+            say(f"{name}: {row['cases_left']} cases left; the same command goes on there")
+        elif given.record and not given.case:
+            record(row, f"python -m tests.faults {name} --seed {given.seed}")
+    return 0 if good else 1
+
+
+def record(row: dict[str, Any], command: str) -> None:
+    rows = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.is_file() else {}
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    rows[row["slice"]] = {**row, "command": command, "date": date.today().isoformat(), "machine": machine}
+    MEASURED.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    from tests import readme
+
+    readme.main()
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    say(f"# python -m tests.faults {shlex.join(sys.argv[1:])}")
+    raise SystemExit(main())

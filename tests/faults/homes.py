@@ -1,0 +1,116 @@
+"""What a home holds, compared by content: all that the ingest of a video made, without row numbers and clock times.
+
+Knows the store and its file. Knows nothing of how a home came to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from agent_tools.store import Job, Store, TokenFile
+
+LONGEST_WAIT_S = 240.0
+
+
+def until(store: Store, video_id: str, reached: Callable[[Store, Job], bool]) -> Job:
+    """The job as soon as a server has taken it up (again) and it is as far as `reached` says."""
+    deadline = time.monotonic() + LONGEST_WAIT_S
+    while True:
+        job = store.job(video_id)
+        if job is not None and (job.state in ("done", "failed") or alive(job.pid)) and reached(store, job):
+            return job
+        assert time.monotonic() < deadline, job
+        time.sleep(0.05)
+
+
+def alive(pid: int | None) -> bool:
+    """Whether a process runs under that id, as a process that can still work: not a zombie."""
+    if pid is None:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    if status.parent.parent.joinpath("self").exists():
+        try:
+            return status.read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def expire(home: Path) -> None:
+    """Let the time pass after which a worker that does not beat counts as dead."""
+    connection = apsw.Connection(str(home / "memory.sqlite3"))
+    connection.set_busy_timeout(10_000)
+    connection.execute("UPDATE jobs SET lease_until = 0 WHERE state = 'running'")
+    connection.close()
+
+
+def contents(store: Store, video_id: str) -> dict[str, Any]:
+    """All that the ingest of a video made, without row numbers and clock times."""
+    entries = {entry.id: entry for entry in store.entries(video_id)}
+    frames = store.frames(video_id)
+    vectors: dict[str, Any] = {}
+    for space in store.spaces():
+        ids, matrix = store.vectors(space, video_id)
+        texts = space.endswith("|text")
+        keys = [
+            (entries[int(i)].channel, entries[int(i)].start_s, entries[int(i)].text) if texts else int(i) for i in ids
+        ]
+        vectors[space] = sorted((key, row.round(4).tolist()) for key, row in zip(keys, matrix, strict=True))
+    rows = [
+        (row.name, row.state, row.producer, round(row.done_to_s, 3), row.entries, row.language)
+        for row in store.channels(video_id)
+    ]
+    return {
+        "video": [getattr(store.video(video_id), name) for name in ("duration_s", "width", "height", "fps", "error")],
+        "channels": rows,
+        "entries": sorted(
+            (e.channel, e.producer, e.start_s, e.end_s, e.text, json.dumps(e.extra)) for e in entries.values()
+        ),
+        "frames": [(row.k, row.time_s, row.stands_for, row.kept) for row in frames],
+        "pictures": [digest(store.frame_jpeg(video_id, row.k) or b"") for row in frames if row.kept],
+        "vectors": vectors,
+        "memories": memories(store, video_id),
+        "tokens": tokens(store, video_id),
+        "episodes": [
+            (level, e.start_s, e.end_s, e.title, e.title_from, e.keyframe_s)
+            for level in ("chunk", "scene", "chapter")
+            for e in store.episodes(video_id, level)
+        ],
+        "gaps": [(gap.channel, gap.start_s, gap.end_s, gap.why) for gap in store.gaps(video_id)],
+    }
+
+
+def memories(store: Store, video_id: str) -> list[Any]:
+    """Memory tokens of every level and producer, straight from the file."""
+    connection = apsw.Connection(str(store.home / "memory.sqlite3"), flags=apsw.SQLITE_OPEN_READONLY)
+    query = (
+        "SELECT kind, start_s, end_s, producer, text, vectors, context FROM memories WHERE video_id = ? "
+        "ORDER BY 1, 2, 3, 4"
+    )
+    rows = [(*row[:5], digest(row[5]), digest(row[6] or b"")) for row in connection.execute(query, (video_id,))]
+    connection.close()
+    return rows
+
+
+def tokens(store: Store, video_id: str) -> list[tuple[int, str]]:
+    """Length and content of each of the video's token files."""
+    found = []
+    for path in sorted((store.home / "tokens").glob(f"{video_id}*")):
+        with TokenFile(path) as file:
+            found.append((len(file), digest(file.read(0, len(file)).numpy().tobytes())))
+    return found
+
+
+def digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
