@@ -51,6 +51,7 @@ class Seen:
     pictures: int
     fine: int  # of them, with the tower's own grid
     steps: tuple[tuple[str, int], ...]  # (name, tokens left after it), the vision tower first
+    layers: tuple[tuple[int, int], ...] = ()  # (layer, tokens read from it on) of progressive dropout
     note: str = ""  # what was not done although it was asked for, and why
 
     @property
@@ -64,7 +65,9 @@ class Seen:
     @property
     def described(self) -> str:
         """One phrase: "8 pictures: vision tower 1024, spatial pruning 300 tokens"."""
-        told = ", ".join(f"{name} {left}" for name, left in self.steps)
+        told = ", ".join(
+            [f"{name} {left}" for name, left in self.steps] + [f"from layer {at} on {left}" for at, left in self.layers]
+        )
         return f"{self.pictures} pictures: {told} tokens" + (f"; {self.note}" if self.note else "")
 
 

@@ -28,6 +28,12 @@ class Layout:
         self.width = int(model.config.get_text_config().hidden_size)
 
     @property
+    def decoder(self) -> Any:
+        """The language model without its head."""
+        inner = self._model.model
+        return inner.language_model if self.family in M_ROPE else inner.text_model
+
+    @property
     def context(self) -> int:
         """Tokens that the language model was made for."""
         return int(self._model.config.get_text_config().max_position_embeddings)
@@ -62,15 +68,17 @@ class Layout:
         behind = text[text > pictures[-1]] if len(pictures) else text
         return behind if len(behind) else text
 
-    def positions(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
-        """(3, 1, L) by time, height and width as the model itself computes them; None where order alone counts."""
+    def positions(self, inputs: Mapping[str, Tensor], kept: Tensor) -> Tensor:
+        """Of the columns that are kept, (L,) bool: by time, height and width (3, 1, K) as the model itself computes
+        them for the whole prompt, or (1, K) by order alone."""
         if self.family not in M_ROPE:
-            return None
-        types = inputs["mm_token_type_ids"]
-        found: Tensor = self._model.model.get_rope_index(
-            inputs["input_ids"], mm_token_type_ids=types, image_grid_thw=inputs.get("image_grid_thw")
+            return torch.arange(int(kept.sum()), device=kept.device)[None]
+        whole: Tensor = self._model.model.get_rope_index(
+            inputs["input_ids"],
+            mm_token_type_ids=inputs["mm_token_type_ids"],
+            image_grid_thw=inputs.get("image_grid_thw"),
         )[0]
-        return found
+        return whole[:, :, kept]
 
     def _grids(self, inputs: Mapping[str, Tensor], count: int, total: int) -> list[tuple[int, tuple[int, ...]]]:
         """(tokens, grid) of each picture."""

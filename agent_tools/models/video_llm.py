@@ -1,13 +1,13 @@
 """A language model that sees pictures, run on this machine by transformers (the Qwen-VL and SmolVLM2 families).
 
-Knows one model, its tokenizer and its image processor, and decodes greedily. Knows nothing of videos: what is asked
-comes from `asking`; what becomes of visual tokens is visual_tokens' and memory_reader's. Frames go in as images,
-through the Pillow image processor: no torchvision."""
+Knows one model, its tokenizer and its image processor. Knows nothing of videos: what is asked comes from `asking`; what
+becomes of visual tokens is visual_tokens', progressive's and memory_reader's. Frames go in as images, through the
+Pillow image processor: no torchvision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,14 @@ from torch import Tensor
 
 from agent_tools.errors import EngineError, ModelMissing
 from agent_tools.models.asking import Answer, Seen
+from agent_tools.models.decoding import Prompt, Written, write
 from agent_tools.models.devices import Device, choose, out_of_memory, too_little_memory
 from agent_tools.models.folders import Found
 from agent_tools.models.loading import load_model, load_processor, parameters_dtype
 from agent_tools.models.memory_reader import MemoryReader
+from agent_tools.models.progressive import Staged, can_stage, cuts_of, load
 from agent_tools.models.token_layouts import layout_of
-from agent_tools.models.visual_tokens import Compressed, PictureTokens, TokenSettings, compress
+from agent_tools.models.visual_tokens import Compressed, PictureTokens, TokenSettings, compress, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,21 +31,6 @@ if TYPE_CHECKING:
 
 CLASS = "AutoModelForImageTextToText"
 DEFAULT = TokenSettings()
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """A prompt as the language model reads it."""
-
-    embeds: Tensor  # (L, C)
-    positions: Tensor | None  # (3, 1, L); None where order alone counts
-    seen: Seen | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Written:
-    ids: list[int]
-    logits: list[Tensor]  # (V,) each
 
 
 class VideoLlm:
@@ -76,6 +63,9 @@ class VideoLlm:
         self._model: Any = load_model(CLASS, found.folder, self._device)
         self._layout, self._tokens = layout_of(self._model), tokens
         self._memory: MemoryReader | None = None
+        self._staged: Staged | None = None
+        if self._layout is not None and tokens is not None and tokens.stages and can_stage(self._layout.decoder):
+            self._staged = Staged(self._layout.decoder)
         how = ["greedy"]
         if self._layout is None:
             how.append("tokens.whole")
@@ -102,7 +92,13 @@ class VideoLlm:
             count = sum(not isinstance(part, str) for part in prompt)
             with torch.inference_mode():
                 read = self._read(inputs, count, max_tokens)
-                written = self._whole(inputs, max_tokens) if read is None else self._write(read, max_tokens)
+                seen: Seen | None
+                if read is None:
+                    written = self._whole(inputs, max_tokens)
+                    seen = Seen(count, count, (), note=f"tokens whole: {self._unknown}")
+                else:
+                    written = write(self._model, read[0], max_tokens, self._staged)
+                    seen = read[1]
         except (RuntimeError, ValueError) as error:
             if out_of_memory(error):
                 raise too_little_memory(self.producer) from error
@@ -112,82 +108,56 @@ class VideoLlm:
         logs = torch.stack([logits.float() for logits in written.logits]).log_softmax(-1)  # (K, V)
         entropies = torch.special.entr(logs.exp()).sum(-1)  # 0 log 0 = 0
         text = self._processor.tokenizer.decode(written.ids, skip_special_tokens=True)
-        seen = read.seen if read is not None else Seen(count, count, (), f"tokens whole: {self._unknown}")
         return Answer(str(text).strip(), tuple(float(value) for value in entropies), seen=seen if count else None)
 
     @property
     def _unknown(self) -> str:
         return f"the layout of {self._model.config.model_type} models is not known here"
 
-    def _read(self, inputs: Mapping[str, Tensor], count: int, max_tokens: int) -> _Read | None:
+    def _read(self, inputs: Mapping[str, Tensor], count: int, max_tokens: int) -> tuple[Prompt, Seen | None] | None:
         """What the language model reads; None where the model itself must put the prompt together."""
         layout = self._layout
         if layout is None:
             return None
-        embeds, positions = layout.text(inputs), layout.positions(inputs)
+        embeds = layout.text(inputs)
+        kept = torch.ones(len(embeds), dtype=torch.bool, device=embeds.device)
         if not count:
-            return _Read(embeds, positions, None)
+            return Prompt(embeds, layout.positions(inputs, kept)), None
         pictures = layout.pictures(inputs, count)
         if pictures is None:
             return None
         shown = torch.cat([one.columns for one in pictures])
-        budget = max(1, layout.context - (len(embeds) - len(shown)) - max_tokens)
-        question = embeds[layout.question(inputs)]
-        compressed = self._compressed(pictures, embeds, question, budget)
+        context = max(1, layout.context - (len(embeds) - len(shown)) - max_tokens)
+        compressed = self._compressed(pictures, embeds, embeds[layout.question(inputs)], context)
         embeds[compressed.columns] = compressed.tokens.to(embeds.dtype)
-        kept = torch.ones(len(embeds), dtype=torch.bool, device=embeds.device)
         kept[shown] = False
-        kept[compressed.columns] = True
-        return _Read(embeds[kept], None if positions is None else positions[:, :, kept], compressed.seen)
+        visual = torch.zeros_like(kept)
+        visual[compressed.columns] = True
+        kept |= visual
+        seen, cuts = compressed.seen, {}
+        if self._staged is not None and self._tokens is not None and seen.read > self._tokens.most_tokens:
+            cuts = cuts_of(self._staged.depth, seen.read, self._tokens.stages)
+            seen = replace(seen, layers=tuple(cuts.items()))
+        return Prompt(embeds[kept], layout.positions(inputs, kept), visual[kept], cuts), seen
 
     def _compressed(
         self, pictures: Sequence[PictureTokens], embeds: Tensor, question: Tensor, context: int
     ) -> Compressed:
-        settings = self._tokens or DEFAULT
-        budget = min(settings.most_tokens, context)
-        note = ""
+        """Args: context: visual tokens that fit the model beside the text."""
+        settings, note = self._tokens, ""
+        budget = ceiling = context if settings is None else min(context, settings.most_tokens)
+        if settings is not None and self._staged is not None:
+            ceiling = min(context, int(settings.most_tokens / load(self._staged.depth, settings.stages)))
         if self._memory is not None:
             ends = embeds[torch.stack([one.columns[-1] + 1 for one in pictures])]
-            read = self._memory.read(pictures, ends, question, budget)
+            read = self._memory.read(pictures, ends, question, ceiling)
             if read is not None:
                 return read
             note = "memory not read: the pictures are of several sizes"
-        if self._tokens is None:
-            tokens, columns = (
-                torch.cat(parts) for parts in zip(*((p.tokens, p.columns) for p in pictures), strict=True)
-            )
-            return Compressed(
-                tokens, columns, Seen(len(pictures), len(pictures), (("vision tower", len(tokens)),), note)
-            )
-        found = compress(pictures, question, budget, settings)
+        found = whole(pictures) if settings is None else compress(pictures, question, budget, settings, ceiling)
         return replace(found, seen=replace(found.seen, note=note))
 
-    def _write(self, read: _Read, max_tokens: int) -> _Written:
-        """Greedy decoding from embeddings, with the model's own cache."""
-        ends = self._model.generation_config.eos_token_id
-        ends = {ends} if isinstance(ends, int) else set(ends or ())
-        embeds, positions = read.embeds[None], read.positions
-        following = 0 if positions is None else int(positions.max()) + 1
-        cache, ids, logits = None, [], []
-        for step in range(max_tokens):
-            out = self._model(
-                inputs_embeds=embeds,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            logits.append(out.logits[0, -1])
-            ids.append(int(logits[-1].argmax()))
-            if ids[-1] in ends:
-                break
-            cache = out.past_key_values
-            embeds = self._model.get_input_embeddings()(torch.tensor([ids[-1:]], device=embeds.device))
-            if positions is not None:
-                positions = torch.full((3, 1, 1), following + step, device=embeds.device)
-        return _Written(ids, logits)
-
-    def _whole(self, inputs: Mapping[str, Tensor], max_tokens: int) -> _Written:
+    def _whole(self, inputs: Mapping[str, Tensor], max_tokens: int) -> Written:
         """The same decoding by transformers, with every visual token."""
         given = inputs["input_ids"].shape[1]
         out = self._model.generate(
@@ -202,7 +172,7 @@ class VideoLlm:
             return_dict_in_generate=True,
             output_logits=True,
         )
-        return _Written(out.sequences[0, given:].tolist(), [logits[0] for logits in out.logits])
+        return Written(out.sequences[0, given:].tolist(), [logits[0] for logits in out.logits])
 
     def _inputs(self, prompt: Sequence[str | NDArray[np.uint8]]) -> dict[str, Any]:
         from PIL import Image

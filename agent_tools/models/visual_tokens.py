@@ -2,10 +2,12 @@
 
 First time, then space, then dropout: pictures come pruned in time (ingestion keeps what differs); here tokens that
 repeat the window's first picture go, then, over the budget, pictures of little weight for the question are merged, and
-what still does not fit is thinned evenly. Knows tensors and columns. Knows nothing of models or of what is asked."""
+what still does not fit is thinned evenly (dropout by layers is `progressive`'s). Knows tensors and columns. Knows
+nothing of models or of what is asked."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -23,12 +25,13 @@ class TokenSettings:
     """How visual tokens are compressed. 8 and 0.8 are LongVU's, 4 and 16 VideoChat-Flash's; none was fitted to the
     models that run here, whose weights were never at hand."""
 
-    most_tokens: int = 8192  # visual tokens of one prompt, whatever the model's context would hold: memory and seconds
+    most_tokens: int = 8192  # visual tokens that a layer reads in the mean, whatever the context: memory and seconds
     window: int = 8  # pictures of one window, of which each is compared with the first
     threshold: float = 0.8  # cosine from which a token repeats the first picture's at its place
     least_tokens: int = 1  # of a picture that only repeats: numbered and without a token it would read as an empty one
     clip: int = 4  # pictures at most whose tokens are merged together
     low_tokens: int = 16  # what a picture of little weight for the question has after merging
+    stages: tuple[tuple[float, float], ...] = ((1 / 7, 0.75), (9 / 14, 0.25))  # (share of the depth, of the tokens)
 
     def __post_init__(self) -> None:
         if min(self.most_tokens, self.window, self.clip, self.low_tokens) < 1 or self.least_tokens < 0:
@@ -37,7 +40,7 @@ class TokenSettings:
     @property
     def described(self) -> str:
         """As part of a producer's name."""
-        return f"tokens.{self.most_tokens}.{self.window}x{self.threshold:g}.{self.clip}x{self.low_tokens}"
+        return f"tokens.{self.most_tokens}.{hashlib.blake2b(repr(self).encode(), digest_size=4).hexdigest()}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +61,19 @@ class Compressed:
     seen: Seen
 
 
-def compress(pictures: Sequence[PictureTokens], question: Tensor, budget: int, settings: TokenSettings) -> Compressed:
+def compress(
+    pictures: Sequence[PictureTokens], question: Tensor, budget: int, settings: TokenSettings, ceiling: int = 0
+) -> Compressed:
     """Visual tokens within the budget.
 
     Spatial pruning always runs. Over the budget, as many pictures as fit keep their fine grid, those nearest to the
-    question; runs of the others are merged by clips. What is still over it goes by dropout, evenly, as the last step of
-    the budget: progressive dropout inside the language model would need its layers taken apart.
+    question; runs of the others are merged by clips. What is then still over the ceiling is thinned evenly.
     Args:
         pictures: at least one, in time order.
         question: embeddings of the question's tokens (Q, C), Q may be 0; a picture's weight is the mean inner product
             of its tokens with them (LongVU, Sec. 3.2).
-        budget: tokens that may be read, at least 1.
+        budget: tokens that pruning and merging aim at, at least 1.
+        ceiling: more tokens than that, which a language model may begin with that drops some on the way.
     """
     given = sum(len(one.tokens) for one in pictures)
     kept = pruned(pictures, settings)
@@ -82,7 +87,13 @@ def compress(pictures: Sequence[PictureTokens], question: Tensor, budget: int, s
         steps.append(("merging", _total(kept)))
     tokens = torch.cat([one.tokens for one in kept])
     columns = torch.cat([one.columns for one in kept])
-    return dropped(tokens, columns, budget, Seen(len(pictures), fine, tuple(steps)))
+    return dropped(tokens, columns, max(budget, ceiling), Seen(len(pictures), fine, tuple(steps)))
+
+
+def whole(pictures: Sequence[PictureTokens]) -> Compressed:
+    """Every token of the vision tower."""
+    tokens, columns = torch.cat([one.tokens for one in pictures]), torch.cat([one.columns for one in pictures])
+    return Compressed(tokens, columns, Seen(len(pictures), len(pictures), (("vision tower", len(tokens)),)))
 
 
 def dropped(tokens: Tensor, columns: Tensor, budget: int, seen: Seen) -> Compressed:

@@ -293,10 +293,14 @@ def test_another_models_captions_stay_until_its_own_are_complete(
     monkeypatch.setattr(pipeline, "video_llm", lambda settings: second)
     remake(walled, video_id, "captions")
     work(walled.settings)
-    assert set(SHOWN) < set(texts(walled, video_id))
-    ingest(walled, "walls.mp4", channels=["captions"], wait_s=0)
+    assert texts(walled, video_id) == SHOWN
+    third = Looker(say="one sees {}")
+    third.producer = second.producer
+    monkeypatch.setattr(pipeline, "video_llm", lambda settings: third)
+    remake(walled, video_id, "captions")
     work(walled.settings)
     assert texts(walled, video_id) == [f"one sees {name}" for name in COLOURS]
+    assert len(third.asked) == 3  # the first caption was there
 
 
 def test_long_scenes_are_told_in_parts_that_cover_them() -> None:

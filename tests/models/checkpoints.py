@@ -186,8 +186,10 @@ _ANSWERS = "frame segment from to not present in which numbers answer 0 1 2 3 4 
 VIDEO_WORDS = _ANSWERS.split()
 
 
-def qwen2_vl(folder: Path, *, seed: int = 0, side: int = 56, context: int = 4096, newer: bool = False) -> Path:
-    """A random Qwen2-VL (`newer`: Qwen2.5-VL) of two tiny layers, with the special tokens and the chat template of its
+def qwen2_vl(
+    folder: Path, *, seed: int = 0, side: int = 56, context: int = 4096, layers: int = 2, newer: bool = False
+) -> Path:
+    """A random Qwen2-VL (`newer`: Qwen2.5-VL) of tiny layers, with the special tokens and the chat template of its
     family. Pictures are shown at no more than side x side px; `context` tokens are what it was made for."""
     from transformers import (
         Qwen2_5_VLConfig,
@@ -203,7 +205,7 @@ def qwen2_vl(folder: Path, *, seed: int = 0, side: int = 56, context: int = 4096
     tokenizer.add_special_tokens({"additional_special_tokens": marks})
     tokenizer.chat_template = CHAT
     ids = dict(zip(marks, tokenizer.convert_tokens_to_ids(marks), strict=True))
-    text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": layers, "num_attention_heads": 4}
     text |= {"num_key_value_heads": 2, "vocab_size": len(tokenizer), "max_position_embeddings": context}
     text |= {"rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]}, "bos_token_id": 2, "eos_token_id": 3}
     seen = {"depth": 1, "hidden_size": 32, "num_heads": 2, "patch_size": 14}
@@ -224,8 +226,8 @@ def qwen2_vl(folder: Path, *, seed: int = 0, side: int = 56, context: int = 4096
     return folder
 
 
-def smolvlm(folder: Path, *, seed: int = 0) -> Path:
-    """A random SmolVLM of one tiny layer in each tower."""
+def smolvlm(folder: Path, *, seed: int = 0, layers: int = 1) -> Path:
+    """A random SmolVLM of tiny layers."""
     from transformers import SmolVLMConfig, SmolVLMForConditionalGeneration
     from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
@@ -235,7 +237,7 @@ def smolvlm(folder: Path, *, seed: int = 0) -> Path:
     tokenizer.add_special_tokens({"additional_special_tokens": marks})
     tokenizer.chat_template = CHAT.replace("<|vision_start|><|image_pad|><|vision_end|>", "<image>")
     image = int(tokenizer.convert_tokens_to_ids("<image>"))
-    text = {"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    text = {"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": layers}
     text |= {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": len(tokenizer), "pad_token_id": 0}
     text |= {"bos_token_id": 2, "eos_token_id": 3}
     seen = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}

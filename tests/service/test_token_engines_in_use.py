@@ -14,11 +14,13 @@ import torch
 import agent_tools.ingestion.captions
 import agent_tools.memory
 import agent_tools.models.memory_reader
+import agent_tools.models.progressive
 import agent_tools.models.visual_tokens
 from agent_tools.errors import EngineError
 from agent_tools.ingestion import pipeline
 from agent_tools.ingestion.worker import work
 from agent_tools.models.minilm import MiniLM
+from agent_tools.models.video_llm import VideoLlm
 from agent_tools.service import adding
 from agent_tools.service.adding import ingest
 from agent_tools.service.library import Library
@@ -111,6 +113,7 @@ def test_captions_are_made_with_every_engine_at_work(home: Path, tmp_path: Path,
         (TOKENS, "merge_tokens", False),
         (TOKENS, "dropout_schedule", False),
         (TOKENS, "drop_tokens", False),
+        (agent_tools.models.progressive, "drop_tokens", False),
         (MEMORY, "forget", True),
         (agent_tools.memory.MemAug, "forward", True),
     ],
@@ -119,6 +122,8 @@ def test_the_captions_channel_fails_without_its_engine(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, memaug: bool
 ) -> None:
     monkeypatch.setattr(owner, name, broken)
+    if owner is agent_tools.models.progressive:  # in use where pictures are more than a layer shall read in the mean
+        monkeypatch.setitem(VideoLlm.__init__.__kwdefaults__, "tokens", TOKENS.TokenSettings(most_tokens=8))
     row, state, entries = captioned(home, tmp_path / "home", memaug=memaug)
     assert (row.state, state, entries) == ("failed", "failed", [])
     assert "taken out by a test" in (row.error or "")
