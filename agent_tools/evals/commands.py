@@ -91,10 +91,29 @@ def compare(
         typer.Argument(help="descriptor, raw-pixels, gradients, or models' folders", metavar="ENCODER..."),
     ] = None,
     data: Data = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="also draw events seen against tokens, as PNG")] = None,
+    film: Annotated[
+        Path | None, typer.Option("--film", help="compare memories on this film, a truth.json beside it, instead")
+    ] = None,
+    home: Annotated[Path | None, typer.Option("--home", help="with --film: where it is or will be ingested")] = None,
+    questions: Annotated[
+        Path | None, typer.Option("--questions", help="with --film; without it the checkout's, about the dev clips")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="also draw what is seen against tokens, as PNG")] = None,
     json_path: Json = None,
 ) -> None:
-    """Frame encoders side by side as judges of redundancy, then samplers at equal budgets: what is still seen."""
+    """Frame encoders as judges of redundancy and samplers at equal budgets: what is still seen. With --film: what is
+    shown of a long film, with memory and without, at equal tokens."""
+    if film is not None:
+        from agent_tools.evals.comparing_memories import compare_memories
+        from agent_tools.evals.comparing_tables import draw_memories, memories_markdown
+
+        if home is None or encoders:
+            raise InvalidArgument("--film needs --home, a data folder, and no ENCODER: memories are compared there.")
+        report = compare_memories(film, home, questions, _progress)
+        _tables(report, memories_markdown, json_path)
+        if plot is not None:
+            draw_memories(report, plot)
+        return
     from agent_tools.evals.comparing import compare as measure
     from agent_tools.evals.compression_tables import markdown
 

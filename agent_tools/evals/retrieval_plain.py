@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent_tools.budget.reply import reply_tokens
 from agent_tools.ingestion.spaces import text_space
@@ -35,28 +36,38 @@ class Lines:
     """The text entries of one video, and the three searches over them."""
 
     def __init__(self, home: Path, video_id: str) -> None:
-        self._store = Store.open(home)
-        self._video_id = video_id
+        self.store = Store.open(home)
+        self.video_id = video_id
         self._encoder: TextEncoder = text_encoder(ModelSettings(profile="lite"))
-        entries = [e for e in self._store.entries(video_id) if e.channel != "notes"]
-        ids, matrix = self._store.vectors(text_space(self._encoder.producer), video_id)
+        entries = [e for e in self.store.entries(video_id) if e.channel != "notes"]
+        ids, matrix = self.store.vectors(text_space(self._encoder.producer), video_id)
         row = {int(id_): place for place, id_ in enumerate(ids)}
         self.entries: Mapping[int, Entry] = {e.id: e for e in entries}
-        self._ids = [e.id for e in entries if e.id in row]
-        self._matrix = matrix[[row[id_] for id_ in self._ids]]
+        self.ids = [e.id for e in entries if e.id in row]
+        self.matrix = matrix[[row[id_] for id_ in self.ids]]  # (n, D), a row for each of ids
 
     def close(self) -> None:
-        self._store.close()
+        self.store.close()
+
+    @property
+    def producer(self) -> str:
+        """Who made the vectors."""
+        return self._encoder.producer
+
+    def vector(self, query: str) -> NDArray[np.float32]:
+        """The query in the space of the lines, (D,)."""
+        vector: NDArray[np.float32] = self._encoder.encode([query], query=True)[0]
+        return vector
 
     def by_words(self, query: str) -> list[int]:
         """BM25 alone, any of the words."""
-        hits = self._store.search_words(query, video_ids=[self._video_id], limit=DEEP)
+        hits = self.store.search_words(query, video_ids=[self.video_id], limit=DEEP)
         return [hit.entry.id for hit in sorted(hits, key=lambda hit: -hit.bm25) if hit.entry.id in self.entries]
 
     def by_meaning(self, query: str) -> list[int]:
         """Cosine with the sentence encoder, line by line."""
-        cosines = self._matrix @ self._encoder.encode([query], query=True)[0]
-        return [self._ids[place] for place in np.argsort(-cosines, kind="stable")[:DEEP]]
+        cosines = self.matrix @ self.vector(query)
+        return [self.ids[place] for place in np.argsort(-cosines, kind="stable")[:DEEP]]
 
     def by_ranks(self, query: str) -> list[int]:
         """Reciprocal ranks of both, with equal weights."""

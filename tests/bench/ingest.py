@@ -170,17 +170,15 @@ def time_rows(folder: Path, length_s: float, rounds: int, threads: int) -> None:
         length_s=length_s,
     )
     store_mb = median(b["store_mb"] for _, b in pairs)
-    fixed_mb = empty_mb() if length_s < 3600 else 0.0  # an hour is told as it is
-    per_hour = (store_mb - fixed_mb) / length_s * 3600
+    whole = length_s >= 3600  # tables grow by whole pages of vectors: minutes say nothing of an hour
     emit(
-        f"store size per hour, lite, of {length_s / 60:g} min"
-        + (f" (an empty home's {fixed_mb:.1f} MB taken off first)" if length_s < 3600 else ""),
-        ours=f"{per_hour:.1f} MB",
-        goal="<= 60 MB",
-        reached=per_hour <= 60,
+        f"store size, lite, {length_s / 60:g} min of 720p in motion" + ("" if whole else " (not an hour: not judged)"),
+        ours=f"{store_mb / length_s * (3600 if whole else length_s):.1f} MB",
+        goal="<= 60 MB an hour",
+        reached=store_mb / length_s * 3600 <= 60 if whole else None,
         store_mb=round(store_mb, 2),
-        empty_mb=round(fixed_mb, 2),
-        mb_per_hour=round(per_hour, 1),
+        empty_mb=round(empty_mb(), 2),
+        length_s=length_s,
     )
 
 
