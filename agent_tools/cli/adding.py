@@ -42,7 +42,9 @@ def ingest(
         queued: dict[Path, Any] = {}  # all before any is awaited, so that one worker does them one after another
         for path in dict.fromkeys(path.expanduser().absolute() for path in paths):
             try:
-                queued[path] = add(library, str(path), title=title, channels=channel, wait_s=0, trusted=True)
+                queued[path] = add(
+                    library, str(path), title=title, channels=channel, wait_s=0, trusted=True, patient=True
+                )
             except AgentToolsError as error:
                 typer.echo(f"{path}: {error.described}", err=True)
                 failed += 1
@@ -83,7 +85,7 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
             bar.update(task, completed=share, description=f"{Path(source).name}: {sentence}", rate=f"{pace:.1f} %/s")
 
         while True:
-            reply = add(library, source, channels=channels, wait_s=45, trusted=True, on_step=step)
+            reply = add(library, source, channels=channels, wait_s=45, trusted=True, patient=True, on_step=step)
             going = (
                 reply.state in ("queued", "running") if reply.folder is None else bool(reply.queued or reply.running)
             )

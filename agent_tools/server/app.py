@@ -8,7 +8,6 @@ import contextlib
 import functools
 import itertools
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,10 +73,15 @@ class App:
         Raises: LimitReached: too many calls at once; and whatever the work raises.
         """
         caller = self.caller(context.request_context)
-        async with self.slots.place(kind):
-            library = await self.library()
-            step = Progress(context)
-            return await anyio.to_thread.run_sync(functools.partial(work, library, caller, step))
+        step, reporting = Steps(), anyio.CancelScope()
+        self.background.start_soon(step.report, context, reporting)
+        try:
+            async with self.slots.place(kind):
+                library = await self.library()
+                step.now = (0.0, "working")
+                return await anyio.to_thread.run_sync(functools.partial(work, library, caller, step))
+        finally:
+            reporting.cancel()
 
     def caller(self, request: ServerRequestContext[Any, Any]) -> str:
         """A key for whoever asks: the authenticated principal, else the HTTP session or client, else the connection."""
@@ -118,23 +122,26 @@ class App:
         return self.notices.changes(library.store)
 
 
-class Progress:
-    """The `on_step` of one call, used from its thread: ends it when cancelled, reports at most once a second."""
+class Steps:
+    """The `on_step` of one call. Called from its thread, it ends the call when cancelled; what was said last is
+    reported every second, however far the steps lie apart."""
 
-    def __init__(self, context: Context[App, Any]) -> None:
-        self._context = context
-        self._told = 0.0  # progress must increase strictly, whatever the work says
-        self._last = time.monotonic()
+    def __init__(self) -> None:
+        self.now = (0.0, "waiting for other calls to end")
 
     def __call__(self, progress: float, message: str) -> None:
         anyio.from_thread.check_cancelled()
-        now = time.monotonic()
-        if now - self._last < REPORT_S:
-            return
-        self._last = now
-        self._told = progress if progress > self._told else self._told + (1.0 - self._told) / 1000
-        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # who asked has gone
-            anyio.from_thread.run(self._context.report_progress, self._told, 1.0, clean(message, 200))
+        self.now = (progress, message)
+
+    async def report(self, context: Context[App, Any], scope: anyio.CancelScope) -> None:
+        """Tell whoever asked for progress, until the scope is cancelled."""
+        told = 0.0  # progress must increase strictly, whatever the work says
+        with scope, contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # who asked has gone
+            while True:
+                await anyio.sleep(REPORT_S)
+                progress, message = self.now
+                told = progress if progress > told else told + (1.0 - told) / 1000
+                await context.report_progress(told, 1.0, clean(message, 200))
 
 
 def client_name(request: ServerRequestContext[Any, Any]) -> str:

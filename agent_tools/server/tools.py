@@ -5,6 +5,7 @@ Knows what is published. Everything a tool does is a function of service, run in
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -57,10 +58,13 @@ async def ingest_video(
     video_id, state, searchable_to_s (search and zoom work up to there while it runs), channels, and not_known: what
     this server cannot know of the file, with the remedy. A folder gives counts, videos and refused files."""
 
+    deadline = time.monotonic() + wait_s  # from here: the library may have to be opened, other calls may come first
+
     def work(library: Library, _caller: str, step: OnStep) -> Reply:
         from agent_tools.service.adding import ingest
 
-        return ingest(library, source, title=title, channels=_names(channels), wait_s=wait_s, on_step=step)
+        left_s = max(0.0, deadline - time.monotonic())
+        return ingest(library, source, title=title, channels=_names(channels), wait_s=left_s, on_step=step)
 
     return _data(await ctx.request_context.lifespan_context.call(ctx, "wait", work))
 

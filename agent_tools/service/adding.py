@@ -29,6 +29,7 @@ OTHERWISE = {
 
 OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
 POLL_S = 0.2
+GRACE_S = 0.5  # past the deadline: some files of a folder are looked at even by a call that does not wait
 REPLY_TOKENS = 2000
 MOST_GAPS = 12  # named; the rest are counted
 RETRY_S = 30.0  # a failed job is not tried again sooner: a client that polls must see why it failed
@@ -42,6 +43,7 @@ def ingest(
     channels: list[str] | None = None,
     wait_s: float = 20.0,
     trusted: bool = False,
+    patient: bool = False,
     on_step: OnStep | None = None,
 ) -> IngestReply:
     """Queue what is new, start a worker, wait at most wait_s, and say how far it is.
@@ -49,6 +51,8 @@ def ingest(
     Args:
         source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is.
         trusted: a person typed the path, which allows it.
+        patient: queue all files of a folder, however long it takes to look at them; else those that wait_s allows,
+            and the next call goes on.
 
     Raises: RequestError: source, title, channels or wait_s break a rule. UnreadableVideo: nothing in it can be decoded.
     """
@@ -72,13 +76,16 @@ def ingest(
         title = title or clean(Path(urlsplit(source).path).stem, 200)
     paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted)
     if folder is None:
+        step(0.0, "looking at the file")
         video_id = _add(library, paths[0], clean(title, 200), wanted)
-        library.workers.ensure(library.store)
         _wait(library, [video_id], deadline, step)
         return status(library, video_id)
     refused: list[Refused] = []
     added: list[str] = []
-    for path in paths:
+    for place, path in enumerate(paths):
+        if place and not patient and time.monotonic() > deadline + GRACE_S:
+            break
+        step(0.0, f"looking at file {place + 1} of {len(paths)}")
         try:
             added.append(_add(library, path, "", wanted, again=False))
         except AgentToolsError as error:
@@ -88,12 +95,11 @@ def ingest(
                     error=error.described,
                 )
             )
-        step(0.0, f"found {len(added)} of {len(paths)} files")
         if len(added) == 1:
             library.workers.ensure(library.store)
-    library.workers.ensure(library.store)
+    left = len(paths) - len(added) - len(refused)
     _wait(library, added, deadline, step)
-    return _folder_status(library, folder, len(paths), added, refused)
+    return _folder_status(library, folder, len(paths), left, added, refused)
 
 
 def status(library: Library, video_id: str) -> IngestReply:
@@ -278,23 +284,35 @@ def sidecar_mark(path: Path) -> str:
 
 def _wait(library: Library, video_ids: Sequence[str], deadline: float, step: OnStep) -> None:
     """Until every job has ended, or the deadline; progress is told, and a dead worker replaced."""
+    started = False
     while True:
         jobs = [job for video_id in video_ids if (job := library.store.job(video_id)) is not None]
         going = [job for job in jobs if job.state in ("queued", "running")]
         if not going:
             return
+        started |= library.workers.ensure(library.store)
         share = sum(1.0 if job not in going else job.progress for job in jobs) / len(jobs)
-        running = next((job for job in going if job.state == "running"), going[0])
-        step(share, running.message or f"{len(going)} of {len(jobs)} videos to go")
+        step(share, _doing(library, going, started))
         if time.monotonic() + POLL_S >= deadline:
             return
-        library.workers.ensure(library.store)
         time.sleep(POLL_S)
 
 
+def _doing(library: Library, going: Sequence[Job], started: bool) -> str:
+    """A sentence on open jobs. Args: started: this call has started the worker, which has not taken a job yet."""
+    running = next((job for job in going if job.state == "running"), None)
+    if running is not None:
+        return running.message or f"reading {len(going)} video{'s' if len(going) > 1 else ''}"
+    if (other := next((job for job in library.store.open_jobs() if job.state == "running"), None)) is not None:
+        video = library.store.video(other.video_id)
+        return f"queued; being read now: {clean(video.title, 80) if video else other.video_id}, {other.progress:.0%}"
+    return "starting the worker" if started else "queued; the worker takes it up soon"
+
+
 def _folder_status(
-    library: Library, folder: Path, found: int, video_ids: Sequence[str], refused: list[Refused]
+    library: Library, folder: Path, found: int, left: int, video_ids: Sequence[str], refused: list[Refused]
 ) -> IngestReply:
+    """Args: left: files that were not looked at yet, which count as queued."""
     counts = dict.fromkeys(("done", "running", "queued", "failed", "stopped"), 0)
     videos: list[VideoOut] = []
     eta = 0.0
@@ -323,11 +341,12 @@ def _folder_status(
         found=found,
         done=counts["done"],
         running=counts["running"],
-        queued=counts["queued"],
+        queued=counts["queued"] + left,
         failed=counts["failed"] + counts["stopped"],
         refused=refused,
         videos=videos,
-        eta_s=round(eta) if eta and not counts["queued"] else None,
+        eta_s=round(eta) if eta and not counts["queued"] and not left else None,
+        hints=[f"{left} files were not looked at yet: call ingest_video again with the same source."] if left else [],
     )
 
     def count(_: object) -> None:

@@ -5,7 +5,7 @@ Knows entries, vectors and the fusion. Knows nothing of replies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -63,13 +63,20 @@ class _Meant:
 
 
 def recall(
-    library: Library, asked: Sequence[Asked], query: str, channels: tuple[str, ...] | None, *, wait_s: float = 0.0
+    library: Library,
+    asked: Sequence[Asked],
+    query: str,
+    channels: tuple[str, ...] | None,
+    *,
+    wait_s: float = 0.0,
+    on_step: Callable[[float, str], None] | None = None,
 ) -> Recall:
     """Entries of the asked spans that answer the query, best first.
 
     Args:
         channels: text channels to search; None for all.
         wait_s: how long to wait for the sentence encoder when it still loads; then words alone answer.
+        on_step: called before each video with (share of 0..1, sentence); may raise to end the search.
     """
     names = tuple(name for name in TEXT_CHANNELS if channels is None or name in channels)
     if not names or not asked:
@@ -78,7 +85,7 @@ def recall(
     words_only = words_only_because(library, encoder, query)
     if encoder is None:
         return Recall(_by_words(library, asked, query, names), False, words_only)
-    by = _by_meaning(library, asked, query, names, encoder)
+    by = _by_meaning(library, asked, query, names, encoder, on_step or (lambda _share, _sentence: None))
     hits = word_hits(library, asked, query, names)
     meaning, entries = ({}, {}) if words_only else (by.cosines, by.entries)  # of another script they are noise
     for hit in hits:
@@ -98,7 +105,12 @@ def recall(
 
 
 def _by_meaning(
-    library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...], encoder: TextEncoder
+    library: Library,
+    asked: Sequence[Asked],
+    query: str,
+    names: tuple[str, ...],
+    encoder: TextEncoder,
+    step: Callable[[float, str], None],
 ) -> _Meant:
     """All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
     import torch
@@ -109,7 +121,8 @@ def _by_meaning(
     spans: dict[int, tuple[Held, Span]] = {}
     videos: dict[str, tuple[Held, NDArray[np.float32]]] = {}
     backgrounds: dict[str, Background] = {}
-    for one in asked:
+    for place, one in enumerate(asked):
+        step(place / len(asked), f"searching video {place + 1} of {len(asked)}")
         held = library.entries.get(library.store, one.video.id, encoder)
         spans[video_number(held.base)] = held, one.span
         cosines = held.matrix @ vector
@@ -120,9 +133,9 @@ def _by_meaning(
     opened = min(seen, max(LEAST_CHUNKS, round(seen * OPENED_SHARE)))
     found: dict[int, float] = {}
     entries: dict[int, Entry] = {}
-    for place, cosine in retrieve(torch.from_numpy(vector), bank, top_chunks=opened, top_frames=TOP_ENTRIES):
-        held, span = spans[video_number(place)]
-        entry = held.at(place)
+    for row, cosine in retrieve(torch.from_numpy(vector), bank, top_chunks=opened, top_frames=TOP_ENTRIES):
+        held, span = spans[video_number(row)]
+        entry = held.at(row)
         if entry.start_s < span.end_s and entry.end_s > span.start_s:
             found[entry.id] = cosine
             entries[entry.id] = entry

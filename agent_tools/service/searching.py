@@ -92,13 +92,15 @@ def retrieve(
     check_tokens(max_tokens)
     names = checked_channels(channels)
     asked = library.chosen(video_ids, start_s, end_s)
-    if on_step is not None:
-        on_step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
+    step = on_step or (lambda _progress, _message: None)
+    step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
     result = Recall([], False, "")
     if like.strip():
         moments = alike(library, asked, like)
     else:
-        result = recall(library, asked, query, names, wait_s=wait_s)
+        result = recall(
+            library, asked, query, names, wait_s=wait_s, on_step=lambda share, told: step(0.1 + 0.7 * share, told)
+        )
         moments = merge(result.found, asked)
         if names is None or "frames" in names:
             moments = with_pictures(moments, seen(library, asked, query, wait_s=wait_s))
@@ -106,8 +108,7 @@ def retrieve(
     offset = offset_of(cursor_text, *question)
     page = moments[offset : offset + limit]
     ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
-    if on_step is not None:
-        on_step(0.8, f"found {len(moments)} moments")
+    step(0.8, f"found {len(moments)} moments")
     hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
     reply = RetrieveReply(
         hits=in_time_order(hits),

@@ -19,35 +19,123 @@ from agent_tools.server.notices import LIBRARY, Notices
 from agent_tools.service.library import Library
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
-from agent_tools.types import GroundReply
+from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply
 from tests.server.conftest import OTHER, VIDEO, connected, endless, text_of
 
 pytestmark = pytest.mark.anyio
 
 
+TOOLS_THAT_TAKE_TIME = [
+    ("ground_event", {"event": "x"}, "agent_tools.service.verifying.ground", GroundReply(verdict="uncertain")),
+    ("ingest_video", {"source": "x"}, "agent_tools.service.adding.ingest", IngestReply()),
+    (
+        "retrieve_memory",
+        {"query": "x"},
+        "agent_tools.service.searching.retrieve",
+        RetrieveReply(hits=[], coverage=Coverage(share=0.0, channels=ChannelWords())),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "service", "reply"), TOOLS_THAT_TAKE_TIME)
 async def test_progress_increases_strictly_and_says_what_is_done(
-    settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    library: Library,
+    era: str,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    arguments: dict[str, Any],
+    service: str,
+    reply: Reply,
 ) -> None:
-    def slow(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> GroundReply:
+    heard: list[tuple[float, float | None, str | None]] = []
+    more = threading.Condition()
+
+    def slow(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> Reply:
         for share in (0.1, 0.1, 0.05, 0.5, 0.5, 1.0):
             on_step(share, f"window\n{share}")
-        return GroundReply(verdict="uncertain")
-
-    monkeypatch.setattr(app_module, "REPORT_S", 0.0)
-    monkeypatch.setattr("agent_tools.service.verifying.ground", slow)
-    heard: list[tuple[float, float | None, str | None]] = []
+            with more:  # nothing further is said until this was told
+                assert more.wait_for(lambda said=f"window {share}": any(message == said for _, _, message in heard), 10)
+        return reply
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-        heard.append((progress, total, message))
+        with more:
+            heard.append((progress, total, message))
+            more.notify_all()
 
+    monkeypatch.setattr(app_module, "REPORT_S", 0.01)
+    monkeypatch.setattr(service, slow)
     async with connected(settings, library, era) as client:
-        result = await client.call_tool("ground_event", {"event": "x"}, progress_callback=on_progress)
+        result = await client.call_tool(name, arguments, progress_callback=on_progress)
         assert not result.is_error
     shares = [progress for progress, _, _ in heard]
-    assert len(shares) == 6
     assert all(later > earlier for earlier, later in itertools.pairwise(shares))
     assert max(shares) <= 1.0
-    assert heard[0] == (0.1, 1.0, "window 0.1")
+    assert all(total == 1.0 and message for _, total, message in heard)
+    assert list(dict.fromkeys(message for _, _, message in heard))[-4:] == [
+        f"window {share}" for share in (0.1, 0.05, 0.5, 1.0)
+    ]
+
+
+async def test_progress_goes_on_while_the_work_says_nothing(
+    settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert app_module.REPORT_S <= 2.0  # which the contract allows between two reports
+    enough, heard = threading.Event(), []
+
+    def silent(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> GroundReply:
+        on_step(0.3, "asking the video model")
+        assert enough.wait(10)
+        return GroundReply(verdict="uncertain")
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
+        if len(heard) == 5:
+            enough.set()
+
+    monkeypatch.setattr(app_module, "REPORT_S", 0.01)
+    monkeypatch.setattr("agent_tools.service.verifying.ground", silent)
+    async with connected(settings, library, era) as client:
+        await client.call_tool("ground_event", {"event": "x"}, progress_callback=on_progress)
+    assert len(heard) >= 5
+    assert heard == sorted(set(heard))
+
+
+@pytest.mark.parametrize("wait_s", [0, 0.4])
+async def test_an_ingest_answers_within_wait_s(
+    settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch, wait_s: float
+) -> None:
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)  # the job never ends
+    (settings.allow[0] / "a.mp4").write_bytes(b"film")
+    async with connected(settings, library, era) as client:
+        await client.call_tool("ingest_video", {"source": VIDEO, "wait_s": 0})  # what is imported once
+        began = anyio.current_time()
+        reply = await client.call_tool("ingest_video", {"source": "a.mp4", "wait_s": wait_s})
+        assert anyio.current_time() - began <= wait_s + 1.0
+        assert reply.structured_content["state"] == "queued"
+
+
+async def test_time_spent_waiting_for_other_calls_counts_as_waited(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, asked = threading.Event(), []
+
+    def held(*_: Any, wait_s: float, **__: Any) -> IngestReply:
+        asked.append(wait_s)
+        gate.wait(30)
+        return IngestReply()
+
+    monkeypatch.setattr("agent_tools.service.adding.ingest", held)
+    async with connected(settings, library, "2026-07-28") as client, anyio.create_task_group() as tasks:
+        for _ in range(RUNNING["wait"] + 1):
+            tasks.start_soon(client.call_tool, "ingest_video", {"source": "x", "wait_s": 0.2})
+        with anyio.fail_after(10):
+            while len(asked) < RUNNING["wait"]:
+                await anyio.sleep(0.01)
+        await anyio.sleep(0.2)  # the last one's whole time passes in the queue
+        gate.set()
+    assert asked[-1] == 0.0
+    assert len(asked) == RUNNING["wait"] + 1
 
 
 async def test_a_cancelled_call_stops_working_within_a_second(
