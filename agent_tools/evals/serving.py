@@ -13,11 +13,11 @@ from mcp import Client, StdioServerParameters
 
 
 @asynccontextmanager
-async def serving(home: Path, allowed: Path) -> AsyncIterator[Client]:
-    """A client of a lite server that keeps its memory in `home` and may read `allowed`.
+async def serving(home: Path, allowed: Path, profile: str = "lite") -> AsyncIterator[Client]:
+    """A client of a server that keeps its memory in `home` and may read `allowed`.
 
     -P keeps the current folder off the server's path: it runs the package this interpreter has installed.
     """
-    arguments = ["-P", "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(allowed), "--profile", "lite"]
+    arguments = ["-P", "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(allowed), "--profile", profile]
     async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
         yield client
