@@ -1,5 +1,6 @@
-"""With a video LLM that runs here, each token engine is in the way of the captions channel: when it raises, that
-channel fails and says so. The models are tiny and random: what they write means nothing."""
+"""With a video LLM that runs here, each token engine is in the way of the captions channel and of the closer looks of
+ground_event: when it raises, that channel fails, these looks end, and both say so. The models are tiny and random: what
+they write means nothing."""
 
 from __future__ import annotations
 
@@ -24,9 +25,11 @@ from agent_tools.models.video_llm import VideoLlm
 from agent_tools.service import adding
 from agent_tools.service.adding import ingest
 from agent_tools.service.library import Library
+from agent_tools.service.verifying import ground
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import ChannelRow
+from agent_tools.types import GroundReply
 from tests.drawing import draw, even_times
 from tests.models import checkpoints
 
@@ -77,11 +80,14 @@ def made(folder: Path, home: Path, models: tuple[str, ...]) -> Settings:
     return Settings.load({}, home=home, allow=allow, profile="lite", models=models, device="cpu/fp32", threads=1)
 
 
+def named(folder: Path, memaug: bool) -> tuple[str, ...]:
+    return (f"captions={folder / 'tiny-vl'}", *((f"memaug={folder / 'tiny-memaug'}",) if memaug else ()))
+
+
 def captioned(folder: Path, home: Path, *, memaug: bool) -> tuple[ChannelRow, str, list[Any]]:
     """(the captions channel, the job's state, its entries) after an ingest into a copy of the home."""
     shutil.copytree(folder / "home", home)
-    models = (f"captions={folder / 'tiny-vl'}", *((f"memaug={folder / 'tiny-memaug'}",) if memaug else ()))
-    library = Library(made(folder, home, models))
+    library = Library(made(folder, home, named(folder, memaug)))
     try:
         video_id = ingest(library, "numbers.mp4", channels=["captions"], wait_s=0).video_id or ""
         work(library.settings)
@@ -104,26 +110,67 @@ def test_captions_are_made_with_every_engine_at_work(home: Path, tmp_path: Path,
     assert entries
 
 
+ENGINES = [
+    (TOKENS, "prune_tokens", False),
+    (TOKENS, "high_resolution", False),
+    (TOKENS, "merge_tokens", False),
+    (TOKENS, "dropout_schedule", False),
+    (TOKENS, "drop_tokens", False),
+    (agent_tools.models.progressive, "drop_tokens", False),
+    (MEMORY, "forget", True),
+    (agent_tools.memory.MemAug, "forward", True),
+]
+
+
+def take_out(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    monkeypatch.setattr(owner, name, broken)
+    if owner is agent_tools.models.progressive:  # in use where pictures are more than a layer shall read in the mean
+        monkeypatch.setitem(VideoLlm.__init__.__kwdefaults__, "tokens", TOKENS.TokenSettings(most_tokens=8))
+
+
 @pytest.mark.parametrize(
-    ("owner", "name", "memaug"),
-    [
-        (agent_tools.ingestion.captions, "sample_times", False),
-        (TOKENS, "prune_tokens", False),
-        (TOKENS, "high_resolution", False),
-        (TOKENS, "merge_tokens", False),
-        (TOKENS, "dropout_schedule", False),
-        (TOKENS, "drop_tokens", False),
-        (agent_tools.models.progressive, "drop_tokens", False),
-        (MEMORY, "forget", True),
-        (agent_tools.memory.MemAug, "forward", True),
-    ],
+    ("owner", "name", "memaug"), [(agent_tools.ingestion.captions, "sample_times", False), *ENGINES]
 )
 def test_the_captions_channel_fails_without_its_engine(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, memaug: bool
 ) -> None:
-    monkeypatch.setattr(owner, name, broken)
-    if owner is agent_tools.models.progressive:  # in use where pictures are more than a layer shall read in the mean
-        monkeypatch.setitem(VideoLlm.__init__.__kwdefaults__, "tokens", TOKENS.TokenSettings(most_tokens=8))
+    take_out(monkeypatch, owner, name)
     row, state, entries = captioned(home, tmp_path / "home", memaug=memaug)
     assert (row.state, state, entries) == ("failed", "failed", [])
     assert "taken out by a test" in (row.error or "")
+
+
+@pytest.fixture(scope="module")
+def opened(home: Path) -> Iterator[dict[bool, Library]]:
+    """Libraries over the home, without a memaug and with one; models load once."""
+    found = {one: Library(made(home, home / "home", named(home, one))) for one in (False, True)}
+    yield found
+    for library in found.values():
+        library.close()
+
+
+def looked(library: Library) -> GroundReply:
+    """ground_event's answer for an event that pictures alone could show."""
+    assert library.models.text(60) is not None
+    return ground(library, event="a red triangle", video_id=library.store.videos()[0].id)
+
+
+@pytest.mark.parametrize("memaug", [False, True])
+def test_ground_event_looks_closer_with_every_engine_at_work(opened: dict[bool, Library], memaug: bool) -> None:
+    reply = looked(opened[memaug])
+    assert reply.coverage is not None
+    assert "looks by tiny-vl" in (reply.coverage.channels.frames or "")
+    assert not any("closer looks failed" in hint for hint in reply.hints)
+
+
+@pytest.mark.parametrize(("owner", "name", "memaug"), ENGINES)
+def test_the_closer_looks_of_ground_event_end_without_their_engine(
+    opened: dict[bool, Library], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, memaug: bool
+) -> None:
+    take_out(monkeypatch, owner, name)
+    library = opened[memaug]
+    if owner is agent_tools.models.progressive:  # what take_out sets is read when a model is loaded
+        monkeypatch.setattr(library.models, "_closer", None)
+    reply = looked(library)
+    assert any("closer looks failed" in hint and "taken out by a test" in hint for hint in reply.hints)
+    assert reply.verdict == "uncertain"
