@@ -13,10 +13,11 @@ from agent_tools.grounding.grounder import Grounder, GrounderSettings, Grounding
 from agent_tools.grounding.rules import RULES, Named, could_show, named
 from agent_tools.grounding.scoring import entropy_confidence, mean_entropy, released_confidence
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
-from agent_tools.grounding.verdict import Verdict, decide
+from agent_tools.grounding.verdict import PRESENT_AT_LEAST, Verdict, decide
 from agent_tools.grounding.verifier import Verification, changes, refine, verify
 
 __all__ = [
+    "PRESENT_AT_LEAST",
     "RULES",
     "Background",
     "CalibrationReport",

@@ -32,6 +32,7 @@ PLACES = 4  # that are looked at closely, the best of what points there
 DENSE_S, DENSE_STRIDE_S = 32.0, 24.0  # of a close look, at a picture a second
 SPARSE_S, SEGMENTS, MOST_SPARSE = 600.0, 30, 12  # of a look at one picture per stretch; longer for longer videos
 FINE_S, FINE_FPS = 2.0, 8.0  # around each bound of what was found: to an eighth of a second
+MOST_AGAIN = 4  # times that a span which reaches the edge of what was shown is widened again
 WAIT_S = 0.5  # between two questions whether the call was cancelled
 
 
@@ -89,12 +90,21 @@ class CloseLook:
         from agent_tools.grounding import changes, refine, verify
 
         whole_s = self.asked.video.duration_s or proposal.end_s
-        second = verify(self.event, proposal, self, self.look, whole_s, fps=PICTURES)
-        if second.after is None:
-            return proposal, second.text
-        held = replace(proposal, start_s=second.after.start_s, end_s=second.after.end_s)
+        held, told = proposal, ""
+        for _ in range(MOST_AGAIN):
+            second = verify(self.event, held, self, self.look, whole_s, fps=PICTURES)
+            told = told or second.text
+            if second.after is None:
+                break
+            low, high = max(0.0, held.start_s - second.pad_s), min(whole_s, held.end_s + second.pad_s)
+            held = replace(held, start_s=second.after.start_s, end_s=second.after.end_s)
+            if not (0 < low == held.start_s or whole_s > high == held.end_s):
+                break  # the event does not go on beyond what was shown
+        if held is proposal:
+            return proposal, told
         fine = refine(self.event, held, self, self.look, whole_s, reach_s=FINE_S, fps=FINE_FPS)
-        return fine, f"{second.text}; bounds at {FINE_FPS:g} pictures a second: {changes(held, fine)}"
+        pad, _, _ = told.partition(":")
+        return fine, f"{pad}, then each bound at {FINE_FPS:g} pictures a second: {changes(proposal, fine)}"
 
     def told(self) -> str:
         """What was looked at, by whom, and where the pictures went; for coverage."""

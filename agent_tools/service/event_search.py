@@ -69,9 +69,6 @@ class Search:
     close: CloseLook | None = None  # that looked closer, with a result
     failed: str = ""  # why closer looks ended without a result
 
-    def part(self, calibration: str) -> Part | None:
-        return next((one for one in self.parts if one.calibration == calibration), None)
-
 
 def search(
     library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep, *, closely: bool = True
@@ -97,7 +94,8 @@ def search(
     parts: list[Part] = []
     pointers: list[Pointer] = []
     words_only = ""
-    if _has_texts(library, asked, channels) or seen is None:
+    has_texts = _has_texts(library, asked, channels)
+    if has_texts or seen is None:
         evidence = _texts(library, asked, event, told, channels)
         words_only = evidence.words_only
         curves = localizer()
@@ -114,7 +112,7 @@ def search(
         close = CloseLook(library, asked, event, pointers, step, sighted=seen is not None)
         try:
             found = close.ground()
-            parts = [one for one in parts if one.calibration != PICTURES]
+            parts = [one for one in parts if one.calibration != PICTURES] if has_texts else []
             parts.append(Part(CLOSER, found, close.producer, close.again))
             apart.pop("frames", None)
         except EngineError as error:

@@ -5,6 +5,7 @@ nor of replies' sizes."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[float, str], None]
 EVIDENCE_LENGTH = 160
-ALSO = "; also "
+ALSO, RAW = "; also ", " (confidence raw)"
+BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
 @dataclass(frozen=True)
@@ -57,22 +59,22 @@ def judge(
 
     Args:
         most: spans that are looked at a second time and returned."""
-    from agent_tools.grounding import could_show, decide
+    from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide
 
     found = search(library, asked, event, names, step, closely=closely)
-    fitted = [_calibrator(library, part, found.words_only) for part in found.parts]
-    known = [one for one in fitted if one is not None]
-    raw = not known or len(known) < len(found.parts)
-    pairs = [(part, None if raw else one) for part, one in zip(found.parts, fitted, strict=True)]
-    candidates = _candidates(pairs)
+    fitted = [(part, _calibrator(library, part, found.words_only)) for part in found.parts]
+    likely = [calibrator.probability(part.score) for part, calibrator in fitted if calibrator is not None]
+    # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
+    raw = not likely or (len(likely) < len(fitted) and max(likely) < PRESENT_AT_LEAST)
+    candidates = _candidates([(part, None if raw else one) for part, one in fitted], beside_calibrated=not raw)
     spans = []
-    for number, (_, part, calibrator, proposal) in enumerate(candidates[:most]):
+    for number, (_, weigh, part, proposal) in enumerate(candidates[:most]):
         step(0.8 + 0.2 * number / most, f"looking again at {clock(proposal.start_s)}")
         try:
             after, verified = part.again(proposal)
         except EngineError as error:
             after, verified = proposal, f"not looked at again: {error.described}"
-        spans.append(_span(asked, after, part.confidence(calibrator, after.score), verified))
+        spans.append(_span(asked, after, weigh(after.score), verified))
     told = _Told(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
     views = [told.view(library, asked, name) for name in found.names or CHANNELS]
     judged = [view.name for view in views if view.searched]
@@ -81,7 +83,7 @@ def judge(
         del not_judged["speech"]
     searched = told.coverage(library, asked, found.names)
     verdict = decide(
-        None if raw else max(one.probability(part.score) for part, one in zip(found.parts, known, strict=True)),
+        None if raw else max(likely),
         "raw" if raw else "calibrated",
         searched.share,
         judged,
@@ -89,10 +91,11 @@ def judge(
         could_show(event, found.names or CHANNELS),
     )
     refused = [
-        (part.confidence(calibrator, one.score), one)
-        for part, calibrator in pairs
-        if (one := part.grounding.best_rejected) is not None
-        and all(temporal_gap(one, kept) for _, _, _, kept in candidates)
+        (part.confidence(None if raw else calibrator, one.score), one)
+        for part, calibrator in fitted
+        if (raw or calibrator is not None)
+        and (one := part.grounding.best_rejected) is not None
+        and all(_apart(one, kept) for _, _, _, kept in candidates)
     ]
     rejected = max(refused, key=lambda pair: pair[0], default=None)
     return Judgement(
@@ -127,37 +130,39 @@ class _Told:
         )
 
 
-Candidate = tuple[float, Part, "Calibrator | None", "Proposal"]
+Candidate = tuple[float, Callable[[float], float], Part, "Proposal"]  # confidence, how it is made of a score, ...
 
 
-def _candidates(pairs: Sequence[tuple[Part, Calibrator | None]]) -> list[Candidate]:
-    """The proposals of all parts, likeliest first; one that overlaps a likelier one only adds its evidence to it."""
-    ranked = sorted(
-        (
-            (part.confidence(calibrator, one.score), part, calibrator, one)
-            for part, calibrator in pairs
+def _candidates(fitted: Sequence[tuple[Part, Calibrator | None]], *, beside_calibrated: bool) -> list[Candidate]:
+    """The proposals of all parts, likeliest first; one that overlaps a likelier one only adds its evidence to it.
+
+    Args:
+        beside_calibrated: what has no calibration stands below what has one, and says so."""
+    ranked: list[Candidate] = []
+    for part, calibrator in fitted:
+        below = beside_calibrated and calibrator is None
+        weigh: Callable[[float], float] = functools.partial(_weighed, part, calibrator, BELOW if below else 1.0)
+        ranked += [
+            (weigh(one.score), weigh, part, replace(one, evidence=one.evidence + RAW) if below else one)
             for one in part.grounding.proposals
-        ),
-        key=lambda each: (-each[0], each[3].start_s),
-    )
+        ]
     kept: list[Candidate] = []
-    for candidate in ranked:
-        beside = [place for place, each in enumerate(kept) if not temporal_gap(each[3], candidate[3])]
-        if not beside:
+    for candidate in sorted(ranked, key=lambda each: (-each[0], each[3].start_s)):
+        beside = next((place for place, each in enumerate(kept) if not _apart(each[3], candidate[3])), None)
+        if beside is None:
             kept.append(candidate)
             continue
-        confidence, part, calibrator, best = kept[beside[0]]
-        if part is not candidate[1] and ALSO not in best.evidence:
-            kept[beside[0]] = (
-                confidence,
-                part,
-                calibrator,
-                replace(best, evidence=best.evidence + ALSO + candidate[3].evidence),
-            )
+        confidence, weigh, part, best = kept[beside]
+        if part is not candidate[2] and ALSO not in best.evidence:
+            kept[beside] = confidence, weigh, part, replace(best, evidence=best.evidence + ALSO + candidate[3].evidence)
     return kept
 
 
-def temporal_gap(one: Proposal, other: Proposal) -> bool:
+def _weighed(part: Part, calibrator: Calibrator | None, share: float, score: float) -> float:
+    return share * part.confidence(calibrator, score)
+
+
+def _apart(one: Proposal, other: Proposal) -> bool:
     """Whether they share no moment."""
     return one.start_s >= other.end_s or one.end_s <= other.start_s
 
