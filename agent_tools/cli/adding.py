@@ -95,21 +95,30 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
 
 def reindex(
     video: Video,
-    channel: Annotated[str, typer.Option("--channel", help="frames, subtitles, screen_text, speech or captions")],
+    channel: Annotated[
+        list[str],
+        typer.Option(
+            "--channel",
+            help="frames, subtitles, screen_text, speech, captions, or text (sentence vectors alone); repeat it",
+        ),
+    ],
     home: Home = None,
     profile: Profile = None,
     models: Models = None,
     model_dirs: ModelDirs = None,
     device: Device = None,
 ) -> None:
-    """Make one channel of a video anew, such as after a change of model; the others stay as they are."""
+    """Make channels of a video anew, such as by another model; the old are searched until the new ones are whole."""
     flags = {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
     with opened(home, profile, **flags) as library:
         from agent_tools.service.adding import remake
 
         row = library.video(video)
-        remake(library, row.id, channel)
-        typer.echo(json.dumps(follow(library, row.id, None).compact(), ensure_ascii=False))
+        remake(library, row.id, *channel)
+        reply = follow(library, row.id, None)
+        typer.echo(json.dumps(reply.compact(), ensure_ascii=False))
+    if reply.state != "done":
+        raise typer.Exit(1)
 
 
 def stop(video: Video, home: Home = None) -> None:

@@ -73,8 +73,21 @@ def pictures_of(store: Store, video_id: str, span: Span) -> list[NDArray[np.uint
 class CaptionPass:
     """Captions of one video by one model; `run` may be called again after any interruption."""
 
-    def __init__(self, store: Store, video_id: str, model: Answerer, sent_to: str, duration_s: float) -> None:
-        """Args: sent_to: the host that gets the pictures, "" where they stay on this machine."""
+    def __init__(
+        self,
+        store: Store,
+        video_id: str,
+        model: Answerer,
+        sent_to: str,
+        duration_s: float,
+        shown: Store | None = None,
+    ) -> None:
+        """
+        Args:
+            sent_to: the host that gets the pictures, "" where they stay on this machine.
+            shown: the store that holds the kept frames, where it is another.
+        """
+        self.shown = shown or store
         self.store, self.video_id, self.model = store, video_id, model
         self.sent_to, self.duration_s = sent_to, duration_s
 
@@ -145,7 +158,7 @@ class CaptionPass:
             if _key(span.start_s, span.end_s) in written:
                 yield Told(span, None)
                 continue
-            pictures = pictures_of(self.store, self.video_id, span)
+            pictures = pictures_of(self.shown, self.video_id, span)
             if not pictures:
                 yield Told(span, None, "no picture of it was kept")
                 continue

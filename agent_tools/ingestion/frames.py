@@ -185,15 +185,21 @@ def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
     """The repository of a video: a vector for every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
     what is forgotten in the decayed view stays there). Where a redundancy encoder of its own pruned, a pruned picture
     has the vector of the frame that stands for it."""
+    return TokenFile(token_path(home, video_id, producer))
+
+
+def token_path(home: Path, video_id: str, producer: str) -> Path:
+    """Where a video's repository by one frame encoder lies."""
     mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
-    return TokenFile(home / "tokens" / f"{video_id}-{mark}.tokens")
+    return home / "tokens" / f"{video_id}-{mark}.tokens"
 
 
 def forget_files(home: Path, video_id: str) -> None:
     """Remove what an ingest of the video wrote beside the store."""
     for path in (home / "tokens").glob(f"{video_id}-*.tokens"):
         path.unlink(missing_ok=True)
-    shutil.rmtree(home / "work" / video_id, ignore_errors=True)
+    for folder in (video_id, f"{video_id}.new"):  # pictures that wait to be read, and channels that are made anew
+        shutil.rmtree(home / "work" / folder, ignore_errors=True)
 
 
 class PictureRows:

@@ -7,17 +7,19 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from agent_tools.errors import EngineError, SourceNotFound, UnreadableVideo
-from agent_tools.ingestion import episodes, text
+from agent_tools.ingestion import remaking, text
 from agent_tools.ingestion.captions import CaptionPass
 from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
-from agent_tools.ingestion.frames import FramePass, PictureRows, forget_files, frame_tokens
+from agent_tools.ingestion.dividing import divide
+from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens
 from agent_tools.ingestion.reading import Reader
-from agent_tools.ingestion.titles import titles
-from agent_tools.media import Damage, Picture, Probe, audio, content_id, last_time, probe, read_subtitles
+from agent_tools.media import Damage, Picture, Probe, audio, content_id, last_time, probe, read_subtitles, sample
 from agent_tools.models.catalogue import receiver
 from agent_tools.models.profiles import (
     FrameEncoder,
@@ -32,11 +34,12 @@ from agent_tools.models.profiles import (
     video_llm,
 )
 from agent_tools.settings import Settings
-from agent_tools.store import Entry, EntryIn, Episode, Job, SqliteMemory, Store
+from agent_tools.store import Entry, EntryIn, Job, SqliteMemory, Store
 from agent_tools.timeline import Span, merged
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.worker")
+GATHER_EVERY = 64  # pictures between two places from which collecting those for OCR would go on
 CAPTIONS_FROM = 0.4  # of a job is behind it when its captions begin: each takes seconds, whatever else there is to do
 NO_MODEL = {
     "speech": "transcribed: profile {} has no speech model",
@@ -47,10 +50,13 @@ NO_MODEL = {
 class Ingest:
     """The work of one claimed job. `run` returns None, or why the video is not whole."""
 
-    def __init__(self, store: Store, job: Job, settings: Settings, control: Control) -> None:
-        self.store, self.job, self.settings, self.control = store, job, settings, control
+    def __init__(self, store: Store, job: Job, settings: Settings, control: Control, base: Store | None = None) -> None:
+        """Args: base: the store that holds the video's other channels, where `store` is for one made anew."""
+        self.store, self.job, self.control = store, job, control
+        self.base = base or store
+        self.settings = _asked(settings, job)
         self.video_id = job.video_id
-        self.models = model_settings(settings, job.profile, settings.worker_threads)
+        self.models = model_settings(self.settings, job.profile, settings.worker_threads)
         self.profile: Profile = resolve(self.models)
         self._text: TextEncoder | None = None
         self._frames: FrameEncoder | None = None
@@ -60,29 +66,71 @@ class Ingest:
         self.opened = probe(self._source())
         self.duration_s = self._describe(self.opened)
         failures: list[str] = []
-        steps: list[tuple[str, Callable[[], None]]] = [
-            ("subtitles", self._subtitles),
-            ("frames", self._pictures),
-            ("screen_text", self._screen_text),
-            ("speech", self._speech),
-            ("captions", self._captions),
-        ]
+        anew = {name for name in self.job.settings.get("remake", ()) if self._holds(name)}
         wanted = {*self.job.channels, *(("frames",) if "captions" in self.job.channels else ())}
-        todo = [(name, step) for name, step in steps if name in wanted and not self._finished(name)]
-        for name, step in todo:
-            if todo[-1][0] == "captions" and len(todo) > 1:
+        todo = [name for name in self._steps() if name in wanted and (name in anew or not self._finished(name))]
+        for name in todo:
+            if todo[-1] == "captions" and len(todo) > 1:
                 self.control.within(*((CAPTIONS_FROM, 0.96) if name == "captions" else (0.0, CAPTIONS_FROM)))
             try:
-                step()
+                if name in anew:
+                    self._remake(name)
+                else:
+                    self._steps()[name]()
             except EngineError as error:
                 log.error("video %s, channel %s: %s", self.video_id, name, error.described)
-                self.store.set_channel(self.video_id, name, state="failed", error=error.described)
+                if name not in anew:  # else the old one is as good as it was
+                    self.store.set_channel(self.video_id, name, state="failed", error=error.described)
                 failures.append(f"{name}: {error.described}")
+        if "text" in self.job.settings.get("remake", ()):
+            encoder = self._encoder()
+            remaking.remake_vectors(self.store, self.video_id, encoder, self.duration_s, self._told_of_vectors)
         self._name_missing()
         self.control.within(0.0, 1.0)
         self.control.tell(0.96, "dividing the video into episodes")
+        self._name_vectors()
         self._episodes(final=True)
+        if anew and not failures:
+            remaking.clear(self.store, self.video_id)
         return "; ".join(failures) or None
+
+    def _steps(self) -> dict[str, Callable[[], None]]:
+        return {
+            "subtitles": self._subtitles,
+            "frames": self._pictures,
+            "screen_text": self._screen_text,
+            "speech": self._speech,
+            "captions": self._captions,
+        }
+
+    # -- a channel made anew
+
+    def _holds(self, name: str) -> bool:
+        """Whether there is something of the channel to keep until it is made anew."""
+        row = self.store.channel(self.video_id, name)
+        return row is not None and row.state == "done"
+
+    def _remake(self, name: str) -> None:
+        if remaking.switched(self.store, self.video_id, name, self.job.id):
+            return
+        made_by = (self.job.profile, self.settings.models, self.settings.fps, self.settings.ocr_per_hour)
+        with closing(remaking.staged(self.store, self.video_id, made_by)) as made:
+            work = Ingest(made, self.job, replace(self.settings, home=made.home), self.control, self.base)
+            work.opened, work.duration_s = self.opened, self.duration_s
+            if not work._finished(name):
+                work._steps()[name]()
+            encoder = None
+            if name != "frames":
+                encoder = self._text = work._encoder()
+            self.control.tell(0.95, f"putting the new {name} in place of the old")
+            remaking.put_in_place(
+                self.store, made, self.video_id, name, self.job.id, encoder, self.duration_s, self._told_of_vectors
+            )
+        if name == "frames":
+            remaking.drop_old_tokens(self.store, self.video_id)
+
+    def _told_of_vectors(self, written: int) -> None:
+        self.control.tell(0.9, f"indexing what is there by the new sentence encoder: {written} entries")
 
     # -- the file
 
@@ -160,7 +208,8 @@ class Ingest:
         self._index("subtitles", 0.02, 0.08)
         language = next((track.language for track in tracks if track.language), None)
         self._end("subtitles", entries=count, language=language, detail=mark)
-        self._episodes(final=False)
+        if self.base is self.store:
+            self._episodes(final=False)
 
     def _pictures(self) -> None:
         if self.opened.video is None:
@@ -175,7 +224,7 @@ class Ingest:
                 next_k = 0  # the token file is lost: begin again
         if not next_k:
             forget_files(self.store.home, self.video_id)
-        reader = Reader(self.store, self.video_id, self.settings.home, self.opened.duration_s or self.duration_s)
+        reader = self._reader()
         reader.restore(row.detail.get("rule", "") if row is not None and next_k else "")
         if not next_k:
             self.store.clear_gaps(self.video_id, "frames")
@@ -207,7 +256,8 @@ class Ingest:
             self.store.add_gap(self.video_id, "frames", damage.start_s, damage.end_s, damage.why)
 
         work.run(next_k, on_picture, on_window, on_damage, reader.saved)
-        reader.close()
+        if reads:
+            reader.close()
         rows = self.store.frames(self.video_id)
         if not rows:
             raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
@@ -220,7 +270,9 @@ class Ingest:
         engine = ocr(self.models)
         self._begin("screen_text", engine.producer)
         self.store.clear_gaps(self.video_id, "screen_text")
-        reader = Reader(self.store, self.video_id, self.settings.home, self.duration_s)
+        reader = self._reader()
+        if not reader.whole:
+            self._gather(reader)
         left_out = reader.choose(self.settings.ocr_per_hour)
         encoder = self._encoder()
         total = max(1, reader.chosen)
@@ -240,6 +292,26 @@ class Ingest:
         told: dict[str, object] = {"pictures": reader.chosen, "half_size": reader.half_size, "left_out": len(left_out)}
         self._end("screen_text", entries=written, detail=told)
         reader.clear()
+
+    def _reader(self) -> Reader:
+        return Reader(self.store, self.video_id, self.store.home, self.opened.duration_s or self.duration_s)
+
+    def _gather(self, reader: Reader) -> None:
+        """Collect the pictures to read in a pass of their own, where no pass for frames did."""
+        row = self.store.channel(self.video_id, "screen_text")
+        next_k = int(row.detail.get("next_k", 0)) if row is not None else 0
+        reader.restore(str(row.detail.get("rule", "")) if row is not None and next_k else "")
+        fps = self.settings.fps
+        for shown in sample(self.opened, fps=fps, start_s=next_k / fps, threads=self.settings.worker_threads):
+            if shown.k >= next_k + GATHER_EVERY:
+                next_k = shown.k
+                share = min(1.0, shown.time_s / max(self.duration_s, 1e-9))
+                detail = {"next_k": next_k, "rule": reader.saved(), "done": 0.0}
+                self.store.set_channel(self.video_id, "screen_text", detail=detail)
+                self.control.tell(0.08 + 0.37 * share, f"looking for text: {shown.time_s:.0f} s")
+            reader.show(shown.time_s, shown.picture)
+            self.control.check()
+        reader.close()
 
     def _speech(self) -> None:
         if not self.opened.audio:
@@ -293,12 +365,12 @@ class Ingest:
         if self.opened.video is None:
             self.store.set_channel(self.video_id, "captions", state="absent", detail={"why": "no picture"})
             return
-        if not self.store.frames(self.video_id):
+        if not self.base.frames(self.video_id):
             remedy = f"agent-tools reindex {self.video_id} --channel frames"
             raise EngineError(f"there are no frames to caption. Make them first: {remedy}")
         self.control.tell(0.0, "loading the video LLM")
         model = video_llm(self.models)
-        work = CaptionPass(self.store, self.video_id, model, receiver(self.profile), self.duration_s)
+        work = CaptionPass(self.store, self.video_id, model, receiver(self.profile), self.duration_s, self.base)
         encoder = self._encoder()
 
         def on_caption(done: int, of: int, to_s: float, settle: bool) -> None:
@@ -307,8 +379,9 @@ class Ingest:
                 text.write_chunks(self.store, self.video_id, "captions", encoder.producer, self.duration_s, to_s)
             self.control.tell(done / of, f"captioning: {done} of {of} spans")
 
-        self._episodes(final=False)
-        scenes = [Span(one.start_s, one.end_s) for one in self.store.episodes(self.video_id, "scene")]
+        if self.base is self.store:
+            self._episodes(final=False)
+        scenes = [Span(one.start_s, one.end_s) for one in self.base.episodes(self.video_id, "scene")]
         told = work.run(scenes, on_caption)
         self._end("captions", entries=len(self.store.entries(self.video_id, channels=("captions",))), detail=told)
 
@@ -347,8 +420,21 @@ class Ingest:
             done_to_s=self.duration_s,
             entries=entries,
             language=language,
-            detail={"done": 1.0, **(detail or {})},
+            detail={"done": 1.0, **(detail or {}), **self._vectors_of(channel)},
         )
+
+    def _vectors_of(self, channel: str) -> dict[str, object]:
+        """Which encoder's vectors the texts of a channel have, for its row."""
+        return {} if self._text is None or channel == "frames" else {"vectors": [self._text.producer]}
+
+    def _name_vectors(self) -> None:
+        """Say of each channel of texts that it has this job's vectors too: a new text gets those of every older one."""
+        for row in self.store.channels(self.video_id) if self._text is not None else ():
+            there = row.detail.get("vectors", [])
+            of_texts = row.name in remaking.CHANNELS_OF_TEXT and row.state == "done"
+            if self._text is not None and of_texts and self._text.producer not in there:
+                detail = {**row.detail, "vectors": [*there, self._text.producer]}
+                self.store.set_channel(self.video_id, row.name, detail=detail)
 
     def _finished(self, channel: str) -> bool:
         row = self.store.channel(self.video_id, channel)
@@ -365,42 +451,22 @@ class Ingest:
                 self.store.set_channel(self.video_id, name, state="absent", detail=detail)
 
     def _episodes(self, *, final: bool) -> None:
-        encoder = self._encoder()
-        pieces = text.pieces(self.store, self.video_id, encoder.producer)
-        producer = (self._frames or frame_encoder(self.models)).producer
-        vectors = PictureRows(self.store, self.video_id, producer)
-        times_s = vectors.times_s
-        spans = {"chunk": episodes.chunks(self.duration_s)}
-        if times_s:
-            spans["scene"] = episodes.scenes(times_s, vectors, self.duration_s, pieces)
-        else:
-            cuts = episodes.silence_ends(pieces)
-            spans["scene"] = episodes.spans_between(cuts, self.duration_s, episodes.MIN_SCENE_S)
-        named = [(Span(c.start_s, c.end_s), c.title) for c in self.opened.chapters if c.end_s > c.start_s]
-        spans["chapter"] = [span for span, _ in named] or episodes.chapters(self.duration_s, pieces, spans["scene"])
-        for level, level_spans in spans.items():
-            found = titles(level_spans, pieces)
-            if level == "chapter" and named:
-                found = [
-                    (clean(name, 80), "container") if name else own for (_, name), own in zip(named, found, strict=True)
-                ]
-            self.store.replace_episodes(
-                self.video_id,
-                level,
-                [
-                    Episode(
-                        0,
-                        self.video_id,
-                        level,
-                        span.start_s,
-                        span.end_s,
-                        title,
-                        source,
-                        episodes.keyframe(span, times_s, vectors) if times_s else None,
-                    )
-                    for span, (title, source) in zip(level_spans, found, strict=True)
-                ],
-            )
-            if final and level != "chunk":
-                SqliteMemory(self.store).delete(self.video_id, kind=level)
-                text.write_level(self.store, self.video_id, level, encoder.producer, level_spans)
+        divide(self.store, self.video_id, self.opened, self.duration_s, self._text_producer(), final=final)
+
+    def _text_producer(self) -> str:
+        """Whose text vectors the video has: this job's, else those that its channels name."""
+        if self._text is None:
+            for row in self.store.channels(self.video_id):
+                if row.detail.get("vectors"):
+                    return str(row.detail["vectors"][-1])
+        return self._encoder().producer
+
+
+def _asked(settings: Settings, job: Job) -> Settings:
+    """The settings with the models that the job was queued with: another server's worker may have taken it up."""
+    if "models" not in job.settings:
+        return settings
+    folders = tuple(Path(folder) for folder in job.settings["model_dirs"])
+    return replace(
+        settings, models=tuple(job.settings["models"]), model_dirs=folders, device=str(job.settings["device"])
+    )

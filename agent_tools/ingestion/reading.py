@@ -30,6 +30,7 @@ QUALITY = 90
 FOUR = 4  # pictures that share a call
 GAP = 64  # px between them: wider than any gap between words of one line
 LEAST_CALLS = 30  # a short video may read this many pictures whatever its length
+WHOLE = "whole"  # name of the file that says so
 SETTLE_EVERY = 8  # readings between two writes of what can no longer change
 
 OnRead = Callable[[int, float, bool], None]  # (pictures read, time all is read to, whether entries were written)
@@ -77,10 +78,16 @@ class Reader:
         self._last = picture
 
     def close(self) -> None:
-        """The pass is over: the last picture counts too."""
+        """The pass is over: the last picture counts too, and every picture that is to be read lies on disk."""
         if self._last is not None and (candidate := self.rule.last()) is not None:
             self._put(candidate, self._last)
         self._last = None
+        self._write(WHOLE, b"")
+
+    @property
+    def whole(self) -> bool:
+        """Whether a pass came to its end, so that what lies on disk is all there is to read."""
+        return (self.folder / WHOLE).is_file()
 
     # -- afterwards
 

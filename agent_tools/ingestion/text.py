@@ -29,10 +29,15 @@ class TextEncoder(Protocol):
     def encode(self, texts: Sequence[str], *, query: bool = False) -> NDArray[np.float32]: ...
 
 
-def index_entries(store: Store, video_id: str, encoder: TextEncoder, on_batch: Callable[[int], None]) -> int:
-    """Give every entry without one its vector, a batch at a time; returns how many were written."""
+def index_entries(
+    store: Store, video_id: str, encoder: TextEncoder, on_batch: Callable[[int], None], apart: str = ""
+) -> int:
+    """Give every entry without one its vector, a batch at a time; returns how many were written.
+
+    Args:
+        apart: a channel whose entries need none: others take their place."""
     space, written = text_space(encoder.producer), 0
-    while batch := store.pending_text(video_id, space, limit=128):
+    while batch := store.pending_text(video_id, space, limit=128, apart=apart):
         vectors = encoder.encode([entry.text for entry in batch])
         store.put_vectors(space, video_id, [entry.id for entry in batch], vectors)
         written += len(batch)

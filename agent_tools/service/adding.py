@@ -32,6 +32,7 @@ POLL_S = 0.2
 GRACE_S = 0.5  # past the deadline: some files of a folder are looked at even by a call that does not wait
 REPLY_TOKENS = 2000
 MOST_GAPS = 12  # named; the rest are counted
+VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
 RETRY_S = 30.0  # a failed job is not tried again sooner: a client that polls must see why it failed
 
 
@@ -255,19 +256,29 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], a
     store.enqueue(video_id, tuple(lacking), library.models.profile.name, {"sidecars": mark})
 
 
-def remake(library: Library, video_id: str, channel: str) -> None:
-    """Queue one channel of a video anew, with this profile's models, and start a worker.
+def remake(library: Library, video_id: str, *channels: str) -> None:
+    """Queue channels of a video anew, with this profile's models, and start a worker; what there is of them stays
+    searchable until the new ones are whole.
+
+    Args:
+        channels: names of channels, or "text": the sentence vectors of all texts, which are not read anew.
 
     Raises: InvalidArgument: a channel that cannot be made here, or the video is being ingested.
     """
-    wanted = _wanted(library, [channel])
+    names = [name for name in channels if name != VECTORS]
+    wanted = _wanted(library, names) if names else ()
     job = library.store.job(video_id)
     if job is not None and job.state in ("queued", "running"):
         raise InvalidArgument(f"{video_id} is being ingested. Wait until it is done, or: agent-tools stop {video_id}")
-    library.store.set_channel(video_id, channel, state="queued", done_to_s=0.0, detail={}, error=None)
+    for name in wanted:
+        row = library.store.channel(video_id, name)
+        if row is None or row.state != "done":  # nothing is there to keep
+            library.store.set_channel(video_id, name, state="queued", done_to_s=0.0, detail={}, error=None)
     paths = library.sources(video_id)
-    mark = sidecar_mark(paths[0]) if paths else ""
-    library.store.enqueue(video_id, wanted, library.models.profile.name, {"sidecars": mark})
+    settings = library.settings
+    asked: dict[str, object] = {"sidecars": sidecar_mark(paths[0]) if paths else "", "remake": list(channels)}
+    asked |= {"models": list(settings.models), "model_dirs": [str(folder) for folder in settings.model_dirs]}
+    library.store.enqueue(video_id, wanted, library.models.profile.name, {**asked, "device": settings.device})
     library.workers.ensure(library.store)
 
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_tools.service.library import Asked, Library
 from agent_tools.store import ChannelRow, Status, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
-from agent_tools.types import CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
+from agent_tools.types import CHANNELS, TEXT_CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
+
+if TYPE_CHECKING:
+    from agent_tools.models.profiles import TextEncoder
 
 MOST_GAPS = 6  # named in a reply; the rest are counted
 ENGLISH_ONLY = "meaning: English only"
@@ -85,9 +88,19 @@ def view(
         phrase += f"; pictures of the video went to {row.detail['sent_to']}"
     if words_only and name != "frames":
         phrase += f"; {words_only}"
+    elif name in TEXT_CHANNELS and (others := other_vectors(row, library.models.text())):
+        phrase += f"; {others}"
     if closer:
         phrase += f"; {closer}"
     return ChannelView(name, phrase, row.producer, gaps, True)
+
+
+def other_vectors(row: ChannelRow, encoder: TextEncoder | None) -> str:
+    """Why a channel's texts cannot be compared by meaning with this server's questions; "" where they can."""
+    made = row.detail.get("vectors")
+    if not made or encoder is None or encoder.producer in made:
+        return ""
+    return f"words only: its vectors are {made[-1]}'s, not this server's model"
 
 
 def coverage(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_tools.service.coverage import other_vectors
 from agent_tools.service.library import Asked, Library
 from agent_tools.service.occurrence import Occurrence
 from agent_tools.service.recall import word_hits, words_only_because
@@ -75,17 +76,20 @@ def by_meaning(
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, text)
     hits = word_hits(library, [_whole(asked)], text, names) if names else []
+    if encoder is not None and not words_only:
+        rows = [row for row in library.store.channels(asked.video.id) if row.name in names]
+        words_only = next((told for row in rows if (told := other_vectors(row, encoder))), "")
     if encoder is None or words_only:
         return _by_shared_words(library, asked, hits, names, words_only)
     held = library.entries.get(library.store, asked.video.id, encoder)
     cosines = (held.matrix @ encoder.encode([text], query=True)[0]).tolist()
     shares = {hit.entry.id: hit.idf for hit in hits}
-    rows = [row for row, entry in enumerate(held.entries) if entry.channel in names and held.matrix[row].any()]
-    best = sorted((cosines[row] for row in rows), reverse=True)
+    known = [row for row, entry in enumerate(held.entries) if entry.channel in names and held.matrix[row].any()]
+    best = sorted((cosines[row] for row in known), reverse=True)
     usual = max([LEAST_USUAL, *best[CROWD - 1 : CROWD]])
     sought = [Occurrence(words) for words in quoted]
     items = []
-    for row in rows:
+    for row in known:
         entry = held.entries[row]
         fit = cosines[row] + SHARED_WORDS * shares.get(entry.id, 0.0) ** 2
         lost = 1.0 - min((one.score(entry.text, 0.0, entry.channel == "screen_text") for one in sought), default=1.0)

@@ -12,6 +12,7 @@ from agent_tools.store.notes import Note
 from agent_tools.store.overview import Status
 from agent_tools.store.search import WordHit
 from agent_tools.store.store import Store
+from agent_tools.store.switching import keep_text_vectors, switch_channel
 from agent_tools.store.tokenfile import TokenFile
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow
 
@@ -31,4 +32,6 @@ __all__ = [
     "TokenFile",
     "VideoRow",
     "WordHit",
+    "keep_text_vectors",
+    "switch_channel",
 ]

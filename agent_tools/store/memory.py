@@ -72,18 +72,30 @@ class SqliteMemory:
             )
             return [_memory(row) for row in rows]
 
-    def delete(self, video_id: str, *, kind: str = "", read: str = "") -> int:
+    def read_all(self, video_id: str, read: str) -> list[Memory]:
+        """A video's memories of what was read, by any encoder; see delete."""
+        with self._store.db.read() as c:
+            rows = c.execute(
+                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+                   WHERE video_id=?1 AND substr(producer, -length(?2)-1) = '|' || ?2 ORDER BY start_s, end_s""",
+                (video_id, read),
+            )
+            return [_memory(row) for row in rows]
+
+    def delete(self, video_id: str, *, kind: str = "", read: str = "", made_by_others_than: str = "") -> int:
         """Take a video's memories away, to be written anew: of one kind, and of what was read; returns how many.
 
         Args:
             read: the channel in a producer's name, "model@revision|channel"; "" = any.
+            made_by_others_than: the encoder whose memories stay; "" = none.
         """
         with self._store.db.write() as c:
             rows: list[Any] = c.execute(
                 """SELECT id, length(vectors) / 4 / dim FROM memories
                    WHERE video_id=?1 AND (?2='' OR kind=?2)
-                   AND (?3='' OR substr(producer, -length(?3)-1) = '|' || ?3)""",
-                (video_id, kind, read),
+                   AND (?3='' OR substr(producer, -length(?3)-1) = '|' || ?3)
+                   AND (?4='' OR substr(producer, 1, length(?4)+1) <> ?4 || '|')""",
+                (video_id, kind, read, storable(made_by_others_than)),
             ).fetchall()
             tokens = [(number << TOKEN_BITS) + i for number, count in rows for i in range(count)]
             if tokens:

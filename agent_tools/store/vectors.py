@@ -84,6 +84,13 @@ class Vectors(Part):
         with self.db.read() as c:
             return [row[0] for row in c.execute("SELECT name FROM spaces ORDER BY n")]
 
+    def drop_video_vectors(self, space: str, video_id: str) -> None:
+        """Take a video's vectors out of one space; none there is fine."""
+        with self.db.write() as c:
+            found = find_space(c, space)
+            if found is not None and _delete(self.db, c, found[0], video_id, None):
+                _touch(c, found[0], video_id)
+
     def drop_space(self, space: str) -> None:
         """Take a space away with all its vectors; one that is not there is fine."""
         with self.db.write() as c:

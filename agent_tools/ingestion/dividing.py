@@ -1,0 +1,56 @@
+"""Chunks, scenes and chapters of one video, out of what its channels hold by now, into the store.
+
+Knows which vectors and texts the borders and titles come from. The rules are those of episodes.py and titles.py."""
+
+from __future__ import annotations
+
+from agent_tools.ingestion import episodes, text
+from agent_tools.ingestion.frames import PictureRows
+from agent_tools.ingestion.titles import titles
+from agent_tools.media import Probe
+from agent_tools.store import Episode, SqliteMemory, Store
+from agent_tools.timeline import Span
+from agent_tools.untrusted import clean
+
+
+def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encoder: str, *, final: bool) -> None:
+    """Write the three levels anew.
+
+    Args:
+        encoder: the producer of the text vectors that tell topics apart.
+        final: also write the memory tokens of scenes and chapters: nothing more will change them.
+    """
+    pieces = text.pieces(store, video_id, encoder)
+    row = store.channel(video_id, "frames")
+    vectors = PictureRows(store, video_id, row.producer) if row is not None and row.producer else None
+    times_s = vectors.times_s if vectors is not None else []
+    spans = {"chunk": episodes.chunks(duration_s)}
+    if vectors is not None and times_s:
+        spans["scene"] = episodes.scenes(times_s, vectors, duration_s, pieces)
+    else:
+        spans["scene"] = episodes.spans_between(episodes.silence_ends(pieces), duration_s, episodes.MIN_SCENE_S)
+    named = [(Span(c.start_s, c.end_s), c.title) for c in opened.chapters if c.end_s > c.start_s]
+    spans["chapter"] = [span for span, _ in named] or episodes.chapters(duration_s, pieces, spans["scene"])
+    for level, level_spans in spans.items():
+        found = titles(level_spans, pieces)
+        if level == "chapter" and named:
+            found = [
+                (clean(name, 80), "container") if name else own for (_, name), own in zip(named, found, strict=True)
+            ]
+        rows = [
+            Episode(
+                0,
+                video_id,
+                level,
+                span.start_s,
+                span.end_s,
+                title,
+                source,
+                episodes.keyframe(span, times_s, vectors) if vectors is not None and times_s else None,
+            )
+            for span, (title, source) in zip(level_spans, found, strict=True)
+        ]
+        store.replace_episodes(video_id, level, rows)
+        if final and level != "chunk":
+            SqliteMemory(store).delete(video_id, kind=level)
+            text.write_level(store, video_id, level, encoder, level_spans)

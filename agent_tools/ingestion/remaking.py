@@ -1,0 +1,131 @@
+"""A channel made anew: beside the one there is, in a store of its own, then put in its place in one transaction.
+
+Until then the old one is what is searched. A worker that is killed leaves its store behind, and the next one goes on
+from it, if it is to make the same thing. Knows folders and the order of the switch. Knows nothing of how a channel is
+made."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agent_tools.ingestion import text
+from agent_tools.ingestion.frames import token_path
+from agent_tools.ingestion.text import TextEncoder
+from agent_tools.store import Store, keep_text_vectors, switch_channel
+
+MADE_BY = "made-by.json"
+CHANNELS_OF_TEXT = ("subtitles", "speech", "screen_text", "captions")
+
+
+def folder_of(home: Path, video_id: str) -> Path:
+    """Where a video's channels are made anew."""
+    return home / "work" / f"{video_id}.new"
+
+
+def staged(store: Store, video_id: str, made_by: Sequence[object]) -> Store:
+    """A store for the video's new channels, opened: what an interrupted run left in it, or empty.
+
+    Args:
+        made_by: what decides how they come out; what other settings have begun is thrown away.
+    """
+    folder = folder_of(store.home, video_id)
+    mark = json.dumps(list(made_by))
+    if not (folder / MADE_BY).is_file() or (folder / MADE_BY).read_text("utf-8") != mark:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / MADE_BY).write_text(mark, "utf-8")
+    opened = Store.open(folder)
+    video = store.video(video_id)
+    if video is not None:
+        opened.add_video(video_id, video.title, video.size_bytes)
+    return opened
+
+
+def switched(store: Store, video_id: str, channel: str, job_id: int) -> bool:
+    """Whether this very job has put the channel in its place already."""
+    row = store.channel(video_id, channel)
+    return row is not None and row.detail.get("remade") == job_id
+
+
+def put_in_place(
+    store: Store,
+    made: Store,
+    video_id: str,
+    channel: str,
+    job_id: int,
+    encoder: TextEncoder | None,
+    duration_s: float,
+    on_batch: Callable[[int], None],
+) -> None:
+    """Switch one channel, and with a channel of texts the video's other text vectors too: all are the encoder's then.
+
+    Args:
+        encoder: of a channel of texts; None for frames.
+        on_batch: called with how many of the other texts have their new vector; may raise to stop.
+    """
+    detail = {"remade": job_id}
+    if channel == "frames":
+        row = made.channel(video_id, channel)
+        _take_tokens(store.home, made.home, video_id, row.producer if row is not None else "")
+    if encoder is None:
+        switch_channel(store, made, video_id, channel, detail)
+        return
+    # The others' vectors are added beside the old ones; nobody compares the two.
+    index_all(store, video_id, encoder, duration_s, on_batch, apart=channel)
+    with store.db.write():
+        switch_channel(store, made, video_id, channel, detail)
+        whole = keep_text_vectors(store, video_id, encoder.producer)
+    if not whole:  # a note came meanwhile, with another server's vector alone
+        remake_vectors(store, video_id, encoder, duration_s, on_batch)
+
+
+def index_all(
+    store: Store,
+    video_id: str,
+    encoder: TextEncoder,
+    duration_s: float,
+    on_batch: Callable[[int], None],
+    apart: str = "",
+) -> None:
+    """A vector of this encoder for every text of the video, notes too, and memory tokens for every channel of texts."""
+    text.index_entries(store, video_id, encoder, on_batch, apart=apart)
+    for channel in CHANNELS_OF_TEXT:
+        if channel != apart:
+            text.write_chunks(store, video_id, channel, encoder.producer, duration_s, duration_s)
+
+
+def remake_vectors(
+    store: Store, video_id: str, encoder: TextEncoder, duration_s: float, on_batch: Callable[[int], None]
+) -> None:
+    """The video's text vectors by another encoder: added beside the old ones, which go when all are there."""
+    while True:
+        index_all(store, video_id, encoder, duration_s, on_batch)
+        if keep_text_vectors(store, video_id, encoder.producer):
+            return
+
+
+def clear(store: Store, video_id: str) -> None:
+    """Remove the store in which channels were made anew."""
+    shutil.rmtree(folder_of(store.home, video_id), ignore_errors=True)
+
+
+def drop_old_tokens(store: Store, video_id: str) -> None:
+    """Remove token files of frame encoders whose vectors are no longer kept."""
+    row = store.channel(video_id, "frames")
+    if row is not None and row.state == "done":
+        kept = token_path(store.home, video_id, row.producer)
+        for path in (store.home / "tokens").glob(f"{video_id}-*.tokens"):
+            if path != kept:
+                path.unlink(missing_ok=True)
+
+
+def _take_tokens(home: Path, made: Path, video_id: str, producer: str) -> None:
+    """Before the switch, so that no row lacks its tokens; a worker that was killed may have done it already."""
+    source, target = token_path(made, video_id, producer), token_path(home, video_id, producer)
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source, target)

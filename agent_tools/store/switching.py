@@ -1,0 +1,115 @@
+"""One channel of a video out of another store in the place of this store's own, and one encoder's text vectors in the
+place of all others': each in one transaction, so that a search sees the old or the new, never both and never neither.
+
+Knows which rows belong to a channel. Knows nothing of how they were made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from agent_tools.store.entries import EntryIn, insert_entry
+from agent_tools.store.memory import SqliteMemory
+from agent_tools.store.store import Store
+from agent_tools.store.vectors import drop_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TEXT = ("subtitles", "speech", "screen_text", "captions")  # channels of entries that an ingest makes
+LEVELS = "text"  # read by memories of scenes and chapters: every text channel
+BATCH = 256  # pictures in memory at once
+
+
+def switch_channel(store: Store, made: Store, video_id: str, channel: str, detail: Mapping[str, Any]) -> None:
+    """Put `made`'s channel in the place of `store`'s: entries or frames, vectors, memories, gaps and its row.
+
+    Args:
+        made: the same video in another file, whose channel is done.
+        detail: added to the channel's row.
+    """
+    row = made.channel(video_id, channel)
+    if row is None or row.state not in ("done", "absent"):
+        raise ValueError(f"channel {channel} of {video_id} is not done: nothing may be put in its place")
+    with store.db.write() as c:
+        if channel == "frames":
+            _switch_frames(c, store, made, video_id)
+        else:
+            _switch_entries(c, store, made, video_id, channel)
+        memory = SqliteMemory(store)
+        memory.delete(video_id, read=channel)
+        memory.write(video_id, SqliteMemory(made).read_all(video_id, channel))
+        store.clear_gaps(video_id, channel)
+        for gap in made.gaps(video_id):
+            if gap.channel == channel:
+                store.add_gap(video_id, channel, gap.start_s, gap.end_s, gap.why)
+        store.set_channel(
+            video_id,
+            channel,
+            state=row.state,
+            producer=row.producer,
+            done_to_s=row.done_to_s,
+            entries=row.entries,
+            language=row.language,
+            detail={**row.detail, **detail},
+            error=None,
+        )
+
+
+def keep_text_vectors(store: Store, video_id: str, producer: str) -> bool:
+    """Take away the video's text vectors and memory tokens of every other encoder, if this one's are complete.
+
+    Returns: whether they were; False where an entry came meanwhile that has none yet, and nothing is changed."""
+    kept = f"{producer}|text"
+    with store.db.write():
+        if store.pending_text(video_id, kept, limit=1):
+            return False
+        for space in store.spaces():
+            if space.endswith("|text") and space != kept:
+                store.drop_video_vectors(space, video_id)
+        memory = SqliteMemory(store)
+        for channel in (*TEXT, LEVELS):
+            memory.delete(video_id, read=channel, made_by_others_than=producer)
+        for row in store.channels(video_id):
+            if row.name in TEXT and row.state == "done":
+                store.set_channel(video_id, row.name, detail={**row.detail, "vectors": [producer]})
+    return True
+
+
+def _switch_frames(c: apsw.Connection, store: Store, made: Store, video_id: str) -> None:
+    drop_vectors(store.db, c, "frame", video_id, None)
+    c.execute("DELETE FROM jpegs WHERE video_id=?", (video_id,))
+    c.execute("DELETE FROM frames WHERE video_id=?", (video_id,))
+    frames = made.frames(video_id)
+    for first in range(0, len(frames), BATCH):
+        rows = frames[first : first + BATCH]
+        jpegs = {row.k: made.frame_jpeg(video_id, row.k) for row in rows if row.kept}
+        store.add_frames(video_id, rows, {k: jpeg for k, jpeg in jpegs.items() if jpeg is not None})
+    _copy_vectors(store, made, video_id, "frame")
+
+
+def _switch_entries(c: apsw.Connection, store: Store, made: Store, video_id: str, channel: str) -> None:
+    old: list[Any] = c.execute("SELECT id FROM entries WHERE video_id=? AND channel=?", (video_id, channel)).fetchall()
+    store.remove_entries(c, video_id, [row[0] for row in old])
+    numbers = {
+        entry.id: insert_entry(
+            c, video_id, channel, entry.producer, EntryIn(entry.start_s, entry.end_s, entry.text, entry.extra)
+        )
+        for entry in sorted(made.entries(video_id, channels=(channel,)), key=lambda entry: entry.id)
+    }
+    _copy_vectors(store, made, video_id, "text", numbers)
+
+
+def _copy_vectors(
+    store: Store, made: Store, video_id: str, kind: str, numbers: Mapping[int, int] | None = None
+) -> None:
+    """The video's vectors of a kind; those of entries under the numbers that the entries have here."""
+    for space in made.spaces():
+        if not space.endswith(f"|{kind}"):
+            continue
+        ids, matrix = made.vectors(space, video_id)
+        rows = [row for row, number in enumerate(ids) if numbers is None or int(number) in numbers]
+        named = [int(ids[row]) if numbers is None else numbers[int(ids[row])] for row in rows]
+        if rows:
+            store.put_vectors(space, video_id, named, matrix[rows])

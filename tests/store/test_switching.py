@@ -1,0 +1,132 @@
+"""A channel out of another file in the place of the store's own: all of it or nothing, and never both at once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agent_tools.memory import Memory
+from agent_tools.store import EntryIn, FrameRow, SqliteMemory, Store, keep_text_vectors, switch_channel
+from tests.store.conftest import TALK, WEEK
+
+OLD, NEW = "old@1/1", "new@1/1"
+
+
+def vectors(count: int, first: float) -> np.ndarray:
+    return np.eye(8, dtype=np.float32)[:count] + np.float32(first)
+
+
+def fill(store: Store, producer: str, texts: list[str], shade: float) -> None:
+    """Frames and subtitles of one video, made by one producer."""
+    rows = [FrameRow(WEEK, k, float(k), k - k % 2, k % 2 == 0) for k in range(6)]
+    store.add_frames(WEEK, rows, {k: f"{producer} {k}".encode() for k in range(0, 6, 2)})
+    store.put_vectors(f"{producer}|frame", WEEK, [0, 2, 4], vectors(3, shade))
+    store.set_channel(WEEK, "frames", state="done", producer=producer, entries=3, done_to_s=6.0)
+    store.add_gap(WEEK, "frames", 1.0, 2.0, f"not seen by {producer}")
+    ids = store.add_entries(WEEK, "subtitles", producer, [EntryIn(i, i + 1.0, text) for i, text in enumerate(texts)])
+    store.put_vectors(f"{producer}|text", WEEK, ids, vectors(len(ids), shade))
+    store.set_channel(WEEK, "subtitles", state="done", producer=producer, entries=len(ids), done_to_s=6.0)
+    for channel in ("frames", "subtitles"):
+        memory = Memory("chunk", 0.0, 6.0, "", torch.from_numpy(vectors(2, shade)), f"{producer}|{channel}")
+        SqliteMemory(store).write(WEEK, [memory])
+
+
+@pytest.fixture
+def made(tmp_path: Path, store: Store) -> Iterator[Store]:
+    """The channels as another producer made them, in a file of their own."""
+    fill(store, OLD, ["keys", "values"], 0.0)
+    with contextlib.closing(Store.open(tmp_path / "made")) as opened:
+        opened.add_video(WEEK, "Week", 1)
+        fill(opened, NEW, ["keys", "values", "tokens"], 0.5)
+        yield opened
+
+
+def held(store: Store) -> dict[str, object]:
+    """What the two channels consist of, ids of entries and memories left out."""
+    texts = {entry.id: entry.text for entry in store.entries(WEEK)}
+    found: dict[str, object] = {"entries": [(e.start_s, e.text, e.producer) for e in store.entries(WEEK)]}
+    for space in store.spaces():
+        ids, matrix = store.vectors(space, WEEK)
+        if len(ids):
+            named = {"text": [texts.get(int(i)) for i in ids], "frame": ids.tolist()}.get(space.rpartition("|")[2])
+            found[space] = (named, matrix.tolist())
+    found["frames"] = [(row, store.frame_jpeg(WEEK, row.k)) for row in store.frames(WEEK)]
+    found["rows"] = [(r.name, r.state, r.producer, r.entries) for r in store.channels(WEEK)]
+    found["gaps"] = [gap.why for gap in store.gaps(WEEK)]
+    found["words"] = [hit.entry.text for hit in store.search_words("tokens")]
+    found["memories"] = [
+        m.producer for name in ("frames", "subtitles") for m in SqliteMemory(store).read_all(WEEK, name)
+    ]
+    return found
+
+
+def test_switched_channels_are_what_the_other_file_holds(store: Store, made: Store) -> None:
+    for channel in ("frames", "subtitles"):
+        switch_channel(store, made, WEEK, channel, {"remade": 7})
+    assert held(store) == held(made)
+    row = store.channel(WEEK, "frames")
+    assert row is not None
+    assert row.detail["remade"] == 7
+    assert store.integrity_check() == "ok"
+
+
+@pytest.mark.parametrize("channel", ["frames", "subtitles"])
+def test_another_process_sees_the_old_until_the_new_is_whole(
+    store: Store, made: Store, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = held(store)
+    seen: list[dict[str, object]] = []
+    real = SqliteMemory.write
+
+    def write(self: SqliteMemory, video_id: str, memories: list[Memory]) -> int:
+        with contextlib.closing(Store.open(store.home)) as other:
+            seen.append(held(other))
+        return real(self, video_id, memories)
+
+    monkeypatch.setattr(SqliteMemory, "write", write)
+    switch_channel(store, made, WEEK, channel, {})
+    assert seen == [before]
+
+
+def test_what_fails_midway_changes_nothing(store: Store, made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = held(store)
+
+    def broken(*_: object) -> int:
+        raise OSError("the disk went away")
+
+    monkeypatch.setattr(SqliteMemory, "write", broken)
+    for channel in ("frames", "subtitles"):
+        with pytest.raises(OSError, match="went away"):
+            switch_channel(store, made, WEEK, channel, {})
+        assert held(store) == before
+
+
+def test_a_channel_that_is_not_done_is_put_in_no_place(store: Store, made: Store) -> None:
+    made.set_channel(WEEK, "frames", state="running")
+    with pytest.raises(ValueError, match="not done"):
+        switch_channel(store, made, WEEK, "frames", {})
+
+
+def test_text_vectors_of_others_go_when_the_new_are_complete(store: Store, made: Store) -> None:
+    del made
+    store.add_video(TALK, "Talk", 1)
+    (other,) = store.add_entries(TALK, "subtitles", OLD, [EntryIn(0.0, 1.0, "keys")])
+    store.put_vectors(f"{OLD}|text", TALK, [other], vectors(1, 0.0))
+    ids = [entry.id for entry in store.entries(WEEK)]
+    store.put_vectors(f"{NEW}|text", WEEK, ids[:1], vectors(1, 0.5))
+    assert not keep_text_vectors(store, WEEK, NEW)
+    assert len(store.vectors(f"{OLD}|text", WEEK)[0]) == 2
+    store.put_vectors(f"{NEW}|text", WEEK, ids[1:], vectors(1, 0.5))
+    assert keep_text_vectors(store, WEEK, NEW)
+    assert len(store.vectors(f"{OLD}|text", WEEK)[0]) == 0
+    assert len(store.vectors(f"{NEW}|text", WEEK)[0]) == 2
+    assert len(store.vectors(f"{OLD}|text", TALK)[0]) == 1
+    assert len(store.vectors(f"{OLD}|frame", WEEK)[0]) == 3
+    row = store.channel(WEEK, "subtitles")
+    assert row is not None
+    assert row.detail["vectors"] == [NEW]
