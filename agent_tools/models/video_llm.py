@@ -95,7 +95,12 @@ class VideoLlm:
                 seen: Seen | None
                 if read is None:
                     written = self._whole(inputs, max_tokens)
-                    seen = Seen(count, count, (), note=f"tokens whole: {self._unknown}")
+                    why = (
+                        self._unknown
+                        if self._layout is None
+                        else "this prompt's pictures do not lie as they are known to"
+                    )
+                    seen = Seen(count, count, (), note=f"tokens whole: {why}")
                 else:
                     written = write(self._model, read[0], max_tokens, self._staged)
                     seen = read[1]

@@ -226,8 +226,8 @@ def qwen2_vl(
     return folder
 
 
-def smolvlm(folder: Path, *, seed: int = 0, layers: int = 1) -> Path:
-    """A random SmolVLM of tiny layers."""
+def smolvlm(folder: Path, *, seed: int = 0, layers: int = 1, tiles: bool = False) -> Path:
+    """A random SmolVLM of tiny layers; `tiles`: it cuts a picture in tiles and shows the whole of it last."""
     from transformers import SmolVLMConfig, SmolVLMForConditionalGeneration
     from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
@@ -250,8 +250,9 @@ def smolvlm(folder: Path, *, seed: int = 0, layers: int = 1) -> Path:
     )
     SmolVLMForConditionalGeneration(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    side = 64 if tiles else 32
     SmolVLMImageProcessorPil(
-        size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
+        size={"longest_edge": side}, max_image_size={"longest_edge": 32}, do_image_splitting=tiles
     ).save_pretrained(folder)
     (folder / "processor_config.json").write_text(
         json.dumps({"processor_class": "SmolVLMProcessor", "image_seq_len": 4})

@@ -28,7 +28,7 @@ from tests.models import checkpoints
 SIDE = 168  # px: a picture of 90 x 160 is 18 tokens of the tiny Qwen models
 RANDOM = [np.random.default_rng(i).integers(0, 255, (90, 160, 3), dtype=np.uint8) for i in range(12)]
 QUESTION = "a red triangle"
-FAMILIES = ["qwen2_vl", "qwen2_5_vl", *(["smolvlm"] if find_spec("num2words") else [])]
+FAMILIES = ["qwen2_vl", "qwen2_5_vl", *(["smolvlm", "smolvlm in tiles"] if find_spec("num2words") else [])]
 
 
 def load(folder: Path, **more: Any) -> VideoLlm:
@@ -45,6 +45,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     if "smolvlm" in FAMILIES:
         made["smolvlm"] = checkpoints.smolvlm(home / "tiny-smolvlm")
+        made["smolvlm in tiles"] = checkpoints.smolvlm(home / "tiny-smolvlm-tiles", tiles=True)
     return made
 
 
@@ -160,6 +161,13 @@ def test_a_static_film_collapses_to_its_first_pictures(qwen: VideoLlm) -> None:
     assert seen.described == "16 pictures: vision tower 288, spatial pruning 50 tokens"
 
 
+@pytest.mark.skipif(len(FAMILIES) < 4, reason="num2words is not installed")
+def test_the_tiles_of_a_picture_are_compared_with_those_at_their_place(folders: dict[str, Path]) -> None:
+    seen = load(folders["smolvlm in tiles"]).answer(dense_prompt(QUESTION, RANDOM[:1] * 8), 1).seen
+    assert seen is not None
+    assert seen.steps == (("vision tower", 8 * 5 * 4), ("spatial pruning", 5 * 4 + 7))  # four tiles, the whole
+
+
 def test_pictures_of_another_size_are_not_compared(qwen: VideoLlm) -> None:
     large, small = RANDOM[0], RANDOM[0][:, :90]
     seen = qwen.answer(dense_prompt(QUESTION, [large, small, small]), 1).seen
@@ -246,7 +254,7 @@ def test_pictures_that_lie_otherwise_than_known_go_in_whole(qwen: VideoLlm, monk
     monkeypatch.setattr(token_layouts.Layout, "pictures", lambda *_: None)
     seen = qwen.answer(dense_prompt(QUESTION, RANDOM[:2]), 1).seen
     assert seen is not None
-    assert "tokens whole" in seen.note
+    assert seen.note.startswith("tokens whole: this prompt's pictures do not lie")
 
 
 def test_the_producer_names_how_tokens_are_read(folders: dict[str, Path]) -> None:
