@@ -19,6 +19,8 @@ COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "groundin
     "zoom",
     "reasoning",
     "retrieval",
+    "hourvideo",
+    "choices",
 }
 
 
