@@ -41,7 +41,7 @@ def view(
     name: str,
     *,
     words_only: str = "",
-    by_picture: bool = False,
+    by_picture: str = "",
     apart: Mapping[str, str] | None = None,
     looked: Mapping[str, str] | None = None,
 ) -> ChannelView:
@@ -49,7 +49,8 @@ def view(
 
     Args:
         words_only: why the search went by words alone (the encoder loads, or knows only English), "" if it did not.
-        by_picture: the search was for what looks alike, so that frames need no text side.
+        by_picture: the producer of the vector that was compared, where the search was for what looks alike: then
+            frames need no text side.
         apart: channels that this search left apart although they could have been searched, and why.
         looked: channels that a model looked into for this search, whatever the profile's vectors can, and how.
     """
@@ -67,6 +68,9 @@ def view(
         return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
     if by_words and row.producer != library.models.frame_producer:
         return ChannelView(name, f"made by {row.producer}, not this server's model", row.producer, (span,), False)
+    if name == "frames" and by_picture and row.producer != by_picture:
+        phrase = f"made by {row.producer}, not by {by_picture} as the moment asked with"
+        return ChannelView(name, phrase, row.producer, (span,), False)
     if by_words and library.models.picture_words() is None:
         return ChannelView(name, "not by words: the image-text model is not loaded", row.producer, (span,), False)
     if apart and name in apart:
@@ -109,7 +113,7 @@ def coverage(
     channels: tuple[str, ...] | None,
     *,
     words_only: str = "",
-    by_picture: bool = False,
+    by_picture: str = "",
     apart: Mapping[str, str] | None = None,
     looked: Mapping[str, str] | None = None,
 ) -> Coverage:

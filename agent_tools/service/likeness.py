@@ -71,6 +71,12 @@ def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
     return sorted(moments, key=lambda m: -m.best)
 
 
+def maker_of(library: Library, uri: str) -> str:
+    """Who made the vector of the picture that a search like the uri asks with."""
+    row = library.store.channel(library.asked(uri).video.id, "frames")
+    return row.producer if row is not None else ""
+
+
 def _touching(a: Span, b: Span) -> bool:
     return a.start_s <= b.end_s + JOIN_S and b.start_s <= a.end_s + JOIN_S
 

@@ -25,7 +25,7 @@ from agent_tools.service.fit import (
 )
 from agent_tools.service.hints import negation_hint, repeat_hint, unfinished_hint
 from agent_tools.service.library import Asked, Library, checked_channels
-from agent_tools.service.likeness import alike
+from agent_tools.service.likeness import alike, maker_of
 from agent_tools.service.pictures import SeenFrame, seen
 from agent_tools.service.recall import Recall, Recalled, recall
 from agent_tools.store import Entry
@@ -112,7 +112,7 @@ def retrieve(
     hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
     reply = RetrieveReply(
         hits=in_time_order(hits),
-        coverage=coverage.coverage(library, asked, ("frames",), by_picture=True)
+        coverage=coverage.coverage(library, asked, ("frames",), by_picture=maker_of(library, like))
         if like.strip()
         else coverage.coverage(library, asked, names, words_only=result.words_only),
         more=max(0, len(moments) - offset - len(page)),
