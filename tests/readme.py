@@ -104,6 +104,13 @@ def needles_table() -> str:
     return markdown(measured("needles"))
 
 
+def grounding_table() -> str:
+    """The last run of `python -m tests.bench.grounding_hour`."""
+    from agent_tools.evals.grounding import side_by_side
+
+    return side_by_side(measured("grounding"))
+
+
 def zoom_table() -> str:
     """The last run of `agent-tools eval zoom`."""
     from agent_tools.evals.close_up import markdown
@@ -179,6 +186,7 @@ TABLES = {
     "compression": compression_table,
     "needles": needles_table,
     "zoom": zoom_table,
+    "grounding": grounding_table,
     "reasoning": reasoning_table,
     "retrieval": retrieval_table,
 }

@@ -147,14 +147,16 @@ def grounding(
         bool, typer.Option("--timestamps", help="judge MAD by `timestamps`, as ReVisionLLM, not by `ext_timestamps`")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="folder for the report, every answer and a plot")] = None,
+    json_path: Json = None,
 ) -> None:
     """Ask ground_event each event of a truth file: recall, verdicts, and whether confidences mean what they say."""
     from agent_tools.evals.grounding import markdown, run_grounding
     from agent_tools.settings import Settings
 
     times: Literal["ext_timestamps", "timestamps"] = "timestamps" if released else "ext_timestamps"
-    data = Settings.load(home=home).home
-    typer.echo(markdown(run_grounding(truth, data, out, profile=profile, mad_times=times, tell=_progress)))
+    own = Settings.load(home=home)
+    report = run_grounding(truth, own.home, out, profile=profile, models=own.models, mad_times=times, tell=_progress)
+    _tables(report, markdown, json_path)
 
 
 @eval_app.command()

@@ -52,6 +52,7 @@ def run_grounding(
     out: Path | None = None,
     *,
     profile: str = "lite",
+    models: tuple[str, ...] = (),
     mad_times: Literal["ext_timestamps", "timestamps"] = "ext_timestamps",
     tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
@@ -59,12 +60,13 @@ def run_grounding(
 
     Args:
         out: folder for grounding.md (the table), reliability.png and replies.json; none = nothing is written.
+        models: role=model, as the setting has it.
         mad_times: which of MAD's two truths is taken.
         tell: is told of each event as it is answered.
     Returns: what the table says, as JSON values.
     Raises: InvalidArgument: no truth file, or none of its videos is in `home`."""
     wanted = read_truth(truth, mad_times)
-    settings = Settings.load({}, home=home, profile=profile)
+    settings = Settings.load({}, home=home, profile=profile, models=models)
     library = Library(settings)
     try:
         library.models.text(LOAD_S)
@@ -153,6 +155,25 @@ def markdown(report: Mapping[str, Any]) -> str:
                 f"| {one['right_low']:.2f}-{one['right_high']:.2f} |"
             )
     return "\n".join([*lines, ""])
+
+
+SHOWN = (
+    *("present", "absent", "R1@0.1", "R1@0.3", "R1@0.5", "R5@0.1", "R5@0.3", "R5@0.5", "mIoU", "verdicts_of_present"),
+    *("verdicts_of_absent", "false_positive_rate", "absent_called_absent", "present_called_absent", "ECE"),
+    *("frames_processed", "windows", "seconds_per_event", "tokens_per_event"),
+)
+
+
+def side_by_side(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """Several reports on the same events as one Markdown table, each with its groups."""
+    columns: dict[str, Mapping[str, Any]] = {}
+    for name, report in reports.items():
+        columns |= {f"{name}: {group}": one for group, one in {"all": report, **report["groups"]}.items()}
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for what in SHOWN:
+        lines.append(f"| {what.replace('_', ' ')} | {' | '.join(_cell(one[what]) for one in columns.values())} |")
+    told = {f"{one['comparison']}; profile {one['profile']}" for one in reports.values()}
+    return "\n".join([*lines, "", "; ".join(sorted(told)) + "."])
 
 
 def _cell(value: Any) -> str:
