@@ -4,9 +4,10 @@ Knows the tools' arguments and replies. Knows nothing of questions, models or pr
 
 Every call is rewritten to the one video, and to a span that ends where the question's sight ends. A reply to a question
 with such an end is made anew out of fields known to be safe, so that a field somebody adds later stays unseen; and what
-touches the end is left out, because the server cuts a span there but not the words of it. ingest_video and remember are
-not offered: a note would reach the next question. `like` is not offered before an end: the nearest kept picture may lie
-behind it. Nor are hints, which tell of calls made for the question before."""
+touches the end is left out, because the server cuts a span there but not the words of it. ingest_video and remember
+are not offered: a note would reach the next question. Before an end `like` is not offered, as the nearest kept picture
+may lie behind it, nor ground_event, which checks a span by looking at what lies around it. Nor are hints shown, which
+tell of calls made for the question before."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
 
 OFFERED = ("list_episodes", "retrieve_memory", "zoom_segment", "ground_event")
+BEFORE_AN_END = OFFERED[:3]
 LEAST_PREFIX = 4  # characters of an id that name it
 _ASIDE = ("hints",)
 _SPAN = ("start_s", "end_s", "at", "uri")
@@ -71,8 +73,12 @@ class Reach:
                 },
             }
             for tool in tools
-            if tool.name in OFFERED
+            if tool.name in self.names_offered
         ]
+
+    @property
+    def names_offered(self) -> tuple[str, ...]:
+        return OFFERED if self.until_s is None else BEFORE_AN_END
 
     def _parameters(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         if self.until_s is None:
@@ -84,8 +90,8 @@ class Reach:
         """The arguments that are sent in place of the model's.
 
         Raises: InvalidArgument, written for the model: no such tool, another video, a time it may not see."""
-        if tool not in OFFERED:
-            raise InvalidArgument(f"There is no tool {clean(tool, 60)!r}. There are {', '.join(OFFERED)}.")
+        if tool not in self.names_offered:
+            raise InvalidArgument(f"There is no tool {clean(tool, 60)!r}. There are {', '.join(self.names_offered)}.")
         sent = dict(asked)
         many = tool == "retrieve_memory"
         named = sent.pop("video_ids", None) if many else sent.pop("video_id", None)
@@ -136,12 +142,8 @@ class Reach:
         pictures = _pictures(result)
         if self.until_s is None:
             return Shown(_compact({name: value for name, value in facts.items() if name not in _ASIDE}), pictures)
-        seen = {
-            "list_episodes": self._episodes,
-            "retrieve_memory": self._hits,
-            "zoom_segment": self._looked,
-            "ground_event": self._verdict,
-        }[tool](facts)
+        made = {"list_episodes": self._episodes, "retrieve_memory": self._hits, "zoom_segment": self._looked}
+        seen = made[tool](facts)
         frames = facts.get("frames") or ()
         near = not facts.get("note") and all(_before(frame.get("at_s"), self.until_s) for frame in frames)
         return Shown(_compact(seen), pictures if near and len(frames) >= len(pictures) else ())
@@ -179,14 +181,6 @@ class Reach:
         ]
         rows = filter(self._seen, facts.get("text") or ())
         seen["text"] = [_only(row, ("channel", "start_s", "end_s", "text", "score")) for row in rows]
-        return seen
-
-    def _verdict(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        held = facts.get("spans") or []
-        spans = [_only(part, (*_SPAN, "confidence")) for part in held if self._seen(part)]
-        seen = {**_only(facts, ("verdict", "confidence_kind", "judged", "tokens")), "spans": spans}
-        if len(spans) < len(held):
-            seen["verdict"] = "uncertain"  # what spoke for it may be words from behind the end
         return seen
 
 
