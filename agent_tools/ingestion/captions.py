@@ -130,7 +130,12 @@ class CaptionPass:
             ) from last
         for other in {one.producer for one in self._written()} - {self.model.producer}:
             self.store.delete_entries(self.video_id, CHANNEL, other)
-        return self._detail(spans, done)
+        return self._detail(spans, done) | self._tokens()
+
+    def _tokens(self) -> dict[str, object]:
+        """Visual tokens that a model which runs here read for all captions, and of how many."""
+        counts = [one.extra["visual_tokens"] for one in self._written() if "visual_tokens" in one.extra]
+        return {"visual_tokens": [sum(part) for part in zip(*counts, strict=True)]} if counts else {}
 
     def _detail(self, spans: Sequence[Span], done: int) -> dict[str, object]:
         told: dict[str, object] = {"spans": _mark(spans), "done": round(done / max(1, len(spans)), 3), "of": len(spans)}
@@ -169,7 +174,7 @@ class CaptionPass:
                 continue
             extra: dict[str, object] = {"pictures": len(pictures)}
             if answer.seen is not None:
-                extra["visual_tokens"] = answer.seen.described
+                extra |= {"visual_tokens": [answer.seen.read, answer.seen.given], "seen": answer.seen.described}
             if not answer.text:
                 yield Told(span, None, "the model wrote nothing of it")
                 continue

@@ -140,6 +140,7 @@ class VideoLocalizer:
 
     def __init__(self, model: Answerer) -> None:
         self.model = model
+        self.seen: Seen | None = None  # of the last look, what a model that runs here read of its pictures
 
     @property
     def producer(self) -> str:
@@ -152,6 +153,7 @@ class VideoLocalizer:
             return []
         prompt = (sparse_prompt if shots.sparse else dense_prompt)(event, shots.pictures)
         answer = self.model.answer(prompt, ANSWER_TOKENS)
+        self.seen = answer.seen
         count = len(shots.pictures)
         found = parse_answer(answer.text, count)
         if found is None and shots.sparse:

@@ -58,6 +58,7 @@ class CloseLook:
         self.step, self.sighted = step, sighted
         self.pointers = [replace(one, curves=_from(one.curves, one.edge)) for one in pointers]
         self.looks = self.pictures = 0
+        self.tokens = (0, 0)  # visual tokens that a model which runs here read, and of how many
         self.kept_only = False  # the file is gone: kept frames were shown
         self._producer = ""
 
@@ -112,7 +113,10 @@ class CloseLook:
 
         name = self._producer.split("@")[0] or "the video LLM"
         host = receiver(self.library.models.profile)
-        parts = [f"{self.looks} looks by {name} ({self.pictures} pictures{', kept ones' if self.kept_only else ''})"]
+        shown = [f"{self.pictures} pictures", *(["kept ones"] if self.kept_only else [])]
+        if self.tokens[1]:
+            shown.append("{} of {} visual tokens read".format(*self.tokens))
+        parts = [f"{self.looks} looks by {name} ({', '.join(shown)})"]
         return ", ".join(parts + ([f"pictures went to {host}"] if host else []))
 
     def look(self, start_s: float, end_s: float, fps: float) -> Evidence:
@@ -140,6 +144,8 @@ class CloseLook:
             self._producer = model.producer
             self.looks += 1
             found = model.localize(event, evidence)
+            if model.seen is not None:
+                self.tokens = (self.tokens[0] + model.seen.read, self.tokens[1] + model.seen.given)
         return [replace(one, evidence=f"{one.channel} seen by {model.producer}") for one in found]
 
     def _plans(self) -> list[list[Level]]:

@@ -90,6 +90,8 @@ def view(
             phrase += f", {row.detail['half_size']} of {row.detail['pictures']} pictures at half size"
     if row.detail.get("sent_to"):
         phrase += f"; pictures of the video went to {row.detail['sent_to']}"
+    if row.detail.get("visual_tokens"):
+        phrase += "; told from {} of {} visual tokens".format(*row.detail["visual_tokens"])
     if words_only and name != "frames":
         phrase += f"; {words_only}"
     elif name in TEXT_CHANNELS and (others := other_vectors(row, library.models.text())):

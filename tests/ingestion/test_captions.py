@@ -22,7 +22,7 @@ from agent_tools.ingestion import pipeline
 from agent_tools.ingestion.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import run_job, work
-from agent_tools.models.asking import Answer
+from agent_tools.models.asking import Answer, Seen
 from agent_tools.models.devices import too_little_memory
 from agent_tools.models.minilm import MiniLM
 from agent_tools.service import adding
@@ -68,6 +68,7 @@ class Looker:
 
     producer = "looker@1/greedy"
     stop: BaseException = Stopped("stop")
+    seen: Seen | None = None
 
     def answer(self, prompt: Sequence[str | NDArray[np.uint8]], max_tokens: int) -> Answer:
         pictures = [part for part in prompt if not isinstance(part, str)]
@@ -79,7 +80,7 @@ class Looker:
         mean = pictures[0].reshape(-1, 3).mean(axis=0)
         unit = mean / np.linalg.norm(mean)
         likeness = {name: float(unit @ np.array(c) / np.linalg.norm(c)) for name, c in COLOURS.items()}
-        return Answer(self.say.format(max(likeness, key=lambda name: likeness[name])))
+        return Answer(self.say.format(max(likeness, key=lambda name: likeness[name])), seen=self.seen)
 
 
 MODELS = ("captions=http://127.0.0.1:9/v1#looker",)
@@ -154,6 +155,18 @@ def test_what_goes_out_is_said_by_coverage_and_doctor(walled: Library, monkeypat
     assert phrase == "all; pictures of the video went to 127.0.0.1:9"
     lines = [line for _, line in checkup(walled.settings)]
     assert "pictures of the video go to 127.0.0.1:9, which captions them; nothing else is sent anywhere" in lines
+
+
+def test_coverage_says_from_how_many_visual_tokens_it_was_told(
+    walled: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Looker()
+    model.seen = Seen(2, 2, (("vision tower", 36), ("spatial pruning", 19)))
+    video_id = captioned(walled, monkeypatch, model)
+    phrase = view(walled, Asked(walled.video(video_id), Span(0.0, DURATION_S)), "captions").phrase
+    assert "told from 76 of 144 visual tokens" in phrase
+    entry = walled.store.entries(video_id, channels=("captions",))[0]
+    assert entry.extra["seen"] == "2 pictures: vision tower 36, spatial pruning 19 tokens"
 
 
 def test_captions_come_with_every_ingest_where_there_is_a_model(

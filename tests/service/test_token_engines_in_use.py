@@ -4,6 +4,7 @@ they write means nothing."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,8 +107,10 @@ def test_captions_are_made_with_every_engine_at_work(home: Path, tmp_path: Path,
     assert ("memory.tiny-memaug@" in row.producer) == memaug
     steps = ["vision tower", "forgetting"] if memaug else ["vision tower", "spatial pruning", "merging", "dropout"]
     for entry in entries:
-        assert all(step in entry.extra["visual_tokens"] for step in steps)
+        assert all(step in entry.extra["seen"] for step in steps)
     assert entries
+    read, given = row.detail["visual_tokens"]
+    assert 0 < read < given == sum(entry.extra["visual_tokens"][1] for entry in entries)
 
 
 ENGINES = [
@@ -159,7 +162,11 @@ def looked(library: Library) -> GroundReply:
 def test_ground_event_looks_closer_with_every_engine_at_work(opened: dict[bool, Library], memaug: bool) -> None:
     reply = looked(opened[memaug])
     assert reply.coverage is not None
-    assert "looks by tiny-vl" in (reply.coverage.channels.frames or "")
+    told = re.search(
+        r"looks by tiny-vl \(\d+ pictures, (\d+) of (\d+) visual tokens read\)", str(reply.coverage.channels)
+    )
+    assert told is not None
+    assert int(told[1]) < int(told[2])
     assert not any("closer looks failed" in hint for hint in reply.hints)
 
 
