@@ -70,14 +70,12 @@ class VideoLlm:
         if self._layout is None:
             how.append("tokens.whole")
             if memaug is not None:
-                raise ModelMissing(
-                    f"{found.name} is of a family that memaug cannot serve: {self._unknown}. Leave it out."
-                )
-        elif memaug is not None:
-            self._memory = MemoryReader(memaug, self._layout.width, self._device)
-            how.append(f"memory.{memaug.producer('memaug', remembered)}")
+                raise ModelMissing(f"{found.name}: memaug cannot serve it, {self._why_whole}. Leave it out.")
         elif tokens is not None:
             how.append(tokens.described)
+        if memaug is not None and self._layout is not None:
+            self._memory = MemoryReader(memaug, self._layout.width, self._device)
+            how.append(f"memory.{memaug.producer('memaug', remembered)}")
         self.producer = found.producer(",".join(how), remembered)
 
     def answer(self, prompt: Sequence[str | NDArray[np.uint8]], max_tokens: int) -> Answer:
@@ -95,12 +93,7 @@ class VideoLlm:
                 seen: Seen | None
                 if read is None:
                     written = self._whole(inputs, max_tokens)
-                    why = (
-                        self._unknown
-                        if self._layout is None
-                        else "this prompt's pictures do not lie as they are known to"
-                    )
-                    seen = Seen(count, count, (), note=f"tokens whole: {why}")
+                    seen = Seen(count, count, (), note=f"tokens whole: {self._why_whole}")
                 else:
                     written = write(self._model, read[0], max_tokens, self._staged)
                     seen = read[1]
@@ -116,8 +109,10 @@ class VideoLlm:
         return Answer(str(text).strip(), tuple(float(value) for value in entropies), seen=seen if count else None)
 
     @property
-    def _unknown(self) -> str:
-        return f"the layout of {self._model.config.model_type} models is not known here"
+    def _why_whole(self) -> str:
+        if self._layout is None:
+            return f"the layout of {self._model.config.model_type} models is not known here"
+        return "this prompt's pictures do not lie as they are known to"
 
     def _read(self, inputs: Mapping[str, Tensor], count: int, max_tokens: int) -> tuple[Prompt, Seen | None] | None:
         """What the language model reads; None where the model itself must put the prompt together."""

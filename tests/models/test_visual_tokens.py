@@ -246,7 +246,7 @@ def test_another_familys_pictures_go_in_whole_and_it_says_so(
     assert answer.seen is not None
     assert answer.seen.note == "tokens whole: the layout of qwen2_vl models is not known here"
     assert (answer.text, answer.entropies) == (whole.text, pytest.approx(whole.entropies, abs=1e-4))
-    with pytest.raises(ModelMissing, match="of a family that memaug cannot serve"):
+    with pytest.raises(ModelMissing, match="memaug cannot serve it, the layout of qwen2_vl models is not known"):
         load(folders["qwen2_vl"], memaug=locate(Reference.of(str(folders["memaug"])), [], ""))
 
 
@@ -263,7 +263,8 @@ def test_the_producer_names_how_tokens_are_read(folders: dict[str, Path]) -> Non
     assert TokenSettings().described != TokenSettings(threshold=0.7).described
     assert load(folder, tokens=None).producer.endswith("/greedy")
     memaug = locate(Reference.of(str(folders["memaug"])), [], "")
-    assert "/greedy,memory.tiny-memaug@" in load(folder, memaug=memaug).producer
+    assert "/greedy,memory.tiny-memaug@" in load(folder, tokens=None, memaug=memaug).producer
+    assert f"/greedy,{TokenSettings().described},memory." in load(folder, memaug=memaug).producer
 
 
 # -- memory
