@@ -12,22 +12,19 @@ per video, {key, qa: [{uid, question with "(A) ..." lines, answer (letter), ques
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.evals.file_rows import LETTERS, Row, found_file, read_json, read_lines, rows_of
 from agent_tools.untrusted import clean
 
-LETTERS = "ABCDEFGHIJ"
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 _LETTERED = re.compile(r"^\s*\(?([A-J])[.):]\s*")
 _OPTION_LINE = re.compile(r"^[ \t]*\(([A-J])\)[ \t]*(.*)$", re.MULTILINE)
-_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[\]}])')
-_SHOWN = 60  # characters of a wrong value that an error shows
 
 
 @dataclass(frozen=True)
@@ -54,56 +51,6 @@ class Question:
         return LETTERS[: len(self.options)]
 
 
-class Row:
-    """One object of a file, asked for its fields; what is missing or of another kind is told with file, place, key."""
-
-    def __init__(self, path: Path, where: str, data: Any) -> None:
-        self._path, self._where = path, where
-        if not isinstance(data, dict):
-            raise self.wrong("", "must be an object", data)
-        self.data: Mapping[str, Any] = data
-
-    def wrong(self, key: str, rule: str, value: Any) -> InvalidArgument:
-        told = "is missing" if value is None else f"is {clean(repr(value), _SHOWN)}"
-        named = f"key {key!r} " if key else ""
-        return InvalidArgument(f"{self._path.name}, {self._where}: {named}{told}; it {rule}.")
-
-    def text(self, key: str) -> str:
-        value = self.data.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)  # ids are numbers in some releases
-        if not isinstance(value, str) or not value.strip():
-            raise self.wrong(key, "must be a text", value)
-        return value.strip()
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.data.get(key)
-        if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-            raise self.wrong(key, "must be a list of texts", value)
-        return tuple(str(part).strip() for part in value)
-
-    def place(self, key: str, count: int) -> int:
-        value = self.data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
-            raise self.wrong(key, f"must be the number of an option, 0 to {count - 1}", value)
-        return value
-
-    def options(self, found: Sequence[str], key: str) -> tuple[str, ...]:
-        if not 2 <= len(found) <= len(LETTERS):
-            raise self.wrong(key, f"must hold 2 to {len(LETTERS)} options", list(found))
-        return tuple(found)
-
-    def letter(self, key: str, count: int) -> str:
-        value = self.text(key).strip("(). ").upper()
-        if len(value) != 1 or value not in LETTERS[:count]:
-            raise self.wrong(key, f"must be a letter, A to {LETTERS[count - 1]}", self.data[key])
-        return value
-
-    def has(self, *keys: str) -> bool:
-        """Whether a field of any of these names holds something."""
-        return any(self.data.get(key) not in (None, "") for key in keys)
-
-
 def read_choices(form: str, data: Path) -> list[Question]:
     """The questions of a benchmark's file, or of its files in a folder, in their order.
 
@@ -125,54 +72,6 @@ def distinct(questions: list[Question], data: Path) -> list[Question]:
             raise InvalidArgument(f"{data} holds two questions of the id {question.id!r}; ids must differ.")
         seen.add(question.id)
     return questions
-
-
-def found_file(data: Path, *patterns: str) -> Path:
-    """The file itself, or the first in a folder that fits a pattern. Raises: InvalidArgument."""
-    if data.is_file():
-        return data
-    for pattern in patterns:
-        for path in sorted(data.glob(pattern)) if data.is_dir() else ():
-            return path
-    raise InvalidArgument(f"No data at {data}. Give the benchmark's own file, or a folder with {' or '.join(patterns)}")
-
-
-def read_json(path: Path, trailing_commas: bool = False) -> Any:
-    """The JSON in a file. Raises: InvalidArgument with the line where it breaks off."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            if not trailing_commas:
-                raise
-            return json.loads(_TRAILING_COMMA.sub(lambda match: match[1] or "", text))
-    except json.JSONDecodeError as error:
-        raise InvalidArgument(f"{path.name}, line {error.lineno}: not JSON ({error.msg}).") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"{path} cannot be read as text: {error}") from error
-
-
-def read_lines(path: Path) -> Iterator[Row]:
-    """The objects of a file with one JSON object a line."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"{path} cannot be read as text: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                yield Row(path, f"line {number}", json.loads(line))
-            except json.JSONDecodeError as error:
-                raise InvalidArgument(f"{path.name}, line {number}: not JSON ({error.msg}).") from error
-
-
-def rows_of(path: Path, value: Any) -> Iterator[Row]:
-    """The objects of a list, each with its number. Raises: InvalidArgument: no list."""
-    if not isinstance(value, list):
-        raise InvalidArgument(f"{path.name} holds {type(value).__name__}; it must be a list of objects.")
-    for number, data in enumerate(value):
-        yield Row(path, f"item {number}", data)
 
 
 def _mlvu(data: Path) -> Iterator[Question]:

@@ -13,9 +13,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.evals.file_rows import Row, is_span, read_lines, rows_of
 
 Format = Literal["simple", "mad", "vidchapters"]
 
@@ -45,49 +46,55 @@ def read_truth(path: Path, mad_times: Literal["ext_timestamps", "timestamps"] = 
 
     Args:
         mad_times: MAD's official evaluation takes ext_timestamps, ReVisionLLM's takes timestamps.
-    Raises: InvalidArgument: the file is none of the three."""
-    text = path.read_text(encoding="utf-8")
+    Raises: InvalidArgument: the file is none of the three, or a row of it is not; with its place, key and rule."""
     try:
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = None
-        if isinstance(value, list):
-            return Truth("simple", tuple(_simple(row) for row in value))
-        rows = [value] if value is not None else [json.loads(line) for line in text.splitlines() if line.strip()]
-        if rows and all("relevant_windows" in row for row in rows):
-            return Truth("vidchapters", tuple(event for row in rows for event in _chapters(row)))
-        if isinstance(value, dict) and value:
-            converted = all("vid" in row for row in value.values())
-            events = tuple(_mad(row, "timestamps" if converted else mad_times) for row in value.values())
-            return Truth("vidchapters" if converted else "mad", events)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidArgument(f"{path.name} is no truth file ({type(error).__name__}: {error}).") from error
-    raise InvalidArgument(
-        f'{path.name} is no truth file: neither a list of {{"video", "event", "spans"}} nor MAD nor VidChapters.'
-    )
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{path} cannot be read as text: {error}") from error
+    except json.JSONDecodeError:
+        value = None  # several lines of JSON
+    if isinstance(value, list):
+        return Truth("simple", tuple(_simple(row) for row in rows_of(path, value)))
+    if isinstance(value, dict) and value and "relevant_windows" not in value:
+        rows = [Row(path, f"key {name!r}", row) for name, row in value.items()]
+        converted = all(row.has("vid") for row in rows)
+        events = tuple(_mad(row, "timestamps" if converted else mad_times) for row in rows)
+        return Truth("vidchapters" if converted else "mad", events)
+    lines = list(read_lines(path)) if value is None or value else []
+    if not lines:
+        raise InvalidArgument(
+            f'{path.name} is no truth file: neither a list of {{"video", "event", "spans"}} nor MAD nor VidChapters.'
+        )
+    return Truth("vidchapters", tuple(event for row in lines for event in _chapters(row)))
 
 
-def _simple(row: dict[str, Any]) -> Event:
+def _simple(row: Row) -> Event:
+    channels = row.texts("channels") if row.has("channels") and row.data["channels"] else ()
     return Event(
-        str(row["video"]), str(row["event"]), _spans(row["spans"]), tuple(row.get("channels", ())), row.get("group", "")
+        row.text("video"),
+        row.text("event"),
+        row.spans("spans"),
+        channels,
+        row.text("group") if row.has("group") else "",
     )
 
 
-def _mad(row: dict[str, Any], times: str) -> Event:
-    return Event(
-        str(row.get("vid") or row["movie"]), str(row["sentence"]), _spans([row.get(times) or row["timestamps"]])
-    )
+def _mad(row: Row, times: str) -> Event:
+    video = row.text("vid") if row.has("vid") else row.text("movie")
+    return Event(video, row.text("sentence"), (row.span(times if row.has(times) else "timestamps"),))
 
 
-def _chapters(row: dict[str, Any]) -> Iterator[Event]:
+def _chapters(row: Row) -> Iterator[Event]:
     """Rows of the training part hold lists of queries, each with its own window."""
-    if isinstance(row["query"], str):
-        yield Event(str(row["vid"]), row["query"], _spans(row["relevant_windows"]))
+    video, windows = row.text("vid"), row.data.get("relevant_windows")
+    if isinstance(row.data.get("query"), str):
+        yield Event(video, row.text("query"), row.spans("relevant_windows"))
         return
-    for query, window in zip(row["query"], row["relevant_windows"], strict=True):
-        yield Event(str(row["vid"]), str(query), _spans(window if isinstance(window[0], list) else [window]))
-
-
-def _spans(pairs: Any) -> tuple[tuple[float, float], ...]:
-    return tuple((float(start_s), float(end_s)) for start_s, end_s in pairs)
+    queries = row.texts("query")
+    if not isinstance(windows, list) or len(windows) != len(queries):
+        raise row.wrong("relevant_windows", f"must hold a window for each of {len(queries)} queries", windows)
+    for query, window in zip(queries, windows, strict=True):
+        spans = window if isinstance(window, list) and window and isinstance(window[0], list) else [window]
+        if not all(map(is_span, spans)):
+            raise row.wrong("relevant_windows", "must hold [start_s, end_s] for each query", window)
+        yield Event(video, query, tuple((float(start_s), float(end_s)) for start_s, end_s in spans))

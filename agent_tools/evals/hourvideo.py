@@ -16,7 +16,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agent_tools.evals.choices import Question, Row, distinct, found_file, read_json
+from agent_tools.evals.choices import Question, distinct
+from agent_tools.evals.file_rows import Row, found_file, read_json
 from agent_tools.timeline import clock_seconds
 
 PREDICTIVE = "reasoning/predictive"

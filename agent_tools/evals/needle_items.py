@@ -19,6 +19,7 @@ from itertools import product
 from pathlib import Path
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.evals.file_rows import read_json, rows_of
 
 LETTERS = "ABCD"
 WRONG = 3  # frames of the wrong path
@@ -107,16 +108,10 @@ def read_items(path: Path) -> list[Item]:
     """The items of a file in the original form, as they are.
 
     Raises: InvalidArgument: not a list of such objects, an answer is no letter A to D, or no chain can be made out."""
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        items = [
-            Item(tuple(row["images"]), row["question1"], row["answer1"], row["question2"], row["answer2"])
-            for row in rows
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidArgument(
-            f"{path} is no list of {{images, question1, answer1, question2, answer2}}: {error}"
-        ) from error
+    items = [
+        Item(row.texts("images"), *(row.text(key) for key in ("question1", "answer1", "question2", "answer2")))
+        for row in rows_of(path, read_json(path))
+    ]
     for number, item in enumerate(items):
         for answer, question in ((item.answer1, item.question1), (item.answer2, item.question2)):
             if answer not in options(question):

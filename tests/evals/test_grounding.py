@@ -66,9 +66,28 @@ def test_our_own_truth_says_absent_by_no_spans(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "{}", "nothing", '[{"video": "v"}]', '{"1": {"movie": "m"}}', "[1]"])
-def test_a_file_that_is_no_truth_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InvalidArgument, match="no truth file"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "truth.json is no truth file"),
+        ("{}", "truth.json is no truth file"),
+        ("nothing", "line 1: not JSON"),
+        ('[{"video": "v"}]', "item 0: key 'event' is missing; it must be a text"),
+        ('[{"video": "v", "event": "e", "spans": [[3, 1]]}]', "item 0: key 'spans' is .*; it must be a list of"),
+        ("[1]", "item 0: is 1; it must be an object"),
+        ('{"1": {"movie": "m"}}', "key '1': key 'sentence' is missing"),
+        ('{"1": {"movie": "m", "sentence": "s", "timestamps": [1]}}', "key '1': key 'timestamps' is"),
+        ('{"qid": 1, "vid": "v", "query": "q"}\n{"qid": 2', "line 2: not JSON"),
+        (
+            '{"qid": 1, "vid": "v", "query": "q", "relevant_windows": [[1, 2]]}\n{"qid": 2}',
+            "line 2: key 'vid' is missing",
+        ),
+        ('{"qid": 1, "vid": "v", "query": ["q", "r"], "relevant_windows": [[1, 2]]}', "a window for each of 2 queries"),
+        ('{"qid": 1, "vid": "v", "query": ["q"], "relevant_windows": [5]}', "line 1: key 'relevant_windows' is 5"),
+    ],
+)
+def test_a_file_that_is_no_truth_is_refused_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(InvalidArgument, match=told):
         read_truth(_file(tmp_path, text))
 
 

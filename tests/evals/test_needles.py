@@ -97,6 +97,8 @@ def test_original_file_is_read_as_it_is(tmp_path: Path, stop: str) -> None:
         {"answer2": "(B)"},
         {"question1": "Find it."},
         {"images": ["multi/COCO_val2014_000000037814.jpg", "multi/niah_7_3_x.jpg"]},
+        {"images": "multi/niah_7_3_x.jpg"},
+        {"question2": None},
     ],
 )
 def test_file_that_does_not_hold_together_is_refused_by_name(tmp_path: Path, broken: dict[str, Any]) -> None:
