@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent_tools.errors import AgentToolsError
+from agent_tools.errors import AgentToolsError, RequestError
 from agent_tools.ingestion.control import LEASE_S, Control, Stopped
 from agent_tools.settings import Settings, go_offline
 from agent_tools.store import Job, Store
@@ -73,7 +73,7 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         if str(stopped) == "stop":
             store.finish(job.id, worker, "stopped")
     except AgentToolsError as error:
-        log.error("job %s failed: %s", job.id, error.described)
+        log.error("job %s failed: %s", job.id, error.code if isinstance(error, RequestError) else error.described)
         store.update_video(job.video_id, error=error.described)
         store.finish(job.id, worker, "failed", error=error.described)
     except Exception as error:  # the worker's outermost frame: a fault must end up in the job's row

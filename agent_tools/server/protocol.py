@@ -48,6 +48,7 @@ from pydantic import BaseModel
 from agent_tools.errors import AgentToolsError, LimitReached
 from agent_tools.server import faults, resources, schemas
 from agent_tools.server.app import App
+from agent_tools.server.lines import serve_lines
 from agent_tools.server.logs import where
 from agent_tools.untrusted import clean
 
@@ -80,6 +81,10 @@ class VideoServer(MCPServer[App]):
         lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, _subscribe)
         lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribe)
         lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
+
+    async def run_stdio_async(self) -> None:
+        """Serve one client over stdin and stdout; a line that is no message is answered."""
+        await serve_lines(self._lowlevel_server)
 
     # Output schemas and prompts are made when first listed: `initialize` is answered without them.
 

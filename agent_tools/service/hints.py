@@ -15,6 +15,7 @@ from agent_tools.untrusted import clean
 MOST_CALLERS = 256
 REPEATS = 3
 HINT_LENGTH = 300
+NAMES_THE_FILE = ("UnreadableVideo", "SourceNotFound")  # errors whose words somebody else has chosen in part
 _NEGATION = re.compile(
     r"\b(?:not|no|never|without|isn't|aren't|doesn't|don't|didn't|nobody|nothing|nicht|kein\w*|ohne)\b", re.I
 )
@@ -72,7 +73,10 @@ def unfinished_hint(video_id: str, job: Job | None) -> str | None:
         return None
     if job.state == "stopped":
         return f"The ingest of {video_id} was stopped at {job.progress:.0%}; ingest_video goes on with it."
-    return clean(f"The ingest of {video_id} failed: {job.error or 'the worker log says why'}", HINT_LENGTH)
+    error = job.error or "the worker log says why"
+    if error.startswith(NAMES_THE_FILE):
+        error = f"{error.partition(':')[0]}. ingest_video with this id says why."
+    return clean(f"The ingest of {video_id} failed: {error}", HINT_LENGTH)
 
 
 def repeat_hint(spans: list[Span]) -> str:

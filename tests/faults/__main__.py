@@ -1,10 +1,11 @@
 """`make faults`: what a user would be afraid of, tried in slices of at most 15 minutes, each ending in one row.
 
-    python -m tests.faults [SLICE ...] [--seed N] [--minutes M] [--case CASE] [--record]
+    python -m tests.faults [SLICE ...] [--seed N] [--minutes M] [--case CASE]
+    python -m tests.faults --record
 
 Without slices: those of the variable FAULTS (make faults FAULTS=kill,paths), else all. A run that was stopped goes on
-where it was when it is called again; --case runs one case of a slice alone. --record keeps a whole row in
-tests/measured/faults.json and puts the table into README."""
+where it was when it is called again; --case runs one case of a slice alone. --record runs nothing: it keeps the rows of
+the last whole runs in tests/measured/faults.json and puts the table into README."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ import sys
 from datetime import date
 from typing import Any
 
-from tests.faults.slices import ROOT, Slice, go_on
+from tests.faults.slices import PROGRESS, ROOT, Slice, go_on
 
 NAMES = ("paths", "injection", "arguments", "state", "kill", "shared", "files", "load")
 MEASURED = ROOT / "tests" / "measured" / "faults.json"
@@ -35,8 +36,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=15.0, help="at most, per slice and call")
     parser.add_argument("--case", default="", help="run this case of one slice alone")
-    parser.add_argument("--record", action="store_true", help="keep whole rows in tests/measured and README")
+    parser.add_argument(
+        "--record", action="store_true", help="keep the rows of whole runs in tests/measured and README"
+    )
     given = parser.parse_args()
+    if given.record:
+        record()
+        return 0
     names = given.slices or [name for name in os.environ.get("FAULTS", "").split(",") if name] or list(NAMES)
     for name in names:
         if name not in NAMES:
@@ -48,16 +54,25 @@ def main() -> int:
         good &= row["survived"] == row["tried"]
         if row["cases_left"] and not given.case:
             say(f"{name}: {row['cases_left']} cases left; the same command goes on there")
-        elif given.record and not given.case:
-            record(row, f"python -m tests.faults {name} --seed {given.seed}")
+        elif not given.case:
+            keep(row, f"python -m tests.faults {name} --seed {given.seed}")
     return 0 if good else 1
 
 
-def record(row: dict[str, Any], command: str) -> None:
-    rows = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.is_file() else {}
+def keep(row: dict[str, Any], command: str) -> None:
+    """The row of a whole run, until --record takes it."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    rows[row["slice"]] = {**row, "command": command, "date": date.today().isoformat(), "machine": machine}
-    MEASURED.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    whole = {**row, "command": command, "date": date.today().isoformat(), "machine": machine}
+    (PROGRESS / f"{row['slice']}.row").write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+
+
+def record() -> None:
+    rows = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.is_file() else {}
+    for name in NAMES:
+        if (PROGRESS / f"{name}.row").is_file():
+            rows[name] = json.loads((PROGRESS / f"{name}.row").read_text(encoding="utf-8"))
+    text = json.dumps({name: rows[name] for name in NAMES if name in rows}, indent=1, ensure_ascii=False)
+    MEASURED.write_text(text + "\n", encoding="utf-8")
     from tests import readme
 
     readme.main()

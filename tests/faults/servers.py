@@ -65,14 +65,16 @@ class Server:
         return self.answer(self._number)
 
     def answer(self, number: int | None) -> dict[str, Any]:
-        """The next message with that id. Raises: ServerGone."""
+        """The next answer with that id or with none (the refusal of a line without one); of any for None.
+
+        Raises: ServerGone."""
         assert self.process.stdout is not None
         watch = threading.Timer(LONGEST_ANSWER_S, self.process.kill)
         watch.start()
         try:
             for line in self.process.stdout:
                 message: dict[str, Any] = json.loads(line)
-                if "method" not in message and message.get("id") == number:
+                if "method" not in message and (number is None or message.get("id") in (number, None)):
                     return message
         finally:
             watch.cancel()

@@ -108,12 +108,13 @@ def test_stdout_carries_nothing_but_the_protocol(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdin.writelines(lines)
         process.stdin.flush()
-        answers = [json.loads(process.stdout.readline()) for _ in range(5)]
+        answers = [json.loads(process.stdout.readline()) for _ in range(6)]
         process.stdin.close()
         rest, errors = process.stdout.read(), process.stderr.read() if process.stderr else b""
         assert process.wait(30) == 0
     assert rest == b""
-    assert sorted(answer["id"] for answer in answers) == [1, 2, 3, 4, 5]
+    assert [answer["error"]["code"] for answer in answers if answer["id"] is None] == [-32700]
+    assert sorted(answer["id"] for answer in answers if answer["id"]) == [1, 2, 3, 4, 5]
     told = {answer["id"]: answer for answer in answers}
     assert told[3]["error"]["code"] == -32601
     assert told[5]["result"]["isError"] is True
