@@ -20,16 +20,27 @@ models_app = typer.Typer(
 def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
     """Say of each profile which models it needs, their size and licence, and whether they are here."""
     from agent_tools.ingestion.chosen_models import model_settings
-    from agent_tools.models.catalogue import PROFILES, listing, megabytes
+    from agent_tools.models.catalogue import PROFILES, listing, megabytes, missing, pulled_commit
     from agent_tools.models.profiles import resolve
 
     settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
+    auto = resolve(model_settings(settings, "auto")).name
     for name in PROFILES:
         chosen = model_settings(settings, name)
-        typer.echo(name)
-        for model, state in listing(resolve(chosen), chosen.searched):
+        profile = resolve(chosen)
+        lacking = missing(profile, chosen.searched)
+        told = "all here"
+        if lacking:
+            total = sum(model.size_bytes for model in lacking if model.from_hub)
+            pull = f"; {megabytes(total)}: agent-tools models pull {name}" if total else ""
+            told = f"{len(lacking)} not here{pull}"
+        typer.echo(f"{name} ({told}{'; what auto means now' if name == auto else ''})")
+        for model, state in listing(profile, chosen.searched):
             size = megabytes(model.size_bytes) if model.size_bytes else "-"
-            typer.echo(f"  {model.role:<12} {state:<16} {size:>8}  {model.licence:<12} {model.name}")
+            commit = pulled_commit(model, chosen.searched) if state == "on this machine" else None
+            at = f"@{commit[:8]}" if commit else ""
+            typer.echo(f"  {model.role:<12} {state:<16} {size:>8}  {model.licence:<12} {model.name}{at}")
+    typer.echo(f"Looked in {', '.join(map(str, model_settings(settings).searched))}.")
 
 
 @models_app.command("pull")

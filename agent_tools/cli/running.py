@@ -72,12 +72,24 @@ def serve(
 
 
 def doctor(
-    home: Home = None, profile: Profile = None, allow: Annotated[list[Path] | None, flag("allow")] = None
+    home: Home = None,
+    profile: Profile = None,
+    models: Models = None,
+    model_dirs: ModelDirs = None,
+    device: Device = None,
+    allow: Annotated[list[Path] | None, flag("allow")] = None,
 ) -> None:
     """Say what is installed, what is allowed, what this profile will not know, and what to do about it."""
     from agent_tools.service.checkup import checkup
 
-    settings = Settings.load(home=home, profile=profile, allow=tuple(allow or ()))
+    settings = Settings.load(
+        home=home,
+        profile=profile,
+        models=tuple(models or ()),
+        model_dirs=tuple(model_dirs or ()),
+        device=device,
+        allow=tuple(allow or ()),
+    )
     good = True
     for fine, line in checkup(settings):
         good &= fine

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from agent_tools.models.folders import Reference, places, why_unusable
+from agent_tools.errors import ModelMissing
+from agent_tools.models.folders import Reference, locate, places, why_unusable
 from agent_tools.models.weights import package_folder
 
 Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions", "memaug"]
@@ -103,6 +104,24 @@ def present(model: Model, folders: Sequence[Path]) -> bool:
 def reference(model: Model) -> Reference:
     """Where to look for a model that no package carries."""
     return Reference.of(f"{model.name}@{model.revision}" if model.revision else model.name)
+
+
+def why_missing(model: Model, folders: Sequence[Path]) -> str:
+    """What keeps a model from running here, in one sentence; "" where nothing does."""
+    if model.needs is not None and package_folder(model.needs) is None:
+        return f"{model.name} needs the package {model.needs.replace('_', '-')}, which is not installed."
+    if model.package is not None:
+        return "" if present(model, folders) else f"The package {model.package} is not installed."
+    try:
+        locate(reference(model), folders, "")
+    except ModelMissing as error:
+        return str(error).strip()
+    return ""
+
+
+def pulled_commit(model: Model, folders: Sequence[Path]) -> str | None:
+    """The commit of the hub that is used, where the place of the model tells it."""
+    return locate(reference(model), folders, "").commit
 
 
 def listing(profile: Profile, folders: Sequence[Path]) -> list[tuple[Model, str]]:

@@ -21,6 +21,7 @@ _REVISION = re.compile(r"[\w.\-/]{1,100}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 INDEX = "model.safetensors.index.json"
+PULLED = "agent-tools"  # the revision that a pull records in a cache: other programs may move `main`
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def cache_folder() -> Path:
 def places(reference: Reference, folders: Sequence[Path]) -> list[tuple[Path, str | None]]:
     """(folder, commit or None) of each place where the model may lie, best first; they need not exist.
 
-    In a cache of the hub only the snapshot counts that the revision, or else `main`, points at; where neither is
-    recorded, each snapshot counts.
+    In a cache of the hub only the snapshot counts that the revision points at; without one the snapshot that a pull
+    recorded, else that of `main`; where none is recorded, each snapshot counts.
     """
     if reference.folder is not None:
         return [(reference.folder, None)]
@@ -89,7 +90,9 @@ def places(reference: Reference, folders: Sequence[Path]) -> list[tuple[Path, st
         if reference.revision is None:  # a plain folder does not say which revision it holds
             found += [(folder / flat, None), (folder / reference.name, None)]
         cache = folder / f"models--{flat}"
-        wanted = _recorded(cache, reference.revision or "main")
+        wanted = _recorded(cache, reference.revision or PULLED)
+        if reference.revision is None and (wanted is None or not (cache / "snapshots" / wanted).is_dir()):
+            wanted = _recorded(cache, "main")
         if wanted is not None:
             found.append((cache / "snapshots" / wanted, wanted))
         elif reference.revision is None:

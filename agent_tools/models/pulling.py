@@ -18,6 +18,7 @@ from typing import Any
 
 from agent_tools.errors import EngineError, ModelMissing
 from agent_tools.models.catalogue import Model, Profile, megabytes, present, reference
+from agent_tools.models.folders import PULLED
 
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 _SPEECH = (*_WANTED, "model.bin")  # CTranslate2's format, which holds plain arrays
@@ -81,6 +82,7 @@ def plan(profile: Profile, cache: Path, endpoint: str | None = None) -> list[Pla
 def pull(plans: Sequence[Plan], cache: Path, on_progress: OnProgress, endpoint: str | None = None) -> list[Path]:
     """Download what the plans lack into the cache, check every file, and return the models' folders.
 
+    The commit that a model was pulled at is recorded, and used from then on, whatever its publisher does later.
     Files that are there whole are kept from one pull to the next. A connection that breaks goes on where it stopped; a
     file that a stopped pull left half done begins anew, as huggingface_hub does it. on_progress may raise to stop.
     Raises: EngineError: the disk is too small. ModelMissing: the hub cannot be reached, or sent other bytes than
@@ -99,7 +101,10 @@ def pull(plans: Sequence[Plan], cache: Path, on_progress: OnProgress, endpoint: 
                 done += file.size_bytes
             on_progress(name, done, total)
         home = cache / f"models--{name.replace('/', '--')}"
-        _record(home / "refs" / (reference(one.model).revision or "main"), one.commit)
+        named = reference(one.model).revision
+        _record(home / "refs" / (named or PULLED), one.commit)
+        if named is None and not (home / "refs" / "main").is_file():
+            _record(home / "refs" / "main", one.commit)
         folders.append(home / "snapshots" / one.commit)
     return folders
 

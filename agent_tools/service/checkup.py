@@ -7,7 +7,8 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from agent_tools.errors import AgentToolsError
 from agent_tools.settings import Settings, go_offline
@@ -36,8 +37,10 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
 def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
     try:
         with contextlib.closing(Store.open(settings.home)) as store:
-            told = store.integrity_check()
-            yield told == "ok", f"memory at {settings.home}: {told}, {store.stats()}"
+            told, counts = store.integrity_check(), store.stats()
+            size = f"{counts.pop('file_bytes') / 1e6:.1f} MB"
+            held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "empty"
+            yield told == "ok", f"memory at {settings.home}: {told}; {size}: {held}"
             with store.db.read() as connection:
                 store.db.load_vectors(connection)
             yield True, "sqlite-vec loads"
@@ -54,17 +57,24 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
     go_offline()
     from agent_tools.ingestion.chosen_models import model_settings
-    from agent_tools.models.catalogue import receiver
+    from agent_tools.models.catalogue import PROFILES, megabytes, receiver, why_missing
+    from agent_tools.models.devices import choose
     from agent_tools.models.profiles import missing, resolve, text_encoder
 
     try:
         chosen = model_settings(settings)
         profile = resolve(chosen)
-        yield True, f"profile {settings.profile} means {profile.name}"
-        for model in missing(profile, chosen.searched):
-            yield False, f"{model.name} for {model.role} is not on this machine"
-        encoder = text_encoder(chosen)
-        yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
+        yield True, f"profile {settings.profile}" + (f" means {profile.name}" if settings.profile == "auto" else "")
+        yield True, f"models run on {choose(settings.device).described}; looked for in {_listed(chosen.searched)}"
+        lacking = missing(profile, chosen.searched)
+        for model in lacking:
+            yield False, f"no model for {model.role}: {why_missing(model, chosen.searched)}"
+        size = sum(model.size_bytes for model in lacking if model.from_hub)
+        if size and profile.name in PROFILES:
+            yield False, f"get what lacks ({megabytes(size)}) with: agent-tools models pull {profile.name}"
+        if not any(model.role == "text" for model in lacking):
+            encoder = text_encoder(chosen)
+            yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
         for role, told in (("speech", "speech is not transcribed"), ("captions", "nothing is captioned")):
             if profile.model(role) is None:  # type: ignore[arg-type]  # two of the roles
                 yield True, f"profile {profile.name} will not know: {told}"
@@ -72,3 +82,7 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
             yield True, f"pictures of the video go to {host}, which captions them; nothing else is sent anywhere"
     except AgentToolsError as error:
         yield False, error.described
+
+
+def _listed(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))

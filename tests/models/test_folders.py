@@ -53,6 +53,18 @@ def test_of_several_snapshots_the_one_that_main_points_at_is_taken(tmp_path: Pat
     assert locate(Reference.of(f"org/name@{OLD[:8]}"), [tmp_path], "").commit == OLD
 
 
+def test_what_a_pull_recorded_is_used_whatever_main_points_at_later(tmp_path: Path) -> None:
+    cache = tmp_path / "models--org--name"
+    for commit in (OLD, NEW):
+        model(cache / "snapshots" / commit)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(NEW)  # another program asked the hub again
+    (cache / "refs" / folders.PULLED).write_text(OLD)
+    assert locate(Reference.of("org/name"), [tmp_path], "").commit == OLD
+    (cache / "refs" / folders.PULLED).write_text("c" * 40)  # what was pulled has been deleted since
+    assert locate(Reference.of("org/name"), [tmp_path], "").commit == NEW
+
+
 def test_a_pinned_revision_is_never_replaced_by_what_lies_there(tmp_path: Path) -> None:
     model(tmp_path / "models--org--name" / "snapshots" / OLD)
     model(tmp_path / "org--name")

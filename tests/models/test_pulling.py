@@ -152,6 +152,15 @@ def test_a_pull_ends_in_a_model_that_is_found_under_its_commit(hub: Hub, tmp_pat
     assert plan(PROFILE, tmp_path, hub.url) == []
 
 
+def test_the_commit_of_a_pull_is_recorded_and_another_programs_main_left_alone(hub: Hub, tmp_path: Path) -> None:
+    refs = tmp_path / "models--org--tiny" / "refs"
+    refs.mkdir(parents=True)
+    (refs / "main").write_text("0" * 40)
+    pull(plan(PROFILE, tmp_path, hub.url), tmp_path, quiet, hub.url)
+    assert (refs / "agent-tools").read_text() == COMMIT
+    assert (refs / "main").read_text() == "0" * 40
+
+
 def test_pickles_and_code_are_never_taken(hub: Hub, tmp_path: Path) -> None:
     (folder,) = pull(plan(PROFILE, tmp_path, hub.url), tmp_path, quiet, hub.url)
     assert sorted(path.name for path in folder.rglob("*")) == ["config.json", "model.safetensors", "tokenizer.json"]
