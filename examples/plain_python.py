@@ -15,10 +15,10 @@ import urllib.request
 from typing import Any
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import CallToolResult, TextContent
 from scripted import Call, answer, next_step
-from stage import MODEL, RULES, Stage, say, stage
+from stage import CALL_LIMIT_S, MODEL, RULES, Stage, say, stage
 
 Messages = list[dict[str, Any]]
 LONGEST = 40  # calls
@@ -35,19 +35,27 @@ async def main(here: Stage) -> str:
             }
             for t in tools
         ]
-        messages: Messages = [{"role": "system", "content": RULES}, {"role": "user", "content": here.prompt}]
+        rules = f"{RULES}\n\n{client.instructions or ''}"
+        messages: Messages = [{"role": "system", "content": rules}, {"role": "user", "content": here.prompt}]
         for _ in range(LONGEST):
             message = await anyio.to_thread.run_sync(ask, here, messages, offered)
             messages.append(message)
             if not message.get("tool_calls"):
-                return str(message["content"])
+                return str(message["content"] or "")
             for call in message["tool_calls"]:
-                name, arguments = call["function"]["name"], json.loads(call["function"]["arguments"])
-                result = await client.call_tool(name, arguments, read_timeout_seconds=120)
-                told = text_of(result)
-                say(f"-> {name}({json.dumps(arguments, ensure_ascii=False)})\n   {told[:160]}")
+                name, arguments = call["function"]["name"], call["function"]["arguments"] or "{}"
+                told = await reply(client, name, arguments)
+                say(f"-> {name}({arguments})\n   {told[:160]}")
                 messages.append({"role": "tool", "tool_call_id": call["id"], "content": told})
     return f"No answer after {LONGEST} calls."
+
+
+async def reply(client: Client, name: str, arguments: str) -> str:
+    """What a tool says; a call that is none is told to the model, which does better next time."""
+    try:
+        return text_of(await client.call_tool(name, json.loads(arguments), read_timeout_seconds=CALL_LIMIT_S))
+    except (ValueError, MCPError) as error:
+        return f"{name} was not called: {error}"
 
 
 def ask(here: Stage, messages: Messages, offered: list[dict[str, Any]]) -> dict[str, Any]:

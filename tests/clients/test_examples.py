@@ -24,7 +24,9 @@ from tests.clients import installs, tap
 from tests.clients.endpoint import endpoint
 from tests.clients.inspector import tapped
 from tests.drawing import draw, even_times
+from tests.evals.chat_server import said, texts
 from tests.evals.fake_server import FakeLibrary, build
+from tests.models.test_endpoint import Fake
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -166,6 +168,24 @@ def test_plain_python_answers_with_its_script_and_with_a_model_behind_an_address
     with endpoint(lambda _: answer(QUESTION, str(films.video))) as address:
         told = plain(films, tmp_path / "again.jsonl", MODEL="any", OPENAI_BASE_URL=address)
     assert "ninety degrees up here\nvideo://" in told
+
+
+def test_plain_python_tells_a_model_what_it_did_wrong(films: Films, tmp_path: Path) -> None:
+    fake = Fake()
+    fake.replies = [
+        said(None, ("watch_video", {}), ("list_episodes", '{"level": '), ("list_episodes", "")),
+        said(None, ("retrieve_memory", {"query": "x", "colour": "red"})),
+        said("I was told."),
+    ]
+    told = plain(films, tmp_path / "wire.jsonl", MODEL="any", OPENAI_BASE_URL=fake.url)
+    fake.close()
+    assert told.endswith("I was told.\n")
+    unknown, broken, listed, wrong = texts(fake.asked[-1], "tool")
+    assert unknown.startswith("watch_video was not called: Unknown tool")
+    assert broken.startswith("list_episodes was not called: ")
+    assert "not_ingested" in listed
+    assert "colour" in wrong
+    assert "zoom_segment on a hit" in texts(fake.asked[0], "system")[0]  # the server's own instructions
 
 
 def test_the_tap_counts_calls_and_errors_of_both_eras(tmp_path: Path) -> None:
