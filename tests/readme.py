@@ -132,6 +132,13 @@ def retrieval_table() -> str:
     return markdown(measured("retrieval"))
 
 
+def memories_table() -> str:
+    """The last run of `agent-tools eval compare --film`."""
+    from agent_tools.evals.comparing_tables import memories_markdown
+
+    return memories_markdown(measured("memories"))
+
+
 def bench_table() -> str:
     """The last run of each part of `make bench`."""
     from tests.bench.__main__ import PARTS
@@ -189,6 +196,7 @@ TABLES = {
     "grounding": grounding_table,
     "reasoning": reasoning_table,
     "retrieval": retrieval_table,
+    "memories": memories_table,
 }
 
 

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -46,8 +48,11 @@ def decode_once(path: Path, threads: int) -> dict[str, float]:
     return {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu, "peak_mb": _peak_mb()}
 
 
-def ingest_once(path: Path, threads: int) -> dict[str, float]:
-    """Subtitles and frames into an empty home; models are loaded first."""
+WITHOUT_OCR, WHOLE = ("subtitles", "frames"), ("subtitles", "frames", "screen_text")
+
+
+def ingest_once(path: Path, threads: int, channels: tuple[str, ...] = WITHOUT_OCR) -> dict[str, float]:
+    """These channels into an empty home; the sentence encoder is loaded first."""
     from agent_tools.ingestion.control import Control
     from agent_tools.ingestion.pipeline import Ingest
     from agent_tools.media import content_id
@@ -63,7 +68,7 @@ def ingest_once(path: Path, threads: int) -> dict[str, float]:
         video_id, stat = content_id(path), path.stat()
         store.add_video(video_id, path.stem, stat.st_size)
         store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        store.enqueue(video_id, ("subtitles", "frames"), "lite", {})
+        store.enqueue(video_id, channels, "lite", {})
         job = store.claim("bench", 0)
         assert job is not None
         with Control(store, job, "bench", 20_000) as control:
@@ -135,11 +140,16 @@ def main() -> None:
     parser.add_argument("--short", type=float, default=600.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "agent-tools-bench")
-    parser.add_argument("--child", choices=("decode", "ingest"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=("decode", "ingest", "whole"), help=argparse.SUPPRESS)
     parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        row = (decode_once if asked.child == "decode" else ingest_once)(asked.path, asked.threads)
+        work: dict[str, Callable[[Path, int], dict[str, float]]] = {
+            "decode": decode_once,
+            "ingest": ingest_once,
+            "whole": partial(ingest_once, channels=WHOLE),
+        }
+        row = work[asked.child](asked.path, asked.threads)
         sys.stdout.write(json.dumps(row) + "\n")
         return
     asked.folder.mkdir(parents=True, exist_ok=True)
