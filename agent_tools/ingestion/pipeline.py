@@ -11,15 +11,16 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from agent_tools.errors import EngineError, SourceNotFound, UnreadableVideo
+from agent_tools.errors import EngineError
 from agent_tools.ingestion import remaking, text
 from agent_tools.ingestion.captions import CaptionPass
 from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.dividing import divide
 from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens
+from agent_tools.ingestion.opening import describe, source_of
 from agent_tools.ingestion.reading import Reader
-from agent_tools.media import Damage, Picture, Probe, audio, content_id, last_time, probe, read_subtitles, sample
+from agent_tools.media import Damage, Picture, audio, probe, read_subtitles, sample
 from agent_tools.models.catalogue import receiver
 from agent_tools.models.profiles import (
     FrameEncoder,
@@ -36,7 +37,6 @@ from agent_tools.models.profiles import (
 from agent_tools.settings import Settings
 from agent_tools.store import Entry, EntryIn, Job, SqliteMemory, Store
 from agent_tools.timeline import Span, merged
-from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.worker")
 GATHER_EVERY = 64  # pictures between two places from which collecting those for OCR would go on
@@ -63,8 +63,8 @@ class Ingest:
 
     def run(self) -> str | None:
         self.control.tell(0.0, "opening the file")
-        self.opened = probe(self._source())
-        self.duration_s = self._describe(self.opened)
+        self.opened = probe(source_of(self.store, self.video_id))
+        self.duration_s = describe(self.store, self.video_id, self.opened)
         failures: list[str] = []
         anew = {name for name in self.job.settings.get("remake", ()) if self._holds(name)}
         wanted = {*self.job.channels, *(("frames",) if "captions" in self.job.channels else ())}
@@ -131,49 +131,6 @@ class Ingest:
 
     def _told_of_vectors(self, written: int) -> None:
         self.control.tell(0.9, f"indexing what is there by the new sentence encoder: {written} entries")
-
-    # -- the file
-
-    def _source(self) -> Path:
-        """A path that still holds this very content. Raises: SourceNotFound."""
-        tried = []
-        for source in self.store.sources(self.video_id):
-            path = Path(source.path)
-            tried.append(source.path)
-            if not path.is_file():
-                continue
-            stat = path.stat()
-            same = (stat.st_size, stat.st_mtime_ns, stat.st_ino) == (source.size, source.mtime_ns, source.inode)
-            if same or content_id(path) == self.video_id:
-                return path
-        raise SourceNotFound(
-            f"{', '.join(Path(path).name for path in tried) or 'the file'} is gone or holds other content now. "
-            "Put it back, or ingest it again where it lies now."
-        )
-
-    def _describe(self, opened: Probe) -> float:
-        if opened.video is None and not opened.audio and not any(track.text for track in opened.subtitles):
-            raise UnreadableVideo(
-                f"{opened.path.name} has no stream that can be decoded. Convert it to H.264, then ingest it again."
-            )
-        duration_s = opened.duration_s if opened.duration_s else last_time(opened)
-        video = opened.video
-        self.store.update_video(
-            self.video_id,
-            duration_s=duration_s,
-            width=video.width if video else None,
-            height=video.height if video else None,
-            fps=video.fps if video else None,
-            container=opened.container,
-            has_audio=bool(opened.audio),
-            audio_s=max((a.duration_s or duration_s for a in opened.audio), default=None),
-            metadata={
-                **{clean(k, 40): clean(v, 300) for k, v in list(opened.metadata.items())[:40]},
-                "audio_language": next((track.language for track in opened.audio if track.language), ""),
-            },
-            error=None,
-        )
-        return duration_s
 
     # -- channels
 

@@ -253,7 +253,7 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], a
         unreadable = (job.error or "").startswith("UnreadableVideo")
         if time.time() - job.updated_at < RETRY_S or (unreadable and not again):
             return
-    store.enqueue(video_id, tuple(lacking), library.models.profile.name, {"sidecars": mark})
+    store.enqueue(video_id, tuple(lacking), library.models.profile.name, {"sidecars": mark, **_models_of(library)})
 
 
 def remake(library: Library, video_id: str, *channels: str) -> None:
@@ -275,11 +275,16 @@ def remake(library: Library, video_id: str, *channels: str) -> None:
         if row is None or row.state != "done":  # nothing is there to keep
             library.store.set_channel(video_id, name, state="queued", done_to_s=0.0, detail={}, error=None)
     paths = library.sources(video_id)
-    settings = library.settings
-    asked: dict[str, object] = {"sidecars": sidecar_mark(paths[0]) if paths else "", "remake": list(channels)}
-    asked |= {"models": list(settings.models), "model_dirs": [str(folder) for folder in settings.model_dirs]}
-    library.store.enqueue(video_id, wanted, library.models.profile.name, {**asked, "device": settings.device})
+    asked = {"sidecars": sidecar_mark(paths[0]) if paths else "", "remake": list(channels), **_models_of(library)}
+    library.store.enqueue(video_id, wanted, library.models.profile.name, asked)
     library.workers.ensure(library.store)
+
+
+def _models_of(library: Library) -> dict[str, object]:
+    """What chooses the models, for the job's row: whichever server's worker takes it up, it makes the same."""
+    settings = library.settings
+    folders = [str(folder) for folder in settings.model_dirs]
+    return {"models": list(settings.models), "model_dirs": folders, "device": settings.device}
 
 
 def sidecar_mark(path: Path) -> str:

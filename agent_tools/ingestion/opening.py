@@ -1,0 +1,58 @@
+"""The file of a job: a path that still holds the video's content, and what its header says, into the store.
+
+Knows sources and headers. Knows nothing of channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent_tools.errors import SourceNotFound, UnreadableVideo
+from agent_tools.media import Probe, content_id, last_time
+from agent_tools.store import Store
+from agent_tools.untrusted import clean
+
+MOST_METADATA = 40  # entries of a header that are kept
+
+
+def source_of(store: Store, video_id: str) -> Path:
+    """A path that still holds this very content. Raises: SourceNotFound."""
+    tried = []
+    for source in store.sources(video_id):
+        path = Path(source.path)
+        tried.append(source.path)
+        if not path.is_file():
+            continue
+        stat = path.stat()
+        same = (stat.st_size, stat.st_mtime_ns, stat.st_ino) == (source.size, source.mtime_ns, source.inode)
+        if same or content_id(path) == video_id:
+            return path
+    raise SourceNotFound(
+        f"{', '.join(Path(path).name for path in tried) or 'the file'} is gone or holds other content now. "
+        "Put it back, or ingest it again where it lies now."
+    )
+
+
+def describe(store: Store, video_id: str, opened: Probe) -> float:
+    """Write what the header says to the video's row; returns the length in seconds. Raises: UnreadableVideo."""
+    if opened.video is None and not opened.audio and not any(track.text for track in opened.subtitles):
+        raise UnreadableVideo(
+            f"{opened.path.name} has no stream that can be decoded. Convert it to H.264, then ingest it again."
+        )
+    duration_s = opened.duration_s if opened.duration_s else last_time(opened)
+    video = opened.video
+    store.update_video(
+        video_id,
+        duration_s=duration_s,
+        width=video.width if video else None,
+        height=video.height if video else None,
+        fps=video.fps if video else None,
+        container=opened.container,
+        has_audio=bool(opened.audio),
+        audio_s=max((a.duration_s or duration_s for a in opened.audio), default=None),
+        metadata={
+            **{clean(k, 40): clean(v, 300) for k, v in list(opened.metadata.items())[:MOST_METADATA]},
+            "audio_language": next((track.language for track in opened.audio if track.language), ""),
+        },
+        error=None,
+    )
+    return duration_s
