@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[str, list[str], list[str]]] = {  # module, arguments in f
     "memory": ("ingest", ["--long", "21600"], ["--long", "1800", "--short", "300"]),
     "encoding": ("encoding", [], ["--quick"]),
     "calls": ("calls", [], ["--rounds", "5", "--calls", "40", "--hours", "2"]),
-    "retrieval": ("retrieval", [], ["--quick"]),
+    "retrieval": ("retrieval", ["--spectra", "0.5,0.15,iid"], ["--quick"]),
     "needles": ("kept", [], []),
 }
 LONG = ("memory",)

@@ -1,6 +1,6 @@
 """Decode + sample 1 fps + scale to 224x224, and six pictures at random times, against the ffmpeg program.
 
-    python -m tests.bench.decode [--length 600] [--others 120] [--rounds 5] [--codecs h264-b,hevc] [--zoom-length 3600]
+    python -m tests.bench.decode [--length 600] [--others 60] [--rounds 5] [--codecs h264-b,hevc] [--zoom-length 3600]
 
 Prints one JSON row per line. Rounds of both sides are interleaved; a row holds medians and the median of the rounds'
 ratios (ffmpeg's time / ours: above 1 = we are faster). Both sides are whole processes, from start to end; the time of
@@ -224,7 +224,7 @@ def _psnr(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--length", type=float, default=600.0, help="seconds of the H.264 file with B-frames")
-    parser.add_argument("--others", type=float, default=120.0, help="seconds of the other codecs' files")
+    parser.add_argument("--others", type=float, default=60.0, help="seconds of the other codecs' files")
     parser.add_argument("--zoom-length", type=float, default=3600.0, help="seconds of the zoomed file; 0: none")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
