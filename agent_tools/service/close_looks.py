@@ -32,7 +32,7 @@ PLACES = 4  # that are looked at closely, the best of what points there
 DENSE_S, DENSE_STRIDE_S = 32.0, 24.0  # of a close look, at a picture a second
 SPARSE_S, SEGMENTS, MOST_SPARSE = 600.0, 30, 12  # of a look at one picture per stretch; longer for longer videos
 FINE_S, FINE_FPS = 2.0, 8.0  # around each bound of what was found: to an eighth of a second
-MOST_AGAIN = 4  # times that a span which reaches the edge of what was shown is widened again
+MOST_AFTER = 4  # looks that follow a span to one side, where it reaches the edge of what was shown
 WAIT_S = 0.5  # between two questions whether the call was cancelled
 
 
@@ -87,25 +87,42 @@ class CloseLook:
         return replace(found, levels=tuple(reports))
 
     def again(self, proposal: Proposal) -> tuple[Proposal, str]:
-        """A span looked at again, widened by half on both sides, then each of its bounds alone; and what changed."""
+        """A span looked at again, widened by half on both sides; followed where it goes on beyond what was shown; then
+        each of its bounds alone. And what changed."""
         from agent_tools.grounding import changes, refine, verify
 
         whole_s = self.asked.video.duration_s or proposal.end_s
-        held, told = proposal, ""
-        for _ in range(MOST_AGAIN):
-            second = verify(self.event, held, self, self.look, whole_s, fps=PICTURES)
-            told = told or second.text
-            if second.after is None:
-                break
-            low, high = max(0.0, held.start_s - second.pad_s), min(whole_s, held.end_s + second.pad_s)
-            held = replace(held, start_s=second.after.start_s, end_s=second.after.end_s)
-            if not (0 < low == held.start_s or whole_s > high == held.end_s):
-                break  # the event does not go on beyond what was shown
-        if held is proposal:
-            return proposal, told
+        second = verify(self.event, proposal, self, self.look, whole_s, fps=PICTURES)
+        if second.after is None:
+            return proposal, second.text
+        start_s, end_s = second.after.start_s, second.after.end_s
+        if start_s <= proposal.start_s - second.pad_s:
+            start_s = self._followed(start_s, -1, whole_s)
+        if end_s >= proposal.end_s + second.pad_s:
+            end_s = self._followed(end_s, +1, whole_s)
+        held = replace(proposal, start_s=start_s, end_s=end_s)
         fine = refine(self.event, held, self, self.look, whole_s, reach_s=FINE_S, fps=FINE_FPS)
-        pad, _, _ = told.partition(":")
+        pad, _, _ = second.text.partition(":")
         return fine, f"{pad}, then each bound at {FINE_FPS:g} pictures a second: {changes(proposal, fine)}"
+
+    def _followed(self, edge_s: float, side: int, whole_s: float) -> float:
+        """Where an event that fills what was shown up to edge_s ends on that side, as far as MOST_AFTER looks show."""
+        for _ in range(MOST_AFTER):
+            far_s = min(whole_s, max(0.0, edge_s + side * (DENSE_S - FINE_S)))
+            window = sorted((edge_s - side * FINE_S, far_s))
+            if window[1] - window[0] <= FINE_S:
+                break
+            found = self.localize(self.event, self.look(window[0], window[1], 1.0))
+            going_on = [one for one in found if one.start_s <= edge_s <= one.end_s]
+            if not going_on:
+                break
+            reached_s = going_on[0].end_s if side > 0 else going_on[0].start_s
+            if (reached_s - edge_s) * side <= 0:
+                break
+            edge_s = reached_s
+            if abs(far_s - reached_s) > FINE_S:
+                break
+        return edge_s
 
     def told(self) -> str:
         """What was looked at, by whom, and where the pictures went; for coverage."""

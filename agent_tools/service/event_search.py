@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import EngineError
 from agent_tools.service.close_looks import CloseLook, Pointer
 from agent_tools.service.evidence import ScoredEntries, by_meaning, by_words, localizer
 from agent_tools.service.library import Asked, Library
+from agent_tools.service.picture_bounds import exact
 from agent_tools.service.pictures import Sights, sights
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator, Grounding, Named, Proposal, RelevanceCurveLocalizer
 
 OnStep = Callable[[float, str], None]
+Again = Callable[["Proposal"], tuple["Proposal", str]]
 # names of calibrations
 LOCALIZER = "relevance-curves"  # of events judged by meaning
 FEW = "mentions"  # and over a few words that someone may have said, or said something like them
@@ -45,7 +47,7 @@ class Part:
     calibration: str  # the name of the calibration that knows such scores
     grounding: Grounding
     producer: str  # who made the vectors or answers behind the scores, "" where words alone count
-    again: Callable[[Proposal], tuple[Proposal, str]]  # a second look, and what it changed
+    again: Again  # a second look, and what it changed
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
 
     @property
@@ -104,7 +106,8 @@ def search(
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
         curves = seen.localizer()
-        parts.append(_by_curves(asked, event, PICTURES, seen, curves, step, seen.score))
+        part = _by_curves(asked, event, PICTURES, seen, curves, step, seen.score)
+        parts.append(replace(part, again=_exactly(library, asked, seen, part.again, step)))
         pointers.append(Pointer(seen.look, curves, 0.0))
     failed = ""
     close: CloseLook | None = None
@@ -169,3 +172,16 @@ def _by_curves(
     levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
     found = Grounder(levels, curves).ground(event, asked.span.start_s, asked.span.end_s, evidence.look, on_look)
     return Part(calibration, found, evidence.producer, again, score_of)
+
+
+def _exactly(library: Library, asked: Asked, seen: Sights, again: Again, step: OnStep) -> Again:
+    """A second look at pictures, then at the moments around each bound."""
+
+    def look(proposal: Proposal) -> tuple[Proposal, str]:
+        from agent_tools.grounding import changes
+
+        held, told = again(proposal)
+        fine = exact(library, asked, held, seen, lambda: step(0.9, "looking at the bounds"))
+        return fine, told if fine == held else f"{told}; by pictures in between: {changes(held, fine)}"
+
+    return look

@@ -67,14 +67,19 @@ def judge(
     # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
     raw = not likely or (len(likely) < len(fitted) and max(likely) < PRESENT_AT_LEAST)
     candidates = _candidates([(part, None if raw else one) for part, one in fitted], beside_calibrated=not raw)
-    spans = []
-    for number, (_, weigh, part, proposal) in enumerate(candidates[:most]):
-        step(0.8 + 0.2 * number / most, f"looking again at {clock(proposal.start_s)}")
+    spans: list[SpanOut] = []
+    accepted: list[Proposal] = []
+    for _, weigh, part, proposal in candidates:
+        if len(spans) == most or not all(_apart(proposal, one) for one in accepted):
+            continue
+        step(0.8 + 0.2 * len(spans) / most, f"looking again at {clock(proposal.start_s)}")
         try:
             after, verified = part.again(proposal)
         except EngineError as error:
             after, verified = proposal, f"not looked at again: {error.described}"
-        spans.append(_span(asked, after, weigh(after.score), verified))
+        if all(_apart(after, one) for one in accepted):  # else it is the same, seen in two parts
+            accepted.append(after)
+            spans.append(_span(asked, after, weigh(after.score), verified))
     told = _Told(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
     views = [told.view(library, asked, name) for name in found.names or CHANNELS]
     judged = [view.name for view in views if view.searched]
@@ -103,7 +108,7 @@ def judge(
         verdict,
         "raw" if raw else "calibrated",
         sorted(spans, key=lambda span: -span.confidence),
-        len(candidates) - len(spans),
+        sum(all(_apart(one, kept) for kept in accepted) for _, _, _, one in candidates),
         None if rejected is None else _span(asked, rejected[1], rejected[0], None),
         judged,
         [NotJudged(channel=name, why=why) for name, why in not_judged.items()],

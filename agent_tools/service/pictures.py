@@ -14,6 +14,9 @@ from agent_tools.service.library import Asked, Library
 from agent_tools.timeline import Span, clock
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_tools.grounding import Evidence, EvidenceItem, RelevanceCurveLocalizer
 
 MOST = 60  # frames of one video that are called found
@@ -74,10 +77,16 @@ class Sights:
     median deviation of clumps says little. So many scenes, not so many frames, are the noise's independent values."""
 
     items: tuple[EvidenceItem, ...]  # in time order
-    middle: float  # of the frames' scores, pruned frames with those that stand for them
-    deviation: float
+    deviation: float  # of the frames' scores, each pruned one with that of the frame that stands for it
     scenes: int
     producer: str
+    median: float  # of the frames' cosines
+    event: NDArray[np.float32]  # (D,)
+    looked_at: tuple[tuple[float, float], ...]  # time and score of every frame that was sampled, in time order
+
+    def of(self, cosine: float) -> float:
+        """The score of a picture with this cosine."""
+        return 2 * cosine - self.median
 
     @property
     def edge(self) -> float:
@@ -92,12 +101,12 @@ class Sights:
         from agent_tools.grounding.curves import Noise
         from agent_tools.grounding.evidence import SIGHT
 
-        noise = Noise(self.middle, self.deviation, self.deviation)
+        noise = Noise(self.median, self.deviation, self.deviation)
         return RelevanceCurveLocalizer(CurveSettings(noise={**CurveSettings().noise, SIGHT: noise}))
 
     def score(self, height: float) -> float:
         """The score of a frame so high above the noise: what calibrations are about."""
-        return self.middle + height * self.edge
+        return self.median + height * self.edge
 
     def look(self, start_s: float, end_s: float, _fps: float = 0.0) -> Evidence:
         """What a look at [start_s, end_s) brings; nothing is decoded for it."""
@@ -105,7 +114,7 @@ class Sights:
         from agent_tools.grounding.evidence import SIGHT
 
         inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)
-        background = {f"frames:{SIGHT}": Background(self.middle, self.deviation / _TO_DEVIATION, self.scenes)}
+        background = {f"frames:{SIGHT}": Background(self.median, self.deviation / _TO_DEVIATION, self.scenes)}
         return Evidence(start_s, end_s, items=inside, background=background)
 
 
@@ -125,21 +134,28 @@ def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -
     ids, matrix = library.store.vectors(frame_space(producer), asked.video.id)
     if not len(ids):
         return None
-    cosine = dict(zip(ids.tolist(), (matrix @ words.encode_text([event])[0]).tolist(), strict=True))
-    rows = library.store.frames(asked.video.id)
-    usual = np.array([cosine[row.stands_for] for row in rows if row.stands_for in cosine])
+    vector = words.encode_text([event])[0]
+    cosine = dict(zip(ids.tolist(), (matrix @ vector).tolist(), strict=True))
+    rows = [row for row in library.store.frames(asked.video.id) if row.stands_for in cosine]
+    usual = np.array([cosine[row.stands_for] for row in rows])
     median = float(np.median(usual))
+    score = {k: 2 * value - median for k, value in cosine.items()}
     whole = Asked(asked.video, Span(0.0, asked.video.duration_s or asked.span.end_s))
     spans = _spans(library, whole, set(cosine))
     items = [
-        EvidenceItem(span.start_s, span.end_s, "frames", 2 * cosine[row.k] - median, f"at {clock(row.time_s)}", SIGHT)
+        EvidenceItem(span.start_s, span.end_s, "frames", score[row.k], f"at {clock(row.time_s)}", SIGHT)
         for row in rows
-        if row.k in cosine
-        for span in spans.get(row.k, ())
+        for span in (spans.get(row.k, ()) if row.kept else ())
     ]
-    deviation = 2 * max(LEAST_DEVIATION, float(usual.std()))
-    scenes = len(library.store.episodes(asked.video.id, "scene")) or len(cosine)
-    return Sights(tuple(sorted(items, key=lambda item: item.start_s)), median, deviation, scenes, producer)
+    return Sights(
+        tuple(sorted(items, key=lambda item: item.start_s)),
+        deviation=2 * max(LEAST_DEVIATION, float(usual.std())),
+        scenes=len(library.store.episodes(asked.video.id, "scene")) or len(cosine),
+        producer=producer,
+        median=median,
+        event=vector,
+        looked_at=tuple((row.time_s, score[row.stands_for]) for row in rows),
+    )
 
 
 def _spans(library: Library, one: Asked, wanted: set[int]) -> dict[int, list[Span]]:

@@ -13,6 +13,9 @@ from agent_tools.errors import AgentToolsError
 from agent_tools.settings import Settings, go_offline
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_tools.models.asking import VideoLocalizer
     from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder, TextSide
 
@@ -60,6 +63,10 @@ class QueryModels:
     def frame_threshold(self) -> float:
         """At which likeness this profile's frame encoder calls a frame redundant."""
         return self._frames.threshold
+
+    def picture_vectors(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Vectors (n, dim) of pictures (n, H, W, 3) by this profile's frame encoder."""
+        return self._frames.encode(pictures)
 
     @functools.cached_property
     def _frames(self) -> FrameEncoder:

@@ -268,3 +268,14 @@ def test_a_local_model_goes_the_whole_way(home: Settings, tmp_path: Path) -> Non
         assert [(level.window_s, level.windows) for level in reply.levels or []] == [(32.0, 3)]
     finally:
         library.close()
+
+
+def test_a_model_that_is_not_there_is_named_with_its_remedy(home: Settings) -> None:
+    library = opened(home, "someone/absent-vl")
+    try:
+        reply = ground(library, event=EVENT, video_id="rooms")
+        assert reply.hints[0].startswith("closer looks failed: ModelMissing: ")
+        assert "someone/absent-vl" in reply.hints[0]
+        assert reply.spans
+    finally:
+        library.close()
