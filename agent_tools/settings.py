@@ -26,7 +26,7 @@ HELP: Mapping[str, str] = {
     "models": "role=model that replaces the profile's: a folder, org/name@revision, off; repeat the flag",
     "model_dirs": "folder that holds model folders, besides the Hugging Face cache; repeat the flag",
     "device": "where models run: auto, cpu, cuda or mps",
-    "endpoint_key": "bearer token of a captions endpoint; by variable only, never by flag",
+    "endpoint_key": "bearer token of the endpoint, of captions or of eval's model; by variable only, never by flag",
     "transport": "how clients connect: stdio or http",
     "host": "address that http listens on",
     "port": "port that http listens on",

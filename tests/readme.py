@@ -55,7 +55,7 @@ def settings_table() -> str:
             default = "none"
         elif isinstance(default, bool):
             default = "on" if default else "off"
-        flag = "-" if field.name == "token" else f"`--{field.name.replace('_', '-')}`"
+        flag = "-" if field.name in ("token", "endpoint_key") else f"`--{field.name.replace('_', '-')}`"
         rows.append(f"| {flag} | `{variable(field.name)}` | {default} | {HELP[field.name]} |")
     return "\n".join(rows)
 
