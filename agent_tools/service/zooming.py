@@ -225,7 +225,8 @@ def _from_kept(library: Library, asked: Asked, plan: _Plan, check: Callable[[], 
 
 
 def _tokens(shots: Sequence[Shot]) -> int:
-    return sum(token_cost(shot.width, shot.height, "claude") for shot in shots)
+    """What the pictures cost with the labels that stand before them."""
+    return sum(token_cost(shot.width, shot.height, "claude") + reply_tokens(_label(shot)) for shot in shots)
 
 
 def _within(shots: Sequence[Shot]) -> list[Shot]:
@@ -323,12 +324,13 @@ def _moment(asked: Asked, time_s: float) -> str:
 
 
 def _picture(shot: Shot) -> ZoomedPicture:
-    first, last = shot.times_s[0], shot.times_s[-1]
+    return ZoomedPicture(shot.jpeg, _label(shot), shot.times_s[0], shot.times_s[-1])
+
+
+def _label(shot: Shot) -> str:
     if len(shot.times_s) == 1:
-        label = f"{clock(first)} ({seconds_text(first)} s)"
-    else:
-        label = f"sheet of {len(shot.times_s)} frames, row by row: {', '.join(clock(t) for t in shot.times_s)}"
-    return ZoomedPicture(shot.jpeg, label, first, last)
+        return f"{clock(shot.times_s[0])} ({seconds_text(shot.times_s[0])} s)"
+    return f"sheet of {len(shot.times_s)} frames, row by row: {', '.join(clock(t) for t in shot.times_s)}"
 
 
 def _frame_link(video_id: str, time_s: float) -> ZoomedLink:
