@@ -80,12 +80,8 @@ class Outcome:
 class Answerer:
     """One model on one server, question after question."""
 
-    def __init__(self, model: ChatModel, limits: Limits, pictures: Path) -> None:
-        """
-        Args:
-            pictures: the folder that paths of pictured options lead on from.
-        """
-        self._model, self._limits, self._root = model, limits, pictures
+    def __init__(self, model: ChatModel, limits: Limits) -> None:
+        self._model, self._limits = model, limits
 
     async def blind(self, question: Question) -> Outcome:
         """The answer from the words of the question alone: no tools, no video."""
@@ -104,7 +100,7 @@ class Answerer:
         done = Outcome()
         begun = time.perf_counter()
         try:
-            asked = self._asked(question)
+            asked = _asked(question)
         except OSError as error:
             done.ended, done.why = "no picture", f"{error.filename}: {error.strerror}"
             return done
@@ -160,17 +156,18 @@ class Answerer:
         if parts:
             done.messages.append({"role": "user", "content": parts})
 
-    def _asked(self, question: Question) -> str | list[dict[str, Any]]:
-        """The question with its options. Raises: OSError: a pictured option is not there."""
-        if not question.pictured:
-            options = "\n".join(map("{}. {}".format, question.letters, question.options))
-            return f"{question.text}\n\n{options}"
-        parts = [_text(f"{question.text}\n\nThe options are pictures.")]
-        for letter, path in zip(question.letters, question.options, strict=True):
-            data = base64.b64encode((self._root / path).read_bytes()).decode("ascii")
-            mime_type = MEDIA.get(Path(path).suffix.lower(), "image/jpeg")
-            parts += [_text(f"{letter}."), _image(Picture("", mime_type, data))]
-        return parts
+
+def _asked(question: Question) -> str | list[dict[str, Any]]:
+    """The question with its options. Raises: OSError: a pictured option is not there."""
+    if not question.pictured:
+        options = "\n".join(map("{}. {}".format, question.letters, question.options))
+        return f"{question.text}\n\n{options}"
+    parts = [_text(f"{question.text}\n\nThe options are pictures.")]
+    for letter, path in zip(question.letters, question.options, strict=True):
+        data = base64.b64encode(Path(path).read_bytes()).decode("ascii")
+        mime_type = MEDIA.get(Path(path).suffix.lower(), "image/jpeg")
+        parts += [_text(f"{letter}."), _image(Picture("", mime_type, data))]
+    return parts
 
 
 async def _shown(call: ToolCall, client: Client, reach: Reach) -> Shown:

@@ -54,7 +54,7 @@ class Run:
 
     @property
     def root(self) -> Path:
-        """The folder that paths in the data lead on from."""
+        """The folder of the data."""
         return self.data if self.data.is_dir() else self.data.parent
 
 
@@ -181,7 +181,7 @@ class _Work:
     ) -> None:
         self._run, self._videos, self._answers, self._blind, self._tell = run, videos, answers, blind, tell
         self._model = model.name
-        self._answerer = Answerer(model, run.limits, run.root)
+        self._answerer = Answerer(model, run.limits)
         self._refused = 0
 
     async def ask_blind(self, questions: Sequence[Question]) -> None:

@@ -39,7 +39,7 @@ class Question:
     tasks: tuple[str, ...]  # what it counts for
     groups: tuple[str, ...] = ()  # other rows of the report it counts for
     until_s: float | None = None  # what comes later in the video may not be seen
-    pictured: bool = False  # the options are pictures: paths below the folder of the data
+    pictured: bool = False  # the options are pictures: their files
 
     def __post_init__(self) -> None:
         letters = LETTERS[: len(self.options)]

@@ -42,7 +42,8 @@ def read_hourvideo(data: Path) -> list[Question]:
         asked = video.data.get("benchmark_dataset")
         if not isinstance(asked, list):
             raise video.wrong("benchmark_dataset", "must be a list of questions", asked)
-        questions += [_question(uid, Row(path, f"video {uid}, item {n}", data)) for n, data in enumerate(asked)]
+        rows = (Row(path, f"video {uid}, item {number}", data) for number, data in enumerate(asked))
+        questions += [_question(uid, row, _release(path)) for row in rows]
     return distinct(questions, path)
 
 
@@ -73,8 +74,14 @@ def write_tables(folder: Path, questions: Sequence[Question], answers: Mapping[s
             table.writerows((q.id, uid, q.tasks[0], q.answer, answers.get(q.id, "")) for q in asked)
 
 
-def _question(uid: str, row: Row) -> Question:
+def _release(path: Path) -> Path:
+    """The folder of the release, which paths of pictures lead on from."""
+    return path.parent.parent if path.parent.name == "json" else path.parent
+
+
+def _question(uid: str, row: Row, release: Path) -> Question:
     options = [row.text(f"answer_{k}") for k in range(1, OPTIONS + 1)]
+    pictured = all(option.lower().endswith(PICTURES) for option in options)
     task = row.text("task")
     if row.has("video_uid") and row.text("video_uid") != uid:
         raise row.wrong("video_uid", f"must be that of the video it stands under, {uid}", row.data["video_uid"])
@@ -82,12 +89,12 @@ def _question(uid: str, row: Row) -> Question:
         row.text("qid"),
         (uid,),
         row.text("question"),
-        tuple(options),
+        tuple(str(release / option) if pictured else option for option in options),
         row.letter("correct_answer_label", OPTIONS) if row.has("correct_answer_label") else "",
         (task,),
         (task.partition("/")[0],) if "/" in task else (),
         _seen_until(row) if task == PREDICTIVE else None,
-        all(option.lower().endswith(PICTURES) for option in options),
+        pictured,
     )
 
 

@@ -64,13 +64,12 @@ async def ask(
     limits: Limits | None = None,
     question: Question = QUESTION,
     until_s: float | None = None,
-    root: Path = Path(),
 ) -> Outcome:
     fake.replies = list(replies)
     model = ChatModel(f"{fake.url}#tiny", wait=fake.waits.append)
     try:
         async with Client(build_server(library.settings, library)) as client:
-            answerer = Answerer(model, limits or Limits(), root)
+            answerer = Answerer(model, limits or Limits())
             return await answerer.answer(question, client, Reach(VIDEO, frozenset(), until_s))
     finally:
         model.close()
@@ -191,13 +190,14 @@ async def test_pictured_options_go_out_as_pictures(fake: Fake, library: Library,
         file = io.BytesIO()
         Image.new("RGB", (8, 8)).save(file, "PNG")
         (tmp_path / f"{letter}.png").write_bytes(file.getvalue())
-    question = Question("q", ("a.mp4",), "Which room?", ("a.png", "b.png"), "A", ("t",), pictured=True)
-    done = await ask(fake, library, said("Answer: A"), question=question, root=tmp_path)
+    options = str(tmp_path / "a.png"), str(tmp_path / "b.png")
+    question = Question("q", ("a.mp4",), "Which room?", options, "A", ("t",), pictured=True)
+    done = await ask(fake, library, said("Answer: A"), question=question)
     assert done.letter == "A"
     assert texts(fake.asked[0], "user") == ["Which room?\n\nThe options are pictures.", "A.", "B."]
     assert [url[:22] for url in pictures(fake.asked[0])] == ["data:image/png;base64,"] * 2
     (tmp_path / "b.png").unlink()
-    done = await ask(fake, library, said("Answer: A"), question=question, root=tmp_path)
+    done = await ask(fake, library, said("Answer: A"), question=question)
     assert (done.ended, done.requests) == ("no picture", 0)
     assert "b.png: No such file" in done.why
 
@@ -206,7 +206,7 @@ async def test_pictured_options_go_out_as_pictures(fake: Fake, library: Library,
 async def test_blind_asks_without_tools_or_video(fake: Fake) -> None:
     fake.replies = [said("Answer: C")]
     model = ChatModel(f"{fake.url}#tiny")
-    done = await Answerer(model, Limits(), Path()).blind(QUESTION)
+    done = await Answerer(model, Limits()).blind(QUESTION)
     model.close()
     assert done.letter == "C"
     assert "tools" not in fake.asked[0]

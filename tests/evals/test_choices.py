@@ -207,6 +207,7 @@ def test_hourvideo_is_read_with_its_cut_off(tmp_path: Path) -> None:
     assert [question.pictured for question in questions] == [False, False, False, True]
     assert questions[0].options == tuple(f"option {letter}" for letter in "ABCDE")
     assert {question.video for question in questions} == {(UID,)}
+    assert questions[3].options[0] == str(data / "v1.0_release" / "p" / "1.png")
     assert canary(data) == [f"canary {CANARY}"]
 
 
