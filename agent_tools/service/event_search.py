@@ -5,6 +5,7 @@ scale. Knows evidence, curves and the grounding engine. Knows nothing of verdict
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from agent_tools.service.pictures import Sights, sights
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
 if TYPE_CHECKING:
-    from agent_tools.grounding import Calibrator, Grounding, Named, Proposal, RelevanceCurveLocalizer
+    from agent_tools.grounding import Calibrator, EvidenceItem, Grounding, Named, Proposal, RelevanceCurveLocalizer
 
 OnStep = Callable[[float, str], None]
 Again = Callable[["Proposal"], tuple["Proposal", str]]
@@ -30,6 +31,7 @@ NAMED_WORDS = "named-words"  # the same localizer over words that the event name
 PICTURES = "pictures"  # relevance curves over pictures
 CLOSER = "video-llm"  # the certainty of a language model that was shown pictures
 FEW_WORDS = 4
+GUESSES = 3  # named where nothing stands out
 LOAD_S = 5.0
 NOT_COMPARED = "pictures were not compared with the event: the model or its vectors are not there yet"
 VERBATIM = "words as they stand are looked for in texts, not in pictures"
@@ -49,6 +51,7 @@ class Part:
     producer: str  # who made the vectors or answers behind the scores, "" where words alone count
     again: Again  # a second look, and what it changed
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
+    nearest: tuple[EvidenceItem, ...] = ()  # of what was compared, best first, whether or not it stands out at all
 
     @property
     def score(self) -> float:
@@ -171,7 +174,9 @@ def _by_curves(
 
     levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
     found = Grounder(levels, curves).ground(event, asked.span.start_s, asked.span.end_s, evidence.look, on_look)
-    return Part(calibration, found, evidence.producer, again, score_of)
+    inside = evidence.look(asked.span.start_s, asked.span.end_s).items
+    nearest = tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
+    return Part(calibration, found, evidence.producer, again, score_of, nearest)
 
 
 def _exactly(library: Library, asked: Asked, seen: Sights, again: Again, step: OnStep) -> Again:

@@ -43,6 +43,7 @@ class Judgement:
     coverage: Coverage
     levels: list[LevelOut]
     failed: str  # why closer looks ended without a result
+    guesses: list[str]  # uris of what came nearest, where nothing was found and pictures were not judged
 
 
 def judge(
@@ -115,6 +116,7 @@ def judge(
         searched,
         _levels(found.parts),
         found.failed,
+        _guesses(asked, found.parts) if not spans and "frames" in not_judged else [],
     )
 
 
@@ -189,6 +191,13 @@ def _levels(parts: Sequence[Part]) -> list[LevelOut]:
         LevelOut(window_s=window_s, windows=windows, frames=frames)
         for window_s, (windows, frames) in sorted(seen.items(), reverse=True)
     ]
+
+
+def _guesses(asked: Asked, parts: Sequence[Part]) -> list[str]:
+    nearest = [
+        Span(item.start_s, item.end_s).clipped(asked.span.start_s, asked.span.end_s) for item in parts[0].nearest
+    ]
+    return list(dict.fromkeys(video_uri(asked.video.id, one.start_s, one.end_s) for one in nearest if one is not None))
 
 
 def _span(asked: Asked, proposal: Proposal, confidence: float, verified: str | None) -> SpanOut:

@@ -71,7 +71,7 @@ def _one(
         not_judged=found.not_judged,
         coverage=found.coverage,
         levels=found.levels,
-        hints=_hints(event) + ([clean(found.failed, HINT_LENGTH)] if found.failed else []),
+        hints=_hints(event, found),
     )
     assert reply.spans is not None
 
@@ -133,7 +133,7 @@ def _each(
     return fitted(reply, max_tokens, [drop_last(reply.videos, 1, count), clear(reply, "hints", []), *shrink])
 
 
-def _hints(event: str) -> list[str]:
+def _hints(event: str, found: Judgement) -> list[str]:
     from agent_tools.grounding import named
 
     told = named(event)
@@ -143,4 +143,8 @@ def _hints(event: str) -> list[str]:
             "Words in quotation marks are looked for as they stand, in their channel alone: "
             "'...' on a slide, the speaker says '...', or '...' by itself."
         )
+    if found.failed:
+        hints.append(clean(found.failed, HINT_LENGTH))
+    if found.guesses:
+        hints.append(f"Pictures were not judged. The nearest texts, to look at: {', '.join(found.guesses)}")
     return hints

@@ -184,6 +184,18 @@ def test_a_raw_score_is_never_more_than_uncertain(
     assert reply.confidence_kind == "raw"
 
 
+def test_a_sight_that_lite_cannot_judge_comes_with_the_nearest_texts_to_look_at(
+    library: Library, course: Course
+) -> None:
+    reply = ground(library, event="a penguin slides down a snowy hill", video_id=course[1].video_id)
+    assert reply.verdict == "uncertain"
+    assert "frames (no words (lite))" in (reply.why or "")
+    guesses = re.findall(r"video://[^\s,]+#t=[0-9.,]*[0-9]", " ".join(reply.hints))
+    assert 1 <= len(guesses) <= 3
+    for uri in guesses:
+        assert read_resource(library, uri)
+
+
 def test_the_same_note_is_written_once_and_found_at_once(library: Library, course: Course) -> None:
     video_id = course[1].video_id
     first = remember(
