@@ -60,7 +60,8 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def tools_table() -> str:
+def published() -> list[Any]:
+    """The tools as a client gets them."""
     from mcp import Client
 
     from agent_tools.server.build import build_server
@@ -70,8 +71,28 @@ def tools_table() -> str:
         async with Client(build_server(Settings.load({}, home=ROOT / "build" / "readme-home"))) as client:
             return list((await client.list_tools()).tools)
 
+    return anyio.run(listed)
+
+
+def definitions_table() -> str:
+    """What a host shows the model of each tool: compact JSON, a token for four characters."""
+
+    def tokens(part: Any) -> int:
+        return round(len(json.dumps(part, ensure_ascii=False, separators=(",", ":"))) / 4)
+
+    rows = ["| tool | definition, tokens | output schema, tokens (for programs) |", "|---|---|---|"]
+    sums = [0, 0]
+    for tool in published():
+        shown = {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
+        costs = [tokens(shown), tokens(tool.output_schema) if tool.output_schema else 0]
+        sums = [total + cost for total, cost in zip(sums, costs, strict=True)]
+        rows.append(f"| `{tool.name}` | {costs[0]} | {costs[1] or '-'} |")
+    return "\n".join([*rows, f"| together | {sums[0]:,} | {sums[1]:,} |"])
+
+
+def tools_table() -> str:
     rows = ["| tool | what it is for | arguments |", "|---|---|---|"]
-    for tool in anyio.run(listed):
+    for tool in published():
         purpose = re.split(r"(?<=[a-z])\.\s", " ".join((tool.description or "").split()))[0]
         arguments = ", ".join(f"`{name}`" for name in tool.input_schema["properties"])
         rows.append(f"| `{tool.name}` | {purpose} | {arguments} |")
@@ -185,6 +206,7 @@ def clients_table() -> str:
 TABLES = {
     "buttons": buttons,
     "clients": clients_table,
+    "definitions": definitions_table,
     "examples": examples_table,
     "tree": tree,
     "settings": settings_table,
