@@ -4,6 +4,7 @@ Knows replies and how a moment is shown. What answers a query is recall's."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -222,8 +223,10 @@ def snippet(text: str, query: str, length: int) -> str:
     if len(text) <= length:
         return text
     lowered = text.lower()
-    places = [lowered.find(word) for word in query.lower().split() if len(word) > 2]
-    first = min((place for place in places if place >= 0), default=0)
+    words = {word for word in re.findall(r"\w+", query.lower()) if len(word) > 2}
+    places = sorted((match.start(), word) for word in words for match in re.finditer(re.escape(word), lowered))
+    told = {at: len({word for other, word in places if at <= other < at + length // 2}) for at, _ in places}
+    first = max(told, key=lambda at: told[at], default=0)  # of equals the first: places are in order
     start = max(0, min(first - length // 3, len(text) - length))
     if start:
         start = text.find(" ", start) + 1 or start
