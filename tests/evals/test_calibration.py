@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from agent_tools.evals.calibration import KINDS, described
+from agent_tools.errors import InvalidArgument
+from agent_tools.evals.calibration import KINDS, described, fit_own
 from agent_tools.evals.calibration_films import Query, labelled_queries
+from agent_tools.evals.cue_lists import Film, Line, Remembered, lay_down
 from agent_tools.grounding import named
 from agent_tools.service.event_search import calibration_of
+from agent_tools.service.library import Library
 from agent_tools.service.occurrence import Occurrence
+from agent_tools.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +57,45 @@ def test_films_are_sparse_and_dense_and_held_apart_by_source(queries: list[Query
 
 def test_the_report_says_that_the_films_are_assembled(queries: list[Query]) -> None:
     assert described(queries).startswith("assembled and drawn video")
+
+
+FRUIT = tuple("apple banana cherry damson elder grape kiwi lemon mango orange papaya quince".split())
+    "apple",
+    "banana",
+    "cherry",
+    "damson",
+    "elder",
+    "grape",
+    "kiwi",
+    "lemon",
+    "mango",
+    "orange",
+    "papaya",
+    "quince",
+)
+
+
+def test_a_home_gets_calibrations_for_the_ways_its_events_were_searched(tmp_path: Path) -> None:
+    settings = Settings.load({}, home=tmp_path / "home", profile="lite")
+    library = Library(settings)
+    encoder = library.models.text(60)
+    assert encoder is not None
+    truth = []
+    for title, said in (("one", FRUIT[:6]), ("two", FRUIT[6:])):
+        cues = tuple(Line(10.0 * i, 10.0 * i + 4, f"today we cook with {word}") for i, word in enumerate(said))
+        lay_down(library.store, Film(title, 60.0, cues, ()), Remembered(encoder))
+        truth += [
+            {"video": title, "event": f"'{word}' in the subtitles", "spans": [[0, 4]] if word in said else []}
+            for word in FRUIT
+        ]
+    library.close()
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(truth))
+    ((file, fitted),) = fit_own(settings, path, date="2026-11-20").items()
+    assert file == settings.home / "calibrations" / "named-words.lite.json"
+    assert (fitted.report.n, fitted.report.n_absent, fitted.report.date) == (24, 12, "2026-11-20")
+    assert fitted.report.data.startswith("truth.json: 24 events of 2 videos of this home; named-words")
+    assert fitted.probability(1.9) > 0.8 > 0.2 > fitted.probability(0.0)  # words as they stand are 1.9 high
+    path.write_text(json.dumps(truth[:8]))
+    with pytest.raises(InvalidArgument, match=r"too little to fit anything on\. named-words: 6 present and 2 absent"):
+        fit_own(settings, path)
