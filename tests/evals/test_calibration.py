@@ -60,19 +60,6 @@ def test_the_report_says_that_the_films_are_assembled(queries: list[Query]) -> N
 
 
 FRUIT = tuple("apple banana cherry damson elder grape kiwi lemon mango orange papaya quince".split())
-    "apple",
-    "banana",
-    "cherry",
-    "damson",
-    "elder",
-    "grape",
-    "kiwi",
-    "lemon",
-    "mango",
-    "orange",
-    "papaya",
-    "quince",
-)
 
 
 def test_a_home_gets_calibrations_for_the_ways_its_events_were_searched(tmp_path: Path) -> None:
