@@ -160,6 +160,20 @@ def memories_table() -> str:
     return memories_markdown(measured("memories"))
 
 
+def scaling_table() -> str:
+    """The last run of `python -m tests.bench.scaling`."""
+    from tests.bench.scaling import table
+
+    return table(measured("scaling"))
+
+
+def costs_table() -> str:
+    """What the measured files say of an hour and of a question, beside what others publish."""
+    from tests.bench.costs import table
+
+    return table()
+
+
 def bench_table() -> str:
     """The last run of each part of `make bench`."""
     from tests.bench.__main__ import PARTS
@@ -219,6 +233,8 @@ TABLES = {
     "reasoning": reasoning_table,
     "retrieval": retrieval_table,
     "memories": memories_table,
+    "scaling": scaling_table,
+    "costs": costs_table,
 }
 
 

@@ -24,7 +24,7 @@ MEASURED = Path(__file__).parents[1] / "measured"
 READ = "2026-11-20"
 PUBLISHED = (  # what, an hour of video, a question, since when
     ("TwelveLabs MCP (hosted)", "$2.50 to index, storage $0.0015 a minute", "$4 per 1,000 searches", "1.0.0, May 2026"),
-    ("Reka Vision MCP (hosted)", "$3.00 to index, deleted after 30 days", "$0.005 a search", f"price list of {READ}"),
+    ("Reka Vision MCP (hosted)", "$3.00 to index, deleted after 30 days", "$0.005 a search", f"read {READ}"),
     (
         "Gemini, static video (hosted)",
         "an upload, gone after 48 h",
@@ -70,7 +70,7 @@ def _hours() -> list[dict[str, Any]]:
 def _questions() -> list[tuple[str, str, str]]:
     needles, reasoning, retrieval = _read("needles"), _read("reasoning"), _read("retrieval")
     longest = max(needles["lengths"], key=lambda length: length["frames"])["chains"]
-    calls, tokens = (f"{min(c[n] for c in longest):,} to {max(c[n] for c in longest):,}" for n in ("calls", "tokens"))
+    calls, tokens = (_range([chain[name] for chain in longest]) for name in ("calls", "tokens"))
     rows = [row for film in reasoning["films"] for row in film["rows"]]
     dense = next(film for film in retrieval["films"] if film["film"] == "dense")
     one = mean(row["tokens"] for row in dense["rows"] if row["search"] == "retrieve_memory")
@@ -87,6 +87,11 @@ def _questions() -> list[tuple[str, str, str]]:
         ),
         ("three hops among 10,000 frames, close look included", calls, tokens),
     ]
+
+
+def _range(values: list[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _read(name: str) -> dict[str, Any]:
