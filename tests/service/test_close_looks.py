@@ -270,6 +270,13 @@ def test_a_local_model_goes_the_whole_way(home: Settings, tmp_path: Path) -> Non
         library.close()
 
 
+@pytest.mark.parametrize("max_tokens", [200, 400])
+def test_what_a_model_adds_stays_within_the_tokens(library: Library, max_tokens: int) -> None:
+    reply = ground(library, event=EVENT, video_id="rooms", max_tokens=max_tokens)
+    assert reply.tokens <= max_tokens
+    assert reply.spans
+
+
 def test_a_model_that_is_not_there_is_named_with_its_remedy(home: Settings) -> None:
     library = opened(home, "someone/absent-vl")
     try:
