@@ -5,7 +5,8 @@ Knows the order of work and where its results lie. Files are read by `choices` a
 
 In the folder of a run: run.json (what it is made with; a run goes on with the same only), answers.jsonl and blind.jsonl
 (one line per question), transcripts/ (each whole conversation, its pictures beside it), report.json, home/ (the videos'
-memory). Requests go one after another, so that the same model gives the same run."""
+memory), videos/ (links beside given subtitles). Requests go one after another, so that the same model gives the same
+run."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from agent_tools.evals.agent import ALL_CALLS, Reader
 from agent_tools.evals.answering import Answerer, Limits, Outcome, write_transcript
 from agent_tools.evals.chat_model import ChatModel
 from agent_tools.evals.choices import Question, Videos, read_choices
+from agent_tools.evals.given_subtitles import GivenSubtitles
 from agent_tools.evals.hourvideo import canary, read_hourvideo, write_tables
 from agent_tools.evals.reach import Reach, words_until
 from agent_tools.evals.records import Records, same_run
@@ -32,7 +34,7 @@ from agent_tools.evals.serving import serving
 from agent_tools.evals.session import Session
 
 HOURVIDEO = "hourvideo"
-ANSWERS, BLIND, TRANSCRIPTS, REPORT = "answers.jsonl", "blind.jsonl", "transcripts", "report.json"
+ANSWERS, BLIND, TRANSCRIPTS, REPORT, STAGED = "answers.jsonl", "blind.jsonl", "transcripts", "report.json", "videos"
 MOST_REFUSED = 3  # requests in a row that a server would not take: then it is not the questions' fault
 WARM_UP = "what is shown first"
 AGAIN = ("refused", "no video", "unreadable video")  # may be otherwise next time
@@ -50,6 +52,7 @@ class Run:
     blind: bool = True  # also ask without the video
     profile: str = "lite"
     home: Path | None = None  # memory to use and keep; None: the run's own
+    subtitles: Path | None = None  # folder of those that the benchmark gives; None: those beside the videos
     carried: tuple[str, ...] = ()  # words that the data's owners want in every file made from it
 
     @property
@@ -139,6 +142,7 @@ def ask_all(
         "model": model.name,
         "profile": run.profile,
         "limits": asdict(run.limits),
+        "subtitles": None if run.subtitles is None else str(run.subtitles.resolve()),
         "carried": list(run.carried),
     }
     same_run(run.out, settings)
@@ -183,6 +187,7 @@ class _Work:
         self._model = model.name
         self._answerer = Answerer(model, run.limits)
         self._refused = 0
+        self._given = None if run.subtitles is None else GivenSubtitles(run.subtitles, run.out / STAGED)
 
     async def ask_blind(self, questions: Sequence[Question]) -> None:
         assert self._blind is not None
@@ -203,10 +208,13 @@ class _Work:
                 missing = Outcome(ended="no video", why=f"no file {' or '.join(question.video)}")
                 self._keep(self._answers, question, missing)
             else:
+                if self._given is not None:
+                    path = self._given.beside(path, question)
                 by_video.setdefault(path, []).append(question)
         if not by_video:
             return None
         home = self._run.home or self._run.out / "home"
+        folder = folder if self._given is None else self._given.staged
         async with serving(home, folder, self._run.profile) as client:
             try:
                 for place, (path, asked) in enumerate(by_video.items(), 1):

@@ -40,6 +40,8 @@ class Question:
     groups: tuple[str, ...] = ()  # other rows of the report it counts for
     until_s: float | None = None  # what comes later in the video may not be seen
     pictured: bool = False  # the options are pictures: their files
+    subtitles: str = ""  # the file that the benchmark gives, below its folder of subtitles; "" = by the video's name
+    subtitles_from_s: float = 0.0  # the second in that file at which the video begins
 
     def __post_init__(self) -> None:
         letters = LETTERS[: len(self.options)]
@@ -117,6 +119,8 @@ def _longvideobench(data: Path) -> Iterator[Question]:
             LETTERS[row.place("correct_choice", len(options))] if row.has("correct_choice") else "",
             (row.text("question_category"),),
             tuple(f"{told}: {row.text(key)}" for key, told in _LVB_GROUPS if row.has(key)),
+            subtitles=row.text("subtitle_path") if row.has("subtitle_path") else "",
+            subtitles_from_s=row.seconds("starting_timestamp_for_subtitles"),
         )
 
 

@@ -309,6 +309,9 @@ def choices(
     data: Asked,
     model: Model = "",
     videos: Films = None,
+    subtitles: Annotated[
+        Path | None, typer.Option("--subtitles", help="folder of the subtitles that the benchmark gives")
+    ] = None,
     out: Out = None,
     home: Memory = None,
     only: Only = "",
@@ -327,7 +330,8 @@ def choices(
     """Another benchmark's multiple-choice questions, answered by a model that has this server's tools."""
     limits = {"calls": calls, "tokens": tokens, "answer_tokens": answer_tokens, "pictures": pictures}
     picked = {"videos": videos, "only": only, "limit": limit, "present": present}
-    _benchmark(form, data, model, out, home, limits, picked, (price_in, price_out), blind, profile, json_path)
+    prices = price_in, price_out
+    _benchmark(form, data, model, out, home, limits, picked, prices, blind, profile, json_path, subtitles)
 
 
 def _benchmark(
@@ -342,6 +346,7 @@ def _benchmark(
     blind: bool,
     profile: str,
     json_path: Path | None,
+    subtitles: Path | None = None,
 ) -> None:
     import re
 
@@ -354,7 +359,7 @@ def _benchmark(
     mark = re.sub(r"[^\w.-]+", "-", f"{name}-{model.partition('#')[2]}").strip("-")
     folder = (out or settings.home / "evals" / mark).expanduser().absolute()
     memory = None if home is None else settings.home
-    run = Run(name, data.expanduser().absolute(), folder, Limits(**limits), prices, blind, profile, memory)
+    run = Run(name, data.expanduser().absolute(), folder, Limits(**limits), prices, blind, profile, memory, subtitles)
     _tables(run_benchmark(run, model, key=settings.endpoint_key, **picked, tell=_progress), markdown, json_path)
     if model:
         _progress(f"Each answer and conversation: {run.out}")

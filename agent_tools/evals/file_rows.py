@@ -58,6 +58,12 @@ class Row:
             raise self.wrong(key, f"must hold 2 to {len(LETTERS)} options", list(found))
         return tuple(found)
 
+    def seconds(self, key: str) -> float:
+        value = self.data.get(key, 0.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.wrong(key, "must be a number of seconds", value)
+        return float(value)
+
     def letter(self, key: str, count: int) -> str:
         value = self.text(key).strip("(). ").upper()
         if len(value) != 1 or value not in LETTERS[:count]:

@@ -112,10 +112,11 @@ def markdown(report: Mapping[str, Any]) -> str:
         told = ", ".join(f"{count} {why}" for why, count in report["missing"].items()) or "none"
         kind = "estimated" if cost["estimated"] else "as the model's server counts"
         lines += [
-            f"Missing (counted as wrong): {told}. Per question: {cost['calls'] / n:.1f} calls, "
+            f"Missing (counted as wrong): {told}. Per question: {cost['calls'] / n:.1f} calls "
+            f"({cost['errors'] / n:.1f} answered by an error), "
             f"{cost['prompt_tokens'] / n:,.0f} + {cost['completion_tokens'] / n:,.0f} tokens ({kind}), "
             f"{cost['seconds'] / n:.1f} s. Together: {cost['prompt_tokens']:,} + {cost['completion_tokens']:,} tokens, "
-            + (f"{cost['price']:.2f} at the given prices." if cost["price"] else "price not given."),
+            + (f"{cost['price']:.4g} at the given prices." if cost["price"] else "price not given."),
         ]
     return "\n".join(lines).rstrip()
 
@@ -154,7 +155,9 @@ def _ended(answers: Answers, question: Question) -> str:
 
 def _cost(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     held = list(lines)
-    told = {key: sum(line.get(key, 0) for line in held) for key in ("calls", "prompt_tokens", "completion_tokens")}
+    told = {
+        key: sum(line.get(key, 0) for line in held) for key in ("calls", "errors", "prompt_tokens", "completion_tokens")
+    }
     return {
         "answers": len(held),
         **told,

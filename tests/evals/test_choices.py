@@ -54,6 +54,7 @@ EXPECTED: dict[str, list[Question]] = {
             "B",
             ("TOS",),
             ("up to s: 600", "level: L2-Relation"),
+            subtitles="86CxyhFV9MI_en.json",
         )
     ],
     "videomme": [

@@ -44,6 +44,7 @@ def test_accuracy_is_right_over_all_and_a_missing_answer_is_wrong() -> None:
     assert report["cost"] == {
         "answers": 4,
         "calls": 8,
+        "errors": 0,
         "prompt_tokens": 400,
         "completion_tokens": 40,
         "estimated": False,
@@ -98,8 +99,8 @@ def test_the_table_shows_the_blind_model_and_the_costs() -> None:
     assert "| the model, blind | 0.500 |" in shown
     assert "| chance | 0.250 |" in shown
     assert "Model tiny@host" in shown
-    assert "2.0 calls, 100 + 10 tokens (as the model's server counts), 1.5 s" in shown
-    assert "0.50 at the given prices" in shown
+    assert "2.0 calls (0.0 answered by an error), 100 + 10 tokens (as the model's server counts), 1.5 s" in shown
+    assert "0.5 at the given prices" in shown
     assert "Missing (counted as wrong): none." in shown
 
 
