@@ -14,13 +14,14 @@ from typing import Any
 import av
 import av.container
 
-from agent_tools.errors import InvalidArgument
+from agent_tools.errors import InvalidArgument, UnreadableVideo
 from agent_tools.media.clips import encode
 from agent_tools.media.fence import open_media
 from agent_tools.media.packets import TIME_EPS
 from agent_tools.media.probing import Probe, only
 
 _RUN_UP_S = 2.0  # sound lies this far from its pictures in the file, at most
+_TRIED = 30  # pictures of a copy that are decoded before it counts as one
 _BACK_S = (_RUN_UP_S, 12.0)  # how far before a border reading begins, in turn; then from the start of the file
 
 
@@ -88,10 +89,21 @@ def _copy(probe: Probe, start_s: float, end_s: float, part: Path) -> None:
                 packet.stream = streams[index]
                 output.mux(packet)
                 wrote += index == video.index
-    except av.FFmpegError as error:
-        raise _NotCopied(f"its streams do not go into {part.suffix} as they are ({error.strerror})") from error
+    except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:
+        raise _NotCopied(f"its streams do not go into {part.suffix} as they are ({error})") from error
     if not wrote:
         raise _NotCopied("no picture begins in it")
+    if not _plays(part):
+        raise _NotCopied(f"its pictures cannot be read out of {part.suffix} as they are")
+
+
+def _plays(part: Path) -> bool:
+    """Whether the first pictures of a copy decode: some containers keep pictures in a form that others do not."""
+    try:
+        with open_media(part) as made:
+            return bool(list(zip(range(_TRIED), made.decode(video=0), strict=False)))
+    except (av.FFmpegError, UnreadableVideo):
+        return False
 
 
 def _span(
@@ -139,7 +151,7 @@ def _twin(output: Any, stream: Any) -> Any:
     if stream.codec_context is None or stream.codec_context.codec.canonical_name not in output.supported_codecs:
         name = "its sound" if stream.type == "audio" else "its picture"
         raise _NotCopied(f"{name} is of a codec that this container does not take")
-    return output.add_stream_from_template(stream)
+    return output.add_stream_from_template(stream, opaque=True)  # without an encoder: AV1 is decoded by libdav1d
 
 
 def _first(probe: Probe, start_s: float) -> int:

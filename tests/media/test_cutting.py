@@ -63,6 +63,23 @@ def test_a_late_start_and_a_turned_picture_are_copied(late: Path, turned: Path, 
     assert (found.width, found.height, abs(found.rotation)) == (180, 320, 90)
 
 
+def test_av1_is_copied_without_an_encoder_of_that_name(drawing: ModuleType, tmp_path: Path) -> None:
+    options = {"preset": "12", "crf": "45"}
+    film = drawing.draw(tmp_path / "av1.mkv", drawing.even_times(40, 10), codec="libsvtav1", options=options)
+    out = tmp_path / "clip.mp4"
+    assert cut(probe(film), 0.0, 4.0, out).why_encoded == ""
+    assert [p for _, p in pictures(out)] == [p for _, p in pictures(film)]
+
+
+def test_a_copy_that_does_not_play_is_encoded_instead(
+    steady: Path, drawing: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_tools.media.cutting._plays", lambda _part: False)
+    out = tmp_path / "clip.mp4"
+    assert "cannot be read out of .mp4" in cut(probe(steady), 0.0, KEY_S, out).why_encoded
+    assert [drawing.number_in(s.picture.rgb(320, 180)) for s in sample(probe(out), fps=5.0)] == list(range(0, 48, 5))
+
+
 def test_a_long_clip_needs_no_limit(drawing: ModuleType, tmp_path: Path) -> None:
     film = drawing.draw(
         tmp_path / "long.mkv", drawing.even_times(400, 2), key_every=20, options={"x264-params": "scenecut=0"}

@@ -124,7 +124,7 @@ def train(folder: Path, *, steps: int = STEPS, seed: int = 0) -> Path:
     true = torch.tensor([[thing in meant for meant in means] for thing in things])  # (pictures, texts)
     ids = tokenizer(texts, padding="max_length", max_length=LENGTH, return_tensors="pt").input_ids
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=max(100, steps), pct_start=0.1)
     generator = torch.Generator().manual_seed(seed)
     for step in range(steps):
         chosen = torch.randint(len(pixels), (64,), generator=generator)
