@@ -10,15 +10,15 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from agent_tools.ingestion.screen_text import Reading, merge_readings
+from agent_tools.ingestion.shared_calls import PAIR, SIX, read_together, shares
 from agent_tools.ingestion.still import HEIGHT, WIDTH, Candidate, StillRule
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
@@ -27,8 +27,6 @@ from agent_tools.timeline import Span
 
 SIDE = 960  # px: longer side of a picture that waits for OCR
 QUALITY = 90
-FOUR = 4  # pictures that share a call
-GAP = 64  # px between them: wider than any gap between words of one line
 LEAST_CALLS = 30  # a short video may read this many pictures whatever its length
 WHOLE = "whole"  # name of the file that says so
 SETTLE_EVERY = 8  # readings between two writes of what can no longer change
@@ -56,6 +54,7 @@ class Reader:
         self._last: Picture | None = None
         self._chosen: list[Waiting] = []
         self._groups: dict[str, tuple[Waiting, ...]] = {}  # by file name, of the pictures that share a call
+        self._half_size = 0
 
     # -- while decoding
 
@@ -98,26 +97,28 @@ class Reader:
 
     @property
     def half_size(self) -> int:
-        """How many of them share a call, at half size."""
-        return len(self._groups)
+        """How many of them are read at about half size, six to a call."""
+        return self._half_size
 
     def choose(self, per_hour: int) -> list[Span]:
         """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
 
-        Where there are more pictures than calls, those that look least like text share a call by fours, at half size:
-        an hour in motion is read whole rather than half of it not at all.
+        Where there are more pictures than calls, those that look least like text share calls: an hour in motion is
+        read whole rather than half of it not at all.
         """
-        waiting = self._waiting()
-        most = max(LEAST_CALLS, math.ceil(per_hour * self.duration_s / 3600))
-        ranked = sorted(waiting, key=lambda one: (-one.score, one.start_s))
-        alone = min(len(ranked), max(0, (FOUR * most - len(ranked)) // (FOUR - 1)))
-        chosen, left_out = ranked[: alone + FOUR * (most - alone)], ranked[alone + FOUR * (most - alone) :]
+        ranked = sorted(self._waiting(), key=lambda one: (-one.score, one.start_s))
+        spread = shares(len(ranked), max(LEAST_CALLS, math.ceil(per_hour * self.duration_s / 3600)))
+        pairs_end = spread.alone + spread.in_pairs
+        sixes_end = pairs_end + spread.in_sixes
+        chosen, left_out = ranked[:sixes_end], ranked[sixes_end:]
         self._chosen = sorted(chosen, key=lambda one: one.start_s)
-        together = sorted(chosen[alone:], key=lambda one: one.start_s)
         self._groups = {}
-        for first in range(0, len(together), FOUR):
-            group = tuple(together[first : first + FOUR])
-            self._groups.update({one.path.name: group for one in group})
+        for part, size in ((ranked[spread.alone : pairs_end], PAIR), (ranked[pairs_end:sixes_end], SIX)):
+            together = sorted(part, key=lambda one: one.start_s)
+            for first in range(0, len(together), size):
+                group = tuple(together[first : first + size])
+                self._groups.update({one.path.name: group for one in group})
+        self._half_size = spread.in_sixes
         return [Span(one.start_s, one.end_s) for one in sorted(left_out, key=lambda one: one.start_s)]
 
     def read(self, engine: OcrEngine, on_read: OnRead) -> int:
@@ -132,7 +133,8 @@ class Reader:
         for number, waiting in enumerate(self._chosen, 1):
             if waiting.path.name not in done:
                 group = self._groups.get(waiting.path.name, (waiting,))
-                for one, lines in zip(group, _read(engine, [one.path for one in group]), strict=True):
+                images = [_opened(one.path) for one in group]
+                for one, lines in zip(group, read_together(engine, images), strict=True):
                     self._note(one.path.name, lines)
                     done[one.path.name] = lines
             readings.append(Reading(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
@@ -198,27 +200,9 @@ class Reader:
             file.write(json.dumps([name, lines], ensure_ascii=False).encode() + b"\n")
 
 
-def _read(engine: OcrEngine, paths: Sequence[Path]) -> list[list[str]]:
-    """The lines of each picture: one picture as it is, up to four on one canvas, each line by the cell it lies in."""
-    images: list[Image.Image] = []
-    for path in paths:
-        with Image.open(path) as opened:
-            images.append(opened.convert("RGB"))
-    if len(images) == 1:
-        return [[line.text for line in engine.read(np.asarray(images[0]))]]
-    cell = (SIDE - GAP) // 2
-    canvas = Image.new("RGB", (SIDE, SIDE), (0, 0, 0))
-    for place, image in enumerate(images):
-        image.thumbnail((cell, cell), Image.Resampling.LANCZOS)
-        canvas.paste(image, (place % 2 * (cell + GAP), place // 2 * (cell + GAP)))
-    height = cell * (1 + (len(images) > 2)) + GAP * (len(images) > 2)
-    found: list[list[str]] = [[] for _ in images]
-    for line in engine.read(np.asarray(canvas.crop((0, 0, SIDE, height)))):
-        x, y = (line.box[0] + line.box[2]) / 2 * SIDE, (line.box[1] + line.box[3]) / 2 * height
-        place = int(x > cell + GAP / 2) + 2 * int(y > cell + GAP / 2)
-        if place < len(found):
-            found[place].append(line.text)
-    return found
+def _opened(path: Path) -> Image.Image:
+    with Image.open(path) as opened:
+        return opened.convert("RGB")
 
 
 def _stamp(seconds: float) -> str:

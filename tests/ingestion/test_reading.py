@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from agent_tools.ingestion import reading
 from agent_tools.ingestion.reading import LEAST_CALLS, Reader
+from agent_tools.ingestion.shared_calls import PAIR, SIX, Shares, read_together, shares
 from agent_tools.models.text_reader import OcrLine, RapidOcr
 from agent_tools.store import Store
 
@@ -23,9 +27,14 @@ class Counting:
     def __init__(self) -> None:
         self.calls = 0
 
-    def read(self, rgb: NDArray[np.uint8]) -> Sequence[OcrLine]:
+    def read(self, rgb: NDArray[np.uint8]) -> list[OcrLine]:
         self.calls += 1
         return []
+
+
+@pytest.fixture(scope="module")
+def engine() -> RapidOcr:
+    return RapidOcr()
 
 
 def waiting(home: Path, count: int, text: bool = False) -> Reader:
@@ -45,8 +54,8 @@ def waiting(home: Path, count: int, text: bool = False) -> Reader:
     return reader
 
 
-@pytest.mark.parametrize(("count", "left_out"), [(10, 0), (30, 0), (31, 0), (90, 0), (120, 0), (150, 30)])
-def test_no_more_calls_than_allowed_and_nothing_left_out_that_fits_by_fours(
+@pytest.mark.parametrize(("count", "left_out"), [(10, 0), (30, 0), (31, 0), (60, 0), (90, 0), (180, 0), (200, 20)])
+def test_no_more_calls_than_allowed_and_nothing_left_out_that_fits_by_sixes(
     tmp_path: Path, count: int, left_out: int
 ) -> None:
     reader, engine = waiting(tmp_path, count), Counting()
@@ -55,17 +64,46 @@ def test_no_more_calls_than_allowed_and_nothing_left_out_that_fits_by_fours(
     assert len(missing) == left_out
     assert engine.calls <= LEAST_CALLS
     assert reader.chosen == count - left_out
-    assert (reader.half_size == 0) == (count <= LEAST_CALLS)
+    assert (reader.half_size == 0) == (count <= 2 * LEAST_CALLS)
     reader.store.close()
 
 
-def test_pictures_that_share_a_call_keep_their_own_lines(tmp_path: Path) -> None:
-    reader = waiting(tmp_path, 33, text=True)
+@given(pictures=st.integers(0, 3000), calls=st.integers(1, 400))
+def test_every_picture_has_its_share_of_the_calls(pictures: int, calls: int) -> None:
+    found = shares(pictures, calls)
+    assert min(found.alone, found.in_pairs, found.in_sixes, found.left_out) >= 0
+    assert found.alone + found.in_pairs + found.in_sixes + found.left_out == pictures
+    assert found.alone + math.ceil(found.in_pairs / PAIR) + math.ceil(found.in_sixes / SIX) <= calls
+    assert found.left_out == max(0, pictures - SIX * calls)
+
+
+def test_an_hour_in_motion_reads_most_of_its_pictures_at_nearly_full_size() -> None:
+    assert shares(918, 400) == Shares(alone=0, in_pairs=740, in_sixes=178, left_out=0)
+    assert shares(700, 400) == Shares(alone=100, in_pairs=600, in_sixes=0, left_out=0)
+    assert shares(300, 400) == Shares(alone=300, in_pairs=0, in_sixes=0, left_out=0)
+
+
+@pytest.mark.parametrize(("size", "count"), [((640, 360), 2), ((640, 360), 5), ((360, 640), 6), ((480, 480), 3)])
+def test_pictures_that_share_a_call_keep_their_own_lines(engine: RapidOcr, size: tuple[int, int], count: int) -> None:
+    images = []
+    for i in range(count):
+        image = Image.new("RGB", size, (30, 60, 90))
+        draw = ImageDraw.Draw(image)
+        draw.text((20, size[1] // 3), f"some word{i:02d}", font=ImageFont.load_default(48), fill=(255, 255, 255))
+        images.append(image)
+    for i, lines in enumerate(read_together(engine, images)):
+        assert "".join(lines).replace(" ", "") == f"someword{i:02d}"
+
+
+def test_pictures_of_a_shared_call_are_written_at_their_own_times(
+    engine: RapidOcr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LEAST_CALLS", 3)
+    reader = waiting(tmp_path, 5, text=True)
     assert reader.choose(per_hour=1) == []
-    assert reader.half_size == 4
-    reader.read(RapidOcr(), lambda done, to_s, fresh: None)
+    reader.read(engine, lambda done, to_s, fresh: None)
     entries = reader.store.entries("0123456789ab", channels=("screen_text",))
     by_start = {entry.start_s: entry.text for entry in entries}
-    for i in (29, 30, 31, 32):  # those that look least like text share the call
-        assert f"word{i}" in by_start[4.0 * i].replace(" ", "")
+    for i in range(5):
+        assert f"word{i:02d}" in by_start[4.0 * i].replace(" ", "")
     reader.store.close()

@@ -1,0 +1,75 @@
+"""Several pictures in one call of the OCR: how many share one, where each lies on their canvas, and whose a line is.
+
+Knows pictures, canvases and lines. Knows nothing of files, videos, or which picture deserves more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from agent_tools.models.profiles import OcrEngine
+
+SIDE = 960  # px: of a canvas, the longest side that the engine reads without scaling down
+BESIDE = 64  # px between two columns: wider than any gap between words of one line
+BELOW = 24  # px between two rows
+PAIR, SIX = 2, 6  # pictures of 16:9 that share a canvas: 832 px wide each, or 448
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the pictures, those that look most like text first, are spread over the calls."""
+
+    alone: int
+    in_pairs: int
+    in_sixes: int
+    left_out: int
+
+
+def shares(pictures: int, calls: int) -> Shares:
+    """As many pictures as possible as large as possible: alone, else in pairs (which were read as well on the
+    development clips), else in sixes; none is left out before all share a call by sixes."""
+    if pictures <= PAIR * calls:
+        alone = min(pictures, PAIR * calls - pictures)
+        return Shares(alone, pictures - alone, 0, 0)
+    in_pairs = PAIR * max(0, (SIX * calls - pictures) // (SIX - PAIR))
+    in_sixes = min(pictures - in_pairs, SIX * (calls - in_pairs // PAIR))
+    return Shares(0, in_pairs, in_sixes, pictures - in_pairs - in_sixes)
+
+
+def read_together(engine: OcrEngine, images: Sequence[Image.Image]) -> list[list[str]]:
+    """The lines of each picture, from one call: a single one as it is, up to six on one canvas."""
+    if len(images) == 1:
+        return [[line.text for line in engine.read(np.asarray(images[0]))]]
+    columns, rows = _grid(images)
+    width, height = (SIDE - BESIDE * (columns - 1)) // columns, (SIDE - BELOW * (rows - 1)) // rows
+    fitted = [ImageOps.contain(image, (width, height), Image.Resampling.LANCZOS) for image in images]
+    height = max(image.height for image in fitted)
+    canvas = Image.new("RGB", (SIDE, height * rows + BELOW * (rows - 1)), (0, 0, 0))
+    for place, image in enumerate(fitted):
+        canvas.paste(image, (place % columns * (width + BESIDE), place // columns * (height + BELOW)))
+    found: list[list[str]] = [[] for _ in images]
+    for line in engine.read(np.asarray(canvas)):
+        x, y = (line.box[0] + line.box[2]) / 2 * canvas.width, (line.box[1] + line.box[3]) / 2 * canvas.height
+        column = min(columns - 1, int((x + BESIDE / 2) / (width + BESIDE)))
+        place = columns * min(rows - 1, int((y + BELOW / 2) / (height + BELOW))) + column
+        if place < len(found):
+            found[place].append(line.text)
+    return found
+
+
+def _grid(images: Sequence[Image.Image]) -> tuple[int, int]:
+    """(columns, rows) that leave the first picture largest; those of one video are of one size."""
+    shape = images[0].size
+    forms = ((1, 2), (2, 1)) if len(images) <= PAIR else ((2, 3), (3, 2))
+
+    def scale(form: tuple[int, int]) -> float:
+        columns, rows = form
+        return min(
+            (SIDE - BESIDE * (columns - 1)) / columns / shape[0],
+            (SIDE - BELOW * (rows - 1)) / rows / shape[1],
+        )
+
+    return max(forms, key=scale)
