@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from agent_tools.cli import app
 from agent_tools.errors import InvalidArgument
+from agent_tools.evals import needles
 from agent_tools.evals.commands import eval_app
 
 COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "grounding", "calibrate"} | {
@@ -62,3 +63,26 @@ def test_wrong_argument_is_refused_with_what_is_wrong(arguments: list[str], told
     refused = CliRunner().invoke(eval_app, arguments).exception
     assert isinstance(refused, InvalidArgument)
     assert told in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("flags", "lengths", "depths", "seeds"),
+    [
+        (["--grid"], range(1_000, 10_001, 1_000), (0.0, 0.25, 0.5, 0.75, 1.0), [0, 1, 2]),
+        (["--quick"], (200,), (0.5,), (0,)),
+        (["--lengths", "840,1000", "--depths", "0,1", "--seeds", "4"], [840, 1000], [0.0, 1.0], [4]),
+    ],
+)
+def test_needles_are_asked_at_the_lengths_and_depths_of_the_flags(
+    monkeypatch: pytest.MonkeyPatch, flags: list[str], lengths: object, depths: object, seeds: object
+) -> None:
+    told: dict[str, object] = {}
+
+    def run(**asked: object) -> dict[str, object]:
+        told.update(asked)
+        return {}
+
+    monkeypatch.setattr(needles, "run_needles", run)
+    monkeypatch.setattr(needles, "markdown", lambda report: "a table")
+    assert CliRunner().invoke(eval_app, ["needles", *flags]).exit_code == 0
+    assert (told["lengths"], told["depths"], told["seeds"]) == (lengths, depths, seeds)
