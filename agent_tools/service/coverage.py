@@ -94,7 +94,7 @@ def view(
         phrase += "; told from {} of {} visual tokens".format(*row.detail["visual_tokens"])
     if words_only and name != "frames":
         phrase += f"; {words_only}"
-    elif name in TEXT_CHANNELS and (others := other_vectors(row, library.models.text())):
+    elif name in TEXT_CHANNELS and (others := other_vectors(row, library.models.loaded)):
         phrase += f"; {others}"
     if closer:
         phrase += f"; {closer}"

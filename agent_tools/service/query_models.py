@@ -87,6 +87,11 @@ class QueryModels:
         self._ready.wait(wait_s)
         return self._text
 
+    @property
+    def loaded(self) -> TextEncoder | None:
+        """The encoder if it is there; asking does not load it."""
+        return self._text
+
     def picture_words(self, wait_s: float = 0.0) -> TextSide | None:
         """The text side of the frame encoder, for searching pictures by words; None where the profile has none, while
         it still loads after wait_s, or where it cannot be loaded."""

@@ -68,12 +68,18 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw(folder / "talk.mp4", even_times(SECONDS, 1), picture=scene, key_every=16, tone=True)
 
 
+def asks_with(patch: pytest.MonkeyPatch, producer: str) -> None:
+    """Questions go through these words."""
+    patch.setattr(QueryModels, "text", lambda self, wait_s=0.0: Words(producer))
+    patch.setattr(QueryModels, "loaded", property(lambda self: Words(producer)))
+
+
 @pytest.fixture
 def library(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """A library in which the film is done, by the old models; questions go through the old words."""
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
-    monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: Words(OLD_WORDS))
+    asks_with(monkeypatch, OLD_WORDS)
     use(monkeypatch, Pictures(OLD_FRAMES), Words(OLD_WORDS), Levels())
     opened = Library(Settings.load({}, home=tmp_path / "home", allow=(film.parent,), profile="lite"))
     with contextlib.closing(opened):
@@ -198,7 +204,7 @@ def test_a_server_of_another_encoder_says_that_it_searches_words_alone(
     video_id = id_of(library)
     asked = Asked(library.video(video_id), Span(0.0, float(SECONDS)))
     assert view(library, asked, "subtitles").phrase == "all"
-    monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: Words(NEW_WORDS))
+    asks_with(monkeypatch, NEW_WORDS)
     told = view(library, asked, "subtitles").phrase
     assert told == f"all; words only: its vectors are {OLD_WORDS}'s, not this server's model"
     found = retrieve(library, query="sentence 7")

@@ -62,6 +62,7 @@ class Chosen(QueryModels):
     def __init__(self, settings: Settings, chosen: Profile) -> None:
         super().__init__(settings)
         self.chosen = chosen
+        self._text = chosen.words
 
     @property
     def profile_has_text_side(self) -> bool:
