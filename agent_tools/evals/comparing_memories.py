@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from agent_tools.budget import token_cost
 from agent_tools.budget.reply import reply_tokens
-from agent_tools.compression import DurationSampler, RedundancySampler, Sampler, UniformSampler
+from agent_tools.compression import DurationSampler, QuerySampler, RedundancySampler, Sampler, UniformSampler
 from agent_tools.errors import EngineError
 from agent_tools.evals.agent import ALL_CALLS, Reader, by_rank
 from agent_tools.evals.clips import SLACK_S
@@ -213,7 +213,19 @@ def _with(lines: Lines) -> dict[str, Choose]:
 
         return choose
 
+    rows = torch.from_numpy(lines.matrix)
+    begins = torch.tensor([lines.entries[id_].start_s for id_ in lines.ids], dtype=torch.float64)
+    in_time = begins.argsort(stable=True)
+    usual = sum(_line(entry).tokens for entry in lines.entries.values()) / max(1, len(lines.entries))
+
+    async def aware(query: str, budget: int) -> Sequence[Piece]:
+        near, number = torch.from_numpy(lines.vector(query)), max(1, int(budget / usual))
+        chosen = in_time[QuerySampler().select(rows[in_time], begins[in_time], number, near)].tolist()
+        best = sorted(chosen, key=lambda place: -float(rows[place] @ near))
+        return [_line(lines.entries[lines.ids[place]]) for place in best]
+
     return {
+        "lines by the query-aware sampler": aware,
         "chunks by memory tokens, held in memory": stored(kept),
         "chunks by memory tokens, held in SQLite": stored(SqliteMemory(lines.store)),
         "chunks by memory tokens in the light of the past": past,

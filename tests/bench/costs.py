@@ -69,8 +69,8 @@ def _hours() -> list[dict[str, Any]]:
 
 def _questions() -> list[tuple[str, str, str]]:
     needles, reasoning, retrieval = _read("needles"), _read("reasoning"), _read("retrieval")
-    longest = max(needles["lengths"], key=lambda length: length["frames"])["chains"]
-    calls, tokens = (_range([chain[name] for chain in longest]) for name in ("calls", "tokens"))
+    longest = max(needles["lengths"], key=lambda length: length["frames"])
+    calls, tokens = (_range([chain[name] for chain in longest["chains"]]) for name in ("calls", "tokens"))
     rows = [row for film in reasoning["films"] for row in film["rows"]]
     dense = next(film for film in retrieval["films"] if film["film"] == "dense")
     one = mean(row["tokens"] for row in dense["rows"] if row["search"] == "retrieve_memory")
@@ -85,7 +85,7 @@ def _questions() -> list[tuple[str, str, str]]:
             f"{mean(row['calls'] for row in rows):.1f}, mean",
             f"{mean(row['tokens'] for row in rows):,.0f}, mean",
         ),
-        ("three hops among 10,000 frames, close look included", calls, tokens),
+        (f"{needles['hops']} hops among {longest['frames']:,} frames, a close look included", calls, tokens),
     ]
 
 
