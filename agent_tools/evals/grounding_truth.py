@@ -5,11 +5,13 @@ Knows three formats. Knows nothing of a server.
 Simple: a list of {"video", "event", "spans": [[start_s, end_s], ...]}; no spans means that the event is absent,
 "channels" may narrow what is searched, a "group" is counted by itself. MAD: an object id -> {movie, sentence,
 timestamps, ext_timestamps, ...}; ReVisionLLM's form of VidChapters is the same with a vid. VidChapters-7M: one object a
-line, {qid, query, vid, duration, relevant_windows}."""
+line, {qid, query, vid, duration, relevant_windows}; but for its training part a vid is the chapter's number and the YouTube
+id in one word."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.evals.file_rows import Row, is_span, read_lines, rows_of
 
 Format = Literal["simple", "mad", "vidchapters"]
+_COUNTED = re.compile(r"[0-9]+([\w-]{11})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,13 @@ def _simple(row: Row) -> Event:
 
 
 def _mad(row: Row, times: str) -> Event:
-    video = row.text("vid") if row.has("vid") else row.text("movie")
+    video = _uncounted(row.text("vid")) if row.has("vid") else row.text("movie")
     return Event(video, row.text("sentence"), (row.span(times if row.has(times) else "timestamps"),))
 
 
 def _chapters(row: Row) -> Iterator[Event]:
     """Rows of the training part hold lists of queries, each with its own window."""
-    video, windows = row.text("vid"), row.data.get("relevant_windows")
+    video, windows = _uncounted(row.text("vid")), row.data.get("relevant_windows")
     if isinstance(row.data.get("query"), str):
         yield Event(video, row.text("query"), row.spans("relevant_windows"))
         return
@@ -98,3 +101,9 @@ def _chapters(row: Row) -> Iterator[Event]:
         if not all(map(is_span, spans)):
             raise row.wrong("relevant_windows", "must hold [start_s, end_s] for each query", window)
         yield Event(video, query, tuple((float(start_s), float(end_s)) for start_s, end_s in spans))
+
+
+def _uncounted(vid: str) -> str:
+    """A YouTube id of 11 characters, without the number of the chapter that VidChapters puts before it."""
+    match = _COUNTED.fullmatch(vid)
+    return match[1] if match else vid

@@ -59,6 +59,21 @@ def test_vidchapters_as_revisionllm_converted_it_is_read_as_such(tmp_path: Path)
     assert (truth.format, truth.events) == ("vidchapters", (Event("v", "Intro", ((0.0, 9.0),)),))
 
 
+@pytest.mark.parametrize(
+    ("vid", "video"),
+    [
+        ("3uwN1yCPgJgk", "uwN1yCPgJgk"),
+        ("123uwN1yCPgJgk", "uwN1yCPgJgk"),
+        ("uwN1yCPgJgk", "uwN1yCPgJgk"),
+        ("0123456789a", "0123456789a"),
+        ("a_film_of_mine", "a_film_of_mine"),
+    ],
+)
+def test_vidchapters_puts_a_number_before_the_youtube_id(tmp_path: Path, vid: str, video: str) -> None:
+    row = {"qid": 1, "query": "Intro", "vid": vid, "duration": 60, "split": "test", "relevant_windows": [[0, 9]]}
+    assert read_truth(_file(tmp_path, json.dumps(row))).events[0].video == video
+
+
 def test_our_own_truth_says_absent_by_no_spans(tmp_path: Path) -> None:
     rows = [{"video": "v", "event": "'x' on a slide", "spans": [], "channels": ["screen_text"], "group": "words"}]
     assert read_truth(_file(tmp_path, json.dumps(rows))).events == (
