@@ -5,8 +5,8 @@ Knows three formats. Knows nothing of a server.
 Simple: a list of {"video", "event", "spans": [[start_s, end_s], ...]}; no spans means that the event is absent,
 "channels" may narrow what is searched, a "group" is counted by itself. MAD: an object id -> {movie, sentence,
 timestamps, ext_timestamps, ...}; ReVisionLLM's form of VidChapters is the same with a vid. VidChapters-7M: one object a
-line, {qid, query, vid, duration, relevant_windows}; but for its training part a vid is the chapter's number and the YouTube
-id in one word."""
+line, {qid, query, vid, duration, relevant_windows}; but for its training part a vid is the chapter's number and the
+YouTube id in one word."""
 
 from __future__ import annotations
 
