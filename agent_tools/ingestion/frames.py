@@ -181,6 +181,16 @@ class FramePass:
             SqliteMemory(self.store).write(self.video_id, [memory])
 
 
+def shared_threads(threads: int, beside: bool) -> tuple[int, int]:
+    """Threads of the decoder and of the encoders, `threads` together but never none for either.
+
+    Args:
+        beside: the encoders compute on the processor, while the decoder goes on: they get three of four.
+    """
+    decoding = max(1, threads // 4) if beside else threads
+    return decoding, max(1, threads - decoding) if beside else threads
+
+
 def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
     """The repository of a video: a vector for every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
     what is forgotten in the decayed view stays there). Where a redundancy encoder of its own pruned, a pruned picture

@@ -17,11 +17,12 @@ from agent_tools.ingestion.captions import CaptionPass
 from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.dividing import divide
-from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens
+from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens, shared_threads
 from agent_tools.ingestion.opening import describe, source_of
 from agent_tools.ingestion.reading import Reader
 from agent_tools.media import Damage, Picture, audio, probe, read_subtitles, sample
 from agent_tools.models.catalogue import receiver
+from agent_tools.models.devices import choose
 from agent_tools.models.profiles import (
     FrameEncoder,
     Profile,
@@ -172,7 +173,11 @@ class Ingest:
         if self.opened.video is None:
             self.store.set_channel(self.video_id, "frames", state="absent")
             return
-        self._frames = frame_encoder(self.models)
+        learnt = self.profile.model("frames")
+        beside = learnt is not None and learnt.from_hub and choose(self.models.device).kind == "cpu"
+        decoding, encoding = shared_threads(self.settings.worker_threads, beside)
+        models = replace(self.models, threads=encoding)
+        self._frames = frame_encoder(models)
         row = self.store.channel(self.video_id, "frames")
         resumed = row is not None and row.producer == self._frames.producer
         next_k = int(row.detail.get("next_k", 0)) if row is not None and resumed else 0
@@ -191,9 +196,9 @@ class Ingest:
             self.video_id,
             self.opened,
             self._frames,
-            redundancy_encoder(self.models),
+            redundancy_encoder(models),
             self.settings.fps,
-            self.settings.worker_threads,
+            decoding,
             self.duration_s,
         )
         reads = "screen_text" in self.job.channels and not self._finished("screen_text")

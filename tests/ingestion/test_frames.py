@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agent_tools.errors import EngineError
 from agent_tools.ingestion.ahead import Ahead
 from agent_tools.ingestion.control import Stopped
-from agent_tools.ingestion.frames import WINDOW, FramePass, frame_tokens
+from agent_tools.ingestion.frames import WINDOW, FramePass, frame_tokens, shared_threads
 from agent_tools.ingestion.spaces import frame_space
 from agent_tools.media import probe
 from agent_tools.store import Store
@@ -205,6 +205,14 @@ def test_a_stop_ends_the_pass_and_what_was_written_is_gone_on_from(store: Store,
         )
         work.run(0, nothing, nothing, nothing)
         assert held(other, "search@1/1") == stopped
+
+
+@pytest.mark.parametrize(
+    ("threads", "beside", "shares"),
+    [(1, False, (1, 1)), (1, True, (1, 1)), (3, True, (1, 2)), (15, True, (3, 12)), (15, False, (15, 15))],
+)
+def test_decoder_and_encoders_share_the_threads(threads: int, beside: bool, shares: tuple[int, int]) -> None:
+    assert shared_threads(threads, beside) == shares
 
 
 def test_items_keep_their_order_and_an_error_comes_behind_those_before_it() -> None:
