@@ -127,14 +127,13 @@ def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -
     from agent_tools.grounding import EvidenceItem
     from agent_tools.grounding.evidence import SIGHT
 
-    words = library.models.picture_words(wait_s)
-    if words is None:
+    vector = library.models.event_vector(event, wait_s)
+    if vector is None:
         return None
     producer = library.models.frame_producer
     ids, matrix = library.store.vectors(frame_space(producer), asked.video.id)
     if not len(ids):
         return None
-    vector = words.encode_text([event])[0]
     cosine = dict(zip(ids.tolist(), (matrix @ vector).tolist(), strict=True))
     rows = [row for row in library.store.frames(asked.video.id) if row.stands_for in cosine]
     usual = np.array([cosine[row.stands_for] for row in rows])

@@ -35,6 +35,7 @@ class QueryModels:
         self.error: AgentToolsError | None = None
         self.closer_lock = threading.Lock()  # held while the closer model is loaded or asked: it answers one at a time
         self._closer: VideoLocalizer | None = None
+        self._event: tuple[str, NDArray[np.float32]] | None = None
 
     @property
     def model_settings(self) -> ModelSettings:
@@ -63,6 +64,17 @@ class QueryModels:
     def frame_threshold(self) -> float:
         """At which likeness this profile's frame encoder calls a frame redundant."""
         return self._frames.threshold
+
+    def event_vector(self, event: str, wait_s: float = 0.0) -> NDArray[np.float32] | None:
+        """The event in the space of picture_vectors, (D,); None as for picture_words. The last one is remembered: a
+        whole library is asked of one event, video by video."""
+        words = self.picture_words(wait_s)
+        if words is None:
+            return None
+        held = self._event  # of this moment: another thread may ask of another event
+        if held is None or held[0] != event:
+            held = self._event = event, words.encode_text([event])[0]
+        return held[1]
 
     def picture_vectors(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors (n, dim) of pictures (n, H, W, 3) by this profile's frame encoder."""
