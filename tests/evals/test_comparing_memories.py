@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.commands import eval_app
-from agent_tools.evals.comparing_memories import BUDGETS, FRAME, FRAMES, OFF, ON, OURS, Piece, _fitting, _rank
+from agent_tools.evals.comparing_memories import BUDGETS, fitting, rank_of
 from agent_tools.evals.retrieval_questions import Asked
+from agent_tools.evals.shown_ways import FRAME, FRAMES, OFF, ON, OURS, Piece
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.evals.test_retrieval import CLIPS, QUESTIONS, SAID, stamp, write
@@ -23,8 +24,8 @@ ASKED = Asked("screen_words", "x", Span(10.0, 12.0))
 
 def test_what_is_shown_is_the_first_that_fits() -> None:
     pieces = [Piece(Span(0.0, 1.0), tokens) for tokens in (40, 50, 20, 1)]
-    assert [piece.tokens for piece in _fitting(pieces, 100)] == [40, 50]
-    assert _fitting(pieces, 39) == []
+    assert [piece.tokens for piece in fitting(pieces, 100)] == [40, 50]
+    assert fitting(pieces, 39) == []
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_what_is_shown_is_the_first_that_fits() -> None:
     ],
 )
 def test_a_frame_shows_what_is_on_screen_and_nothing_of_what_is_said(piece: Piece, asked: Asked, rank: int) -> None:
-    assert _rank([piece], asked) == rank
+    assert rank_of([piece], asked) == rank
 
 
 def restless(number: int, width: int, height: int) -> Pixels:
