@@ -103,12 +103,16 @@ def fuse(
         return {key: min(1.0, 0.1 + 0.88 * share + tie[key]) for key, (_, share) in words.items()}
     usual = Background.of(np.zeros(0, np.float32))
     above = {key: backgrounds.get(key, usual).deviations(cosine) for key, cosine in meaning.items()}
+    most_beside = NEIGHBOUR_WEIGHT * max(above.values())
     scores: dict[int, float] = {}
     for key in {**meaning, **words}:
         share = words.get(key, (0.0, 0.0))[1]
         gain = WORD_WEIGHT * share**2 if share >= LEAST_SHARE else 0.0
+        own = above.get(key, 0.0) + gain
+        if own + tie.get(key, 0.0) + most_beside < FLOOR:
+            continue
         beside = max((above.get(other, 0.0) for other in (neighbours or {}).get(key, ())), default=0.0)
-        total = above.get(key, 0.0) + gain + NEIGHBOUR_WEIGHT * max(0.0, beside - NEIGHBOUR_FROM) + tie.get(key, 0.0)
+        total = own + NEIGHBOUR_WEIGHT * max(0.0, beside - NEIGHBOUR_FROM) + tie.get(key, 0.0)
         if total >= FLOOR:
             scores[key] = 1 / (1 + math.exp(-(total - MIDDLE) / SLOPE))
     return scores

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from agent_tools.timeline import Span, VideoRef, clock, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
 
+BESIDE = 4  # such threads
 TOLERANCE_S = 1.0  # an end this far past the video is cut, not refused: clients round up
 
 
@@ -51,8 +53,10 @@ class Library:
         self.attention = Attention()
         self.fetcher = Fetcher(settings.home / "downloads")
         self.entries = EntryCache()
+        self.beside = ThreadPoolExecutor(BESIDE, "beside")  # for what a call can do while it waits for something else
 
     def close(self) -> None:
+        self.beside.shutdown(cancel_futures=True)
         self.looker.close()
         self.store.close()
 

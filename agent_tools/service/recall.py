@@ -85,8 +85,9 @@ def recall(
     words_only = words_only_because(library, encoder, query)
     if encoder is None:
         return Recall(_by_words(library, asked, query, names), False, words_only)
+    by_words = library.beside.submit(word_hits, library, asked, query, names)  # while the question is encoded
     by = _by_meaning(library, asked, query, names, encoder, on_step or (lambda _share, _sentence: None))
-    hits = word_hits(library, asked, query, names)
+    hits = by_words.result()
     meaning, entries = ({}, {}) if words_only else (by.cosines, by.entries)  # of another script they are noise
     for hit in hits:
         entries[hit.entry.id] = hit.entry
@@ -113,6 +114,7 @@ def _by_meaning(
     step: Callable[[float, str], None],
 ) -> _Meant:
     """All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
+    import numpy as np
     import torch
 
     from agent_tools.memory import retrieve
@@ -125,7 +127,7 @@ def _by_meaning(
         step(place / len(asked), f"searching video {place + 1} of {len(asked)}")
         held = library.entries.get(library.store, one.video.id, encoder)
         spans[video_number(held.base)] = held, one.span
-        cosines = held.matrix @ vector
+        cosines = np.vecdot(held.matrix, vector)  # never BLAS for one query: see store/index.py
         videos[one.video.id] = held, cosines
         backgrounds[one.video.id] = Background.of(held.of_channels(cosines, names))
     bank = library.entries.bank(tuple(spans.values()), names)
