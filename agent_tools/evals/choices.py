@@ -8,7 +8,8 @@ candidates are judged by a language model, not by a letter, and are left out. Lo
 question, candidates, correct_choice (0-based), ...}. Video-MME: a table of {question_id, videoID, question, options
 ("A. ..."), answer (letter), ...}, or the same under `questions` of a list of videos, as its results template has them.
 EgoSchema: a list of {q_uid, question, "option 0" ..}, answers in subset_answers.json {q_uid: 0-based}. LVBench: a line
-per video, {key, qa: [{uid, question with "(A) ..." lines, answer (letter), question_type (a list)}]}."""
+per video, {key, qa: [{uid, question with "(A) ..." lines, answer (letter), question_type (a list)}]}. MH-NIAH: see
+`needle_items`; two questions an item, about a haystack named as the file is, such as `eval needles --video` writes."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from typing import Any
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.file_rows import LETTERS, Row, found_file, read_json, read_lines, rows_of
+from agent_tools.evals.needle_items import options, read_items
 from agent_tools.untrusted import clean
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
@@ -42,6 +44,7 @@ class Question:
     pictured: bool = False  # the options are pictures: their files
     subtitles: str = ""  # the file that the benchmark gives, below its folder of subtitles; "" = by the video's name
     subtitles_from_s: float = 0.0  # the second in that file at which the video begins
+    pair: str = ""  # what is right only if all questions of it are
 
     def __post_init__(self) -> None:
         letters = LETTERS[: len(self.options)]
@@ -214,12 +217,30 @@ def _lvbench(data: Path) -> Iterator[Question]:
             )
 
 
+def _niah(data: Path) -> Iterator[Question]:
+    path = found_file(data, "niah-coco-multihop-100.json", "*.json")
+    for number, item in enumerate(read_items(path)):
+        parts = ("caption", item.question1, item.answer1), ("question", item.question2, item.answer2)
+        for part, told, answer in parts:
+            yield Question(
+                f"{number}/{part}",
+                (path.stem, "haystack"),
+                told.partition("\nOptions:")[0].strip(),
+                tuple(options(told).values()),
+                answer,
+                (part,),
+                (f"hops: {item.hops}",),
+                pair=str(number),
+            )
+
+
 READERS: Mapping[str, Callable[[Path], Iterator[Question]]] = {
     "mlvu": _mlvu,
     "longvideobench": _longvideobench,
     "videomme": _videomme,
     "egoschema": _egoschema,
     "lvbench": _lvbench,
+    "niah": _niah,
 }
 
 

@@ -305,7 +305,7 @@ def hourvideo(
 
 @eval_app.command()
 def choices(
-    form: Annotated[str, typer.Option("--format", help="mlvu, longvideobench, videomme, egoschema or lvbench")],
+    form: Annotated[str, typer.Option("--format", help="mlvu, longvideobench, videomme, egoschema, lvbench or niah")],
     data: Asked,
     model: Model = "",
     videos: Films = None,

@@ -45,6 +45,8 @@ def score(questions: Sequence[Question], answers: Answers | None, blind: Answers
     if answers is not None:
         shares = [row["accuracy"] for row in report["tasks"]]
         report["mean_of_tasks"] = fmean(shares) if shares else None
+        if pairs := _pairs(known, answers):
+            report["pairs"] = pairs
         report["missing"] = dict(Counter(_ended(answers, q) for q in questions if not _letter(answers, q)))
         report["cost"] = _cost(answers.values())
     if blind is not None:
@@ -90,6 +92,10 @@ def markdown(report: Mapping[str, Any]) -> str:
         lines += [_line(row, blind) for row in (*report["tasks"], *report["groups"], report["all"])]
         if len(report["tasks"]) > 1 and report["mean_of_tasks"] is not None:
             lines.append(f"| mean of tasks |  | {report['mean_of_tasks']:.3f} |  |  |" + ("  |" if blind else ""))
+        if pairs := report.get("pairs"):
+            lines.append(
+                f"| both of a pair | {pairs['n']} | {pairs['both'] / pairs['n']:.3f} |  |  |" + ("  |" * blind)
+            )
         lines.append("")
     if held := report["baselines"]:
         letters = ", ".join(
@@ -139,6 +145,16 @@ def _line(row: Mapping[str, Any], blind: bool) -> str:
     interval = f"{row['low']:.3f}-{row['high']:.3f}"
     told = f"| {row['name']} | {row['n']} | {row['accuracy']:.3f} | {interval} | {row['missing']} |"
     return told + (f" {row['blind']:.3f} |" if blind else "")
+
+
+def _pairs(questions: Sequence[Question], answers: Answers) -> dict[str, int]:
+    """How many of the groups that are right together are so."""
+    held: dict[str, list[Question]] = {}
+    for question in questions:
+        if question.pair:
+            held.setdefault(question.pair, []).append(question)
+    both = sum(_right(part, answers) == len(part) for part in held.values())
+    return {"n": len(held), "both": both} if held else {}
 
 
 def _right(questions: Iterable[Question], answers: Answers) -> int:

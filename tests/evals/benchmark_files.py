@@ -120,6 +120,22 @@ LVBENCH: dict[str, Any] = {
 }
 
 
+NIAH_QUESTION = (
+    "Find the frame of two cats on a wall. Locate the final frame based on the instructions in the image, and choose "
+    "the captions that best describe the frame: \nOptions: (A) A plate with (some) food \n(B) a horse.\n(C) a boat, and a "
+    "pier\n(D) two men\nOnly give the best option. Best option: ("
+)
+NIAH = [
+    {
+        "images": ["multi/niah_70_2_b.jpg", "multi/c.jpg", "multi/niah_70_1_a.jpg", "multi/niah_70_4_d.jpg"],
+        "question1": NIAH_QUESTION,
+        "answer1": "B",
+        "question2": NIAH_QUESTION,
+        "answer2": "D",
+    }
+]
+
+
 def write_choices(form: str, folder: Path) -> Path:
     """The tiny data of a form, laid out as its release is."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,6 +152,8 @@ def write_choices(form: str, folder: Path) -> Path:
         case "egoschema":
             (folder / "questions.json").write_text(json.dumps(EGOSCHEMA))
             (folder / "subset_answers.json").write_text(json.dumps({EGOSCHEMA[1]["q_uid"]: 4}))
+        case "niah":
+            (folder / "niah-coco-multihop-100.json").write_text(json.dumps(NIAH))
         case "lvbench":
             (folder / "video_info.meta.jsonl").write_text(json.dumps(LVBENCH) + "\n")
     return folder

@@ -326,7 +326,7 @@ def test_questions_are_chosen_by_task_by_group_and_in_order(release: Path) -> No
 # the commands
 
 
-@pytest.mark.parametrize("form", ["mlvu", "longvideobench", "videomme", "egoschema", "lvbench"])
+@pytest.mark.parametrize("form", ["mlvu", "longvideobench", "videomme", "egoschema", "lvbench", "niah"])
 @pytest.mark.usefixtures("in_memory")
 def test_without_a_model_a_command_prints_the_baselines(form: str, tmp_path: Path) -> None:
     data = write_choices(form, tmp_path / "data")

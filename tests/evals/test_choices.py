@@ -89,6 +89,20 @@ EXPECTED: dict[str, list[Question]] = {
             ("key information retrieval", "entity recognition"),
         )
     ],
+    "niah": [
+        Question(
+            f"0/{part}",
+            ("niah-coco-multihop-100", "haystack"),
+            "Find the frame of two cats on a wall. Locate the final frame based on the instructions in the image, and "
+            "choose the captions that best describe the frame:",
+            ("A plate with (some) food", "a horse.", "a boat, and a pier", "two men"),
+            answer,
+            (part,),
+            ("hops: 2",),
+            pair="0",
+        )
+        for part, answer in (("caption", "B"), ("question", "D"))
+    ],
 }
 
 

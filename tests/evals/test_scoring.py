@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ def test_a_question_of_several_tasks_counts_for_each_and_once_for_all() -> None:
     report = score(held, {"1": line("A"), "2": line("A")})
     assert [(row["name"], row["right"], row["n"]) for row in report["tasks"]] == [("t", 1, 2), ("u", 1, 1)]
     assert report["all"]["n"] == 2
+
+
+def test_pairs_are_right_where_both_are() -> None:
+    held = [replace(question(f"{n}{part}", "A"), pair=str(n)) for n in range(3) for part in "ab"]
+    given = dict(zip((q.id for q in held), map(line, ["A", "A", "A", "B", "B", "B"]), strict=True))
+    report = score(held, given)
+    assert report["pairs"] == {"n": 3, "both": 1}
+    assert "| both of a pair | 3 | 0.333 |" in markdown({"benchmark": "niah", **report})
+    assert "pairs" not in score([question("1", "A")], {"1": line("A")})
 
 
 def test_a_question_without_a_label_is_not_scored() -> None:
