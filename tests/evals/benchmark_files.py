@@ -122,8 +122,8 @@ LVBENCH: dict[str, Any] = {
 
 NIAH_QUESTION = (
     "Find the frame of two cats on a wall. Locate the final frame based on the instructions in the image, and choose "
-    "the captions that best describe the frame: \nOptions: (A) A plate with (some) food \n(B) a horse.\n(C) a boat, and a "
-    "pier\n(D) two men\nOnly give the best option. Best option: ("
+    "the captions that best describe the frame: \nOptions: (A) A plate with (some) food \n(B) a horse.\n"
+    "(C) a boat, and a pier\n(D) two men\nOnly give the best option. Best option: ("
 )
 NIAH = [
     {
