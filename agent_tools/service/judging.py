@@ -28,6 +28,9 @@ ALSO, RAW = "; also ", " (confidence raw)"
 BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
+Candidate = tuple[float, Callable[[float], float], Part, "Proposal"]  # confidence, how it is made of a score, ...
+
+
 @dataclass(frozen=True)
 class Judgement:
     """One video's outcome before it is written as a reply."""
@@ -68,19 +71,7 @@ def judge(
     # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
     raw = not likely or (len(likely) < len(fitted) and max(likely) < PRESENT_AT_LEAST)
     candidates = _candidates([(part, None if raw else one) for part, one in fitted], beside_calibrated=not raw)
-    spans: list[SpanOut] = []
-    accepted: list[Proposal] = []
-    for _, weigh, part, proposal in candidates:
-        if len(spans) == most or not all(_apart(proposal, one) for one in accepted):
-            continue
-        step(0.8 + 0.2 * len(spans) / most, f"looking again at {clock(proposal.start_s)}")
-        try:
-            after, verified = part.again(proposal)
-        except EngineError as error:
-            after, verified = proposal, f"not looked at again: {error.described}"
-        if all(_apart(after, one) for one in accepted):  # else it is the same, seen in two parts
-            accepted.append(after)
-            spans.append(_span(asked, after, weigh(after.score), verified))
+    accepted, spans = _looked_again(asked, candidates, most, step)
     told = _Told(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
     views = [told.view(library, asked, name) for name in found.names or CHANNELS]
     judged = [view.name for view in views if view.searched]
@@ -120,6 +111,26 @@ def judge(
     )
 
 
+def _looked_again(
+    asked: Asked, candidates: Sequence[Candidate], most: int, step: OnStep
+) -> tuple[list[Proposal], list[SpanOut]]:
+    """At most that many candidates, disjoint, as a second look left them."""
+    accepted: list[Proposal] = []
+    spans: list[SpanOut] = []
+    for _, weigh, part, proposal in candidates:
+        if len(spans) == most or not all(_apart(proposal, one) for one in accepted):
+            continue
+        step(0.8 + 0.2 * len(spans) / most, f"looking again at {clock(proposal.start_s)}")
+        try:
+            after, verified = part.again(proposal)
+        except EngineError as error:
+            after, verified = proposal, f"not looked at again: {error.described}"
+        if all(_apart(after, one) for one in accepted):  # else it is the same, seen in two parts
+            accepted.append(after)
+            spans.append(_span(asked, after, weigh(after.score), verified))
+    return accepted, spans
+
+
 @dataclass(frozen=True)
 class _Told:
     """What this search has to say of channels besides their state."""
@@ -135,9 +146,6 @@ class _Told:
         return coverage.coverage(
             library, [asked], names, words_only=self.words_only, apart=self.apart, looked=self.looked
         )
-
-
-Candidate = tuple[float, Callable[[float], float], Part, "Proposal"]  # confidence, how it is made of a score, ...
 
 
 def _candidates(fitted: Sequence[tuple[Part, Calibrator | None]], *, beside_calibrated: bool) -> list[Candidate]:
