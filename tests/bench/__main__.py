@@ -4,9 +4,10 @@
 
 Parts: decode ingest memory encoding calls retrieval needles. Prints a Markdown table and writes build/bench.json, part
 by part as they end. A full run (no PART, not quick), and any run with --readme, also puts its rows in place of the last
-ones in tests/measured/bench.json and README; the rows of the other parts stay, with their date. `memory` (six hours of
-video, 12 minutes) runs only where it is named or --long is given. --resume goes on where a run of today was broken off.
---quick shortens files and rounds, and the table then says so."""
+ones in tests/measured/bench.json and README; the rows of other parts, and of parts that failed, stay, with their date.
+`memory` (six hours of video, 12 minutes) runs only where it is named or --long is given. --resume goes on where a run
+of today was broken off. --quick shortens files and rounds, and the table then says so. A part that fails is a row that
+says so, and the exit status is 1."""
 
 from __future__ import annotations
 
@@ -54,6 +55,7 @@ def run(part: str, quick: bool) -> dict[str, Any]:
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "command": f"python -m {' '.join(arguments)}",
         "quick": quick,
+        "failed": bool(done.returncode),
         "rows": found,
     }
 
@@ -68,7 +70,8 @@ def main() -> None:
     made: dict[str, Any] = {}
     if "--resume" in flags and OUT.exists():
         before = json.loads(OUT.read_text(encoding="utf-8"))
-        made = {n: p for n, p in before.items() if p["date"] == time.strftime("%Y-%m-%d") and p["quick"] == quick}
+        today = time.strftime("%Y-%m-%d")
+        made = {n: p for n, p in before.items() if p["date"] == today and p["quick"] == quick and not p["failed"]}
     OUT.parent.mkdir(exist_ok=True)
     for part in asked:
         if part not in made:
@@ -77,8 +80,9 @@ def main() -> None:
             OUT.write_text(json.dumps(made, indent=1, ensure_ascii=False), encoding="utf-8")
     sys.stdout.write(rows.table(made, list(PARTS)) + "\n")
     if (not named and not quick) or "--readme" in flags:
-        rows.keep({part: made[part] for part in asked})
+        rows.keep({part: made[part] for part in asked if not made[part]["failed"] or part not in rows.last()})
         readme.write("measured")
+    sys.exit(int(any(made[part]["failed"] for part in asked)))
 
 
 if __name__ == "__main__":
