@@ -139,6 +139,13 @@ def zoom_table() -> str:
     return markdown(measured("zoom"))
 
 
+def tiny_world_table() -> str:
+    """The last run of `python -m tests.models.tiny_world_table`."""
+    from tests.models.tiny_world_table import markdown
+
+    return markdown(measured("tiny_world"))
+
+
 def reasoning_table() -> str:
     """The last run of `agent-tools eval reasoning`."""
     from agent_tools.evals.reasoning import markdown
@@ -209,6 +216,27 @@ def examples_table() -> str:
     return "\n".join(rows)
 
 
+def faults_table() -> str:
+    """The last whole runs of `python -m tests.faults`: one row per slice."""
+    rows = measured("faults")
+    lines = ["| slice | what | tried | survived | seconds | seed, date |", "|---|---|---|---|---|---|"]
+    for name, row in rows.items():
+        figures = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in row["figures"].items())
+        what = row["what"] + (f" ({figures})" if figures else "")
+        if row["cases_left"]:
+            what += f"; {row['cases_left']} cases not run"
+        cells = (
+            name,
+            what,
+            str(row["tried"]),
+            str(row["survived"]),
+            str(row["seconds"]),
+            f"{row['seed']}, {row['date']}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def clients_table() -> str:
     """The last run of `python -m tests.clients`: what went over the wire."""
     rows = json.loads((ROOT / "tests" / "measured" / "clients.json").read_text(encoding="utf-8"))
@@ -220,6 +248,7 @@ def clients_table() -> str:
 TABLES = {
     "buttons": buttons,
     "clients": clients_table,
+    "faults": faults_table,
     "definitions": definitions_table,
     "examples": examples_table,
     "tree": tree,
@@ -229,12 +258,14 @@ TABLES = {
     "compression": compression_table,
     "needles": needles_table,
     "zoom": zoom_table,
+    "tiny-world": tiny_world_table,
     "grounding": grounding_table,
     "reasoning": reasoning_table,
     "retrieval": retrieval_table,
     "memories": memories_table,
     "scaling": scaling_table,
     "costs": costs_table,
+    "measured": bench_table,
 }
 
 
