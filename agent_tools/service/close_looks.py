@@ -7,8 +7,9 @@ Knows nothing of verdicts. The looker opens the file; where it is gone, kept fra
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,11 @@ from agent_tools.errors import EngineError
 from agent_tools.service.library import Asked, Library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     from numpy.typing import NDArray
 
     from agent_tools.grounding import Evidence, Grounding, Level, LevelReport, Proposal, RelevanceCurveLocalizer
-    from agent_tools.models.asking import Shots
+    from agent_tools.models.asking import Shots, VideoLocalizer
 
 LookFn = Callable[[float, float, float], "Evidence"]
 OnStep = Callable[[float, str], None]
@@ -156,14 +155,39 @@ class CloseLook:
                 for one in self.pointers
                 for found in one.curves.localize(event, one.look(evidence.start_s, evidence.end_s, 0.0))
             ]
-        with self._model_free():
-            model = self.library.models.closer()
-            self._producer = model.producer
-            self.looks += 1
-            found = model.localize(event, evidence)
-            if model.seen is not None:
-                self.tokens = (self.tokens[0] + model.seen.read, self.tokens[1] + model.seen.given)
+        answered: Future[tuple[VideoLocalizer, list[Proposal]]] = Future()
+        threading.Thread(target=self._ask, args=(evidence, answered), name="closer", daemon=True).start()
+        while True:
+            try:
+                model, found = answered.result(timeout=WAIT_S)
+                break
+            except TimeoutError:
+                try:
+                    self.step(0.3, "waiting for the model")
+                except BaseException:
+                    answered.cancel()
+                    raise
+        self._producer = model.producer
+        self.looks += 1
         return [replace(one, evidence=f"{one.channel} seen by {model.producer}") for one in found]
+
+    def _ask(self, evidence: Evidence, answered: Future[tuple[VideoLocalizer, list[Proposal]]]) -> None:
+        """Show the pictures to the model, one call after the other. In a thread of its own: the call that waits for it
+        can be cancelled, and tells meanwhile that it waits."""
+        with self.library.models.closer_lock:
+            if not answered.set_running_or_notify_cancel():
+                return
+            try:
+                model = self.library.models.closer()
+                found = model.localize(self.event, evidence)
+                if model.seen is not None:
+                    self.tokens = (self.tokens[0] + model.seen.read, self.tokens[1] + model.seen.given)
+                answered.set_result((model, found))
+            except EngineError as error:
+                answered.set_exception(error)
+            finally:
+                if not answered.done():
+                    answered.set_exception(EngineError("the model ended without an answer; the server's log says why."))
 
     def _plans(self) -> list[list[Level]]:
         """Levels to try one after the other, until something is found."""
@@ -209,17 +233,6 @@ class CloseLook:
             near = min(rows, key=lambda row: abs(row.time_s - time_s), default=None)
             found.append(None if near is None else store.frame_jpeg(video.id, near.stands_for))
         return found
-
-    @contextmanager
-    def _model_free(self) -> Iterator[None]:
-        """The model for this call alone, however long another one has it; given up where this one is cancelled."""
-        lock = self.library.models.closer_lock
-        while not lock.acquire(timeout=WAIT_S):
-            self.step(0.3, "waiting for the model")
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def _from(curves: RelevanceCurveLocalizer, edge: float) -> RelevanceCurveLocalizer:

@@ -5,6 +5,7 @@ loads and answers like a real one; what it answers means nothing."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -187,6 +188,31 @@ def test_a_cancelled_call_asks_no_further(library: Library, eye: Eye) -> None:
     with pytest.raises(Cancelled):
         ground(library, event=EVENT, video_id="rooms", channels=["frames"], on_step=step)
     assert len(eye.asked) == 2
+
+
+def test_a_call_that_waits_for_the_model_tells_it_and_can_be_cancelled(library: Library, eye: Eye) -> None:
+    class Cancelled(Exception): ...
+
+    told: list[str] = []
+    released = threading.Event()
+    answer = eye.answer
+
+    def stuck(prompt: Sequence[str | NDArray[np.uint8]], max_tokens: int) -> Answer:
+        released.wait(30)
+        return answer(prompt, max_tokens)
+
+    def step(_progress: float, message: str) -> None:
+        told.append(message)
+        if message == "waiting for the model":
+            raise Cancelled
+
+    eye.answer = stuck  # type: ignore[method-assign]  # a model that takes its time
+    with pytest.raises(Cancelled):
+        ground(library, event=EVENT, video_id="rooms", channels=["frames"], on_step=step)
+    released.set()
+    assert told[-1] == "waiting for the model"
+    eye.answer = answer  # type: ignore[method-assign]
+    assert ground(library, event=EVENT, video_id="rooms", channels=["frames"]).spans  # the next call gets its turn
 
 
 def test_kept_frames_are_shown_where_the_file_is_gone(
