@@ -162,6 +162,10 @@ def _subrip(cues: list[tuple[float, float, str]]) -> str:
 
 
 if __name__ == "__main__":
+    if not (SHARED_VIDEOS / "assemble.py").is_file():
+        sys.exit(
+            f"No clips at {SHARED_VIDEOS}: they are not part of the checkout. AGENT_TOOLS_TEST_VIDEOS names a folder."
+        )
     for variant in ("sparse", "dense"):
         built, held = assembled_hour(int(sys.argv[1]) if len(sys.argv) > 1 else 3600, transcript=variant)
         sys.stdout.write(f"{built}: {len(held)} clips, {len(cues_of(held))} cues\n")
