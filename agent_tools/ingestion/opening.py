@@ -27,8 +27,25 @@ def source_of(store: Store, video_id: str) -> Path:
         if same or content_id(path) == video_id:
             return path
     raise SourceNotFound(
-        f"{', '.join(Path(path).name for path in tried) or 'the file'} is gone or holds other content now. "
+        f"{', '.join(clean(Path(path).name, 120) for path in tried) or 'the file'} is gone or holds other content now. "
         "Put it back, or ingest it again where it lies now."
+    )
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is written to or replaced; None where it is gone (what is open can be read on)."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def changed(path: Path) -> SourceNotFound:
+    """The error for a file that was written to while it was read."""
+    return SourceNotFound(
+        f"{clean(path.name, 120)} changed while it was read, so what was read last was thrown away. "
+        "Wait until it is whole, then ingest it again."
     )
 
 
@@ -36,7 +53,8 @@ def describe(store: Store, video_id: str, opened: Probe) -> float:
     """Write what the header says to the video's row; returns the length in seconds. Raises: UnreadableVideo."""
     if opened.video is None and not opened.audio and not any(track.text for track in opened.subtitles):
         raise UnreadableVideo(
-            f"{opened.path.name} has no stream that can be decoded. Convert it to H.264, then ingest it again."
+            f"{clean(opened.path.name, 120)} has no stream that can be decoded. "
+            "Convert it to H.264, then ingest it again."
         )
     duration_s = opened.duration_s if opened.duration_s else last_time(opened)
     video = opened.video

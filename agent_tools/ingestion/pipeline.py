@@ -18,7 +18,7 @@ from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.dividing import divide
 from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens, shared_threads
-from agent_tools.ingestion.opening import describe, source_of
+from agent_tools.ingestion.opening import changed, describe, source_of, stamp
 from agent_tools.ingestion.reading import Reader
 from agent_tools.media import Damage, Picture, audio, probe, read_subtitles, sample
 from agent_tools.models.catalogue import receiver
@@ -64,7 +64,9 @@ class Ingest:
 
     def run(self) -> str | None:
         self.control.tell(0.0, "opening the file")
-        self.opened = probe(source_of(self.store, self.video_id))
+        path = source_of(self.store, self.video_id)
+        as_it_was = stamp(path)
+        self.opened = probe(path)
         self.duration_s = describe(self.store, self.video_id, self.opened)
         failures: list[str] = []
         anew = {name for name in self.job.settings.get("remake", ()) if self._holds(name)}
@@ -78,6 +80,9 @@ class Ingest:
                     self._remake(name)
                 else:
                     self._steps()[name]()
+                    if stamp(path) not in (as_it_was, None):
+                        self._throw_away(name)
+                        raise changed(path)
             except EngineError as error:
                 log.error("video %s, channel %s: %s", self.video_id, name, error.described)
                 if name not in anew:  # else the old one is as good as it was
@@ -103,6 +108,14 @@ class Ingest:
             "speech": self._speech,
             "captions": self._captions,
         }
+
+    def _throw_away(self, name: str) -> None:
+        """A channel that was read from a file which changed meanwhile is nothing that this video holds."""
+        self.store.delete_entries(self.video_id, name)
+        SqliteMemory(self.store).delete(self.video_id, read=name)
+        self.store.set_channel(
+            self.video_id, name, state="failed", done_to_s=0.0, entries=0, detail={}, error="the file changed meanwhile"
+        )
 
     # -- a channel made anew
 
@@ -140,6 +153,7 @@ class Ingest:
         if before is not None and before.state != "running":  # read again, because what lies beside the file changed
             self.store.delete_entries(self.video_id, "subtitles")
             SqliteMemory(self.store).delete(self.video_id, read="subtitles")
+        self.store.clear_gaps(self.video_id, "subtitles")
         self._begin("subtitles", "subtitles")
         tracks = read_subtitles(self.opened)
         self.control.check()
@@ -156,6 +170,9 @@ class Ingest:
                 if cue.start_s < self.duration_s and cue.text
             ]
             count += len(self.store.add_entries(self.video_id, "subtitles", f"{track.kind}:{track.source}", cues))
+            if track.read_to_s is not None and track.read_to_s < self.duration_s:
+                why = f"too many cues: the first {len(track.cues)} were read"
+                self.store.add_gap(self.video_id, "subtitles", track.read_to_s, self.duration_s, why)
         mark = {"sidecars": self.job.settings.get("sidecars", "")}
         if not count:
             drawn = sorted({track.codec for track in self.opened.subtitles if not track.text})

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ _SAME_SHARE = 0.9  # of the smaller track's cues in the other one: the same trac
 _SAME_TIME_S = 1.0
 _ROLL_GAP_S = 0.5  # a caption that rolls on follows at once
 _NO_LENGTH_S = 4.0  # a cue without an end is shown until the next one, at most so long
+_CUES_PER_S, _LEAST_CUES = 10, 5_000  # of one track at most: beyond that it is no text for reading, and takes hours
+_MOST_LINES = 16  # of one cue compared with those before it
 _NOT_SPEECH = frozenset({"chapters", "metadata", "thumbnails", "storyboard"})
 _SECOND_RATE = frozenset({"forced", "descriptions", "signs"})
 
@@ -68,6 +71,7 @@ class Track:
     source: str  # "stream 2" or the sidecar's file name
     kind: str  # "embedded" or "sidecar"
     cues: list[Cue]
+    read_to_s: float | None = None  # where there are too many cues: the time from which on none was read
 
 
 def read_subtitles(probe: Probe, on_problem: Callable[[str], None] | None = None) -> list[Track]:
@@ -81,8 +85,16 @@ def read_subtitles(probe: Probe, on_problem: Callable[[str], None] | None = None
     """
     tell = on_problem or _unheard
     found = [*_embedded(probe, tell), *_sidecars(probe.path, tell)]
-    tracks = [(replace(track, cues=unrolled(track.cues)), second) for track, second in found]
+    most = max(_LEAST_CUES, round(_CUES_PER_S * (probe.duration_s or 0.0)))
+    tracks = [(_bounded(replace(track, cues=unrolled(track.cues)), most), second) for track, second in found]
     return _one_per_language([(track, second) for track, second in tracks if track.cues])
+
+
+def _bounded(track: Track, most: int) -> Track:
+    """The track with its first `most` cues."""
+    if len(track.cues) <= most:
+        return track
+    return replace(track, cues=track.cues[:most], read_to_s=track.cues[most].start_s)
 
 
 def unrolled(cues: Sequence[Cue]) -> list[Cue]:
@@ -109,7 +121,7 @@ def unrolled(cues: Sequence[Cue]) -> list[Cue]:
 
 
 def _fresh_lines(before: list[str], now: list[str]) -> list[str]:
-    for overlap in range(min(len(before), len(now)), 0, -1):
+    for overlap in range(min(len(before), len(now), _MOST_LINES), 0, -1):
         if before[-overlap:] == now[:overlap]:
             return now[overlap:]
     # The last line grew: "so we" -> "so we keep"; only whole words count as growth.
@@ -236,9 +248,11 @@ def _plain(text: str) -> str:
 
 def _with_ends(cues: list[Cue]) -> list[Cue]:
     cues.sort(key=lambda cue: (cue.start_s, cue.end_s))
-    for number, cue in enumerate(cues):
+    at = following = float("inf")  # from the last to the first: the start of this cue's group, and of the one after it
+    for number, cue in reversed(list(enumerate(cues))):
+        if cue.start_s < at:
+            at, following = cue.start_s, at
         if cue.end_s <= cue.start_s:
-            following = next((c.start_s for c in cues[number + 1 :] if c.start_s > cue.start_s), float("inf"))
             cues[number] = replace(cue, end_s=min(following, cue.start_s + _NO_LENGTH_S))
     return cues
 
@@ -263,11 +277,14 @@ def _same(cues: Sequence[Cue], others: Sequence[Cue]) -> bool:
     starts: dict[str, list[float]] = defaultdict(list)
     for cue in large:
         starts[cue.text.casefold()].append(cue.start_s)
-    equal = sum(
-        any(abs(cue.start_s - start_s) <= _SAME_TIME_S for start_s in starts.get(cue.text.casefold(), ()))
-        for cue in small
-    )
+    equal = sum(_near(starts.get(cue.text.casefold(), []), cue.start_s) for cue in small)
     return equal >= _SAME_SHARE * len(small)
+
+
+def _near(starts: Sequence[float], time_s: float) -> bool:
+    """Whether one of the increasing starts lies within _SAME_TIME_S."""
+    place = bisect_left(starts, time_s - _SAME_TIME_S)
+    return place < len(starts) and starts[place] <= time_s + _SAME_TIME_S
 
 
 def _unheard(problem: str) -> None:

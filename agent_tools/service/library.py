@@ -98,7 +98,7 @@ class Library:
         """[start_s, end_s) inside the video. Raises: SpanOutsideVideo, InvalidArgument."""
         duration = video.duration_s if video.duration_s is not None else math.inf
         start = _finite("start_s", start_s, 0.0)
-        end = _finite("end_s", end_s, duration if math.isfinite(duration) else max(start + 1.0, 0.0))
+        end = _finite("end_s", end_s, duration if math.isfinite(duration) else max(start + 1.0, self._noted_s(video)))
         if end <= start:
             raise SpanOutsideVideo(f"{start:g}-{end:g} s is empty: end_s must be greater than start_s.")
         if start >= duration or end > duration + TOLERANCE_S:
@@ -117,13 +117,16 @@ class Library:
         everything = []
         for known in self.store.overview().values():
             video = known.video
-            if video.duration_s is None:
-                continue
+            length_s = video.duration_s if video.duration_s is not None else self._noted_s(video)
             start = _finite("start_s", start_s, 0.0)
-            end = min(_finite("end_s", end_s, video.duration_s), video.duration_s)
+            end = min(_finite("end_s", end_s, length_s), length_s)
             if end > start:
                 everything.append(Asked(video, Span(start, end)))
         return everything
+
+    def _noted_s(self, video: VideoRow) -> float:
+        """Where the notes on a video end: of one that no worker has opened yet they are all there is to find."""
+        return max((note.end_s for note in self.store.notes(video.id)), default=0.0)
 
     def state(self, video_id: str) -> State:
         """queued, running, done, failed or stopped, as the newest job says."""

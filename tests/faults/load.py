@@ -2,8 +2,8 @@
 
 A call may be refused by a limit that is stated (LimitReached); any other error is a failure. Over the soak memory,
 threads and file handles may not grow: the line fitted through the samples of its last three quarters may rise by at
-most 5 % of the mean plus 16 MB of memory, by 2 threads and by 4 handles over the whole soak. Memory is that of the server
-and of the process that opens videos for it."""
+most 5 % of the mean plus 16 MB of memory, by 2 threads and by 4 handles. Memory is that of the server and of the
+process that opens videos for it."""
 
 from __future__ import annotations
 

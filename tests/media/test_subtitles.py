@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import av
@@ -181,3 +182,17 @@ def test_overlapping_speakers_are_both_kept() -> None:
 
 def test_hidden_characters_do_not_survive() -> None:
     assert unrolled([Cue(0, 1, "a\u202eb\x1b[31mc\u200bd"), Cue(2, 3, "\u200b")]) == [Cue(0, 1, "abcd")]
+
+
+def test_a_track_of_too_many_cues_is_read_in_part_and_quickly(tmp_path: Path, drawing: ModuleType) -> None:
+    video = drawing.draw(tmp_path / "talk.mp4", drawing.even_times(20, 10), size=(96, 54))
+    shapes = {
+        "different": (f"1\n00:00:00,{n % 1000:03d} --> 00:00:00,{n % 1000:03d}\nword {n}\n\n" for n in range(20_000)),
+        "all the same": ("1\n00:00:01,000 --> 00:00:01,000\nword\n\n" for _ in range(20_000)),
+        "lines": (f"1\n00:00:0{n},000 --> 00:00:0{n + 1},000\n" + "line\n" * 20_000 + "\n" for n in range(2)),
+    }
+    for shape, cues in shapes.items():
+        (tmp_path / "talk.srt").write_text("".join(cues), encoding="utf-8")
+        tracks = read_subtitles(probe(video))
+        assert sum(len(track.cues) for track in tracks) <= 5_000, shape
+        assert (tracks[0].read_to_s is not None) == (shape == "different"), shape

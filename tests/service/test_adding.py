@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound, UnreadableVideo
 from agent_tools.evals.demo_video import DemoTruth
+from agent_tools.ingestion import pipeline
 from agent_tools.ingestion.worker import work
 from agent_tools.service.adding import ingest, status
 from agent_tools.service.library import Library
+from agent_tools.service.noting import remember
+from agent_tools.service.searching import retrieve
+from tests.drawing import draw, even_times
 
 Course = tuple[Path, DemoTruth]
 
@@ -132,5 +137,39 @@ def test_a_stopped_job_keeps_what_is_done_and_goes_on_later(empty: Library, tmp_
     work(empty.settings)
     assert status(empty, video_id).state == "stopped"
     ingest(empty, "a.mp4", channels=["subtitles"], wait_s=0)
+    work(empty.settings)
+    assert status(empty, video_id).state == "done"
+
+
+def test_a_note_on_a_video_that_nobody_has_opened_yet_is_found(empty: Library, tmp_path: Path) -> None:
+    draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    video_id = ingest(empty, "talk.mp4", wait_s=0).video_id or ""
+    assert status(empty, video_id).state == "queued"
+    remember(empty, video_id=video_id, start_s=5, end_s=7, text="the kettle is blue")
+    for named in ([video_id], None):
+        hits = retrieve(empty, query='"kettle is blue"', video_ids=named).hits
+        assert [(hit.start_s, hit.notes) for hit in hits] == [(5, "the kettle is blue")], named
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_done(empty: Library, tmp_path: Path) -> None:
+    path = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    whole = path.read_bytes()
+    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    with pytest.MonkeyPatch.context() as patch:
+        run = pipeline.FramePass.run
+
+        def meddled(self: Any, *given: Any, **more: Any) -> Any:
+            done = run(self, *given, **more)
+            path.write_bytes(whole + b"more")
+            return done
+
+        patch.setattr(pipeline.FramePass, "run", meddled)
+        work(empty.settings)
+    reply = status(empty, video_id)
+    assert reply.state == "failed"
+    assert "changed while it was read" in (reply.error or "")
+    assert [channel.state for channel in reply.channels or [] if channel.name == "frames"] == ["failed"]
+    path.write_bytes(whole)
+    empty.store.enqueue(video_id, ("frames",), "lite", {})
     work(empty.settings)
     assert status(empty, video_id).state == "done"
