@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from agent_tools.errors import EngineError
 from agent_tools.service.library import Asked, Library
@@ -32,6 +32,7 @@ DENSE_S, DENSE_STRIDE_S = 32.0, 24.0  # of a close look, at a picture a second
 SPARSE_S, SEGMENTS, MOST_SPARSE = 600.0, 30, 12  # of a look at one picture per stretch; longer for longer videos
 FINE_S, FINE_FPS = 2.0, 8.0  # around each bound of what was found: to an eighth of a second
 MOST_AFTER = 4  # looks that follow a span to one side, where it reaches the edge of what was shown
+MOST_LOOKS = 64  # of one search, before the second looks at what it found
 WAIT_S = 0.5  # between two questions whether the call was cancelled
 
 
@@ -57,9 +58,11 @@ class CloseLook:
         self.step, self.sighted = step, sighted
         self.pointers = [replace(one, curves=_from(one.curves, one.edge)) for one in pointers]
         self.looks = self.pictures = 0
+        self.left_out = 0  # windows that MOST_LOOKS left no look for
         self.tokens = (0, 0)  # visual tokens that a model which runs here read, and of how many
         self.kept_only = False  # the file is gone: kept frames were shown
         self._producer = ""
+        self._bounded = False  # while it searches
 
     @property
     def producer(self) -> str:
@@ -71,18 +74,20 @@ class CloseLook:
         from agent_tools.grounding import Grounder, GrounderSettings
 
         reports: list[LevelReport] = []
+        self._bounded = True
         for levels in self._plans():
             grounder = Grounder(levels, self, settings=GrounderSettings(descend="spans"))
-            bound = grounder.looks_bound(self.asked.span.length_s)
+            bound = min(MOST_LOOKS, grounder.looks_bound(self.asked.span.length_s))
             self.step(0.3, f"looking closer, at most {bound} looks")
 
             def on_look(done: int, total: int) -> None:
-                self.step(0.3 + 0.5 * done / max(1, total), f"look {done} of at most {total}")
+                self.step(0.3 + 0.5 * min(1.0, done / max(1, total)), f"look {self.looks} of at most {MOST_LOOKS}")
 
             found = grounder.ground(self.event, self.asked.span.start_s, self.asked.span.end_s, self.look, on_look)
             reports += found.levels
             if found.proposals:
                 break
+        self._bounded = False
         return replace(found, levels=tuple(reports))
 
     def again(self, proposal: Proposal) -> tuple[Proposal, str]:
@@ -133,15 +138,21 @@ class CloseLook:
         if self.tokens[1]:
             shown.append("{} of {} visual tokens read".format(*self.tokens))
         parts = [f"{self.looks} looks by {name} ({', '.join(shown)})"]
+        if self.left_out:
+            parts.append(f"{self.left_out} windows more would have been looked at")
         return ", ".join(parts + ([f"pictures went to {host}"] if host else []))
 
     def look(self, start_s: float, end_s: float, fps: float) -> Evidence:
         """What [start_s, end_s) shows: at fps 0 nothing but the place, at a picture per many seconds kept frames, else
         decoded ones; at most PICTURES."""
         from agent_tools.grounding import Evidence
+        from agent_tools.models.asking import Shots
 
         if fps == 0:
             return Evidence(start_s, end_s)
+        if self._bounded and self.looks >= MOST_LOOKS:
+            self.left_out += 1
+            return Evidence(start_s, end_s, payload=Shots((), ()))
         count = max(2, min(PICTURES, round((end_s - start_s) * fps)))
         shots = self._shots(start_s, end_s, count, sparse=fps < 1)
         self.pictures += len(shots.pictures)
@@ -155,6 +166,8 @@ class CloseLook:
                 for one in self.pointers
                 for found in one.curves.localize(event, one.look(evidence.start_s, evidence.end_s, 0.0))
             ]
+        if not cast("Shots", evidence.payload).pictures:
+            return []
         answered: Future[tuple[VideoLocalizer, list[Proposal]]] = Future()
         threading.Thread(target=self._ask, args=(evidence, answered), name="closer", daemon=True).start()
         while True:

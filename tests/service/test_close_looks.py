@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,12 +183,25 @@ def test_a_cancelled_call_asks_no_further(library: Library, eye: Eye) -> None:
     class Cancelled(Exception): ...
 
     def step(_progress: float, message: str) -> None:
-        if message.startswith("look 2"):
+        if message.startswith("look 2 "):
             raise Cancelled
 
     with pytest.raises(Cancelled):
         ground(library, event=EVENT, video_id="rooms", channels=["frames"], on_step=step)
     assert len(eye.asked) == 2
+
+
+def test_looks_are_bounded_and_what_was_left_out_is_told(
+    library: Library, eye: Eye, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that sees the event everywhere would have every window opened."""
+    monkeypatch.setattr("agent_tools.service.close_looks.MOST_LOOKS", 5)
+    answer = eye.answer
+    monkeypatch.setattr(eye, "answer", lambda prompt, most: replace(answer(prompt, most), text="From 00 to 14."))
+    reply = ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+    assert reply.coverage is not None
+    assert "), 9 windows more would have been looked at" in (reply.coverage.channels.frames or "")
+    assert len(eye.asked) == 5 + 11  # and the most second looks that one span can have
 
 
 def test_a_call_that_waits_for_the_model_tells_it_and_can_be_cancelled(library: Library, eye: Eye) -> None:
