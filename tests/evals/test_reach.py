@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp import Client
 from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 from PIL import Image
@@ -216,6 +218,30 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 def test_what_lies_out_of_reach_is_refused(tool: str, arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidArgument, match=told):
         Reach(VIDEO, NAMES, UNTIL_S).arguments(tool, arguments)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(
+    [VIDEO, OTHER, f"video://{VIDEO}#t=0,600", f"video://{OTHER}#t=1,2", f"video://{VIDEO}/frame/300", "600", "0:05:00"]
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(BEFORE_AN_END),
+    st.dictionaries(
+        st.sampled_from(["video_id", "video_ids", "start_s", "end_s", "like", "query", "cursor", "level", "limit"]),
+        VALUES | st.lists(VALUES, max_size=3) | st.dictionaries(st.text(max_size=3), VALUES, max_size=2),
+    ),
+)
+def test_whatever_is_asked_is_refused_or_kept_to_the_video_and_its_end(tool: str, asked: dict[str, Any]) -> None:
+    try:
+        sent = Reach(VIDEO, NAMES, UNTIL_S).arguments(tool, asked)
+    except InvalidArgument:
+        return
+    assert (sent["video_ids"] if tool == "retrieve_memory" else sent["video_id"]) in (VIDEO, [VIDEO])
+    assert type(sent["end_s"]) is float
+    assert sent["end_s"] <= UNTIL_S
+    assert "start_s" not in sent or 0 <= sent["start_s"] < UNTIL_S
+    assert not sent.get("like")
 
 
 def test_without_an_end_the_call_keeps_its_times_and_its_video() -> None:
