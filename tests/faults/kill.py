@@ -282,17 +282,17 @@ def locked(world: World, _number: int, home: Path) -> Outcome:
 
 
 CASES: dict[str, tuple[int, Callable[[World, int, Path], Outcome]]] = {
+    "store locked": (1, locked),
+    "file changed": (1, changed),
+    "file removed": (1, removed),
+    "small disk": (1, small_disk),
     "moments": (PAIRS, moments),
     "full disk": (FULL, full_disk),
-    "small disk": (1, small_disk),
-    "file removed": (1, removed),
-    "file changed": (1, changed),
-    "store locked": (1, locked),
 }
 
 
 def cases(_seed: int) -> Sequence[str]:
-    return [f"{name} {number}" for name, (count, _) in reversed(CASES.items()) for number in range(count)]
+    return [f"{name} {number}" for name, (count, _) in CASES.items() for number in range(count)]
 
 
 @contextlib.contextmanager
