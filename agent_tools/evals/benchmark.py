@@ -51,6 +51,7 @@ class Run:
     prices: tuple[float, float] = (0.0, 0.0)  # of a million tokens sent, and written
     blind: bool = True  # also ask without the video
     profile: str = "lite"
+    flags: tuple[str, ...] = ()  # further settings of the server
     home: Path | None = None  # memory to use and keep; None: the run's own
     subtitles: Path | None = None  # folder of those that the benchmark gives; None: those beside the videos
     carried: tuple[str, ...] = ()  # words that the data's owners want in every file made from it
@@ -141,6 +142,7 @@ def ask_all(
         "data": str(run.data.resolve()),
         "model": model.name,
         "profile": run.profile,
+        "flags": list(run.flags),
         "limits": asdict(run.limits),
         "subtitles": None if run.subtitles is None else str(run.subtitles.resolve()),
         "carried": list(run.carried),
@@ -215,7 +217,7 @@ class _Work:
             return None
         home = self._run.home or self._run.out / "home"
         folder = folder if self._given is None else self._given.staged
-        async with serving(home, folder, self._run.profile) as client:
+        async with serving(home, folder, self._run.profile, self._run.flags) as client:
             try:
                 for place, (path, asked) in enumerate(by_video.items(), 1):
                     self._tell(f"video {place} of {len(by_video)}: {path.name}, {len(asked)} questions")

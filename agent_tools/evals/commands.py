@@ -359,7 +359,10 @@ def _benchmark(
     mark = re.sub(r"[^\w.-]+", "-", f"{name}-{model.partition('#')[2]}").strip("-")
     folder = (out or settings.home / "evals" / mark).expanduser().absolute()
     memory = None if home is None else settings.home
-    run = Run(name, data.expanduser().absolute(), folder, Limits(**limits), prices, blind, profile, memory, subtitles)
+    chosen = {"--models": settings.models, "--model-dirs": settings.model_dirs, "--device": (settings.device,)}
+    flags = tuple(part for flag, values in chosen.items() for value in values for part in (flag, str(value)))
+    source = data.expanduser().absolute()
+    run = Run(name, source, folder, Limits(**limits), prices, blind, profile, flags, memory, subtitles)
     _tables(run_benchmark(run, model, key=settings.endpoint_key, **picked, tell=_progress), markdown, json_path)
     if model:
         _progress(f"Each answer and conversation: {run.out}")

@@ -5,7 +5,7 @@ Knows the command line. Knows nothing of what is asked."""
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from mcp import Client, StdioServerParameters
 
 
 @asynccontextmanager
-async def serving(home: Path, allowed: Path, profile: str = "lite") -> AsyncIterator[Client]:
+async def serving(home: Path, allowed: Path, profile: str = "lite", flags: Sequence[str] = ()) -> AsyncIterator[Client]:
     """A client of a server that keeps its memory in `home` and may read `allowed`.
 
-    -P keeps the current folder off the server's path: it runs the package this interpreter has installed.
+    Settings are flags: the SDK hands no AGENT_TOOLS_ variable on. -P keeps the current folder off the server's path: it
+    runs the package this interpreter has installed.
     """
     arguments = ["-P", "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(allowed), "--profile", profile]
+    arguments += flags
     async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
         yield client

@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server in this process, its sentence encoder never loaded: these runs are about questions."""
 
     @asynccontextmanager
-    async def serving(home: Path, allowed: Path, profile: str) -> AsyncIterator[Client]:
+    async def serving(home: Path, allowed: Path, profile: str, flags: Sequence[str]) -> AsyncIterator[Client]:
         async with Client(build_server(Settings(home=home, allow=(allowed,), profile="lite"))) as client:
             yield client
 
@@ -343,12 +343,15 @@ def test_one_command_runs_a_benchmark(
     release: Path, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_TOOLS_ENDPOINT_KEY", "secret")
+    monkeypatch.setenv("AGENT_TOOLS_MODELS", "speech=/models/whisper")
     fake.replies = [looking]
     given = ["--model", f"{fake.url}#tiny", "--out", str(tmp_path), "--home", str(release / "home"), "--limit", "1"]
     shown = CliRunner().invoke(eval_app, ["hourvideo", "--data", str(release), *given, "--price-in", "1"])
     assert shown.exit_code == 0, shown.output
     assert "| perception/tracking | 1 | 1.000 |" in shown.output
     assert {headers["authorization"] for headers in fake.headers} == {"Bearer secret"}
+    flags = json.loads((tmp_path / "run.json").read_text())["flags"]
+    assert flags == ["--models", "speech=/models/whisper", "--device", "auto"]
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert kept
     assert not [
