@@ -217,7 +217,7 @@ def examples_table() -> str:
 
 
 def faults_table() -> str:
-    """The last whole runs of `python -m tests.faults`: one row per slice."""
+    """The last runs of `python -m tests.faults`: one row per slice."""
     rows = measured("faults")
     lines = ["| slice | what | tried | survived | seconds | seed, date |", "|---|---|---|---|---|---|"]
     for name, row in rows.items():

@@ -5,7 +5,7 @@
 
 Without slices: those of the variable FAULTS (make faults FAULTS=kill,paths), else all. A run that was stopped goes on
 where it was when it is called again; --case runs one case of a slice alone. --record runs nothing: it keeps the rows of
-the last whole runs in tests/measured/faults.json and puts the table into README."""
+the last runs in tests/measured/faults.json and puts the table into README, which says of each how much was not run."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def main() -> int:
         good &= row["survived"] == row["tried"]
         if row["cases_left"] and not given.case:
             say(f"{name}: {row['cases_left']} cases left; the same command goes on there")
-        elif not given.case:
+        if not given.case:
             keep(row, f"python -m tests.faults {name} --seed {given.seed}")
     return 0 if good else 1
 
 
 def keep(row: dict[str, Any], command: str) -> None:
-    """The row of a whole run, until --record takes it."""
+    """The row of a run, whole or as far as it is, until --record takes it."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     whole = {**row, "command": command, "date": date.today().isoformat(), "machine": machine}
     (PROGRESS / f"{row['slice']}.row").write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
