@@ -14,33 +14,19 @@ from pathlib import Path
 from agent_tools.errors import EngineError
 from agent_tools.ingestion import remaking, text
 from agent_tools.ingestion.captions import CaptionPass
-from agent_tools.ingestion.chosen_models import model_settings
-from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.dividing import divide
-from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens, shared_threads
 from agent_tools.ingestion.opening import changed, describe, source_of, stamp
-from agent_tools.ingestion.reading import Reader
-from agent_tools.media import Damage, Picture, audio, probe, read_subtitles, sample
+from agent_tools.ingestion.seeing import Seeing
+from agent_tools.media import Damage, audio, probe, read_subtitles
 from agent_tools.models.catalogue import receiver
-from agent_tools.models.devices import choose
 from agent_tools.models.profiles import (
-    FrameEncoder,
-    Profile,
-    TextEncoder,
-    frame_encoder,
-    ocr,
-    redundancy_encoder,
-    resolve,
     speech,
-    text_encoder,
     video_llm,
 )
-from agent_tools.settings import Settings
-from agent_tools.store import Entry, EntryIn, Job, SqliteMemory, Store
-from agent_tools.timeline import Span, merged
+from agent_tools.store import EntryIn, SqliteMemory
+from agent_tools.timeline import Span
 
 log = logging.getLogger("agent_tools.worker")
-GATHER_EVERY = 64  # pictures between two places from which collecting those for OCR would go on
 CAPTIONS_FROM = 0.4  # of a job is behind it when its captions begin: each takes seconds, whatever else there is to do
 NO_MODEL = {
     "speech": "transcribed: profile {} has no speech model",
@@ -48,19 +34,8 @@ NO_MODEL = {
 }
 
 
-class Ingest:
+class Ingest(Seeing):
     """The work of one claimed job. `run` returns None, or why the video is not whole."""
-
-    def __init__(self, store: Store, job: Job, settings: Settings, control: Control, base: Store | None = None) -> None:
-        """Args: base: the store that holds the video's other channels, where `store` is for one made anew."""
-        self.store, self.job, self.control = store, job, control
-        self.base = base or store
-        self.settings = _asked(settings, job)
-        self.video_id = job.video_id
-        self.models = model_settings(self.settings, job.profile, settings.worker_threads)
-        self.profile: Profile = resolve(self.models)
-        self._text: TextEncoder | None = None
-        self._frames: FrameEncoder | None = None
 
     def run(self) -> str | None:
         self.control.tell(0.0, "opening the file")
@@ -77,7 +52,7 @@ class Ingest:
                 self.control.within(*((CAPTIONS_FROM, 0.96) if name == "captions" else (0.0, CAPTIONS_FROM)))
             try:
                 if name in anew:
-                    self._remake(name)
+                    self._remake(name, path, as_it_was)
                 else:
                     self._steps()[name]()
                     if stamp(path) not in (as_it_was, None):
@@ -124,7 +99,7 @@ class Ingest:
         row = self.store.channel(self.video_id, name)
         return row is not None and row.state == "done"
 
-    def _remake(self, name: str) -> None:
+    def _remake(self, name: str, path: Path, as_it_was: object) -> None:
         if remaking.switched(self.store, self.video_id, name, self.job.id):
             return
         made_by = (self.job.profile, self.settings.models, self.settings.fps, self.settings.ocr_per_hour)
@@ -133,6 +108,9 @@ class Ingest:
             work.opened, work.duration_s = self.opened, self.duration_s
             if not work._finished(name):
                 work._steps()[name]()
+            if stamp(path) not in (as_it_was, None):
+                remaking.clear(self.store, self.video_id)
+                raise changed(path)
             encoder = None
             if name != "frames":
                 encoder = self._text = work._encoder()
@@ -185,112 +163,6 @@ class Ingest:
         self._end("subtitles", entries=count, language=language, detail=mark)
         if self.base is self.store:
             self._episodes(final=False)
-
-    def _pictures(self) -> None:
-        if self.opened.video is None:
-            self.store.set_channel(self.video_id, "frames", state="absent")
-            return
-        learnt = self.profile.model("frames")
-        beside = learnt is not None and learnt.from_hub and choose(self.models.device).kind == "cpu"
-        decoding, encoding = shared_threads(self.settings.worker_threads, beside)
-        models = replace(self.models, threads=encoding)
-        self._frames = frame_encoder(models)
-        row = self.store.channel(self.video_id, "frames")
-        resumed = row is not None and row.producer == self._frames.producer
-        next_k = int(row.detail.get("next_k", 0)) if row is not None and resumed else 0
-        with frame_tokens(self.store.home, self.video_id, self._frames.producer) as repository:
-            if len(repository) < sum(frame.k < next_k for frame in self.store.frames(self.video_id)):
-                next_k = 0  # the token file is lost: begin again
-        if not next_k:
-            forget_files(self.store.home, self.video_id)
-        reader = self._reader()
-        reader.restore(row.detail.get("rule", "") if row is not None and next_k else "")
-        if not next_k:
-            self.store.clear_gaps(self.video_id, "frames")
-        self._begin("frames", self._frames.producer)
-        work = FramePass(
-            self.store,
-            self.video_id,
-            self.opened,
-            self._frames,
-            redundancy_encoder(models),
-            self.settings.fps,
-            decoding,
-            self.duration_s,
-        )
-        reads = "screen_text" in self.job.channels and not self._finished("screen_text")
-
-        def on_picture(time_s: float, picture: Picture) -> None:
-            if reads:
-                reader.show(time_s, picture)
-            self.control.check()
-
-        def on_window(k: int, time_s: float, rule: str) -> None:
-            share = min(1.0, time_s / max(self.duration_s, 1e-9))
-            detail = {"next_k": k, "rule": rule, "done": round(share, 3)}
-            self.store.set_channel(self.video_id, "frames", done_to_s=time_s, detail=detail)
-            self.control.tell(0.08 + 0.37 * share, f"looking at pictures: {time_s:.0f} of {self.duration_s:.0f} s")
-
-        def on_damage(damage: Damage) -> None:
-            self.store.add_gap(self.video_id, "frames", damage.start_s, damage.end_s, damage.why)
-
-        work.run(next_k, on_picture, on_window, on_damage, reader.saved)
-        if reads:
-            reader.close()
-        rows = self.store.frames(self.video_id)
-        if not rows:
-            raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
-        self._end("frames", entries=sum(row.kept for row in rows), detail={"pictures": len(rows)})
-
-    def _screen_text(self) -> None:
-        if self.opened.video is None:
-            self.store.set_channel(self.video_id, "screen_text", state="absent")
-            return
-        engine = ocr(self.models)
-        self._begin("screen_text", engine.producer)
-        self.store.clear_gaps(self.video_id, "screen_text")
-        reader = self._reader()
-        if not reader.whole:
-            self._gather(reader)
-        left_out = reader.choose(self.settings.ocr_per_hour)
-        encoder = self._encoder()
-        total = max(1, reader.chosen)
-
-        def on_read(done: int, to_s: float, fresh: bool) -> None:
-            detail = {"done": round(done / total, 3)}
-            if fresh:
-                text.index_entries(self.store, self.video_id, encoder, lambda _: None)
-                text.write_chunks(self.store, self.video_id, "screen_text", encoder.producer, self.duration_s, to_s)
-            self.store.set_channel(self.video_id, "screen_text", done_to_s=to_s, detail=detail)
-            self.control.tell(0.45 + 0.49 * done / total, f"reading on-screen text: {done} of {total} pictures")
-
-        written = reader.read(engine, on_read)
-        self._index("screen_text", 0.94, 0.96)
-        for gap in merged(left_out, 0.01):
-            self.store.add_gap(self.video_id, "screen_text", gap.start_s, gap.end_s, "over the limit of OCR calls")
-        told: dict[str, object] = {"pictures": reader.chosen, "half_size": reader.half_size, "left_out": len(left_out)}
-        self._end("screen_text", entries=written, detail=told)
-        reader.clear()
-
-    def _reader(self) -> Reader:
-        return Reader(self.store, self.video_id, self.store.home, self.opened.duration_s or self.duration_s)
-
-    def _gather(self, reader: Reader) -> None:
-        """Collect the pictures to read in a pass of their own, where no pass for frames did."""
-        row = self.store.channel(self.video_id, "screen_text")
-        next_k = int(row.detail.get("next_k", 0)) if row is not None else 0
-        reader.restore(str(row.detail.get("rule", "")) if row is not None and next_k else "")
-        fps = self.settings.fps
-        for shown in sample(self.opened, fps=fps, start_s=next_k / fps, threads=self.settings.worker_threads):
-            if shown.k >= next_k + GATHER_EVERY:
-                next_k = shown.k
-                share = min(1.0, shown.time_s / max(self.duration_s, 1e-9))
-                detail = {"next_k": next_k, "rule": reader.saved(), "done": 0.0}
-                self.store.set_channel(self.video_id, "screen_text", detail=detail)
-                self.control.tell(0.08 + 0.37 * share, f"looking for text: {shown.time_s:.0f} s")
-            reader.show(shown.time_s, shown.picture)
-            self.control.check()
-        reader.close()
 
     def _speech(self) -> None:
         if not self.opened.audio:
@@ -366,46 +238,6 @@ class Ingest:
 
     # -- steps they share
 
-    def _encoder(self) -> TextEncoder:
-        if self._text is None:
-            self.control.tell(0.0, "loading the sentence encoder")
-            self._text = text_encoder(self.models)
-        return self._text
-
-    def _index(self, channel: str, start: float, end: float) -> None:
-        """Vectors for the channel's entries, chunk tokens as each chunk becomes whole, progress from start to end."""
-        encoder = self._encoder()
-        entries: list[Entry] = self.store.entries(self.video_id, channels=(channel,))
-
-        def on_batch(written: int) -> None:
-            share = min(1.0, written / max(1, len(entries)))
-            reached = entries[min(len(entries), written) - 1].start_s if entries else self.duration_s
-            self.store.set_channel(self.video_id, channel, done_to_s=reached, detail={"done": round(share, 3)})
-            self.control.tell(start + (end - start) * share, f"indexing {channel}: {written} of {len(entries)} entries")
-
-        text.index_entries(self.store, self.video_id, encoder, on_batch)
-        text.write_chunks(self.store, self.video_id, channel, encoder.producer, self.duration_s, self.duration_s)
-
-    def _begin(self, channel: str, producer: str) -> None:
-        self.store.set_channel(self.video_id, channel, state="running", producer=producer, error=None)
-
-    def _end(
-        self, channel: str, *, entries: int, language: str | None = None, detail: dict[str, object] | None = None
-    ) -> None:
-        self.store.set_channel(
-            self.video_id,
-            channel,
-            state="done",
-            done_to_s=self.duration_s,
-            entries=entries,
-            language=language,
-            detail={"done": 1.0, **(detail or {}), **self._vectors_of(channel)},
-        )
-
-    def _vectors_of(self, channel: str) -> dict[str, object]:
-        """Which encoder's vectors the texts of a channel have, for its row."""
-        return {} if self._text is None or channel == "frames" else {"vectors": [self._text.producer]}
-
     def _name_vectors(self) -> None:
         """Say of each channel of texts that it has this job's vectors too: a new text gets those of every older one."""
         for row in self.store.channels(self.video_id) if self._text is not None else ():
@@ -414,10 +246,6 @@ class Ingest:
             if self._text is not None and of_texts and self._text.producer not in there:
                 detail = {**row.detail, "vectors": [*there, self._text.producer]}
                 self.store.set_channel(self.video_id, row.name, detail=detail)
-
-    def _finished(self, channel: str) -> bool:
-        row = self.store.channel(self.video_id, channel)
-        return row is not None and row.state in ("done", "absent") and not row.detail.get("no_model")
 
     def _name_missing(self) -> None:
         """State each channel that this profile cannot make, and why."""
@@ -439,13 +267,3 @@ class Ingest:
                 if row.detail.get("vectors"):
                     return str(row.detail["vectors"][-1])
         return self._encoder().producer
-
-
-def _asked(settings: Settings, job: Job) -> Settings:
-    """The settings with the models that the job was queued with: another server's worker may have taken it up."""
-    if "models" not in job.settings:
-        return settings
-    folders = tuple(Path(folder) for folder in job.settings["model_dirs"])
-    return replace(
-        settings, models=tuple(job.settings["models"]), model_dirs=folders, device=str(job.settings["device"])
-    )

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.errors import EndpointError, InvalidArgument
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion import pipeline, steps
 from agent_tools.ingestion.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import run_job, work
@@ -112,7 +112,7 @@ def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     home = shutil.copytree(looked_at.home, tmp_path / "home")
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(adding, "RETRY_S", 0.0)
-    monkeypatch.setattr(pipeline, "text_encoder", lambda settings: minilm)
+    monkeypatch.setattr(steps, "text_encoder", lambda settings: minilm)
     library = Library(Settings.load({}, home=home, allow=looked_at.allow, profile="lite", models=MODELS))
     yield library
     library.close()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion import seeing, steps
 from agent_tools.models.text_reader import OcrLine
 
 Hook = Callable[[int], None]  # called with how many calls there were before
@@ -89,11 +89,11 @@ class Levels:
 
 def use(patch: pytest.MonkeyPatch, frames: Any = None, text: Any = None, ocr: Any = None) -> None:
     """The pipeline takes these models, whatever the profile; frames are pruned by the same model that is searched."""
-    for name, model in (
-        ("frame_encoder", frames),
-        ("redundancy_encoder", frames),
-        ("text_encoder", text),
-        ("ocr", ocr),
+    for home, name, model in (
+        (seeing, "frame_encoder", frames),
+        (seeing, "redundancy_encoder", frames),
+        (seeing, "ocr", ocr),
+        (steps, "text_encoder", text),
     ):
         if model is not None:
-            patch.setattr(pipeline, name, lambda _settings, model=model: model)
+            patch.setattr(home, name, lambda _settings, model=model: model)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion import pipeline, seeing
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.remaking import folder_of
 from agent_tools.ingestion.spaces import frame_space, text_space
@@ -301,7 +301,7 @@ def test_the_job_is_done_with_the_models_it_was_queued_with(
         seen.append(settings)
         return Pictures(NEW_FRAMES)
 
-    monkeypatch.setattr(pipeline, "frame_encoder", encoder)
+    monkeypatch.setattr(seeing, "frame_encoder", encoder)
     work(library.settings)
     assert seen[0].overrides == {"speech": "/ears"}
     assert seen[0].device == "cpu/fp32"

@@ -19,7 +19,7 @@ import agent_tools.models.memory_reader
 import agent_tools.models.progressive
 import agent_tools.models.visual_tokens
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion import steps
 from agent_tools.ingestion.worker import work
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm import VideoLlm
@@ -71,7 +71,7 @@ def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[No
     threads = torch.get_num_threads()
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(adding, "RETRY_S", 0.0)
-    monkeypatch.setattr(pipeline, "text_encoder", lambda settings: minilm)
+    monkeypatch.setattr(steps, "text_encoder", lambda settings: minilm)
     yield
     torch.set_num_threads(threads)
 
