@@ -21,7 +21,7 @@ import apsw
 import pytest
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion import pipeline, seeing
 from agent_tools.ingestion.worker import work
 from agent_tools.service.adding import ingest
 from agent_tools.service.library import Library
@@ -57,7 +57,7 @@ def broken(world: World, channel: str) -> Outcome:
     settings = Settings.load({}, home=home, allow=(world.root / "films",), profile="lite")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
-        patch.setattr(pipeline, *_fault(channel))
+        patch.setattr(*_fault(channel))
         library = Library(settings)
         video_id = ingest(library, "talk.mp4", wait_s=0).video_id or ""
         work(settings)
@@ -87,11 +87,16 @@ def broken(world: World, channel: str) -> Outcome:
     return found
 
 
-def _fault(channel: str) -> tuple[str, Any]:
+def _fault(channel: str) -> tuple[Any, str, Any]:
     def breaks(*_: Any, **__: Any) -> Any:
         raise EngineError(WHY)
 
-    return {"subtitles": "read_subtitles", "frames": "FramePass", "screen_text": "ocr"}[channel], breaks
+    places = {
+        "subtitles": (pipeline, "read_subtitles"),
+        "frames": (seeing, "FramePass"),
+        "screen_text": (seeing, "ocr"),
+    }
+    return *places[channel], breaks
 
 
 def nameless_models(world: World, _case: str) -> Outcome:
