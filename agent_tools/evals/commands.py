@@ -244,7 +244,9 @@ def reasoning(
     each: Annotated[int, typer.Option("--each", help="questions of a kind and gap, at most")] = 4,
     home: Annotated[Path | None, typer.Option("--home", help="keep the drawn film and its memory here")] = None,
     film: Annotated[Path | None, typer.Option("--film", help="also ask about this film of real clips")] = None,
-    truth: Annotated[Path | None, typer.Option("--truth", help="with --film: what it holds, as JSON")] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="with --film: what it holds; else truth.json beside it")
+    ] = None,
     film_home: Annotated[
         Path | None, typer.Option("--film-home", help="data folder in which --film is ingested already")
     ] = None,

@@ -93,13 +93,14 @@ def run_reasoning(
 
     Args:
         home: folder for the drawn film and its memory, kept; None: a temporary one.
-        film, truth: a video and what it holds as assemble.py writes it, [{start_s, end_s, speech, on_screen_text}].
+        film, truth: a video and what it holds, [{speech, on_screen_text}]; None: truth.json beside it.
         film_home: data folder in which the film may already be ingested; None: `home`.
     Returns: {seed, duration_s, gaps_s, films: [{film, ingest_s, questions, rows, missed}]}; see markdown.
     Raises: EngineError: a film could not be ingested. InvalidArgument: no such truth, or a film too short.
     """
-    if (film is None) != (truth is None):
-        raise InvalidArgument("--film and --truth belong together: a video, and what it holds.")
+    if film is None and truth is not None:
+        raise InvalidArgument("--truth is about a film: name it, too, with --film.")
+    told = [] if film is None else read_truth(truth or film.parent / "truth.json")
     gaps_s = tuple(gap_s for gap_s in GAPS_S if gap_s <= 0.75 * duration_s) or GAPS_S[:1]
     with TemporaryDirectory(prefix="agent-tools-reasoning-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary).resolve() if home is None else home.expanduser().absolute()
@@ -112,8 +113,7 @@ def run_reasoning(
         out(f"drew {path.name}, {len(arrivals.happenings)} arrivals, in {time.perf_counter() - begun:.0f} s")
         asked = questions(arrivals.happenings, arrivals.absent, random.Random(seed), gaps_s, each)
         films = [anyio.run(_asked, "drawn", path, folder / "memory", asked, out)]
-        if film is not None and truth is not None:
-            told = read_truth(truth)
+        if film is not None:
             asked = questions(told, ABSENT, random.Random(seed), gaps_s, each)
             source, memory = film.expanduser().absolute(), (film_home or folder / "memory").expanduser().absolute()
             films.append(anyio.run(_asked, "assembled", source, memory, asked, out))

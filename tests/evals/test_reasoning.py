@@ -160,5 +160,5 @@ def test_report_shows_kinds_by_gap_with_chance_and_control() -> None:
     }
     report = {"gaps_s": [60.0, 600.0], "films": [{"film": "drawn", "questions": 4, "rows": [row]}]}
     assert "| never | 3 of 4 | - | 25% | 75% (asks no time) | 4.0 | 1,234 |" in markdown(report)
-    with pytest.raises(InvalidArgument, match="belong together"):
+    with pytest.raises(InvalidArgument, match=r"truth\.json is no list of clips"):
         run_reasoning(film=Path("film.mp4"))
