@@ -2,7 +2,8 @@
 
 Knows the conversation, its bounds, and what is kept of it. What may be reached is `reach`'s; how a letter is read is
 `answers`'. A tool's error goes back to the model. Calls made at once are answered in their order; their pictures follow
-in one message of the user, because a tool's answer holds text alone."""
+in one message of the user, because a tool's answer holds text alone. A conversation that the model's server will not
+take any more, as it is too long or holds pictures, is made short once, and an answer is asked for."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from agent_tools.errors import RequestError
 from agent_tools.evals.answers import chosen_letter
 from agent_tools.evals.chat_model import ChatModel, Message, ToolCall
 from agent_tools.evals.choices import Question
-from agent_tools.evals.reach import Picture, Reach, Shown
+from agent_tools.evals.reach import OFFERED, Picture, Reach, Shown
 from agent_tools.evals.session import CALL_LIMIT_S
 from agent_tools.timeline import seconds_text
 
@@ -43,6 +44,7 @@ NO_CALLS = "There are no calls left. Give your answer now: a line of the form An
 NO_LETTER = "Which option is it? Answer with its letter alone."
 MEDIA = {".png": "image/png", ".webp": "image/webp"}
 SAID_LENGTH = 300
+LIGHT_LENGTH = 600  # characters of a reply, once the conversation has become too long for the model
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Outcome:
 
     letter: str = ""
     ended: str = ""  # answered | no letter | refused | no picture: what a report counts
-    why: str = ""  # of a refusal, in the server's words
+    why: str = ""  # of a refusal, in the server's words, also where a shorter conversation was then taken
     said: str = ""
     tools: Counter[str] = field(default_factory=Counter)
     errors: int = 0  # calls that were answered by an error
@@ -107,6 +109,7 @@ class Answerer:
         done.messages += [{"role": "system", "content": rules}, {"role": "user", "content": asked}]
         warned = not tools  # that no calls are left
         reminded = False  # that a letter is asked for
+        lightened = False  # what was too much for the model is taken out
         while True:
             if not warned and self._spent(done):
                 done.messages.append({"role": "user", "content": NO_CALLS})
@@ -118,6 +121,11 @@ class Answerer:
             done.prompt_tokens += said.prompt_tokens
             done.completion_tokens += said.completion_tokens
             done.estimated = done.estimated or said.estimated
+            if said.refused and not lightened and any(message["role"] == "tool" for message in done.messages):
+                done.messages = [*map(_lighter, done.messages), {"role": "user", "content": NO_CALLS}]
+                done.why = f"made short: {said.refused}"
+                warned = lightened = True
+                continue
             if said.refused:
                 done.ended, done.why = "refused", said.refused
                 break
@@ -185,6 +193,16 @@ async def _shown(call: ToolCall, client: Client, reach: Reach) -> Shown:
             raise
         return Shown(f"InvalidArgument: {error.message}", error=True)
     return reach.shown(call.name, result)
+
+
+def _lighter(message: Message) -> Message:
+    """A message for a model whose context is full, or that sees no pictures: a reply's beginning, no picture."""
+    content = message["content"]
+    if message["role"] == "tool":
+        return {**message, "content": content[:LIGHT_LENGTH]}
+    if message["role"] == "user" and isinstance(content, list) and content[0]["text"].startswith(tuple(OFFERED)):
+        return {**message, "content": "Pictures left out."}
+    return message
 
 
 def write_transcript(folder: Path, question: Question, model: str, done: Outcome) -> Path:

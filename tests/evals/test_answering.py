@@ -156,6 +156,24 @@ async def test_a_model_without_a_letter_is_asked_for_it_once(fake: Fake, library
 
 
 @pytest.mark.anyio
+async def test_a_conversation_too_long_for_the_model_is_made_short_once(fake: Fake, library: Library) -> None:
+    done = await ask(
+        fake,
+        library,
+        said(None, SEARCH, ZOOM),
+        refused(400, "maximum context length is 8192 tokens"),
+        said("Answer: B"),
+    )
+    assert (done.letter, done.ended, done.requests) == ("B", "answered", 3)
+    assert [len(pictures(asked)) for asked in fake.asked] == [0, 1, 0]
+    assert max(map(len, texts(fake.asked[2], "tool"))) == 600
+    assert done.why.startswith("made short: ")
+    assert min(map(len, texts(fake.asked[1], "tool"))) > 0
+    assert texts(fake.asked[2], "user")[-2:] == ["Pictures left out.", NO_CALLS]
+    assert texts(fake.asked[2], "user")[0] == texts(fake.asked[0], "user")[0]
+
+
+@pytest.mark.anyio
 async def test_a_request_that_is_refused_ends_the_question_alone(fake: Fake, library: Library) -> None:
     done = await ask(fake, library, said(None, SEARCH), refused(400, "context length exceeded"))
     assert (done.letter, done.ended) == ("", "refused")
