@@ -70,7 +70,7 @@ def test_a_failed_video_is_called_so_where_its_content_is_asked_for(empty: Libra
         list_episodes(empty, video_id=video_id).hints,
         retrieve(empty, query="words", video_ids=[video_id]).hints,
     ):
-        assert any("failed: UnreadableVideo: notes.mp4 holds text" in hint for hint in hints), hints
+        assert any("failed: UnreadableVideo" in hint and "notes.mp4" not in hint for hint in hints), hints
     with pytest.raises(UnreadableVideo):
         status(empty, video_id)
 
