@@ -35,6 +35,7 @@ from agent_tools.evals.session import Session
 
 HOURVIDEO = "hourvideo"
 ANSWERS, BLIND, TRANSCRIPTS, REPORT, STAGED = "answers.jsonl", "blind.jsonl", "transcripts", "report.json", "videos"
+ATTEMPTS = 8  # at a request, a minute and a half of waiting: hosted models limit their rate
 MOST_REFUSED = 3  # requests in a row that a server would not take: then it is not the questions' fault
 WARM_UP = "what is shown first"
 AGAIN = ("refused", "no video", "unreadable video")  # may be otherwise next time
@@ -115,7 +116,7 @@ def run_benchmark(
         questions = questions[:limit] if limit else questions
         if not questions:
             raise InvalidArgument(f"None of the videos asked about is in {folder}. Name their folder: --videos FOLDER")
-    model = ChatModel(endpoint, key=key)
+    model = ChatModel(endpoint, key=key, attempts=ATTEMPTS)
     try:
         return ask_all(replace(run, carried=carried), questions, held, folder, model, tell)
     finally:
