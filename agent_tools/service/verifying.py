@@ -146,5 +146,5 @@ def _hints(event: str, found: Judgement) -> list[str]:
     if found.failed:
         hints.append(clean(found.failed, HINT_LENGTH))
     if found.guesses:
-        hints.append(f"Pictures were not judged. The nearest texts, to look at: {', '.join(found.guesses)}")
+        hints.append(f"Pictures were not judged. The nearest texts, to look at: {' '.join(found.guesses)}")
     return hints
