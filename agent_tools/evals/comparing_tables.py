@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 420, 60, 24, 430, 56  # of the diagram, and around it, in pixels
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 420, 60, 24, 490, 56  # of the diagram, and around it, in pixels
 COLOURS = (
     "#a0aec0", "#cbd5e0", "#718096", "#b7791f", "#c05621", "#319795", "#2b6cb0",
     "#63b3ed", "#6b46c1", "#b83280", "#2f855a", "#68d391", "#e53e3e",
