@@ -64,6 +64,8 @@ def view(
         phrase = _absent(library, video, name, row, state)
         return ChannelView(name, phrase, "", (span,), False)
     by_words = name == "frames" and not by_picture and not closer
+    if name == "frames" and row.state == "failed":  # before what the profile could not do with it anyway
+        return ChannelView(name, _failed(row), row.producer, (span,), False)
     if by_words and not library.models.profile_has_text_side:
         return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
     if by_words and row.producer != library.models.frame_producer:
@@ -80,7 +82,7 @@ def view(
         holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
     gaps = tuple(part for hole in merged(holes) if (part := hole.clipped(span.start_s, span.end_s)))
     if row.state == "failed":
-        phrase = f"failed at {clock(row.done_to_s)}: {row.error or 'see the log'}"
+        phrase = _failed(row)
     elif row.state != "done":
         phrase = f"{row.state}, searched to {clock(row.done_to_s)}"
     else:
@@ -107,6 +109,10 @@ def other_vectors(row: ChannelRow, encoder: TextEncoder | None) -> str:
     if not made or encoder is None or encoder.producer in made:
         return ""
     return f"words only: its vectors are {made[-1]}'s, not this server's model"
+
+
+def _failed(row: ChannelRow) -> str:
+    return f"failed at {clock(row.done_to_s)}: {row.error or 'see the log'}"
 
 
 def coverage(

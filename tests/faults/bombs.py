@@ -23,7 +23,7 @@ CUES = 1_000_000
 
 def large_frames(folder: Path) -> Path:
     """Four pictures of 16,000 x 16,000 in one colour, which a codec packs into next to nothing."""
-    path = folder / "large.mkv"
+    path = folder / "large.mov"
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("png", rate=1)
         stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "gray"

@@ -177,9 +177,9 @@ def again(world: World, home: Path) -> None:
 
 
 def small_disk(world: World, _number: int, home: Path) -> Outcome:
-    """A tmpfs of a few megabytes under the home of a real server and worker; then it grows."""
+    """A tmpfs of one megabyte under the home of a real server and worker; then it grows."""
     home.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(home)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(home)], capture_output=True)
     if mounted.returncode:
         return Outcome.empty()  # not permitted here
     try:
