@@ -45,9 +45,10 @@ def together(world: World, home: Path) -> Outcome:
     by_hand = [_ingesting(home, films) for films in (world.films[:half], world.films[half:])]
     try:
         first = servers[0].call("ingest_video", source=world.films[0].name, wait_s=0)["video_id"]
-        with ThreadPoolExecutor(SERVERS) as pool, leases.watched():
+        with ThreadPoolExecutor(SERVERS + 1) as pool, leases.watched():
+            killing = pool.submit(_kill_one, home)
             told = list(pool.map(lambda n: _notes(servers[n], first, n), range(SERVERS)))
-            killed = _kill_one(home)
+            killed = killing.result()
             for process in by_hand:
                 _, errors = process.communicate(timeout=LONGEST_S)
                 text = errors.decode()
