@@ -20,6 +20,7 @@ from agent_tools.ingestion.spaces import frame_space
 from agent_tools.media import probe
 from agent_tools.store import Store
 from tests.drawing import Pixels, draw, even_times, numbered
+from tests.ingestion.toys import Pictures
 
 VIDEO = "0123456789ab"
 SECONDS = 10 * WINDOW
@@ -27,27 +28,7 @@ SCENE_S = 40  # pictures of one scene are equal; of a window with two scenes all
 BOUND_S = 60.0
 
 
-class Toy:
-    """Vectors out of pixels: a random product, the same each time. Counts what it is given."""
-
-    has_text_side = False
-    threshold = 0.95
-
-    def __init__(self, producer: str, size: tuple[int, int], dim: int = 24) -> None:
-        self.producer, self.size, self.dim = producer, size, dim
-        self._weights = np.random.default_rng(1).standard_normal((size[0] * size[1] * 3, dim)).astype(np.float32)
-        self.seen: list[int] = []
-
-    def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.seen.append(len(pictures))
-        flat = pictures.reshape(len(pictures), -1).astype(np.float32)
-        flat -= flat.mean(axis=1, keepdims=True)
-        # Row by row: a product of several rows may round by how many there are.
-        vectors = np.stack([row @ self._weights for row in flat])
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
-
-
-class Waiting(Toy):
+class Waiting(Pictures):
     """Gives its first answer when told to, or fails then."""
 
     def __init__(self, producer: str, size: tuple[int, int], error: EngineError | None = None) -> None:
@@ -85,7 +66,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def passing(store: Store, film: Path, encoder: Toy, redundancy: Toy) -> FramePass:
+def passing(store: Store, film: Path, encoder: Pictures, redundancy: Pictures) -> FramePass:
     torch.set_num_threads(1)
     return FramePass(store, VIDEO, probe(film), encoder, redundancy, 1.0, 1, float(SECONDS))
 
@@ -103,7 +84,7 @@ def held(store: Store, producer: str) -> tuple[object, ...]:
 
 
 def test_what_is_pruned_is_never_encoded_twice(store: Store, film: Path) -> None:
-    search, redundancy = Toy("search@1/1", (16, 12)), Toy("redundancy@1/1", (32, 18))
+    search, redundancy = Pictures("search@1/1", (16, 12)), Pictures("redundancy@1/1", (32, 18))
     passing(store, film, search, redundancy).run(0, nothing, nothing, nothing)
     kept = sum(row.kept for row in store.frames(VIDEO))
     assert redundancy.seen == [WINDOW] * (SECONDS // WINDOW)
@@ -114,7 +95,7 @@ def test_what_is_pruned_is_never_encoded_twice(store: Store, film: Path) -> None
 
 
 def test_one_encoder_for_both_sees_each_picture_once(store: Store, film: Path) -> None:
-    both = Toy("both@1/1", (16, 12))
+    both = Pictures("both@1/1", (16, 12))
     passing(store, film, both, both).run(0, nothing, nothing, nothing)
     assert both.seen == [WINDOW] * (SECONDS // WINDOW)
 
@@ -154,7 +135,7 @@ def run_paced(home: Path, film: Path, *, decoding_waits: bool) -> tuple[object, 
 
     with contextlib.closing(Store.open(home)) as store:
         store.add_video(VIDEO, "Scenes", 1)
-        work = passing(store, film, Toy("search@1/1", (16, 12)), Toy("redundancy@1/1", (32, 18)))
+        work = passing(store, film, Pictures("search@1/1", (16, 12)), Pictures("redundancy@1/1", (32, 18)))
         work.run(0, on_picture, on_window, nothing, lambda: str(len(shown)))
         return held(store, "search@1/1"), windows
 
@@ -190,7 +171,7 @@ def test_a_stop_ends_the_pass_and_what_was_written_is_gone_on_from(store: Store,
             raise Stopped("stop")
 
     def again(producer: str) -> FramePass:
-        return passing(store, film, Toy(producer, (16, 12)), Toy("redundancy@1/1", (32, 18)))
+        return passing(store, film, Pictures(producer, (16, 12)), Pictures("redundancy@1/1", (32, 18)))
 
     with pytest.raises(Stopped):
         again("search@1/1").run(0, on_picture, on_window, nothing)
@@ -201,7 +182,14 @@ def test_a_stop_ends_the_pass_and_what_was_written_is_gone_on_from(store: Store,
     with contextlib.closing(Store.open(store.home.parent / "whole")) as other:
         other.add_video(VIDEO, "Scenes", 1)
         work = FramePass(
-            other, VIDEO, probe(film), Toy("search@1/1", (16, 12)), Toy("redundancy@1/1", (32, 18)), 1.0, 1, SECONDS
+            other,
+            VIDEO,
+            probe(film),
+            Pictures("search@1/1", (16, 12)),
+            Pictures("redundancy@1/1", (32, 18)),
+            1.0,
+            1,
+            SECONDS,
         )
         work.run(0, nothing, nothing, nothing)
         assert held(other, "search@1/1") == stopped

@@ -37,10 +37,9 @@ class Pictures:
 
     has_text_side = False
     threshold = 0.95
-    size = (16, 12)
 
-    def __init__(self, producer: str, dim: int = 24, hook: Hook = nothing) -> None:
-        self.producer, self.dim, self.hook = producer, dim, hook
+    def __init__(self, producer: str, size: tuple[int, int] = (16, 12), dim: int = 24, hook: Hook = nothing) -> None:
+        self.producer, self.size, self.dim, self.hook = producer, size, dim, hook
         draw = np.random.default_rng(zlib.crc32(producer.encode()))
         self._weights = draw.standard_normal((self.size[0] * self.size[1] * 3, dim)).astype(np.float32)
         self.seen: list[int] = []

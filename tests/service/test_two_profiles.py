@@ -40,7 +40,7 @@ class Searched(Pictures):
         numbers = [next((i for i, word in enumerate(TOLD) if word in text), 0) for text in texts]
         width, height = self.size
         shown = np.stack([scene(number * SCENE_S, 320, 180)[:: 180 // height, :: 320 // width] for number in numbers])
-        return Pictures(self.producer, self.dim).encode(np.ascontiguousarray(shown[:, :height, :width]))
+        return Pictures(self.producer, dim=self.dim).encode(np.ascontiguousarray(shown[:, :height, :width]))
 
 
 @dataclass(frozen=True)
