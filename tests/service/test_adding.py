@@ -11,7 +11,7 @@ import pytest
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound, UnreadableVideo
 from agent_tools.evals.demo_video import DemoTruth
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion.frames import FramePass
 from agent_tools.ingestion.worker import work
 from agent_tools.service.adding import ingest, status
 from agent_tools.service.library import Library
@@ -156,14 +156,14 @@ def test_a_file_that_changes_while_it_is_read_is_not_done(empty: Library, tmp_pa
     whole = path.read_bytes()
     video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     with pytest.MonkeyPatch.context() as patch:
-        run = pipeline.FramePass.run
+        run = FramePass.run
 
         def meddled(self: Any, *given: Any, **more: Any) -> Any:
             done = run(self, *given, **more)
             path.write_bytes(whole + b"more")
             return done
 
-        patch.setattr(pipeline.FramePass, "run", meddled)
+        patch.setattr(FramePass, "run", meddled)
         work(empty.settings)
     reply = status(empty, video_id)
     assert reply.state == "failed"
