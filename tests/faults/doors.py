@@ -67,6 +67,29 @@ def door(world: World) -> Outcome:
     return found
 
 
+def access_tokens(world: World) -> Outcome:
+    """An issuer's access tokens: those for another audience, out of time, wrongly signed or altered stay outside."""
+    from tests.server import test_oauth
+
+    found = Outcome.empty()
+    keys = world.root / "jwks.json"
+    keys.write_text(test_oauth.jwks(("one", test_oauth.OWN)), encoding="utf-8")
+    variables = {
+        "AGENT_TOOLS_OAUTH_ISSUER": test_oauth.ISSUER,
+        "AGENT_TOOLS_OAUTH_JWKS": str(keys),
+        "AGENT_TOOLS_OAUTH_AUDIENCE": test_oauth.AUDIENCE,
+    }
+    with listening(world.root / "web", world.allowed, **variables) as web:
+        for what, made, status in test_oauth.CASES:
+            given = made()
+            headers = {"Host": "localhost", **({"Authorization": f"Bearer {given}"} if given else {})}
+            got, body = asked(web, headers, json.dumps(INITIALIZE).encode())
+            found.count("" if got == status else f"token {what}: {got}, not {status}: {body[:120]}")
+            log = (world.root / "web" / "server.err").read_text()
+            found.count("the token stands in the log" if given and given in log else "")
+    return found
+
+
 def bodies(world: World) -> Outcome:
     """Bodies over the limit, told or not, broken or endless; meanwhile others are answered."""
     found = Outcome.empty()

@@ -254,7 +254,6 @@ CASES: dict[str, Callable[[World], Outcome]] = {
     "names": names,
     "links": links,
     "special files": special,
-    "ffmpeg protocols": protocols,
     "resource uris": uris,
     "hard link": races.hard_link,
     "swapped after ingest": races.swapped,
@@ -264,7 +263,9 @@ CASES: dict[str, Callable[[World], Outcome]] = {
     "redirects": addresses.redirects,
     "changing names": addresses.changing,
     "http door": doors.door,
+    "http access tokens": doors.access_tokens,
     "http bodies": doors.bodies,
+    "ffmpeg protocols": protocols,
 }
 
 
