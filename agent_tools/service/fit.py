@@ -89,14 +89,14 @@ def drop_last(items: list[Any] | None, keep: int, on_drop: Callable[[Any], None]
     return cut
 
 
-def halve(target: Any, name: str, least: int = 40) -> Cut:
+def halve(target: Any, name: str, least: int = 40, gone: str | None = None) -> Cut:
     """Halve a text field until it has about `least` characters, then leave it out."""
 
     def cut() -> bool:
         text = getattr(target, name)
         if not text:
             return False
-        setattr(target, name, text[: len(text) // 2].rstrip() + "…" if len(text) > 2 * least else None)
+        setattr(target, name, text[: len(text) // 2].rstrip() + "…" if len(text) > 2 * least else gone)
         return True
 
     return cut
