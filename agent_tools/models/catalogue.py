@@ -14,7 +14,7 @@ from agent_tools.errors import ModelMissing
 from agent_tools.models.folders import Reference, locate, places, why_unusable
 from agent_tools.models.weights import package_folder
 
-Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions", "memaug"]
+Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions", "memaug", "adapter"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent_tools.models.asking import Answerer
+    from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.models.speech import Speech
     from agent_tools.models.text_reader import OcrLine
 
@@ -54,6 +55,7 @@ __all__ = [
     "ocr",
     "redundancy_encoder",
     "resolve",
+    "segment_reader",
     "speech",
     "text_encoder",
     "video_llm",
@@ -217,6 +219,17 @@ def video_llm(settings: ModelSettings) -> Answerer:
     return VideoLlm(found, device=device, threads=settings.threads, remembered=settings.remembered, memaug=memaug)
 
 
+def segment_reader(settings: ModelSettings, width: int) -> SegmentReader:
+    """What makes one vector, `width` numbers wide, of a segment's frames; softmax pooling without an adapter.
+
+    Raises: ModelMissing: the adapter that is named is not here, or does not fit the frames model."""
+    found = _located(settings, "adapter") if resolve(settings).model("adapter") is not None else None
+    from agent_tools.models.devices import choose
+    from agent_tools.models.segment_reader import SegmentReader
+
+    return SegmentReader(found, width, choose(settings.device))
+
+
 def ocr(settings: ModelSettings) -> OcrEngine:
     """The OCR engine: the same bundled one in every profile. Raises: ModelMissing."""
     from agent_tools.models.text_reader import RapidOcr
@@ -258,6 +271,11 @@ def _overridden(profile: Profile, overrides: Mapping[str, str]) -> Profile:
         raise InvalidArgument(
             f"models: memaug works inside a captions model that runs here; captions are {where}. Name a folder or a "
             "hub id for captions, or leave memaug out."
+        )
+    if "adapter" in models and not models["frames"].from_hub:
+        raise InvalidArgument(
+            f"models: adapter reads vectors that words can be compared with; frames are the {models['frames'].name}. "
+            "Name an image-text model for frames, or leave adapter out."
         )
     return replace(profile, models=tuple(models[role] for role in ROLES if role in models))
 

@@ -17,6 +17,7 @@ from agent_tools.service.evidence import ScoredEntries, by_meaning, by_words, lo
 from agent_tools.service.library import Asked, Library
 from agent_tools.service.picture_bounds import exact
 from agent_tools.service.pictures import Sights, sights
+from agent_tools.service.segments import Segments, sparse_first
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def search(
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
         curves = seen.localizer()
-        part = _by_curves(asked, event, PICTURES, seen, curves, step, seen.score)
+        segments = Segments(seen, curves, library.models.segment_reader)
+        part = _by_curves(asked, event, PICTURES, seen, curves, step, seen.score, segments)
         parts.append(replace(part, again=_exactly(library, asked, seen, part.again, step)))
         pointers.append(Pointer(seen.look, curves, 0.0))
     failed = ""
@@ -162,6 +164,7 @@ def _by_curves(
     curves: RelevanceCurveLocalizer,
     step: OnStep,
     score_of: Callable[[float], float] = float,
+    segments: Segments | None = None,
 ) -> Part:
     from agent_tools.grounding import Grounder, Level, verify
 
@@ -172,8 +175,12 @@ def _by_curves(
         second = verify(event, proposal, curves, evidence.look, asked.video.duration_s or proposal.end_s, fps=0.0)
         return second.after or proposal, second.text
 
-    levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
-    found = Grounder(levels, curves).ground(event, asked.span.start_s, asked.span.end_s, evidence.look, on_look)
+    start_s, end_s = asked.span.start_s, asked.span.end_s
+    if segments is not None:
+        found = Grounder(sparse_first(LEVELS), segments).ground(event, start_s, end_s, segments.look, on_look)
+    else:
+        levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
+        found = Grounder(levels, curves).ground(event, start_s, end_s, evidence.look, on_look)
     inside = evidence.look(asked.span.start_s, asked.span.end_s).items
     nearest = tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
     return Part(calibration, found, evidence.producer, again, score_of, nearest)

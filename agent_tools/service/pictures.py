@@ -4,6 +4,7 @@ Knows frame vectors, their background and the text side. Knows nothing of replie
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,10 +84,20 @@ class Sights:
     median: float  # of the frames' cosines
     event: NDArray[np.float32]  # (D,)
     looked_at: tuple[tuple[float, float], ...]  # time and score of every frame that was sampled, in time order
+    vectors: NDArray[np.float32]  # (n, D), of the kept frames
+    shown: NDArray[np.int64]  # (T,), for every frame that was sampled the row of `vectors` that stands for it
 
     def of(self, cosine: float) -> float:
         """The score of a picture with this cosine."""
         return 2 * cosine - self.median
+
+    def vectors_of(self, start_s: float, end_s: float) -> NDArray[np.float32]:
+        """The frames (k, D) that stand for [start_s, end_s), each once."""
+        import numpy as np
+
+        times = [time_s for time_s, _ in self.looked_at]
+        first, last = bisect.bisect_left(times, start_s), bisect.bisect_left(times, end_s)
+        return self.vectors[np.unique(self.shown[first:last])]
 
     @property
     def edge(self) -> float:
@@ -135,6 +146,7 @@ def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -
     if not len(ids):
         return None
     cosine = dict(zip(ids.tolist(), (matrix @ vector).tolist(), strict=True))
+    place = {k: row for row, k in enumerate(ids.tolist())}
     rows = [row for row in library.store.frames(asked.video.id) if row.stands_for in cosine]
     usual = np.array([cosine[row.stands_for] for row in rows])
     median = float(np.median(usual))
@@ -154,6 +166,8 @@ def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -
         median=median,
         event=vector,
         looked_at=tuple((row.time_s, score[row.stands_for]) for row in rows),
+        vectors=matrix,
+        shown=np.array([place[row.stands_for] for row in rows], dtype=np.int64),
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from agent_tools.models.asking import VideoLocalizer
     from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder, TextSide
+    from agent_tools.models.segment_reader import SegmentReader
 
 log = logging.getLogger("agent_tools")
 
@@ -79,6 +80,15 @@ class QueryModels:
     def picture_vectors(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors (n, dim) of pictures (n, H, W, 3) by this profile's frame encoder."""
         return self._frames.encode(pictures)
+
+    @functools.cached_property
+    def segment_reader(self) -> SegmentReader:
+        """What makes one vector of a segment of frames; softmax pooling where no adapter's weights are named.
+
+        Raises: ModelMissing: a named adapter that is not here, or is none."""
+        from agent_tools.models.profiles import segment_reader
+
+        return segment_reader(self.model_settings, self._frames.dim)
 
     @functools.cached_property
     def _frames(self) -> FrameEncoder:

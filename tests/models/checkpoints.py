@@ -272,3 +272,17 @@ def memaug(folder: Path, *, seed: int = 0, **config: Any) -> Path:
     save_file(MemAug(**sizes).state_dict(), folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({"model_type": "memaug", **sizes, **config}))
     return folder
+
+
+def adapter(folder: Path, width: int, *, seed: int = 0, **config: Any) -> Path:
+    """A random hierarchical adapter as --models adapter=FOLDER takes it; `config` changes its config.json."""
+    from safetensors.torch import save_file
+
+    from agent_tools.grounding import HierarchicalAdapter
+
+    torch.manual_seed(seed)
+    folder.mkdir(parents=True)
+    save_file(HierarchicalAdapter(width, width).state_dict(), folder / "model.safetensors")
+    sizes = {"dim": width, "hidden": width}
+    (folder / "config.json").write_text(json.dumps({"model_type": "hierarchical-adapter", **sizes, **config}))
+    return folder

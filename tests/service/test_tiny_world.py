@@ -8,13 +8,16 @@ import random
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, NoReturn
 
 import av
 import numpy as np
 import pytest
+from torch import Tensor
 
+from agent_tools.errors import EngineError
 from agent_tools.evals.calibration import fit_own
-from agent_tools.grounding import temporal_iou
+from agent_tools.grounding import HierarchicalAdapter, temporal_iou
 from agent_tools.ingestion.worker import work
 from agent_tools.models import asking
 from agent_tools.service.adding import ingest
@@ -24,6 +27,7 @@ from agent_tools.service.verifying import ground
 from agent_tools.service.workers import Workers
 from agent_tools.service.zooming import zoom
 from agent_tools.settings import Settings
+from tests.models import checkpoints
 from tests.models.tiny_world import THINGS, Thing, draw, tiny_world  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.train
@@ -141,6 +145,48 @@ def test_ground_event_finds_each_thing_where_it_stands(world: World) -> None:
         off += [abs(best.start_s - span[0]), abs(best.end_s - span[1])] if best and overlaps[-1] else []
     assert sum(overlap >= 0.9 for overlap in overlaps) >= 0.8 * len(spans), overlaps
     assert sum(seconds <= 0.125 for seconds in off) >= 0.8 * len(off), off
+
+
+def test_segments_are_looked_at_by_one_vector_made_for_the_event(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sparse level: without an adapter's weights pooled, with them the adapter's; either is in the way."""
+    library, _ = world
+    thing = Thing("yellow", "square")
+    reply = ground(library, event=told(thing), video_id="things", channels=["frames"])
+    assert [level.window_s for level in reply.levels or []] == [180.0, 45.0]
+
+    def broken(*_args: object, **_kwargs: object) -> NoReturn:
+        raise EngineError("taken out by a test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("agent_tools.models.segment_reader.softmax_pool", broken)
+        with pytest.raises(EngineError, match="taken out"):
+            ground(library, event=told(thing), video_id="things", channels=["frames"])
+
+
+def test_an_adapter_that_is_named_reads_the_segments(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, spans = world
+    folder = checkpoints.adapter(tmp_path / "adapter", library.models._frames.dim)
+    models = (*library.settings.models, f"adapter={folder}")
+    other = Library(Settings.load({}, home=library.settings.home, allow=library.settings.allow, models=models))
+    calls: list[int] = []
+    whole = HierarchicalAdapter.sparse
+
+    def counted(self: HierarchicalAdapter, frames: Tensor, *rest: Any) -> Tensor:
+        calls.append(frames.shape[1])
+        return whole(self, frames, *rest)
+
+    monkeypatch.setattr(HierarchicalAdapter, "sparse", counted)
+    try:
+        assert other.models.picture_words(60) is not None
+        thing = Thing("yellow", "square")
+        reply = ground(other, event=told(thing), video_id="things", channels=["frames"])
+        # random weights rank the segments anyhow; all ten of this film go on, and the curves below find the thing
+        assert len(calls) == next(level.windows for level in reply.levels or [] if level.window_s == 180.0)
+        assert temporal_iou((reply.spans or [])[0], spans[thing]) > 0.9
+    finally:
+        other.close()
 
 
 def test_a_thing_that_is_never_shown_leaves_nothing_above_the_noise(world: World) -> None:
