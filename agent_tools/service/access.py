@@ -47,7 +47,7 @@ class Fence:
         for candidate in candidates:
             real = Path(os.path.realpath(candidate))
             if self.permits(real) or str(real) in set(named):
-                if real.exists():
+                if _exists(real, source):
                     return _plain(real)
             elif path.is_absolute():
                 raise SourceNotAllowed(self._how_to_allow(real))
@@ -100,7 +100,21 @@ def local_path(source: str) -> Path:
             f"{clean(source, 200)!r} is not a local path. Download it into an allowed folder, then give that path; "
             "a .vtt or .srt of the same name beside it is read too."
         )
-    return Path(source).expanduser()
+    try:
+        return Path(source).expanduser()
+    except RuntimeError as error:  # ~name of no user
+        raise InvalidArgument(f"{clean(source, 200)!r} names no user's folder. Give the whole path.") from error
+
+
+def _exists(real: Path, source: str) -> bool:
+    """Raises: SourceNotFound: a name that the system refuses to look up, or that this user may not see."""
+    try:
+        return real.exists()
+    except OSError as error:
+        why = (error.strerror or "it cannot be looked up").lower()
+        raise SourceNotFound(
+            f"{clean(source, 200)!r}: {why}. Give the path of a file or folder that is there."
+        ) from error
 
 
 def _plain(real: Path) -> Path:

@@ -67,6 +67,8 @@ def test_a_path_outside_shows_the_line_to_add(empty: Library, tmp_path: Path) ->
         ("concat:a.mp4|b.mp4", SourceNotFound, "Nothing at"),
         ("../a.mp4", SourceNotFound, "Nothing at"),
         ("a\x00b", InvalidArgument, "NUL"),
+        ("ñ" * 200 + ".mp4", SourceNotFound, "name too long"),
+        ("~nobody-of-that-name/a.mp4", InvalidArgument, "names no user's folder"),
     ],
 )
 def test_a_wrong_source_is_refused_with_a_remedy(
