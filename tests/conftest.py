@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-SHARED_VIDEOS = Path(os.environ.get("AGENT_TOOLS_TEST_VIDEOS", Path(__file__).parents[2] / "shared" / "videos"))
+SHARED_VIDEOS = Path(
+    os.environ.get("AGENT_TOOLS_TEST_VIDEOS", Path(__file__).parents[2] / "shared" / "videos")
+).resolve()
 
 
 @pytest.fixture(autouse=True)

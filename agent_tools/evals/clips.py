@@ -58,6 +58,7 @@ def read_clips(folder: Path) -> list[Clip]:
 
     Raises: InvalidArgument: no manifest there, not in that form, or a file of it is missing.
     """
+    folder = folder.resolve()  # media opens real paths alone
     path = folder / MANIFEST
     try:
         rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["files"]

@@ -155,7 +155,7 @@ def _sampled(path: Path) -> Iterator[Any]:
     """One picture a second of a video, from its beginning again when it ends."""
     from agent_tools.media import probe, sample
 
-    opened = probe(path)
+    opened = probe(path.resolve())
     while True:
         shown = None
         for shown in sample(opened, fps=1.0, threads=1):

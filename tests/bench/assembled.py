@@ -14,7 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-SHARED_VIDEOS = Path(os.environ.get("AGENT_TOOLS_TEST_VIDEOS", Path(__file__).parents[3] / "shared" / "videos"))
+SHARED_VIDEOS = Path(
+    os.environ.get("AGENT_TOOLS_TEST_VIDEOS", Path(__file__).parents[3] / "shared" / "videos")
+).resolve()
 CACHE = Path(__file__).parents[2] / ".cache" / "hour"
 FILLER_SENTENCES = 950  # to an hour: as many words as a talking hour has
 READING_S = 3.4  # how long a filler sentence stands

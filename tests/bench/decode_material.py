@@ -19,7 +19,7 @@ import numpy as np
 SIZE = (1280, 720)
 FPS = 25
 CLIPS = ("dog_leash.mp4", "leaf_deer.mp4", "motorway.mp4", "letter_blocks.mp4", "football_juggle.mp4")
-_SHARED = Path(os.environ.get("AGENT_TOOLS_TEST_VIDEOS", Path(__file__).parents[3] / "shared" / "videos"))
+_SHARED = Path(os.environ.get("AGENT_TOOLS_TEST_VIDEOS", Path(__file__).parents[3] / "shared" / "videos")).resolve()
 
 # name -> encoder, its options, suffix. Key frames at most each 8 s: players' and cameras' files lie between 2 and 10 s.
 CODECS: dict[str, tuple[str, dict[str, str], str]] = {

@@ -10,7 +10,7 @@ import pytest
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.retrieval import OURS, Found, answered, markdown, run_retrieval
-from agent_tools.evals.retrieval_questions import Asked, default_questions, read_questions
+from agent_tools.evals.retrieval_questions import Asked, read_questions
 from agent_tools.timeline import Span
 from tests.drawing import draw, even_times
 
@@ -63,7 +63,7 @@ def test_files_of_another_form_are_refused(tmp_path: Path, questions: object, cl
 
 
 def test_checkout_asks_every_kind_and_each_answer_is_a_span() -> None:
-    rows = json.loads(default_questions().read_text(encoding="utf-8"))
+    rows = json.loads((Path(__file__).parents[1] / "retrieval" / "questions.json").read_text(encoding="utf-8"))
     assert len({row["id"] for row in rows}) == len(rows)
     for row in rows:
         assert (row["clip"] is None) == (row["kind"] == "absent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,7 +121,9 @@ def test_a_killed_worker_leaves_the_old_frames_and_the_next_one_goes_on(
     store, video_id = library.store, id_of(library)
     before = frames_of(store, video_id)
     remake(library, video_id, "frames")
-    died = subprocess.run([sys.executable, "-c", DYING, str(library.settings.home)], timeout=120, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}  # tests are no part of what is installed
+    command = [sys.executable, "-c", DYING, str(library.settings.home)]
+    died = subprocess.run(command, env=environment, timeout=120, check=False)
     assert died.returncode < 0
     assert frames_of(store, video_id) == before
     half = Store.open(folder_of(store.home, video_id))
