@@ -27,8 +27,8 @@ from agent_tools.models.profiles import FrameEncoder
 from agent_tools.store import FrameRow, SqliteMemory, Store, TokenFile
 
 WINDOW = 16  # pictures that are pruned together (LongVU's code); results do not depend on where a run was interrupted
-KEPT_SIDE = 384  # longer side of a kept frame, px: legible on a sheet when the source is gone
-KEPT_QUALITY = 58
+KEPT_SIDE = 352  # longer side of a kept frame, px: legible on a sheet when the source is gone
+KEPT_QUALITY = 48  # with it an hour in which nothing can be pruned stays within 60 MB
 
 
 @dataclass

@@ -92,60 +92,61 @@ def retrieve(
         raise InvalidArgument(f"detail is {detail!r}; it must be concise or full.")
     check_tokens(max_tokens)
     names = checked_channels(channels)
-    asked = library.chosen(video_ids, start_s, end_s)
-    step = on_step or (lambda _progress, _message: None)
-    step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
-    result = Recall([], False, "")
-    if like.strip():
-        moments = alike(library, asked, like)
-    else:
-        result = recall(
-            library, asked, query, names, wait_s=wait_s, on_step=lambda share, told: step(0.1 + 0.7 * share, told)
+    with library.store.steady():
+        asked = library.chosen(video_ids, start_s, end_s)
+        step = on_step or (lambda _progress, _message: None)
+        step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
+        result = Recall([], False, "")
+        if like.strip():
+            moments = alike(library, asked, like)
+        else:
+            result = recall(
+                library, asked, query, names, wait_s=wait_s, on_step=lambda share, told: step(0.1 + 0.7 * share, told)
+            )
+            moments = merge(result.found, asked)
+            if names is None or "frames" in names:
+                moments = with_pictures(moments, seen(library, asked, query, wait_s=wait_s))
+        question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
+        offset = offset_of(cursor_text, *question)
+        page = moments[offset : offset + limit]
+        ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
+        step(0.8, f"found {len(moments)} moments")
+        hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
+        reply = RetrieveReply(
+            hits=in_time_order(hits),
+            coverage=coverage.coverage(library, asked, ("frames",), by_picture=maker_of(library, like))
+            if like.strip()
+            else coverage.coverage(library, asked, names, words_only=result.words_only),
+            more=max(0, len(moments) - offset - len(page)),
         )
-        moments = merge(result.found, asked)
-        if names is None or "frames" in names:
-            moments = with_pictures(moments, seen(library, asked, query, wait_s=wait_s))
-    question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
-    offset = offset_of(cursor_text, *question)
-    page = moments[offset : offset + limit]
-    ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
-    step(0.8, f"found {len(moments)} moments")
-    hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
-    reply = RetrieveReply(
-        hits=in_time_order(hits),
-        coverage=coverage.coverage(library, asked, ("frames",), by_picture=maker_of(library, like))
-        if like.strip()
-        else coverage.coverage(library, asked, names, words_only=result.words_only),
-        more=max(0, len(moments) - offset - len(page)),
-    )
-    if not hits and len(asked) == 1:
-        reply.not_known = coverage.not_known(library, asked[0].video) or None
-    reply.hints = _hints(library, asked, query, like, reply.hits, caller)
+        if not hits and len(asked) == 1:
+            reply.not_known = coverage.not_known(library, asked[0].video) or None
+        reply.hints = _hints(library, asked, query, like, reply.hits, caller)
 
-    def drop_worst() -> bool:
-        if len(reply.hits) <= 1:
-            return False
-        reply.hits.remove(max(reply.hits, key=lambda hit: hit.rank))
-        reply.more += 1
-        return True
+        def drop_worst() -> bool:
+            if len(reply.hits) <= 1:
+                return False
+            reply.hits.remove(max(reply.hits, key=lambda hit: hit.rank))
+            reply.more += 1
+            return True
 
-    shrink = [halve(hit, name) for hit in reply.hits for name in TEXT_CHANNELS]
-    fitted(
-        reply,
-        max_tokens - CURSOR_TOKENS,
-        [
-            drop_gaps(reply.coverage),
-            clear(reply.coverage, "producers"),
-            drop_worst,
-            drop_last(reply.hints, 0),
-            clear(reply, "not_known"),
-            *shrink,
-            thin(reply.coverage),
-        ],
-    )
-    if reply.more:
-        reply.cursor = cursor(offset + len(reply.hits), *question)
-    return fitted(reply, max_tokens, [])
+        shrink = [halve(hit, name) for hit in reply.hits for name in TEXT_CHANNELS]
+        fitted(
+            reply,
+            max_tokens - CURSOR_TOKENS,
+            [
+                drop_gaps(reply.coverage),
+                clear(reply.coverage, "producers"),
+                drop_worst,
+                drop_last(reply.hints, 0),
+                clear(reply, "not_known"),
+                *shrink,
+                thin(reply.coverage),
+            ],
+        )
+        if reply.more:
+            reply.cursor = cursor(offset + len(reply.hits), *question)
+        return fitted(reply, max_tokens, [])
 
 
 def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:

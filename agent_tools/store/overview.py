@@ -4,7 +4,9 @@ Knows rows. Knows nothing of entries and vectors, which are too many to be kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from agent_tools.store.jobs import JOB, Job, job_of
@@ -25,9 +27,14 @@ class Status:
 
 class Overview(Part):
     _overview: tuple[int, Mapping[str, Status]]
+    _steady: threading.local
 
     def overview(self) -> Mapping[str, Status]:
-        """By id, in the order they were added. As of now: a commit by anyone, since the last call, is in it."""
+        """By id, in the order they were added. As of now: a commit by anyone, since the last call, is in it; but for
+        what is asked within `steady`."""
+        held: Mapping[str, Status] | None = getattr(self._steady, "overview", None)
+        if held is not None:
+            return held
         version, known = self._overview
         now = self.db.data_version()  # before the rows: what is committed in between is read twice, not missed
         if now != version:
@@ -36,6 +43,16 @@ class Overview(Part):
             known = {id_: old if (old := known.get(id_)) == new else new for id_, new in read.items()}
             self._overview = now, known
         return known
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Within it this thread has one overview, that of its beginning: a reply is of one moment, and asks once."""
+        before = getattr(self._steady, "overview", None)
+        self._steady.overview = self.overview()
+        try:
+            yield
+        finally:
+            self._steady.overview = before
 
     def entries_mark(self, video_id: str, space: str) -> object:
         """Another one whenever the video's entries, their vectors in that space, or its memories are others."""

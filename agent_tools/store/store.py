@@ -4,6 +4,7 @@ Knows how its parts fit. Knows nothing of decoding, models, ranking or MCP."""
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,7 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episod
         self._cache = Cache()
         self._counts = {}
         self._overview = -1, {}
+        self._steady = threading.local()
 
     @classmethod
     def open(cls, home: Path, *, now: Clock = time.time, busy_s: float = BUSY_S, vfs: str = "") -> Self:

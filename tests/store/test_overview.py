@@ -85,3 +85,17 @@ def test_the_mark_of_entries_changes_with_entries_vectors_and_memories(filled: S
     assert len(set(marks)) == len(marks)
     filled.set_channel(OTHER, "subtitles", state="done")
     assert filled.entries_mark(ONE, space) == marks[-1]
+
+
+def test_what_is_asked_within_steady_is_of_its_beginning(filled: Store) -> None:
+    other_process = Store.open(filled.home)
+    with filled.steady():
+        before = filled.overview()
+        other_process.update_video(ONE, title="another")
+        assert filled.overview() is before
+        with filled.steady():
+            assert filled.overview() is before
+        assert filled.overview() is before
+    after = filled.overview()
+    assert after[ONE].video.title == "another"
+    other_process.close()
