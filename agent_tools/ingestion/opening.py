@@ -12,6 +12,7 @@ from agent_tools.store import Store
 from agent_tools.untrusted import clean
 
 MOST_METADATA = 40  # entries of a header that are kept
+ANY_S = 3600.0  # a length that is believed of any file; beyond, a second of pictures takes a byte at least
 
 
 def source_of(store: Store, video_id: str) -> Path:
@@ -58,6 +59,12 @@ def describe(store: Store, video_id: str, opened: Probe) -> float:
         )
     duration_s = opened.duration_s if opened.duration_s else last_time(opened)
     video = opened.video
+    size = opened.path.stat().st_size
+    if video is not None and duration_s > ANY_S + size:  # a broken rate: every second of months would be looked at
+        raise UnreadableVideo(
+            f"{clean(opened.path.name, 120)} claims to last {duration_s / 3600:.0f} h in {size} bytes: its time "
+            "stamps are broken. Write them anew (ffmpeg -fflags +genpts -r 25 -i FILE new.mp4), then ingest that."
+        )
     store.update_video(
         video_id,
         duration_s=duration_s,
