@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from agent_tools.errors import EngineError
 from agent_tools.evals.session import Reply, Session, texts_of
 
 WAIT_S = 45  # the longest that one ingest_video call may wait
@@ -88,6 +89,12 @@ class Reader:
             self.whole = state == "done"
             if reply.error or state in ("failed", "stopped"):
                 self.failed = reply.text
+
+    async def read_whole(self) -> None:
+        """Ingest and wait until the video is whole. Raises: EngineError: it failed, or never ended."""
+        await self.read(ALL_CALLS)
+        if not self.whole:
+            raise EngineError(f"{self.source.name} was not ingested: {self.failed or 'it never ended'}")
 
     async def search(self, tool: str, **arguments: Any) -> Reply:
         """A search; one that finds nothing while coverage says that the models still load is asked again."""

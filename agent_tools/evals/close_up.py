@@ -14,7 +14,7 @@ import anyio
 import numpy as np
 
 from agent_tools.errors import EngineError
-from agent_tools.evals.agent import ALL_CALLS, Reader
+from agent_tools.evals.agent import Reader
 from agent_tools.evals.clips import default_folder, read_clips, shown
 from agent_tools.evals.serving import serving
 from agent_tools.evals.session import Reply, Session
@@ -68,9 +68,7 @@ async def _asked(memory: Path, videos: Path, frames: int, out: Callable[[str], N
         session = Session(client)
         for clip in read_clips(videos):
             reader = Reader(session, clip.path)
-            await reader.read(ALL_CALLS)
-            if not reader.whole:
-                raise EngineError(f"{clip.name} was not ingested: {reader.failed or 'it never ended'}")
+            await reader.read_whole()
             plain, length_s = await _looked(session, reader.video_id, frames)
             if length_s < LEAST_S:
                 continue

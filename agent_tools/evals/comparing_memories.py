@@ -11,8 +11,7 @@ from typing import Any
 
 import anyio
 
-from agent_tools.errors import EngineError
-from agent_tools.evals.agent import ALL_CALLS, Reader
+from agent_tools.evals.agent import Reader
 from agent_tools.evals.clips import SLACK_S
 from agent_tools.evals.retrieval_plain import Lines
 from agent_tools.evals.retrieval_questions import Asked, default_questions, read_questions
@@ -58,9 +57,7 @@ async def _compared(film: Path, home: Path, asked: Sequence[Asked], out: Callabl
     async with serving(home, film.parent) as client:
         session = Session(client)
         reader = Reader(session, film)
-        await reader.read(ALL_CALLS)
-        if not reader.whole:
-            raise EngineError(f"{film.name} was not ingested: {reader.failed or 'it never ended'}")
+        await reader.read_whole()
         lines = Lines(home, reader.video_id)
         ways = {**without_memory(lines), **with_memory(lines), OURS: through_server(reader)}
         rows = []

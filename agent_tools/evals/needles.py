@@ -24,8 +24,7 @@ from typing import Any
 import anyio
 from mcp import Client
 
-from agent_tools.errors import EngineError
-from agent_tools.evals.agent import ALL_CALLS, Reader, by_rank, rows
+from agent_tools.evals.agent import Reader, by_rank, rows
 from agent_tools.evals.needle_items import CHANCE, Item, Needle, constant_letters, draw_needles, options, shuffled
 from agent_tools.evals.needle_video import needle_card, needle_picture, places, write_haystack
 from agent_tools.evals.serving import serving
@@ -194,9 +193,7 @@ async def _length(
     async with serving(folder / "memory", folder) as client:
         begun = time.perf_counter()
         reader = Reader(Session(client), path)
-        await reader.read(ALL_CALLS)
-        if not reader.whole:
-            raise EngineError(f"{path.name} was not ingested: {reader.failed or 'it never ended'}")
+        await reader.read_whole()
         ingest_s = time.perf_counter() - begun
         out(f"ingested it in {ingest_s:.0f} s")
         chains = []

@@ -20,8 +20,8 @@ from typing import Any
 
 import anyio
 
-from agent_tools.errors import EngineError, InvalidArgument
-from agent_tools.evals.agent import ALL_CALLS, Reader, rows
+from agent_tools.errors import InvalidArgument
+from agent_tools.evals.agent import Reader, rows
 from agent_tools.evals.reasoning_film import plan, write_film
 from agent_tools.evals.reasoning_questions import CHANCE, GAPS_S, TIMELESS, Happening, Question, decide, questions
 from agent_tools.evals.serving import serving
@@ -154,9 +154,7 @@ async def _asked(
     async with serving(memory, source.parent) as client:
         begun = time.perf_counter()
         reader = TimeAgent(Session(client), source)
-        await reader.read(ALL_CALLS)
-        if not reader.whole:
-            raise EngineError(f"{source.name} was not ingested: {reader.failed or 'it never ended'}")
+        await reader.read_whole()
         ingest_s = time.perf_counter() - begun
         out(f"{name}: ingested in {ingest_s:.0f} s; {len(asked)} questions")
         answers = []

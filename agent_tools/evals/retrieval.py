@@ -13,8 +13,8 @@ from typing import Any
 
 import anyio
 
-from agent_tools.errors import EngineError, InvalidArgument
-from agent_tools.evals.agent import ALL_CALLS, Reader, by_rank, rows
+from agent_tools.errors import InvalidArgument
+from agent_tools.evals.agent import Reader, by_rank, rows
 from agent_tools.evals.reasoning import LONG_S, tells
 from agent_tools.evals.retrieval_plain import Found, Lines
 from agent_tools.evals.retrieval_questions import KINDS, Asked, default_questions, read_questions
@@ -75,9 +75,7 @@ async def _film(film: Path, home: Path, asked: Sequence[Asked], out: Callable[[s
     async with serving(home, film.parent) as client:
         session = Session(client)
         reader = Reader(session, film)
-        await reader.read(ALL_CALLS)
-        if not reader.whole:
-            raise EngineError(f"{film.name} was not ingested: {reader.failed or 'it never ended'}")
+        await reader.read_whole()
         lines = Lines(home, reader.video_id)
 
         async def ours(query: str, start_s: float, limit: int) -> Found:
