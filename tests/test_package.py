@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import re
 import subprocess
@@ -38,6 +39,35 @@ def normal(name: str) -> str:
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
     assert not loaded_after("import agent_tools") & {"torch", "numpy", "av", "mcp", "transformers", "apsw", "pydantic"}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports when it runs, at its top or within functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def test_threads_may_import_in_any_order() -> None:
+    """A thread that imports a.b locks a.b, then a; one that imports an `a` that imports a.b locks them the other way
+    round, and Python raises _DeadlockError. So a package that imports its parts is imported from outside as a whole."""
+    package = Path(agent_tools.__file__).parent
+    whole = {
+        f"agent_tools.{init.parent.name}": init.parent
+        for init in package.glob("*/__init__.py")
+        if any(name.startswith(f"agent_tools.{init.parent.name}.") for name in imported(init))
+    }
+    assert {"agent_tools.budget", "agent_tools.store", "agent_tools.grounding"} <= set(whole)
+    reached = [
+        f"{path.relative_to(package)} imports {name}"
+        for path in package.rglob("*.py")
+        for name in imported(path)
+        for part, folder in whole.items()
+        if name.startswith(part + ".") and folder not in path.parents
+    ]
+    assert reached == []
 
 
 def test_tests_run_on_the_package_of_their_own_environment() -> None:

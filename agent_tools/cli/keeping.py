@@ -143,7 +143,7 @@ def backup(path: Annotated[Path, typer.Argument(help="file to write; it must not
 
 def restore(path: Annotated[Path, typer.Argument(help="a file that backup wrote")], home: Home = None) -> None:
     """Put a backup in the place of the memory; what was there is kept beside it."""
-    from agent_tools.store.restoring import restore as put_back
+    from agent_tools.store import restore as put_back
 
     kept = put_back(Settings.load(home=home).home, path)
     typer.echo(f"restored from {path}" + (f"; what was there is at {kept}" if kept else ""))

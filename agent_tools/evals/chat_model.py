@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent_tools.budget.reply import reply_tokens
+from agent_tools.budget import reply_tokens
 from agent_tools.errors import EndpointError, InvalidArgument
 from agent_tools.models.chat import ANSWER_S, ATTEMPTS, MOST_WAIT_S, Chat
 

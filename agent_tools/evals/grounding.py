@@ -20,8 +20,7 @@ from agent_tools.errors import InvalidArgument, VideoNotFound
 from agent_tools.evals.grounding_truth import Event, read_truth
 from agent_tools.evals.reliability_plot import draw_reliability
 from agent_tools.evals.session import Session
-from agent_tools.grounding import recall_at, temporal_iou
-from agent_tools.grounding.reliability import Bin, Interval, bootstrapped_error, reliability_table
+from agent_tools.grounding import Bin, Interval, bootstrapped_error, recall_at, reliability_table, temporal_iou
 from agent_tools.server import build_server
 from agent_tools.service.library import Library
 from agent_tools.settings import Settings

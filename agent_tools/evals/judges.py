@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent_tools.errors import ShapeError
-from agent_tools.models import FrameEncoder, ModelSettings, frame_encoder, redundancy_encoder
 from agent_tools.models.folders import Reference, locate
+from agent_tools.models.profiles import FrameEncoder, ModelSettings, frame_encoder, redundancy_encoder
 from agent_tools.models.redundancy import FAMILIES
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from agent_tools.grounding.reliability import Bin
+from agent_tools.grounding import Bin
 
 SIDE, MARGIN, COUNTS = 480, 64, 90  # of the diagram, around it, and for the bars of counts below, in pixels
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_tools.budget.reply import reply_tokens
+from agent_tools.budget import reply_tokens
 from agent_tools.ingestion.spaces import text_space
-from agent_tools.models import ModelSettings, TextEncoder
-from agent_tools.models.profiles import text_encoder
+from agent_tools.models.profiles import ModelSettings, TextEncoder, text_encoder
 from agent_tools.store import Entry, Store
 from agent_tools.timeline import Span, clock
 

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from agent_tools.evals.choices import Question
-from agent_tools.grounding.reliability import wilson
+from agent_tools.grounding import wilson
 
 SHUFFLES = 20
 Answers = Mapping[str, Mapping[str, Any]]

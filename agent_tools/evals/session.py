@@ -14,7 +14,7 @@ from typing import Any
 from mcp import Client
 from mcp.types import CallToolResult, ImageContent, TextContent
 
-from agent_tools.budget.reply import reply_tokens
+from agent_tools.budget import reply_tokens
 from agent_tools.timeline import clock
 
 CALL_LIMIT_S = 300.0  # a server that says nothing for so long has died

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from agent_tools.budget import token_cost
-from agent_tools.budget.reply import reply_tokens
+from agent_tools.budget import reply_tokens, token_cost
 from agent_tools.compression import DurationSampler, QuerySampler, RedundancySampler, Sampler, UniformSampler
 from agent_tools.evals.agent import Reader, by_rank
 from agent_tools.evals.kept import WINDOW
 from agent_tools.evals.retrieval_plain import Lines
 from agent_tools.ingestion.spaces import CHUNK, frame_space, memory_producer
 from agent_tools.memory import Chunk, InMemoryMemoryStore, MemAug, Memory, MemoryStore, ScoredMemory, retrieve
-from agent_tools.models import ModelSettings, frame_encoder
+from agent_tools.models.profiles import ModelSettings, frame_encoder
 from agent_tools.store import Entry, SqliteMemory
 from agent_tools.timeline import Span, clock
 

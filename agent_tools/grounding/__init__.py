@@ -7,9 +7,10 @@ from __future__ import annotations
 from agent_tools.grounding.adapter import HierarchicalAdapter, softmax_pool
 from agent_tools.grounding.answers import parse_answer
 from agent_tools.grounding.calibration import CalibrationReport, Calibrator
-from agent_tools.grounding.curves import CurveSettings, RelevanceCurveLocalizer
-from agent_tools.grounding.evidence import Background, Evidence, EvidenceItem, Localizer, Proposal
+from agent_tools.grounding.curves import CurveSettings, Noise, RelevanceCurveLocalizer
+from agent_tools.grounding.evidence import SIGHT, Background, Evidence, EvidenceItem, Localizer, Proposal
 from agent_tools.grounding.grounder import Grounder, GrounderSettings, Grounding, Level, LevelReport
+from agent_tools.grounding.reliability import Bin, Interval, bootstrapped_error, reliability_table, wilson
 from agent_tools.grounding.rules import RULES, Named, could_show, named
 from agent_tools.grounding.scoring import entropy_confidence, mean_entropy, released_confidence
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
@@ -19,7 +20,9 @@ from agent_tools.grounding.verifier import Verification, changes, refine, verify
 __all__ = [
     "PRESENT_AT_LEAST",
     "RULES",
+    "SIGHT",
     "Background",
+    "Bin",
     "CalibrationReport",
     "Calibrator",
     "CurveSettings",
@@ -29,14 +32,17 @@ __all__ = [
     "GrounderSettings",
     "Grounding",
     "HierarchicalAdapter",
+    "Interval",
     "Level",
     "LevelReport",
     "Localizer",
     "Named",
+    "Noise",
     "Proposal",
     "RelevanceCurveLocalizer",
     "Verdict",
     "Verification",
+    "bootstrapped_error",
     "changes",
     "could_show",
     "decide",
@@ -48,8 +54,10 @@ __all__ = [
     "recall_at",
     "refine",
     "released_confidence",
+    "reliability_table",
     "softmax_pool",
     "temporal_iou",
     "verify",
+    "wilson",
     "windows",
 ]

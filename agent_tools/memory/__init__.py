@@ -5,13 +5,22 @@ them, what an encoder without tokens allows: `memory_tokens` of chunks, `retriev
 Knows tensors, seconds and texts. Knows nothing of files, SQL, models, threads or MCP."""
 
 from agent_tools.memory.chunks import Bank, Chunk, memory_tokens, retrieve
-from agent_tools.memory.episodic import InMemoryMemoryStore, Memory, MemoryStore, ScoredMemory
+from agent_tools.memory.episodic import (
+    CHUNK,
+    InMemoryMemoryStore,
+    Memory,
+    MemoryStore,
+    ScoredMemory,
+    bank_before,
+    in_writing_order,
+)
 from agent_tools.memory.forgetting import Forgotten, forget
 from agent_tools.memory.memaug import MemAug
 from agent_tools.memory.recurrence import contextualise
 from agent_tools.memory.repository import InMemoryRepository, Repository
 
 __all__ = [
+    "CHUNK",
     "Bank",
     "Chunk",
     "Forgotten",
@@ -22,8 +31,10 @@ __all__ = [
     "MemoryStore",
     "Repository",
     "ScoredMemory",
+    "bank_before",
     "contextualise",
     "forget",
+    "in_writing_order",
     "memory_tokens",
     "retrieve",
 ]

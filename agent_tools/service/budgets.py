@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_tools.budget import fits, naive_tokens, savings_table
-from agent_tools.budget.reply import text_tokens
+from agent_tools.budget import fits, naive_tokens, savings_table, text_tokens
 from agent_tools.service.library import Library
 from agent_tools.store import VideoRow
 from agent_tools.timeline import rounded

@@ -31,8 +31,7 @@ JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a 
 
 def localizer() -> RelevanceCurveLocalizer:
     """Relevance curves that know FIT: its edge of the noise is a score of .53, so words as they stand are 1.9 high."""
-    from agent_tools.grounding import CurveSettings, RelevanceCurveLocalizer
-    from agent_tools.grounding.curves import Noise
+    from agent_tools.grounding import CurveSettings, Noise, RelevanceCurveLocalizer
 
     return RelevanceCurveLocalizer(CurveSettings(noise={**CurveSettings().noise, FIT: Noise(0.0, 0.2, 0.2)}))
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from agent_tools.budget.reply import reply_tokens
+from agent_tools.budget import reply_tokens
 from agent_tools.errors import InvalidArgument
 from agent_tools.types import ChannelWords, Coverage, Reply
 

@@ -4,7 +4,7 @@ Knows notes and who looked. Knows nothing of searches, but that a note gets its 
 
 from __future__ import annotations
 
-from agent_tools.budget.reply import reply_tokens
+from agent_tools.budget import reply_tokens
 from agent_tools.errors import InvalidArgument, NoteNotFound, SpanOutsideVideo
 from agent_tools.ingestion.spaces import text_space
 from agent_tools.service.fit import compact_json

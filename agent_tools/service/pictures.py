@@ -108,9 +108,7 @@ class Sights:
 
     def localizer(self) -> RelevanceCurveLocalizer:
         """Relevance curves that know these frames' noise."""
-        from agent_tools.grounding import CurveSettings, RelevanceCurveLocalizer
-        from agent_tools.grounding.curves import Noise
-        from agent_tools.grounding.evidence import SIGHT
+        from agent_tools.grounding import SIGHT, CurveSettings, Noise, RelevanceCurveLocalizer
 
         noise = Noise(self.median, self.deviation, self.deviation)
         return RelevanceCurveLocalizer(CurveSettings(noise={**CurveSettings().noise, SIGHT: noise}))
@@ -121,8 +119,7 @@ class Sights:
 
     def look(self, start_s: float, end_s: float, _fps: float = 0.0) -> Evidence:
         """What a look at [start_s, end_s) brings; nothing is decoded for it."""
-        from agent_tools.grounding import Background, Evidence
-        from agent_tools.grounding.evidence import SIGHT
+        from agent_tools.grounding import SIGHT, Background, Evidence
 
         inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)
         background = {f"frames:{SIGHT}": Background(self.median, self.deviation / _TO_DEVIATION, self.scenes)}
@@ -135,8 +132,7 @@ def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -
     What is usual is taken from the whole video, not from the span."""
     import numpy as np
 
-    from agent_tools.grounding import EvidenceItem
-    from agent_tools.grounding.evidence import SIGHT
+    from agent_tools.grounding import SIGHT, EvidenceItem
 
     vector = library.models.event_vector(event, wait_s)
     if vector is None:

@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent_tools.budget import FrameOffer, TextOffer, pack
-from agent_tools.budget.cost import token_cost
-from agent_tools.budget.reply import reply_tokens
+from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_cost
 from agent_tools.errors import EngineError, InvalidArgument
 from agent_tools.service import coverage
 from agent_tools.service.fit import check_tokens, compact_json

@@ -10,6 +10,7 @@ from agent_tools.store.jobs import Job
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
 from agent_tools.store.overview import Status
+from agent_tools.store.restoring import restore
 from agent_tools.store.search import WordHit
 from agent_tools.store.store import Store
 from agent_tools.store.switching import keep_text_vectors, switch_channel
@@ -33,5 +34,6 @@ __all__ = [
     "VideoRow",
     "WordHit",
     "keep_text_vectors",
+    "restore",
     "switch_channel",
 ]

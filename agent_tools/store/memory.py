@@ -32,8 +32,7 @@ class SqliteMemory:
 
     def write(self, video_id: str, memories: Iterable[Memory]) -> int:
         """Keep those that are new; see agent_tools.memory.MemoryStore.write. Raises: VideoNotFound, ShapeError."""
-        from agent_tools.memory.episodic import CHUNK, bank_before, in_writing_order
-        from agent_tools.memory.recurrence import contextualise
+        from agent_tools.memory import CHUNK, bank_before, contextualise, in_writing_order
 
         batch = in_writing_order(memories)
         new = 0
@@ -110,19 +109,19 @@ class SqliteMemory:
 
         Args:
             video_ids: only memories of these videos."""
-        from torch.nn.functional import normalize
+        import torch
 
         from agent_tools.memory import ScoredMemory
 
         if query.ndim != 1 or k < 0:
             raise ShapeError(f"query {tuple(query.shape)}, k {k}: one vector (D,) and k of 0 or more are needed")
-        near = normalize(query.detach().double(), dim=0)
+        near = torch.nn.functional.normalize(query.detach().double(), dim=0)
         hits = []
         with self._store.db.read() as c:
             for row in self._candidates(c, query, k, storable(producer), video_ids):
                 memory = _memory(row)
                 context = None if row[8] is None else _rows(row[8], row[6])
-                score = float((normalize(memory.vectors.double(), dim=1) @ near).max())
+                score = float((torch.nn.functional.normalize(memory.vectors.double(), dim=1) @ near).max())
                 hits.append(ScoredMemory(row[0], memory, score, context))
         return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.memory.start_s, hit.memory.key))[:k]
 

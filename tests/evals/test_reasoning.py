@@ -26,8 +26,7 @@ from agent_tools.evals.reasoning_questions import (
     questions,
 )
 from agent_tools.evals.session import Session
-from agent_tools.models import ModelSettings
-from agent_tools.models.profiles import text_encoder
+from agent_tools.models.profiles import ModelSettings, text_encoder
 from agent_tools.server import build_server
 from agent_tools.settings import Settings
 from agent_tools.store import Store

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools import models
 from agent_tools.errors import InvalidArgument, ModelMissing
 from agent_tools.models import catalogue, folders, profiles
 from agent_tools.models.endpoint import Endpoint
@@ -28,7 +27,7 @@ def test_lite_needs_nothing_but_what_is_installed() -> None:
 
 @pytest.mark.parametrize("name", ["lite", "standard", "full"])
 def test_every_model_has_a_licence_and_a_size_or_is_our_own(name: str) -> None:
-    profile = models.PROFILES[name]
+    profile = profiles.PROFILES[name]
     assert profile.name == name
     for model in profile.models:
         assert model.licence
@@ -38,9 +37,9 @@ def test_every_model_has_a_licence_and_a_size_or_is_our_own(name: str) -> None:
 
 def test_lite_constructs_its_three_models() -> None:
     settings = ModelSettings("lite")
-    assert models.text_encoder(settings).producer == "minilm-l6-v2@53aa5117/1"
-    assert not models.frame_encoder(settings).has_text_side
-    assert models.ocr(settings).producer.startswith("rapidocr")
+    assert profiles.text_encoder(settings).producer == "minilm-l6-v2@53aa5117/1"
+    assert not profiles.frame_encoder(settings).has_text_side
+    assert profiles.ocr(settings).producer.startswith("rapidocr")
 
 
 CONSTRUCTORS = [profiles.text_encoder, profiles.frame_encoder, profiles.redundancy_encoder, profiles.speech]
@@ -52,7 +51,7 @@ def test_missing_weights_name_the_model_its_size_and_the_command(constructor, na
     with pytest.raises(ModelMissing) as caught:
         constructor(ModelSettings(name, folders=(tmp_path,)))
     message = str(caught.value)
-    assert any(model.name in message for model in models.PROFILES[name].models)
+    assert any(model.name in message for model in profiles.PROFILES[name].models)
     assert f"(looked in {tmp_path})" in message
     assert f"agent-tools models pull {name}" in message
     assert "--profile lite" in message
@@ -144,7 +143,7 @@ def test_an_override_that_cannot_be_is_refused(overrides: dict[str, str], why: s
 
 
 def test_the_ocr_is_the_same_in_every_profile() -> None:
-    assert models.ocr(ModelSettings("full")).producer == models.ocr(ModelSettings("lite")).producer
+    assert profiles.ocr(ModelSettings("full")).producer == profiles.ocr(ModelSettings("lite")).producer
 
 
 def test_an_unknown_profile_names_those_there_are() -> None:
