@@ -162,12 +162,8 @@ class Index:
         part = np.searchsorted(before, place, side="right")
         at = place + (stops - before)[part]
         if keep < len(at):
-            scores = np.empty(len(at), np.float32)
-            for some in range(0, len(at), SOME):
-                codes = self._codes[at[some : some + SOME]]
-                # vecdot: BLAS would split these over threads, and wait for a busy core longer than the product takes.
-                scores[some : some + SOME] = np.vecdot((codes & 15).astype(np.float32), question.low)
-                scores[some : some + SOME] += np.vecdot((codes >> 4).astype(np.float32), question.high)
+            some = [at[first : first + SOME] for first in range(0, len(at), SOME)]
+            scores = np.concatenate(list(_scanners().map(lambda few: self._weigh(question, few), some)))
             at = at[np.argpartition(-scores, keep)[:keep]]
         found: Rows = self._rows[at]
         return found
@@ -180,6 +176,14 @@ class Index:
             np.bitwise_xor(column[start:stop], word, out=differing)
             total += np.bitwise_count(differing)
         return total
+
+    def _weigh(self, question: Question, at: Rows) -> Floats:
+        """Products of the question with the four bits of the vectors at these places."""
+        codes = self._codes[at]
+        # vecdot: BLAS would split these over threads, and wait for a busy core longer than the product takes.
+        scores: Floats = np.vecdot((codes & 15).astype(np.float32), question.low)
+        scores += np.vecdot((codes >> 4).astype(np.float32), question.high)
+        return scores
 
     def _reserve(self, count: int) -> None:
         if self._size + count <= len(self._rows):
