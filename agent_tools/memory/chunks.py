@@ -111,7 +111,8 @@ def retrieve(
     rough = frames.float() @ near.float() / torch.cat([c.frame_lengths for c in opened])
     at_least = rough.topk(min(top_frames, rough.shape[0])).values[-1] - MARGIN
     kept = (rough >= at_least).nonzero()[:, 0]
-    scores = F.normalize(frames[kept].double(), dim=1) @ near  # float64: the order of near ties is that of the vectors
+    exact = frames[kept].double()  # the order of near ties is that of the vectors
+    scores = exact @ near / torch.linalg.vector_norm(exact, dim=1).clamp_min(SHORTEST)
     counts = torch.tensor([c.frames.shape[0] for c in opened])
     before = torch.tensor([c.first_index for c in opened]) - (counts.cumsum(0) - counts)
     indexes = kept + torch.repeat_interleave(before, counts)[kept]

@@ -98,16 +98,20 @@ class App:
         return f"{host} {http.headers.get('mcp-session-id') or client_name(request)}"
 
     async def tend(self) -> None:
-        """In the background, after the first answer: models load, orphaned jobs resume, changes are told."""
+        """In the background, after the first answer: models load, notes written meanwhile become findable by meaning,
+        orphaned jobs resume, changes are told."""
         await self.greeted.wait()
         await anyio.sleep(AFTER_GREETING_S)
-        warmed = False
+        warmed = indexed = False
         while True:
             try:
                 library = await self.library()
                 if not warmed:
                     library.models.warm()
                     warmed = True
+                if not indexed and library.models.loaded is not None:
+                    await anyio.to_thread.run_sync(self._index_notes, library)
+                    indexed = True
                 changes = await anyio.to_thread.run_sync(self._look_after, library)
                 await self.notices.tell(changes)
             except AgentToolsError as error:
@@ -115,6 +119,12 @@ class App:
             except Exception as error:  # noqa: BLE001  # the background must not end the server
                 log.error("background: %s", where(error))
             await anyio.sleep(TEND_S)
+
+    def _index_notes(self, library: Library) -> None:
+        from agent_tools.service.noting import index_all_notes
+
+        if not self.settings.read_only:
+            index_all_notes(library)
 
     def _look_after(self, library: Library) -> list[str]:
         if not self.settings.read_only:

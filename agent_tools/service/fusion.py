@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +65,17 @@ class Background:
         own = len(cosines) / (len(cosines) + PRIOR)
         return cls(own * median + (1 - own) * USUAL_MEDIAN, own * mad + (1 - own) * usual_mad)
 
+    @cached_property
+    def level(self) -> float:
+        return min(HIGHEST_MEDIAN, self.median)
+
+    @cached_property
+    def deviation(self) -> float:
+        return min(MOST_DEVIATION, max(LEAST_DEVIATION, self.mad * _TO_DEVIATION))
+
     def deviations(self, cosine: float) -> float:
         """How many deviations a cosine lies above the background."""
-        deviation = min(MOST_DEVIATION, max(LEAST_DEVIATION, self.mad * _TO_DEVIATION))
-        return (cosine - min(HIGHEST_MEDIAN, self.median)) / deviation
+        return (cosine - self.level) / self.deviation
 
 
 def _median(values: NDArray[np.float32]) -> float:
@@ -105,14 +113,15 @@ def fuse(
     above = {key: backgrounds.get(key, usual).deviations(cosine) for key, cosine in meaning.items()}
     most_beside = NEIGHBOUR_WEIGHT * max(above.values())
     scores: dict[int, float] = {}
-    for key in {**meaning, **words}:
-        share = words.get(key, (0.0, 0.0))[1]
-        gain = WORD_WEIGHT * share**2 if share >= LEAST_SHARE else 0.0
-        own = above.get(key, 0.0) + gain
-        if own + tie.get(key, 0.0) + most_beside < FLOOR:
+    gains = {
+        key: tie[key] + (WORD_WEIGHT * share**2 if share >= LEAST_SHARE else 0.0) for key, (_, share) in words.items()
+    }
+    for key in {**above, **gains}:
+        own = above.get(key, 0.0) + gains.get(key, 0.0)
+        if own + most_beside < FLOOR:
             continue
-        beside = max((above.get(other, 0.0) for other in (neighbours or {}).get(key, ())), default=0.0)
-        total = own + NEIGHBOUR_WEIGHT * max(0.0, beside - NEIGHBOUR_FROM) + tie.get(key, 0.0)
+        beside = max([above.get(other, 0.0) for other in (neighbours or {}).get(key, ())], default=0.0)
+        total = own + NEIGHBOUR_WEIGHT * max(0.0, beside - NEIGHBOUR_FROM)
         if total >= FLOOR:
             scores[key] = 1 / (1 + math.exp(-(total - MIDDLE) / SLOPE))
     return scores

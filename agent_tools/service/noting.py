@@ -70,11 +70,17 @@ def index_notes(library: Library, video_id: str, wait_s: float = 0.0) -> bool:
     if encoder is None:
         return False
     space = text_space(encoder.producer)
-    lacking = [entry for entry in library.store.pending_text(video_id, space, limit=256) if entry.channel == "notes"]
-    if lacking:
+    while lacking := library.store.pending_text(video_id, space, only="notes"):
         vectors = encoder.encode([entry.text for entry in lacking])
         library.store.put_vectors(space, video_id, [entry.id for entry in lacking], vectors)
     return True
+
+
+def index_all_notes(library: Library) -> None:
+    """Give the notes of every video that have no vector theirs: those written while the encoder was still loading."""
+    for known in library.store.overview().values():
+        if known.notes[0]:
+            index_notes(library, known.video.id)
 
 
 def _index(library: Library, video_id: str) -> bool:

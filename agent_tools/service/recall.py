@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent_tools.service.entry_cache import Held, video_number
 from agent_tools.service.fusion import Background, fuse
@@ -28,8 +28,7 @@ TOP_ENTRIES = 400
 TOP_WORDS = 80
 
 
-@dataclass(frozen=True)
-class Recalled:
+class Recalled(NamedTuple):
     """One entry that answers a query. `score` in 0..1 after fusion; `cosine` None where it was found by words alone."""
 
     entry: Entry

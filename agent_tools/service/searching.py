@@ -169,8 +169,10 @@ def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
         taken.add(seed.entry.id)
         group, at = by_video[moment.video_id], place[seed.entry.id]
         for step in (1, -1):
-            near = range(at + step, at + step * (NEIGHBOURS + 1), step)
-            for r in (group[i] for i in near if 0 <= i < len(group)):
+            for i in range(at + step, at + step * (NEIGHBOURS + 1), step):
+                if not 0 <= i < len(group) or group[i].entry.start_s > moment.span.end_s + JOIN_S:
+                    break  # behind it they begin later still
+                r = group[i]
                 if r.entry.id not in taken and r.score >= NEAR_BEST * seed.score and _join(moment, _span(r.entry)):
                     moment.found.append(r)
                     taken.add(r.entry.id)

@@ -104,15 +104,19 @@ class Entries(Part):
         c.executemany("DELETE FROM words WHERE rowid=?", [(number,) for number in ids])
         c.executemany("DELETE FROM entries WHERE id=?", [(number,) for number in ids])
 
-    def pending_text(self, video_id: str, space: str, limit: int = 256, apart: str = "") -> list[Entry]:
-        """The first entries, by id, that have no vector in that space yet; those of the channel `apart` left out."""
+    def pending_text(self, video_id: str, space: str, limit: int = 256, apart: str = "", only: str = "") -> list[Entry]:
+        """The first entries, by id, that have no vector in that space yet.
+
+        Args:
+            apart: a channel that is left out.
+            only: the one channel that is asked for."""
         with self.db.read() as c:
             rows = c.execute(
                 """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra FROM entries e
                    WHERE e.video_id=?1 AND NOT EXISTS (SELECT 1 FROM vector_rows r WHERE r.video_id=?1 AND r.id=e.id
                        AND r.space=(SELECT n FROM spaces WHERE name=?2))
-                   AND e.channel <> ?4 ORDER BY e.id LIMIT ?3""",
-                (video_id, space, limit, apart),
+                   AND e.channel <> ?4 AND ?5 IN ('', e.channel) ORDER BY e.id LIMIT ?3""",
+                (video_id, space, limit, apart, only),
             )
             return [entry_of(row) for row in rows]
 

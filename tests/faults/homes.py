@@ -30,6 +30,14 @@ def until(store: Store, video_id: str, reached: Callable[[Store, Job], bool]) ->
         time.sleep(0.05)
 
 
+def settled(store: Store, video_id: str) -> None:
+    """Wait until every note has its vector: a server gives it those as soon as its sentence encoder is loaded."""
+    deadline = time.monotonic() + LONGEST_WAIT_S
+    while any(store.pending_text(video_id, space, only="notes") for space in store.spaces() if space.endswith("|text")):
+        assert time.monotonic() < deadline, "a note has no vector"
+        time.sleep(0.05)
+
+
 def alive(pid: int | None) -> bool:
     """Whether a process runs under that id, as a process that can still work: not a zombie."""
     if pid is None:

@@ -31,7 +31,7 @@ from agent_tools.service.library import Library
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Store
-from tests.faults.homes import alive, contents, expire, until
+from tests.faults.homes import alive, contents, expire, settled, until
 from tests.faults.servers import Server, serving
 from tests.faults.slices import Outcome, Slice
 from tests.store.test_database import FullDisk
@@ -66,6 +66,7 @@ class World:
                 return f"notes {store.notes(self.video_id)}"
             if (sound := store.integrity_check()) != "ok":
                 return f"integrity_check: {sound}"
+            settled(store, self.video_id)
             found = contents(store, self.video_id)
             if len(store.videos()) != 1:
                 return "more than one video"
@@ -308,6 +309,7 @@ def stage(seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
             until(store, video_id, lambda _store, job: job.state == "done")
             lasts_s = time.monotonic() - began
             server.call("remember", video_id=video_id, start_s=10, end_s=20, text=NOTE)
+            settled(store, video_id)
             world = World(root, film, video_id, contents(store, video_id), lasts_s, 0, seed)
     with disk() as full:
         full.room = 1 << 40

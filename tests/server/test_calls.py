@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from mcp import Client
 from mcp.types import CancelledNotification
+from numpy.typing import NDArray
 
 from agent_tools.errors import LimitReached
+from agent_tools.ingestion.spaces import text_space
 from agent_tools.server import app as app_module
 from agent_tools.server.limits import RUNNING, WAITING, Rate
 from agent_tools.server.notices import LIBRARY, Notices
 from agent_tools.service.library import Library
+from agent_tools.service.query_models import QueryModels
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply
@@ -75,6 +79,36 @@ async def test_progress_increases_strictly_and_says_what_is_done(
     assert list(dict.fromkeys(message for _, _, message in heard))[-4:] == [
         f"window {share}" for share in (0.1, 0.05, 0.5, 1.0)
     ]
+
+
+class Encoder:
+    """A sentence encoder to which all texts are alike."""
+
+    producer, dim, languages = "alike@1/1", 2, "English"
+
+    def encode(self, texts: Sequence[str], *, query: bool = False) -> NDArray[np.float32]:
+        return np.tile(np.array([1.0, 0.0], np.float32), (len(texts), 1))
+
+
+async def test_a_note_written_while_the_encoder_loads_gets_its_vector_then(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Encoder] = []
+    monkeypatch.setattr(app_module, "TEND_S", 0.01)
+    monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: loaded[0] if loaded else None)
+    monkeypatch.setattr(QueryModels, "loaded", property(lambda self: loaded[0] if loaded else None))
+    notes = [f"a {animal} at the door" for animal in ("wolf", "bear", "heron")]
+    async with connected(settings, library, "2026-07-28") as client:
+        for text in notes:
+            told = await client.call_tool("remember", {"video_id": VIDEO, "start_s": 5, "end_s": 9, "text": text})
+            assert (told.structured_content or {})["findable"].startswith("by words now")
+        assert len(library.store.pending_text(VIDEO, text_space(Encoder.producer), only="notes")) == len(notes)
+        loaded.append(Encoder())
+        with anyio.fail_after(10):
+            while library.store.pending_text(VIDEO, text_space(Encoder.producer), only="notes"):
+                await anyio.sleep(0.01)
+    ids, _ = library.store.vectors(text_space(Encoder.producer), VIDEO)
+    assert len(ids) == len(notes)
 
 
 async def test_progress_goes_on_while_the_work_says_nothing(

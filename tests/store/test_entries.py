@@ -95,6 +95,11 @@ def test_pending_text_is_what_has_no_vector_in_that_space(store: Store) -> None:
     store.put_vectors("m@1/1|text", WEEK, ids[:4], [[1.0, 0.0]] * 4)  # type: ignore[arg-type]  # a list is read as rows
     assert [entry.id for entry in store.pending_text(WEEK, "m@1/1|text")] == ids[4:]
     assert [entry.id for entry in store.pending_text(WEEK, "n@1/1|text")] == ids
+    note, _ = store.add_note(WEEK, 0, 1, "a wolf", "claude", None)
+    assert [entry.extra["note"] for entry in store.pending_text(WEEK, "n@1/1|text", limit=1, only="notes")] == [
+        note.number
+    ]
+    assert [entry.id for entry in store.pending_text(WEEK, "n@1/1|text", apart="notes")] == ids
 
 
 def test_stems_diacritics_and_letter_case_do_not_count(store: Store) -> None:
