@@ -20,6 +20,7 @@ TITLE_LENGTH = 80
 HEADLINE_LETTERS = 5  # least letters of a line that can be a title: logos and buttons have fewer
 _WORD = re.compile(r"[^\W\d_][\w'’-]{2,23}")
 _LETTER = re.compile(r"[^\W\d_]")
+_NAME = re.compile(r"[^\W\d_]{3}|[\u1100-\U0003ffff]{2}")  # letters together, two where one can be a word
 _CONFUSED = str.maketrans("i1|!0", "llllo", " ")
 _COMMON_WORDS = """about after again all also
     and any are because been before being but can could did does doing done down each
@@ -33,7 +34,8 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def titles(spans: Sequence[Span], pieces: Sequence[TextPiece]) -> list[tuple[str, str]]:
-    """(title, channel it comes from) of each span; a span without text is ("0:12:00, no text", "time").
+    """(title, channel it comes from) of each span; a span without text is ("0:12:00, no text", "time"), and one with
+    nothing but scraps on screen, such as the number of a page, ("0:12:00, no words", "time").
 
     Words are told apart by their count here against the number of spans they occur in; the line is the one whose vector
     lies farthest along the direction in which this span's text differs from the whole video's. Of on-screen text it is
@@ -49,6 +51,10 @@ def titles(spans: Sequence[Span], pieces: Sequence[TextPiece]) -> list[tuple[str
     for span, group, counter in zip(spans, groups, words, strict=True):
         if not group:
             named.append((f"{clock(span.start_s)}, no text", "time"))
+            continue
+        group = [p for p in group if p.channel != "screen_text" or _NAME.search(headline(p.text, worn))]
+        if not group:
+            named.append((f"{clock(span.start_s)}, no words", "time"))
             continue
         line = _line(group, whole)
         rare = sorted(counter, key=lambda w: (-counter[w] * math.log((len(spans) + 1) / spread[w]), w))

@@ -1,6 +1,4 @@
-"""A short version of each slice: the cases that are quick, on one stage each. `make faults` runs all of them.
-
-What kill and shared try is in tests/acceptance/test_killed.py, tests/store/test_processes.py and test_database.py."""
+"""A short version of each slice: the cases that are quick, on one stage each. `make faults` runs all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import arguments, bombs, files, injection, load, paths, state
+from tests.faults import arguments, bombs, files, injection, kill, load, paths, shared, state
 from tests.faults.slices import Outcome
 
 pytestmark = [
@@ -69,6 +67,22 @@ def test_a_mutation_is_the_same_for_the_same_seed(size: int) -> None:
     kinds = {files.mutated(data, random.Random(n))[1].split()[0] for n in range(size)}
     assert kinds == {files.mutated(data, random.Random(n))[1].split()[0] for n in range(size)}
     assert len(kinds) == (10 if size == 5000 else len(kinds))
+
+
+@pytest.mark.slow
+def test_struck_ingests_end_as_one_left_alone(tmp_path: Path) -> None:
+    with kill.stage(0, tmp_path) as run:
+        for case in ("moments 0", "full disk 0"):
+            assert sound(run(case)), case
+
+
+@pytest.mark.slow
+def test_servers_and_commands_on_one_home_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "SERVERS", 2)
+    monkeypatch.setattr(shared, "NOTES", 20)
+    monkeypatch.setattr(shared, "FILMS", 2)
+    with shared.stage(0, tmp_path) as run:
+        assert sound(run("together"))
 
 
 @pytest.mark.slow

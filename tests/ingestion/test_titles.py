@@ -1,4 +1,4 @@
-"""Titles: taken from the episode's own text, never "no text" where there is some."""
+"""Titles: taken from the episode's own text, by its time where that says nothing."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def test_a_text_that_spans_several_scenes_names_each_of_them() -> None:
 
 def test_a_span_without_text_is_titled_by_its_time() -> None:
     assert titles([Span(720, 780)], []) == [("0:12:00, no text", "time")]
+
+
+def test_a_scrap_on_screen_is_no_title() -> None:
+    scraps = [shown(0, 4, "1"), shown(4, 8, "(a", "|0")]
+    assert titles([Span(0, 8)], scraps) == [("0:00:00, no words", "time")]
+    assert titles([Span(0, 12)], [*scraps, shown(8, 12, "FIN")]) == [("FIN", "screen_text")]
+    assert titles([Span(0, 12)], [*scraps, shown(8, 12, "\uc6b4\uc601")]) == [("\uc6b4\uc601", "screen_text")]
 
 
 def test_a_slide_is_titled_by_its_headline_not_by_the_template() -> None:
