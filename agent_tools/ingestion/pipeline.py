@@ -14,6 +14,7 @@ from pathlib import Path
 from agent_tools.errors import EngineError
 from agent_tools.ingestion import remaking, text
 from agent_tools.ingestion.captions import CaptionPass
+from agent_tools.ingestion.control import give_back_memory
 from agent_tools.ingestion.dividing import divide
 from agent_tools.ingestion.opening import changed, describe, source_of, stamp
 from agent_tools.ingestion.seeing import Seeing
@@ -50,6 +51,7 @@ class Ingest(Seeing):
         for name in todo:
             if todo[-1] == "captions" and len(todo) > 1:
                 self.control.within(*((CAPTIONS_FROM, 0.96) if name == "captions" else (0.0, CAPTIONS_FROM)))
+            give_back_memory()
             try:
                 if name in anew:
                     self._remake(name, path, as_it_was)
@@ -66,6 +68,7 @@ class Ingest(Seeing):
         if "text" in self.job.settings.get("remake", ()):
             encoder = self._encoder()
             remaking.remake_vectors(self.store, self.video_id, encoder, self.duration_s, self._told_of_vectors)
+        give_back_memory()
         self._name_missing()
         self.control.within(0.0, 1.0)
         self.control.tell(0.96, "dividing the video into episodes")
