@@ -1,9 +1,10 @@
 """ingest_video as a task: finished when no video of its reply is queued or running, and stopped by tasks/cancel.
 
-Knows ingest replies. Knows nothing of the tasks protocol."""
+Knows ingest replies and what an ingest begins. Knows nothing of the tasks protocol."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import anyio.to_thread
@@ -26,14 +27,16 @@ def going(result: CallToolResult) -> str | None:
     return f"{reply['state']}, searchable to {reply.get('searchable_to_s', 0):g} s of {reply.get('duration_s', 0):g} s"
 
 
-async def stop(app: App, result: CallToolResult) -> None:
-    """Ask the workers of the reply's open videos to stop; what they have is kept."""
-    reply: dict[str, Any] = result.structured_content or {}
-    videos = reply.get("videos") if "folder" in reply else [reply]
+async def stop(app: App, begun: Iterable[str]) -> None:
+    """Ask the workers of these videos, and the downloads of these addresses, to stop; what they have is kept."""
+    from agent_tools.service.fetching import is_address
+
     library = await app.library()
-    for video in videos or ():
-        if video.get("state") in OPEN:
-            await anyio.to_thread.run_sync(library.store.request_stop, video["video_id"])
+    for name in begun:
+        if is_address(name):
+            library.fetcher.stop(name)
+        else:
+            await anyio.to_thread.run_sync(library.store.request_stop, name)
 
 
 INGEST = Long(going=going, arguments={"wait_s": 2}, stop=stop)

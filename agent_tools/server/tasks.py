@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +45,8 @@ MOST_TASKS = 256
 _ANSWER: TypeAdapter[InputResponse] = TypeAdapter(InputResponse)
 SETTLED = ("completed", "failed", "cancelled")
 Ctx = ServerRequestContext[App, Any]
+# Names of what goes on without the call, for tasks/cancel to stop; filled by a tool, whether or not it is a task.
+begun: ContextVar[set[str]] = ContextVar("begun")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Long:
 
     going: Callable[[CallToolResult], str | None] = lambda _: None  # a sentence while the work goes on: call again
     arguments: Mapping[str, Any] = field(default_factory=dict)  # in place of the caller's, while it is a task
-    stop: Callable[[App, CallToolResult], Awaitable[None]] | None = None  # what tasks/cancel ends besides the waiting
+    stop: Callable[[App, Iterable[str]], Awaitable[None]] | None = None  # ends what the call has put into `begun`
     required: bool = False  # clients without the extension are refused
     asks_first: bool = False  # questions to the user come before the task, not within it
 
@@ -65,7 +68,6 @@ class Task:
         self.status = "working"
         self.message = ""
         self.scope = anyio.CancelScope()
-        self.last: CallToolResult | None = None
         self._created = self._updated = datetime.now(UTC)
         self._settled_at: float | None = None
         self._outcome: dict[str, Any] = {}
@@ -194,6 +196,8 @@ class Tasks(Extension):
 
 async def _run(task: Task, long: Long, params: CallToolRequestParams, ctx: Ctx, call_next: CallNext) -> None:
     """Call the tool until it has finished; its questions are put to the client in between."""
+    names: set[str] = set()
+    begun.set(names)
     params.arguments = {**(params.arguments or {}), **long.arguments}
     try:
         with task.scope:
@@ -204,15 +208,14 @@ async def _run(task: Task, long: Long, params: CallToolRequestParams, ctx: Ctx, 
                     params.request_state = result.request_state
                     continue
                 assert isinstance(result, CallToolResult)
-                task.last = result
                 going = None if result.is_error else long.going(result)
                 if going is None:
                     break
                 task.says(going)
                 await anyio.sleep(POLL_S)
             task.settle("completed", result=result.model_dump(mode="json", by_alias=True, exclude_none=True))
-        if task.status == "cancelled" and long.stop is not None and task.last is not None:
-            await long.stop(ctx.lifespan_context, task.last)
+        if task.status == "cancelled" and long.stop is not None:
+            await long.stop(ctx.lifespan_context, names)
     except MCPError as error:
         task.settle("failed", error=error.error.model_dump(mode="json", by_alias=True, exclude_none=True))
     except Exception as error:  # noqa: BLE001  # a task's outermost frame: the client learns that it failed

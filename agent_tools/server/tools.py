@@ -17,6 +17,7 @@ from pydantic import Field
 from agent_tools.server import schemas
 from agent_tools.server.app import App, OnStep, client_name
 from agent_tools.server.notices import LIBRARY, of_video
+from agent_tools.server.tasks import begun
 from agent_tools.types import Channel, GroundReply, IngestReply, ListReply, RememberReply, Reply, RetrieveReply
 
 if TYPE_CHECKING:
@@ -59,12 +60,21 @@ async def ingest_video(
     this server cannot know of the file, with the remedy. A folder gives counts, videos and refused files."""
 
     deadline = time.monotonic() + wait_s  # from here: the library may have to be opened, other calls may come first
+    names = begun.get(set())
 
     def work(library: Library, _caller: str, step: OnStep) -> Reply:
         from agent_tools.service.adding import ingest
 
         left_s = max(0.0, deadline - time.monotonic())
-        return ingest(library, source, title=title, channels=_names(channels), wait_s=left_s, on_step=step)
+        return ingest(
+            library,
+            source,
+            title=title,
+            channels=_names(channels),
+            wait_s=left_s,
+            on_step=step,
+            on_begun=names.add,
+        )
 
     return _data(await ctx.request_context.lifespan_context.call(ctx, "wait", work))
 

@@ -46,6 +46,7 @@ def ingest(
     trusted: bool = False,
     patient: bool = False,
     on_step: OnStep | None = None,
+    on_begun: Callable[[str], None] | None = None,
 ) -> IngestReply:
     """Queue what is new, start a worker, wait at most wait_s, and say how far it is.
 
@@ -54,6 +55,7 @@ def ingest(
         trusted: a person typed the path, which allows it.
         patient: queue all files of a folder, however long it takes to look at them; else those that wait_s allows,
             and the next call goes on.
+        on_begun: told each video's id, and an address to fetch, as soon as work on it may have begun.
 
     Raises: RequestError: source, title, channels or wait_s break a rule. UnreadableVideo: nothing in it can be decoded.
     """
@@ -62,12 +64,15 @@ def ingest(
         raise InvalidArgument(f"wait_s is {wait_s}; it must be from 0 to 45.")
     wanted = _wanted(library, channels)
     step = on_step or (lambda _progress, _message: None)
+    begun = on_begun or (lambda _id_or_address: None)
     if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
         video = library.video(source)
+        begun(video.id)
         _wait(library, [video.id], deadline, step)
         return status(library, video.id)
     fetched: Path | None = None
     if is_address(source):
+        begun(source)
         fetch = _fetched(library, source, deadline, step)
         if fetch.path is None:
             name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
@@ -79,6 +84,7 @@ def ingest(
     if folder is None:
         step(0.0, "looking at the file")
         video_id = _add(library, paths[0], clean(title, 200), wanted)
+        begun(video_id)
         _wait(library, [video_id], deadline, step)
         return status(library, video_id)
     refused: list[Refused] = []
@@ -89,6 +95,7 @@ def ingest(
         step(0.0, f"looking at file {place + 1} of {len(paths)}")
         try:
             added.append(_add(library, path, "", wanted, again=False))
+            begun(added[-1])
         except AgentToolsError as error:
             refused.append(
                 Refused(

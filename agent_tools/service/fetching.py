@@ -41,10 +41,16 @@ class Fetch:
     path: Path | None = None
     error: AgentToolsError | None = None
     ended: float = 0.0
+    stopped: bool = False  # by `Fetcher.stop`: it ends at its next block
 
     @property
     def share(self) -> float:
         return min(1.0, self.done_bytes / self.total_bytes) if self.total_bytes else 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether it was stopped or failed a while ago: asking again begins anew."""
+        return self.error is not None and self.ended > 0 and (self.stopped or time.monotonic() - self.ended > RETRY_S)
 
     @property
     def told(self) -> str:
@@ -67,7 +73,7 @@ class Fetcher:
         check_address(url)
         with self._lock:
             found = self._going.get(url)
-            if found is None or (found.error is not None and time.monotonic() - found.ended > RETRY_S):
+            if found is None or found.over:
                 found = self._going[url] = Fetch(url)
                 kept = self._kept(url)
                 if kept is not None:
@@ -77,6 +83,12 @@ class Fetcher:
         if found.error is not None:
             raise found.error
         return found
+
+    def stop(self, url: str) -> None:
+        """End the download of an address, where one is under way."""
+        with self._lock:
+            if (found := self._going.get(url)) is not None:
+                found.stopped = True
 
     def _kept(self, url: str) -> Path | None:
         return next((path for path in self.folder.glob(_name(url) + ".*") if path.suffix != ".part"), None)
@@ -97,8 +109,8 @@ class Fetcher:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             found.error = SourceNotFound(f"{_shown(found.url)} could not be fetched ({type(error).__name__}). {REMEDY}")
         finally:
-            found.ended = time.monotonic()
             part.unlink(missing_ok=True)
+            found.ended = time.monotonic()
 
     def _download(self, client: object, found: Fetch, part: Path) -> str:
         """Follow redirects by hand, each checked anew, and write the body. Returns the file name's ending."""
@@ -158,6 +170,8 @@ class Fetcher:
         with part.open("wb") as out:
             for block in response.iter_raw(BLOCK):
                 found.done_bytes += len(block)
+                if found.stopped:
+                    raise SourceNotFound(f"the download of {_shown(found.url)} was stopped. Call again to begin anew.")
                 if found.done_bytes > LARGEST:
                     raise _too_large(found.url)
                 out.write(block)

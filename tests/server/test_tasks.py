@@ -14,14 +14,19 @@ from mcp import Client
 from mcp.types import CallToolResult
 
 from agent_tools.server import build_server, long_ingest, tasks
+from agent_tools.server.app import App, Steps
 from agent_tools.server.http import http_app
+from agent_tools.server.notices import Notices
+from agent_tools.service.fetching import Fetch
 from agent_tools.service.library import Library
+from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
-from agent_tools.types import IngestReply, VideoOut
+from agent_tools.types import IngestReply
 from tests.server.conftest import OTHER, VIDEO
 
 pytestmark = pytest.mark.anyio
 Ask = Callable[..., Any]
+FILES = 60  # more than a reply's budget names
 
 
 @pytest.fixture
@@ -58,7 +63,8 @@ def ingest_in_steps(monkeypatch: pytest.MonkeyPatch, *states: str) -> list[float
     """A service that is in each of the states in turn, and stays in the last; the wait_s it was given."""
     waits: list[float] = []
 
-    def ingest(*_: Any, wait_s: float, **__: Any) -> IngestReply:
+    def ingest(*_: Any, wait_s: float, on_begun: Callable[[str], None], **__: Any) -> IngestReply:
+        on_begun(VIDEO)
         state = states[min(len(waits), len(states) - 1)]
         waits.append(wait_s)
         return IngestReply(video_id=VIDEO, state=state, duration_s=600.0, searchable_to_s=60.0 * len(waits))
@@ -101,6 +107,7 @@ async def test_a_cancelled_task_asks_the_worker_to_stop(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, library: Library
 ) -> None:
     ingest_in_steps(monkeypatch, "running")
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     library.store.enqueue(VIDEO, ("screen_text",), "lite", {})
     made = (await ask("tools/call", name="ingest_video", arguments={"source": "x"}))["result"]
     with anyio.fail_after(10):
@@ -149,19 +156,41 @@ def test_an_ingest_goes_on_while_something_is_queued_or_running(reply: IngestRep
     assert long_ingest.going(CallToolResult(content=[], structured_content=reply.compact())) == says
 
 
-async def test_stopping_a_folder_stops_its_open_videos_only(
-    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("source", "begun"),
+    [("film.mp4", 1), ("", FILES), ("https://example.com/film.mp4", 0)],
+    ids=["a file", "more files than the reply names", "an address"],
+)
+async def test_a_cancel_before_the_first_result_stops_what_the_call_began(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, settings: Settings, library: Library, source: str, begun: int
 ) -> None:
-    from agent_tools.server.app import App
-    from agent_tools.server.notices import Notices
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    (settings.allow[0] / "film.mp4").write_bytes(b"film")
+    for number in range(begun - 1):
+        (settings.allow[0] / f"{number}.mp4").write_bytes(b"film %d" % number)
+    fetch = Fetch("https://example.com/film.mp4")
+    monkeypatch.setattr(library.fetcher, "_going", {fetch.url: fetch})
+    monkeypatch.setattr(library, "settings", replace(settings, allow_urls=True))
+    made = (await ask("tools/call", name="ingest_video", arguments={"source": source}))["result"]
+    waiting = anyio.Event()
 
-    stopped: list[str] = []
-    monkeypatch.setattr(type(library.store), "request_stop", lambda self, video_id: stopped.append(video_id))
-    videos = [
-        VideoOut(video_id=VIDEO, title="t", state="running", uri="video://x"),
-        VideoOut(video_id=OTHER, title="t", state="done", uri="video://x"),
-    ]
-    reply = IngestReply(folder="f", found=2, videos=videos)
-    app = App(settings, library, Notices())
-    await long_ingest.stop(app, CallToolResult(content=[], structured_content=reply.compact()))
-    assert stopped == [VIDEO]
+    def step(self: Steps, _progress: float, message: str) -> None:
+        anyio.from_thread.check_cancelled()
+        if not message.startswith("looking at"):
+            anyio.from_thread.run_sync(waiting.set)
+
+    monkeypatch.setattr(Steps, "__call__", step)
+    with anyio.fail_after(10):
+        await waiting.wait()
+        assert "statusMessage" not in (await ask("tasks/get", taskId=made["taskId"]))["result"]  # no result yet
+        assert len(library.store.open_jobs()) == begun
+        await ask("tasks/cancel", taskId=made["taskId"])
+        while library.store.open_jobs() or not (begun or fetch.stopped):
+            await anyio.sleep(0.01)
+
+
+async def test_a_cancelled_folder_leaves_the_ingests_of_others(settings: Settings, library: Library) -> None:
+    library.store.enqueue(VIDEO, ("screen_text",), "lite", {})
+    library.store.enqueue(OTHER, ("screen_text",), "lite", {})
+    await long_ingest.stop(App(settings, library, Notices()), {VIDEO})
+    assert [job.video_id for job in library.store.open_jobs()] == [OTHER]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +38,12 @@ class Site(BaseHTTPRequestHandler):
         if self.path == "/none":
             self.send_error(404)
             return
+        if self.path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"film" * (1 << 16))
         body = b"film" * 1000
         self.send_response(200)
         self.send_header("Content-Type", "text/html" if self.path == "/page" else "video/mp4")
@@ -79,6 +86,19 @@ def test_a_file_is_fetched_once_and_its_redirect_followed(site: str, tmp_path: P
     assert path.read_bytes() == b"film" * 1000
     assert path.suffix == ".mp4"
     assert fetched(Fetcher(tmp_path, loopback_too), site + "/near") == path
+
+
+def test_a_download_that_is_stopped_ends_and_may_be_asked_for_again(site: str, tmp_path: Path) -> None:
+    fetcher = Fetcher(tmp_path, loopback_too)
+    first = fetcher.fetch(site + "/endless")
+    fetcher.stop(site + "/endless")
+    deadline = time.monotonic() + 20
+    while not first.ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "was stopped" in str(first.error)
+    assert list(tmp_path.iterdir()) == []
+    assert fetcher.fetch(site + "/endless") is not first
+    fetcher.stop(site + "/endless")
 
 
 @pytest.mark.parametrize(
