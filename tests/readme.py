@@ -132,6 +132,20 @@ def grounding_table() -> str:
     return side_by_side(measured("grounding"))
 
 
+def grounding_tiny_table() -> str:
+    """The last run of `agent-tools eval grounding-tiny`."""
+    from agent_tools.evals.grounding_tiny import markdown
+
+    return markdown(measured("grounding_tiny"))
+
+
+def memaug_tiny_table() -> str:
+    """The last run of `agent-tools eval memaug-tiny`."""
+    from agent_tools.evals.memaug_tiny import markdown
+
+    return markdown(measured("memaug_tiny"))
+
+
 def zoom_table() -> str:
     """The last run of `agent-tools eval zoom`."""
     from agent_tools.evals.close_up import markdown
@@ -260,6 +274,8 @@ TABLES = {
     "zoom": zoom_table,
     "tiny-world": tiny_world_table,
     "grounding": grounding_table,
+    "grounding-tiny": grounding_tiny_table,
+    "memaug-tiny": memaug_tiny_table,
     "reasoning": reasoning_table,
     "retrieval": retrieval_table,
     "memories": memories_table,

@@ -55,17 +55,17 @@ Profile = Annotated[str, typer.Option("--profile", help="of the server: lite, st
 @eval_app.command("memaug-tiny")
 def memaug_tiny(seed: Seed = 0, steps: int = 700, json_path: Json = None) -> None:
     """Train a small MemAug and ask it about frames it no longer has, with and without its repository."""
-    from agent_tools.evals.memaug_tiny import run
+    from agent_tools.evals.memaug_tiny import markdown, run
 
-    _write(run(seed, steps, typer.echo), json_path)
+    _tables(run(seed, steps, _progress), markdown, json_path)
 
 
 @eval_app.command("grounding-tiny")
 def grounding_tiny(seed: Seed = 0, json_path: Json = None) -> None:
     """ReVisionLLM's four claims with tiny networks on drawn features."""
-    from agent_tools.evals.grounding_tiny import run
+    from agent_tools.evals.grounding_tiny import markdown, run
 
-    _write(run(seed, typer.echo), json_path)
+    _tables(run(seed, _progress), markdown, json_path)
 
 
 @eval_app.command()

@@ -8,7 +8,7 @@ Evidence that the mechanism works, at a scale of seconds. Knows nothing of video
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ def run(seed: int = 0, steps: int = 700, out: Callable[[str], None] = lambda lin
     Args:
         seed: decides names, values, sequences and first weights; the same seed gives the same table on one machine.
         steps: of 64 sequences each, per reader; under about 400 the first has not yet learnt to look names up.
-        out: is given progress and the table, line by line.
+        out: is given progress, line by line.
     Returns: settings, `chance`, and `rows`: [{model, about, accuracy, half_width}], the last of the 95 % interval.
     """
     threads = torch.get_num_threads()
@@ -118,9 +118,6 @@ def _run(seed: int, steps: int, out: Callable[[str], None]) -> dict[str, Any]:
             accuracy = _accuracy(reader, world.sequences(_QUESTIONS, frames), read, mask)
             half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / _QUESTIONS)
             rows.append({"model": model, "about": about, "accuracy": accuracy, "half_width": round(half, 3)})
-    out(f"{'model':34}{'asked about a frame':22}accuracy (chance {1 / _VALUES:.3f})")
-    for row in rows:
-        out(f"{row['model']:34}{row['about']:22}{row['accuracy']:.3f} +- {row['half_width']:.3f}")
     return {
         "seed": seed,
         "steps": steps,
@@ -131,6 +128,20 @@ def _run(seed: int, steps: int, out: Callable[[str], None]) -> dict[str, Any]:
         "chance": 1 / _VALUES,
         "rows": rows,
     }
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """A row for each model and kind of frame: the share of right answers."""
+    lines = [
+        f"{report['frames']} frames in a sequence, of which the decayed view keeps {report['kept']}; "
+        f"{report['steps']} steps for each model, seed {report['seed']}; {report['questions']:,} questions a row.",
+        "",
+        f"| model | asked about a frame that is | right (chance {report['chance']:.1%}) |",
+        "|---|---|---|",
+    ]
+    for row in report["rows"]:
+        lines.append(f"| {row['model']} | {row['about']} | {row['accuracy']:.1%} ± {row['half_width']:.1%} |")
+    return "\n".join(lines)
 
 
 def _train(reader: _Reader, world: _World, readable: Tensor, steps: int, out: Callable[[str], None]) -> None:

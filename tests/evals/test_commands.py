@@ -43,7 +43,7 @@ def test_tiny_evidence_is_printed_and_written(tmp_path: Path) -> None:
     path = tmp_path / "memaug.json"
     shown = CliRunner().invoke(eval_app, ["memaug-tiny", "--steps", "1", "--json", str(path)])
     assert shown.exit_code == 0
-    assert "asked about a frame" in shown.stdout
+    assert "| asked about a frame that is |" in shown.stdout
     assert json.loads(path.read_text())["steps"] == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from agent_tools.evals.memaug_tiny import run
+from agent_tools.evals.memaug_tiny import markdown, run
 
 FORGOTTEN, KEPT = "forgotten", "kept"
 
@@ -43,11 +43,21 @@ def test_the_seed_decides_the_table_and_nothing_outside_is_touched() -> None:
     torch.manual_seed(5)
     expected, threads = torch.rand(1), torch.get_num_threads()
     torch.manual_seed(5)
-    lines: list[str] = []
-    first = run(seed=3, steps=4, out=lines.append)
+    first = run(seed=3, steps=4)
     assert torch.equal(torch.rand(1), expected)
     assert torch.get_num_threads() == threads
     assert first == run(seed=3, steps=4)
     assert accuracies(first) != accuracies(run(seed=4, steps=4))
-    assert len(lines) == 7
-    assert "chance 0.125" in lines[0]
+
+
+def test_table_has_a_row_for_each_model_beside_chance() -> None:
+    shown = markdown(run(seed=3, steps=1)).splitlines()
+    assert "right (chance 12.5%)" in shown[2]
+    assert [row.split(" | ")[0].strip("| ") for row in shown[4:]] == [
+        "with memory",
+        "with memory",
+        "its repository masked out",
+        "its repository the decayed view",
+        "trained without memory",
+        "trained without memory",
+    ]
