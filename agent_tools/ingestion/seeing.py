@@ -14,6 +14,7 @@ from agent_tools.ingestion.steps import Steps
 from agent_tools.media import Damage, Picture, sample
 from agent_tools.models.devices import choose
 from agent_tools.models.profiles import frame_encoder, ocr, redundancy_encoder
+from agent_tools.store import SqliteMemory
 from agent_tools.timeline import merged
 
 GATHER_EVERY = 64  # pictures between two places from which collecting those for OCR would go on
@@ -31,25 +32,30 @@ class Seeing(Steps):
         decoding, encoding = shared_threads(self.settings.worker_threads, beside)
         models = replace(self.models, threads=encoding)
         self._frames = frame_encoder(models)
+        judge = redundancy_encoder(models)
+        # What decides which pictures are looked at and which are kept: a pass under other settings begins anew.
+        made_by = {"fps": self.settings.fps, "judge": judge.producer, "threshold": judge.threshold}
         row = self.store.channel(self.video_id, "frames")
-        resumed = row is not None and row.producer == self._frames.producer
+        resumed = row is not None and row.producer == self._frames.producer and made_by.items() <= row.detail.items()
         next_k = int(row.detail.get("next_k", 0)) if row is not None and resumed else 0
         with frame_tokens(self.store.home, self.video_id, self._frames.producer) as repository:
             if len(repository) < sum(frame.k < next_k for frame in self.store.frames(self.video_id)):
                 next_k = 0  # the token file is lost: begin again
         if not next_k:
+            self.store.set_channel(self.video_id, "frames", done_to_s=0.0, detail=made_by)
+            self.store.delete_frames(self.video_id)
+            SqliteMemory(self.store).delete(self.video_id, read="frames")
+            self.store.clear_gaps(self.video_id, "frames")
             forget_files(self.store.home, self.video_id)
         reader = self._reader()
         reader.restore(row.detail.get("rule", "") if row is not None and next_k else "")
-        if not next_k:
-            self.store.clear_gaps(self.video_id, "frames")
         self._begin("frames", self._frames.producer)
         work = FramePass(
             self.store,
             self.video_id,
             self.opened,
             self._frames,
-            redundancy_encoder(models),
+            judge,
             self.settings.fps,
             decoding,
             self.duration_s,
@@ -63,7 +69,7 @@ class Seeing(Steps):
 
         def on_window(k: int, time_s: float, rule: str) -> None:
             share = min(1.0, time_s / max(self.duration_s, 1e-9))
-            detail = {"next_k": k, "rule": rule, "done": round(share, 3)}
+            detail = {**made_by, "next_k": k, "rule": rule, "done": round(share, 3)}
             self.store.set_channel(self.video_id, "frames", done_to_s=time_s, detail=detail)
             self.control.tell(0.08 + 0.37 * share, f"looking at pictures: {time_s:.0f} of {self.duration_s:.0f} s")
 
@@ -76,7 +82,7 @@ class Seeing(Steps):
         rows = self.store.frames(self.video_id)
         if not rows:
             raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
-        self._end("frames", entries=sum(row.kept for row in rows), detail={"pictures": len(rows)})
+        self._end("frames", entries=sum(row.kept for row in rows), detail={**made_by, "pictures": len(rows)})
 
     def _screen_text(self) -> None:
         if self.opened.video is None:
@@ -113,15 +119,14 @@ class Seeing(Steps):
 
     def _gather(self, reader: Reader) -> None:
         """Collect the pictures to read in a pass of their own, where no pass for frames did."""
-        row = self.store.channel(self.video_id, "screen_text")
-        next_k = int(row.detail.get("next_k", 0)) if row is not None else 0
+        row, fps = self.store.channel(self.video_id, "screen_text"), self.settings.fps
+        next_k = int(row.detail.get("next_k", 0)) if row is not None and row.detail.get("fps") == fps else 0
         reader.restore(str(row.detail.get("rule", "")) if row is not None and next_k else "")
-        fps = self.settings.fps
         for shown in sample(self.opened, fps=fps, start_s=next_k / fps, threads=self.settings.worker_threads):
             if shown.k >= next_k + GATHER_EVERY:
                 next_k = shown.k
                 share = min(1.0, shown.time_s / max(self.duration_s, 1e-9))
-                detail = {"next_k": next_k, "rule": reader.saved(), "done": 0.0}
+                detail = {"fps": fps, "next_k": next_k, "rule": reader.saved(), "done": 0.0}
                 self.store.set_channel(self.video_id, "screen_text", detail=detail)
                 self.control.tell(0.08 + 0.37 * share, f"looking for text: {shown.time_s:.0f} s")
             reader.show(shown.time_s, shown.picture)

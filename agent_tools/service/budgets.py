@@ -11,22 +11,30 @@ from agent_tools.service.library import Library
 from agent_tools.store import VideoRow
 from agent_tools.timeline import rounded
 
+ASSUMED = ("spatial", "merged")  # steps that are arithmetic with published shares: nothing here measured them
+
 
 def budget(library: Library, video: VideoRow) -> dict[str, Any]:
-    """Naive tokens, tokens after each step, and which steps fit 25k, 200k and 1M contexts; the text beside them."""
+    """Naive tokens, tokens after each step, and which steps fit 25k, 200k and 1M contexts; the text beside them.
+
+    `judged_by` is the model that pruned the frames; None where an older version did, which did not tell."""
     rows = library.store.frames(video.id)
     kept = sum(row.kept for row in rows)
     duration_s = video.duration_s or 0.0
-    steps = savings_table(duration_s, kept) if rows else []
+    channel = library.store.channel(video.id, "frames")
+    by = channel.detail if channel is not None else {}
+    fps = by.get("fps") or len(rows) / max(duration_s, 1.0)  # rows of older versions do not tell theirs
+    steps = savings_table(duration_s, kept, fps=fps) if rows else []
     text = sum(text_tokens(entry.text) for entry in library.store.entries(video.id))
     return {
         "video_id": video.id,
         "duration_s": rounded(duration_s),
-        "naive_tokens": naive_tokens(duration_s) if rows else 0,
+        "naive_tokens": naive_tokens(duration_s, fps) if rows else 0,
         "pictures_looked_at": len(rows),
         "frames_kept": kept,
         "steps": steps,
+        "assumed": list(ASSUMED),
         "fits": fits(steps) if steps else [],
         "text_tokens": round(text),
-        "judged_by": library.models.frame_producer if rows else None,
+        "judged_by": by.get("judge") if rows else None,
     }

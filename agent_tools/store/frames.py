@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_tools.store.part import Part
+from agent_tools.store.vectors import drop_vectors
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,13 @@ class Frames(Part):
                    ON CONFLICT(video_id, k) DO UPDATE SET jpeg=excluded.jpeg""",
                 [(video_id, k, jpeg) for k, jpeg in jpegs.items()],
             )
+
+    def delete_frames(self, video_id: str) -> None:
+        """Take away all frames of a video, their pictures and their vectors in every space."""
+        with self.db.write() as c:
+            drop_vectors(self.db, c, "frame", video_id, None)
+            c.execute("DELETE FROM jpegs WHERE video_id=?", (video_id,))
+            c.execute("DELETE FROM frames WHERE video_id=?", (video_id,))
 
     def frames(
         self, video_id: str, start_s: float = 0.0, end_s: float = math.inf, kept_only: bool = False

@@ -12,7 +12,6 @@ import apsw
 from agent_tools.store.entries import EntryIn, insert_entry
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.store import Store
-from agent_tools.store.vectors import drop_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +33,7 @@ def switch_channel(store: Store, made: Store, video_id: str, channel: str, detai
         raise ValueError(f"channel {channel} of {video_id} is not done: nothing may be put in its place")
     with store.db.write() as c:
         if channel == "frames":
-            _switch_frames(c, store, made, video_id)
+            _switch_frames(store, made, video_id)
         else:
             _switch_entries(c, store, made, video_id, channel)
         memory = SqliteMemory(store)
@@ -77,10 +76,8 @@ def keep_text_vectors(store: Store, video_id: str, producer: str) -> bool:
     return True
 
 
-def _switch_frames(c: apsw.Connection, store: Store, made: Store, video_id: str) -> None:
-    drop_vectors(store.db, c, "frame", video_id, None)
-    c.execute("DELETE FROM jpegs WHERE video_id=?", (video_id,))
-    c.execute("DELETE FROM frames WHERE video_id=?", (video_id,))
+def _switch_frames(store: Store, made: Store, video_id: str) -> None:
+    store.delete_frames(video_id)
     frames = made.frames(video_id)
     for first in range(0, len(frames), BATCH):
         rows = frames[first : first + BATCH]
