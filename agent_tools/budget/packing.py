@@ -78,6 +78,7 @@ def pack(
         raise TokenBudgetError(f"budget is {budget} tokens; it cannot be negative.")
     if not 0 <= diversity <= 1:
         raise InvalidArgument(f"diversity is {diversity}; it lies in 0..1.")
+    token_cost(1, 1, family)  # an unknown family is one without frames too
     offers: list[FrameOffer | TextOffer] = [*frames, *texts]
     costs = [_cost(offer, family) for offer in offers]
     starts = [offer.time_s if isinstance(offer, FrameOffer) else offer.start_s for offer in offers]
@@ -117,7 +118,7 @@ def _unit_vectors(frames: Sequence[FrameOffer]) -> Tensor | None:
         return None
     import torch
 
-    rows = [None if frame.vector is None else torch.as_tensor(frame.vector).double().cpu() for frame in frames]
+    rows = [None if frame.vector is None else torch.as_tensor(frame.vector).cpu().double() for frame in frames]
     shapes = {tuple(row.shape) for row in rows if row is not None}
     shape = shapes.pop()
     if shapes or len(shape) != 1:

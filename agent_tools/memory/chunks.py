@@ -58,7 +58,7 @@ class Bank:
 
     def scores(self, unit_query: Tensor) -> Tensor:
         """Per chunk the greatest cosine of the query, (D,) of length 1 in float32, and its tokens: (len(chunks),)."""
-        return _best_of_each(self._tokens @ unit_query, self._owners, len(self.chunks))
+        return _best_of_each(self._tokens @ unit_query.to(self._tokens), self._owners, len(self.chunks))
 
 
 def memory_tokens(chunk: Tensor, m: int = 4) -> Tensor:
@@ -104,14 +104,15 @@ def retrieve(
         raise ShapeError(f"a query of width {len(query)} and chunks of width {bank.width}: one encoder's only")
     if not bank.chunks or not top_chunks or not top_frames:
         return []
-    near = F.normalize(query.detach().double(), dim=0)
+    near = F.normalize(query.detach().cpu().double(), dim=0)  # mps has no float64
     order = bank.scores(near.float()).argsort(descending=True, stable=True)
     opened = [bank.chunks[i] for i in order[:top_chunks].tolist()]
     frames = torch.cat([c.frames for c in opened])
-    rough = frames.float() @ near.float() / torch.cat([c.frame_lengths for c in opened])
+    rows = frames.float()
+    rough = (rows @ near.float().to(rows) / torch.cat([c.frame_lengths for c in opened])).cpu()
     at_least = rough.topk(min(top_frames, rough.shape[0])).values[-1] - MARGIN
     kept = (rough >= at_least).nonzero()[:, 0]
-    exact = frames[kept].double()  # the order of near ties is that of the vectors
+    exact = frames[kept].cpu().double()  # the order of near ties is that of the vectors
     scores = exact @ near / torch.linalg.vector_norm(exact, dim=1).clamp_min(SHORTEST)
     counts = torch.tensor([c.frames.shape[0] for c in opened])
     before = torch.tensor([c.first_index for c in opened]) - (counts.cumsum(0) - counts)
@@ -122,10 +123,10 @@ def retrieve(
 
 def chunk_scores(unit_query: Tensor, tokens: Sequence[Tensor]) -> Tensor:
     """Per chunk the greatest cosine of the query, (D,) of length 1, and its tokens (m, D): (len(tokens),)."""
-    rows = F.normalize(torch.cat(list(tokens)).to(unit_query.dtype), dim=1) @ unit_query
+    rows = F.normalize(torch.cat(list(tokens)).cpu().to(unit_query.dtype), dim=1) @ unit_query.cpu()
     return _best_of_each(rows, torch.repeat_interleave(torch.tensor([len(t) for t in tokens])), len(tokens))
 
 
 def _best_of_each(scores: Tensor, owners: Tensor, count: int) -> Tensor:
-    """The greatest score of each owner, of those numbered 0 to count - 1: (count,)."""
-    return torch.full((count,), -torch.inf, dtype=scores.dtype).scatter_reduce(0, owners, scores, "amax")
+    """The greatest score of each owner, of those numbered 0 to count - 1: (count,), on the processor."""
+    return torch.full((count,), -torch.inf, dtype=scores.dtype).scatter_reduce(0, owners, scores.cpu(), "amax")

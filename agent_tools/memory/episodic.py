@@ -118,7 +118,7 @@ class InMemoryMemoryStore:
         ]
         if not comparable:
             return []
-        near = F.normalize(query.detach().double(), dim=0)
+        near = F.normalize(query.detach().cpu().double(), dim=0)
         scores = chunk_scores(near, [memory.vectors for _, memory, _ in comparable]).tolist()
         hits = [ScoredMemory(v, memory, score, ctx) for (v, memory, ctx), score in zip(comparable, scores, strict=True)]
         return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.memory.start_s, hit.memory.key))[:k]

@@ -165,9 +165,10 @@ def _turned(heads: Tensor, positions: Tensor | None) -> Tensor:
     if positions is None:
         return heads
     pairs = heads.shape[-1] // 4
-    speed = _ROPE_BASE ** (-torch.arange(pairs, dtype=torch.float64, device=heads.device) / pairs)
-    angle = positions.double()[:, None, :, None] * speed  # float64: an hour has positions up to 234,000
-    cos, sin = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
+    speed = _ROPE_BASE ** (-torch.arange(pairs, dtype=torch.float64) / pairs)
+    # float64, for an hour has positions up to 234,000; and on the processor, for mps has no float64
+    angle = positions.cpu().double()[:, None, :, None] * speed
+    cos, sin = angle.cos().to(heads), angle.sin().to(heads)
     a, b, rest = heads[..., :pairs], heads[..., pairs : 2 * pairs], heads[..., 2 * pairs :]
     return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], dim=-1)
 

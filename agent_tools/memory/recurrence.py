@@ -39,8 +39,8 @@ def contextualise(tokens: Tensor, bank: Tensor, weight: float = 0.25, sharpness:
         raise ShapeError(f"tokens {tuple(tokens.shape)} and bank {tuple(bank.shape)}: (m, D) and (P, D) are needed")
     if not len(bank):
         return tokens.detach().float().clone()
-    own, past = tokens.detach().double().contiguous(), bank.detach().double().contiguous()
+    own, past = (rows.detach().cpu().double().contiguous() for rows in (tokens, bank))  # mps has no float64
     cosine = F.normalize(own, dim=1) @ F.normalize(past, dim=1).T  # (m, P)
     read = F.normalize(torch.softmax(sharpness * cosine, dim=1) @ past, dim=1)
     blended = (1 - weight) * own + weight * own.norm(dim=1, keepdim=True) * read
-    return torch.where(read.any(dim=1, keepdim=True), blended, own).float()
+    return torch.where(read.any(dim=1, keepdim=True), blended, own).float().to(tokens.device)

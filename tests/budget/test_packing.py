@@ -126,5 +126,7 @@ def test_what_cannot_be_is_refused() -> None:
         pack([], [], 10, diversity=1.5)
     with pytest.raises(InvalidArgument, match="known are"):
         pack([FrameOffer(0, 0.5, 10, 10, None)], [], 10, family="llama")
+    with pytest.raises(InvalidArgument, match="known are"):
+        pack([], [], 10, family="llama")
     with pytest.raises(ShapeError, match="one encoder"):
         pack([FrameOffer(0, 0.5, 10, 10, [1.0]), FrameOffer(1, 0.5, 10, 10, [1.0, 2.0])], [], 10)
