@@ -45,7 +45,7 @@ def test_models_list_says_what_lacks_and_the_command_that_gets_it(tmp_path: Path
     heads = {line.partition(" ")[0]: line for line in found if not line.startswith(" ")}
     assert heads["lite"] == "lite (all here; what auto means now)"
     assert f"({len(lacking)} not here; " in heads["standard"]
-    assert heads["standard"].endswith("agent-tools models pull standard)")
+    assert heads["standard"].endswith(f"agent-tools models pull standard --models text={encoder})")
     rows = [line.split() for line in found if line.startswith(" ")]
     assert [row[0] for row in rows[: len(LITE.models)]] == [model.role for model in LITE.models]
     assert ["text", "on", "this", "machine", "-", "as", "its", "publisher", "says", str(encoder)] in rows
@@ -138,3 +138,11 @@ def test_a_pull_without_a_network_names_the_ways_around(tmp_path: Path) -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("ModelMissing: The hub did not answer for google/siglip2-base-patch16-224 (ConnectError).")
     assert "copy the model's folder here and name it with the setting models" in line
+
+
+def test_pull_looks_where_list_looks(tmp_path: Path, encoder: Path) -> None:
+    """A model in a folder of --model-dirs is here: no hub is asked, which in a test could not answer."""
+    shutil.copytree(encoder, tmp_path / "models" / "acme" / "tiny-e5")
+    where = ("--models", "text=acme/tiny-e5", "--model-dirs", str(tmp_path / "models"))
+    assert lines("models", "list", *where)[0].startswith("lite (all here")
+    assert lines("models", "pull", "lite", *where) == ["All models of lite are here."]

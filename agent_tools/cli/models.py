@@ -21,7 +21,7 @@ def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
     """Say of each profile which models it needs, their size and licence, and whether they are here."""
     from agent_tools.ingestion.chosen_models import model_settings
     from agent_tools.models.catalogue import PROFILES, listing, megabytes, missing, pulled_commit
-    from agent_tools.models.profiles import resolve
+    from agent_tools.models.profiles import pull_command, resolve
 
     settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
     auto = resolve(model_settings(settings, "auto")).name
@@ -32,7 +32,7 @@ def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
         told = "all here"
         if lacking:
             total = sum(model.size_bytes for model in lacking if model.from_hub)
-            pull = f"; {megabytes(total)}: agent-tools models pull {name}" if total else ""
+            pull = f"; {megabytes(total)}: {pull_command(chosen, profile)}" if total else ""
             told = f"{len(lacking)} not here{pull}"
         typer.echo(f"{name} ({told}{'; what auto means now' if name == auto else ''})")
         for model, state in listing(profile, chosen.searched):
@@ -47,6 +47,7 @@ def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
 def models_pull(
     profile: Annotated[str, typer.Argument(help="standard or full")],
     models: Models = None,
+    model_dirs: ModelDirs = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask before downloading")] = False,
 ) -> None:
     """Download what a profile lacks into the Hugging Face cache; the size is said first."""
@@ -59,7 +60,9 @@ def models_pull(
     from agent_tools.models.profiles import resolve
     from agent_tools.models.pulling import plan, pull
 
-    plans = plan(resolve(model_settings(Settings.load(models=tuple(models or ())), profile)), cache_folder())
+    settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
+    chosen = model_settings(settings, profile)
+    plans = plan(resolve(chosen), cache_folder(), folders=chosen.searched)
     for one in plans:
         typer.echo(one.described, err=True)
     if not plans:

@@ -83,7 +83,8 @@ class Chat:
                     status, body = reply.status_code, _read_up_to(reply.iter_bytes(), MOST_BYTES)
                     if status not in _AGAIN:
                         return status, body
-                    pause_s = _retry_after(reply.headers.get("retry-after")) or pause_s
+                    asked_s = _retry_after(reply.headers.get("retry-after"))
+                    pause_s = pause_s if asked_s is None else asked_s
                     failure = ""
             except httpx2.TimeoutException as error:
                 failure = f"did not answer in time ({type(error).__name__})"

@@ -46,7 +46,7 @@ def choose(setting: str = "auto") -> Device:
     """The device of a setting: "auto", a device ("cpu", "cuda:1", "mps"), or a device and precision ("cpu/bf16").
 
     auto takes cuda, else mps, else cpu. Without a precision: bf16 on a cuda device or a processor that computes in it
-    natively (AMX or AVX512-BF16), fp16 on other cuda devices and on mps, fp32 on other processors.
+    natively (AMX or AVX512-BF16) and on mps, fp16 on other cuda devices, fp32 on other processors.
     Raises: InvalidArgument: no such device or precision, or a device that this machine does not have.
     """
     import torch
@@ -133,6 +133,8 @@ def _release() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _native(kind: str) -> str:
@@ -141,7 +143,7 @@ def _native(kind: str) -> str:
     if kind == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if kind == "mps":
-        return "fp16"
+        return "bf16"
     cpu: Any = torch.cpu
     asks = (getattr(cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
     return "bf16" if any(ask() for ask in asks if ask is not None) else "fp32"

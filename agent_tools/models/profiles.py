@@ -5,6 +5,7 @@ constructor is called, and a constructor never downloads: it says which command 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,7 @@ __all__ = [
     "frame_encoder",
     "missing",
     "ocr",
+    "pull_command",
     "redundancy_encoder",
     "resolve",
     "segment_reader",
@@ -142,6 +144,12 @@ def resolve(settings: ModelSettings) -> Profile:
     except KeyError:
         known = ", ".join(["auto", *PROFILES])
         raise InvalidArgument(f"No profile {settings.profile!r}. Give one of {known}.") from None
+
+
+def pull_command(settings: ModelSettings, profile: Profile) -> str:
+    """The line that downloads what a resolved profile lacks, and nothing that was replaced in it."""
+    given = (f" --models {shlex.quote(f'{role}={name}')}" for role, name in settings.overrides.items())
+    return f"agent-tools models pull {profile.name}{''.join(given)}"
 
 
 def text_encoder(settings: ModelSettings) -> TextEncoder:
@@ -294,9 +302,14 @@ def _wanted(settings: ModelSettings, role: Role) -> Model:
 def _located(settings: ModelSettings, role: Role) -> Found:
     """Raises: ModelMissing: with the command that gets the model, and its size."""
     profile, model = resolve(settings), _wanted(settings, role)
-    size = f"{megabytes(model.size_bytes)}, " if model.size_bytes else ""
-    remedy = (
-        f"Profile {profile.name} needs it. Get it with: agent-tools models pull {profile.name} "
-        f"({size}{megabytes(profile.size_bytes)} in all), or start with --profile lite, which needs no download."
-    )
+    get = f"Get it with: {pull_command(settings, profile)}"
+    if reference(model).folder is not None:
+        remedy = f"Name another folder with the setting models ({role}=FOLDER)."
+    elif role in settings.overrides:
+        remedy = f"{get}, or leave {role} out of the setting models."
+    else:
+        remedy = (
+            f"Profile {profile.name} needs it. {get} ({megabytes(model.size_bytes)}, {megabytes(profile.size_bytes)} "
+            "in all), or start with --profile lite, which needs no download."
+        )
     return locate(reference(model), settings.searched, remedy)

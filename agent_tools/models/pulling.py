@@ -63,18 +63,19 @@ class Plan:
         return f"{self.model.name}@{self.commit[:8]}: {left}, {self.model.licence}"
 
 
-def plan(profile: Profile, cache: Path, endpoint: str | None = None) -> list[Plan]:
+def plan(profile: Profile, cache: Path, endpoint: str | None = None, folders: Sequence[Path] = ()) -> list[Plan]:
     """What a pull of the profile would download, sizes as the hub tells them; a model that is here whole is left out.
 
     Asks the hub for names and sizes only. Models in plain folders and at endpoints are not its business.
     Args:
         endpoint: another hub than huggingface.co.
+        folders: where a model may lie too; one that is there whole is not downloaded.
     Raises: ModelMissing: the hub cannot be reached or is switched off; no such model; its licence must be accepted
         first; it holds no safetensors.
     """
     plans = []
     for model in profile.models:
-        if model.from_hub and reference(model).folder is None and not present(_runnable(model), [cache]):
+        if model.from_hub and reference(model).folder is None and not present(_runnable(model), [cache, *folders]):
             plans.append(_planned(model, cache, endpoint))
     return plans
 

@@ -13,6 +13,7 @@ Decoding is greedy by beam, at temperature 0: the same sound gives the same text
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-REMEDY = "Install it with: pip install 'agent-tools-video[standard]'"
+log = logging.getLogger("agent_tools")
+REMEDY = "Install it with: pip install 'faster-whisper>=1.2,<2'"
 RATE = 16_000
 STRETCH_S = 60.0  # sound that is held while silences are looked for; all that is ever in memory
 LONGEST_S = 28.0  # of one stretch of speech: Whisper's window is 30 s
@@ -100,7 +102,7 @@ class Speech:
         """
         Args:
             found: a folder with CTranslate2's model.bin, config.json, tokenizer.json and preprocessor_config.json.
-            device: cuda, else the processor: CTranslate2 knows no mps.
+            device: cuda where CTranslate2 can use it, else the processor: it knows no mps.
             language: Whisper's code, where it is known; None lets the sound decide.
         Raises: ModelMissing: faster-whisper is not installed, or a file is missing or broken. EngineError: too little
             memory.
@@ -117,6 +119,9 @@ class Speech:
                 )
         chosen = device or choose()
         kind, number = ("cuda", int(chosen.name.partition(":")[2] or 0)) if chosen.kind == "cuda" else ("cpu", 0)
+        if kind == "cuda" and (why := _no_cuda()):
+            log.warning("speech is transcribed on the processor: CTranslate2 cannot use CUDA here: %s", why)
+            kind, number = "cpu", 0
         try:
             self._model: Any = WhisperModel(
                 str(found.folder),
@@ -295,6 +300,17 @@ def _dropped(segment: Any) -> str | None:
     if segment.compression_ratio > REPEATS:
         return "repeats itself"
     return None
+
+
+def _no_cuda() -> str:
+    """Why CTranslate2 cannot compute on CUDA; "" where it can. It brings libraries of its own, besides torch's."""
+    import ctranslate2
+
+    try:
+        ctranslate2.get_supported_compute_types("cuda")
+    except (RuntimeError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def _compute_type(kind: str) -> str:

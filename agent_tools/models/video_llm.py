@@ -83,7 +83,7 @@ class VideoLlm:
 
         Greedy. Entropies are of the whole vocabulary, from the model's own logits, in nats; the token that ends the
         answer counts too, for it is a choice like any other.
-        Raises: EngineError: the pictures do not fit the memory or the model.
+        Raises: EngineError: the pictures do not fit the memory or the model; its numbers do not fit the precision.
         """
         try:
             inputs = self._inputs(prompt)
@@ -103,7 +103,13 @@ class VideoLlm:
             if isinstance(error, EngineError):
                 raise
             raise EngineError(f"{self.producer} cannot answer: {str(error)[:300]}") from error
-        logs = torch.stack([logits.float() for logits in written.logits]).log_softmax(-1)  # (K, V)
+        rows = torch.stack([logits.float() for logits in written.logits])  # (K, V)
+        if not bool(rows.amax(-1).isfinite().all()):
+            raise EngineError(
+                f"{self.producer} computed words that are NaN or infinite on {self._device.described}, a precision too "
+                f"narrow for it. Set the device to {self._device.name}/fp32 or cpu/fp32, or take another model."
+            )
+        logs = rows.log_softmax(-1)
         entropies = torch.special.entr(logs.exp()).sum(-1)  # 0 log 0 = 0
         text = self._processor.tokenizer.decode(written.ids, skip_special_tokens=True)
         return Answer(str(text).strip(), tuple(float(value) for value in entropies), seen=seen if count else None)

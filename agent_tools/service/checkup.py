@@ -24,7 +24,7 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
         try:
             yield True, f"{name} {importlib.metadata.version(name)}"
         except importlib.metadata.PackageNotFoundError:
-            yield False, f"{name} is not installed: pip install -c constraints.txt agent-tools-video"
+            yield False, f"{name} is not installed. In the checkout: pip install -c constraints.txt ."
     yield from _store(settings)
     yield from _models(settings)
     if settings.allow:
@@ -59,7 +59,7 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
     from agent_tools.ingestion.chosen_models import model_settings
     from agent_tools.models.catalogue import PROFILES, megabytes, receiver, why_missing
     from agent_tools.models.devices import choose
-    from agent_tools.models.profiles import missing, resolve, text_encoder
+    from agent_tools.models.profiles import missing, pull_command, resolve, text_encoder
 
     try:
         chosen = model_settings(settings)
@@ -71,7 +71,7 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
             yield False, f"no model for {model.role}: {why_missing(model, chosen.searched)}"
         size = sum(model.size_bytes for model in lacking if model.from_hub)
         if size and profile.name in PROFILES:
-            yield False, f"get what lacks ({megabytes(size)}) with: agent-tools models pull {profile.name}"
+            yield False, f"get what lacks ({megabytes(size)}) with: {pull_command(chosen, profile)}"
         if not any(model.role == "text" for model in lacking):
             encoder = text_encoder(chosen)
             yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"

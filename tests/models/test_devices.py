@@ -14,7 +14,7 @@ def test_auto_takes_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose().kind == "cpu"
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert choose() == Device("mps", "fp16")
+    assert choose() == Device("mps", "bf16")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     assert choose() == Device("cuda", "bf16")
@@ -83,3 +83,19 @@ def test_other_errors_pass() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         list(in_batches(make, [1], 1, "m"))
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_what_a_failed_batch_held_is_given_back_before_the_next(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    emptied: list[str] = []
+    for name, there in (("cuda", torch.cuda), ("mps", torch.backends.mps)):
+        monkeypatch.setattr(there, "is_available", lambda name=name: name == kind)
+        monkeypatch.setattr(getattr(torch, name), "empty_cache", lambda name=name: emptied.append(name))
+
+    def make(batch: list[int]) -> list[int]:
+        if len(batch) > 1:
+            raise MemoryError
+        return batch
+
+    assert list(in_batches(make, [1, 2], 2, "m")) == [[1], [2]]
+    assert emptied == [kind]

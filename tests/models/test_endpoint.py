@@ -184,7 +184,13 @@ def test_a_server_that_refuses_logprobs_is_asked_without_from_then_on(fake: Fake
 
 @pytest.mark.parametrize(
     ("header", "waited"),
-    [({"retry-after": "7"}, 7.0), ({"retry-after": "900"}, 30.0), ({}, 1.0), ({"retry-after": "soon"}, 1.0)],
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "900"}, 30.0),
+        ({}, 1.0),
+        ({"retry-after": "soon"}, 1.0),
+    ],
 )
 def test_429_waits_as_long_as_the_server_asks_within_bounds(fake: Fake, header: dict[str, str], waited: float) -> None:
     endpoint = fake.endpoint((429, header, b"{}"), ok("done"))

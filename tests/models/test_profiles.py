@@ -58,6 +58,22 @@ def test_missing_weights_name_the_model_its_size_and_the_command(constructor, na
     assert "GB in all" in message
 
 
+def test_an_override_that_is_not_here_is_pulled_by_a_line_that_repeats_it(tmp_path: Path) -> None:
+    replaced = {"frames": "acme/foo", "text": str(tmp_path / "my model")}
+    settings = ModelSettings("lite", folders=(tmp_path,), overrides=replaced)
+    with pytest.raises(ModelMissing) as caught:
+        profiles.frame_encoder(settings)
+    line = f"agent-tools models pull lite --models frames=acme/foo --models 'text={tmp_path / 'my model'}'"
+    assert str(caught.value).endswith(f"Get it with: {line}, or leave frames out of the setting models.")
+
+
+def test_a_folder_that_holds_no_model_is_not_to_be_pulled(tmp_path: Path) -> None:
+    settings = ModelSettings("lite", folders=(tmp_path,), overrides={"frames": str(tmp_path)})
+    with pytest.raises(ModelMissing, match=r"holds no config\.json") as caught:
+        profiles.frame_encoder(settings)
+    assert str(caught.value).endswith("Name another folder with the setting models (frames=FOLDER).")
+
+
 def test_lite_prunes_by_its_own_descriptor_and_has_neither_speech_nor_captions() -> None:
     assert profiles.redundancy_encoder(ModelSettings("lite")).producer.startswith("pixel-descriptor")
     for constructor in (profiles.speech, profiles.video_llm):

@@ -279,3 +279,11 @@ def test_speech_takes_the_weights_of_ctranslate2(hub: Hub, tmp_path: Path) -> No
 
 def test_standard_asks_for_every_model_it_lacks() -> None:
     assert [model.role for model in missing(STANDARD, [])] == ["frames", "redundancy", "text", "speech"]
+
+
+def test_what_lies_in_another_folder_is_not_downloaded_again(hub: Hub, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    pull(plan(PROFILE, elsewhere, hub.url), elsewhere, quiet, hub.url)
+    asked = len(hub.asked)
+    assert plan(PROFILE, tmp_path / "cache", hub.url, [elsewhere]) == []
+    assert len(hub.asked) == asked

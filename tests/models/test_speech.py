@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -297,5 +298,27 @@ def test_broken_files_are_told(folder: Path, tmp_path: Path, name: str) -> None:
 
 def test_without_the_package_it_says_how_to_get_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(ModelMissing, match=r"faster-whisper is not installed\. Install it with: pip install"):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (wanted,) = project["optional-dependencies"]["standard"]
+    with pytest.raises(ModelMissing, match="faster-whisper is not installed") as caught:
         loaded(folder)
+    assert str(caught.value).endswith(f"Install it with: pip install '{wanted}'")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("driver version is insufficient"), ValueError("not compiled for it")])
+def test_where_ctranslate2_cannot_use_cuda_the_processor_hears(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    import ctranslate2
+
+    asked = ctranslate2.get_supported_compute_types
+
+    def types(kind: str) -> set[str]:
+        if kind == "cuda":
+            raise error
+        return asked(kind)
+
+    monkeypatch.setattr(ctranslate2, "get_supported_compute_types", types)
+    speech = Speech(locate(Reference.of(str(folder)), [], ""), device=Device("cuda:0", "fp16"))
+    assert speech._model.model.device == "cpu"
+    assert f"CTranslate2 cannot use CUDA here: {error}" in caplog.text

@@ -181,3 +181,13 @@ def test_without_pictures_nothing_is_asked(payload: object) -> None:
     assert VideoLocalizer(model).localize("x", Evidence(0.0, 4.0, payload=payload)) == []
     assert model.asked == []
     assert ANSWER_TOKENS < 64
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_overflow_are_an_error_and_no_answer(folder: Path, number: float) -> None:
+    """As a model whose weights are bf16 does in fp16."""
+    model = loaded(folder)
+    with torch.no_grad():
+        model._model.get_output_embeddings().weight[7] = number
+    with pytest.raises(EngineError, match=r"NaN or infinite on cpu/fp32.* Set the device to cpu/fp32"):
+        model.answer(dense_prompt("a red triangle", PICTURES), 2)
