@@ -31,12 +31,28 @@ _SPEAKER = (
 )
 _SAYS = r"(?:says|say|said|saying|mentions|mention|mentioned|mentioning)"
 # Up to six words without quotation marks, as long as none of them could go on to what is seen, or deny the whole:
-# connectives, places, negations, and "waving" or "slowly" after the first word.
+# connectives, places, negations, and after the first word "waving", "slowly" or what somebody does.
 _JOINT = (
     r"(?:while|whilst|as|when|where|during|then|before|after|and|but|with|without|in|on|at|near|by|to|into|from|under"
     r"|over|behind|beside|outside|inside|nothing|nobody|not|no|never)"
 )
-_WORDS = rf"(?P<words>(?!{_JOINT}\b)[\w'’-]+(?: (?!{_JOINT}\b)(?!\w+(?:ing|ly)\b)[\w'’-]+){{0,5}})"
+# What somebody, or a word on a screen, does: "the man says yes jumps up" goes on to what is seen.
+_ACT = (
+    r"(?:appear|blink|bounce|burn|change|clap|climb|close|cry|dance|disappear|drop|dissolve|eat|enter|explode|fade|fall"
+    r"|flash|flicker|flip|float|fly|frown|get|glow|go|grin|grow|hold|hug|jump|kick|kneel|laugh|lean|leave|light|look|melt"
+    r"|morph|move|nod|open|pick|point|pop|pulse|push|put|raise|roll|rotate|run|scroll|shake|show|shrink|sit|slide|smile"
+    r"|spin|stand|start|stop|take|throw|touch|turn|twirl|vanish|walk|wave|wink|write|zoom)"
+)
+_THEN = rf"(?:{_ACT}(?:e?s|e?d)|up|down|away|back|off|out|again|twice|is|are|was|were|has|gets|got)"
+_WORDS = rf"(?P<words>(?!{_JOINT}\b)[\w'’-]+(?: (?!{_JOINT}\b)(?!\w+(?:ing|ly)\b)(?!{_THEN}\b)[\w'’-]+){{0,5}})"
+# A single word that is neither what a word does on a screen (any form in -s but a noun's, -ed or -ing), nor how, nor
+# the second half of a thing: a "word cloud" is a picture.
+_ONE_WORD = (
+    rf"(?P<words>(?!{_JOINT}\b)(?!(?:{_ACT}|{_THEN})\b)(?!\w+(?:ing|ed|ly|(?<!ment)(?<!ion)s)\b)"
+    r"(?!(?:clouds?|art|search|game|wall|puzzle|list|count|counter|processor|document|file|map|bank|box|bubble|balloon"
+    r"|ladder|square|tree|family|class|order|chain|play|problem|paper|sheet|alone|upside|first|last|once|here|there"
+    r"|everywhere|itself|only|came|went|fell|flew|grew|lit|rose|shrank|spun)\b)[\w'’-]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -84,9 +100,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "a word on a slide or screen, unquoted",
-        # a "word cloud" is a picture
-        r"(?:the )?(?:word|words|phrase|term) (?!clouds?\b|art\b|search\b|game\b)"
-        rf"{_WORDS}(?: {_SHOWN})? (?:on|in) {_SURFACE}",
+        rf"(?:the )?(?:word|term) {_ONE_WORD}(?: {_SHOWN})? (?:on|in) {_SURFACE}",
         frozenset({"screen_text"}),
         "the word mitigation on a slide",
     ),

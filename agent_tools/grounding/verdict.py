@@ -29,6 +29,7 @@ def decide(
     judged: Collection[str],
     not_judged: Mapping[str, str] | Iterable[str],
     could_show: Collection[str],
+    doubt: str = "",
 ) -> Verdict:
     """The verdict about the channels that were searched.
 
@@ -40,6 +41,7 @@ def decide(
         probability: p(present) of the best candidate; None if there is none to judge, which is uncertain.
         not_judged: channel -> why; or the channels alone.
         could_show: channels that could show the event, from `could_show`.
+        doubt: why what was found must not count as absent, "" if nothing stands in the way.
     Raises: InvalidArgument: a probability or share outside 0..1, or an unknown kind."""
     if kind not in ("calibrated", "raw"):
         raise InvalidArgument(f"kind = {kind!r}: calibrated or raw.")
@@ -53,6 +55,8 @@ def decide(
         return Verdict("uncertain", "nothing was found that could be judged")
     if probability >= PRESENT_AT_LEAST:
         return Verdict("present", f"calibrated p(present) {probability:.2f} is at least {PRESENT_AT_LEAST}")
+    if doubt:
+        return Verdict("uncertain", doubt)
     unseen = sorted(set(why) & set(could_show))
     named = ", ".join(f"{channel} ({why[channel]})" if why[channel] else channel for channel in unseen)
     unjudged = f"not judged, though it could show this: {named}"

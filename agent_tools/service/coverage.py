@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_GAPS = 6  # named in a reply; the rest are counted
 ENGLISH_ONLY = "meaning: English only"
-
+LAST_LATIN = 0x24F  # letters above are of scripts that English is not written in
 
 SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
 SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
@@ -96,7 +96,7 @@ def view(
         phrase += "; told from {} of {} visual tokens".format(*row.detail["visual_tokens"])
     if words_only and name != "frames":
         phrase += f"; {words_only}"
-    elif name in TEXT_CHANNELS and (others := other_vectors(row, library.models.loaded)):
+    elif name in TEXT_CHANNELS and (others := other_texts(row, library.models.loaded)):
         phrase += f"; {others}"
     if closer:
         phrase += f"; {closer}"
@@ -109,6 +109,21 @@ def other_vectors(row: ChannelRow, encoder: TextEncoder | None) -> str:
     if not made or encoder is None or encoder.producer in made:
         return ""
     return f"words only: its vectors are {made[-1]}'s, not this server's model"
+
+
+def other_texts(row: ChannelRow, encoder: TextEncoder | None) -> str:
+    """Why this server's encoder cannot compare a channel's texts by meaning, as far as its row tells; "" if it can."""
+    if encoder is not None and encoder.languages == "English" and not is_english(row.language or "", ""):
+        return ENGLISH_ONLY
+    return other_vectors(row, encoder)
+
+
+def is_english(language: str, text: str) -> bool:
+    """By its language where that is known, else by its script; what has no letters passes."""
+    if language:
+        return language.split("-")[0] == "en"
+    letters = [] if text.isascii() else [letter for letter in text if letter.isalpha()]
+    return 2 * sum(ord(letter) > LAST_LATIN for letter in letters) <= len(letters)
 
 
 def _failed(row: ChannelRow) -> str:

@@ -71,6 +71,7 @@ class Search:
     parts: tuple[Part, ...]
     names: tuple[str, ...] | None  # channels asked about: the caller's, or those that the event names
     words_only: str = ""
+    scattered: bool = False  # the words that the event quotes stand in different places of the texts
     apart: dict[str, str] = field(default_factory=dict)  # channels left out, and why
     close: CloseLook | None = None  # that looked closer, with a result
     failed: str = ""  # why closer looks ended without a result
@@ -99,11 +100,12 @@ def search(
             apart["frames"] = VERBATIM if told.rule is not None else NOT_COMPARED
     parts: list[Part] = []
     pointers: list[Pointer] = []
-    words_only = ""
+    words_only, scattered = "", False
     has_texts = _has_texts(library, asked, channels)
     if has_texts or seen is None:
         evidence = _texts(library, asked, event, told, channels)
-        words_only = evidence.words_only
+        words_only, scattered = evidence.words_only, evidence.scattered
+        apart |= evidence.foreign
         curves = localizer()
         name = calibration_of(told)
         parts.append(_by_curves(asked, event, name, evidence, curves, step))
@@ -127,7 +129,7 @@ def search(
             close, failed = None, f"closer looks failed: {error.described}"
             if seen is None:
                 apart["frames"] = failed
-    return Search(tuple(parts), names, words_only, apart, close, failed)
+    return Search(tuple(parts), names, words_only, scattered, apart, close, failed)
 
 
 def calibration_of(told: Named) -> str:

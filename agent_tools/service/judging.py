@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OnStep = Callable[[float, str], None]
 EVIDENCE_LENGTH = 160
 ALSO, RAW = "; also ", " (confidence raw)"
+FOUND_APART = "found apart: the quoted words stand in different places, not together in one"
 BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
@@ -86,6 +87,7 @@ def judge(
         judged,
         not_judged,
         could_show(event, found.names or CHANNELS),
+        FOUND_APART if found.scattered else "",
     )
     refused = [
         (part.confidence(None if raw else calibrator, one.score), one)

@@ -12,6 +12,7 @@ import functools
 import itertools
 import re
 import unicodedata
+from collections.abc import Sequence
 
 WHOLE, MISREAD, LOOSE, GLUED, PART = 1.0, 0.9, 0.8, 0.7, 0.6
 LETTERS_PER_ERROR = 8  # one wrong letter is forgiven in so many: PP-OCR errs in about one of fifty
@@ -50,12 +51,22 @@ class Occurrence:
             best = max(best, GLUED)
         return best
 
-    def across(self, first: str, second: str) -> bool:
-        """Whether the words begin in the first text and end in the second, which follows it."""
-        if len(self.tokens) < 2:
-            return False
-        left, right = tokens(first)[-(len(self.tokens) - 1) :], tokens(second)[: len(self.tokens) - 1]
-        return _in_a_row(self.tokens, left + right)
+    def across(self, texts: Sequence[str]) -> int:
+        """Over how many of the texts, each of which follows the one before, the words run from the first on; 0 if they
+        do not begin in it and go on in the next."""
+        first, *rest = (tokens(text) for text in texts)
+        for begun in range(min(len(first), len(self.tokens) - 1), 0, -1):
+            wanted = self.tokens[begun:]
+            if first[-begun:] != self.tokens[:begun]:
+                continue
+            for count, held in enumerate(rest, 2):
+                shared = min(len(held), len(wanted))
+                if held[:shared] != wanted[:shared]:
+                    break
+                wanted = wanted[shared:]
+                if not wanted:
+                    return count
+        return 0
 
     def _misread(self, held: tuple[str, ...]) -> float:
         """MISREAD where whole words of the text, spaces aside, are the words sought but for a few letters."""

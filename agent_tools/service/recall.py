@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent_tools.service.coverage import ENGLISH_ONLY
 from agent_tools.service.entry_cache import Held, video_number
 from agent_tools.service.fusion import Background, fuse
 from agent_tools.service.library import Asked, Library
@@ -178,5 +179,5 @@ def words_only_because(library: Library, encoder: TextEncoder | None, query: str
         error = library.models.error
         return "words only: " + (error.described if error else "the sentence encoder is still loading")
     if encoder.languages == "English" and any(ord(c) > 0x24F for c in query if c.isalpha()):
-        return "meaning: English only"
+        return ENGLISH_ONLY
     return ""

@@ -36,11 +36,15 @@ def test_words_that_stand_there_in_part_count_by_their_weight() -> None:
     assert occurrence.score("the descent from the hill", 0.4, False) == pytest.approx(PART * 0.4)
 
 
-def test_words_that_go_on_in_the_next_cue_are_found_across_it_only() -> None:
+def test_words_that_go_on_in_the_next_cues_are_found_across_them_only() -> None:
     occurrence = Occurrence("keys and values")
-    assert occurrence.across("so we keep the keys", "and values of the past")
-    assert not occurrence.across("keys and values", "are kept")
-    assert not Occurrence("keys").across("keys", "keys")
+    assert occurrence.across(["so we keep the keys", "and values of the past", "are kept"]) == 2
+    assert occurrence.across(["keys", "and", "values"]) == 3
+    assert occurrence.across(["keys", "and"]) == 0
+    assert occurrence.across(["keys", "or", "and values"]) == 0
+    assert occurrence.across(["keys and values", "are kept"]) == 0
+    assert Occurrence("keys").across(["keys", "keys"]) == 0
+    assert Occurrence("a a b").across(["a a", "a b"]) == 2
 
 
 @given(st.text(max_size=30), st.text(max_size=60), st.booleans())

@@ -1,0 +1,118 @@
+"""What must not be called absent: words in several entries, texts in a language the encoder does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from agent_tools.evals.cue_lists import Film, Line, Remembered, lay_down
+from agent_tools.service.judging import FOUND_APART
+from agent_tools.service.library import Library
+from agent_tools.service.searching import retrieve
+from agent_tools.service.verifying import ground
+from agent_tools.settings import Settings
+from agent_tools.types import GroundReply
+
+SAYING = "so we walk on through the quiet rooms of the old house"
+Lay = Callable[[Film], str]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    made = Library(Settings.load({}, home=tmp_path_factory.mktemp("home"), profile="lite"))
+    assert made.models.text(120) is not None
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def lay(library: Library) -> Lay:
+    encoder = library.models.text(0)
+    assert encoder is not None
+    remembered = Remembered(encoder)
+    return lambda film: lay_down(library.store, film, remembered)
+
+
+def cues(*said: tuple[float, str], step_s: float = 5.0, length_s: float = 4.5) -> tuple[Line, ...]:
+    """Every five seconds of five minutes the same sentence, but for what is said."""
+    at = dict(said)
+    lines = [Line(i * step_s, i * step_s + length_s, SAYING) for i in range(60) if i * step_s not in at]
+    return tuple(sorted([*lines, *(Line(s, s + length_s, text) for s, text in said)], key=lambda line: line.start_s))
+
+
+def judged(library: Library, video_id: str, event: str, channels: list[str] | None = None) -> GroundReply:
+    return ground(library, event=event, video_id=video_id, channels=channels)
+
+
+def test_quotations_that_stand_far_apart_are_named_and_never_absent(library: Library, lay: Lay) -> None:
+    film = Film("apart", 300, cues((100, "these are the keys of attention"), (150, "and the values of attention")), ())
+    reply = judged(library, lay(film), "the speaker says 'keys' and 'values'")
+    assert (reply.verdict, reply.why) == ("uncertain", FOUND_APART)
+    assert [span.start_s for span in reply.spans or []] == [100, 150]
+    assert judged(library, film.video_id, "the speaker says 'keys' and 'zebras'").verdict == "absent"
+    assert judged(library, film.video_id, "the speaker says 'keys' or 'zebras'").verdict == "present"
+
+
+def test_quotations_in_two_cues_that_follow_each_other_stand_together(library: Library, lay: Lay) -> None:
+    film = Film("beside", 300, cues((100, "these are the keys of attention"), (105, "and the values of attention")), ())
+    reply = judged(library, lay(film), "the speaker says 'keys' and 'values'")
+    assert reply.verdict == "present"
+    assert [(span.start_s, span.end_s) for span in reply.spans or []] == [(100, 109.5)]
+
+
+def test_quotations_among_other_words_may_stand_apart_too(library: Library, lay: Lay) -> None:
+    film = Film("among", 300, cues((100, "these are the keys of attention"), (150, "and the values of attention")), ())
+    event = "a mathematician derives 'keys' and then 'values'"
+    assert judged(library, lay(film), event, channels=["subtitles"]).verdict != "absent"
+
+
+@pytest.mark.parametrize("words_of_a_cue", [1, 2, 5])
+def test_words_are_found_over_as_many_cues_as_they_take(library: Library, lay: Lay, words_of_a_cue: int) -> None:
+    words = "nobody ever saw the green comet over this quiet valley again".split()
+    parts = [" ".join(words[i : i + words_of_a_cue]) for i in range(0, len(words), words_of_a_cue)]
+    said = tuple(Line(100 + 0.5 * i, 100.45 + 0.5 * i, part) for i, part in enumerate(parts))
+    film = Film(f"timed {words_of_a_cue}", 300, (*cues()[:20], *said, *cues()[30:]), ())
+    reply = judged(library, lay(film), "the speaker says 'the green comet over this quiet valley'")
+    assert reply.verdict == "present"
+    assert 100 <= (reply.spans or [])[0].start_s < (reply.spans or [])[0].end_s <= 105.5
+
+
+@pytest.mark.parametrize(
+    ("language", "saying"), [("de", "Und so gehen wir weiter."), ("", "そして私たちは歩き続けます。")]
+)
+def test_meaning_is_not_judged_in_a_language_the_encoder_does_not_know(
+    library: Library, lay: Lay, language: str, saying: str
+) -> None:
+    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, saying) for i in range(60))
+    film = Film(f"foreign {language}", 300, said, (), language=language)
+    reply = judged(library, lay(film), "the speaker mentions a dragon")
+    assert reply.verdict == "uncertain"
+    assert reply.coverage is not None
+    assert "meaning: English only" in (reply.coverage.channels.subtitles or "")
+
+
+def test_of_two_channels_the_english_one_is_judged(library: Library, lay: Lay) -> None:
+    slides = (Line(50, 90, "The dragon of the north"), Line(90, 200, "An introduction to the old house"))
+    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Und so gehen wir weiter.") for i in range(60))
+    film = Film("both", 300, said, slides, language="de")
+    reply = judged(library, lay(film), "the dragon of the north", channels=["subtitles", "screen_text"])
+    assert reply.judged == ["screen_text"]
+    assert {one.channel: one.why for one in reply.not_judged or []} == {"subtitles": "meaning: English only"}
+    assert (reply.spans or [])[0].start_s == 50
+    gone = judged(library, film.video_id, "penguins on ice", channels=["subtitles", "screen_text"])
+    assert gone.verdict == "uncertain"
+
+
+def test_words_as_they_stand_are_judged_in_any_language(library: Library, lay: Lay) -> None:
+    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Und so gehen wir weiter.") for i in range(60))
+    film = Film("verbatim", 300, said, (), language="de")
+    assert judged(library, lay(film), "the speaker says 'Drache'").verdict == "absent"
+    assert judged(library, film.video_id, "the speaker says 'gehen wir'").verdict == "present"
+
+
+def test_a_search_says_which_channel_is_not_in_the_language_of_the_encoder(library: Library, lay: Lay) -> None:
+    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Und so gehen wir weiter.") for i in range(60))
+    video_id = lay(Film("searched", 300, said, (), language="de"))
+    found = retrieve(library, query="a dragon", video_ids=[video_id])
+    assert found.coverage.channels.subtitles == "all; meaning: English only"
