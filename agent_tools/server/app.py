@@ -4,10 +4,10 @@ Knows threads, limits and who calls. Knows nothing of what a tool does."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,8 +67,11 @@ class App:
         if self._library is not None and not self._given:
             await anyio.to_thread.run_sync(self._library.close)
 
-    async def call(self, context: Context[App, Any], kind: Kind, work: Work[T]) -> T:
+    async def call(self, context: Context[App, Any], kind: Kind, work: Work[T], within_s: float = math.inf) -> T:
         """Run a service function in a thread: its steps become progress, a cancelled call ends it at the next step.
+
+        Args:
+            within_s: how long it may wait for a place of its kind before it runs as a quick one.
 
         Raises: LimitReached: too many calls at once; and whatever the work raises.
         """
@@ -76,7 +79,7 @@ class App:
         step, reporting = Steps(), anyio.CancelScope()
         self.background.start_soon(step.report, context, reporting)
         try:
-            async with self.slots.place(kind):
+            async with self.slots.place(kind, within_s):
                 library = await self.library()
                 step.now = (0.0, "working")
                 return await anyio.to_thread.run_sync(functools.partial(work, library, caller, step))
@@ -146,12 +149,17 @@ class Steps:
     async def report(self, context: Context[App, Any], scope: anyio.CancelScope) -> None:
         """Tell whoever asked for progress, until the scope is cancelled."""
         told = 0.0  # progress must increase strictly, whatever the work says
-        with scope, contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # who asked has gone
-            while True:
-                await anyio.sleep(REPORT_S)
-                progress, message = self.now
-                told = progress if progress > told else told + (1.0 - told) / 1000
-                await context.report_progress(told, 1.0, clean(message, 200))
+        with scope:
+            try:
+                while True:
+                    await anyio.sleep(REPORT_S)
+                    progress, message = self.now
+                    told = progress if progress > told else told + (1.0 - told) / 1000
+                    await context.report_progress(told, 1.0, clean(message, 200))
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                return  # who asked has gone
+            except Exception as error:  # noqa: BLE001  # what cannot be told must end neither the call nor the server
+                log.error("progress: %s", where(error))
 
 
 def client_name(request: ServerRequestContext[Any, Any]) -> str:

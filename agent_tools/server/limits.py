@@ -4,6 +4,7 @@ Knows counts and clocks. Knows nothing of what a call does."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -56,13 +57,24 @@ class Slots:
         }
 
     @asynccontextmanager
-    async def place(self, kind: Kind) -> AsyncIterator[None]:
-        """Wait for a place and hold it. Raises: LimitReached: too many wait already."""
+    async def place(self, kind: Kind, within_s: float = math.inf) -> AsyncIterator[None]:
+        """Wait for a place and hold it; when none has come free within that time, for one among the quick calls.
+
+        Raises: LimitReached: too many wait already.
+        """
         limiter = self._limiters[kind]
         waiting = limiter.statistics().tasks_waiting
         if waiting >= WAITING:
             raise LimitReached(
                 f"{RUNNING[kind]} such calls run and {waiting} wait. Read the answers you asked for, then call again."
             )
-        async with limiter:
+        with anyio.move_on_after(within_s) as patience:
+            await limiter.acquire()
+        if patience.cancelled_caught:
+            async with self.place("quick"):
+                yield
+            return
+        try:
             yield
+        finally:
+            limiter.release()

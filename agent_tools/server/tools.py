@@ -76,7 +76,7 @@ async def ingest_video(
             on_begun=names.add,
         )
 
-    return _data(await ctx.request_context.lifespan_context.call(ctx, "wait", work))
+    return _data(await ctx.request_context.lifespan_context.call(ctx, "wait", work, wait_s))
 
 
 async def list_episodes(

@@ -11,6 +11,7 @@ import anyio
 import numpy as np
 import pytest
 from mcp import Client
+from mcp.server.mcpserver import Context
 from mcp.types import CancelledNotification
 from numpy.typing import NDArray
 
@@ -164,12 +165,50 @@ async def test_time_spent_waiting_for_other_calls_counts_as_waited(
         for _ in range(RUNNING["wait"] + 1):
             tasks.start_soon(client.call_tool, "ingest_video", {"source": "x", "wait_s": 0.2})
         with anyio.fail_after(10):
-            while len(asked) < RUNNING["wait"]:
+            while len(asked) <= RUNNING["wait"]:  # the last one too comes in, when its time in the queue is over
                 await anyio.sleep(0.01)
-        await anyio.sleep(0.2)  # the last one's whole time passes in the queue
         gate.set()
     assert asked[-1] == 0.0
-    assert len(asked) == RUNNING["wait"] + 1
+
+
+async def test_wait_s_is_kept_while_every_place_of_those_that_wait_is_taken(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)  # the job never ends
+    (settings.allow[0] / "a.mp4").write_bytes(b"film")
+    async with connected(settings, library, "2026-07-28") as client, anyio.create_task_group() as tasks:
+        await client.call_tool("ingest_video", {"source": "a.mp4", "wait_s": 0})  # what is imported once
+        for _ in range(RUNNING["wait"]):
+            tasks.start_soon(client.call_tool, "ingest_video", {"source": "a.mp4", "wait_s": 45})
+        await anyio.wait_all_tasks_blocked()
+        for wait_s in (0.0, 0.3):
+            began = anyio.current_time()
+            reply = await client.call_tool("ingest_video", {"source": "a.mp4", "wait_s": wait_s})
+            assert anyio.current_time() - began <= wait_s + 1.0
+            assert reply.structured_content["state"] == "queued"
+        tasks.cancel_scope.cancel()
+
+
+async def test_progress_that_cannot_be_told_ends_neither_the_call_nor_the_server(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = threading.Event()
+
+    def ground(*_: Any, **__: Any) -> GroundReply:
+        assert failed.wait(10)
+        return GroundReply(verdict="uncertain")
+
+    async def refuse(*_: Any) -> None:
+        failed.set()
+        raise RuntimeError("the stream is of another mind")
+
+    monkeypatch.setattr(app_module, "REPORT_S", 0.01)
+    monkeypatch.setattr("agent_tools.service.verifying.ground", ground)
+    monkeypatch.setattr(Context, "report_progress", refuse)
+    async with connected(settings, library, "2026-07-28") as client:
+        for _ in range(2):
+            assert not (await client.call_tool("ground_event", {"event": "x"})).is_error
+    assert "progress: RuntimeError" in caplog.text
 
 
 async def test_a_cancelled_call_stops_working_within_a_second(
