@@ -4,9 +4,12 @@ Knows addresses, sizes and where a name leads. Knows nothing of what is inside a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import os
+import re
+import secrets
 import socket
 import threading
 import time
@@ -24,8 +27,13 @@ MOST_HOPS = 5
 TIMEOUT_S = 30.0
 BLOCK = 1 << 18
 RETRY_S = 30.0
+MOST_AT_ONCE = 2  # downloads under way
+ABANDONED_S = 3600.0  # a part that nobody has written to for so long is of a process that died
 # Pages that show a video but are none: their own players fetch it by other means.
 PAGES = ("youtube.com", "youtu.be", "vimeo.com", "twitch.tv", "tiktok.com", "dailymotion.com", "bilibili.com")
+# Of IPv6; Python counts them as global. The first two end in an IPv4 address: NAT64, and the old "compatible" form.
+HOLDING_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 REMEDY = "Download the video into an allowed folder and give its path; a .vtt or .srt of the same name is read too."
 
 Permits = Callable[[str], bool]
@@ -42,6 +50,10 @@ class Fetch:
     error: AgentToolsError | None = None
     ended: float = 0.0
     stopped: bool = False  # by `Fetcher.stop`: it ends at its next block
+
+    @property
+    def under_way(self) -> bool:
+        return self.path is None and self.error is None
 
     @property
     def share(self) -> float:
@@ -74,8 +86,12 @@ class Fetcher:
         with self._lock:
             found = self._going.get(url)
             if found is None or found.over:
-                found = self._going[url] = Fetch(url)
                 kept = self._kept(url)
+                if kept is None and sum(one.under_way for one in self._going.values()) >= MOST_AT_ONCE:
+                    raise LimitReached(
+                        f"{MOST_AT_ONCE} downloads are under way, {_shown(url)} waits. Call again when one has ended."
+                    )
+                found = self._going[url] = Fetch(url)
                 if kept is not None:
                     found.path = kept
                 else:
@@ -97,7 +113,9 @@ class Fetcher:
         import httpx2
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / (_name(found.url) + ".part")
+        self._tidy()
+        # A name of its own: another server on this home may fetch the same address.
+        part = self.folder / f"{_name(found.url)}-{os.getpid()}-{secrets.token_hex(4)}.part"
         try:
             with httpx2.Client(trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client:
                 suffix = self._download(client, found, part)
@@ -106,11 +124,18 @@ class Fetcher:
             found.path = whole
         except AgentToolsError as error:
             found.error = error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:  # the last of a host or redirect
             found.error = SourceNotFound(f"{_shown(found.url)} could not be fetched ({type(error).__name__}). {REMEDY}")
         finally:
             part.unlink(missing_ok=True)
             found.ended = time.monotonic()
+
+    def _tidy(self) -> None:
+        """Throw away what downloads that were never ended have left."""
+        for part in self.folder.glob("*.part"):
+            with contextlib.suppress(OSError):  # another server may be as quick
+                if time.time() - part.stat().st_mtime > ABANDONED_S:
+                    part.unlink()
 
     def _download(self, client: object, found: Fetch, part: Path) -> str:
         """Follow redirects by hand, each checked anew, and write the body. Returns the file name's ending."""
@@ -127,7 +152,11 @@ class Fetcher:
                 httpx2.URL(url).copy_with(
                     host=address
                 ),  # the address that was checked, so that no second look-up differs
-                headers={"Host": place.netloc.rpartition("@")[2], "Accept": "video/*,*/*;q=0.1"},
+                headers={
+                    "Host": place.netloc.rpartition("@")[2],
+                    "Accept": "video/*,*/*;q=0.1",
+                    "Accept-Encoding": "identity",  # the body is written as it comes
+                },
                 extensions={"sni_hostname": place.hostname},
             )
             response = client.send(request, stream=True)
@@ -163,8 +192,11 @@ class Fetcher:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in ("text/html", "application/xhtml+xml"):
             raise InvalidArgument(f"{_shown(found.url)} is a page, not a video file. {REMEDY}")
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in ("", "identity"):
+            raise InvalidArgument(f"{_shown(found.url)} comes packed as {clean(packed, 20)!r}, not as it is. {REMEDY}")
         length = response.headers.get("content-length", "")
-        found.total_bytes = int(length) if length.isdigit() else None
+        found.total_bytes = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
         if found.total_bytes is not None and found.total_bytes > LARGEST:
             raise _too_large(found.url)
         with part.open("wb") as out:
@@ -200,10 +232,17 @@ def check_address(url: str) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address belongs to the public network: not loopback, private, link-local, shared or reserved."""
+    """Whether an address belongs to the public network: not loopback, private, link- or site-local, shared or
+    reserved, nor by way of an IPv4 address that it holds."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return ip.is_global and not ip.is_multicast and (mapped is None or is_public(str(mapped)))
+    if not ip.is_global or ip.is_multicast:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return True
+    held = ip.ipv4_mapped or ip.sixtofour
+    if any(ip in network for network in HOLDING_IPV4):
+        held = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return not ip.is_site_local and ip not in LOCAL_NAT64 and (held is None or is_public(str(held)))
 
 
 def refuse_addresses(url: str) -> SourceNotAllowed:

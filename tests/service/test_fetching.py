@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,12 +15,22 @@ import pytest
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
 from agent_tools.service import fetching
 from agent_tools.service.adding import ingest
-from agent_tools.service.fetching import Fetcher, check_address, is_public
+from agent_tools.service.fetching import MOST_AT_ONCE, Fetcher, check_address, is_public
 from agent_tools.service.library import Library
 
 
 class Site(BaseHTTPRequestHandler):
+    accepted = ""  # what the last request said it takes
+    begun = threading.Semaphore(0)  # a slow film has come half way
+    go_on = threading.Event()  # it may come whole
+
     def do_GET(self) -> None:
+        Site.accepted = self.headers.get("Accept-Encoding", "")
+        if self.path == "/nowhere":
+            self.send_response(302)
+            self.send_header("Location", "http://[x/film.mp4")
+            self.end_headers()
+            return
         if self.path == "/away":
             self.send_response(302)
             self.send_header("Location", "http://10.0.0.1/secret.mp4")
@@ -48,7 +59,14 @@ class Site(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/html" if self.path == "/page" else "video/mp4")
         self.send_header("Content-Length", str(1 << 50) if self.path == "/giant" else str(len(body)))
+        if self.path == "/packed":
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
+        if self.path.startswith("/slow"):
+            self.wfile.write(body[:100])
+            Site.begun.release()
+            Site.go_on.wait(20)
+            body = body[100:]
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -57,6 +75,7 @@ class Site(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site() -> Iterator[str]:
+    Site.begun, Site.go_on = threading.Semaphore(0), threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -140,10 +159,20 @@ def test_loopback_is_a_private_address(site: str, tmp_path: Path) -> None:
         "224.0.0.1",
         "fc00::1",
         "2002:0a00:0001::1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::1",
+        "::7f00:1",
+        "fec0::1",
     ],
 )
 def test_no_private_address_is_public(address: str) -> None:
     assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111", "64:ff9b::5db8:d822", "2002:5db8:d822::1"])
+def test_public_addresses_are(address: str) -> None:
+    assert is_public(address)
 
 
 def test_a_host_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -174,3 +203,51 @@ def test_without_the_switch_an_address_is_refused_with_the_remedy(empty: Library
     with pytest.raises(SourceNotAllowed, match="--allow-urls") as caught:
         ingest(empty, "https://example.org/talk.mp4", wait_s=0)
     assert "Download" in str(caught.value)
+
+
+def test_bytes_that_come_packed_are_no_film_and_plain_ones_are_asked_for(site: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="packed as 'gzip'"):
+        fetched(Fetcher(tmp_path, loopback_too), site + "/packed")
+    assert Site.accepted == "identity"
+
+
+def test_a_redirect_to_what_is_no_address_is_an_error(site: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFound, match="could not be fetched"):
+        fetched(Fetcher(tmp_path, loopback_too), site + "/nowhere")
+
+
+def test_two_servers_on_one_home_fetch_into_files_of_their_own(site: str, tmp_path: Path) -> None:
+    fetchers = Fetcher(tmp_path, loopback_too), Fetcher(tmp_path, loopback_too)
+    try:
+        for fetcher in fetchers:
+            fetcher.fetch(site + "/slow")
+            assert Site.begun.acquire(timeout=20)
+        assert len(list(tmp_path.glob("*.part"))) == 2
+    finally:
+        Site.go_on.set()
+    assert {fetched(fetcher, site + "/slow").read_bytes() for fetcher in fetchers} == {b"film" * 1000}
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_third_download_waits_for_one_of_two_to_end(site: str, tmp_path: Path) -> None:
+    fetcher = Fetcher(tmp_path, loopback_too)
+    try:
+        for number in range(MOST_AT_ONCE):
+            fetcher.fetch(f"{site}/slow?{number}")
+        with pytest.raises(LimitReached, match="2 downloads are under way"):
+            fetcher.fetch(site + "/film.mp4")
+        assert fetcher.fetch(f"{site}/slow?0").path is None, "one that is under way is joined"
+    finally:
+        Site.go_on.set()
+    for number in range(MOST_AT_ONCE):
+        fetched(fetcher, f"{site}/slow?{number}")
+    assert fetched(fetcher, site + "/film.mp4")
+
+
+def test_what_a_dead_process_left_of_a_download_is_thrown_away(site: str, tmp_path: Path) -> None:
+    old, new = tmp_path / "0-1-2.part", tmp_path / "0-1-3.part"
+    for path in (old, new):
+        path.write_bytes(b"fi")
+    os.utime(old, (1, 1))
+    fetched(Fetcher(tmp_path, loopback_too), site + "/film.mp4")
+    assert (old.exists(), new.exists()) == (False, True)
