@@ -176,7 +176,7 @@ async def _asked(
 
 
 def _answer(question: Question, found: dict[str, list[float]], session: Session) -> dict[str, Any]:
-    said = decide(question, found)
+    said = decide(question, found, random.Random(question.text))
     return {
         "kind": question.kind,
         "gap_s": question.gap_s,
@@ -217,7 +217,7 @@ def control(found: Sequence[Found], asked: Sequence[Question], deals: int = DEAL
         new = dict(zip(places, rng.sample([at for _, at in places], len(places)), strict=True))
         for question, one in zip(asked, found, strict=True):
             dealt = {name: sorted(new[name, at] for at in times) for name, times in one.items()}
-            right[question.kind] += decide(question, dealt) == question.answer
+            right[question.kind] += decide(question, dealt, rng) == question.answer
     number = Counter(question.kind for question in asked)
     return {kind: right[kind] / number[kind] / deals for kind in number}
 
@@ -227,7 +227,7 @@ def _told(found: Found) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """A table per film: right answers by kind and gap, chance, the control, and what an answer cost."""
+    """A table per film: right answers by kind and gap, chance, the control, what an answer cost; which gaps lack."""
     gaps = [f"{gap_s:g}" for gap_s in report["gaps_s"]]
     head = [
         "kind",
@@ -252,5 +252,8 @@ def markdown(report: Mapping[str, Any]) -> str:
             dealt = f"{row['times_dealt_anew']:.0%}" + (" (asks no time)" if row["kind"] in TIMELESS else "")
             cost = f"{row['calls']:.1f} | {row['tokens']:,.0f}"
             lines.append(f"| {row['kind']} | {' | '.join(cells)} | {row['chance']:.0%} | {dealt} | {cost} |")
+        none = [f"{float(gap) / 60:g}" for gap in gaps if not any(gap in row["right"] for row in film["rows"])]
+        if none:
+            lines += ["", f"No two things asked about begin {' or '.join(none)} min apart."]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

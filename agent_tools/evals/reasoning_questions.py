@@ -7,7 +7,7 @@ Every kind but the last turns on times: whoever knows what happens, but not when
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -196,38 +196,40 @@ MAKERS: Sequence[Callable[[Happening, Happening, int, _Pool], Question | None]] 
 )
 
 
-def decide(question: Question, times: Mapping[str, Sequence[float]]) -> str:
-    """The answer by the times at which the names were found; the first option is the guess where they settle nothing.
+def decide(question: Question, times: Mapping[str, Sequence[float]], rng: random.Random) -> str:
+    """The answer by the times at which the names were found; where they settle nothing, a guess among what they leave.
 
-    This is all the reasoning there is: everything else is finding."""
+    This is all the reasoning there is: everything else is finding. Guesses are drawn, so that no place of an option,
+    nor the number of questions of a kind, makes them better than chance."""
     first = {name: min(at) for name, at in times.items() if at}
     edges = sorted(first[name] for name in question.anchors if name in first)
-    if len(edges) < len(question.anchors):
-        return question.options[0]
-    return next(_fitting(question, times, first, edges), question.options[0])
+    left = _fitting(question, times, first, edges) if len(edges) == len(question.anchors) else ()
+    return rng.choice(left or question.options)
 
 
 def _fitting(
     question: Question, times: Mapping[str, Sequence[float]], first: Mapping[str, float], edges: Sequence[float]
-) -> Iterator[str]:
-    """The options that the times allow, the best first."""
+) -> Sequence[str]:
+    """The options that the times allow, one as well as another; none where they settle nothing."""
     names = question.names
     if question.kind == "order":
-        yield from sorted(names if all(name in first for name in names) else (), key=lambda name: first[name])
-    elif question.kind == "count":
-        yield str(sum(time_s > edges[0] for name in names for time_s in times.get(name, ())))
-    elif question.kind == "before or not at all":
+        return [min(names, key=lambda name: first[name])] if all(name in first for name in names) else []
+    if question.kind == "count":
+        return [str(sum(time_s > edges[0] for name in names for time_s in times.get(name, ())))]
+    if question.kind == "before or not at all":
         earlier = any(time_s < edges[0] for name in names for time_s in times.get(name, ()))
-        yield question.options[0 if earlier else 1]
-    elif question.kind == "first after":
+        return [question.options[0 if earlier else 1]]
+    if question.kind == "first after":
         after = [name for name in names if first.get(name, -1.0) > edges[0]]
-        yield from sorted(after, key=lambda name: first[name])
-    elif question.kind == "between":
-        yield from (name for name in names if name in first and edges[0] < first[name] < edges[1])
-    elif question.kind == "never in between":
-        yield from (name for name in names if name not in first or not edges[0] < first[name] < edges[1])
-    else:
-        yield from (name for name in names if name not in first)
+        return [min(after, key=lambda name: first[name])] if after else []
+    missing = [name for name in names if name not in first]
+    if question.kind == "never":
+        return missing
+    inside = [name for name in names if name in first and edges[0] < first[name] < edges[1]]
+    if question.kind == "between":
+        return inside
+    outside = [name for name in names if name in first and name not in inside]
+    return outside or missing  # found elsewhere says more than not found: everything asked about here happens
 
 
 def _quoted(name: str) -> str:

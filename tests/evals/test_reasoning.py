@@ -32,6 +32,10 @@ from agent_tools.settings import Settings
 from agent_tools.store import Store
 
 
+def rng() -> random.Random:
+    return random.Random(0)
+
+
 def times_of(arrivals: Arrivals, question: Question) -> dict[str, list[float]]:
     return {
         name: [one.start_s for one in arrivals.happenings if one.name == name]
@@ -48,7 +52,7 @@ def asked(request: pytest.FixtureRequest) -> tuple[Arrivals, list[Question]]:
 def test_whoever_knows_every_time_answers_every_question(asked: tuple[Arrivals, list[Question]]) -> None:
     arrivals, held = asked
     assert {(one.kind, one.gap_s) for one in held} == {(kind, gap_s) for kind in CHANCE for gap_s in GAPS_S}
-    assert [one for one in held if decide(one, times_of(arrivals, one)) != one.answer] == []
+    assert [one for one in held if decide(one, times_of(arrivals, one), rng()) != one.answer] == []
 
 
 def test_with_the_times_dealt_anew_it_is_chance(asked: tuple[Arrivals, list[Question]]) -> None:
@@ -60,10 +64,43 @@ def test_with_the_times_dealt_anew_it_is_chance(asked: tuple[Arrivals, list[Ques
 
 def test_who_finds_nothing_guesses_and_no_option_is_a_better_guess(asked: tuple[Arrivals, list[Question]]) -> None:
     _, held = asked
+    guesses, times = rng(), 40
     for kind in set(CHANCE) - {"before or not at all"}:  # whose answer, where nothing is found, is "not at all"
         own = [one for one in held if one.kind == kind]
-        right = sum(decide(one, {name: [] for name in one.names}) == one.answer for one in own) / len(own)
-        assert right == pytest.approx(CHANCE[kind], abs=0.15), kind
+        drawn = [decide(one, {name: [] for name in one.names}, guesses) == one.answer for one in own * times]
+        assert sum(drawn) / len(drawn) == pytest.approx(CHANCE[kind], abs=0.08), kind
+
+
+def test_with_the_times_dealt_anew_it_is_chance_also_where_every_answer_stands_first(
+    asked: tuple[Arrivals, list[Question]],
+) -> None:
+    arrivals, held = asked
+    first = [
+        one
+        for one in held
+        if one.kind in ("order", "between", "first after", "never in between") and one.answer == one.options[0]
+    ]
+    for kind, share in control([times_of(arrivals, one) for one in first], first).items():
+        assert share == pytest.approx(CHANCE[kind], abs=0.12), kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "left"),
+    [
+        ("between", {"a": [1.0], "b": [9.0], "p": [4.0], "q": [5.0], "r": [20.0], "s": []}, {"p", "q"}),
+        ("between", {"a": [1.0], "b": [], "p": [4.0], "q": [5.0], "r": [20.0], "s": []}, {"p", "q", "r", "s"}),
+        ("never in between", {"a": [1.0], "b": [9.0], "p": [], "q": [5.0], "r": [20.0], "s": [5.0]}, {"r"}),
+        ("never in between", {"a": [1.0], "b": [9.0], "p": [], "q": [5.0], "r": [], "s": [5.0]}, {"p", "r"}),
+        ("first after", {"a": [9.0], "p": [4.0], "q": [5.0], "r": [], "s": [8.0]}, {"p", "q", "r", "s"}),
+        ("never", {"p": [4.0], "q": [], "r": [], "s": [8.0]}, {"q", "r"}),
+    ],
+)
+def test_what_times_leave_open_is_guessed_among_what_they_leave(
+    kind: str, times: dict[str, list[float]], left: set[str]
+) -> None:
+    names = tuple("pqrs")
+    question = Question(kind, 60.0, "?", tuple(name for name in times if name not in names), names, names, "p")
+    assert {decide(question, times, random.Random(seed)) for seed in range(60)} == left
 
 
 def test_gaps_and_answers_are_what_the_question_says(asked: tuple[Arrivals, list[Question]]) -> None:
@@ -141,7 +178,9 @@ def test_agent_finds_when_things_happen_through_the_server(tmp_path: Path) -> No
         async with Client(build_server(settings)) as client:
             agent = TimeAgent(Session(client), tmp_path / "no-file.mp4", pause=anyio.sleep)
             agent.video_id, agent.whole = video_id, True
-            return [(decide(one, found := await agent.find(one)), found, len(agent.session.calls)) for one in held]
+            return [
+                (decide(one, found := await agent.find(one), rng()), found, len(agent.session.calls)) for one in held
+            ]
 
     found = anyio.run(answers)
     assert [one.text for one, (said_, _, _) in zip(held, found, strict=True) if said_ != one.answer] == []
@@ -158,6 +197,8 @@ def test_report_shows_kinds_by_gap_with_chance_and_control() -> None:
         "tokens": 1234.0,
     }
     report = {"gaps_s": [60.0, 600.0], "films": [{"film": "drawn", "questions": 4, "rows": [row]}]}
-    assert "| never | 3 of 4 | - | 25% | 75% (asks no time) | 4.0 | 1,234 |" in markdown(report)
+    shown = markdown(report).splitlines()
+    assert "| never | 3 of 4 | - | 25% | 75% (asks no time) | 4.0 | 1,234 |" in shown
+    assert shown[-1] == "No two things asked about begin 10 min apart."
     with pytest.raises(InvalidArgument, match=r"truth\.json is no list of clips"):
         run_reasoning(film=Path("film.mp4"))
