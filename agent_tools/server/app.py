@@ -21,13 +21,15 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 
 from agent_tools.errors import AgentToolsError
-from agent_tools.server.limits import Kind, Rate, Slots
+from agent_tools.server.limits import CLIENTS_OF_A_HOST, Kind, Rate, Slots
 from agent_tools.server.logs import where
 from agent_tools.server.notices import Notices
 from agent_tools.settings import Settings
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from agent_tools.service.library import Library
 
 log = logging.getLogger("agent_tools.server")
@@ -91,14 +93,24 @@ class App:
         http = request.request
         if http is None:
             return f"connection {self._serial}"
-        user = http.scope.get("user")
-        if isinstance(user, AuthenticatedUser):
-            return repr(principal_components(user.access_token))  # client, issuer and subject
-        principal = http.scope.get("agent_tools.principal")
-        if principal:
-            return str(principal)
-        host = http.client.host if http.client else "?"
-        return f"{host} {http.headers.get('mcp-session-id') or client_name(request)}"
+        return _principal(http) or f"{_host(http)} {http.headers.get('mcp-session-id') or client_name(request)}"
+
+    def owner(self, request: ServerRequestContext[Any, Any]) -> str:
+        """A key for whoever answers for a request, free of all that a client can make up: the authenticated
+        principal, else the host, else the connection."""
+        http = request.request
+        return f"connection {self._serial}" if http is None else _principal(http) or _host(http)
+
+    def session(self, request: ServerRequestContext[Any, Any]) -> str:
+        """A key for one client's session of the handshake eras, of several that one principal may hold."""
+        http = request.request
+        return (http.headers.get("mcp-session-id") if http is not None else None) or self.caller(request)
+
+    def count(self, request: ServerRequestContext[Any, Any]) -> None:
+        """One request over HTTP. Raises: LimitReached. A stdio client is the user's own and not limited."""
+        http = request.request
+        if http is not None:
+            self.rate.take(self.owner(request), 1 if _principal(http) else CLIENTS_OF_A_HOST)
 
     async def tend(self) -> None:
         """In the background, after the first answer: models load, notes written meanwhile become findable by meaning,
@@ -160,6 +172,18 @@ class Steps:
                 return  # who asked has gone
             except Exception as error:  # noqa: BLE001  # what cannot be told must end neither the call nor the server
                 log.error("progress: %s", where(error))
+
+
+def _principal(http: Request) -> str:
+    """Whom a token speaks for, "" without one."""
+    user = http.scope.get("user")
+    if isinstance(user, AuthenticatedUser):
+        return repr(principal_components(user.access_token))  # client, issuer and subject
+    return str(http.scope.get("agent_tools.principal", ""))
+
+
+def _host(http: Request) -> str:
+    return http.client.host if http.client else "?"
 
 
 def client_name(request: ServerRequestContext[Any, Any]) -> str:

@@ -24,6 +24,7 @@ RUNNING: dict[Kind, int] = {
 WAITING = 32  # calls of a kind that may queue before further ones are refused
 PER_SECOND = 50.0  # requests of one caller, sustained
 BURST = 200.0
+CLIENTS_OF_A_HOST = 4  # asking at full rate, where no token tells them apart: then it is the user's own machine
 MOST_CALLERS = 4096
 
 
@@ -36,16 +37,19 @@ class Rate:
         self._per_second, self._burst, self._now = per_second, burst, now
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str) -> None:
-        """Count one request. Raises: LimitReached: the caller asks faster than it may."""
+    def take(self, caller: str, clients: int = 1) -> None:
+        """Count one request of a caller that stands for so many clients. Raises: LimitReached: it asks too fast."""
         now = self._now()
+        cost = 1.0 / clients
         left, then = self._left.pop(caller, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._per_second)
-        self._left[caller] = (max(0.0, left - 1.0), now)
+        self._left[caller] = (max(0.0, left - cost), now)
         while len(self._left) > MOST_CALLERS:
             self._left.popitem(last=False)
-        if left < 1.0:
-            raise LimitReached(f"More than {self._per_second:g} requests a second. Wait a second, then go on.")
+        if left < cost:
+            raise LimitReached(
+                f"More than {self._per_second * clients:g} requests a second. Wait a second, then go on."
+            )
 
 
 class Slots:

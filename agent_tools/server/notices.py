@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("agent_tools.server")
 LIBRARY = "video://library"
+SEND_S = 1.0
 MOST_SUBSCRIPTIONS = 1000  # of all clients of the handshake era together
 
 
@@ -66,18 +67,23 @@ class Notices:
         return ([LIBRARY] if uris else []) + uris + ([""] if came_or_went else [])
 
     async def tell(self, uris: list[str]) -> None:
-        """Publish each change to both eras."""
-        for uri in uris:
-            if uri == "":
-                await self.bus.publish(ResourcesListChanged())
-                continue
-            await self.bus.publish(ResourceUpdated(uri=uri))
-            for (wanted, client), session in list(self._sessions.items()):
-                if wanted == uri:
-                    try:
-                        await session.send_resource_updated(uri)
-                    except (anyio.ClosedResourceError, anyio.BrokenResourceError, MCPError):
-                        self.unsubscribe(wanted, client)
+        """Publish each change to both eras. Who does not take a notice in time is told no more."""
+        async with anyio.create_task_group() as sending:
+            for uri in uris:
+                await self.bus.publish(ResourceUpdated(uri=uri) if uri else ResourcesListChanged())
+                for (wanted, client), session in list(self._sessions.items()):
+                    if wanted == uri:
+                        sending.start_soon(self._send, uri, client, session)
+
+    async def _send(self, uri: str, client: str, session: ServerSession) -> None:
+        with anyio.move_on_after(SEND_S) as patience:
+            try:
+                await session.send_resource_updated(uri)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError, MCPError):
+                self.unsubscribe(uri, client)
+        if patience.cancelled_caught:
+            log.info("a client takes no notices; its subscription to %s has ended", uri)
+            self.unsubscribe(uri, client)
 
 
 def of_video(video_id: str) -> list[str]:

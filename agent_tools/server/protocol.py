@@ -54,7 +54,7 @@ from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.server")
 TOLD_AT = ("debug", "info")  # log levels at which a client hears of its calls
-MOST_CLIENTS = 1000  # whose log levels are remembered
+MOST_SESSIONS = 1000  # whose log levels are remembered
 AnyContext = Context[App, Any]
 
 
@@ -73,7 +73,7 @@ class VideoServer(MCPServer[App]):
         super().__init__(name, middleware=[_admit], **options)
         self._replies = dict(replies)
         self._unread: Callable[[], list[Prompt]] | None = prompts
-        self._levels: OrderedDict[str, str] = OrderedDict()  # least log level per client of the handshake eras
+        self._levels: OrderedDict[str, str] = OrderedDict()  # least log level per session of the handshake eras
         lowlevel = self._lowlevel_server
         lowlevel.add_request_handler("resources/list", PaginatedRequestParams, self._list_resources)
         lowlevel.add_request_handler("completion/complete", CompleteRequestParams, _complete)
@@ -115,7 +115,7 @@ class VideoServer(MCPServer[App]):
         began = time.monotonic()
         try:
             if context is not None:
-                _count(context.request_context)
+                context.request_context.lifespan_context.count(context.request_context)
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
             return _refusal(str(faults.tool_error(name, error, tool.parameters)))
@@ -176,10 +176,10 @@ class VideoServer(MCPServer[App]):
         return ListResourcesResult(resources=[*registered, *page], next_cursor=cursor)
 
     async def _set_level(self, ctx: ServerRequestContext[App, Any], params: SetLevelRequestParams) -> EmptyResult:
-        caller = ctx.lifespan_context.caller(ctx)
-        self._levels.pop(caller, None)
-        self._levels[caller] = params.level
-        while len(self._levels) > MOST_CLIENTS:
+        session = ctx.lifespan_context.session(ctx)
+        self._levels.pop(session, None)
+        self._levels[session] = params.level
+        while len(self._levels) > MOST_SESSIONS:
             self._levels.popitem(last=False)
         return EmptyResult()
 
@@ -190,7 +190,7 @@ class VideoServer(MCPServer[App]):
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             asked = (ctx.meta or {}).get(LOG_LEVEL_META_KEY)
         elif self._levels:
-            asked = self._levels.get(ctx.lifespan_context.caller(ctx))
+            asked = self._levels.get(ctx.lifespan_context.session(ctx))
         if asked not in TOLD_AT:
             return
         note = LoggingMessageNotificationParams(level="info", logger="agent_tools", data=line)
@@ -204,20 +204,13 @@ async def _admit(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Ha
     """Middleware: the rate per caller, and the mark that an answer is out. Tool calls count where a refusal is text."""
     if ctx.request_id is not None and ctx.method != "tools/call":
         try:
-            _count(ctx)
+            ctx.lifespan_context.count(ctx)
         except LimitReached as error:
             raise MCPError(INTERNAL_ERROR, faults.described(error)) from error
     try:
         return await call_next(ctx)
     finally:
         ctx.lifespan_context.greeted.set()
-
-
-def _count(ctx: ServerRequestContext[App, Any]) -> None:
-    """One request over HTTP. Raises: LimitReached. A stdio client is the user's own and not limited."""
-    app = ctx.lifespan_context
-    if ctx.request is not None:
-        app.rate.take(app.caller(ctx))
 
 
 def _refusal(text: str) -> CallToolResult:
@@ -233,11 +226,11 @@ async def _complete(ctx: ServerRequestContext[App, Any], params: CompleteRequest
 
 async def _subscribe(ctx: ServerRequestContext[App, Any], params: SubscribeRequestParams) -> EmptyResult:
     app = ctx.lifespan_context
-    app.notices.subscribe(str(params.uri), app.caller(ctx), ctx.session)
+    app.notices.subscribe(str(params.uri), app.session(ctx), ctx.session)
     return EmptyResult()
 
 
 async def _unsubscribe(ctx: ServerRequestContext[App, Any], params: UnsubscribeRequestParams) -> EmptyResult:
     app = ctx.lifespan_context
-    app.notices.unsubscribe(str(params.uri), app.caller(ctx))
+    app.notices.unsubscribe(str(params.uri), app.session(ctx))
     return EmptyResult()

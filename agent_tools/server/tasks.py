@@ -63,7 +63,8 @@ class Long:
 class Task:
     """One call under way: its status, what it asks, and how it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
         self.id = secrets.token_hex(16)
         self.status = "working"
         self.message = ""
@@ -163,8 +164,11 @@ class Tasks(Extension):
             return await call_next(ctx)
         self._tasks = {one.id: one for one in self._tasks.values() if not one.expired}
         if len(self._tasks) >= MOST_TASKS:
-            return await call_next(ctx)
-        task = Task()
+            settled = next((one.id for one in self._tasks.values() if one.status in SETTLED), None)  # the oldest
+            if settled is None:
+                return await call_next(ctx)
+            del self._tasks[settled]
+        task = Task(ctx.lifespan_context.owner(ctx))
         self._tasks[task.id] = task
         ctx.lifespan_context.background.start_soon(_run, task, long, params, ctx, call_next)
         return {"resultType": "task", **task.view()}
@@ -184,12 +188,13 @@ class Tasks(Extension):
         return {"resultType": "complete"}
 
     def _found(self, ctx: Ctx, params: TaskParams) -> Task:
-        """The task asked for. Raises: MCPError: extension not declared, header and body differ, unknown id."""
+        """The task asked for. Raises: MCPError: extension not declared, header and body differ, unknown id
+        or another's."""
         require_client_extension(ctx, ID)
         if ctx.request is not None and ctx.request.headers.get("mcp-name") != params.task_id:
             raise MCPError(HEADER_MISMATCH, "Header mismatch: Mcp-Name must hold the taskId of the body.")
         task = self._tasks.get(params.task_id)
-        if task is None or task.expired:
+        if task is None or task.expired or task.owner != ctx.lifespan_context.owner(ctx):
             raise MCPError(INVALID_PARAMS, "No such task: it ended long ago, or the server was restarted. Call again.")
         return task
 

@@ -96,7 +96,7 @@ async def list_episodes(
     video's timeline as titled episodes, for overviews and summaries. To find something, use retrieve_memory. Every
     episode has start_s, end_s and a uri that the other tools take as video_id."""
 
-    def work(library: Library, caller: str, _step: OnStep) -> Reply:
+    def work(library: Library, caller: str, step: OnStep) -> Reply:
         from agent_tools.service.browsing import list_episodes as browse
 
         return browse(
@@ -108,6 +108,7 @@ async def list_episodes(
             cursor_text=cursor,
             max_tokens=max_tokens,
             caller=caller,
+            on_step=step,
         )
 
     return _data(await ctx.request_context.lifespan_context.call(ctx, "quick", work))

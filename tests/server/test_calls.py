@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import numpy as np
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import Context
+from mcp.server.session import ServerSession
 from mcp.types import CancelledNotification
 from numpy.typing import NDArray
 
 from agent_tools.errors import LimitReached
 from agent_tools.ingestion.spaces import text_space
 from agent_tools.server import app as app_module
+from agent_tools.server import notices as notices_module
 from agent_tools.server.limits import RUNNING, WAITING, Rate
 from agent_tools.server.notices import LIBRARY, Notices
 from agent_tools.service.library import Library
@@ -309,6 +311,33 @@ def test_changes_are_told_once_and_only_what_changed(library: Library) -> None:
     assert notices.changes(store) == [LIBRARY, *about]
     store.delete_video(OTHER)
     assert notices.changes(store) == [LIBRARY, f"video://{OTHER}", f"video://{OTHER}/episodes", ""]
+
+
+class Listener:
+    """A session of the handshake eras that takes notices, or is stuck."""
+
+    def __init__(self, stuck: bool) -> None:
+        self.stuck, self.heard = stuck, 0
+
+    async def send_resource_updated(self, _uri: str) -> None:
+        if self.stuck:
+            await anyio.sleep_forever()
+        self.heard += 1
+
+
+async def test_a_stuck_subscriber_holds_nobody_up_and_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices_module, "SEND_S", 0.05)
+    notices = Notices()
+    listeners = [Listener(stuck=number < 40) for number in range(41)]
+    for number, listener in enumerate(listeners):
+        notices.subscribe(LIBRARY, str(number), cast(ServerSession, listener))
+    with anyio.fail_after(1.5):  # 40 in a row would take 2 s
+        await notices.tell([LIBRARY])
+    assert listeners[-1].heard == 1
+    for listener in listeners:
+        listener.stuck = False
+    await notices.tell([LIBRARY])
+    assert [listener.heard for listener in listeners] == [0] * 40 + [2]
 
 
 @pytest.mark.parametrize("read_only", [False, True])

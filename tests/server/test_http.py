@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +20,16 @@ import anyio
 import httpx2
 import pytest
 import uvicorn
-from mcp import Client
+from mcp import Client, MCPDeprecationWarning
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import LoggingMessageNotification, ResourceUpdatedNotification
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.server import build_server, limits
 from agent_tools.server.http import LARGEST_BODY, check, http_app
 from agent_tools.service.library import Library
 from agent_tools.settings import Settings
-from tests.server.conftest import ERAS, endless
+from tests.server.conftest import ERAS, VIDEO, endless
 
 pytestmark = pytest.mark.anyio
 TOKEN = "a-token-of-some-length"
@@ -131,7 +134,8 @@ async def test_a_caller_that_asks_too_fast_is_refused(
     if method == "tools/call":
         params |= {"name": "list_episodes", "arguments": {}}
         headers["mcp-name"] = "list_episodes"
-    async with http_client(settings, library) as client:
+    headers["authorization"] = BEARER
+    async with http_client(replace(settings, token=TOKEN), library) as client:
         texts = [
             (await client.post("/mcp", headers=headers, content=rpc(method, number, params))).text
             for number in range(5)
@@ -139,6 +143,22 @@ async def test_a_caller_that_asks_too_fast_is_refused(
     assert "LimitReached" not in texts[0]
     assert "LimitReached: More than 1 requests a second" in texts[-1]
     assert ('"isError":true' in texts[-1]) is (method == "tools/call")
+
+
+async def test_a_host_is_limited_whatever_its_clients_call_themselves(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits.Rate.__init__, "__defaults__", (0.1, 2.0, time.monotonic))
+    headers = {"host": "localhost", **JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
+    texts = []
+    async with http_client(settings, library) as client:
+        for number in range(2 * limits.CLIENTS_OF_A_HOST + 3):
+            named = {**ENVELOPE, "io.modelcontextprotocol/clientInfo": {"name": f"client {number}", "version": "1"}}
+            body = rpc("tools/list", number, {"_meta": named})
+            answer = await client.post("/mcp", headers={**headers, "mcp-session-id": f"{number:032x}"}, content=body)
+            texts.append(answer.text)
+    assert "LimitReached" not in texts[2 * limits.CLIENTS_OF_A_HOST - 1]
+    assert "LimitReached: More than 0.4 requests a second" in texts[-1]
 
 
 @contextlib.asynccontextmanager
@@ -167,12 +187,9 @@ ENVELOPE = {
 }
 
 
-@pytest.mark.parametrize("era", ERAS)
-async def test_a_cancelled_call_over_http_stops_working_within_a_second(
-    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, era: str
-) -> None:
-    started, ended = threading.Event(), threading.Event()
-    monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
+@contextlib.asynccontextmanager
+async def listening(settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The address of a server in this process."""
     port = free_port()
     app = http_app(settings, build_server(replace(settings, transport="http"), library))
     config = uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1)
@@ -183,18 +200,64 @@ async def test_a_cancelled_call_over_http_stops_working_within_a_second(
         with anyio.fail_after(20):
             while not server.started:
                 await anyio.sleep(0.01)
-        async with Client(f"http://127.0.0.1:{port}/mcp", mode=era) as client:
-
-            async def call() -> None:
-                await client.call_tool("ingest_video", {"source": "x"})
-
-            async with anyio.create_task_group() as calls:
-                calls.start_soon(call)
-                assert await anyio.to_thread.run_sync(started.wait, 10)
-                calls.cancel_scope.cancel()
-            assert await anyio.to_thread.run_sync(ended.wait, 1.0)
-            assert not (await client.call_tool("list_episodes", {})).is_error
+        yield f"http://127.0.0.1:{port}/mcp"
         server.should_exit = True
+
+
+async def test_clients_of_one_token_have_their_own_subscriptions_and_log_levels(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri, levels = f"video://{VIDEO}", ("info", "error")
+    told = [anyio.Event() for _ in levels]
+    lines: list[list[str]] = [[] for _ in levels]
+    warnings.simplefilter("ignore", MCPDeprecationWarning)
+    async with (
+        listening(replace(settings, token=TOKEN), library, monkeypatch) as address,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        clients = []
+        for number, level in enumerate(levels):
+
+            async def on_message(message: object, number: int = number) -> None:
+                if isinstance(message, ResourceUpdatedNotification) and message.params.uri == uri:
+                    told[number].set()
+                if isinstance(message, LoggingMessageNotification):
+                    lines[number].append(str(message.params.data))
+
+            http = await stack.enter_async_context(httpx2.AsyncClient(headers={"authorization": BEARER}, timeout=30))
+            transport = streamable_http_client(address, http_client=http)
+            client = await stack.enter_async_context(Client(transport, mode="legacy", message_handler=on_message))
+            await client.subscribe_resource(uri)
+            await client.set_logging_level(level)
+            clients.append(client)
+        note = {"video_id": VIDEO, "start_s": 1, "end_s": 2, "text": "a fact"}
+        for client in clients:
+            await client.call_tool("list_episodes", {})
+        with anyio.fail_after(10):
+            await clients[1].call_tool("remember", note)
+            for each in told:
+                await each.wait()
+    assert [line.split()[0] for line in lines[0]] == ["list_episodes"]
+    assert lines[1] == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_cancelled_call_over_http_stops_working_within_a_second(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, era: str
+) -> None:
+    started, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
+    async with listening(settings, library, monkeypatch) as address, Client(address, mode=era) as client:
+
+        async def call() -> None:
+            await client.call_tool("ingest_video", {"source": "x"})
+
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(call)
+            assert await anyio.to_thread.run_sync(started.wait, 10)
+            calls.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+        assert not (await client.call_tool("list_episodes", {})).is_error
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx2
@@ -33,9 +33,9 @@ FILES = 60  # more than a reply's budget names
 async def ask(settings: Settings, library: Library) -> Any:
     """Calls a method over HTTP in the 2026 era, with or without the extension declared."""
     server = build_server(replace(settings, transport="http"), library)
-    transport = httpx2.ASGITransport(app=http_app(settings, server))
+    app = http_app(settings, server)
 
-    async def request(method: str, declared: bool = True, **params: Any) -> dict[str, Any]:
+    async def request(method: str, declared: bool = True, host: str = "127.0.0.1", **params: Any) -> dict[str, Any]:
         meta = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
@@ -48,14 +48,13 @@ async def ask(settings: Settings, library: Library) -> Any:
             "mcp-name": params.get("name") or params.get("taskId") or "",
         }
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
-        answer = await client.post("/mcp", json=body, headers={k: v for k, v in headers.items() if v})
+        transport = httpx2.ASGITransport(app=app, client=(host, 1))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.post("/mcp", json=body, headers={k: v for k, v in headers.items() if v})
         lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
         return dict(json.loads(lines[-1] if lines else answer.text))
 
-    async with (
-        server.session_manager.run(),
-        httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client,
-    ):
+    async with server.session_manager.run():
         yield request
 
 
@@ -133,6 +132,33 @@ async def test_an_unknown_task_is_32602(ask: Ask) -> None:
         assert (await ask(method, taskId="0" * 32, **more))["error"]["code"] == -32602
 
 
+async def test_a_task_is_its_owners_alone(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest_in_steps(monkeypatch, "running")
+    made = (await ask("tools/call", name="ingest_video", arguments={"source": "x"}))["result"]
+    for method, more in (("tasks/get", {}), ("tasks/update", {"inputResponses": {}}), ("tasks/cancel", {})):
+        answer = await ask(method, host="192.0.2.7", taskId=made["taskId"], **more)
+        assert answer["error"]["code"] == -32602
+        assert answer == await ask(method, taskId="0" * 32, **more)
+    assert (await ask("tasks/get", taskId=made["taskId"]))["result"]["status"] == "working"
+
+
+async def test_a_full_table_forgets_the_oldest_task_that_has_ended(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "MOST_TASKS", 3)
+    ingest_in_steps(monkeypatch, "running", "done")
+    call = {"name": "ingest_video", "arguments": {"source": "x"}}
+    going = (await ask("tools/call", **call))["result"]["taskId"]
+    ended = [(await ask("tools/call", **call))["result"]["taskId"] for _ in range(2)]
+    for task_id in (going, *ended):
+        await settled(ask, task_id)
+    ingest_in_steps(monkeypatch, "running")
+    last = [(await ask("tools/call", **call))["result"]["taskId"] for _ in range(3)]
+    for task_id in (going, *ended):
+        assert (await ask("tasks/get", taskId=task_id))["error"]["code"] == -32602
+    assert (await ask("tools/call", **call))["result"]["resultType"] == "complete"  # all of them go on: a plain call
+    for task_id in last:
+        assert (await ask("tasks/get", taskId=task_id))["result"]["status"] == "working"
+
+
 async def test_other_tools_are_never_tasks(ask: Ask) -> None:
     assert (await ask("tools/call", name="list_episodes", arguments={}))["result"]["resultType"] == "complete"
 
@@ -171,12 +197,13 @@ async def test_a_cancel_before_the_first_result_stops_what_the_call_began(
     fetch = Fetch("https://example.com/film.mp4")
     monkeypatch.setattr(library.fetcher, "_going", {fetch.url: fetch})
     monkeypatch.setattr(library, "settings", replace(settings, allow_urls=True))
+    monkeypatch.setitem(cast(dict[str, Any], long_ingest.INGEST.arguments), "wait_s", 30)  # the first result is far
     made = (await ask("tools/call", name="ingest_video", arguments={"source": source}))["result"]
     waiting = anyio.Event()
 
     def step(self: Steps, _progress: float, message: str) -> None:
         anyio.from_thread.check_cancelled()
-        if not message.startswith("looking at"):
+        if not message.startswith("looking "):
             anyio.from_thread.run_sync(waiting.set)
 
     monkeypatch.setattr(Steps, "__call__", step)
