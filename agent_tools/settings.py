@@ -39,7 +39,7 @@ HELP: Mapping[str, str] = {
     "oauth_audience": "this server's public address, for which access tokens must be made: https://host/mcp",
     "fps": "pictures looked at per second of video",
     "threads": "threads of an ingest; 0 means all cores but one",
-    "memory_mb": "memory at which an ingest worker gives up",
+    "memory_mb": "memory in MB at which an ingest worker gives up; 0 means 6000 and what its models take",
     "ocr_per_hour": "most pictures read by OCR per hour of video",
     "jobs": "ingests queued at once, at most",
     "log_level": "least level that is logged to stderr",
@@ -69,7 +69,7 @@ class Settings:
     oauth_audience: str = ""
     fps: float = 1.0
     threads: int = 0
-    memory_mb: int = 6000
+    memory_mb: int = 0
     ocr_per_hour: int = 400
     jobs: int = 500
     log_level: str = "WARNING"
@@ -82,7 +82,8 @@ class Settings:
         _check(0 < self.port < 65536, "port", self.port, "a port from 1 to 65535")
         _check(0.1 <= self.fps <= 10, "fps", self.fps, "from 0.1 to 10 pictures a second")
         _check(self.threads >= 0, "threads", self.threads, "0 (all cores but one) or more")
-        _check(self.memory_mb >= 500, "memory_mb", self.memory_mb, "at least 500 (megabytes)")
+        enough = self.memory_mb == 0 or self.memory_mb >= 500
+        _check(enough, "memory_mb", self.memory_mb, "at least 500 (megabytes), or 0 (6000 and what the models take)")
         _check(1 <= self.ocr_per_hour <= 3600, "ocr_per_hour", self.ocr_per_hour, "from 1 to 3600 pictures an hour")
         _check(self.jobs >= 1, "jobs", self.jobs, "at least 1")
         levels = ("DEBUG", "INFO", "WARNING", "ERROR")

@@ -1,17 +1,21 @@
 """Settings made into what the model constructors take: the one place where the two meet.
 
-Knows names on both sides. Loads nothing."""
+Knows names and sizes on both sides. Loads no model."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+from agent_tools.models.catalogue import memory_bytes
+from agent_tools.models.devices import choose
 from agent_tools.models.folders import cache_folder
-from agent_tools.models.profiles import ModelSettings, Profile
+from agent_tools.models.profiles import ModelSettings, Profile, resolve
 from agent_tools.settings import Settings
 
 CHANNELS = ("subtitles", "frames", "screen_text")  # that every profile makes, in the order they are made
 BY_MODEL: tuple[Literal["speech", "captions"], ...] = ("speech", "captions")  # where the profile has a model for it
+
+WORK_MB = 6000  # that an ingest may take besides the weights of models from a hub
 
 
 def model_settings(settings: Settings, profile: str = "", threads: int = 1) -> ModelSettings:
@@ -25,6 +29,19 @@ def model_settings(settings: Settings, profile: str = "", threads: int = 1) -> M
         device=settings.device,
         endpoint_key=settings.endpoint_key,
     )
+
+
+def memory_limit_mb(settings: Settings, profile: str = "") -> int:
+    """Memory at which an ingest gives up: what the settings say, else room for the work and for the profile's models.
+
+    Raises: InvalidArgument: no such profile, model or device."""
+    if settings.memory_mb:
+        return settings.memory_mb
+    chosen = model_settings(settings, profile)
+    resolved = resolve(chosen)
+    if not any(model.from_hub for model in resolved.models):
+        return WORK_MB  # without asking for the device, which loads torch
+    return WORK_MB + memory_bytes(resolved, chosen.searched, choose(settings.device).precision) // 1_000_000
 
 
 def channels_of(profile: Profile) -> tuple[str, ...]:

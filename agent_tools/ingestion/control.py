@@ -5,6 +5,7 @@ Knows the job's row in the store. Knows nothing of what the work is."""
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 import threading
 import time
@@ -59,9 +60,11 @@ class Control:
     def check(self) -> None:
         """Raises: Stopped: a stop was asked for, or the lease is lost. EngineError: the memory limit is passed."""
         if self._verdict == "memory":
+            used_mb = max(resident_mb(), self.memory_mb)
             raise EngineError(
-                f"the ingest used {resident_mb():.0f} MB, over its limit of {self.memory_mb} MB. "
-                "Raise it with --memory-mb, or lower --fps."
+                f"the ingest used {used_mb:.0f} MB, over its limit of {self.memory_mb} MB. Where the machine has it, "
+                f"allow more with --memory-mb {math.ceil(1.5 * used_mb / 1000) * 1000}; else take smaller models, such "
+                "as those of --profile lite."
             )
         if self._verdict != "go":
             raise Stopped(self._verdict)

@@ -26,7 +26,7 @@ class Steps:
         """Args: base: the store that holds the video's other channels, where `store` is for one made anew."""
         self.store, self.job, self.control = store, job, control
         self.base = base or store
-        self.settings = _asked(settings, job)
+        self.settings = asked(settings, job)
         self.video_id = job.video_id
         self.models = model_settings(self.settings, job.profile, settings.worker_threads)
         self.profile: Profile = resolve(self.models)
@@ -78,7 +78,7 @@ class Steps:
         return row is not None and row.state in ("done", "absent") and not row.detail.get("no_model")
 
 
-def _asked(settings: Settings, job: Job) -> Settings:
+def asked(settings: Settings, job: Job) -> Settings:
     """The settings with the models that the job was queued with: another server's worker may have taken it up."""
     if "models" not in job.settings:
         return settings

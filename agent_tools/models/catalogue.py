@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from agent_tools.errors import ModelMissing
-from agent_tools.models.folders import Reference, locate, places, why_unusable
+from agent_tools.models.folders import Reference, locate, places, weight_files, why_unusable
 from agent_tools.models.weights import package_folder
 
 Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions", "memaug", "adapter"]
@@ -99,6 +99,27 @@ def present(model: Model, folders: Sequence[Path]) -> bool:
     if model.package is not None:
         return not model.package or package_folder(model.package) is not None
     return any(folder.is_dir() and why_unusable(folder) is None for folder, _ in places(reference(model), folders))
+
+
+def memory_bytes(profile: Profile, folders: Sequence[Path], precision: str) -> int:
+    """What the profile's models take in memory while they are loaded, as far as it is known: by the files that are
+    here, else by the catalogue. What is installed with us is small, and an endpoint's memory is its own.
+
+    Files are mapped as they lie; 16-bit weights that a device computes with in 32 stand beside them, twice as large.
+    """
+    total = 0
+    for model in profile.models:
+        if not model.from_hub:
+            continue
+        try:
+            found = locate(reference(model), folders, "")
+            config, files = found.config(), weight_files(found.folder)
+        except ModelMissing:
+            total += model.size_bytes
+            continue
+        widened = precision == "fp32" and (config.get("dtype") or config.get("torch_dtype")) in ("bfloat16", "float16")
+        total += sum(path.stat().st_size for path in files) * (3 if widened else 1)
+    return total
 
 
 def reference(model: Model) -> Reference:

@@ -56,7 +56,7 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
     go_offline()
-    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.ingestion.chosen_models import WORK_MB, memory_limit_mb, model_settings
     from agent_tools.models.catalogue import PROFILES, megabytes, receiver, why_missing
     from agent_tools.models.devices import choose
     from agent_tools.models.profiles import missing, pull_command, resolve, text_encoder
@@ -66,6 +66,8 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
         profile = resolve(chosen)
         yield True, f"profile {settings.profile}" + (f" means {profile.name}" if settings.profile == "auto" else "")
         yield True, f"models run on {choose(settings.device).described}; looked for in {_listed(chosen.searched)}"
+        auto = "" if settings.memory_mb else f": {WORK_MB} and what the models take; --memory-mb sets another"
+        yield True, f"an ingest gives up at {memory_limit_mb(settings)} MB of memory{auto}"
         lacking = missing(profile, chosen.searched)
         for model in lacking:
             yield False, f"no model for {model.role}: {why_missing(model, chosen.searched)}"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent_tools.errors import EngineError
+from agent_tools.ingestion import chosen_models, control
+from agent_tools.ingestion.chosen_models import WORK_MB, memory_limit_mb
+from agent_tools.ingestion.control import Control, Stopped
 from agent_tools.ingestion.worker import MOST_DEATHS, died_here, run_job
+from agent_tools.models.catalogue import FULL
 from agent_tools.settings import Settings
 from agent_tools.store import Job, Store
 
@@ -54,3 +61,50 @@ def test_a_new_job_of_the_video_begins_to_count_anew(store: Store) -> None:
     job = begun(store, 1, 0.0)
     assert [died_here(store.home, replace(job, attempts=i)) for i in (1, 2, 3)] == [1, 2, 3]
     assert died_here(store.home, replace(job, attempts=1)) == 1
+
+
+def test_the_memory_limit_has_room_for_the_models_of_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chosen_models, "cache_folder", lambda: tmp_path)  # no model of this machine's own counts
+
+    def limit(profile: str, **more: Any) -> int:
+        folders = (tmp_path / "models",)
+        return memory_limit_mb(Settings.load({}, home=tmp_path, profile=profile, model_dirs=folders, **more))
+
+    named = tmp_path / "own"
+    named.mkdir()
+    (named / "config.json").write_text('{"dtype": "bfloat16"}')
+    with (named / "model.safetensors").open("wb") as file:
+        file.truncate(300_000_000)  # takes no room on the disk
+    assert limit("lite") == WORK_MB
+    assert limit("lite", memory_mb=700) == 700
+    assert limit("lite", models=(f"frames={named}",), device="cpu/bf16") == WORK_MB + 300
+    assert limit("lite", models=(f"frames={named}",), device="cpu/fp32") == WORK_MB + 900
+    assert limit("full", device="cpu/bf16") == WORK_MB + FULL.size_bytes // 1_000_000
+    assert limit("full", models=("captions=http://127.0.0.1:9/v1#m",)) < limit("full") - 16_000
+
+
+def test_an_ingest_over_its_limit_names_one_that_would_do(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.enqueue(VIDEO, ("frames",), "lite", {})
+    monkeypatch.setattr(control, "resident_mb", lambda: 6100.0)
+    beat = threading.Event()
+    monkeypatch.setattr(type(store), "beat", lambda *_, **__: beat.set() or "go")
+    with Control(store, begun(store, 1, 0.0), "me", 6000) as held:
+        assert beat.wait(30)
+    with pytest.raises(EngineError, match=r"used 6100 MB, over its limit of 6000 MB\. .* with --memory-mb 10000;"):
+        held.check()
+
+
+def test_a_worker_gives_its_job_the_limit_of_the_jobs_own_models(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def begin(self: Control, store: Store, job: Job, worker: str, memory_mb: int) -> None:
+        seen.append(memory_mb)
+        raise Stopped("stop")
+
+    monkeypatch.setattr(Control, "__init__", begin)
+    store.enqueue(VIDEO, ("frames",), "lite", {"models": ["frames=acme/foo"], "model_dirs": [], "device": "cpu/fp32"})
+    settings = Settings.load({}, home=store.home, profile="lite", models=("frames=http://nobody/v1#m",))
+    run_job(store, begun(store, 1, 0.0), "me", settings)
+    assert seen == [WORK_MB]
