@@ -15,7 +15,7 @@ import typer
 from agent_tools.errors import InvalidArgument
 
 eval_app = typer.Typer(
-    name="eval", help="Measure: each command prints one table, the same each time.", no_args_is_help=True
+    name="eval", help="Measure: each command prints its tables, and its progress on stderr.", no_args_is_help=True
 )
 
 Seed = Annotated[int, typer.Option("--seed", help="decides everything that is drawn")]
@@ -53,8 +53,12 @@ Profile = Annotated[str, typer.Option("--profile", help="of the server: lite, st
 
 
 @eval_app.command("memaug-tiny")
-def memaug_tiny(seed: Seed = 0, steps: int = 700, json_path: Json = None) -> None:
-    """Train a small MemAug and ask it about frames it no longer has, with and without its repository."""
+def memaug_tiny(
+    seed: Seed = 0,
+    steps: Annotated[int, typer.Option("--steps", help="of training, each model", min=1)] = 700,
+    json_path: Json = None,
+) -> None:
+    """Train a small MemAug and ask it about frames it no longer has, with and without its repository: 35 seconds."""
     from agent_tools.evals.memaug_tiny import markdown, run
 
     _tables(run(seed, steps, _progress), markdown, json_path)
@@ -62,7 +66,7 @@ def memaug_tiny(seed: Seed = 0, steps: int = 700, json_path: Json = None) -> Non
 
 @eval_app.command("grounding-tiny")
 def grounding_tiny(seed: Seed = 0, json_path: Json = None) -> None:
-    """ReVisionLLM's four claims with tiny networks on drawn features."""
+    """ReVisionLLM's four claims, each with its number, by tiny networks trained on drawn features: two minutes."""
     from agent_tools.evals.grounding_tiny import markdown, run
 
     _tables(run(seed, _progress), markdown, json_path)
@@ -88,7 +92,10 @@ def compression(
 def compare(
     encoders: Annotated[
         list[str] | None,
-        typer.Argument(help="descriptor, raw-pixels, gradients, or models' folders", metavar="ENCODER..."),
+        typer.Argument(
+            help="descriptor, raw-pixels, gradients, or models' folders; without any the first two",
+            metavar="ENCODER...",
+        ),
     ] = None,
     data: Data = None,
     film: Annotated[
@@ -96,7 +103,10 @@ def compare(
     ] = None,
     home: Annotated[Path | None, typer.Option("--home", help="with --film: where it is or will be ingested")] = None,
     questions: Annotated[
-        Path | None, typer.Option("--questions", help="with --film; without it the checkout's, about the dev clips")
+        Path | None,
+        typer.Option(
+            "--questions", help="with --film: in the form of the checkout's tests/retrieval/questions.json, the default"
+        ),
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="also draw what is seen against tokens, as PNG")] = None,
     json_path: Json = None,
@@ -141,7 +151,9 @@ def zoom(
 @eval_app.command()
 def grounding(
     truth: Annotated[Path, typer.Argument(help="events with their spans: simple, MAD or VidChapters form")],
-    home: Annotated[Path | None, typer.Option("--home", help="data folder whose videos are asked")] = None,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="data folder whose videos are asked; else your own")
+    ] = None,
     profile: Annotated[str, typer.Option("--profile", help="lite, standard or full")] = "lite",
     released: Annotated[
         bool, typer.Option("--timestamps", help="judge MAD by `timestamps`, as ReVisionLLM, not by `ext_timestamps`")
@@ -161,7 +173,10 @@ def grounding(
 
 @eval_app.command()
 def calibrate(
-    data: Data = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="folder with filler.txt and edge/subtitles; without it the checkout's test videos"),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder; without it, over those that ship")] = None,
     date: Annotated[str, typer.Option("--date", help="ISO day for the report; without it, today")] = "",
     seed: Seed = 0,
@@ -169,7 +184,9 @@ def calibrate(
         Path | None,
         typer.Option("--truth", help="your own events, as for eval grounding: fit your models on your videos"),
     ] = None,
-    home: Annotated[Path | None, typer.Option("--home", help="with --truth: data folder with these videos")] = None,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="with --truth: data folder with these videos; else your own")
+    ] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="with --truth: lite, standard or full")] = None,
 ) -> None:
     """Fit lite's calibrations on labelled queries, or with --truth your own models'; write them with their reports."""
@@ -252,8 +269,8 @@ def reasoning(
     ] = None,
     json_path: Json = None,
 ) -> None:
-    """Order, count, between, first after, before or not at all, never: answered by times that an agent without any
-    model finds through MCP."""
+    """Order, count, between, first after, before or not at all, never in between, never: answered by times that an
+    agent without any model finds through MCP."""
     from agent_tools.evals.reasoning import markdown, run_reasoning
 
     report = run_reasoning(seed, 60 * minutes, each, home, film, truth, film_home, _progress)
@@ -266,10 +283,12 @@ def retrieval(
         list[Path] | None, typer.Argument(help="films of real clips, a truth.json beside each", metavar="FILM...")
     ] = None,
     homes: Annotated[
-        list[Path] | None, typer.Option("--home", help="data folder for each film, ingested there or not yet")
+        list[Path] | None,
+        typer.Option("--home", help="data folder of a FILM, ingested there or not yet; one for each, in order"),
     ] = None,
     questions: Annotated[
-        Path | None, typer.Option("--questions", help="without it the checkout's, about the development clips")
+        Path | None,
+        typer.Option("--questions", help="in the form of the checkout's tests/retrieval/questions.json, the default"),
     ] = None,
     json_path: Json = None,
 ) -> None:
