@@ -84,7 +84,9 @@ def test_a_video_with_notes_is_kept_unless_told_otherwise(home: Path) -> None:
 
 
 def test_stop_refuses_what_is_not_being_ingested(home: Path) -> None:
-    assert "its state is done" in str(run(home, "stop", VIDEO).exception)
+    told = str(run(home, "stop", VIDEO).exception)
+    assert "its state is done" in told
+    assert f"agent-tools rm {VIDEO}" in told
 
 
 def test_budget_shows_naive_and_compressed(home: Path) -> None:

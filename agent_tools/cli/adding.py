@@ -128,7 +128,10 @@ def stop(video: Video, home: Home = None) -> None:
         if library.store.request_stop(row.id):
             typer.echo(f"stopping {row.id}")
         else:
-            raise InvalidArgument(f"{row.id} is not being ingested: its state is {library.state(row.id)}.")
+            raise InvalidArgument(
+                f"{row.id} is not being ingested, so there is nothing to stop: its state is {library.state(row.id)}. "
+                f"agent-tools show {row.id} says what it holds; agent-tools rm {row.id} forgets it."
+            )
 
 
 def rm(

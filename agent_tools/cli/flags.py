@@ -36,7 +36,7 @@ def opened(home: Path | None = None, profile: str | None = None, **flags: Any) -
     from agent_tools.service.library import Library
 
     settings = Settings.load(home=home, profile=profile, **flags)
-    library = Library(settings)
+    library = Library(settings, by_hand=True)
     try:
         yield library
     finally:

@@ -75,7 +75,7 @@ def fit_own(
     say = tell or (lambda _line: None)
     events = read_truth(truth).events
     found: dict[tuple[str, str], list[tuple[float, int, str]]] = {}
-    library = Library(settings)
+    library = Library(settings, by_hand=True)
     try:
         library.models.text(LOAD_S)
         for event in events:

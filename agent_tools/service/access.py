@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +19,7 @@ SUFFIXES = frozenset(
     .ogm .ogv .opus .ts .vob .wav .webm .wmv""".split()
 )
 MOST_FILES = 10_000  # of one folder; a larger one is a mistake more often than a wish
+MOST_ENTRIES = 200_000  # names looked at for them, of any kind
 
 
 class Fence:
@@ -50,36 +51,48 @@ class Fence:
                 if _exists(real, source):
                     return _plain(real)
             elif path.is_absolute():
-                raise SourceNotAllowed(self._how_to_allow(real))
+                raise SourceNotAllowed(self._how_to_allow(path))
         if not self.folders and not path.is_absolute():
-            raise SourceNotAllowed(self._how_to_allow(path.absolute()))
+            raise SourceNotAllowed(self._how_to_allow(path))
         raise SourceNotFound(
             f"Nothing at {clean(source, 200)!r}. Give the path of a file or folder inside an allowed folder; "
             "list_episodes without arguments shows what lies there."
         )
 
-    def files(self, folder: Path) -> Iterator[Path]:
-        """Media files under a folder by their names' endings, in order; links that lead out are left out."""
-        count = 0
+    def files(self, folder: Path, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """Media files under a folder by their names' endings, in order; links that lead out are left out. Ends at
+        MOST_FILES of them, or after MOST_ENTRIES names.
+
+        Args:
+            check: called at each folder and media file; raises where the call was cancelled.
+        """
+        count = entries = 0
         for root, folders, names in os.walk(folder, followlinks=False):
+            check()
+            entries += len(folders) + len(names)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 path = Path(root) / name
                 if path.suffix.lower() not in SUFFIXES or name.startswith("."):
                     continue
+                check()
                 real = Path(os.path.realpath(path))
                 if real.is_file() and (self.permits(real) or folder in real.parents):
                     yield real
                     count += 1
                     if count >= MOST_FILES:
                         return
+            if entries >= MOST_ENTRIES:
+                return
 
-    def _how_to_allow(self, real: Path) -> str:
-        folder = real if real.is_dir() else real.parent
+    def _how_to_allow(self, path: Path) -> str:
+        """By the path as it was asked alone: what is there, and where a link leads, is nobody's business outside."""
+        folder = path.parent if path.suffix.lower() in SUFFIXES else path
+        line = f'"{clean(str(folder), 200)}"' if path.is_absolute() else "FOLDER"
         return (
-            f"{clean(str(real), 200)} lies outside the allowed folders "
+            f"{clean(str(path), 200)!r} lies outside the allowed folders, or leads there by a link "
             f"({', '.join(map(str, self.folders)) or 'none is allowed'}). Start the server with: "
-            f'agent-tools serve --allow "{clean(str(folder), 200)}"'
+            f"agent-tools serve --allow {line}"
         )
 
 
@@ -87,7 +100,10 @@ def local_path(source: str) -> Path:
     """The path that a source names. Raises: InvalidArgument: an address, or characters no path has."""
     if "\x00" in source or len(source) > 4096:
         raise InvalidArgument("source holds a NUL or more than 4,096 characters. Give a file or folder path.")
-    parts = urlsplit(source) if "://" in source else None
+    try:
+        parts = urlsplit(source) if "://" in source else None
+    except ValueError as error:  # such as brackets around what is no IPv6 address
+        raise _no_path(source) from error
     if parts is not None and parts.scheme == "file" and parts.netloc in ("", "localhost"):
         name = unquote(parts.path)
         if "\x00" in name:
@@ -96,14 +112,20 @@ def local_path(source: str) -> Path:
             name = name.lstrip("/")
         return Path(name)
     if parts is not None:
-        raise InvalidArgument(
-            f"{clean(source, 200)!r} is not a local path. Download it into an allowed folder, then give that path; "
-            "a .vtt or .srt of the same name beside it is read too."
-        )
+        raise _no_path(source)
+    if source != "~" and not source.startswith(("~/", "~\\")):
+        return Path(source)  # ~name too: another user's folder is nobody's shorthand here, and a file may be called so
     try:
         return Path(source).expanduser()
-    except RuntimeError as error:  # ~name of no user
-        raise InvalidArgument(f"{clean(source, 200)!r} names no user's folder. Give the whole path.") from error
+    except RuntimeError as error:  # nobody's home
+        raise InvalidArgument(f"{clean(source, 200)!r}: this user has no home. Give the whole path.") from error
+
+
+def _no_path(source: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{clean(source, 200)!r} is not a local path. Download it into an allowed folder, then give that path; "
+        "a .vtt or .srt of the same name beside it is read too."
+    )
 
 
 def _exists(real: Path, source: str) -> bool:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, UnreadableVideo
+from agent_tools.errors import (
+    AgentToolsError,
+    InvalidArgument,
+    LimitReached,
+    SourceNotAllowed,
+    SourceNotFound,
+    UnreadableVideo,
+)
 from agent_tools.ingestion.chosen_models import channels_of
 from agent_tools.media.identity import content_id
 from agent_tools.service import coverage
@@ -51,7 +58,8 @@ def ingest(
     """Queue what is new, start a worker, wait at most wait_s, and say how far it is.
 
     Args:
-        source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is.
+        source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is, and
+            goes on with an ingest that failed or was stopped.
         trusted: a person typed the path, which allows it.
         patient: queue all files of a folder, however long it takes to look at them; else those that wait_s allows,
             and the next call goes on.
@@ -68,6 +76,9 @@ def ingest(
     if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
         video = library.video(source)
         begun(video.id)
+        if title:
+            library.store.update_video(video.id, title=clean(title, 200))
+        _go_on(library, video.id, wanted if channels else ())
         _wait(library, [video.id], deadline, step)
         return status(library, video.id)
     fetched: Path | None = None
@@ -77,13 +88,13 @@ def ingest(
         if fetch.path is None:
             name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
             hint = f"{fetch.told}. Call ingest_video again with the same source."
-            return fitted(IngestReply(title=title or name, state="queued", hints=[hint]), REPLY_TOKENS, [])
+            return fitted(IngestReply(title=clean(title, 200) or name, state="queued", hints=[hint]), REPLY_TOKENS, [])
         fetched = fetch.path
         title = title or clean(Path(urlsplit(source).path).stem, 200)
-    paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted)
+    paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted, step)
     if folder is None:
         step(0.0, "looking at the file")
-        video_id = _add(library, paths[0], clean(title, 200), wanted)
+        video_id = _add(library, paths[0], clean(title, 200), wanted, typed=trusted)
         begun(video_id)
         _wait(library, [video_id], deadline, step)
         return status(library, video_id)
@@ -94,8 +105,10 @@ def ingest(
             break
         step(0.0, f"looking at file {place + 1} of {len(paths)}")
         try:
-            added.append(_add(library, path, "", wanted, again=False))
+            added.append(_add(library, path, "", wanted, again=False, typed=trusted))
             begun(added[-1])
+        except LimitReached:
+            break  # the others wait for the next call, as those that no time was left for
         except AgentToolsError as error:
             refused.append(
                 Refused(
@@ -150,6 +163,8 @@ def status(library: Library, video_id: str) -> IngestReply:
         error=job.error if job else None,
         uri=video_uri(video_id),
     )
+    if state in ("failed", "stopped") and not library.sources(video_id):
+        reply.hints = [f"Its ingest cannot go on: {library.closed(video_id)}."]
 
     def count_gap(_: object) -> None:
         reply.gaps_omitted = (reply.gaps_omitted or 0) + 1
@@ -196,29 +211,36 @@ def _fetched(library: Library, url: str, deadline: float, step: OnStep) -> Fetch
         time.sleep(POLL_S)
 
 
-def _resolve(library: Library, source: str, trusted: bool) -> tuple[list[Path], Path | None]:
+def _resolve(library: Library, source: str, trusted: bool, step: OnStep) -> tuple[list[Path], Path | None]:
     """(files, the folder they lie in or None for a single file)."""
+
+    def check() -> None:
+        step(0.0, "looking through the folder")
+
     if source.strip() == "":
         if not library.fence.folders:
             raise SourceNotAllowed(
                 'No folder is allowed, so source "" means none. Start the server with: agent-tools serve --allow FOLDER'
             )
-        files = [path for folder in library.fence.folders for path in library.fence.files(folder)]
+        files = [path for folder in library.fence.folders for path in library.fence.files(folder, check)]
         return list(dict.fromkeys(files)), library.fence.folders[0]
-    named = {row.path for row in library.store.all_sources()}
+    named = {row.path for row in library.store.all_sources() if row.typed}
     if trusted:
         named.add(str(Path(source).expanduser().resolve()))
     path = library.fence.resolve(source, named)
     if path.is_dir():
-        return list(library.fence.files(path)), path
+        return list(library.fence.files(path, check)), path
     return [path], None
 
 
-def _add(library: Library, path: Path, title: str, wanted: Sequence[str], *, again: bool = True) -> str:
+def _add(
+    library: Library, path: Path, title: str, wanted: Sequence[str], *, again: bool = True, typed: bool = False
+) -> str:
     """Make the file known and queue what it lacks. Returns its video id.
 
     Args:
         again: also queue what was found to hold nothing readable: its content is the same as then.
+        typed: a person gave the path, or the folder it lies in, to a command.
     """
     stat = path.stat()
     if stat.st_size == 0:
@@ -228,11 +250,26 @@ def _add(library: Library, path: Path, title: str, wanted: Sequence[str], *, aga
     if len(store.open_jobs()) >= library.settings.jobs and store.video(video_id) is None:
         raise LimitReached(f"{library.settings.jobs} ingests are queued. Wait until some are done, then call again.")
     store.add_video(video_id, title or clean(path.stem, 200) or path.name, stat.st_size)
-    store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, typed=typed)
     if title:
         store.update_video(video_id, title=title)
     _queue(library, video_id, path, wanted, again)
     return video_id
+
+
+def _go_on(library: Library, video_id: str, asked: Sequence[str]) -> None:
+    """By the id of a video: queue what is asked for, or what an ended ingest had not come to, if its file may be read.
+
+    Raises: SourceNotFound: the file may not be read, and what is asked for is not there."""
+    store, job = library.store, library.store.job(video_id)
+    ended = job is not None and job.state in ("failed", "stopped")
+    if not asked and not ended:
+        return
+    if paths := library.sources(video_id):
+        made = channels_of(library.models.profile)
+        _queue(library, video_id, paths[0], asked or [n for n in made if job and n in job.channels], again=False)
+    elif any((row := store.channel(video_id, n)) is None or row.state not in ("done", "absent") for n in asked):
+        raise SourceNotFound(f"{library.closed(video_id)}, so {', '.join(asked)} of {video_id} cannot be made.")
 
 
 def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], again: bool) -> None:
@@ -254,6 +291,9 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], a
         if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.get("no_model")
     ]
     job = store.job(video_id)
+    if job is not None and job.state == "stopped" and job.settings.get("remake"):
+        store.enqueue(video_id, job.channels, job.profile, job.settings)  # a reindex goes on as it was asked for
+        return
     if not lacking or (job is not None and job.state in ("queued", "running")):
         return
     if job is not None and job.state == "failed":

@@ -4,6 +4,7 @@ Knows rows and replies. Knows nothing of how episodes were found."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from agent_tools.errors import InvalidArgument
@@ -30,17 +31,19 @@ def list_episodes(
     cursor_text: str = "",
     max_tokens: int = 1500,
     caller: str = "",
+    on_step: Callable[[float, str], None] | None = None,
 ) -> ListReply:
     """Without video_id the library, with it one video's episodes. Raises: RequestError for a name, span or cursor."""
     if level != "auto" and level not in LEVELS:
         raise InvalidArgument(f"level is {clean(level, 40)!r}; it must be auto, {', '.join(LEVELS)}.")
     check_tokens(max_tokens)
     if not video_id.strip():
-        return _library(library, cursor_text, max_tokens)
+        step = on_step or (lambda _progress, _message: None)
+        return _library(library, cursor_text, max_tokens, lambda: step(0.1, "looking through the allowed folders"))
     return _timeline(library, library.asked(video_id, start_s, end_s), level, cursor_text, max_tokens)
 
 
-def _library(library: Library, cursor_text: str, max_tokens: int) -> ListReply:
+def _library(library: Library, cursor_text: str, max_tokens: int, check: Callable[[], None]) -> ListReply:
     offset = offset_of(cursor_text, "library")
     videos = library.store.videos()
     page = [
@@ -56,16 +59,16 @@ def _library(library: Library, cursor_text: str, max_tokens: int) -> ListReply:
         )
         for video in videos[offset : offset + 200]
     ]
-    reply = ListReply(videos=page, not_ingested=_not_ingested(library), cursor="")
+    reply = ListReply(videos=page, not_ingested=_not_ingested(library, check), cursor="")
     return _paged(reply, reply.videos or [], offset, len(videos), max_tokens, "library")
 
 
-def _not_ingested(library: Library) -> NotIngested:
+def _not_ingested(library: Library, check: Callable[[], None]) -> NotIngested:
     known = {source.path for source in library.store.all_sources()}
     left = [
         path.relative_to(folder) if folder in path.parents else path
         for folder in library.fence.folders
-        for path in (library.fence.files(folder) if folder.is_dir() else [folder])
+        for path in (library.fence.files(folder, check) if folder.is_dir() else [folder])
         if str(path) not in known
     ]
     return NotIngested(count=len(left), first=[clean(str(path), 80) for path in left[:FIRST]])

@@ -19,7 +19,7 @@ from agent_tools.service.looking import Looker
 from agent_tools.service.query_models import QueryModels
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
-from agent_tools.store import Store, VideoRow
+from agent_tools.store import Source, Store, VideoRow
 from agent_tools.timeline import Span, VideoRef, clock, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
@@ -41,10 +41,16 @@ class Asked:
 
 
 class Library:
-    """One server's or command's view of the memory. Thread-safe; `close` it."""
+    """One server's or command's view of the memory. Thread-safe; `close` it.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        by_hand: a person's command, which opens whatever file of the memory the system lets this person open; a server
+            opens what is allowed or was typed.
+    """
+
+    def __init__(self, settings: Settings, *, by_hand: bool = False) -> None:
         self.settings = settings
+        self.by_hand = by_hand
         self.store = Store.open(settings.home)
         self.fence = Fence(settings.allow)
         self.workers = Workers(settings)
@@ -135,13 +141,28 @@ class Library:
 
     def sources(self, video_id: str) -> list[Path]:
         """Paths that hold the video still and may be read: a link that stands there now leads elsewhere."""
+        return [Path(source.path) for source in self._standing(video_id) if self._may_open(source)]
+
+    def closed(self, video_id: str) -> str:
+        """Why `sources` gives none, and what helps, as the beginning of a sentence."""
+        if not self._standing(video_id):
+            return "the file is gone (put it back where it was)"
+        return "the file lies outside the allowed folders (start the server with --allow and its folder)"
+
+    def _standing(self, video_id: str) -> list[Source]:
         return [
-            path
+            source
             for source in self.store.sources(video_id)
             if os.path.realpath(path := Path(source.path)) == source.path
             and path.is_file()
             and path.stat().st_size == source.size
         ]
+
+    def _may_open(self, source: Source) -> bool:
+        """Allowed now, or typed once; what a server of other folders took in is closed to this one."""
+        path = Path(source.path)
+        fetched = self.settings.allow_urls and self.fetcher.folder in path.parents
+        return self.by_hand or source.typed or fetched or self.fence.permits(path)
 
 
 def checked_channels(channels: list[str] | None) -> tuple[str, ...] | None:

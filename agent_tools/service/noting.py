@@ -4,6 +4,8 @@ Knows notes and who looked. Knows nothing of searches, but that a note gets its 
 
 from __future__ import annotations
 
+import re
+
 from agent_tools.budget import reply_tokens
 from agent_tools.errors import InvalidArgument, NoteNotFound, SpanOutsideVideo
 from agent_tools.ingestion.spaces import text_space
@@ -15,6 +17,7 @@ from agent_tools.untrusted import clean
 
 LONGEST = 2000
 WAIT_FOR_ENCODER_S = 0.5
+NUMBER = re.compile("[0-9]{1,15}")  # of a note
 
 
 def remember(
@@ -93,7 +96,7 @@ def _replaced(library: Library, video_id: str, uri: str) -> int | None:
         return None
     ref = parse_uri(uri)
     head, _, number = (ref.path if ref else "").rpartition("/")
-    if ref is None or head != "/note" or not number.isdigit():
+    if ref is None or head != "/note" or NUMBER.fullmatch(number) is None:
         raise InvalidArgument(f"replaces is {clean(uri, 80)!r}; it must be a note's uri, such as video://<id>/note/3.")
     if ref.video_id != video_id:
         raise InvalidArgument(f"replaces names a note of {ref.video_id}, but video_id is {video_id}. Give one video.")

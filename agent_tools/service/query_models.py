@@ -9,7 +9,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, cast
 
-from agent_tools.errors import AgentToolsError
+from agent_tools.errors import AgentToolsError, EngineError
 from agent_tools.settings import Settings, go_offline
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ class QueryModels:
         self._thread: threading.Thread | None = None
         self._text: TextEncoder | None = None
         self._picture_words: TextSide | None = None
+        self._making = threading.RLock()  # two calls at once load a model once; the reader needs the encoder
+        self._frame_encoder: FrameEncoder | None = None
+        self._segment_reader: SegmentReader | None = None
         self.error: AgentToolsError | None = None
         self.closer_lock = threading.Lock()  # held while the closer model is loaded or asked: it answers one at a time
         self._closer: VideoLocalizer | None = None
@@ -81,20 +84,26 @@ class QueryModels:
         """Vectors (n, dim) of pictures (n, H, W, 3) by this profile's frame encoder."""
         return self._frames.encode(pictures)
 
-    @functools.cached_property
+    @property
     def segment_reader(self) -> SegmentReader:
         """What makes one vector of a segment of frames; softmax pooling where no adapter's weights are named.
 
         Raises: ModelMissing: a named adapter that is not here, or is none."""
         from agent_tools.models.profiles import segment_reader
 
-        return segment_reader(self.model_settings, self._frames.dim)
+        with self._making:
+            if self._segment_reader is None:
+                self._segment_reader = segment_reader(self.model_settings, self._frames.dim)
+            return self._segment_reader
 
-    @functools.cached_property
+    @property
     def _frames(self) -> FrameEncoder:
         from agent_tools.models.profiles import frame_encoder
 
-        return frame_encoder(self.model_settings)
+        with self._making:
+            if self._frame_encoder is None:
+                self._frame_encoder = frame_encoder(self.model_settings)
+            return self._frame_encoder
 
     def warm(self) -> None:
         """Begin loading, once."""
@@ -141,19 +150,24 @@ class QueryModels:
         return self._closer
 
     def _load(self) -> None:
-        go_offline()
-        from agent_tools.models.profiles import text_encoder
-
+        what = "the sentence encoder"
         try:
+            go_offline()
+            from agent_tools.models.profiles import text_encoder
+
             encoder = text_encoder(self.model_settings)
             encoder.encode(["warm"], query=True)
             self._text = encoder
             if self.profile_has_text_side:
+                what = "the pictures' text side"
                 words = cast("TextSide", self._frames)
                 words.encode_text(["warm"])
                 self._picture_words = words
         except AgentToolsError as error:
             self.error = error
-            log.error("%s", error.described)
+        except Exception as error:  # noqa: BLE001  # the thread's outermost frame: else it says "loading" for ever
+            self.error = EngineError(f"{what} does not load: {type(error).__name__}. agent-tools doctor says more.")
         finally:
             self._ready.set()
+        if self.error is not None:
+            log.error("%s", self.error.described)

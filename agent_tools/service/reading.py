@@ -15,6 +15,7 @@ from agent_tools.service.budgets import budget
 from agent_tools.service.exporting import clip_line
 from agent_tools.service.fit import compact_json
 from agent_tools.service.library import Asked, Library
+from agent_tools.service.noting import NUMBER
 from agent_tools.timeline import Span, clock, note_uri, parse_uri, rounded, seconds_text, video_uri
 from agent_tools.untrusted import clean
 
@@ -153,7 +154,7 @@ def _clip(library: Library, asked: Asked, rest: str) -> bytes:
         )
     paths = library.sources(asked.video.id)
     if not paths:
-        raise SourceNotFound("the file is gone, and clips are cut from it. Put it back, or look at frames instead.")
+        raise SourceNotFound(f"{library.closed(asked.video.id)}, and clips are cut from it. Or look at frames instead.")
     try:
         return library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP)
     except LimitReached as error:
@@ -161,7 +162,7 @@ def _clip(library: Library, asked: Asked, rest: str) -> bytes:
 
 
 def _note(library: Library, asked: Asked, rest: str) -> dict[str, Any]:
-    note = library.store.note(asked.video.id, int(rest)) if rest.isdigit() else None
+    note = library.store.note(asked.video.id, int(rest)) if NUMBER.fullmatch(rest) else None
     if note is None:
         raise NoteNotFound(f"No note {clean(rest, 20)!r} of {asked.video.id}. Its notes: {_numbers(library, asked)}.")
     found: dict[str, Any] = {

@@ -32,6 +32,7 @@ from agent_tools.service.recall import Recall, Recalled, recall
 from agent_tools.store import Entry
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Hit, RetrieveReply
+from agent_tools.untrusted import clean
 
 OnStep = Callable[[float, str], None]
 JOIN_S = 4.0  # hits of one video this near each other are one moment
@@ -80,7 +81,7 @@ def retrieve(
 
     Raises: RequestError: a name, span, channel, cursor or bound that breaks its rule; neither query nor like given.
     """
-    if not query.strip() and not like.strip():
+    if not clean(query) and not like.strip():
         raise InvalidArgument("query and like are both empty. Give words to search for, or like=<a video:// uri>.")
     if len(query) > QUERY_LENGTH:
         raise InvalidArgument(

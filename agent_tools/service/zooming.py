@@ -35,7 +35,6 @@ LEAST_CELL = 70  # tokens of the smallest cell
 FRAME_TOKENS = 45  # what a frame's row and label cost
 ROW_TOKENS = 28  # what a text's row costs without its text
 SHOWN_SCORE = 0.2
-KEPT_NOTE = "the file is gone: kept frames are shown"
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ def _shots(
         return [], ""
     paths = library.sources(asked.video.id)
     if not paths:
-        return _from_kept(library, asked, plan, check), KEPT_NOTE
+        return _from_kept(library, asked, plan, check), f"{library.closed(asked.video.id)}: kept frames are shown"
     try:
         if plan.single:
             shots = library.looker.pictures(paths[0], plan.times, long_side=plan.side, region=region, check=check)

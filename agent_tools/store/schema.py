@@ -116,7 +116,12 @@ def _second(connection: apsw.Connection) -> None:
     """)
 
 
-MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second)
+def _third(connection: apsw.Connection) -> None:
+    # 1 where a person gave the path to a command. Of older rows nobody knows, so they count as not given.
+    connection.execute("ALTER TABLE sources ADD COLUMN typed INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third)
 
 
 def migrate(database: Database) -> None:

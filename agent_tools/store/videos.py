@@ -45,6 +45,7 @@ class Source:
     size: int
     mtime_ns: int
     inode: int
+    typed: bool = False  # a person gave this path to a command, which allows it
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Gap:
 
 VIDEO = """SELECT id, title, size_bytes, duration_s, width, height, fps, container, has_audio, audio_s, metadata,
     added_at, error FROM videos"""
+SOURCE = "SELECT video_id, path, size, mtime_ns, inode, typed FROM sources"
 CHANNEL = """SELECT video_id, name, state, producer, done_to_s, entries, language, detail, error, updated_at
     FROM channels"""
 
@@ -149,24 +151,27 @@ class Videos(Part):
                 return found
         return []
 
-    def add_source(self, video_id: str, path: str, size: int, mtime_ns: int, inode: int) -> None:
-        """The file at `path` holds this video now; whatever it held before, it holds no more."""
+    def add_source(
+        self, video_id: str, path: str, size: int, mtime_ns: int, inode: int, *, typed: bool = False
+    ) -> None:
+        """The file at `path` holds this video now; whatever it held before, it holds no more. What was typed once
+        stays typed."""
         with self.db.write() as c:
             c.execute(
-                "INSERT OR REPLACE INTO sources(path, video_id, size, mtime_ns, inode) VALUES(?, ?, ?, ?, ?)",
-                (os.fsencode(path), video_id, size, mtime_ns, _signed(inode)),
+                """INSERT INTO sources(path, video_id, size, mtime_ns, inode, typed) VALUES(?, ?, ?, ?, ?, ?)
+                   ON CONFLICT(path) DO UPDATE SET video_id=excluded.video_id, size=excluded.size,
+                   mtime_ns=excluded.mtime_ns, inode=excluded.inode, typed=max(typed, excluded.typed)""",
+                (os.fsencode(path), video_id, size, mtime_ns, _signed(inode), typed),
             )
 
     def sources(self, video_id: str) -> list[Source]:
         with self.db.read() as c:
-            rows = c.execute(
-                "SELECT video_id, path, size, mtime_ns, inode FROM sources WHERE video_id=? ORDER BY path", (video_id,)
-            )
+            rows = c.execute(f"{SOURCE} WHERE video_id=? ORDER BY path", (video_id,))
             return [_source(row) for row in rows]
 
     def all_sources(self) -> list[Source]:
         with self.db.read() as c:
-            rows = c.execute("SELECT video_id, path, size, mtime_ns, inode FROM sources ORDER BY path")
+            rows = c.execute(f"{SOURCE} ORDER BY path")
             return [_source(row) for row in rows]
 
     def known_id(self, path: str, size: int, mtime_ns: int, inode: int) -> str | None:
@@ -251,7 +256,7 @@ def video_of(row: tuple[Any, ...]) -> VideoRow:
 
 
 def _source(row: tuple[Any, ...]) -> Source:
-    return Source(row[0], os.fsdecode(row[1]), row[2], row[3], row[4] & (2**64 - 1))
+    return Source(row[0], os.fsdecode(row[1]), row[2], row[3], row[4] & (2**64 - 1), bool(row[5]))
 
 
 def _channel(c: apsw.Connection, video_id: str, name: str) -> ChannelRow | None:

@@ -70,12 +70,15 @@ class World:
         return self.leak(str(result) + told)
 
     def leak(self, told: str) -> str:
+        """What went wrong, by what a client was told, what is in memory and who came to visit. "" if nothing."""
         with contextlib.closing(Store.open(self.home)) as store:
             if store.video(self.secret_id) is not None:
                 return "the film outside is in memory"
         for word in (SECRET, "root:x:", "daemon:"):
             if word in told:
                 return f"{word!r} reached a reply"
+        if "InternalError" in told:
+            return f"nobody had foreseen it: {told[:200]}"
         return f"visited: {self.visits}" if self.visits else ""
 
 
@@ -139,6 +142,7 @@ def names(world: World) -> Outcome:
         f"tcp://{world.canary}", f"udp://{world.canary}", f"rtmp://{world.canary}/x", f"ftp://{world.canary}/x.mp4",
         f"smb://{world.canary}/x.mp4", f"gopher://{world.canary}/x", "data:video/mp4;base64,AAAAGGZ0eXA=", "pipe:0",
         "fd:0", "lavfi:testsrc", f"tee:{secret}", f"unix:{secret}", f"jar:file:{secret}!/x",
+        "file://[x", "foo://[::bad", "video://[x", "http://[x/film.mp4",
     ]  # fmt: skip
     found = Outcome.empty()
     for source in tries:
@@ -238,7 +242,8 @@ def uris(world: World) -> Outcome:
         f"{base}/frame/{world.outside}/secret.mp4", f"{base}/clip/0-1;{world.outside}", f"{base}/note/../../1",
         f"{base}/transcript?start_s=../..", f"{base}/episodes/../../..", f"http://{world.canary}/x",
         f"{base}/frame/nan",
-        f"{base}/frame/-1", f"{base}/frame/inf", f"{base}/frame/1e999", f"{base}/clip/0-1e9", f"{base}/note/\u0661",
+        f"{base}/frame/-1", f"{base}/frame/inf", f"{base}/frame/1e999", f"{base}/clip/0-1e9",
+        f"{base}/note/\u0661", f"{base}/note/\u00b2",
         f"{base}/note/9{'9' * 400}", f"{base}#t=nan,inf", "video://" + "f" * 12, "video://%00", f"{base}/\x00",
         f"{base}/budget/../../../../proc/self/environ", "prompt://x", "ui://x", "", "video:", "//", "x" * 100_000,
     ]  # fmt: skip

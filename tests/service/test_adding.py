@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
 from agent_tools.evals.demo_video import DemoTruth
 from agent_tools.ingestion.frames import FramePass
 from agent_tools.ingestion.worker import work
-from agent_tools.service.adding import ingest, status
+from agent_tools.service import adding
+from agent_tools.service.adding import ingest, remake, status
 from agent_tools.service.library import Library
 from agent_tools.service.noting import remember
 from agent_tools.service.searching import retrieve
@@ -68,7 +70,8 @@ def test_a_path_outside_shows_the_line_to_add(empty: Library, tmp_path: Path) ->
         ("../a.mp4", SourceNotFound, "Nothing at"),
         ("a\x00b", InvalidArgument, "NUL"),
         ("ñ" * 200 + ".mp4", SourceNotFound, "name too long"),
-        ("~nobody-of-that-name/a.mp4", InvalidArgument, "names no user's folder"),
+        ("~nobody-of-that-name/a.mp4", SourceNotFound, "Nothing at"),
+        ("file://[x", InvalidArgument, "not a local path"),
     ],
 )
 def test_a_wrong_source_is_refused_with_a_remedy(
@@ -175,3 +178,69 @@ def test_a_file_that_changes_while_it_is_read_is_not_done(empty: Library, tmp_pa
     empty.store.enqueue(video_id, ("frames",), "lite", {})
     work(empty.settings)
     assert status(empty, video_id).state == "done"
+
+
+def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(empty: Library, tmp_path: Path) -> None:
+    film = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    assert empty.store.request_stop(video_id)
+    assert ingest(empty, video_id, wait_s=0).state == "queued"
+    assert getattr(empty.store.job(video_id), "channels", ()) == ("frames",)
+    empty.store.request_stop(video_id)
+    film.rename(tmp_path / "elsewhere.mp4")
+    reply = ingest(empty, video_id, wait_s=0)
+    assert reply.state == "stopped"
+    assert "the file is gone" in reply.hints[0]
+
+
+def test_a_stopped_reindex_goes_on_as_it_was_asked_for(empty: Library, tmp_path: Path) -> None:
+    draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    work(empty.settings)
+    remake(empty, video_id, "frames")
+    assert empty.store.request_stop(video_id)
+    assert ingest(empty, video_id, wait_s=0).state == "queued"
+    assert empty.store.job(video_id).settings["remake"] == ["frames"]  # type: ignore[union-attr]  # it was queued
+
+
+def test_a_failed_ingest_is_tried_again_by_its_id_after_a_while(
+    empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    job = empty.store.claim("me", 1)
+    assert job is not None
+    empty.store.finish(job.id, "me", "failed", "EngineError: out of luck")
+    reply = ingest(empty, video_id, wait_s=0)
+    assert (reply.state, reply.error) == ("failed", "EngineError: out of luck")
+    monkeypatch.setattr(adding, "RETRY_S", -1.0)
+    assert ingest(empty, video_id, wait_s=0).state == "queued"
+
+
+def test_title_and_channels_given_with_an_id_are_taken(empty: Library, tmp_path: Path) -> None:
+    film = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    work(empty.settings)
+    reply = ingest(empty, video_id, title="The\u200b kettle", channels=["subtitles"], wait_s=0)
+    assert (reply.title, reply.state) == ("The kettle", "queued")
+    work(empty.settings)
+    film.unlink()
+    assert ingest(empty, video_id, channels=["subtitles"], wait_s=0).state == "done"
+    with pytest.raises(SourceNotFound, match=r"the file is gone.*screen_text"):
+        ingest(empty, video_id, channels=["screen_text"], wait_s=0)
+
+
+def test_files_of_a_folder_beyond_the_jobs_allowed_wait_for_the_next_call(tmp_path: Path, empty: Library) -> None:
+    for number in range(4):
+        (tmp_path / "videos" / f"{number}.mp4").write_bytes(b"film %d" % number)
+    few = Library(replace(empty.settings, jobs=2))
+    try:
+        reply = ingest(few, "", channels=["subtitles"], wait_s=0)
+        assert (reply.found, reply.queued, reply.refused) == (4, 4, [])
+        assert "2 files were not looked at yet" in reply.hints[0]
+        assert len(few.store.videos()) == 2
+        work(few.settings)
+        ingest(few, "", channels=["subtitles"], wait_s=0)
+        assert len(few.store.videos()) == 4
+    finally:
+        few.close()

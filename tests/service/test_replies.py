@@ -221,6 +221,20 @@ def test_a_replaced_note_is_history_and_no_longer_found(library: Library, course
         remember(library, video_id=video_id, start_s=50, end_s=55, text="again", replaces=old.note)
 
 
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 23, "x", ""])
+def test_what_is_no_notes_number_is_refused(library: Library, course: Course, number: str) -> None:
+    uri = f"video://{course[1].video_id}/note/{number}"
+    with pytest.raises(InvalidArgument, match="must be a note's uri"):
+        remember(library, video_id=course[1].video_id, start_s=50, end_s=55, text="again", replaces=uri)
+    with pytest.raises((InvalidArgument, NoteNotFound)):
+        read_resource(library, uri)
+
+
+def test_a_query_that_nobody_can_see_is_empty(library: Library) -> None:
+    with pytest.raises(InvalidArgument, match="query and like are both empty"):
+        retrieve(library, query="\u200b \u00ad")
+
+
 def test_a_note_needs_a_span_and_text(library: Library, course: Course) -> None:
     with pytest.raises(SpanOutsideVideo, match="belongs to a span"):
         remember(library, video_id=course[1].video_id, text="where?")

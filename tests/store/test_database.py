@@ -166,6 +166,19 @@ def test_an_older_file_is_brought_up_step_by_step(store: Store, monkeypatch: pyt
     newer.close()
 
 
+def test_sources_of_an_older_file_count_as_not_typed(tmp_path: Path) -> None:
+    old = apsw.Connection(str(tmp_path / FILE))
+    for step in schema.MIGRATIONS[:2]:
+        step(old)
+    old.execute("PRAGMA user_version=2")
+    old.execute("INSERT INTO videos(id, title, size_bytes, added_at) VALUES(?, 'old', 1, 1)", (WEEK,))
+    old.execute("INSERT INTO sources(path, video_id, size, mtime_ns, inode) VALUES(?, ?, 1, 2, 3)", (b"/a/x", WEEK))
+    old.close()
+    newer = Store.open(tmp_path)
+    assert [(source.path, source.typed) for source in newer.sources(WEEK)] == [("/a/x", False)]
+    newer.close()
+
+
 def test_a_migration_that_fails_leaves_the_file_as_it_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(c: apsw.Connection) -> None:
         c.execute("DROP TABLE gaps")

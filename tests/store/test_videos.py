@@ -100,6 +100,16 @@ def test_a_path_holds_one_video_and_a_video_has_many_paths(store: Store) -> None
     ]
 
 
+def test_a_path_that_was_typed_stays_typed(store: Store) -> None:
+    store.add_source(WEEK, "/a/x.mp4", 10, 1, 1)
+    store.add_source(WEEK, "/b/x.mp4", 10, 1, 2, typed=True)
+    store.add_source(WEEK, "/b/x.mp4", 11, 2, 2)
+    assert [(source.path, source.size, source.typed) for source in store.sources(WEEK)] == [
+        ("/a/x.mp4", 10, False),
+        ("/b/x.mp4", 11, True),
+    ]
+
+
 def test_a_file_name_that_is_no_unicode_is_kept(store: Store) -> None:
     path = os.fsdecode(b"/a/\xff\xfe.mp4")
     store.add_source(WEEK, path, 1, 2, 3)

@@ -1,0 +1,111 @@
+"""What a server may open: files in its allowed folders and those a person typed; nothing that others once allowed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_tools.errors import SourceNotAllowed, SourceNotFound
+from agent_tools.ingestion.worker import work
+from agent_tools.service.adding import ingest
+from agent_tools.service.library import Library
+from agent_tools.service.reading import read_resource
+from agent_tools.service.workers import Workers
+from agent_tools.service.zooming import zoom
+from agent_tools.settings import Settings
+from agent_tools.timeline import Span
+from tests.drawing import draw, even_times
+
+
+@pytest.fixture
+def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    (tmp_path / "videos").mkdir()
+    return draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+
+
+@contextlib.contextmanager
+def opened(film: Path, *, allow: tuple[Path, ...] = (), by_hand: bool = False) -> Iterator[Library]:
+    settings = Settings.load({}, home=film.parent.parent / "home", allow=allow, profile="lite")
+    library = Library(settings, by_hand=by_hand)
+    try:
+        yield library
+    finally:
+        library.close()
+
+
+def taken_in(film: Path, **how: Any) -> str:
+    """The video's id, once a worker has read it."""
+    trusted = how.get("by_hand", False)
+    with opened(film, **how) as library:
+        video_id = ingest(library, str(film), channels=["frames"], wait_s=0, trusted=trusted).video_id or ""
+        work(library.settings)
+    return video_id
+
+
+def test_what_an_older_allow_took_in_is_closed_to_a_server_without_it(film: Path) -> None:
+    video_id = taken_in(film, allow=(film.parent,))
+    with opened(film) as library:
+        with pytest.raises(SourceNotAllowed, match="agent-tools serve --allow"):
+            ingest(library, str(film), wait_s=0)
+        assert library.sources(video_id) == []
+        shown = zoom(library, video_id=video_id, start_s=2, end_s=6)
+        assert shown.pictures, "kept frames still answer"
+        assert shown.facts["note"].startswith("the file lies outside the allowed folders")
+        with pytest.raises(SourceNotFound, match="outside the allowed folders"):
+            read_resource(library, f"video://{video_id}/clip/1-3")
+    with opened(film, allow=(film.parent,)) as library:
+        assert library.sources(video_id) == [film.resolve()]
+
+
+def test_a_path_that_a_person_typed_stays_readable_without_allow(film: Path) -> None:
+    video_id = taken_in(film, by_hand=True)
+    with opened(film) as library:
+        assert library.sources(video_id) == [film.resolve()]
+        assert ingest(library, str(film), channels=["frames"], wait_s=0).state == "done"
+        assert library.sources(video_id) == [film.resolve()], "a server's call takes nothing back"
+
+
+def test_files_of_a_folder_that_a_person_typed_are_readable_and_the_folder_is_not(film: Path) -> None:
+    with opened(film, by_hand=True) as library:
+        ingest(library, str(film.parent), channels=["frames"], wait_s=0, trusted=True)
+    with opened(film) as library:
+        assert ingest(library, str(film), channels=["frames"], wait_s=0).video_id
+        with pytest.raises(SourceNotAllowed):
+            ingest(library, str(film.parent), wait_s=0)
+
+
+def test_a_persons_command_opens_what_a_server_took_in(film: Path) -> None:
+    from agent_tools.service.exporting import clip
+
+    video_id = taken_in(film, allow=(film.parent,))
+    with opened(film, by_hand=True) as library:
+        out = film.with_name("clip.mp4")
+        clip(library, library.video(video_id), Span(2.0, 4.0), out)
+        assert out.stat().st_size
+
+
+def test_a_file_that_is_gone_is_told_as_gone(film: Path) -> None:
+    video_id = taken_in(film, allow=(film.parent,))
+    film.unlink()
+    with opened(film, allow=(film.parent,)) as library:
+        assert library.closed(video_id).startswith("the file is gone")
+
+
+def test_a_download_is_open_where_addresses_are_allowed_only(film: Path) -> None:
+    with opened(film) as library:
+        downloads = library.settings.home / "downloads"
+    downloads.mkdir(parents=True)
+    film = film.rename(downloads / "0123456789abcdef.mp4")
+    for allow_urls in (True, False):
+        settings = Settings.load({}, home=downloads.parent, profile="lite", allow_urls=allow_urls)
+        with contextlib.closing(Library(settings)) as library:
+            if allow_urls:
+                stat = film.stat()
+                library.store.add_video("a" * 12, "talk", stat.st_size)
+                library.store.add_source("a" * 12, str(film), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            assert library.sources("a" * 12) == [film] * allow_urls
