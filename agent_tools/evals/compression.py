@@ -93,7 +93,7 @@ def _steps(clips: Sequence[Watched], by: Judge, context: int) -> list[dict[str, 
     spatial_keep = sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
 
     begun = clock()
-    merged = [_merged(grid) for grid in grids]
+    merged = [_merged(grid, mask) for grid, mask in zip(grids, masks, strict=True)]
     merge_s = clock() - begun
 
     likeness = (
@@ -108,8 +108,9 @@ def _steps(clips: Sequence[Watched], by: Judge, context: int) -> list[dict[str, 
     seconds = (0.0, prune_s, high_s, spatial_s, merge_s)
     table = savings_table(float(frames), number, high_frames=int(high.sum()), spatial_keep=spatial_keep)
     rows: list[dict[str, Any]] = []
-    for place, (saving, took, like) in enumerate(zip(table, seconds, likeness, strict=True)):
-        found = recall(clips, kept if place else everything)
+    drops_none = Recall(None, None)  # a step within frames loses no moment: what it loses is the likeness
+    founds = (recall(clips, everything), recall(clips, kept), drops_none, drops_none, drops_none)
+    for saving, took, like, found in zip(table, seconds, likeness, founds, strict=True):
         rows.append({**saving, "seconds": took, "events": found.events, "texts": found.texts, "likeness": like})
     rows[2] |= {"high_frames": int(high.sum()), "high_events": high_recall.events, "high_texts": high_recall.texts}
     rows[3] |= {"spatial_keep": spatial_keep}
@@ -142,12 +143,13 @@ def _likeness_in_space(grid: torch.Tensor, mask: torch.Tensor, window: int = 8) 
     return _cosines(grid[~mask], grid[first][~mask])
 
 
-def _merged(grid: torch.Tensor) -> list[float]:
-    """Merge clips of four frames into 64 tokens (16 a frame where fewer are left); cosine of each token to its own."""
+def _merged(grid: torch.Tensor, mask: torch.Tensor) -> list[float]:
+    """Merge what the step before left of clips of four frames into 64 tokens (16 a frame where fewer are left); cosine
+    of each token to its own."""
     found: list[float] = []
     for start in range(0, len(grid), MERGE_FRAMES):
-        part = grid[start : start + MERGE_FRAMES]
-        tokens = part.flatten(0, 1)[None]  # (1, F*N, C)
+        part = mask[start : start + MERGE_FRAMES]
+        tokens = grid[start : start + MERGE_FRAMES][part][None]  # (1, kept of F*N, C)
         merge = merge_tokens(tokens, len(part) * MERGE_TOKENS // MERGE_FRAMES)
         found += _cosines(tokens[0], merge.tokens[0][merge.source[0]])
     return found

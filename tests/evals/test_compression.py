@@ -17,7 +17,7 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.evals.clips import SLACK_S, read_clips, shown, watch
 from agent_tools.evals.commands import eval_app
 from agent_tools.evals.comparing import compare, threshold_for
-from agent_tools.evals.compression import compression
+from agent_tools.evals.compression import _merged, compression
 from agent_tools.evals.compression_tables import markdown
 from agent_tools.evals.judges import NAMES, PixelPatches, judge
 from agent_tools.evals.recall_plot import draw_recall, lines
@@ -101,6 +101,25 @@ def test_naive_shows_every_moment_and_pruning_still_pictures_loses_none(report: 
     assert (naive["events"], naive["texts"]) == (1.0, 1.0)
     assert (pruned["events"], pruned["texts"]) == (1.0, 1.0)
     assert pruned["likeness"] > 0.9
+
+
+def test_a_step_within_frames_claims_no_recall_of_moments(report: dict[str, Any]) -> None:
+    within = report["steps"][-3:]
+    assert [row["step"] for row in within] == ["resolution", "spatial", "merged"]
+    assert all(row["events"] is None and row["texts"] is None for row in within)
+    (line,) = [line for line in markdown(report).splitlines() if line.startswith("| merged")]
+    assert line.split(" | ")[-3:-1] == ["-", "-"]
+    assert within[0]["high_events"] is not None
+
+
+def test_merging_goes_on_with_what_pruning_in_space_left() -> None:
+    """Sixty tokens of four frames are fewer than the 64 they may become: each stays itself."""
+    frame = torch.nn.functional.normalize(torch.randn(196, 8, generator=torch.Generator().manual_seed(1)), dim=1)
+    mask = torch.zeros(4, 196, dtype=torch.bool)
+    mask[0, :60] = True
+    assert _merged(frame.repeat(4, 1, 1), mask) == pytest.approx([1.0] * 60)
+    mask[:] = False
+    assert _merged(frame.repeat(4, 1, 1), mask) == []
 
 
 def test_report_is_the_same_each_time_but_for_the_seconds(folder: Path, report: dict[str, Any]) -> None:
