@@ -219,6 +219,7 @@ class GroundReply(Reply):
 
     verdict: Literal["present", "absent", "uncertain"] | None = None
     why: str | None = None
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
     spans: list[SpanOut] | None = None
     more: int | None = None
     best_rejected: SpanOut | None = None

@@ -38,7 +38,7 @@ class Asked:
     verdict: str
     why: str
     spans: tuple[tuple[float, float], ...]  # best first
-    confidence: float | None  # p(present) of the best candidate; None where the reply's confidences are raw
+    confidence: float | None  # p(present) behind the verdict; None where the reply's confidences are raw
     windows: int
     frames: int
     seconds: float
@@ -66,7 +66,7 @@ def run_grounding(
     Raises: InvalidArgument: no truth file, or none of its videos is in `home`."""
     wanted = read_truth(truth, mad_times)
     settings = Settings.load({}, home=home, profile=profile, models=models)
-    library = Library(settings)
+    library = Library(settings, by_hand=True)
     try:
         library.models.text(LOAD_S)
         named = {event.video: _known(library, event.video) for event in wanted.events}
@@ -211,17 +211,12 @@ async def _ask(
 
 
 def _read(event: Event, data: Mapping[str, Any], seconds: float, tokens: int) -> Asked:
-    spans = data["spans"]
-    confidence = None
-    if data["confidence_kind"] == "calibrated":
-        candidates = [*spans, *([data["best_rejected"]] if data.get("best_rejected") else [])]
-        confidence = max((one["confidence"] for one in candidates), default=0.0)
     return Asked(
         event,
         data["verdict"],
         data.get("why") or "",
-        tuple((one["start_s"], one["end_s"]) for one in spans),
-        confidence,
+        tuple((one["start_s"], one["end_s"]) for one in data["spans"]),
+        data.get("probability"),
         sum(level["windows"] for level in data.get("levels") or ()),
         sum(level["frames"] for level in data.get("levels") or ()),
         seconds,

@@ -48,8 +48,8 @@ class HierarchicalAdapter(nn.Module):
         """One vector per segment that depends on the question: (B, T, C), (B, N, C) -> (B, H).
 
         Args:
-            frame_mask, question_mask: (B, T) and (B, N), True where real; padding has zero weight. A question that is
-                padding only adds nothing."""
+            frame_mask, question_mask: (B, T) and (B, N), True where real; padding has zero weight. Of a question
+                that is padding only nothing is read; what remains of the layers, their biases and MLPs, still works."""
         _check(frames, self.dim, "frames")
         _check(question, self.dim, "question")
         if len(frames) != len(question):

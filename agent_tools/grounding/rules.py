@@ -73,6 +73,12 @@ class Named:
     all_of_them: bool  # "'a' and 'b'"; with "or" any one suffices
 
 
+JUST_QUOTED = Rule(
+    "nothing but quoted words",
+    _QUOTED,
+    frozenset({"screen_text", "speech", "subtitles"}),
+    "the word 'Mitigation'",
+)
 RULES: tuple[Rule, ...] = (
     Rule(
         "quoted words on a slide or screen",
@@ -151,12 +157,7 @@ RULES: tuple[Rule, ...] = (
         frozenset({"screen_text", "frames", "captions"}),
         "'Exit' is shown",
     ),
-    Rule(
-        "nothing but quoted words",
-        _QUOTED,
-        frozenset({"screen_text", "speech", "subtitles"}),
-        "the word 'Mitigation'",
-    ),
+    JUST_QUOTED,
 )
 _COMPILED = tuple((rule, re.compile(rule.pattern)) for rule in RULES)
 

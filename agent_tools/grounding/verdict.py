@@ -14,6 +14,7 @@ from agent_tools.errors import InvalidArgument
 ABSENT_AT_MOST = 0.1  # calibrated p(present) up to which "absent" may be said
 COVERAGE_AT_LEAST = 0.95  # share of the asked span that must have been searched for "absent"
 PRESENT_AT_LEAST = 0.5  # calibrated p(present) from which "present" is said: more likely so than not
+UNJUDGED = "not judged, though it could show this: "  # begins the part of a reason that names channels
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def decide(
         return Verdict("uncertain", doubt)
     unseen = sorted(set(why) & set(could_show))
     named = ", ".join(f"{channel} ({why[channel]})" if why[channel] else channel for channel in unseen)
-    unjudged = f"not judged, though it could show this: {named}"
+    unjudged = UNJUDGED + named
     if probability > ABSENT_AT_MOST:
         bounds = f"{ABSENT_AT_MOST} and {PRESENT_AT_LEAST}"
         between = f"calibrated p(present) {probability:.2f} lies between {bounds}"

@@ -85,6 +85,8 @@ class CloseLook:
 
             found = grounder.ground(self.event, self.asked.span.start_s, self.asked.span.end_s, self.look, on_look)
             reports += found.levels
+            if levels[0].detail == 0:  # what it refused was pointed at, with a height that is no model's score
+                found = replace(found, best_rejected=None)
             if found.proposals:
                 break
         self._bounded = False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from agent_tools.errors import EngineError
 from agent_tools.service import coverage
 from agent_tools.service.calibrated import calibrator_for
-from agent_tools.service.event_search import CLOSER, PICTURES, Part, search
+from agent_tools.service.event_search import CLOSER, GUESSES, PICTURES, Part, Search, search
 from agent_tools.service.library import Asked, Library
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
@@ -39,6 +39,7 @@ class Judgement:
     asked: Asked
     verdict: Verdict
     kind: Literal["calibrated", "raw"]
+    probability: float | None  # calibrated p(present) behind the verdict; None where scores are raw
     spans: list[SpanOut]
     more: int
     rejected: SpanOut | None
@@ -47,7 +48,8 @@ class Judgement:
     coverage: Coverage
     levels: list[LevelOut]
     failed: str  # why closer looks ended without a result
-    guesses: list[str]  # uris of what came nearest, where nothing was found and pictures were not judged
+    guesses: list[str]  # uris to look at, where nothing was found and pictures were not judged
+    guessed: str  # what lies there: the nearest texts or, where there are none, episodes of a level
 
 
 def judge(
@@ -80,14 +82,15 @@ def judge(
     if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, asked):
         del not_judged["speech"]
     searched = told.coverage(library, asked, found.names)
+    probability = None if raw else max(likely)
     verdict = decide(
-        None if raw else max(likely),
+        probability,
         "raw" if raw else "calibrated",
         searched.share,
         judged,
         not_judged,
         could_show(event, found.names or CHANNELS),
-        FOUND_APART if found.scattered else "",
+        _doubt(found),
     )
     refused = [
         (part.confidence(None if raw else calibrator, one.score), one)
@@ -97,10 +100,12 @@ def judge(
         and all(_apart(one, kept) for _, _, _, kept in candidates)
     ]
     rejected = max(refused, key=lambda pair: pair[0], default=None)
+    guesses, guessed = _guesses(library, asked, found.parts) if not spans and "frames" in not_judged else ([], "")
     return Judgement(
         asked,
         verdict,
         "raw" if raw else "calibrated",
+        probability,
         sorted(spans, key=lambda span: -span.confidence),
         sum(all(_apart(one, kept) for kept in accepted) for _, _, _, one in candidates),
         None if rejected is None else _span(asked, rejected[1], rejected[0], None),
@@ -109,7 +114,8 @@ def judge(
         searched,
         _levels(found.parts),
         found.failed,
-        _guesses(asked, found.parts) if not spans and "frames" in not_judged else [],
+        guesses,
+        guessed,
     )
 
 
@@ -203,11 +209,30 @@ def _levels(parts: Sequence[Part]) -> list[LevelOut]:
     ]
 
 
-def _guesses(asked: Asked, parts: Sequence[Part]) -> list[str]:
-    nearest = [
-        Span(item.start_s, item.end_s).clipped(asked.span.start_s, asked.span.end_s) for item in parts[0].nearest
-    ]
-    return list(dict.fromkeys(video_uri(asked.video.id, one.start_s, one.end_s) for one in nearest if one is not None))
+def _doubt(found: Search) -> str:
+    """Why this search must not end in "absent", whatever its scores."""
+    if found.scattered:
+        return FOUND_APART
+    if found.close is not None and found.close.left_out:
+        return f"{found.close.left_out} windows were not looked into: the looks of one call are bounded"
+    return ""
+
+
+def _guesses(library: Library, asked: Asked, parts: Sequence[Part]) -> tuple[list[str], str]:
+    """Where to look, and what lies there: the nearest texts, else a few episodes from all over the span."""
+    span = asked.span
+    places = [Span(item.start_s, item.end_s) for item in parts[0].nearest]
+    told = "nearest texts"
+    for level in ("chapter", "scene"):
+        if not places:
+            told = f"{level}s"
+            every = [
+                Span(one.start_s, one.end_s)
+                for one in library.store.episodes(asked.video.id, level, span.start_s, span.end_s)
+            ]
+            places = every[:: max(1, -(-len(every) // GUESSES))]
+    nearest = [place.clipped(span.start_s, span.end_s) for place in places]
+    return list(dict.fromkeys(video_uri(asked.video.id, one.start_s, one.end_s) for one in nearest if one)), told
 
 
 def _span(asked: Asked, proposal: Proposal, confidence: float, verified: str | None) -> SpanOut:

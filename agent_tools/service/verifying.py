@@ -5,6 +5,7 @@ Knows judgements and replies. Knows nothing of how a judgement is reached, nor o
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from agent_tools.errors import InvalidArgument
@@ -12,7 +13,7 @@ from agent_tools.service.fit import check_tokens, clear, drop_gaps, drop_last, f
 from agent_tools.service.hints import HINT_LENGTH, negation_hint
 from agent_tools.service.judging import Judgement, judge
 from agent_tools.service.library import Asked, Library, checked_channels
-from agent_tools.types import GroundReply, VerdictCounts, VideoVerdict
+from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
 from agent_tools.untrusted import clean
 
 OnStep = Callable[[float, str], None]
@@ -20,6 +21,7 @@ EVENT_LENGTH = 500
 _WRITTEN_OR_SAID = re.compile(
     r"\b(?:slides?|screen|title|caption|subtitles?|transcript|says|said|mentions|mentioned|the words?|text)\b", re.I
 )
+AS_QUOTED = "Quoted words only were looked for, as they stand; without quotation marks the event goes by meaning."
 NOT_CLOSELY = "Over all videos no model looks closer: give a video_id for that."
 
 
@@ -63,6 +65,7 @@ def _one(
     reply = GroundReply(
         verdict=found.verdict.verdict,
         why=found.verdict.reason,
+        probability=None if found.probability is None else round(found.probability, 3),
         spans=found.spans,
         more=found.more,
         best_rejected=found.rejected,
@@ -106,13 +109,13 @@ def _each(
         step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
         found.append(judge(library, asked, event, names, 1, lambda _progress, _message: None, closely=False))
     order = {"present": 0, "uncertain": 1, "absent": 2}
-    found.sort(key=lambda one: (order[one.verdict.verdict], -(one.spans[0].confidence if one.spans else 0.0)))
+    found.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
     videos = [
         VideoVerdict(
             video_id=one.asked.video.id,
             title=one.asked.video.title,
             verdict=one.verdict.verdict,
-            best=one.spans[0] if one.spans else None,
+            best=_best(one),
             coverage=one.coverage.share,
         )
         for one in found
@@ -123,7 +126,7 @@ def _each(
         counts=VerdictCounts(
             present=verdicts.count("present"), absent=verdicts.count("absent"), uncertain=verdicts.count("uncertain")
         ),
-        hints=[NOT_CLOSELY] if library.models.has_closer else [],
+        hints=[*_commonest(found), *([NOT_CLOSELY] if library.models.has_closer else [])],
     )
 
     def count(_: object) -> None:
@@ -133,8 +136,21 @@ def _each(
     return fitted(reply, max_tokens, [drop_last(reply.videos, 1, count), clear(reply, "hints", []), *shrink])
 
 
+def _best(one: Judgement) -> SpanOut | None:
+    return one.spans[0] if one.spans else one.rejected
+
+
+def _commonest(found: Sequence[Judgement]) -> list[str]:
+    """Why most of the uncertain videos are that: their probabilities differ, what was not judged is often the same."""
+    from agent_tools.grounding import UNJUDGED
+
+    reasons = [one.verdict.reason for one in found if one.verdict.verdict == "uncertain"]
+    causes = Counter(why[why.find(UNJUDGED) :] if UNJUDGED in why else why for why in reasons)
+    return [clean(f"{n} of {len(found)} videos are uncertain: {why}", HINT_LENGTH) for why, n in causes.most_common(1)]
+
+
 def _hints(event: str, found: Judgement) -> list[str]:
-    from agent_tools.grounding import named
+    from agent_tools.grounding import JUST_QUOTED, named
 
     told = named(event)
     hints = [hint] if (hint := negation_hint(event)) else []
@@ -143,8 +159,10 @@ def _hints(event: str, found: Judgement) -> list[str]:
             "Words in quotation marks are looked for as they stand, in their channel alone: "
             "'...' on a slide, the speaker says '...', or '...' by itself."
         )
+    if told.rule is JUST_QUOTED and found.verdict.verdict != "present":
+        hints.append(AS_QUOTED)
     if found.failed:
         hints.append(clean(found.failed, HINT_LENGTH))
     if found.guesses:
-        hints.append(f"Pictures were not judged. The nearest texts, to look at: {' '.join(found.guesses)}")
+        hints.append(f"Pictures were not judged. The {found.guessed}, to look at: {' '.join(found.guesses)}")
     return hints

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.grounding import could_show, decide
+from agent_tools.grounding import Verdict, could_show, decide
 
 ABSENT: dict[str, Any] = {
     "probability": 0.05,
@@ -49,6 +49,12 @@ def test_a_visual_query_on_lite_is_uncertain_and_words_on_a_slide_can_be_absent(
     lite = {key: value for key, value in ABSENT.items() if key != "could_show"}
     assert decide(**lite, could_show=could_show("a dog chews a bone")).verdict == "uncertain"
     assert decide(**lite, could_show=could_show("'Mitigation' on a slide")).verdict == "absent"
+
+
+def test_a_doubt_keeps_from_absent_and_not_from_present() -> None:
+    assert decide(**ABSENT).verdict == "absent"
+    assert decide(**ABSENT, doubt="found apart") == Verdict("uncertain", "found apart")
+    assert decide(**(ABSENT | {"probability": 0.9}), doubt="found apart").verdict == "present"
 
 
 @given(

@@ -21,7 +21,8 @@ from agent_tools.models.asking import ABSENT, Answer
 from agent_tools.models.endpoint import Endpoint
 from agent_tools.service.adding import ingest
 from agent_tools.service.calibrated import stored
-from agent_tools.service.close_looks import PICTURES
+from agent_tools.service.close_looks import PICTURES, CloseLook, Pointer
+from agent_tools.service.evidence import by_meaning, localizer
 from agent_tools.service.library import Library
 from agent_tools.service.verifying import NOT_CLOSELY, ground
 from agent_tools.service.workers import Workers
@@ -145,6 +146,20 @@ def test_texts_that_point_somewhere_choose_the_places(library: Library, eye: Eye
     assert (seen.start_s, seen.end_s) == pytest.approx(LIGHT, abs=0.2)  # though the first look ended in its middle
     assert seen.confidence < 0.5 < said.confidence
     assert "(confidence raw)" in seen.evidence
+
+
+def test_what_a_pointer_saw_is_no_score_of_the_model_that_refused_it(
+    library: Library, eye: Eye, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More windows are pointed at than are looked into; the model finds nothing there."""
+    monkeypatch.setattr("agent_tools.service.close_looks.PLACES", 1)
+    monkeypatch.setattr(eye, "answer", lambda _prompt, _most: Answer(ABSENT, (0.1, 0.1)))
+    asked = library.asked("rooms")
+    texts, curves = by_meaning(library, asked, "walking on", ("subtitles",)), localizer()
+    pointer = Pointer(texts.look, curves, 0.0)
+    found = CloseLook(library, asked, EVENT, [pointer], lambda _share, _told: None, sighted=True).ground()
+    assert (found.levels[0].window_s, found.levels[0].windows, found.levels[0].kept) == (180.0, 2, 1)
+    assert (found.proposals, found.best_rejected, found.best_score) == ((), None, None)
 
 
 def test_what_is_never_shown_is_not_found(library: Library, eye: Eye) -> None:

@@ -1,7 +1,10 @@
-"""What must not be called absent: words in several entries, texts in a language the encoder does not know."""
+"""What must not be called absent: words in several entries, texts in a language the encoder does not know.
+
+And what an uncertain reply still says: where to look, why, and what was looked for."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,9 +12,11 @@ import pytest
 from agent_tools.evals.cue_lists import Film, Line, Remembered, lay_down
 from agent_tools.service.judging import FOUND_APART
 from agent_tools.service.library import Library
+from agent_tools.service.reading import read_resource
 from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
+from agent_tools.service.verifying import AS_QUOTED, ground
 from agent_tools.settings import Settings
+from agent_tools.store import Episode
 from agent_tools.types import GroundReply
 
 SAYING = "so we walk on through the quiet rooms of the old house"
@@ -116,3 +121,48 @@ def test_a_search_says_which_channel_is_not_in_the_language_of_the_encoder(libra
     video_id = lay(Film("searched", 300, said, (), language="de"))
     found = retrieve(library, query="a dragon", video_ids=[video_id])
     assert found.coverage.channels.subtitles == "all; meaning: English only"
+
+
+def test_a_sight_in_a_video_without_texts_comes_with_episodes_to_look_at(library: Library, lay: Lay) -> None:
+    video_id = lay(Film("silent", 300, (), ()))
+    rows = [Episode(0, "", "", 50.0 * i, 50.0 * (i + 1), "", "", None) for i in range(6)]
+    library.store.replace_episodes(video_id, "scene", rows)
+    reply = judged(library, video_id, "a dog chews a bone")
+    assert (reply.verdict, reply.spans) == ("uncertain", [])
+    told = next(hint for hint in reply.hints if hint.startswith("Pictures were not judged. The scenes, to look at: "))
+    uris = told.split(": ")[1].split()
+    assert uris == [f"video://{video_id}#t={start},{start + 50}" for start in (0, 100, 200)]
+    assert all(read_resource(library, uri) for uri in uris)
+
+
+def test_of_all_videos_each_names_its_best_moment_and_the_commonest_reason_is_told(library: Library, lay: Lay) -> None:
+    for number, text in enumerate(("the keeper feeds the penguins on the ice", "a train leaves for the mountains")):
+        lay(Film(f"one of all {number}", 300, cues((100, text)), ()))
+    reply = ground(library, event="penguins slide over ice", max_tokens=4000)
+    assert reply.videos is not None
+    mine = {one.title: one for one in reply.videos}
+    assert (best := mine["one of all 0"].best) is not None
+    assert best.start_s == 100
+    uncertain = [one for one in reply.videos if one.verdict == "uncertain"]
+    confidences = [one.best.confidence if one.best else 0.0 for one in uncertain]
+    assert confidences == sorted(confidences, reverse=True)
+    assert sum(value > 0 for value in confidences) >= 2
+    assert re.match(rf"[0-9]+ of {len(reply.videos)} videos are uncertain: not judged, though", reply.hints[0])
+    assert "frames (no words (lite))" in reply.hints[0]
+
+
+def test_the_reply_holds_the_probability_behind_its_verdict(library: Library, lay: Lay) -> None:
+    film = Film("probable", 300, cues((10, "one two three")), ())
+    gone = judged(library, lay(film), "'zebra crossing' is mentioned")
+    assert (gone.verdict, gone.spans, gone.best_rejected) == ("absent", [], None)
+    assert gone.probability is not None
+    assert 0 < gone.probability <= 0.1
+    there = judged(library, film.video_id, "'two three' is mentioned")
+    assert there.probability == (there.spans or [])[0].confidence
+
+
+def test_a_quoted_sight_says_that_its_words_only_were_looked_for(library: Library, lay: Lay) -> None:
+    video_id = lay(Film("quoted", 300, cues(), ()))
+    assert AS_QUOTED in judged(library, video_id, "'a dog chews a bone'").hints
+    assert AS_QUOTED not in judged(library, video_id, "the speaker says 'a dog chews a bone'").hints
+    assert AS_QUOTED not in judged(library, video_id, "'the quiet rooms'").hints
