@@ -23,13 +23,14 @@ def budget(library: Library, video: VideoRow) -> dict[str, Any]:
     duration_s = video.duration_s or 0.0
     channel = library.store.channel(video.id, "frames")
     by = channel.detail if channel is not None else {}
-    fps = by.get("fps") or len(rows) / max(duration_s, 1.0)  # rows of older versions do not tell theirs
-    steps = savings_table(duration_s, kept, fps=fps) if rows else []
+    fps = by.get("fps") or max(1, len(rows)) / max(duration_s, 1.0)  # older versions did not tell theirs
+    looked_at_s = max(duration_s, len(rows) / fps)  # a file may be longer than its header says
+    steps = savings_table(looked_at_s, kept, fps=fps) if rows else []
     text = sum(text_tokens(entry.text) for entry in library.store.entries(video.id))
     return {
         "video_id": video.id,
         "duration_s": rounded(duration_s),
-        "naive_tokens": naive_tokens(duration_s, fps) if rows else 0,
+        "naive_tokens": naive_tokens(looked_at_s, fps) if rows else 0,
         "pictures_looked_at": len(rows),
         "frames_kept": kept,
         "steps": steps,

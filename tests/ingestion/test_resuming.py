@@ -114,4 +114,20 @@ def test_the_budget_counts_by_the_rate_and_the_judge_of_the_ingest(
     assert (told["pictures_looked_at"], told["frames_kept"], told["naive_tokens"]) == (count, count, count * 256)
     assert told["steps"][0] == {"step": "naive", "frames": count, "tokens": count * 256}
     assert told["judged_by"] == "judge@1"
+
+
+@pytest.mark.parametrize("detail", [{"fps": 2.0, "judge": "judge@1"}, {}], ids=["now", "older version"])
+def test_the_budget_of_a_file_whose_header_understates_its_length_counts_its_pictures(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detail: dict[str, Any]
+) -> None:
+    judged_by(monkeypatch, "judge@1", 2.0)
+    ingested(tmp_path / "home", film, FPS)
+    library = Library(Settings.load({}, home=tmp_path / "home", profile="lite"))
+    with contextlib.closing(library):
+        (video,) = library.store.videos()
+        library.store.update_video(video.id, duration_s=20.0)
+        library.store.set_channel(video.id, "frames", detail=detail)
+        told = budget(library, library.video(video.id))
+    assert told["naive_tokens"] == SECONDS * FPS * 256
+    assert told["judged_by"] == detail.get("judge")
     assert told["assumed"] == ["spatial", "merged"]
