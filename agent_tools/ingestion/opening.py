@@ -15,10 +15,17 @@ MOST_METADATA = 40  # entries of a header that are kept
 ANY_S = 3600.0  # a length that is believed of any file; beyond, a second of pictures takes a byte at least
 
 
-def source_of(store: Store, video_id: str) -> Path:
-    """A path that still holds this very content. Raises: SourceNotFound."""
+def source_of(store: Store, video_id: str, asked: str = "") -> Path:
+    """A path that still holds this very content. Raises: SourceNotFound.
+
+    Args:
+        asked: the path that the job was asked for by: it goes first, and no other one is read but what a person typed,
+            because what lies beside the others may be closed to whoever asked. "" for any.
+    """
     tried = []
-    for source in store.sources(video_id):
+    for source in sorted(store.sources(video_id), key=lambda source: source.path != asked):
+        if asked and not source.typed and source.path != asked:
+            continue
         path = Path(source.path)
         tried.append(source.path)
         if not path.is_file():

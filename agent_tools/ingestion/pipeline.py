@@ -40,7 +40,7 @@ class Ingest(Seeing):
 
     def run(self) -> str | None:
         self.control.tell(0.0, "opening the file")
-        path = source_of(self.store, self.video_id)
+        path = source_of(self.store, self.video_id, self.job.settings.get("path", ""))
         as_it_was = stamp(path)
         self.opened = probe(path)
         self.duration_s = describe(self.store, self.video_id, self.opened)

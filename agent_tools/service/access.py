@@ -30,8 +30,8 @@ class Fence:
 
     def permits(self, path: Path) -> bool:
         """Whether the path's real place lies in an allowed folder."""
-        real = Path(os.path.realpath(path))
-        return any(real == folder or folder in real.parents for folder in self.folders)
+        real = _real(path)
+        return real is not None and any(real == folder or folder in real.parents for folder in self.folders)
 
     def resolve(self, source: str, named: Iterable[str] = ()) -> Path:
         """The real path of a file or folder that a client names, if it exists and may be read.
@@ -46,8 +46,8 @@ class Fence:
         path = local_path(source)
         candidates = [path] if path.is_absolute() else [folder / path for folder in self.folders]
         for candidate in candidates:
-            real = Path(os.path.realpath(candidate))
-            if self.permits(real) or str(real) in set(named):
+            real = _real(candidate)
+            if real is not None and (self.permits(real) or str(real) in set(named)):
                 if _exists(real, source):
                     return _plain(real)
             elif path.is_absolute():
@@ -76,8 +76,8 @@ class Fence:
                 if path.suffix.lower() not in SUFFIXES or name.startswith("."):
                     continue
                 check()
-                real = Path(os.path.realpath(path))
-                if real.is_file() and (self.permits(real) or folder in real.parents):
+                real = _real(path)
+                if real is not None and real.is_file() and (self.permits(real) or folder in real.parents):
                     yield real
                     count += 1
                     if count >= MOST_FILES:
@@ -126,6 +126,14 @@ def _no_path(source: str) -> InvalidArgument:
         f"{clean(source, 200)!r} is not a local path. Download it into an allowed folder, then give that path; "
         "a .vtt or .srt of the same name beside it is read too."
     )
+
+
+def _real(path: Path) -> Path | None:
+    """Where a path leads; None where a link on the way may not be read, as those of other users' processes."""
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:
+        return None
 
 
 def _exists(real: Path, source: str) -> bool:

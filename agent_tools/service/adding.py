@@ -292,7 +292,8 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], a
     ]
     job = store.job(video_id)
     if job is not None and job.state == "stopped" and job.settings.get("remake"):
-        store.enqueue(video_id, job.channels, job.profile, job.settings)  # a reindex goes on as it was asked for
+        # A reindex goes on as it was asked for.
+        store.enqueue(video_id, job.channels, job.profile, {**job.settings, "path": str(path)})
         return
     if not lacking or (job is not None and job.state in ("queued", "running")):
         return
@@ -300,7 +301,7 @@ def _queue(library: Library, video_id: str, path: Path, wanted: Sequence[str], a
         unreadable = (job.error or "").startswith("UnreadableVideo")
         if time.time() - job.updated_at < RETRY_S or (unreadable and not again):
             return
-    store.enqueue(video_id, tuple(lacking), library.models.profile.name, {"sidecars": mark, **_models_of(library)})
+    store.enqueue(video_id, tuple(lacking), library.models.profile.name, _of_file(library, path))
 
 
 def remake(library: Library, video_id: str, *channels: str) -> None:
@@ -322,16 +323,18 @@ def remake(library: Library, video_id: str, *channels: str) -> None:
         if row is None or row.state != "done":  # nothing is there to keep
             library.store.set_channel(video_id, name, state="queued", done_to_s=0.0, detail={}, error=None)
     paths = library.sources(video_id)
-    asked = {"sidecars": sidecar_mark(paths[0]) if paths else "", "remake": list(channels), **_models_of(library)}
+    asked = {**_of_file(library, paths[0] if paths else None), "remake": list(channels)}
     library.store.enqueue(video_id, wanted, library.models.profile.name, asked)
     library.workers.ensure(library.store)
 
 
-def _models_of(library: Library) -> dict[str, object]:
-    """What chooses the models, for the job's row: whichever server's worker takes it up, it makes the same."""
+def _of_file(library: Library, path: Path | None) -> dict[str, object]:
+    """The job's row: which file it is about, and what chooses the models, so that whichever server's worker takes it
+    up, it makes the same."""
     settings = library.settings
     folders = [str(folder) for folder in settings.model_dirs]
-    return {"models": list(settings.models), "model_dirs": folders, "device": settings.device}
+    models = {"models": list(settings.models), "model_dirs": folders, "device": settings.device}
+    return {"path": str(path or ""), "sidecars": sidecar_mark(path) if path else "", **models}
 
 
 def sidecar_mark(path: Path) -> str:

@@ -47,6 +47,16 @@ def test_a_refusal_shows_the_line_that_allows_the_path_as_it_was_asked(tmp_path:
     assert "agent-tools serve --allow FOLDER" in refusal(fence, "a.mp4")
 
 
+def test_a_link_that_may_not_be_read_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_path: object) -> str:
+        raise PermissionError(13, "as /proc/1/root answers in a container")
+
+    fence = Fence([tmp_path])
+    monkeypatch.setattr(os.path, "realpath", denied)
+    assert "lies outside the allowed folders" in refusal(fence, str(tmp_path / "film.mp4"))
+    assert not fence.permits(tmp_path / "film.mp4")
+
+
 def test_which_users_there_are_is_not_told(tmp_path: Path) -> None:
     fence = Fence([tmp_path])
     assert alike(fence, "~root", "~nobody-of-that-name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,19 @@ def test_files_of_a_folder_that_a_person_typed_are_readable_and_the_folder_is_no
         assert ingest(library, str(film), channels=["frames"], wait_s=0).video_id
         with pytest.raises(SourceNotAllowed):
             ingest(library, str(film.parent), wait_s=0)
+
+
+def test_what_lies_beside_a_path_of_the_past_is_not_read_for_a_copy_that_is_allowed(film: Path) -> None:
+    taken_in(film, allow=(film.parent,))
+    film.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nkettle\n")
+    other = film.parent.with_name("zoo")
+    other.mkdir()
+    with opened(film, allow=(other,)) as library:
+        copy = shutil.copy(film, other / "talk.mp4")
+        video_id = ingest(library, str(copy), channels=["subtitles"], wait_s=0).video_id or ""
+        work(library.settings)
+        assert library.state(video_id) == "done"
+        assert library.store.entries(video_id) == []
 
 
 def test_a_persons_command_opens_what_a_server_took_in(film: Path) -> None:
