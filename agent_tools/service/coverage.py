@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_tools.service.english import is_english
 from agent_tools.service.library import Asked, Library
 from agent_tools.store import ChannelRow, Status, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 MOST_GAPS = 6  # named in a reply; the rest are counted
 ENGLISH_ONLY = "meaning: English only"
-LAST_LATIN = 0x24F  # letters above are of scripts that English is not written in
 
 SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
 SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
@@ -116,14 +116,6 @@ def other_texts(row: ChannelRow, encoder: TextEncoder | None) -> str:
     if encoder is not None and encoder.languages == "English" and not is_english(row.language or "", ""):
         return ENGLISH_ONLY
     return other_vectors(row, encoder)
-
-
-def is_english(language: str, text: str) -> bool:
-    """By its language where that is known, else by its script; what has no letters passes."""
-    if language:
-        return language.split("-")[0] == "en"
-    letters = [] if text.isascii() else [letter for letter in text if letter.isalpha()]
-    return 2 * sum(ord(letter) > LAST_LATIN for letter in letters) <= len(letters)
 
 
 def _failed(row: ChannelRow) -> str:

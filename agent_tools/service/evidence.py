@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent_tools.service.coverage import ENGLISH_ONLY, is_english, other_vectors
+from agent_tools.service.coverage import ENGLISH_ONLY, other_vectors
+from agent_tools.service.english import is_english, sound_foreign
 from agent_tools.service.library import Asked, Library
 from agent_tools.service.occurrence import PART, Occurrence, tokens
 from agent_tools.service.recall import word_hits, words_only_because
@@ -32,6 +33,7 @@ QUOTED = 1.0  # as much as the best paraphrase has
 CROWD, LEAST_USUAL = 8, 0.25  # the eighth best cosine is usual; never less than two unrelated sentences have
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
 STANDS = 0.53  # from this score on words stand somewhere: the edge of the noise of FIT
+SOME_OTHER = "mul"  # a language that is not known, but not English
 READ_SHARE = 0.9  # of the time that a channel's texts cover, which those in a known language must cover to judge it
 
 
@@ -115,8 +117,11 @@ def by_meaning(
 
 
 def _unread(library: Library, asked: Asked, held: Held) -> frozenset[int]:
-    """Ids of the entries that are not English, by what is known of their language, else by their letters."""
+    """Ids of the entries that are not English, by what is known of their language, else by what they hold."""
     languages = {row.name: row.language for row in library.store.channels(asked.video.id)}
+    for name, rows in held.by_channel.items():
+        if not languages.get(name) and sound_foreign([entry.text for entry in held.entries[rows]]):
+            languages[name] = SOME_OTHER
     return frozenset(
         entry.id
         for entry in held.entries

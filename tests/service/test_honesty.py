@@ -84,13 +84,18 @@ def test_words_are_found_over_as_many_cues_as_they_take(library: Library, lay: L
 
 
 @pytest.mark.parametrize(
-    ("language", "saying"), [("de", "Und so gehen wir weiter."), ("", "そして私たちは歩き続けます。")]
+    ("language", "saying"),
+    [
+        ("de", "Und so gehen wir weiter."),
+        ("", "そして私たちは歩き続けます。"),
+        ("", "Und so gehen wir mit den anderen durch das Haus, das nicht weit von der Stadt ist."),
+    ],
 )
 def test_meaning_is_not_judged_in_a_language_the_encoder_does_not_know(
     library: Library, lay: Lay, language: str, saying: str
 ) -> None:
     said = tuple(Line(5.0 * i, 5.0 * i + 4.5, saying) for i in range(60))
-    film = Film(f"foreign {language}", 300, said, (), language=language)
+    film = Film(f"foreign {language} {saying}", 300, said, (), language=language)
     reply = judged(library, lay(film), "the speaker mentions a dragon")
     assert reply.verdict == "uncertain"
     assert reply.coverage is not None

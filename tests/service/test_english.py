@@ -1,0 +1,53 @@
+"""English is told from other languages where anything tells it, and what tells nothing passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_tools.media.subtitles import parse
+from agent_tools.service.english import is_english, sound_foreign
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "english"),
+    [
+        ("en", "Und so weiter", True),
+        ("en-gb", "", True),
+        ("de", "and so on", False),
+        ("", "and so on", True),
+        ("", "そして私たちは", False),
+        ("", "Привет, world", False),
+        ("", "the α and the ω", True),
+        ("", "12:30", True),
+        ("", "Überblick", True),
+    ],
+)
+def test_a_text_is_english_by_its_language_or_script(language: str, text: str, english: bool) -> None:
+    assert is_english(language, text) == english
+
+
+@pytest.mark.parametrize(
+    ("texts", "foreign"),
+    [
+        (["Und so gehen wir mit den anderen durch das Haus."], True),
+        (["Et nous avons vu les maisons dans la ville."], True),
+        (["so we walk on through the quiet rooms"], False),
+        (["le roi est mort, said the man to the crowd that was there"], False),
+        (["Path Expressions", "XQuery"], False),
+        ([], False),
+    ],
+)
+def test_texts_sound_foreign_by_their_commonest_words(texts: list[str], foreign: bool) -> None:
+    assert sound_foreign(texts) == foreign
+
+
+def test_real_subtitles_are_told_apart(real_videos: Path) -> None:
+    told = {}
+    for path in sorted((real_videos / "edge" / "subtitles").glob("*.vtt")):
+        texts = [cue.text for cue in parse(path.read_text(encoding="utf-8"), path.suffix)]
+        english = sum(is_english("", text) for text in texts) > len(texts) / 2 and not sound_foreign(texts)
+        told[path.name] = (path.stem.rsplit(".", 1)[-1], english)
+    assert len(told) > 5
+    assert {name for name, (language, english) in told.items() if english != (language == "en")} == set()
