@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -85,10 +86,10 @@ TEMPLATES = (
 async def read(context: Context[App, Any], uri: str) -> ReadResourceContents:
     """What a video:// uri names. Raises: what the library raises."""
 
-    def work(library: Library, _caller: str, _step: OnStep) -> ReadResourceContents:
+    def work(library: Library, _caller: str, step: OnStep) -> ReadResourceContents:
         from agent_tools.service.reading import read_resource
 
-        found = read_resource(library, uri)
+        found = read_resource(library, uri, lambda: step(0.5, "decoding"))
         content = found.text if found.data is None else found.data
         return ReadResourceContents(content=content or "", mime_type=found.mime_type)
 
@@ -120,13 +121,23 @@ async def listed(app: App, cursor: str | None) -> tuple[list[Resource], str | No
 
 
 async def complete(app: App, argument: CompletionArgument) -> Completion:
-    """Ids of videos whose id, title or file name begins with what was typed, for any argument that names a video."""
+    """Ids of videos whose id, title or file name begins with what was typed, for any argument that names a video; their
+    uris where a uri is typed."""
     if argument.name not in ("id", "video_id", "video", "videos"):
         return Completion(values=[], total=0, has_more=False)
     library = await app.library()
     typed = argument.value.rpartition(",")[2].strip().casefold()
+    as_uri, typed = typed.startswith(SCHEME), typed.removeprefix(SCHEME)
     videos = await anyio.to_thread.run_sync(library.store.videos)
-    found = [v.id for v in videos if v.id.startswith(typed) or v.title.casefold().startswith(typed)]
+    names = {video.id: [video.id] if as_uri else [video.id, video.title.casefold()] for video in videos}
+    if not as_uri:
+        for source in await anyio.to_thread.run_sync(library.store.all_sources):
+            names[source.video_id].append(PurePath(source.path).name.casefold())
+    found = [
+        video_uri(video_id) if as_uri else video_id
+        for video_id, called in names.items()
+        if any(name.startswith(typed) for name in called)
+    ]
     return Completion(values=found[:MOST_COMPLETIONS], total=len(found), has_more=len(found) > MOST_COMPLETIONS)
 
 

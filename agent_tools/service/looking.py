@@ -86,13 +86,16 @@ class Looker:
             self._end()
 
     def _call(self, asked: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
-        with self._lock:
-            process = self._started()
-            try:
-                answer = self._exchange(process, asked, check)
-            except BaseException:
-                self._end()
-                raise
+        while not self._lock.acquire(timeout=POLL_S):
+            if check is not None:
+                check()
+        try:
+            answer = self._exchange(self._started(), asked, check)
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._lock.release()
         if "error" in answer:
             kind = getattr(errors, str(answer["error"]), EngineError)
             raise (kind if issubclass(kind, (EngineError, RequestError)) else EngineError)(answer["message"])

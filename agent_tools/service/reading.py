@@ -15,6 +15,7 @@ from agent_tools.service.budgets import budget
 from agent_tools.service.exporting import clip_line
 from agent_tools.service.fit import compact_json
 from agent_tools.service.library import Asked, Library
+from agent_tools.service.looking import CHECK
 from agent_tools.service.noting import NUMBER
 from agent_tools.timeline import Span, clock, note_uri, parse_uri, rounded, seconds_text, video_uri
 from agent_tools.untrusted import clean
@@ -36,14 +37,23 @@ class Resource:
     data: bytes | None = None
 
 
-def read_resource(library: Library, uri: str) -> Resource:
-    """The content of a uri. Raises: VideoNotFound, NoteNotFound, SpanOutsideVideo, InvalidArgument, EngineError."""
-    parts = urlsplit(uri)
+def read_resource(library: Library, uri: str, check: CHECK | None = None) -> Resource:
+    """The content of a uri.
+
+    Args:
+        check: called while a picture or clip is made; raises where the call was cancelled.
+
+    Raises: VideoNotFound, NoteNotFound, SpanOutsideVideo, InvalidArgument, EngineError.
+    """
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise InvalidArgument(f"{clean(uri, 80)!r} is no uri. Give one that a reply holds.") from error
     if parts.scheme != "video":
         raise InvalidArgument(f"{clean(uri, 80)!r} is not a video:// uri.")
-    if parts.netloc == "library":
-        return _json(browsing.list_episodes(library, max_tokens=20_000).compact())
     path = parts.path.strip("/")
+    if parts.netloc == "library" and not path:
+        return _json(browsing.list_episodes(library, max_tokens=20_000).compact())
     name = f"video://{parts.netloc}" + (f"#{parts.fragment}" if parts.fragment else "")
     asked = library.asked(name)
     if not path:
@@ -58,11 +68,13 @@ def read_resource(library: Library, uri: str) -> Resource:
         case "budget":
             return _json(budget(library, asked.video))
         case "transcript":
-            return Resource(TEXT, _transcript(library, asked, parse_qs(parts.query)))
+            query = parse_qs(parts.query)
+            asked = library.asked(name, _seconds(query, "start_s"), _seconds(query, "end_s"))
+            return Resource(TEXT, _transcript(library, asked))
         case "frame":
-            return Resource(JPEG, data=_frame(library, asked, rest))
+            return Resource(JPEG, data=_frame(library, asked, rest, check))
         case "clip":
-            return Resource(MP4, data=_clip(library, asked, rest))
+            return Resource(MP4, data=_clip(library, asked, rest, check))
         case "note":
             return _json(_note(library, asked, rest))
     raise InvalidArgument(
@@ -100,9 +112,9 @@ def _span(library: Library, asked: Asked) -> dict[str, Any]:
     return found
 
 
-def _transcript(library: Library, asked: Asked, query: dict[str, list[str]]) -> str:
+def _transcript(library: Library, asked: Asked) -> str:
     """Lines `H:MM:SS [channel] text` of a span; cut with the time at which to go on."""
-    span = library.span(asked.video, _seconds(query, "start_s"), _seconds(query, "end_s"))
+    span = asked.span
     lines: list[str] = []
     length = 0
     for entry in library.store.entries(asked.video.id, start_s=span.start_s, end_s=span.end_s):
@@ -115,7 +127,7 @@ def _transcript(library: Library, asked: Asked, query: dict[str, list[str]]) -> 
     return "\n".join(lines) or f"(no text between {clock(span.start_s)} and {clock(span.end_s)})"
 
 
-def _frame(library: Library, asked: Asked, rest: str) -> bytes:
+def _frame(library: Library, asked: Asked, rest: str, check: CHECK | None) -> bytes:
     try:
         time_s = float(rest)
     except ValueError as error:
@@ -123,7 +135,7 @@ def _frame(library: Library, asked: Asked, rest: str) -> bytes:
     library.span(asked.video, time_s, min(time_s + 0.01, asked.video.duration_s or time_s + 0.01))
     paths = library.sources(asked.video.id)
     if paths:
-        shot = library.looker.pictures(paths[0], [time_s], long_side=1568)[0]
+        shot = library.looker.pictures(paths[0], [time_s], long_side=1568, check=check)[0]
         if shot is not None:
             return shot.jpeg
     data = kept_jpeg(library, asked, time_s)
@@ -142,7 +154,7 @@ def kept_jpeg(library: Library, asked: Asked, time_s: float) -> bytes | None:
     return library.store.frame_jpeg(asked.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
 
 
-def _clip(library: Library, asked: Asked, rest: str) -> bytes:
+def _clip(library: Library, asked: Asked, rest: str, check: CHECK | None) -> bytes:
     match = _CLIP.fullmatch(rest)
     if match is None:
         raise InvalidArgument(f"clip/{clean(rest, 30)!r}: give seconds, such as clip/90-105.5.")
@@ -156,7 +168,7 @@ def _clip(library: Library, asked: Asked, rest: str) -> bytes:
     if not paths:
         raise SourceNotFound(f"{library.closed(asked.video.id)}, and clips are cut from it. Or look at frames instead.")
     try:
-        return library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP)
+        return library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP, check=check)
     except LimitReached as error:
         raise LimitReached(f"{error} Or have the user write it: {clip_line(library, asked.video.id, span)}") from error
 

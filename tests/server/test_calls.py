@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from agent_tools.server import notices as notices_module
 from agent_tools.server.limits import RUNNING, WAITING, Rate
 from agent_tools.server.notices import LIBRARY, Notices
 from agent_tools.service.library import Library
+from agent_tools.service.looking import Looker
 from agent_tools.service.query_models import QueryModels
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
@@ -251,6 +253,46 @@ async def test_a_cancelled_notification_stops_working(
             )
         assert await anyio.to_thread.run_sync(ended.wait, 1.0)
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("what", ["frame/30", "clip/10-20"])
+async def test_a_cancelled_read_of_a_picture_ends_what_decodes_for_it(
+    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    started, ended = threading.Event(), threading.Event()
+    film = settings.allow[0] / "a.mp4"
+    film.write_bytes(b"film")
+    library.store.add_source(VIDEO, str(film), 4, film.stat().st_mtime_ns, film.stat().st_ino)
+
+    def exchange(self: Looker, _process: object, _asked: object, check: Callable[[], None] | None) -> dict[str, Any]:
+        started.set()
+        try:
+            for _ in range(500):
+                if check is not None:
+                    check()
+                time.sleep(0.01)
+        finally:
+            ended.set()
+        return {"shots": [None], "data": ""}
+
+    monkeypatch.setattr(Looker, "_started", lambda self: None)
+    monkeypatch.setattr(Looker, "_exchange", exchange)
+    async with connected(settings, library, "2026-07-28") as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.read_resource, f"video://{VIDEO}/{what}")
+            assert await anyio.to_thread.run_sync(started.wait, 10)
+            tasks.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+
+
+def test_a_call_cancelled_while_another_holds_the_looker_does_not_wait_for_it(settings: Settings) -> None:
+    looker = Looker(settings)
+
+    def check() -> None:
+        raise TimeoutError
+
+    with looker._lock, pytest.raises(TimeoutError):
+        looker.pictures(settings.home, [0.0], long_side=100, check=check)
 
 
 async def test_more_calls_than_may_run_and_wait_are_refused(

@@ -131,6 +131,10 @@ async def test_transcripts_and_frames_are_read(settings: Settings, library: Libr
         assert text.mime_type == "text/plain"
         assert "every past token" in text.text
         assert "Welcome" not in text.text
+        (cited,) = (await client.read_resource(f"video://{VIDEO}/transcript#t=100,200")).contents
+        assert cited.text == text.text
+        (later,) = (await client.read_resource(f"video://{VIDEO}/transcript?start_s=150#t=100,200")).contents
+        assert "every past token" not in later.text
         (frame,) = (await client.read_resource(f"video://{VIDEO}/frame/61")).contents
         assert frame.mime_type == "image/jpeg"
         assert base64.b64decode(frame.blob).startswith(b"\xff\xd8\xff")
@@ -139,7 +143,8 @@ async def test_transcripts_and_frames_are_read(settings: Settings, library: Libr
 @pytest.mark.parametrize(
     "uri",
     ["video://ffffffffffff", f"video://{VIDEO}/nothing", f"video://{VIDEO}/note/99", f"video://{VIDEO}#t=9000,9001",
-     f"video://{VIDEO}/frame/abc", f"video://{VIDEO}/../secret", "file:///etc/passwd", "video://"],
+     f"video://{VIDEO}/frame/abc", f"video://{VIDEO}/../secret", "file:///etc/passwd", "video://",
+     "video://library/foo", "video://[x", f"video://{VIDEO}/note/\u00b2", f"video://{VIDEO}/note/{'9' * 23}"],
 )  # fmt: skip
 async def test_a_uri_that_names_nothing_is_32602(settings: Settings, library: Library, era: str, uri: str) -> None:
     async with connected(settings, library, era) as client:
@@ -168,7 +173,12 @@ async def test_video_ids_are_completed(settings: Settings, library: Library, era
         template = ResourceTemplateReference(uri="video://{id}")
         found = (await client.complete(template, {"name": "id", "value": "9f"})).completion
         assert found.values == [VIDEO]
+        found = (await client.complete(template, {"name": "id", "value": "video://9f"})).completion
+        assert found.values == [f"video://{VIDEO}"]
+        assert (await client.complete(template, {"name": "id", "value": "video://week"})).completion.values == []
         by_title = PromptReference(name="find-moment")
+        library.store.add_source(OTHER, "/films/Garden.mkv", 1, 1, 1)
+        assert (await client.complete(by_title, {"name": "video", "value": "gard"})).completion.values == [OTHER]
         assert (await client.complete(by_title, {"name": "video", "value": "An emp"})).completion.values == [OTHER]
         assert (await client.complete(by_title, {"name": "moment", "value": "x"})).completion.values == []
 
