@@ -281,8 +281,10 @@ async def test_a_cancelled_read_of_a_picture_ends_what_decodes_for_it(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.read_resource, f"video://{VIDEO}/{what}")
             assert await anyio.to_thread.run_sync(started.wait, 10)
+            cancelled = anyio.current_time()
             tasks.cancel_scope.cancel()
         assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+        assert anyio.current_time() - cancelled < 2.0
 
 
 def test_a_call_cancelled_while_another_holds_the_looker_does_not_wait_for_it(settings: Settings) -> None:
