@@ -171,3 +171,13 @@ def test_a_quoted_sight_says_that_its_words_only_were_looked_for(library: Librar
     assert AS_QUOTED in judged(library, video_id, "'a dog chews a bone'").hints
     assert AS_QUOTED not in judged(library, video_id, "the speaker says 'a dog chews a bone'").hints
     assert AS_QUOTED not in judged(library, video_id, "'the quiet rooms'").hints
+
+
+def test_what_sticks_out_of_the_asked_span_is_returned_as_far_as_it_lies_inside(library: Library, lay: Lay) -> None:
+    said = (*cues()[:20], Line(100, 160, "the green comet over this quiet valley"), *cues()[32:])
+    video_id = lay(Film("cut", 300, said, ()))
+    for event in ("the speaker says 'green comet'", "a green comet over a valley"):
+        reply = ground(library, event=event, video_id=video_id, start_s=110, end_s=120, channels=["subtitles"])
+        told = [*(reply.spans or []), *([reply.best_rejected] if reply.best_rejected else [])]
+        assert told
+        assert all(110 <= one.start_s < one.end_s <= 120 for one in told), told
