@@ -8,6 +8,9 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -27,6 +30,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 NEEDED = ("exp", "iss", "aud")
 LEEWAY_S = 10  # clocks differ
 FETCH_S = 10.0
+REFETCH_S = 10.0  # between two fetches of keys, whatever keys the tokens name and whether or not the last one failed
 NAMES = ("oauth_issuer", "oauth_jwks", "oauth_audience")
 
 
@@ -72,7 +76,7 @@ class Verifier:
         self._issuer, self._audience = settings.oauth_issuer, settings.oauth_audience
         self._token = settings.token.encode()
         self._keys: Keys = (
-            jwt.PyJWKClient(settings.oauth_jwks, timeout=FETCH_S)
+            FetchedKeys(settings.oauth_jwks)
             if "://" in settings.oauth_jwks
             else KeyFile(Path(settings.oauth_jwks).expanduser())
         )
@@ -116,6 +120,22 @@ class Verifier:
             options={"require": list(NEEDED)},
         )
         return claims
+
+
+class FetchedKeys(jwt.PyJWKClient):
+    """The keys at an address, held for minutes, and fetched anew for a key that is not among them, but not at once:
+    what a token names is chosen by whoever sends it."""
+
+    def __init__(self, address: str, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(address, timeout=FETCH_S)
+        self._now, self._asked_at = now, -math.inf
+
+    def fetch_data(self) -> Any:
+        """Raises: jwt.PyJWTError: no keys are to be had, or they were asked for only just now."""
+        if self._now() - self._asked_at < REFETCH_S:
+            raise jwt.PyJWKClientError(f"the keys were asked for less than {REFETCH_S:g} s ago")
+        self._asked_at = self._now()
+        return super().fetch_data()
 
 
 class KeyFile:

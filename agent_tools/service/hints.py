@@ -33,20 +33,25 @@ class Attention:
         """Note a search's hits (video, start); True when the last three searches gave the same ones."""
         now = frozenset((video_id, round(start_s)) for video_id, start_s in hits)
         with self._lock:
-            last = self._searches.setdefault(caller, deque(maxlen=REPEATS))
-            self._searches.move_to_end(caller)
+            last = self._of(caller)
             last.append(now)
-            while len(self._searches) > MOST_CALLERS:
-                gone, _ = self._searches.popitem(last=False)
-                self._looked.pop(gone, None)
             return len(last) == REPEATS and bool(now) and all(other == now for other in last)
 
     def looked(self, caller: str, video_id: str, span: Span) -> None:
         """Note that a span was shown to this caller by zoom_segment."""
         with self._lock:
-            self._searches.setdefault(caller, deque(maxlen=REPEATS))
+            self._of(caller)
             spans = self._looked.setdefault(caller, defaultdict(list))
             spans[video_id] = merged([*spans[video_id], span])
+
+    def _of(self, caller: str) -> deque[frozenset[tuple[str, int]]]:
+        """The caller's last searches; who has been silent for longest is forgotten when there are too many."""
+        last = self._searches.setdefault(caller, deque(maxlen=REPEATS))
+        self._searches.move_to_end(caller)
+        while len(self._searches) > MOST_CALLERS:
+            gone, _ = self._searches.popitem(last=False)
+            self._looked.pop(gone, None)
+        return last
 
     def has_looked(self, caller: str, video_id: str, span: Span) -> bool:
         """Whether any part of the span was shown to this caller."""

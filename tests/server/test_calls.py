@@ -23,11 +23,13 @@ from agent_tools.server import app as app_module
 from agent_tools.server import notices as notices_module
 from agent_tools.server.limits import RUNNING, WAITING, Rate
 from agent_tools.server.notices import LIBRARY, Notices
+from agent_tools.service.hints import MOST_CALLERS, Attention
 from agent_tools.service.library import Library
 from agent_tools.service.looking import Looker
 from agent_tools.service.query_models import QueryModels
 from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
+from agent_tools.timeline import Span
 from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply
 from tests.server.conftest import OTHER, VIDEO, connected, endless, text_of
 
@@ -429,3 +431,14 @@ async def test_callers_are_told_apart_by_connection(
         async with connected(settings, library, era) as client:
             await twice(client)
     assert seen[0] == seen[1] != seen[2] == seen[3]
+
+
+def test_callers_that_only_look_are_forgotten_when_there_are_too_many() -> None:
+    attention = Attention()
+    for number in range(MOST_CALLERS + 1):
+        attention.looked(str(number), VIDEO, Span(0.0, 1.0))
+        attention.looked("often", VIDEO, Span(0.0, 1.0))
+    seen = [name for name in map(str, range(MOST_CALLERS + 1)) if attention.has_looked(name, VIDEO, Span(0.0, 1.0))]
+    assert len(seen) == MOST_CALLERS - 1
+    assert "0" not in seen
+    assert attention.has_looked("often", VIDEO, Span(0.0, 1.0))

@@ -192,15 +192,17 @@ async def test_a_key_file_is_read_again_when_it_changed(guarded: Settings) -> No
 
 
 @pytest.fixture
-def served_keys() -> Iterator[tuple[str, list[str]]]:
-    """The address of a key server on loopback, and its answers, the last of which it goes on giving."""
+def served_keys() -> Iterator[tuple[str, list[str], list[str]]]:
+    """The address of a key server on loopback, its answers, the last of which it goes on giving, and what was asked."""
     answers: list[str] = []
+    asked: list[str] = []
 
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(answers[-1].encode())
+            asked.append(self.path)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -208,16 +210,16 @@ def served_keys() -> Iterator[tuple[str, list[str]]]:
     server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/keys", answers
+    yield f"http://127.0.0.1:{server.server_port}/keys", answers, asked
     server.shutdown()
     server.server_close()
     thread.join(10)
 
 
 async def test_keys_are_fetched_from_the_named_address(
-    guarded: Settings, served_keys: tuple[str, list[str]], caplog: pytest.LogCaptureFixture
+    guarded: Settings, served_keys: tuple[str, list[str], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    address, answers = served_keys
+    address, answers, _ = served_keys
     answers.append(jwks(("one", OWN)))
     verifier = oauth.Verifier(replace(guarded, oauth_jwks=address))
     assert await verifier.verify_token(token()) is not None
@@ -226,6 +228,22 @@ async def test_keys_are_fetched_from_the_named_address(
     assert await verifier.verify_token(token()) is not None  # the keys are held for minutes
     assert await oauth.Verifier(replace(guarded, oauth_jwks=address)).verify_token(token()) is None
     assert "oauth_jwks gives no keys" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [jwks(("one", OWN)), "no JSON"], ids=["an unknown key", "no keys"])
+def test_keys_are_not_fetched_for_every_token(served_keys: tuple[str, list[str], list[str]], answer: str) -> None:
+    address, answers, asked = served_keys
+    clock, fetched = [0.0], []
+    answers.append(answer)
+    keys = oauth.FetchedKeys(address, lambda: clock[0])
+    keys.cooldown_duration = 0  # which the oldest PyJWT does not have
+    for _ in range(2):
+        for number in range(5):
+            with pytest.raises((jwt.PyJWTError, ValueError)):
+                keys.get_signing_key(f"made up {number}")
+        fetched.append(len(asked))
+        clock[0] += oauth.REFETCH_S
+    assert fetched == [1, 2]
 
 
 def test_access_tokens_let_the_server_listen_to_others(guarded: Settings) -> None:
