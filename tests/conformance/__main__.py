@@ -1,13 +1,15 @@
 """`python -m tests.conformance`: both requirement sets, the tasks scenarios, and the generic ones on the bare product.
 
 Fetches its own Node and the suite from the npm registry into a folder of the user's cache, once. The baseline is empty:
-any failed check is a failure. The last line reads `2025-11-25 N/N, 2026-07-28 M/M, baseline 0`."""
+any failed check is a failure, and so is a listed scenario without checks, or fewer passed checks than there once were.
+The last line reads `2025-11-25 N/N, 2026-07-28 M/M, baseline 0`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,14 +18,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
 PACKAGES = ("node@22.23.3", "@modelcontextprotocol/conformance@0.2.0-alpha.12")
-REVISIONS = ("2025-11-25", "2026-07-28")
+LEAST = {"2025-11-25": 81, "2026-07-28": 196}  # checks that pass, per revision; more when a newer suite has more
 # Scenarios that ask for no fixture: they hold on the product as it is shipped.
 BARE = (
     "server-initialize",
@@ -45,12 +47,14 @@ BARE = (
 )
 ROOT = Path(__file__).parents[2]
 START_S = 60.0
+_RESULT = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")  # the folder of one scenario's checks
 
 
 @dataclass
 class Count:
     passed: int = 0
     failures: list[str] = field(default_factory=list)
+    ran: set[str] = field(default_factory=set)  # scenarios that left their checks
 
     @property
     def total(self) -> int:
@@ -59,6 +63,8 @@ class Count:
     def add(self, folder: Path) -> None:
         """Count the checks that the suite wrote; what it skipped or only notes does not count."""
         for file in sorted(folder.glob("**/checks.json")):
+            named = _RESULT.fullmatch(file.parent.name)
+            self.ran.add(named[1] if named else file.parent.name)
             for check in json.loads(file.read_text()):
                 if check["status"] == "SUCCESS":
                     self.passed += 1
@@ -87,22 +93,41 @@ class Suite:
         subprocess.run([npm, "install", "--no-audit", "--no-fund", *PACKAGES], cwd=self.folder, check=True)
         stamp.write_text(wanted)
 
-    def run(self, url: str, *arguments: str, timeout_s: float = 600) -> Count:
+    def required(self, revision: str) -> set[str]:
+        """The server scenarios of a revision, those that it runs without scoring them too."""
+        return scenarios(self._program("list", "--requirements", revision).stdout)
+
+    def run(self, url: str, expected: Collection[str], *arguments: str) -> Count:
+        """Run what the arguments choose. Args: expected: scenarios that must have left their checks."""
         count = Count()
         with tempfile.TemporaryDirectory() as out:
-            environment = {**os.environ, "PATH": f"{self.node.parent}{os.pathsep}{os.environ['PATH']}"}
-            done = subprocess.run(
-                [str(self.node), str(self.program), "server", "--url", url, "-o", out, *arguments],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
+            done = self._program("server", "--url", url, "-o", out, *arguments)
             count.add(Path(out))
+        missing = [f"{name}: left no checks" for name in sorted(set(expected) - count.ran)]
+        told = f"{done.stdout[-300:]} {done.stderr[-300:]}"
         if count.total == 0:
-            count.failures.append(f"{' '.join(arguments)}: no check ran: {done.stdout[-300:]} {done.stderr[-300:]}")
+            missing.append(f"{' '.join(arguments)}: no check ran: {told}")
+        if done.returncode and not count.failures:
+            missing.append(f"{' '.join(arguments)}: the suite ended with {done.returncode}: {told}")
+        count.failures += missing
         return count
+
+    def _program(self, *arguments: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.node), str(self.program), *arguments],
+            env={**os.environ, "PATH": f"{self.node.parent}{os.pathsep}{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+
+def scenarios(listed: str) -> set[str]:
+    """The names of server scenarios in what the suite's `list` says."""
+    block = re.search(r"^Server scenarios.*\n((?:  - \S+\n)+)", listed, re.M)
+    assert block is not None, f"the suite lists no server scenarios: {listed[:300]}"
+    return {*re.findall(r"  - (\S+)\n", block[1]), *re.findall(r"- (\S+) \[server\]", listed)}
 
 
 @contextlib.contextmanager
@@ -133,15 +158,18 @@ def main() -> int:
     failures: list[str] = []
     lines: list[str] = []
     with serving() as url:
-        for revision in REVISIONS:
-            count = suite.run(url, "--requirements", revision)  # with extension and pending scenarios
+        for revision, least in LEAST.items():
+            # with extension and pending scenarios
+            count = suite.run(url, suite.required(revision), "--requirements", revision)
             failures += [f"{revision} {failure}" for failure in count.failures]
+            if count.passed < least:
+                failures.append(f"{revision} {count.passed} checks passed, fewer than {least}")
             lines.append(f"{revision} {count.passed}/{count.total}")
             _say(f"{lines[-1]} (fixtures)")
     with serving("--bare") as url:
         bare = Count()
         for scenario in BARE:
-            count = suite.run(url, "--scenario", scenario)
+            count = suite.run(url, [scenario], "--scenario", scenario)
             bare.passed += count.passed
             bare.failures += count.failures
         failures += [f"bare {failure}" for failure in bare.failures]
