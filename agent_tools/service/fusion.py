@@ -116,12 +116,13 @@ def fuse(
     gains = {
         key: tie[key] + (WORD_WEIGHT * share**2 if share >= LEAST_SHARE else 0.0) for key, (_, share) in words.items()
     }
+    beside_of = neighbours or {}
     for key in {**above, **gains}:
         own = above.get(key, 0.0) + gains.get(key, 0.0)
         if own + most_beside < FLOOR:
             continue
-        beside = max([above.get(other, 0.0) for other in (neighbours or {}).get(key, ())], default=0.0)
-        total = own + NEIGHBOUR_WEIGHT * max(0.0, beside - NEIGHBOUR_FROM)
+        beside = max([NEIGHBOUR_FROM, *[above.get(other, 0.0) for other in beside_of.get(key, ())]])
+        total = own + NEIGHBOUR_WEIGHT * (beside - NEIGHBOUR_FROM)
         if total >= FLOOR:
             scores[key] = 1 / (1 + math.exp(-(total - MIDDLE) / SLOPE))
     return scores

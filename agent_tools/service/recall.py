@@ -114,22 +114,19 @@ def _by_meaning(
     step: Callable[[float, str], None],
 ) -> _Meant:
     """All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
-    import numpy as np
     import torch
 
     from agent_tools.memory import retrieve
 
     vector = encoder.encode([query], query=True)[0]
     spans: dict[int, tuple[Held, Span]] = {}
-    videos: dict[str, tuple[Held, NDArray[np.float32]]] = {}
-    backgrounds: dict[str, Background] = {}
+    held_by_id: dict[str, Held] = {}
     for place, one in enumerate(asked):
         step(place / len(asked), f"searching video {place + 1} of {len(asked)}")
         held = library.entries.get(library.store, one.video.id, encoder)
         spans[video_number(held.base)] = held, one.span
-        cosines = np.vecdot(held.matrix, vector)  # never BLAS for one query: see store/index.py
-        videos[one.video.id] = held, cosines
-        backgrounds[one.video.id] = Background.of(held.of_channels(cosines, names))
+        held_by_id[one.video.id] = held
+    comparing = library.beside.submit(_compared, held_by_id, vector, names)  # while the chunks are asked
     bank = library.entries.bank(tuple(spans.values()), names)
     seen = len(bank.chunks)
     opened = min(seen, max(LEAST_CHUNKS, round(seen * OPENED_SHARE)))
@@ -141,7 +138,19 @@ def _by_meaning(
         if entry.start_s < span.end_s and entry.end_s > span.start_s:
             found[entry.id] = cosine
             entries[entry.id] = entry
+    videos, backgrounds = comparing.result()
     return _Meant(found, entries, backgrounds, videos, seen, opened)
+
+
+def _compared(
+    videos: Mapping[str, Held], vector: NDArray[np.float32], names: tuple[str, ...]
+) -> tuple[dict[str, tuple[Held, NDArray[np.float32]]], dict[str, Background]]:
+    """Each video with the cosines of all its entries, and what is usual among those of the channels."""
+    import numpy as np
+
+    cosines = {id_: np.vecdot(held.matrix, vector) for id_, held in videos.items()}  # no BLAS: see store/index.py
+    backgrounds = {id_: Background.of(held.of_channels(cosines[id_], names)) for id_, held in videos.items()}
+    return {id_: (held, cosines[id_]) for id_, held in videos.items()}, backgrounds
 
 
 def word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:

@@ -171,9 +171,12 @@ def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
         group, at = by_video[moment.video_id], place[seed.entry.id]
         for step in (1, -1):
             for i in range(at + step, at + step * (NEIGHBOURS + 1), step):
-                if not 0 <= i < len(group) or group[i].entry.start_s > moment.span.end_s + JOIN_S:
-                    break  # behind it they begin later still
+                if not 0 <= i < len(group):
+                    break
                 r = group[i]
+                earliest = min(moment.span.start_s, moment.span.end_s - LONGEST_S)
+                if not earliest <= r.entry.start_s <= moment.span.end_s + JOIN_S:
+                    break  # nor can those farther on join, which begin farther away still
                 if r.entry.id not in taken and r.score >= NEAR_BEST * seed.score and _join(moment, _span(r.entry)):
                     moment.found.append(r)
                     taken.add(r.entry.id)
