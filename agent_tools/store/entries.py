@@ -152,6 +152,5 @@ def insert_entry(
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
-    values = list(row)
-    values[7] = json.loads(row[7])
-    return Entry(*values)
+    extra = json.loads(row[7]) if row[7] != "{}" else {}
+    return Entry(*row[:7], extra)

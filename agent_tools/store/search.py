@@ -73,7 +73,8 @@ class Search(Part):
                 (" OR ".join(terms[at].match for _, at in present), *where, start_s, end_s, limit, first, last),
             ).fetchall()
             weights = [math.log1p((total - min(count, total) + 0.5) / (count + 0.5)) for count in counts]
-            hits = [_hit(row, terms, weights, tokenize) for row in rows]
+            shares = [weight / sum(weights) for weight in weights]
+            hits = [_hit(row, terms, shares, tokenize) for row in rows]
         return sorted((hit for hit in hits if hit.terms), key=lambda hit: -hit.bm25)
 
     def _frequencies(
@@ -133,11 +134,11 @@ def _bounds(c: apsw.Connection, video_ids: Collection[str] | None) -> tuple[int,
     return row[0] or 0, row[1] or 0
 
 
-def _hit(row: tuple[object, ...], terms: Sequence[Term], weights: Sequence[float], tokenize: Tokenize) -> WordHit:
+def _hit(row: tuple[object, ...], terms: Sequence[Term], shares: Sequence[float], tokenize: Tokenize) -> WordHit:
     entry = entry_of(row[:8])
     held = units(entry.text, tokenize)
     found = [at for at, term in enumerate(terms) if matches(term, held)]
-    share = sum(weights[at] for at in found) / sum(weights)
+    share = sum([shares[at] for at in found])
     return WordHit(entry, -float(str(row[8])), tuple(terms[at].shown for at in found), min(1.0, share))
 
 
