@@ -208,6 +208,19 @@ def measured(name: str) -> Any:
     return json.loads((ROOT / "tests" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def rules_table() -> str:
+    """The rules by which an event names its channel, in the order in which they are tried."""
+    from agent_tools.grounding import RULES
+    from agent_tools.types import CHANNELS
+
+    rows = ["| an event worded as | for example | is about | the words |", "|---|---|---|---|"]
+    for rule in RULES:
+        about = ", ".join(name for name in CHANNELS if name in rule.channels)
+        sought = "as they stand" if rule.verbatim else "by meaning"
+        rows.append(f"| {rule.name} | {rule.example} | {about} | {sought} |")
+    return "\n".join(rows)
+
+
 BUTTON = {"command": "agent-tools", "args": ["serve", "--allow", "${userHome}/Videos"]}  # both know the variable
 VSCODE = "https://insiders.vscode.dev/redirect/mcp/install"
 CURSOR = "https://cursor.com/en/install-mcp"
@@ -260,6 +273,7 @@ def clients_table() -> str:
 
 
 TABLES = {
+    "rules": rules_table,
     "buttons": buttons,
     "clients": clients_table,
     "faults": faults_table,

@@ -152,5 +152,5 @@ def insert_entry(
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
-    extra = json.loads(row[7]) if row[7] != "{}" else {}
-    return Entry(*row[:7], extra)
+    *values, extra = row
+    return Entry(*values, json.loads(extra) if extra != "{}" else {})
