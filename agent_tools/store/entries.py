@@ -152,5 +152,6 @@ def insert_entry(
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
-    *values, extra = row
-    return Entry(*values, json.loads(extra) if extra != "{}" else {})
+    values = list(row)
+    values[7] = json.loads(row[7]) if row[7] != "{}" else {}
+    return Entry(*values)
