@@ -223,8 +223,8 @@ def _psnr(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--length", type=float, default=600.0, help="seconds of the H.264 file with B-frames")
-    parser.add_argument("--others", type=float, default=60.0, help="seconds of the other codecs' files")
+    parser.add_argument("--length", type=float, default=600.0, help="seconds of the H.264 files")
+    parser.add_argument("--others", type=float, default=60.0, help="seconds of the files of codecs that have no goal")
     parser.add_argument("--zoom-length", type=float, default=3600.0, help="seconds of the zoomed file; 0: none")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
@@ -250,7 +250,7 @@ def main() -> None:
         if CODECS[codec][0] not in av.codecs_available:
             emit(f"decode {codec}: no encoder {CODECS[codec][0]} to make the file with")
             continue
-        length_s = asked.length if codec == "h264-b" else asked.others
+        length_s = asked.length if codec in GOALS else asked.others
         path = material(asked.folder, codec, length_s)
         decode_row(ffmpeg, path, codec, length_s, asked.rounds, asked.threads)
     if asked.zoom_length:
