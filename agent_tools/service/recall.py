@@ -57,7 +57,8 @@ class _Meant:
     cosines: dict[int, float]  # by entry id
     entries: dict[int, Entry]
     backgrounds: dict[str, Background]  # by video
-    videos: dict[str, tuple[Held, NDArray[np.float32]]]  # each as it is held, with the cosines of all its entries
+    videos: dict[str, Held]
+    all_cosines: dict[str, NDArray[np.float32]]  # by video, of all its entries
     seen: int  # chunks
     opened: int
 
@@ -91,18 +92,17 @@ def recall(
     meaning, entries = ({}, {}) if words_only else (by.cosines, by.entries)  # of another script they are noise
     for hit in hits:
         entries[hit.entry.id] = hit.entry
-        held, cosines = by.videos[hit.entry.video_id]
-        if not words_only and hit.entry.id not in meaning and (row := held.row_of.get(hit.entry.id)) is not None:
-            meaning[hit.entry.id] = float(cosines[row])
+        id_, video_id = hit.entry.id, hit.entry.video_id
+        if not words_only and id_ not in meaning and (row := by.videos[video_id].row_of.get(id_)) is not None:
+            meaning[id_] = float(by.all_cosines[video_id][row])
     words = {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}
     backgrounds = {id_: by.backgrounds[entries[id_].video_id] for id_ in meaning}
-    neighbours = {id_: by.videos[entry.video_id][0].beside.get(id_, ()) for id_, entry in entries.items()}
+    neighbours = {id_: by.videos[entry.video_id].beside.get(id_, ()) for id_, entry in entries.items()}
     scores = fuse(meaning, words, backgrounds, neighbours)
     found = [
         Recalled(entries[id_], score, meaning.get(id_), words.get(id_, (0.0, 0.0))[1]) for id_, score in scores.items()
     ]
-    everything = {video_id: held for video_id, (held, _) in by.videos.items()}
-    return Recall(_best_first(found), not words_only, words_only, by.seen, by.opened, everything)
+    return Recall(_best_first(found), not words_only, words_only, by.seen, by.opened, by.videos)
 
 
 def _by_meaning(
@@ -120,13 +120,13 @@ def _by_meaning(
 
     vector = encoder.encode([query], query=True)[0]
     spans: dict[int, tuple[Held, Span]] = {}
-    held_by_id: dict[str, Held] = {}
+    videos: dict[str, Held] = {}
     for place, one in enumerate(asked):
         step(place / len(asked), f"searching video {place + 1} of {len(asked)}")
         held = library.entries.get(library.store, one.video.id, encoder)
         spans[video_number(held.base)] = held, one.span
-        held_by_id[one.video.id] = held
-    comparing = library.beside.submit(_compared, held_by_id, vector, names)  # while the chunks are asked
+        videos[one.video.id] = held
+    comparing = library.beside.submit(_compared, videos, vector, names)  # while the chunks are asked
     bank = library.entries.bank(tuple(spans.values()), names)
     seen = len(bank.chunks)
     opened = min(seen, max(LEAST_CHUNKS, round(seen * OPENED_SHARE)))
@@ -138,19 +138,18 @@ def _by_meaning(
         if entry.start_s < span.end_s and entry.end_s > span.start_s:
             found[entry.id] = cosine
             entries[entry.id] = entry
-    videos, backgrounds = comparing.result()
-    return _Meant(found, entries, backgrounds, videos, seen, opened)
+    cosines, backgrounds = comparing.result()
+    return _Meant(found, entries, backgrounds, videos, cosines, seen, opened)
 
 
 def _compared(
     videos: Mapping[str, Held], vector: NDArray[np.float32], names: tuple[str, ...]
-) -> tuple[dict[str, tuple[Held, NDArray[np.float32]]], dict[str, Background]]:
-    """Each video with the cosines of all its entries, and what is usual among those of the channels."""
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, Background]]:
+    """By video the cosines of all its entries, and what is usual among those of the channels."""
     import numpy as np
 
     cosines = {id_: np.vecdot(held.matrix, vector) for id_, held in videos.items()}  # no BLAS: see store/index.py
-    backgrounds = {id_: Background.of(held.of_channels(cosines[id_], names)) for id_, held in videos.items()}
-    return {id_: (held, cosines[id_]) for id_, held in videos.items()}, backgrounds
+    return cosines, {id_: Background.of(held.of_channels(cosines[id_], names)) for id_, held in videos.items()}
 
 
 def word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 from mcp import Client
 from PIL import Image
@@ -124,3 +126,17 @@ def endless(started: threading.Event, ended: threading.Event) -> Callable[..., I
         return IngestReply()
 
     return work
+
+
+async def ends_when_cancelled(client: Client, started: threading.Event, ended: threading.Event) -> None:
+    """Cancel an ingest_video whose work is `endless`: it must stop within a second, and the server answer on."""
+
+    async def call() -> None:
+        await client.call_tool("ingest_video", {"source": "x"})
+
+    async with anyio.create_task_group() as calls:
+        calls.start_soon(call)
+        assert await anyio.to_thread.run_sync(started.wait, 10)
+        calls.cancel_scope.cancel()
+    assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+    assert not (await client.call_tool("list_episodes", {})).is_error

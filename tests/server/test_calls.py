@@ -31,7 +31,7 @@ from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply
-from tests.server.conftest import OTHER, VIDEO, connected, endless, text_of
+from tests.server.conftest import OTHER, VIDEO, connected, endless, ends_when_cancelled, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -223,16 +223,7 @@ async def test_a_cancelled_call_stops_working_within_a_second(
     started, ended = threading.Event(), threading.Event()
     monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
     async with connected(settings, library, era) as client:
-
-        async def call() -> None:
-            await client.call_tool("ingest_video", {"source": "x"})
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call)
-            assert await anyio.to_thread.run_sync(started.wait, 10)
-            tasks.cancel_scope.cancel()
-        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
-        assert not (await client.call_tool("list_episodes", {})).is_error
+        await ends_when_cancelled(client, started, ended)
 
 
 async def test_a_cancelled_notification_stops_working(

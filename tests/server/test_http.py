@@ -29,7 +29,7 @@ from agent_tools.server import build_server, limits
 from agent_tools.server.http import LARGEST_BODY, check, http_app
 from agent_tools.service.library import Library
 from agent_tools.settings import Settings
-from tests.server.conftest import ERAS, VIDEO, endless
+from tests.server.conftest import ERAS, VIDEO, endless, ends_when_cancelled
 
 pytestmark = pytest.mark.anyio
 TOKEN = "a-token-of-some-length"
@@ -248,16 +248,7 @@ async def test_a_cancelled_call_over_http_stops_working_within_a_second(
     started, ended = threading.Event(), threading.Event()
     monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
     async with listening(settings, library, monkeypatch) as address, Client(address, mode=era) as client:
-
-        async def call() -> None:
-            await client.call_tool("ingest_video", {"source": "x"})
-
-        async with anyio.create_task_group() as calls:
-            calls.start_soon(call)
-            assert await anyio.to_thread.run_sync(started.wait, 10)
-            calls.cancel_scope.cancel()
-        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
-        assert not (await client.call_tool("list_episodes", {})).is_error
+        await ends_when_cancelled(client, started, ended)
 
 
 def free_port() -> int:
