@@ -146,8 +146,8 @@ def _commonest(found: Sequence[Judgement]) -> list[str]:
 
     reasons = [one.verdict.reason for one in found if one.verdict.verdict == "uncertain"]
     causes = Counter(why[why.find(UNJUDGED) :] if UNJUDGED in why else why for why in reasons)
-    told = f"{len(reasons)} of {len(found)} videos are uncertain"
-    return [clean(f"{told}; of {n} this is why: {why}", HINT_LENGTH) for why, n in causes.most_common(1)]
+    told = f"uncertain: {len(reasons)} of {len(found)} videos"
+    return [clean(f"{told}, {n} of them because: {why}", HINT_LENGTH) for why, n in causes.most_common(1)]
 
 
 def _hints(event: str, found: Judgement) -> list[str]:

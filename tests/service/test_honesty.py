@@ -153,7 +153,7 @@ def test_of_all_videos_each_names_its_best_moment_and_the_commonest_reason_is_to
     confidences = [one.best.confidence if one.best else 0.0 for one in uncertain]
     assert confidences == sorted(confidences, reverse=True)
     assert sum(value > 0 for value in confidences) >= 2
-    told = f"{len(uncertain)} of {len(reply.videos)} videos are uncertain; of [0-9]+ this is why: not judged, though"
+    told = f"uncertain: {len(uncertain)} of {len(reply.videos)} videos, [0-9]+ of them because: not judged, though"
     assert re.match(told, reply.hints[0])
     assert "frames (no words (lite))" in reply.hints[0]
 
