@@ -63,11 +63,11 @@ class RelevanceCurveLocalizer:
 
     def localize(self, event: str, evidence: Evidence) -> list[Proposal]:
         """Spans above the edge, best first; none means that nothing left its noise."""
-        return [one for one in self._spans(evidence, self.settings.most) if one.score >= self.settings.edge]
+        return [one for one in self._spans(event, evidence, self.settings.most) if one.score >= self.settings.edge]
 
     def nearest(self, event: str, evidence: Evidence) -> Proposal | None:
         """The highest span, whether or not it left the noise; None without entries above the median."""
-        return next(iter(self._spans(evidence, 1)), None)
+        return next(iter(self._spans(event, evidence, 1)), None)
 
     def height(self, item: EvidenceItem, background: Mapping[str, Background]) -> float:
         """How far an entry stands above its curve's median, in units of the edge of its noise; never below 0."""
@@ -80,7 +80,7 @@ class RelevanceCurveLocalizer:
         largest = math.sqrt(2 * math.log(max(seen.n, self.settings.least_n)))
         return max(0.0, (item.score - median) / (sigma * largest))
 
-    def _spans(self, evidence: Evidence, most: int) -> list[Proposal]:
+    def _spans(self, event: str, evidence: Evidence, most: int) -> list[Proposal]:
         pieces = self._curve(evidence)
         free = [True] * len(pieces)
         spans: list[Proposal] = []
@@ -94,7 +94,8 @@ class RelevanceCurveLocalizer:
             free[first : last + 1] = [False] * (last + 1 - first)
             item = pieces[peak].item
             start_s, end_s = pieces[first].start_s, pieces[last].end_s
-            spans.append(Proposal(start_s, end_s, pieces[peak].height, evidence=item.told, channel=item.channel))
+            told = item.told(event)
+            spans.append(Proposal(start_s, end_s, pieces[peak].height, evidence=told, channel=item.channel))
         return spans
 
     def _is_flank(self, pieces: Sequence[_Piece], place: int) -> bool:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.excerpts import excerpt
 
 SIGHT = "sight"
+MOST_TOLD = 120  # characters of a text
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ class EvidenceItem:
         """The curve it belongs to, `channel:how`, the key of its background."""
         return f"{self.channel}:{self.how}"
 
-    @property
-    def told(self) -> str:
-        """The channel and what it holds; only what came out of a video is quoted."""
+    def told(self, event: str) -> str:
+        """The channel and what it holds, of a long text the part where the event's words stand; only what came out of a
+        video is quoted."""
         if self.how == SIGHT:
             return f"{self.channel} {self.text}".strip()
-        return f"{self.channel} {self.text!r}" if self.text else self.channel
+        return f"{self.channel} {excerpt(self.text, event, MOST_TOLD)!r}" if self.text else self.channel
 
 
 @dataclass(frozen=True)

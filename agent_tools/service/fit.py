@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from agent_tools.budget import reply_tokens
 from agent_tools.errors import InvalidArgument
+from agent_tools.excerpts import excerpt
 from agent_tools.types import ChannelWords, Coverage, Reply
 
 R = TypeVar("R", bound=Reply)
@@ -89,14 +90,14 @@ def drop_last(items: list[Any] | None, keep: int, on_drop: Callable[[Any], None]
     return cut
 
 
-def halve(target: Any, name: str, least: int = 40, gone: str | None = None) -> Cut:
-    """Halve a text field until it has about `least` characters, then leave it out."""
+def halve(target: Any, name: str, least: int = 40, gone: str | None = None, asked: str = "") -> Cut:
+    """Halve a text field around the asked words until it has about `least` characters, then leave it out."""
 
     def cut() -> bool:
         text = getattr(target, name)
         if not text:
             return False
-        setattr(target, name, text[: len(text) // 2].rstrip() + "…" if len(text) > 2 * least else gone)
+        setattr(target, name, excerpt(text, asked, len(text) // 2) if len(text) > 2 * least else gone)
         return True
 
     return cut

@@ -167,7 +167,6 @@ class QueryModels:
             self.error = error
         except Exception as error:  # noqa: BLE001  # the thread's outermost frame: else it says "loading" for ever
             self.error = EngineError(f"{what} does not load: {type(error).__name__}. agent-tools doctor says more.")
-        finally:
-            self._ready.set()
         if self.error is not None:
             log.error("%s", self.error.described)
+        self._ready.set()

@@ -4,13 +4,13 @@ Knows replies and how a moment is shown. What answers a query is recall's."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.excerpts import excerpt
 from agent_tools.service import coverage
 from agent_tools.service.entry_cache import Held
 from agent_tools.service.fit import (
@@ -46,6 +46,7 @@ QUERY_LENGTH = 2000
 LEAST_SCORE = 0.02
 TOLD_WORDS = 0.1  # share of the query's word mass from which words are named as what matched: "the" alone is not
 TOLD_COSINE = 0.25
+JOINT = " / "
 CURSOR_TOKENS = 16  # what the cursor adds
 
 
@@ -131,7 +132,13 @@ def retrieve(
             reply.more += 1
             return True
 
-        shrink = [halve(hit, name) for hit in reply.hits for name in TEXT_CHANNELS]
+        shrink = [
+            halve(hit, name, asked=query)
+            for matched in (False, True)  # what only stands beside the match goes first
+            for hit in reply.hits
+            for name in TEXT_CHANNELS
+            if any(how.startswith(f"{name}:") for how in hit.matched) == matched
+        ]
         fitted(
             reply,
             max_tokens - CURSOR_TOKENS,
@@ -225,28 +232,12 @@ def in_time_order(hits: list[Hit]) -> list[Hit]:
     return sorted(hits, key=lambda hit: (best[hit.video_id], hit.start_s, hit.rank))
 
 
-def snippet(text: str, query: str, length: int) -> str:
-    """At most `length` characters of the text around the words of the query that it holds."""
-    if len(text) <= length:
-        return text
-    lowered = text.lower()
-    words = {word for word in re.findall(r"\w+", query.lower()) if len(word) > 2}
-    places = sorted((match.start(), word) for word in words for match in re.finditer(re.escape(word), lowered))
-    told = {at: len({word for other, word in places if at <= other < at + length // 2}) for at, _ in places}
-    first = max(told, key=lambda at: told[at], default=0)  # of equals the first: places are in order
-    start = max(0, min(first - length // 3, len(text) - length))
-    if start:
-        start = text.find(" ", start) + 1 or start
-    cut = text[start : start + length - 1].rstrip()
-    return ("…" if start else "") + cut + ("…" if start + length - 1 < len(text) else "")
-
-
 def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, query: str, detail: str) -> Hit:
     texts: dict[str, str] = {}
     for name in TEXT_CHANNELS:
-        own = sorted((r.entry for r in moment.found if r.entry.channel == name), key=lambda e: e.start_s)
-        if own:
-            texts[name] = snippet(_joined(own), query, SNIPPET[detail])
+        if found := [r for r in moment.found if r.entry.channel == name]:
+            best = min(found, key=lambda r: (-r.score, r.entry.start_s)).entry
+            texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], best)
     if (video := held.get(moment.video_id)) is not None:
         beside = video.overlapping(moment.span)
     else:
@@ -255,7 +246,7 @@ def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, 
         if name not in texts:
             own = [entry for entry in beside if entry.channel == name]
             if own:
-                texts[name] = snippet(_joined(own), query, BESIDE[detail])
+                texts[name] = _snippet(own, query, BESIDE[detail])
     matched = []
     for name in TEXT_CHANNELS:
         own_found = [r for r in moment.found if r.entry.channel == name]
@@ -284,9 +275,13 @@ def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, 
     )
 
 
-def _joined(entries: Sequence[Entry]) -> str:
-    """Their texts, each once, in order."""
-    return " / ".join(dict.fromkeys(entry.text for entry in entries))
+def _snippet(entries: Sequence[Entry], query: str, length: int, best: Entry | None = None) -> str:
+    """Their texts in order, each once, around the best one and the words of the query."""
+    texts = list(dict.fromkeys(entry.text for entry in sorted(entries, key=lambda entry: entry.start_s)))
+    if best is None:
+        return excerpt(JOINT.join(texts), query, length)
+    start = sum(len(text) + len(JOINT) for text in texts[: texts.index(best.text)])
+    return excerpt(JOINT.join(texts), query, length, (start, start + len(best.text)))
 
 
 def _span(entry: Entry) -> Span:

@@ -1,6 +1,7 @@
 """What must not be called absent: words in several entries, texts in a language the encoder does not know.
 
-And what an uncertain reply still says: where to look, why, and what was looked for."""
+And what an uncertain reply still says: where to look, why, and what was looked for. And that a reply shows the very
+words that it was given for, however long the text around them is."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import pytest
 from agent_tools.evals.cue_lists import Film, Line, Remembered, lay_down
 from agent_tools.service.judging import FOUND_APART
 from agent_tools.service.library import Library
+from agent_tools.service.noting import remember
 from agent_tools.service.reading import read_resource
 from agent_tools.service.searching import retrieve
 from agent_tools.service.verifying import AS_QUOTED, ground
@@ -183,3 +185,23 @@ def test_what_sticks_out_of_the_asked_span_is_returned_as_far_as_it_lies_inside(
         told = [*(reply.spans or []), *([reply.best_rejected] if reply.best_rejected else [])]
         assert told
         assert all(110 <= one.start_s < one.end_s <= 120 for one in told), told
+
+
+@pytest.mark.parametrize("max_tokens", [200, 2000])
+def test_a_hit_of_many_notes_shows_the_one_that_was_asked_for(library: Library, lay: Lay, max_tokens: int) -> None:
+    film = Film("noted", 300, (Line(0, 4, SAYING),), ())
+    lay(film)
+    notes = [f"note {n} of server {server}" for n in range(10) for server in range(2)]
+    for n, text in enumerate(notes):
+        remember(library, video_id=film.video_id, start_s=n % 5, end_s=n % 5 + 1, text=text)
+    for text in notes:
+        reply = retrieve(library, query=f'"{text}"', video_ids=[film.video_id], max_tokens=max_tokens)
+        assert text in str(reply.hits)
+
+
+def test_evidence_shows_the_words_that_were_asked_for_however_long_their_text_is(library: Library, lay: Lay) -> None:
+    said = "and so on to the next of many small steps " * 8 + "before the attention bottleneck " + "is named " * 20
+    film = Film("at length", 300, cues((100, said)), ())
+    reply = judged(library, lay(film), "the speaker says 'attention bottleneck'")
+    assert reply.verdict == "present"
+    assert "attention bottleneck" in (reply.spans or [])[0].evidence

@@ -1,0 +1,71 @@
+"""What of a long text is shown: where most of what was asked for stands, whatever marks the question puts around it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_tools.excerpts import excerpt
+
+LONG = (
+    "ETH / Conditional expressions / " + "if this then that else " * 12 + "/ ETH / Path Expressions / " + "x y z " * 30
+)
+NOTES = " / ".join(f"note {n} of server {n % 2}" for n in range(40))
+
+
+@pytest.mark.parametrize("asked", ["path expressions", '"Path Expressions"', "the path expressions, please"])
+def test_a_text_is_cut_where_most_of_the_words_stand(asked: str) -> None:
+    shown = excerpt(LONG, asked, 120)
+    assert "Path Expressions" in shown
+    assert len(shown) <= 120
+
+
+def test_of_equal_places_the_first_is_shown() -> None:
+    assert excerpt("alpha " + "x " * 200 + "alpha", "alpha", 60).startswith("alpha")
+
+
+def test_without_any_of_the_words_the_beginning_is_shown() -> None:
+    assert excerpt("beginning " + "x " * 200, "nothing", 40).startswith("beginning")
+    assert excerpt("short", '"!"', 40) == "short"
+
+
+@pytest.mark.parametrize("asked", ['"{}"', "'{}'", "“{}” on a slide", "a slide that says '{}'"])
+@pytest.mark.parametrize("words", ["note 31 of server 1", "note 8 of server 0", "server 0 / note 17"])
+def test_quoted_words_are_shown_as_quoted(asked: str, words: str) -> None:
+    assert words in excerpt(NOTES, asked.format(words), 90)
+
+
+@pytest.mark.parametrize("word", ["Q4", "9", "神经网络", "회의록"])
+def test_short_words_and_those_of_scripts_without_spaces_are_found(word: str) -> None:
+    text = "plan 19 for Q40 and " * 20 + f" then {word}, " + "and so on " * 20
+    assert word in excerpt(text, f"{word}是什么" if ord(word[0]) > 255 else word, 60)
+
+
+def test_what_must_be_shown_is_shown_though_the_words_stand_elsewhere() -> None:
+    text = "the words asked for / " + "x " * 200 + "the best entry" + " y" * 100
+    at = text.index("the best entry")
+    assert "the best entry" in excerpt(text, "words asked for", 80, (at, at + 14))
+
+
+def test_what_must_be_shown_and_is_too_long_is_chosen_from() -> None:
+    best = "a " * 100 + "needle " + "b " * 100
+    text = "needle " * 20 + best + "needle " * 20
+    shown = excerpt(text, "needle", 60, (140, 140 + len(best)))
+    assert "needle" in shown
+    assert "a a" in shown
+    assert "b b" in shown
+
+
+@given(st.text(max_size=300), st.text(max_size=40), st.integers(1, 200), st.data())
+def test_an_excerpt_is_never_longer_and_always_of_the_text(
+    text: str, asked: str, length: int, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, len(text)))
+    keep = data.draw(st.none() | st.integers(first, len(text)).map(lambda last: (first, last)))
+    shown = excerpt(text, asked, length, keep)
+    assert len(shown) <= max(length, 3)
+    body = shown if shown == text else shown.removeprefix("…").removesuffix("…")
+    assert body in text or shown.strip("…") in text
+    if keep and len(text) > length and keep[1] - keep[0] <= length - 2:
+        assert text[keep[0] : keep[1]].strip() in shown
