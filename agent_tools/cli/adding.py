@@ -111,7 +111,7 @@ def reindex(
     """Make channels of a video anew, such as by another model; the old are searched until the new ones are whole."""
     flags = {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
     with opened(home, profile, **flags) as library:
-        from agent_tools.service.adding import remake
+        from agent_tools.service.queueing import remake
 
         row = library.video(video)
         remake(library, row.id, *channel)

@@ -39,8 +39,8 @@ def ls(home: Home = None, as_json: AsJson = False) -> None:
 
 def show(video: Video, home: Home = None, level: str = "auto", as_json: AsJson = False) -> None:
     """Show a video's state, channels and episodes; of a failed one the last lines of its worker's log."""
-    from agent_tools.service.adding import status
     from agent_tools.service.browsing import list_episodes
+    from agent_tools.service.ingest_status import status
 
     with opened(home) as library:
         row = library.video(video)

@@ -1,7 +1,7 @@
 """Fits calibrations, from raw scores of labelled queries to p(present): those that ship, and a home's own.
 
-Every score is what ground_event itself computes: for those that ship over films of cue lists in a store of their own,
-for a home's own over its videos, by the events of a truth file. Knows films, queries and where the parameters are kept.
+Every score is what ground_event itself computes: for those that ship over drawn films in a home of their own, for a
+home's own over its videos, by the events of a truth file. Knows films, queries and where the parameters are kept.
 Knows nothing of how a score is made."""
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_tools.errors import InvalidArgument, ModelMissing
+from agent_tools.errors import InvalidArgument, ModelMissing, UnreadableVideo
 from agent_tools.evals.calibration_films import Query, labelled_queries
-from agent_tools.evals.cue_lists import Remembered, lay_down
+from agent_tools.evals.film_video import write
 from agent_tools.evals.grounding_truth import read_truth
 from agent_tools.grounding import Calibrator
+from agent_tools.service.adding import ingest
 from agent_tools.service.calibrated import FOLDER, stored
 from agent_tools.service.event_search import FEW, LOCALIZER, NAMED_WORDS, search
 from agent_tools.service.library import Library
@@ -108,26 +109,40 @@ def fit_own(
 
 
 def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored]:
-    """The raw score of each query in its film, with lite's models."""
+    """The raw score of each query in its film, which is drawn and ingested with lite's models.
+
+    Raises: ModelMissing: lite's sentence encoder cannot be loaded. UnreadableVideo: an ingest failed."""
     with tempfile.TemporaryDirectory() as folder:
-        library = Library(Settings.load({}, home=Path(folder), profile="lite"))
+        drawn = Path(folder) / "films"
+        drawn.mkdir()
+        library = Library(Settings.load({}, home=Path(folder) / "home", allow=(drawn,), profile="lite"))
         try:
-            encoder = library.models.text(LOAD_S)
-            if encoder is None:
+            if library.models.text(LOAD_S) is None:
                 raise library.models.error or ModelMissing(f"lite's sentence encoder did not load in {LOAD_S:g} s.")
-            remembered = Remembered(encoder)
+            films = list(dict.fromkeys(query.film for query in queries))
+            ids = {}
+            for number, film in enumerate(films, 1):  # one is ingested while the next is drawn
+                ids[film] = ingest(library, write(drawn, film).name, title=film.title, wait_s=0).video_id or ""
+                tell(f"drew film {number} of {len(films)}: {film.title}")
             found = []
-            for number, film in enumerate(dict.fromkeys(query.film for query in queries), 1):
-                video_id = lay_down(library.store, film, remembered)
-                asked = library.asked(video_id)
+            for number, film in enumerate(films, 1):
+                _wait(library, ids[film])
+                asked = library.asked(ids[film])
                 of_film = [query for query in queries if query.film == film]
                 for query in of_film:
                     outcome = search(library, asked, query.event, None, lambda _share, _message: None)
                     found += [Scored(query, part.score, part.producer) for part in outcome.parts]
-                tell(f"film {number}: {film.title}, {len(of_film)} queries")
+                tell(f"film {number} of {len(films)}: {film.title}, {len(of_film)} queries")
+            library.workers.join()
             return found
         finally:
             library.close()
+
+
+def _wait(library: Library, video_id: str) -> None:
+    while (reply := ingest(library, video_id, wait_s=45)).state != "done":
+        if reply.state not in ("queued", "running"):
+            raise UnreadableVideo(f"The film {reply.title} was not ingested: {reply.error or reply.state}.")
 
 
 def described(queries: Sequence[Query]) -> str:
@@ -140,7 +155,8 @@ def described(queries: Sequence[Query]) -> str:
     told = _JUDGED[queries[0].kind]
     return (
         f"assembled and drawn video and text, none natural; lite, {told}; {len(queries)} queries, {absent} absent, "
-        f"{paraphrased} paraphrased by hand; {len(films)} films of cue lists, {cues[0]:.0f} to {cues[-1]:.0f} cues an "
-        "hour (sentences of a novel, subtitle files, drawn slides with imitated OCR errors); held apart by text source "
-        "and thereby by film: " + ", ".join(f"{name} {count}" for name, count in sources.items())
+        f"{paraphrased} paraphrased by hand; {len(films)} drawn and ingested films of "
+        f"{sum(film.duration_s for film in films) / 3600:.1f} h, {cues[0]:.0f} to {cues[-1]:.0f} cues an hour beside "
+        "them (sentences of a novel, subtitle files), slides with text read by the OCR; held apart by text source and "
+        "thereby by film: " + ", ".join(f"{name} {count}" for name, count in sources.items())
     )

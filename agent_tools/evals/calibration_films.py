@@ -1,8 +1,8 @@
 """The labelled queries that lite's calibrations are fitted on, and the films they are asked of.
 
-Assembled and drawn: sentences of a novel and cues of real subtitle files laid over hours, drawn slides with text, the
-letters of which an OCR is imitated to misread. Each source of text has films of its own; what is asked for and absent
-comes from the same source, so that it is as alike as an absent thing can be. Paraphrases were written by hand.
+Assembled and drawn: sentences of a novel and cues of real subtitle files laid over drawn hours, and drawn slides with
+text. Each source of text has films of its own; what is asked for and absent comes from the same source, so that it is
+as alike as an absent thing can be. Paraphrases were written by hand.
 Knows texts and times. Knows nothing of scores."""
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import random
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -26,9 +27,6 @@ from agent_tools.untrusted import clean
 
 Kind = Literal["meaning", "mentions", "words"]
 BLOCKS = 3  # of the novel, each a source of its own
-OCR_ERROR = 0.01  # per letter
-LOST_SPACE = 0.04  # per space
-_CONFUSED = {"l": "1", "I": "l", "O": "0", "o": "0", "S": "5", "m": "rn", "e": "c", "i": "l", "h": "b"}
 _COMMON = set(
     "about after again against almost always among another anybody because before being believe between both cannot "
     "could dear down each either enough even every first found from gave give good great have having here himself "
@@ -110,7 +108,7 @@ def _sources(videos: Path, rng: random.Random) -> Iterator[_Source]:
         ("belmar", "belmar_lecture.en", "belmar_lecture.es"),
         ("sintel", "sintel_short.en", "sintel_short.de"),
     ):
-        on_screen = _cues(folder / f"{slides}.vtt") if slides else []
+        on_screen = [*_drawable(_cues(folder / f"{slides}.vtt"))] if slides else []
         half = len(on_screen) * 3 // 4
         yield _Source(
             name, tuple(_cues(folder / f"{file}.vtt")), written[name], tuple(on_screen[:half]), tuple(on_screen[half:])
@@ -125,6 +123,14 @@ def _sources(videos: Path, rng: random.Random) -> Iterator[_Source]:
 
 def _cues(path: Path) -> list[str]:
     return [clean(cue.text.replace("\n", " ")) for cue in parse(path.read_text(encoding="utf-8"), path.suffix)]
+
+
+def _drawable(texts: Sequence[str]) -> Iterator[str]:
+    """Those that the drawn slides' font has letters for: without accents, and in Latin script."""
+    for text in texts:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        if plain.isascii():
+            yield plain
 
 
 def _slides(topic: Topic, rng: random.Random, count: int) -> Iterator[str]:
@@ -181,7 +187,7 @@ def _of_source(source: _Source, rng: random.Random) -> Iterator[Query]:
             f"{source.name} {source.language} {name}",
             float(duration_s),
             tuple(_spread([source.lines[i] for i in laid], duration_s, 4.0, rng)),
-            tuple(_spread([_misread(text, rng) for text in shown], duration_s, 40.0, rng)),
+            tuple(_spread(shown, duration_s, 40.0, rng)),
             source.language,
         )
         absent = sorted(set(everything) - set(laid))
@@ -201,16 +207,6 @@ def _spread(texts: Sequence[str], duration_s: float, longest_s: float, rng: rand
         length_s = min(step * 0.95, max(1.2, min(longest_s, 0.35 * len(text.split()) if longest_s < 10 else longest_s)))
         start_s = number * step + rng.uniform(0, step - length_s)
         yield Line(round(start_s, 2), round(start_s + length_s, 2), text)
-
-
-def _misread(text: str, rng: random.Random) -> str:
-    """As an OCR might read it: single letters confused, spaces lost."""
-    read = []
-    for letter in text:
-        if letter == " " and rng.random() < LOST_SPACE:
-            continue
-        read.append(_CONFUSED.get(letter, letter) if rng.random() < OCR_ERROR else letter)
-    return "".join(read)
 
 
 # -- queries by meaning

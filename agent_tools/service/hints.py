@@ -77,7 +77,10 @@ def unfinished_hint(video_id: str, job: Job | None) -> str | None:
     if job is None or job.state not in ("failed", "stopped"):
         return None
     if job.state == "stopped":
-        return f"The ingest of {video_id} was stopped at {job.progress:.0%}; ingest_video with this id goes on with it."
+        return (
+            f"The ingest of {video_id} was stopped at {job.progress:.0%}; ingest_video with this id goes on with it "
+            "once half a minute has passed."
+        )
     error = job.error or "the worker log says why"
     if error.startswith(NAMES_THE_FILE):
         error = f"{error.partition(':')[0]}. ingest_video with this id says why."

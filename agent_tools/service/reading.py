@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from agent_tools.errors import InvalidArgument, LimitReached, NoteNotFound, SourceNotFound
-from agent_tools.service import adding, browsing, coverage
+from agent_tools.service import browsing, coverage, ingest_status
 from agent_tools.service.budgets import budget
 from agent_tools.service.exporting import clip_line
 from agent_tools.service.fit import compact_json
@@ -60,7 +60,7 @@ def read_resource(library: Library, uri: str, check: CHECK | None = None) -> Res
         ref = parse_uri(name)
         if ref is not None and ref.start_s is not None:
             return _json(_span(library, asked))
-        return _json(adding.status(library, asked.video.id).compact())
+        return _json(ingest_status.status(library, asked.video.id).compact())
     head, _, rest = path.partition("/")
     match head if not rest or head in ("frame", "clip", "note") else path:
         case "episodes":

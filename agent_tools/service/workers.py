@@ -32,6 +32,11 @@ class Workers:
             self._started = self._start()
             return True
 
+    def join(self) -> None:
+        """Wait until the worker that was started here ends, as it does when no work is left."""
+        if self._started is not None:
+            self._started.wait()
+
     def _start(self) -> subprocess.Popen[bytes]:
         logs = self.settings.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)

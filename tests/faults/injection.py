@@ -147,7 +147,7 @@ def ingested(root: Path) -> dict[str, str]:
         engine = Speech(Found(weights, "whisper", "1"))
         patch.setattr(pipeline, "speech", lambda _settings: engine)
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
-        patch.setattr("agent_tools.service.adding.channels_of", lambda _profile: CHANNELS)
+        patch.setattr("agent_tools.service.queueing.channels_of", lambda _profile: CHANNELS)
         library = Library(settings)
         for name, payload in PAYLOADS.items():
             path = film(root / "films" / name.replace(" ", "-"), payload)

@@ -14,10 +14,12 @@ from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
 from agent_tools.evals.demo_video import DemoTruth
 from agent_tools.ingestion.frames import FramePass
 from agent_tools.ingestion.worker import work
-from agent_tools.service import adding
-from agent_tools.service.adding import ingest, remake, status
+from agent_tools.service import queueing
+from agent_tools.service.adding import ingest
+from agent_tools.service.ingest_status import status
 from agent_tools.service.library import Library
 from agent_tools.service.noting import remember
+from agent_tools.service.queueing import remake
 from agent_tools.service.searching import retrieve
 from tests.drawing import draw, even_times
 
@@ -135,7 +137,10 @@ def test_a_changed_sidecar_is_read_again(empty: Library, tmp_path: Path, course:
     assert status(empty, video_id).state == "done"
 
 
-def test_a_stopped_job_keeps_what_is_done_and_goes_on_later(empty: Library, tmp_path: Path, course: Course) -> None:
+def test_a_stopped_job_keeps_what_is_done_and_goes_on_later(
+    empty: Library, tmp_path: Path, course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
     shutil.copy(course[0], tmp_path / "videos" / "a.mp4")
     video_id = ingest(empty, "a.mp4", wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
@@ -180,7 +185,26 @@ def test_a_file_that_changes_while_it_is_read_is_not_done(empty: Library, tmp_pa
     assert status(empty, video_id).state == "done"
 
 
-def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(empty: Library, tmp_path: Path) -> None:
+def test_who_polls_does_not_set_going_what_somebody_stopped(
+    empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    assert empty.store.request_stop(video_id)
+    for source in (video_id, "talk.mp4", f"video://{video_id}"):
+        reply = ingest(empty, source, wait_s=0)
+        assert reply.state == "stopped"
+        assert "once half a minute has passed" in reply.hints[0]
+    assert ingest(empty, video_id, wait_s=0, trusted=True).state == "queued"  # a person typed it
+    assert empty.store.request_stop(video_id)
+    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    assert ingest(empty, video_id, wait_s=0).state == "queued"
+
+
+def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(
+    empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
     film = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
@@ -193,7 +217,10 @@ def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(empty: 
     assert "the file is gone" in reply.hints[0]
 
 
-def test_a_stopped_reindex_goes_on_as_it_was_asked_for(empty: Library, tmp_path: Path) -> None:
+def test_a_stopped_reindex_goes_on_as_it_was_asked_for(
+    empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     work(empty.settings)
@@ -213,7 +240,7 @@ def test_a_failed_ingest_is_tried_again_by_its_id_after_a_while(
     empty.store.finish(job.id, "me", "failed", "EngineError: out of luck")
     reply = ingest(empty, video_id, wait_s=0)
     assert (reply.state, reply.error) == ("failed", "EngineError: out of luck")
-    monkeypatch.setattr(adding, "RETRY_S", -1.0)
+    monkeypatch.setattr(queueing, "RETRY_S", -1.0)
     assert ingest(empty, video_id, wait_s=0).state == "queued"
 
 

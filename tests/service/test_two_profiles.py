@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from agent_tools.ingestion.worker import work
 from agent_tools.media import Cue, written
-from agent_tools.service.adding import ingest, remake
+from agent_tools.service.adding import ingest
 from agent_tools.service.library import Library
 from agent_tools.service.noting import remember
 from agent_tools.service.query_models import QueryModels
+from agent_tools.service.queueing import remake
 from agent_tools.service.searching import retrieve
 from agent_tools.service.verifying import ground
 from agent_tools.service.workers import Workers

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_tools.service import adding
+from agent_tools.service import adding, queueing
 from agent_tools.service.adding import ingest
 from agent_tools.service.library import Library
 from agent_tools.service.workers import Workers
@@ -61,13 +61,13 @@ def test_a_long_job_is_not_waited_for_longer_than_asked(empty: Library, clock: C
 def test_a_folder_that_takes_long_to_look_at_is_gone_on_with_by_the_next_call(
     empty: Library, clock: Clock, monkeypatch: pytest.MonkeyPatch, wait_s: float
 ) -> None:
-    known = adding.content_id
+    known = queueing.content_id
 
     def slow(path: Path) -> str:
         clock.now_s += 0.4
         return known(path)
 
-    monkeypatch.setattr(adding, "content_id", slow)
+    monkeypatch.setattr(queueing, "content_id", slow)
     folder = films(empty, 30)
     looked = []
     while not looked or looked[-1] < 30:
@@ -83,13 +83,13 @@ def test_a_folder_that_takes_long_to_look_at_is_gone_on_with_by_the_next_call(
 
 
 def test_a_patient_call_looks_at_every_file(empty: Library, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = adding.content_id
+    known = queueing.content_id
 
     def slow(path: Path) -> str:
         clock.now_s += 10.0
         return known(path)
 
-    monkeypatch.setattr(adding, "content_id", slow)
+    monkeypatch.setattr(queueing, "content_id", slow)
     ingest(empty, str(films(empty, 5)), wait_s=0, patient=True)
     assert len(empty.store.videos()) == 5
 
