@@ -283,7 +283,7 @@ def _mentions(
         ]
         used.update((i, present, "m") for i in lines)
         taken = rng.sample(told, min(len(told), count))
-        taken += [(source.lines[i], False) for i in rng.choices(lines, k=count // 2)]
+        taken += [(source.lines[i], False) for i in rng.choices(lines, k=count // 4)]
         if not present:
             subjects = [text.split(" / ")[1] for text in source.hidden if " / " in text]
             taken += [(rng.choice(subjects), False) for _ in range(count // 6) if subjects]
