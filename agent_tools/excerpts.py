@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import lru_cache
 
 LEAST_PART = 3  # letters from which on a word is also looked for within longer ones: "of" and "9" are in too many
 _WORD = re.compile(r"\w+")
@@ -31,8 +32,10 @@ def excerpt(text: str, asked: str, length: int, keep: tuple[int, int] | None = N
     first, last = sorted((keep[0], keep[1] - room)) if keep else (0, latest)
     first, last = (max(0, min(at, latest)) for at in (first, last))
     wished = max(first, min(keep[0] - lead, last)) if keep else 0
-    places = [(found, len(term)) for term in _terms(asked) if (found := _places(term, text))]
-    starts = {wished, *(max(first, min(at - lead, last)) for found, _ in places for at in found)}
+    lowered = _lower(text)
+    places = [(found, len(term)) for term in _terms(asked) if (found := _places(term, lowered))]
+    telling = [found for found, size in places if size > LEAST_PART] or [found for found, _ in places]
+    starts = {wished, *(max(first, min(at - lead, last)) for found in telling for at in found)}
 
     def told(start: int) -> int:
         """Characters of the different terms that stand wholly in the room from there on."""
@@ -49,9 +52,10 @@ def excerpt(text: str, asked: str, length: int, keep: tuple[int, int] | None = N
     return ("…" if start else "") + text[start:end].strip() + ("…" if end < len(text) else "")
 
 
-def _terms(asked: str) -> list[str]:
+@lru_cache(maxsize=64)
+def _terms(asked: str) -> tuple[str, ...]:
     """Words, the pairs of what is written without spaces, and what is quoted as a whole; each once."""
-    return list(dict.fromkeys(term.lower() for term in _every_term(asked)))
+    return tuple(dict.fromkeys(_lower(term) for term in _every_term(asked)))
 
 
 def _every_term(asked: str) -> Iterator[str]:
@@ -63,7 +67,19 @@ def _every_term(asked: str) -> Iterator[str]:
         yield (double or single).strip()
 
 
-def _places(term: str, text: str) -> list[int]:
-    whole = len(term) < LEAST_PART and not _RUN.fullmatch(term)
-    pattern = rf"(?<!\w){re.escape(term)}(?!\w)" if whole else re.escape(term)
-    return [match.start() for match in re.finditer(pattern, text, re.IGNORECASE)]
+def _places(term: str, lowered: str) -> list[int]:
+    """Where the term begins; of a short one only where it stands alone."""
+    alone = len(term) < LEAST_PART and not _RUN.fullmatch(term)
+    found, at = [], lowered.find(term)
+    while at >= 0:
+        end = at + len(term)
+        if not (alone and (lowered[max(0, at - 1) : at].isalnum() or lowered[end : end + 1].isalnum())):
+            found.append(at)
+        at = lowered.find(term, end)
+    return found
+
+
+def _lower(text: str) -> str:
+    """In lower case and as long as before: what would become two letters stays as it is."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)

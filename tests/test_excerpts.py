@@ -42,6 +42,11 @@ def test_short_words_and_those_of_scripts_without_spaces_are_found(word: str) ->
     assert word in excerpt(text, f"{word}是什么" if ord(word[0]) > 255 else word, 60)
 
 
+def test_places_are_right_where_lower_case_is_longer() -> None:
+    text = "İstanbul " * 30 + "the needle " + "and hay " * 30
+    assert "the needle" in excerpt(text, "needle", 60)
+
+
 def test_what_must_be_shown_is_shown_though_the_words_stand_elsewhere() -> None:
     text = "the words asked for / " + "x " * 200 + "the best entry" + " y" * 100
     at = text.index("the best entry")
