@@ -5,23 +5,32 @@ Knows two texts. Knows nothing of where they came from."""
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-LEAST_PART = 3  # letters from which on a word is also looked for within longer ones: "of" and "9" are in too many
-_WORD = re.compile(r"\w+")
-# Hangul, Kana and Han: written without spaces, so a run of them is looked for by its pairs, too
-_RUN = re.compile(r"[\u1100-\u11ff\u3041-\u30ff\u3131-\u318e\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff]+")
-_QUOTED = re.compile(r"[\"“”„«»「」『』]([^\"“”„«»「」『』]+)[\"“”„«»「」『』]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
+# Words in quotation marks, the marks of many languages; an apostrophe within single ones does not end them.
+QUOTATION = re.compile(
+    r"""(?<!\w)(?:"[^"]+"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|‘[^’]+’|「[^」]+」|『[^』]+』|`[^`]+`|'[^']+(?:'(?=\w)[^']+)*')(?!\w)"""
+)
+WHOLE_UP_TO = 2  # letters: "of" and "9" are looked for as whole words, longer ones also within others
+MOST_TERMS, MOST_PLACES = 64, 200  # that a text is looked through for: of more, the first
+# Hangul, Kana and Han: written without spaces, so a run of them is looked for by its pairs, too.
+_RUN = re.compile(
+    r"[\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f]+"
+)
+_WORD = re.compile(rf"{_RUN.pattern}|(?:(?!{_RUN.pattern})[\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff])+")
+_JOINER = "\u200d"
 
 
 def excerpt(text: str, asked: str, length: int, keep: tuple[int, int] | None = None) -> str:
-    """At most `length` characters of the text: where most of the asked words stand, of equal places the first.
+    """At most `length` characters of the text (never fewer than 3): where the asked words stand, of equal places the
+    first.
 
     Args:
-        asked: a question or an event. The longer a word, the more it tells; words in quotation marks count once more
-            together, so that the place where they stand as quoted goes before those where they stand apart.
+        asked: a question or an event. Where the words that it holds in quotation marks stand goes before any other
+            place; then the longer a word, the more it tells.
         keep: the first character, and the one after the last, of what is shown in any case; where that is too long
             itself, the excerpt is taken out of it.
     """
@@ -33,53 +42,70 @@ def excerpt(text: str, asked: str, length: int, keep: tuple[int, int] | None = N
     first, last = (max(0, min(at, latest)) for at in (first, last))
     wished = max(first, min(keep[0] - lead, last)) if keep else 0
     lowered = _lower(text)
-    places = [(found, len(term)) for term in _terms(asked) if (found := _places(term, lowered))]
-    telling = [found for found, size in places if size > LEAST_PART] or [found for found, _ in places]
-    starts = {wished, *(max(first, min(at - lead, last)) for found in telling for at in found)}
+    quoted, words = ([(at, len(term)) for term in terms if (at := _places(term, lowered))] for terms in _terms(asked))
+    places = sorted(at for found, _ in quoted or words for at in found)[:MOST_PLACES]
+    starts = {wished, *(max(first, min(at - lead, last)) for at in places)}
 
-    def told(start: int) -> int:
+    def told(start: int, terms: list[tuple[list[int], int]]) -> int:
         """Characters of the different terms that stand wholly in the room from there on."""
         return sum(
             size
-            for found, size in places
+            for found, size in terms
             if (at := bisect_left(found, start)) < len(found) and found[at] + size <= start + room
         )
 
-    start = max(starts, key=lambda at: (told(at), -abs(at - wished)))
+    start = max(starts, key=lambda at: (told(at, quoted), told(at, words), -abs(at - wished)))
     if start:
-        start = text.find(" ", start, min(start + lead, keep[0] if keep else len(text))) + 1 or start
+        before = text.find(" ", start - 1, min(start + lead, keep[0] if keep else len(text)))
+        start = _whole(text, before + 1 if before >= 0 else start, 1)
     end = start + room if start + room < len(text) - 1 else len(text)
+    end = _whole(text, end, -1)
     return ("…" if start else "") + text[start:end].strip() + ("…" if end < len(text) else "")
 
 
 @lru_cache(maxsize=64)
-def _terms(asked: str) -> tuple[str, ...]:
-    """Words, the pairs of what is written without spaces, and what is quoted as a whole; each once."""
-    return tuple(dict.fromkeys(_lower(term) for term in _every_term(asked)))
+def _terms(asked: str) -> tuple[list[str], list[str]]:
+    """What is quoted, as a whole; and words, of what is written without spaces also the pairs. Each once."""
+    quoted = (told for marked in QUOTATION.findall(asked) if (told := marked[1:-1].strip()))
+    return _first(quoted), _first(_words(asked))
 
 
-def _every_term(asked: str) -> Iterator[str]:
+def _first(terms: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(map(_lower, terms)))[:MOST_TERMS]
+
+
+def _words(asked: str) -> Iterator[str]:
     for word in _WORD.findall(asked):
         yield word
-        for run in _RUN.findall(word):
-            yield from (run[at : at + 2] for at in range(len(run) - 1))
-    for double, single in _QUOTED.findall(asked):
-        yield (double or single).strip()
+        if len(word) > 2 and _RUN.fullmatch(word):
+            yield from (word[at : at + 2] for at in range(len(word) - 1))
 
 
 def _places(term: str, lowered: str) -> list[int]:
     """Where the term begins; of a short one only where it stands alone."""
-    alone = len(term) < LEAST_PART and not _RUN.fullmatch(term)
+    alone = len(term) <= WHOLE_UP_TO and not _RUN.fullmatch(term)
     found, at = [], lowered.find(term)
     while at >= 0:
         end = at + len(term)
-        if not (alone and (lowered[max(0, at - 1) : at].isalnum() or lowered[end : end + 1].isalnum())):
+        if not (alone and (_goes_on(lowered[max(0, at - 1) : at]) or _goes_on(lowered[end : end + 1]))):
             found.append(at)
         at = lowered.find(term, end)
     return found
+
+
+def _goes_on(letter: str) -> bool:
+    """Whether a word beside this letter would be part of a longer one."""
+    return letter.isalnum() and not _RUN.fullmatch(letter)
 
 
 def _lower(text: str) -> str:
     """In lower case and as long as before: what would become two letters stays as it is."""
     lowered = text.lower()
     return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _whole(text: str, at: int, step: int) -> int:
+    """The nearest place in that direction that parts no letter from its accents, and no joined picture."""
+    while 0 < at < len(text) and (unicodedata.combining(text[at]) or _JOINER in text[at - 1 : at + 1]):
+        at += step
+    return at

@@ -43,7 +43,14 @@ def ingest(
         for path in dict.fromkeys(path.expanduser().absolute() for path in paths):
             try:
                 queued[path] = add(
-                    library, str(path), title=title, channels=channel, wait_s=0, trusted=True, patient=True
+                    library,
+                    str(path),
+                    title=title,
+                    channels=channel,
+                    wait_s=0,
+                    trusted=True,
+                    patient=True,
+                    at_once=True,
                 )
             except AgentToolsError as error:
                 typer.echo(f"{path}: {error.described}", err=True)

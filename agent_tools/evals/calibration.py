@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agent_tools.errors import InvalidArgument, ModelMissing, UnreadableVideo
 from agent_tools.evals.calibration_films import Query, labelled_queries
+from agent_tools.evals.cue_lists import Film
 from agent_tools.evals.film_video import write
 from agent_tools.evals.grounding_truth import read_truth
 from agent_tools.grounding import Calibrator
@@ -116,11 +117,11 @@ def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored
         drawn = Path(folder) / "films"
         drawn.mkdir()
         library = Library(Settings.load({}, home=Path(folder) / "home", allow=(drawn,), profile="lite"))
+        ids: dict[Film, str] = {}
         try:
             if library.models.text(LOAD_S) is None:
                 raise library.models.error or ModelMissing(f"lite's sentence encoder did not load in {LOAD_S:g} s.")
             films = list(dict.fromkeys(query.film for query in queries))
-            ids = {}
             for number, film in enumerate(films, 1):  # one is ingested while the next is drawn
                 ids[film] = ingest(library, write(drawn, film).name, title=film.title, wait_s=0).video_id or ""
                 tell(f"drew film {number} of {len(films)}: {film.title}")
@@ -133,9 +134,11 @@ def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored
                     outcome = search(library, asked, query.event, None, lambda _share, _message: None)
                     found += [Scored(query, part.score, part.producer) for part in outcome.parts]
                 tell(f"film {number} of {len(films)}: {film.title}, {len(of_film)} queries")
-            library.workers.join()
             return found
         finally:
+            for video_id in ids.values():
+                library.store.request_stop(video_id)
+            library.workers.join()  # before its home goes
             library.close()
 
 

@@ -35,6 +35,11 @@ _COMMON = set(
     "their them then there these they thing things think this those though thought through till time together under "
     "until upon very well were what when where whether which while whole whom will with without would your".split()
 )
+# With which a sentence begins that "someone says that" may stand before.
+_SUBJECTS = set(
+    "a all an any both each every everybody everyone he her his i it its my nobody no one our people several she so "
+    "some somebody someone that the their there these they this those we you your".split()
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def _cues(path: Path) -> list[str]:
 
 
 def _drawable(texts: Sequence[str]) -> Iterator[str]:
-    """Those that the drawn slides' font has letters for: without accents, and in Latin script."""
+    """With their accents taken off; those that still hold other than ASCII, which the slides' font lacks, left out."""
     for text in texts:
         plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
         if plain.isascii():
@@ -228,7 +233,9 @@ def _paraphrased(
             used.add((i, present))
             told = source.paraphrases[i].rstrip(".!?")
             told = told[0].lower() + told[1:] if not told.startswith("I ") else told
-            event = f"someone says that {told}" if number % 3 == 0 and len(told.split()) > FEW_WORDS else told
+            words = told.split()
+            states = words[0].lower() in _SUBJECTS and len(words) > FEW_WORDS and source.paraphrases[i].endswith(".")
+            event = f"someone says that {told}" if number % 3 == 0 and states else told
             yield Query(event, present, "meaning", "hand-made paraphrase", True, film, source.name)
 
 

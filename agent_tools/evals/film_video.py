@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from agent_tools.errors import InvalidArgument
 from agent_tools.evals.cue_lists import Film, Line
 from agent_tools.evals.demo_pictures import HEIGHT, WIDTH, Motion, Rgb
 from agent_tools.evals.demo_story import Cue, srt
@@ -31,7 +32,7 @@ def write(folder: Path, film: Film) -> Path:
         video = container.add_stream("libx264", rate=1, options={"preset": "ultrafast", "crf": "24"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.gop_size = 10
-        video.codec_context.thread_count = 2  # fixed: the bytes, and with them the id, are the same on every machine
+        video.codec_context.thread_count = 2  # fixed: one encoder makes the same bytes, and the same id, every time
         for second, frame in enumerate(_pictures(film)):
             frame.pts, frame.time_base = second, Fraction(1, 1)
             container.mux(video.encode(frame))
@@ -42,7 +43,9 @@ def write(folder: Path, film: Film) -> Path:
 
 
 def slide(text: str) -> Rgb:
-    """A slide (360, 640, 3) with all of a text on it, a line for each part between slashes, longer ones wrapped."""
+    """A slide (360, 640, 3) with all of a text on it, a line for each part between slashes, longer ones wrapped.
+
+    Raises: InvalidArgument: the text is too long for it."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), "#f4f1e8")
     pen = ImageDraw.Draw(picture)
     for size in range(SIZES[zlib.crc32(text.encode()) % len(SIZES)], SMALLEST - 1, -1):
@@ -50,6 +53,8 @@ def slide(text: str) -> Rgb:
         lines = [line for part in text.split(" / ") for line in _wrapped(part, pen, font)]
         if len(lines) * size * LEADING <= HEIGHT - 2 * MARGIN:
             break
+    else:
+        raise InvalidArgument(f"A slide holds no text of {len(text)} characters at {SMALLEST} px: {text[:80]}.")
     for number, line in enumerate(lines):
         pen.text((MARGIN, MARGIN + number * size * LEADING), line, fill="#20242b", font=font)
     return np.asarray(picture)

@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent_tools.excerpts import QUOTATION
+
 CHANNELS = ("frames", "subtitles", "speech", "screen_text", "captions", "notes")
 
-_QUOTES = re.compile(
-    r"""(?<!\w)(?:"[^"]+"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|‘[^’]+’|「[^」]+」|『[^』]+』|`[^`]+`|'[^']+(?:'(?=\w)[^']+)*')(?!\w)"""
-)
 _KIND = (
     r"(?:words?|text|phrase|term|title|heading|headline|caption|line|label|sentence|name|number|url|bullet(?: point)?)"
 )
@@ -170,8 +169,8 @@ def matching_rule(event: str) -> Rule | None:
 def named(event: str) -> Named:
     """The rule that the whole event matches, and the words it names; without a rule, the quotations in it."""
     event = event.replace("\x00", " ")
-    quoted = tuple(found.strip()[1:-1].strip() for found in _QUOTES.findall(event))
-    worded = _QUOTES.sub("\x00", event)
+    quoted = tuple(found.strip()[1:-1].strip() for found in QUOTATION.findall(event))
+    worded = QUOTATION.sub("\x00", event)
     worded = " ".join(worded.lower().split()).strip(" .!?").replace("\x00", "Q")
     for rule, pattern in _COMPILED:
         if found := pattern.fullmatch(worded):

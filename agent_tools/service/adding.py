@@ -34,6 +34,7 @@ def ingest(
     wait_s: float = 20.0,
     trusted: bool = False,
     patient: bool = False,
+    at_once: bool = False,
     on_step: OnStep | None = None,
     on_begun: Callable[[str], None] | None = None,
 ) -> IngestReply:
@@ -41,10 +42,12 @@ def ingest(
 
     Args:
         source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is, and
-            goes on with an ingest that failed or was stopped.
+            goes on with an ingest that failed or was stopped half a minute ago or more.
         trusted: a person typed the path, which allows it.
         patient: queue all files of a folder, however long it takes to look at them; else those that wait_s allows,
             and the next call goes on.
+        at_once: what failed or was stopped goes on however short a time ago that was: for a command that a person
+            has just given, not for one that polls.
         on_begun: told each video's id, and an address to fetch, as soon as work on it may have begun.
 
     Raises: RequestError: source, title, channels or wait_s break a rule. UnreadableVideo: nothing in it can be decoded.
@@ -60,7 +63,7 @@ def ingest(
         begun(video.id)
         if title:
             library.store.update_video(video.id, title=clean(title, 200))
-        go_on(library, video.id, wanted if channels else (), typed=trusted)
+        go_on(library, video.id, wanted if channels else ())
         _wait(library, [video.id], deadline, step)
         return status(library, video.id)
     fetched: Path | None = None
@@ -76,7 +79,7 @@ def ingest(
     paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted, step)
     if folder is None:
         step(0.0, "looking at the file")
-        video_id = add(library, paths[0], clean(title, 200), wanted, typed=trusted)
+        video_id = add(library, paths[0], clean(title, 200), wanted, typed=trusted, at_once=at_once)
         begun(video_id)
         _wait(library, [video_id], deadline, step)
         return status(library, video_id)
@@ -87,7 +90,7 @@ def ingest(
             break
         step(0.0, f"looking at file {place + 1} of {len(paths)}")
         try:
-            added.append(add(library, path, "", wanted, again=False, typed=trusted))
+            added.append(add(library, path, "", wanted, again=False, typed=trusted, at_once=at_once))
             begun(added[-1])
         except LimitReached:
             break  # the others wait for the next call, as those that no time was left for

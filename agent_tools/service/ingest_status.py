@@ -113,6 +113,7 @@ def folder_status(
                 error=job.error if job is not None and state == "failed" else None,
             )
         )
+    stopped = counts["stopped"]
     reply = IngestReply(
         folder=clean(folder.name, 120),
         found=found,
@@ -123,7 +124,10 @@ def folder_status(
         refused=refused,
         videos=videos,
         eta_s=round(eta) if eta and not counts["queued"] and not left else None,
-        hints=[f"{left} files were not looked at yet: call ingest_video again with the same source."] if left else [],
+        hints=[
+            *([f"{left} files were not looked at yet: call ingest_video again with the same source."] if left else []),
+            *([f"{stopped} were stopped: ingest_video with their id goes on with them."] if stopped else []),
+        ],
     )
 
     def count(_: object) -> None:

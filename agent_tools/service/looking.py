@@ -23,7 +23,8 @@ from agent_tools.errors import EngineError, RequestError, WorkerDied
 from agent_tools.settings import Settings, worker_environment
 
 log = logging.getLogger("agent_tools")
-LONGEST_CALL_S = 60.0
+LONGEST_CALL_S = {"clip": 180.0}  # of a call; a clip is decoded, encoded and perhaps encoded again smaller
+OTHERS_S = 60.0
 POLL_S = 0.1
 CHECK = Callable[[], None]  # raises where the call was cancelled
 
@@ -103,7 +104,8 @@ class Looker:
 
     def _exchange(self, process: subprocess.Popen[bytes], asked: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
         assert process.stdin is not None
-        deadline = time.monotonic() + LONGEST_CALL_S
+        longest_s = LONGEST_CALL_S.get(asked["do"], OTHERS_S)
+        deadline = time.monotonic() + longest_s
         try:
             process.stdin.write(json.dumps(asked).encode() + b"\n")
             process.stdin.flush()
@@ -117,7 +119,7 @@ class Looker:
             except queue.Empty:
                 if time.monotonic() > deadline:
                     raise WorkerDied(
-                        f"no picture within {LONGEST_CALL_S:.0f} s. Ask for fewer frames or a shorter span."
+                        f"no answer within {longest_s:.0f} s. Ask for fewer frames or a shorter span."
                     ) from None
                 continue
             if not line:

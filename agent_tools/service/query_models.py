@@ -167,6 +167,7 @@ class QueryModels:
             self.error = error
         except Exception as error:  # noqa: BLE001  # the thread's outermost frame: else it says "loading" for ever
             self.error = EngineError(f"{what} does not load: {type(error).__name__}. agent-tools doctor says more.")
-        if self.error is not None:
-            log.error("%s", self.error.described)
-        self._ready.set()
+        finally:
+            if self.error is not None:
+                log.error("%s", self.error.described)
+            self._ready.set()  # last: who waited for it goes on

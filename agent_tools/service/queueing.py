@@ -4,7 +4,6 @@ Knows files, channels and the queue. Knows nothing of waiting or of replies."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, Un
 from agent_tools.ingestion.chosen_models import channels_of
 from agent_tools.media.identity import content_id
 from agent_tools.service.library import Library, checked_channels
+from agent_tools.service.resting import rest_s
 from agent_tools.untrusted import clean
 
 OTHERWISE = {
@@ -20,7 +20,6 @@ OTHERWISE = {
     "notes": "notes come from remember",
 }  # how a channel that not every server makes comes about
 VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
-RETRY_S = 30.0  # a job that failed or was stopped does not go on sooner: a client that polls must see that, and why
 
 
 def needed(library: Library, channels: list[str] | None) -> tuple[str, ...]:
@@ -38,13 +37,21 @@ def needed(library: Library, channels: list[str] | None) -> tuple[str, ...]:
 
 
 def add(
-    library: Library, path: Path, title: str, wanted: Sequence[str], *, again: bool = True, typed: bool = False
+    library: Library,
+    path: Path,
+    title: str,
+    wanted: Sequence[str],
+    *,
+    again: bool = True,
+    typed: bool = False,
+    at_once: bool = False,
 ) -> str:
     """Make the file known and queue what it lacks. Returns its video id.
 
     Args:
         again: also queue what was found to hold nothing readable: its content is the same as then.
         typed: a person gave the path, or the folder it lies in, to a command.
+        at_once: also what rests goes on (see resting.py), and a stop that is not heard yet is taken back.
     """
     stat = path.stat()
     if stat.st_size == 0:
@@ -57,15 +64,13 @@ def add(
     store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, typed=typed)
     if title:
         store.update_video(video_id, title=title)
-    _queue(library, video_id, path, wanted, again=again, typed=typed)
+    _queue(library, video_id, path, wanted, again=again, at_once=at_once)
     return video_id
 
 
-def go_on(library: Library, video_id: str, asked: Sequence[str], *, typed: bool = False) -> None:
+def go_on(library: Library, video_id: str, asked: Sequence[str]) -> None:
     """By the id of a video: queue what is asked for, or what an ended ingest had not come to, if its file may be read.
 
-    Args:
-        typed: a person gave the id to a command.
     Raises: SourceNotFound: the file may not be read, and what is asked for is not there."""
     store, job = library.store, library.store.job(video_id)
     ended = job is not None and job.state in ("failed", "stopped")
@@ -74,45 +79,45 @@ def go_on(library: Library, video_id: str, asked: Sequence[str], *, typed: bool 
     if paths := library.sources(video_id):
         made = channels_of(library.models.profile)
         lacking = asked or [n for n in made if job and n in job.channels]
-        _queue(library, video_id, paths[0], lacking, again=False, typed=typed)
+        _queue(library, video_id, paths[0], lacking, again=False)
     elif any((row := store.channel(video_id, n)) is None or row.state not in ("done", "absent") for n in asked):
         raise SourceNotFound(f"{library.closed(video_id)}, so {', '.join(asked)} of {video_id} cannot be made.")
 
 
 def _queue(
-    library: Library, video_id: str, path: Path, wanted: Sequence[str], *, again: bool, typed: bool = False
+    library: Library, video_id: str, path: Path, wanted: Sequence[str], *, again: bool, at_once: bool = False
 ) -> None:
-    store = library.store
+    """Queue what is lacking, unless it is on its way, or rests and nothing new is wanted."""
+    store, job = library.store, library.store.job(video_id)
+    if job is not None and job.state in ("queued", "running"):
+        if at_once and job.stop_requested:
+            store.enqueue(video_id, (), job.profile, job.settings)  # takes the stop back
+        return
     rows = {row.name: row for row in store.channels(video_id)}
-    mark = sidecar_mark(path)
-    subtitles = rows.get("subtitles")
-    if (
-        subtitles is not None
-        and subtitles.state in ("done", "absent")
-        and subtitles.detail.get("sidecars", mark) != mark
-    ):
-        store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
-        subtitles = None
-        rows.pop("subtitles")
+    subtitles, mark = rows.get("subtitles"), sidecar_mark(path)
+    ended = subtitles is not None and subtitles.state in ("done", "absent")
+    if ended and subtitles is not None and subtitles.detail.get("sidecars", mark) != mark:
+        rows.pop("subtitles")  # read before what lies beside the file now
     lacking = [
         name
         for name in wanted
         if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.get("no_model")
     ]
-    job = store.job(video_id)
-    rests = job is not None and time.time() - job.updated_at < RETRY_S
-    if job is not None and job.state == "stopped" and rests and not typed:
-        return
-    if job is not None and job.state == "stopped" and job.settings.get("remake"):
-        # A reindex goes on as it was asked for.
-        store.enqueue(video_id, job.channels, job.profile, {**job.settings, "path": str(path)})
-        return
-    if not lacking or (job is not None and job.state in ("queued", "running")):
+    rests = not at_once and rest_s(job) > 0
+    if job is not None and job.state == "stopped":
+        if rests and set(lacking) <= set(job.channels):
+            return
+        if job.settings.get("remake"):  # a reindex goes on as it was asked for
+            store.enqueue(video_id, job.channels, job.profile, {**job.settings, "path": str(path)})
+            return
+    if not lacking:
         return
     if job is not None and job.state == "failed":
         unreadable = (job.error or "").startswith("UnreadableVideo")
         if rests or (unreadable and not again):
             return
+    if "subtitles" in lacking and ended:
+        store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
     store.enqueue(video_id, tuple(lacking), library.models.profile.name, _of_file(library, path))
 
 
@@ -155,6 +160,6 @@ def sidecar_mark(path: Path) -> str:
         (other.name, other.stat().st_size, other.stat().st_mtime_ns)
         for ending in (".srt", ".vtt", ".ass", ".ssa")
         for other in path.parent.glob("*" + ending)
-        if other.name.startswith(path.stem) and other.is_file()
+        if (other.stem == path.stem or other.stem.startswith(path.stem + ".")) and other.is_file()
     )
     return repr(beside) if beside else ""

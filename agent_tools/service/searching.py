@@ -133,11 +133,11 @@ def retrieve(
             return True
 
         shrink = [
-            halve(hit, name, asked=query)
-            for matched in (False, True)  # what only stands beside the match goes first
-            for hit in reply.hits
+            halve(hit, name, asked=f"{query} {best.text}" if best else query)
+            for beside in (True, False)  # what only stands beside the match goes first
+            for hit, (_, moment) in zip(hits, ranked, strict=True)
             for name in TEXT_CHANNELS
-            if any(how.startswith(f"{name}:") for how in hit.matched) == matched
+            if ((best := _best(moment, name)) is None) == beside
         ]
         fitted(
             reply,
@@ -236,8 +236,7 @@ def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, 
     texts: dict[str, str] = {}
     for name in TEXT_CHANNELS:
         if found := [r for r in moment.found if r.entry.channel == name]:
-            best = min(found, key=lambda r: (-r.score, r.entry.start_s)).entry
-            texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], best)
+            texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
     if (video := held.get(moment.video_id)) is not None:
         beside = video.overlapping(moment.span)
     else:
@@ -273,6 +272,12 @@ def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, 
         uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),
         **texts,
     )
+
+
+def _best(moment: Moment, name: str) -> Entry | None:
+    """The entry of the channel that answers best; None where none was found, only what stands beside."""
+    found = [r for r in moment.found if r.entry.channel == name]
+    return min(found, key=lambda r: (-r.score, r.entry.start_s)).entry if found else None
 
 
 def _snippet(entries: Sequence[Entry], query: str, length: int, best: Entry | None = None) -> str:

@@ -88,7 +88,7 @@ def _one(
         clear(reply, "best_rejected"),
         clear(reply, "levels"),
         clear(reply, "hints", []),
-        *[halve(span, "evidence", 20, gone="") for span in reply.spans],
+        *[halve(span, "evidence", 20, gone="", asked=event) for span in reply.spans],
         thin(reply.coverage),
         drop_last(reply.not_judged, 0),
         clear(reply, "why"),
@@ -132,7 +132,7 @@ def _each(
     def count(_: object) -> None:
         reply.omitted = (reply.omitted or 0) + 1
 
-    shrink = [halve(v.best, "evidence", 20, gone="") for v in reply.videos or [] if v.best]
+    shrink = [halve(v.best, "evidence", 20, gone="", asked=event) for v in reply.videos or [] if v.best]
     return fitted(reply, max_tokens, [drop_last(reply.videos, 1, count), clear(reply, "hints", []), *shrink])
 
 

@@ -25,7 +25,7 @@ from agent_tools.ingestion.worker import run_job, work
 from agent_tools.models.asking import Answer, Seen
 from agent_tools.models.devices import too_little_memory
 from agent_tools.models.minilm import MiniLM
-from agent_tools.service import queueing
+from agent_tools.service import resting
 from agent_tools.service.adding import ingest
 from agent_tools.service.checkup import checkup
 from agent_tools.service.coverage import view
@@ -113,7 +113,7 @@ def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     """A library over a copy of that home, with a video LLM by setting."""
     home = shutil.copytree(looked_at.home, tmp_path / "home")
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
     monkeypatch.setattr(steps, "text_encoder", lambda settings: minilm)
     library = Library(Settings.load({}, home=home, allow=looked_at.allow, profile="lite", models=MODELS))
     yield library

@@ -13,7 +13,7 @@ import pytest
 from agent_tools.ingestion import seeing
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
-from agent_tools.service import queueing
+from agent_tools.service import resting
 from agent_tools.service.adding import ingest
 from agent_tools.service.budgets import budget
 from agent_tools.service.library import Library
@@ -42,7 +42,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     use(monkeypatch, text=Words("words@1/1"), ocr=Levels())
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
 
 
 def judged_by(patch: pytest.MonkeyPatch, producer: str, threshold: float, stop_at: int | None = None) -> Pictures:

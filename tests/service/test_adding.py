@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
 from agent_tools.evals.demo_video import DemoTruth
 from agent_tools.ingestion.frames import FramePass
 from agent_tools.ingestion.worker import work
-from agent_tools.service import queueing
+from agent_tools.service import resting
 from agent_tools.service.adding import ingest
 from agent_tools.service.ingest_status import status
 from agent_tools.service.library import Library
@@ -140,7 +141,7 @@ def test_a_changed_sidecar_is_read_again(empty: Library, tmp_path: Path, course:
 def test_a_stopped_job_keeps_what_is_done_and_goes_on_later(
     empty: Library, tmp_path: Path, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
     shutil.copy(course[0], tmp_path / "videos" / "a.mp4")
     video_id = ingest(empty, "a.mp4", wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
@@ -191,20 +192,57 @@ def test_who_polls_does_not_set_going_what_somebody_stopped(
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
-    for source in (video_id, "talk.mp4", f"video://{video_id}"):
-        reply = ingest(empty, source, wait_s=0)
+    for source, channels in ((video_id, None), ("talk.mp4", ["frames"]), (f"video://{video_id}", ["frames"])):
+        reply = ingest(empty, source, channels=channels, wait_s=0)
         assert reply.state == "stopped"
-        assert "once half a minute has passed" in reply.hints[0]
-    assert ingest(empty, video_id, wait_s=0, trusted=True).state == "queued"  # a person typed it
+        assert re.search(r"stopped at 0%; ingest_video goes on with it in (30|29|2\d) s\.", reply.hints[0])
+    folder = ingest(
+        empty, "", channels=["frames"], wait_s=0, trusted=True, patient=True
+    )  # as the command does that follows it
+    assert (folder.failed, folder.hints) == (1, ["1 were stopped: ingest_video with their id goes on with them."])
+    assert ingest(empty, video_id, channels=["frames", "subtitles"], wait_s=0).state == "queued"  # not asked for before
     assert empty.store.request_stop(video_id)
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
-    assert ingest(empty, video_id, wait_s=0).state == "queued"
+    path = str(tmp_path / "videos" / "talk.mp4")
+    assert (
+        ingest(empty, path, channels=["frames"], wait_s=0, trusted=True, at_once=True).state == "queued"
+    )  # a person typed it
+    assert empty.store.request_stop(video_id)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
+    reply = ingest(empty, video_id, wait_s=0)
+    assert (reply.state, reply.hints) == ("queued", [])
+
+
+def test_a_stop_that_was_not_heard_yet_is_taken_back_by_who_types_the_path(empty: Library, tmp_path: Path) -> None:
+    path = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    assert empty.store.claim("me", os.getpid()) is not None
+    assert empty.store.request_stop(video_id)
+    ingest(empty, video_id, wait_s=0)
+    ingest(empty, str(path), wait_s=0, trusted=True)
+    assert empty.store.job(video_id).stop_requested  # type: ignore[union-attr]  # it was queued
+    ingest(empty, str(path), wait_s=0, trusted=True, at_once=True)
+    assert not empty.store.job(video_id).stop_requested  # type: ignore[union-attr]  # it was queued
+
+
+def test_subtitles_that_changed_stay_as_they_were_read_while_the_ingest_rests(empty: Library, tmp_path: Path) -> None:
+    draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
+    sidecar = tmp_path / "videos" / "talk.srt"
+    sidecar.write_text("1\n00:00:01,000 --> 00:00:02,000\nThe first wording\n")
+    video_id = ingest(empty, "talk.mp4", channels=["subtitles"], wait_s=0).video_id or ""
+    work(empty.settings)
+    ingest(empty, "talk.mp4", channels=["frames", "subtitles"], wait_s=0)
+    assert empty.store.request_stop(video_id)
+    sidecar.write_text("1\n00:00:01,000 --> 00:00:02,000\nAnother wording altogether\n")
+    ingest(empty, "talk.mp4", channels=["frames"], wait_s=0)
+    row = empty.store.channel(video_id, "subtitles")
+    assert row is not None
+    assert row.state == "done"
 
 
 def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(
     empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
     film = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
@@ -220,7 +258,7 @@ def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(
 def test_a_stopped_reindex_goes_on_as_it_was_asked_for(
     empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     work(empty.settings)
@@ -240,7 +278,7 @@ def test_a_failed_ingest_is_tried_again_by_its_id_after_a_while(
     empty.store.finish(job.id, "me", "failed", "EngineError: out of luck")
     reply = ingest(empty, video_id, wait_s=0)
     assert (reply.state, reply.error) == ("failed", "EngineError: out of luck")
-    monkeypatch.setattr(queueing, "RETRY_S", -1.0)
+    monkeypatch.setattr(resting, "RETRY_S", -1.0)
     assert ingest(empty, video_id, wait_s=0).state == "queued"
 
 

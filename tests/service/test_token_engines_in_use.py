@@ -23,7 +23,7 @@ from agent_tools.ingestion import steps
 from agent_tools.ingestion.worker import work
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm import VideoLlm
-from agent_tools.service import queueing
+from agent_tools.service import resting
 from agent_tools.service.adding import ingest
 from agent_tools.service.library import Library
 from agent_tools.service.verifying import ground
@@ -70,7 +70,7 @@ def minilm() -> MiniLM:
 def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[None]:
     threads = torch.get_num_threads()
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
     monkeypatch.setattr(steps, "text_encoder", lambda settings: minilm)
     yield
     torch.set_num_threads(threads)

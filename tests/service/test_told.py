@@ -9,7 +9,7 @@ import pytest
 from agent_tools.errors import SourceNotFound, UnreadableVideo
 from agent_tools.evals.demo_video import DemoTruth
 from agent_tools.ingestion.worker import work
-from agent_tools.service import queueing
+from agent_tools.service import resting
 from agent_tools.service.adding import ingest
 from agent_tools.service.browsing import list_episodes
 from agent_tools.service.entry_cache import means
@@ -56,7 +56,7 @@ def test_unreadable_content_is_not_tried_again_with_its_folder(
     (tmp_path / "videos" / "notes.mp4").write_text("these are words, not pictures\n" * 20)
     ingest(empty, "", wait_s=0)
     assert work(empty.settings) == 1
-    monkeypatch.setattr(queueing, "RETRY_S", 0.0)
+    monkeypatch.setattr(resting, "RETRY_S", 0.0)
     reply = ingest(empty, "", wait_s=0)
     assert (reply.queued, len(reply.refused or [])) == (0, 1)
     ingest(empty, "notes.mp4", wait_s=0)  # asked for by name it is
