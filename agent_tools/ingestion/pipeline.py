@@ -5,6 +5,7 @@ Knows what is done in which order and what survives an interruption. Knows nothi
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -76,6 +77,8 @@ class Ingest(Seeing):
         self._episodes(final=True)
         if anew and not failures:
             remaking.clear(self.store, self.video_id)
+        if self._finished("screen_text"):  # pictures that waited to be read, where a worker died between
+            shutil.rmtree(self.store.home / "work" / self.video_id, ignore_errors=True)
         return "; ".join(failures) or None
 
     def _steps(self) -> dict[str, Callable[[], None]]:

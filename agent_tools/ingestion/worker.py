@@ -82,9 +82,9 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         log.exception("job %s failed", job.id)
         store.finish(job.id, worker, "failed", error=f"{type(error).__name__} in the ingest; the worker log says where")
     else:
+        (settings.home / "work" / f"{job.video_id}.begun").unlink(missing_ok=True)  # a job that is done left nothing
         store.finish(job.id, worker, "failed" if failed else "done", error=failed)
         log.info("job %s: %s", job.id, failed or "done")
-        (settings.home / "work" / f"{job.video_id}.begun").unlink(missing_ok=True)
 
 
 def died_here(home: Path, job: Job) -> int:
@@ -115,7 +115,15 @@ def alive(pid: int | None) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether it has ended and only its parent has not asked how yet: as process 1 of a container may never do."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
 
 
 def _orphaned(job: Job) -> bool:

@@ -116,19 +116,21 @@ class Fetcher:
         self._tidy()
         # A name of its own: another server on this home may fetch the same address.
         part = self.folder / f"{_name(found.url)}-{os.getpid()}-{secrets.token_hex(4)}.part"
+        error: AgentToolsError | None = None
         try:
             with httpx2.Client(trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client:
                 suffix = self._download(client, found, part)
             whole = self.folder / (_name(found.url) + suffix)
             os.replace(part, whole)
             found.path = whole
-        except AgentToolsError as error:
-            found.error = error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:  # the last of a host or redirect
-            found.error = SourceNotFound(f"{_shown(found.url)} could not be fetched ({type(error).__name__}). {REMEDY}")
+        except AgentToolsError as raised:
+            error = raised
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as raised:  # the last of a host or redirect
+            error = SourceNotFound(f"{_shown(found.url)} could not be fetched ({type(raised).__name__}). {REMEDY}")
         finally:
             part.unlink(missing_ok=True)
             found.ended = time.monotonic()
+            found.error = error  # last: who hears of it finds nothing left
 
     def _tidy(self) -> None:
         """Throw away what downloads that were never ended have left."""

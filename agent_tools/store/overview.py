@@ -23,6 +23,7 @@ class Status:
     gaps: list[Gap] = field(default_factory=list)  # by start
     job: Job | None = None  # the newest, open or not
     notes: tuple[int, int] = (0, 0)  # all that are kept; those that no other replaced
+    vectors: int = 0  # another number whenever some of its vectors are others
 
 
 class Overview(Part):
@@ -71,7 +72,11 @@ class Overview(Part):
             jobs = {row[1]: job_of(row) for row in c.execute(f"{JOB} ORDER BY id")}  # of each video the last one stays
             counted = c.execute("SELECT video_id, count(*), sum(replaced_by IS NULL) FROM notes GROUP BY video_id")
             notes = {row[0]: (row[1], row[2]) for row in counted}
-            known = {id_: Status(row, job=jobs.get(id_), notes=notes.get(id_, (0, 0))) for id_, row in rows.items()}
+            vectors = dict(c.execute("SELECT video_id, max(version) FROM vector_versions GROUP BY video_id"))
+            known = {
+                id_: Status(row, job=jobs.get(id_), notes=notes.get(id_, (0, 0)), vectors=vectors.get(id_, 0))
+                for id_, row in rows.items()
+            }
             for row in c.execute(CHANNEL + " ORDER BY video_id, name"):
                 known[row[0]].channels[row[1]] = channel_of(row)
             for row in c.execute("SELECT video_id, channel, start_s, end_s, why FROM gaps ORDER BY start_s, end_s"):

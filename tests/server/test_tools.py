@@ -153,7 +153,8 @@ async def test_an_unforeseen_error_is_masked_and_logged_in_one_line(
     assert result.is_error
     assert text_of(result).startswith("InternalError: retrieve_memory failed")
     assert "secret" not in text_of(result)
-    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    (record,) = [record for record in errors if "retrieve_memory" in record.getMessage()]
     assert "KeyError" in record.getMessage()
     assert "test_tools.py" in record.getMessage()
     assert "\n" not in record.getMessage()

@@ -45,6 +45,20 @@ def add(store: Store, video_id: str, channel: str, count: int, first_s: float = 
     store.set_channel(video_id, channel, state="running", entries=count)
 
 
+def test_a_vector_that_comes_after_a_search_is_seen_by_the_next(store: Store) -> None:
+    """As of a note written while the encoder loads: nothing of its video changes then but this vector."""
+    store.add_note(VIDEO, 3.0, 4.0, "the kettle is blue", author="me", looked_at=None)
+    space = text_space(Toy.producer)
+    cache = EntryCache()
+    before = cache.get(store, VIDEO, Toy)
+    (note,) = store.pending_text(VIDEO, space, only="notes")
+    assert note.id not in before.row_of
+    store.put_vectors(space, VIDEO, [note.id], np.ones((1, 8), np.float32))
+    after = cache.get(store, VIDEO, Toy)
+    assert after.matrix[after.row_of[note.id]].any()
+    assert cache.get(store, VIDEO, Toy) is after
+
+
 def test_it_holds_each_entry_once_with_its_vector(store: Store) -> None:
     store.add_entries(VIDEO, "notes", "notes", [EntryIn(3.0, 4.0, "no vector yet")])
     held = EntryCache().get(store, VIDEO, Toy)
