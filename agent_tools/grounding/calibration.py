@@ -4,9 +4,10 @@ Knows scores and labels. Knows nothing of events, spans, localizers or where the
 
 Two monotone maps. "platt" (default): a logistic curve of two parameters with smoothed targets (Platt 1999; Lin,
 Lin and Weng 2007); it extrapolates, and with a few hundred labels it moves little. "isotonic": the best rising step
-function (pool adjacent violators), with a line between its steps and kept off 0 and 1 by the class counts; it bends
-where a logistic curve does not, and needs more labels. Both are fitted on all data; the report's "after" comes from
-folds that did not see the query they judge, so it is not in-sample."""
+function (pool adjacent violators), with a line between its steps; it bends where a logistic curve does not, and needs
+more labels. Both are kept off 0 and 1 by the class counts: of 400 absent queries none was present, so p is 1 in 402 at
+least (the rule of succession). Both are fitted on all data; the report's "after" comes from folds that did not see the
+query they judge, so it is not in-sample."""
 
 from __future__ import annotations
 
@@ -95,7 +96,9 @@ class Calibrator:
         assigned = _folds(y, groups, folds, seed)
         for fold in range(int(assigned.max()) + 1):
             inside = assigned == fold
-            held_out[inside] = _apply(method, *_fit(method, x[~inside], y[~inside]), x[inside])
+            seen = y[~inside]
+            told = _apply(method, *_fit(method, x[~inside], seen), x[inside])
+            held_out[inside] = _kept_off(told, int((seen == 0).sum()), int((seen == 1).sum()))
         before, before_is = _as_probability(x)
         report = CalibrationReport(
             n=len(x),
@@ -118,7 +121,8 @@ class Calibrator:
         """p(present) of a raw score; never falls as the score rises. InvalidArgument: the score is NaN."""
         if math.isnan(score):
             raise InvalidArgument("The score is NaN: there is nothing to judge.")
-        return float(_apply(self.method, self.knots, self.values, np.array([score], dtype=np.float64))[0])
+        told = _apply(self.method, self.knots, self.values, np.array([score], dtype=np.float64))
+        return float(_kept_off(told, self.report.n_absent, self.report.n - self.report.n_absent)[0])
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
@@ -201,6 +205,11 @@ def _apply(method: Method, knots: Sequence[float], values: Sequence[float], x: F
     return np.interp(x, knots, values)
 
 
+def _kept_off(told: Floats, absent: int, present: int) -> Floats:
+    """Never nearer to 0 or 1 than so many queries can tell."""
+    return np.clip(told, 1 / (absent + 2), 1 - 1 / (present + 2))
+
+
 def _logistic(logits: Floats) -> Floats:
     return 0.5 * (1 + np.tanh(logits / 2))
 
@@ -233,7 +242,7 @@ def _fit_platt(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def _fit_isotonic(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Pool adjacent violators: level from a pool's first score to its last, a line between pools, kept off 0 and 1."""
+    """Pool adjacent violators: level from a pool's first score to its last, a line between pools."""
     levels, places = np.unique(x, return_inverse=True)
     counts = np.bincount(places).astype(np.float64)
     pools: list[tuple[float, float, float, float]] = []  # count, sum of labels, first score, last score
@@ -242,11 +251,10 @@ def _fit_isotonic(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float,
         while len(pools) > 1 and pools[-2][1] * pools[-1][0] >= pools[-1][1] * pools[-2][0]:
             after, before = pools.pop(), pools.pop()
             pools.append((before[0] + after[0], before[1] + after[1], before[2], after[3]))
-    low, high = 1 / (float((y == 0).sum()) + 2), 1 - 1 / (float((y == 1).sum()) + 2)
     knots: list[float] = []
     values: list[float] = []
     for count, labelled, first, last in pools:
         ends = [first] if first == last else [first, last]
         knots += ends
-        values += [min(max(labelled / count, low), high)] * len(ends)
+        values += [labelled / count] * len(ends)
     return tuple(knots), tuple(values)

@@ -170,7 +170,7 @@ def _candidates(fitted: Sequence[tuple[Part, Calibrator | None]], *, beside_cali
             for one in part.grounding.proposals
         ]
     kept: list[Candidate] = []
-    for candidate in sorted(ranked, key=lambda each: (-each[0], each[3].start_s)):
+    for candidate in sorted(ranked, key=lambda each: (-each[0], -each[3].score, each[3].start_s)):
         beside = next((place for place, each in enumerate(kept) if not _apart(each[3], candidate[3])), None)
         if beside is None:
             kept.append(candidate)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent_tools.errors import InvalidArgument, ShapeError
 from agent_tools.grounding import Calibrator
-from agent_tools.grounding.calibration import _folds
+from agent_tools.grounding.calibration import Method, _folds
 from agent_tools.grounding.reliability import (
     area_under_roc,
     expected_calibration_error,
@@ -138,6 +138,15 @@ def test_what_cannot_be_fitted_is_told(
 ) -> None:
     with pytest.raises(error, match=told):
         Calibrator.fit(scores, labels)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_no_probability_is_nearer_to_0_or_1_than_the_queries_can_tell(method: Method) -> None:
+    scores = [0.0] * 40 + [1.0] * 20
+    fitted = Calibrator.fit(scores, [0] * 40 + [1] * 20, method=method)
+    assert fitted.probability(-1e6) == pytest.approx(1 / 42)
+    assert fitted.probability(1e6) == pytest.approx(1 - 1 / 22)
+    assert all(bin.mean is None or 1 / 42 - 0.01 < bin.mean < 1 - 1 / 22 + 0.02 for bin in fitted.report.bins)
 
 
 def test_a_score_that_is_no_number_has_no_probability() -> None:
