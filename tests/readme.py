@@ -113,42 +113,42 @@ def profiles_table() -> str:
 
 def compression_table() -> str:
     """The last runs of `agent-tools eval compression` and `eval compare`."""
-    from agent_tools.evals.compression_tables import markdown
+    from agent_tools.evals.compression.tables import markdown
 
     return "\n\n".join(markdown(measured(name)) for name in ("compression", "compare"))
 
 
 def needles_table() -> str:
     """The last run of `agent-tools eval needles`."""
-    from agent_tools.evals.needles import markdown
+    from agent_tools.evals.needles.needles import markdown
 
     return markdown(measured("needles"))
 
 
 def grounding_table() -> str:
     """The last run of `python -m tests.bench.grounding_hour`."""
-    from agent_tools.evals.grounding import side_by_side
+    from agent_tools.evals.grounding.grounding import side_by_side
 
     return side_by_side(measured("grounding"))
 
 
 def grounding_tiny_table() -> str:
     """The last run of `agent-tools eval grounding-tiny`."""
-    from agent_tools.evals.grounding_tiny import markdown
+    from agent_tools.evals.tiny.grounding import markdown
 
     return markdown(measured("grounding_tiny"))
 
 
 def memaug_tiny_table() -> str:
     """The last run of `agent-tools eval memaug-tiny`."""
-    from agent_tools.evals.memaug_tiny import markdown
+    from agent_tools.evals.tiny.memaug import markdown
 
     return markdown(measured("memaug_tiny"))
 
 
 def zoom_table() -> str:
     """The last run of `agent-tools eval zoom`."""
-    from agent_tools.evals.close_up import markdown
+    from agent_tools.evals.compression.zoom import markdown
 
     return markdown(measured("zoom"))
 
@@ -162,21 +162,21 @@ def tiny_world_table() -> str:
 
 def reasoning_table() -> str:
     """The last run of `agent-tools eval reasoning`."""
-    from agent_tools.evals.reasoning import markdown
+    from agent_tools.evals.reasoning.reasoning import markdown
 
     return markdown(measured("reasoning"))
 
 
 def retrieval_table() -> str:
     """The last run of `agent-tools eval retrieval`."""
-    from agent_tools.evals.retrieval import markdown
+    from agent_tools.evals.retrieval.retrieval import markdown
 
     return markdown(measured("retrieval"))
 
 
 def memories_table() -> str:
     """The last run of `agent-tools eval compare --film`."""
-    from agent_tools.evals.comparing_tables import memories_markdown
+    from agent_tools.evals.retrieval.memories_tables import memories_markdown
 
     return memories_markdown(measured("memories"))
 

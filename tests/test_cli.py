@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from agent_tools import __version__, cli
 from agent_tools.cli import adding
-from agent_tools.service.query_models import QueryModels
-from agent_tools.service.workers import Workers
+from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.library.workers import Workers
 from agent_tools.store import Store
 from tests.server.conftest import SAID, VIDEO, fill
 
@@ -110,7 +110,7 @@ def test_all_paths_are_queued_before_the_first_is_awaited(
     queued: list[int] = []
 
     def follow(library: Any, source: str, channels: Any) -> Any:
-        from agent_tools.service.adding import ingest
+        from agent_tools.service.ingest_video import ingest
 
         queued.append(len(library.store.open_jobs()))
         return ingest(library, source, wait_s=0, trusted=True)

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from agent_tools import cli
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached
 from agent_tools.media import Cue, content_id, probe, read_subtitles, sample
-from agent_tools.service.library import Library
-from agent_tools.service.reading import read_resource
+from agent_tools.service.library.library import Library
+from agent_tools.service.read_resource import read_resource
 from agent_tools.settings import Settings
 from agent_tools.store import EntryIn, Episode
 from tests.drawing import draw, even_times, number_in

@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from agent_tools import cli
-from agent_tools.models.catalogue import LITE, STANDARD
+from agent_tools.models.hub.catalogue import LITE, STANDARD
 from tests.models import checkpoints
 
 

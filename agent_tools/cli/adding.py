@@ -31,7 +31,7 @@ def ingest(
     detach: Annotated[bool, typer.Option("--detach", help="queue the work and return at once")] = False,
 ) -> None:
     """Make files and folders part of memory, with a progress bar. A path typed here is thereby allowed."""
-    from agent_tools.service.adding import ingest as add
+    from agent_tools.service.ingest_video import ingest as add
 
     if title and (len(paths) > 1 or paths[0].is_dir()):
         raise InvalidArgument("--title names one file: give one path of a file, or leave it out.")
@@ -73,7 +73,7 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from agent_tools.service.adding import ingest as add
+    from agent_tools.service.ingest_video import ingest as add
 
     began = time.monotonic()
     columns = (
@@ -118,7 +118,7 @@ def reindex(
     """Make channels of a video anew, such as by another model; the old are searched until the new ones are whole."""
     flags = {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
     with opened(home, profile, **flags) as library:
-        from agent_tools.service.queueing import remake
+        from agent_tools.service.ingest.jobs import remake
 
         row = library.video(video)
         remake(library, row.id, *channel)
@@ -147,8 +147,8 @@ def rm(
     with_notes: Annotated[bool, typer.Option("--with-notes", help="also its notes, written to a file first")] = False,
 ) -> None:
     """Forget a video; refuses while there are notes on it, unless --with-notes, which exports them first."""
-    from agent_tools.ingestion.frames import forget_files
-    from agent_tools.service.exporting import notes as export_notes
+    from agent_tools.ingestion.channels.frames import forget_files
+    from agent_tools.service.export import notes as export_notes
 
     with opened(home) as library:
         row = library.video(video)

@@ -15,7 +15,7 @@ from agent_tools.cli.printing import log_lines, show_reply
 
 def ls(home: Home = None, as_json: AsJson = False) -> None:
     """List the library, and what lies in the allowed folders uningested."""
-    from agent_tools.service.browsing import list_episodes
+    from agent_tools.service.list_episodes import list_episodes
 
     with opened(home) as library:
         reply = list_episodes(library, max_tokens=20_000)
@@ -39,8 +39,8 @@ def ls(home: Home = None, as_json: AsJson = False) -> None:
 
 def show(video: Video, home: Home = None, level: str = "auto", as_json: AsJson = False) -> None:
     """Show a video's state, channels and episodes; of a failed one the last lines of its worker's log."""
-    from agent_tools.service.browsing import list_episodes
-    from agent_tools.service.ingest_status import status
+    from agent_tools.service.ingest.status import status
+    from agent_tools.service.list_episodes import list_episodes
 
     with opened(home) as library:
         row = library.video(video)
@@ -67,7 +67,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find moments by meaning and by words."""
-    from agent_tools.service.searching import retrieve
+    from agent_tools.service.retrieve_memory import retrieve
 
     with opened(home, profile) as library:
         reply = retrieve(
@@ -99,7 +99,7 @@ def zoom(
     layout: str = "auto",
 ) -> None:
     """Write pictures of a span, and print what is said and shown in it."""
-    from agent_tools.service.zooming import zoom as look
+    from agent_tools.service.zoom_segment import zoom as look
 
     with opened(home, profile) as library:
         library.models.text(60 if query else 0)
@@ -130,7 +130,7 @@ def ground(
     max_spans: int = 3,
 ) -> None:
     """Say when an event happens, or that it does not."""
-    from agent_tools.service.verifying import ground as judge
+    from agent_tools.service.ground_event import ground as judge
 
     with opened(home, profile) as library:
         library.models.text(60)
@@ -144,7 +144,7 @@ def remember(video: Video, start: float, end: float, text: str, home: Home = Non
     """Write a note on a span."""
     import getpass
 
-    from agent_tools.service.noting import remember as write
+    from agent_tools.service.remember import remember as write
 
     with opened(home, profile) as library:
         library.models.text(60)
@@ -156,7 +156,7 @@ def remember(video: Video, start: float, end: float, text: str, home: Home = Non
 
 def budget(video: Video, home: Home = None) -> None:
     """Show what a video costs in tokens, before and after each step of compression."""
-    from agent_tools.service.budgets import budget as count
+    from agent_tools.service.token_costs import budget as count
 
     with opened(home) as library:
         show_reply(count(library, library.video(video)), False)

@@ -33,7 +33,7 @@ End = Annotated[float | None, typer.Option("--end", help="seconds")]
 
 @contextmanager
 def opened(home: Path | None = None, profile: str | None = None, **flags: Any) -> Iterator[Any]:
-    from agent_tools.service.library import Library
+    from agent_tools.service.library.library import Library
 
     settings = Settings.load(home=home, profile=profile, **flags)
     library = Library(settings, by_hand=True)

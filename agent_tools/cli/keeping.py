@@ -44,7 +44,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="write over files that exist")] = False,
 ) -> None:
     """Write what is known of a video to files: transcript, episodes, notes, and clips of any length."""
-    from agent_tools.service import exporting
+    from agent_tools.service import export
 
     if not (transcript or episodes or notes or clip):
         raise InvalidArgument(
@@ -58,12 +58,12 @@ def export(
         texts: list[tuple[str, Callable[[], str]]] = []
         if transcript:
             texts.append(
-                (f"{stem}.{transcript}", lambda: exporting.transcript(library, row, transcript, channel, language))
+                (f"{stem}.{transcript}", lambda: export.transcript(library, row, transcript, channel, language))
             )
         if episodes:
-            texts.append((f"{stem}.episodes.json", lambda: exporting.episodes(library, row)))
+            texts.append((f"{stem}.episodes.json", lambda: export.episodes(library, row)))
         if notes:
-            texts.append((f"{stem}.notes.json", lambda: exporting.notes(library, row)))
+            texts.append((f"{stem}.notes.json", lambda: export.notes(library, row)))
         spans = [library.span(row, *_times(text)) for text in clip or ()]
         names = [name for name, _ in texts] + [f"{stem}.{_stamp(s.start_s)}-{_stamp(s.end_s)}.mp4" for s in spans]
         paths = _places(names, out, force)
@@ -74,10 +74,10 @@ def export(
             part.write_text(make(), encoding="utf-8")
             os.replace(part, path)
             typer.echo(f"{path}: {path.stat().st_size} bytes")
-        if transcript and (lacking := exporting.unfinished(library, row, channel)):
+        if transcript and (lacking := export.unfinished(library, row, channel)):
             typer.echo(f"the transcript is not whole: {lacking}", err=True)
         for path, span in zip(paths[len(texts) :], spans, strict=True):
-            cut = _shown(path.name, partial(exporting.clip, library, row, span, path))
+            cut = _shown(path.name, partial(export.clip, library, row, span, path))
             how = f"encoded anew, because {cut.why_encoded}" if cut.why_encoded else "copied"
             typer.echo(f"{path}: {span.length_s:g} s, {cut.size_bytes} bytes, {how}")
 

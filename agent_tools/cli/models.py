@@ -20,7 +20,7 @@ models_app = typer.Typer(
 def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
     """Say of each profile which models it needs, their size and licence, and whether they are here."""
     from agent_tools.ingestion.chosen_models import model_settings
-    from agent_tools.models.catalogue import PROFILES, listing, megabytes, missing, pulled_commit
+    from agent_tools.models.hub.catalogue import PROFILES, listing, megabytes, missing, pulled_commit
     from agent_tools.models.profiles import pull_command, resolve
 
     settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
@@ -55,10 +55,10 @@ def models_pull(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from agent_tools.ingestion.chosen_models import model_settings
-    from agent_tools.models.catalogue import megabytes
-    from agent_tools.models.folders import cache_folder
+    from agent_tools.models.hub.catalogue import megabytes
+    from agent_tools.models.hub.folders import cache_folder
+    from agent_tools.models.hub.pulling import plan, pull
     from agent_tools.models.profiles import resolve
-    from agent_tools.models.pulling import plan, pull
 
     settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
     chosen = model_settings(settings, profile)

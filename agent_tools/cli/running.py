@@ -80,7 +80,7 @@ def doctor(
     allow: Annotated[list[Path] | None, flag("allow")] = None,
 ) -> None:
     """Say what is installed, what is allowed, what this profile will not know, and what to do about it."""
-    from agent_tools.service.checkup import checkup
+    from agent_tools.service.doctor import checkup
 
     settings = Settings.load(
         home=home,

@@ -59,7 +59,7 @@ def memaug_tiny(
     json_path: Json = None,
 ) -> None:
     """Train a small MemAug and ask it about frames it no longer has, with and without its repository: 35 seconds."""
-    from agent_tools.evals.memaug_tiny import markdown, run
+    from agent_tools.evals.tiny.memaug import markdown, run
 
     _tables(run(seed, steps, _progress), markdown, json_path)
 
@@ -67,7 +67,7 @@ def memaug_tiny(
 @eval_app.command("grounding-tiny")
 def grounding_tiny(seed: Seed = 0, json_path: Json = None) -> None:
     """ReVisionLLM's four claims, each with its number, by tiny networks trained on drawn features: two minutes."""
-    from agent_tools.evals.grounding_tiny import markdown, run
+    from agent_tools.evals.tiny.grounding import markdown, run
 
     _tables(run(seed, _progress), markdown, json_path)
 
@@ -82,8 +82,8 @@ def compression(
     json_path: Json = None,
 ) -> None:
     """What each step of compression saves on real clips, and what it loses."""
-    from agent_tools.evals.compression import compression as measure
-    from agent_tools.evals.compression_tables import markdown
+    from agent_tools.evals.compression.compression import compression as measure
+    from agent_tools.evals.compression.tables import markdown
 
     _tables(measure(data, encoder, context, _progress), markdown, json_path)
 
@@ -114,8 +114,8 @@ def compare(
     """Frame encoders as judges of redundancy and samplers at equal budgets: what is still seen. With --film: what is
     shown of a long film, with memory and without, at equal tokens."""
     if film is not None:
-        from agent_tools.evals.comparing_memories import compare_memories
-        from agent_tools.evals.comparing_tables import draw_memories, memories_markdown
+        from agent_tools.evals.retrieval.memories import compare_memories
+        from agent_tools.evals.retrieval.memories_tables import draw_memories, memories_markdown
 
         if home is None or encoders:
             raise InvalidArgument("--film needs --home, a data folder, and no ENCODER: memories are compared there.")
@@ -124,13 +124,13 @@ def compare(
         if plot is not None:
             draw_memories(report, plot)
         return
-    from agent_tools.evals.comparing import compare as measure
-    from agent_tools.evals.compression_tables import markdown
+    from agent_tools.evals.compression.encoders import compare as measure
+    from agent_tools.evals.compression.tables import markdown
 
     report = measure(encoders or ("descriptor", "raw-pixels"), data, _progress)
     _tables(report, markdown, json_path)
     if plot is not None:
-        from agent_tools.evals.recall_plot import draw_recall
+        from agent_tools.evals.compression.recall_plot import draw_recall
 
         draw_recall(report, plot)
 
@@ -143,7 +143,7 @@ def zoom(
     json_path: Json = None,
 ) -> None:
     """What zoom_segment shows of whole clips with a few frames, beside as many at even distances."""
-    from agent_tools.evals.close_up import markdown, run_close_up
+    from agent_tools.evals.compression.zoom import markdown, run_close_up
 
     _tables(run_close_up(data, home, frames, _progress), markdown, json_path)
 
@@ -162,7 +162,7 @@ def grounding(
     json_path: Json = None,
 ) -> None:
     """Ask ground_event each event of a truth file: recall, verdicts, and whether confidences mean what they say."""
-    from agent_tools.evals.grounding import markdown, run_grounding
+    from agent_tools.evals.grounding.grounding import markdown, run_grounding
     from agent_tools.settings import Settings
 
     times: Literal["ext_timestamps", "timestamps"] = "timestamps" if released else "ext_timestamps"
@@ -191,7 +191,7 @@ def calibrate(
 ) -> None:
     """Fit lite's calibrations on labelled queries, or with --truth your own models'; write them with their reports."""
     if truth is not None:
-        from agent_tools.evals.calibration import fit_own
+        from agent_tools.evals.grounding.calibration import fit_own
         from agent_tools.settings import Settings
 
         own = fit_own(Settings.load(home=home, profile=profile), truth, date=date, tell=_progress)
@@ -199,8 +199,8 @@ def calibrate(
             error = made.report.ece_after
             typer.echo(f"{file}: n {made.report.n}, ECE {error.value:.3f} ({error.low:.3f} to {error.high:.3f})")
         return
-    from agent_tools.evals.calibration import SHIPPED, fit_lite
-    from agent_tools.evals.clips import default_folder
+    from agent_tools.evals.films.real_clips import default_folder
+    from agent_tools.evals.grounding.calibration import SHIPPED, fit_lite
 
     folder = out or SHIPPED
     fitted = fit_lite(folder, videos=data or default_folder(), date=date, seed=seed, tell=_progress)
@@ -230,10 +230,10 @@ def needles(
     json_path: Json = None,
 ) -> None:
     """Multi-hop needles in a haystack, followed through MCP by an agent without any model."""
-    from agent_tools.evals import needles as work
+    from agent_tools.evals.needles import needles as work
 
     if items is not None:
-        from agent_tools.evals.needle_items import read_items
+        from agent_tools.evals.needles.items import read_items
 
         held = read_items(items)
         typer.echo(work.guessing(held, _numbers(seeds)))
@@ -271,7 +271,7 @@ def reasoning(
 ) -> None:
     """Order, count, between, first after, before or not at all, never in between, never: answered by times that an
     agent without any model finds through MCP."""
-    from agent_tools.evals.reasoning import markdown, run_reasoning
+    from agent_tools.evals.reasoning.reasoning import markdown, run_reasoning
 
     report = run_reasoning(seed, 60 * minutes, each, home, film, truth, film_home, _progress)
     _tables(report, markdown, json_path)
@@ -293,7 +293,7 @@ def retrieval(
     json_path: Json = None,
 ) -> None:
     """How well moments are found: retrieve_memory through MCP beside BM25, a sentence encoder, and both ranks added."""
-    from agent_tools.evals.retrieval import markdown, run_retrieval
+    from agent_tools.evals.retrieval.retrieval import markdown, run_retrieval
 
     _tables(run_retrieval(films or (), homes or (), questions, _progress), markdown, json_path)
 
@@ -371,9 +371,9 @@ def _benchmark(
 ) -> None:
     import re
 
-    from agent_tools.evals.answering import Limits
-    from agent_tools.evals.benchmark import Run, run_benchmark
-    from agent_tools.evals.scoring import markdown
+    from agent_tools.evals.benchmarks.answering import Limits
+    from agent_tools.evals.benchmarks.run import Run, run_benchmark
+    from agent_tools.evals.benchmarks.scoring import markdown
     from agent_tools.settings import Settings
 
     settings = Settings.load(home=home)

@@ -15,10 +15,10 @@ from pathlib import Path
 import anyio
 from mcp import MCPError
 
-from agent_tools.evals.agent import ChainAgent, EvidenceAgent
-from agent_tools.evals.demo_video import draw
-from agent_tools.evals.serving import serving
-from agent_tools.evals.session import Call, Session
+from agent_tools.evals.agents.agent import ChainAgent, EvidenceAgent
+from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.session import Call, Session
+from agent_tools.evals.films.demo_video import draw
 
 DURATION_S = 3600.0
 SHOWN_ARGUMENT = 60  # characters of an argument that are shown

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from agent_tools.models.catalogue import memory_bytes
 from agent_tools.models.devices import choose
-from agent_tools.models.folders import cache_folder
+from agent_tools.models.hub.catalogue import memory_bytes
+from agent_tools.models.hub.folders import cache_folder
 from agent_tools.models.profiles import ModelSettings, Profile, resolve
 from agent_tools.settings import Settings
 

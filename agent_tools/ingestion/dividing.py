@@ -4,8 +4,8 @@ Knows which vectors and texts the borders and titles come from. The rules are th
 
 from __future__ import annotations
 
-from agent_tools.ingestion import episodes, text
-from agent_tools.ingestion.frames import PictureRows
+from agent_tools.ingestion import episodes, text_index
+from agent_tools.ingestion.channels.frames import PictureRows
 from agent_tools.ingestion.titles import titles
 from agent_tools.media import Probe
 from agent_tools.store import Episode, SqliteMemory, Store
@@ -20,7 +20,7 @@ def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encode
         encoder: the producer of the text vectors that tell topics apart.
         final: also write the memory tokens of scenes and chapters: nothing more will change them.
     """
-    pieces = text.pieces(store, video_id, encoder)
+    pieces = text_index.pieces(store, video_id, encoder)
     row = store.channel(video_id, "frames")
     vectors = PictureRows(store, video_id, row.producer) if row is not None and row.producer else None
     times_s = vectors.times_s if vectors is not None else []
@@ -53,4 +53,4 @@ def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encode
         store.replace_episodes(video_id, level, rows)
         if final and level != "chunk":
             SqliteMemory(store).delete(video_id, kind=level)
-            text.write_level(store, video_id, level, encoder, level_spans)
+            text_index.write_level(store, video_id, level, encoder, level_spans)

@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import remaking, text
-from agent_tools.ingestion.captions import CaptionPass
+from agent_tools.ingestion import remaking, text_index
+from agent_tools.ingestion.channels.captions import CaptionPass
 from agent_tools.ingestion.control import give_back_memory
 from agent_tools.ingestion.dividing import divide
 from agent_tools.ingestion.opening import changed, describe, source_of, stamp
 from agent_tools.ingestion.seeing import Seeing
 from agent_tools.media import Damage, audio, probe, read_subtitles
-from agent_tools.models.catalogue import receiver
+from agent_tools.models.hub.catalogue import receiver
 from agent_tools.models.profiles import (
     speech,
     video_llm,
@@ -191,8 +191,8 @@ class Ingest(Seeing):
             """All that is heard so far becomes findable, and the ingest would go on from here."""
             self.store.add_entries(self.video_id, "speech", engine.producer, waiting)
             waiting.clear()
-            text.index_entries(self.store, self.video_id, encoder, lambda _: None)
-            text.write_chunks(self.store, self.video_id, "speech", encoder.producer, self.duration_s, to_s)
+            text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
+            text_index.write_chunks(self.store, self.video_id, "speech", encoder.producer, self.duration_s, to_s)
             share = min(1.0, to_s / max(self.duration_s, 1e-9))
             self.store.set_channel(self.video_id, "speech", done_to_s=to_s, detail={"done": round(share, 3)})
             self.control.tell(0.94 + 0.02 * share, f"listening: {to_s:.0f} of {self.duration_s:.0f} s")
@@ -232,8 +232,8 @@ class Ingest(Seeing):
 
         def on_caption(done: int, of: int, to_s: float, settle: bool) -> None:
             if settle:
-                text.index_entries(self.store, self.video_id, encoder, lambda _: None)
-                text.write_chunks(self.store, self.video_id, "captions", encoder.producer, self.duration_s, to_s)
+                text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
+                text_index.write_chunks(self.store, self.video_id, "captions", encoder.producer, self.duration_s, to_s)
             self.control.tell(done / of, f"captioning: {done} of {of} spans")
 
         if self.base is self.store:

@@ -12,9 +12,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agent_tools.ingestion import text
-from agent_tools.ingestion.frames import token_path
-from agent_tools.ingestion.text import TextEncoder
+from agent_tools.ingestion import text_index
+from agent_tools.ingestion.channels.frames import token_path
+from agent_tools.ingestion.text_index import TextEncoder
 from agent_tools.store import Store, keep_text_vectors, switch_channel
 
 MADE_BY = "made-by.json"
@@ -92,10 +92,10 @@ def index_all(
     apart: str = "",
 ) -> None:
     """A vector of this encoder for every text of the video, notes too, and memory tokens for every channel of texts."""
-    text.index_entries(store, video_id, encoder, on_batch, apart=apart)
+    text_index.index_entries(store, video_id, encoder, on_batch, apart=apart)
     for channel in CHANNELS_OF_TEXT:
         if channel != apart:
-            text.write_chunks(store, video_id, channel, encoder.producer, duration_s, duration_s)
+            text_index.write_chunks(store, video_id, channel, encoder.producer, duration_s, duration_s)
 
 
 def remake_vectors(

@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import text
-from agent_tools.ingestion.frames import FramePass, forget_files, frame_tokens, shared_threads
-from agent_tools.ingestion.reading import Reader
-from agent_tools.ingestion.steps import Steps
+from agent_tools.ingestion import text_index
+from agent_tools.ingestion.channels.base import Steps
+from agent_tools.ingestion.channels.frames import FramePass, forget_files, frame_tokens, shared_threads
+from agent_tools.ingestion.screen_text.reader import Reader
 from agent_tools.media import Damage, Picture, sample
 from agent_tools.models.devices import choose
 from agent_tools.models.profiles import frame_encoder, ocr, redundancy_encoder
@@ -101,8 +101,10 @@ class Seeing(Steps):
         def on_read(done: int, to_s: float, fresh: bool) -> None:
             detail = {"done": round(done / total, 3)}
             if fresh:
-                text.index_entries(self.store, self.video_id, encoder, lambda _: None)
-                text.write_chunks(self.store, self.video_id, "screen_text", encoder.producer, self.duration_s, to_s)
+                text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
+                text_index.write_chunks(
+                    self.store, self.video_id, "screen_text", encoder.producer, self.duration_s, to_s
+                )
             self.store.set_channel(self.video_id, "screen_text", done_to_s=to_s, detail=detail)
             self.control.tell(0.45 + 0.49 * done / total, f"reading on-screen text: {done} of {total} pictures")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent_tools.errors import ModelMissing
-from agent_tools.models.weights import package_folder, require
+from agent_tools.models.hub.weights import package_folder, require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent_tools.errors import ModelMissing, ShapeError
-from agent_tools.models.folders import read_json
+from agent_tools.models.hub.folders import read_json
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from agent_tools.errors import InvalidArgument, ModelMissing
-from agent_tools.models.catalogue import (
+from agent_tools.models.hub.catalogue import (
     FULL,
     LITE,
     PROFILES,
@@ -26,16 +26,16 @@ from agent_tools.models.catalogue import (
     missing,
     reference,
 )
-from agent_tools.models.folders import Found, Reference, cache_folder, locate
+from agent_tools.models.hub.folders import Found, Reference, cache_folder, locate
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_tools.models.asking import Answerer
+    from agent_tools.models.ocr import OcrLine
     from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.models.speech import Speech
-    from agent_tools.models.text_reader import OcrLine
+    from agent_tools.models.video_llm.questions import Answerer
 
 
 __all__ = [
@@ -214,14 +214,14 @@ def video_llm(settings: ModelSettings) -> Answerer:
     Raises: ModelMissing: also where the profile has none. InvalidArgument: the endpoint's address is none."""
     model = _wanted(settings, "captions")
     if is_address(model.name):
-        from agent_tools.models.endpoint import Endpoint
+        from agent_tools.models.video_llm.endpoint import Endpoint
 
         url, _, name = model.name.partition("#")
         return Endpoint(url, name, key=settings.endpoint_key)
     found = _located(settings, "captions")
     memaug = _located(settings, "memaug") if resolve(settings).model("memaug") is not None else None
     from agent_tools.models.devices import choose
-    from agent_tools.models.video_llm import VideoLlm
+    from agent_tools.models.video_llm.local import VideoLlm
 
     device = choose(settings.device)
     return VideoLlm(found, device=device, threads=settings.threads, remembered=settings.remembered, memaug=memaug)
@@ -240,7 +240,7 @@ def segment_reader(settings: ModelSettings, width: int) -> SegmentReader:
 
 def ocr(settings: ModelSettings) -> OcrEngine:
     """The OCR engine: the same bundled one in every profile. Raises: ModelMissing."""
-    from agent_tools.models.text_reader import RapidOcr
+    from agent_tools.models.ocr import RapidOcr
 
     resolve(settings)
     return RapidOcr(threads=settings.threads)

@@ -12,14 +12,14 @@ from torch.nn import functional as F
 
 from agent_tools.errors import ModelMissing
 from agent_tools.grounding import HierarchicalAdapter, softmax_pool
-from agent_tools.models.loading import load_weights
+from agent_tools.models.hub.loading import load_weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from agent_tools.models.devices import Device
-    from agent_tools.models.folders import Found
+    from agent_tools.models.hub.folders import Found
 
 KIND = "hierarchical-adapter"  # model_type in config.json
 # Pictures and texts lie in a narrow band of cosines: at the default of .1 all frames of a segment would weigh the same.

@@ -24,7 +24,7 @@ import numpy as np
 
 from agent_tools.errors import EngineError, ModelMissing, ShapeError
 from agent_tools.models.devices import Device, choose, out_of_memory, too_little_memory
-from agent_tools.models.folders import Found
+from agent_tools.models.hub.folders import Found
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_tools.server.protocol import VideoServer
-    from agent_tools.service.library import Library
+    from agent_tools.service.library.library import Library
     from agent_tools.settings import Settings
 
 __all__ = ["build_server", "serve"]

@@ -30,7 +30,7 @@ from agent_tools.untrusted import clean
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from agent_tools.service.library import Library
+    from agent_tools.service.library.library import Library
 
 log = logging.getLogger("agent_tools.server")
 T = TypeVar("T")
@@ -136,7 +136,7 @@ class App:
             await anyio.sleep(TEND_S)
 
     def _index_notes(self, library: Library) -> None:
-        from agent_tools.service.noting import index_all_notes
+        from agent_tools.service.remember import index_all_notes
 
         if not self.settings.read_only:
             index_all_notes(library)
@@ -193,6 +193,6 @@ def client_name(request: ServerRequestContext[Any, Any]) -> str:
 
 
 def _open(settings: Settings) -> Library:
-    from agent_tools.service.library import Library
+    from agent_tools.service.library.library import Library
 
     return Library(settings)

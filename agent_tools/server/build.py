@@ -25,7 +25,7 @@ from agent_tools.server.tools import REPLIES, tools
 from agent_tools.settings import Settings
 
 if TYPE_CHECKING:
-    from agent_tools.service.library import Library
+    from agent_tools.service.library.library import Library
 
 NAME = "agent-tools"
 CLOSE_S = 5.0

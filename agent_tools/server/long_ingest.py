@@ -29,7 +29,7 @@ def going(result: CallToolResult) -> str | None:
 
 async def stop(app: App, begun: Iterable[str]) -> None:
     """Ask the workers of these videos, and the downloads of these addresses, to stop; what they have is kept."""
-    from agent_tools.service.fetching import is_address
+    from agent_tools.service.library.downloads import is_address
 
     library = await app.library()
     for name in begun:

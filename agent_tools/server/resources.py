@@ -21,7 +21,7 @@ from agent_tools.timeline import video_uri
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
-    from agent_tools.service.library import Library
+    from agent_tools.service.library.library import Library
 
 SCHEME = "video://"
 JSON = "application/json"
@@ -87,7 +87,7 @@ async def read(context: Context[App, Any], uri: str) -> ReadResourceContents:
     """What a video:// uri names. Raises: what the library raises."""
 
     def work(library: Library, _caller: str, step: OnStep) -> ReadResourceContents:
-        from agent_tools.service.reading import read_resource
+        from agent_tools.service.read_resource import read_resource
 
         found = read_resource(library, uri, lambda: step(0.5, "decoding"))
         content = found.text if found.data is None else found.data

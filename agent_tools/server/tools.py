@@ -21,8 +21,8 @@ from agent_tools.server.tasks import begun
 from agent_tools.types import Channel, GroundReply, IngestReply, ListReply, RememberReply, Reply, RetrieveReply
 
 if TYPE_CHECKING:
-    from agent_tools.service.library import Library
-    from agent_tools.service.zooming import Zoomed
+    from agent_tools.service.library.library import Library
+    from agent_tools.service.zoom_segment import Zoomed
 
 # What each data tool replies; zoom_segment's pictures have no schema.
 REPLIES: dict[str, type[Reply]] = {
@@ -63,7 +63,7 @@ async def ingest_video(
     names = begun.get(set())
 
     def work(library: Library, _caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.adding import ingest
+        from agent_tools.service.ingest_video import ingest
 
         left_s = max(0.0, deadline - time.monotonic())
         return ingest(
@@ -97,7 +97,7 @@ async def list_episodes(
     episode has start_s, end_s and a uri that the other tools take as video_id."""
 
     def work(library: Library, caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.browsing import list_episodes as browse
+        from agent_tools.service.list_episodes import list_episodes as browse
 
         return browse(
             library,
@@ -133,7 +133,7 @@ async def retrieve_memory(
     learn whether something happens at all. coverage says what was not searched: no hit there proves nothing."""
 
     def work(library: Library, caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.searching import retrieve
+        from agent_tools.service.retrieve_memory import retrieve
 
         return retrieve(
             library,
@@ -176,7 +176,7 @@ async def zoom_segment(
     with its image, then links to what did not fit; next_start_s says where to go on."""
 
     def work(library: Library, caller: str, step: OnStep) -> Zoomed:
-        from agent_tools.service.zooming import zoom
+        from agent_tools.service.zoom_segment import zoom
 
         return zoom(
             library,
@@ -214,7 +214,7 @@ async def ground_event(
     which channels could not be judged."""
 
     def work(library: Library, caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.verifying import ground
+        from agent_tools.service.ground_event import ground
 
         return ground(
             library,
@@ -247,7 +247,7 @@ async def remember(
     app = ctx.request_context.lifespan_context
 
     def work(library: Library, caller: str, _step: OnStep) -> RememberReply:
-        from agent_tools.service.noting import remember as note
+        from agent_tools.service.remember import remember as note
 
         return note(
             library,
@@ -322,6 +322,6 @@ def _pictures(zoomed: Zoomed) -> CallToolResult:
 
 
 def _text(facts: dict[str, Any]) -> TextContent:
-    from agent_tools.service.fit import compact_json
+    from agent_tools.service.replies.fit import compact_json
 
     return TextContent(type="text", text=compact_json(facts))

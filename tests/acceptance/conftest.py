@@ -18,7 +18,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from agent_tools.server import build_server
-from agent_tools.service.library import Library
+from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 
 FILES = (

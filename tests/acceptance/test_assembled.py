@@ -13,9 +13,9 @@ import pytest
 
 from agent_tools.ingestion.worker import work
 from agent_tools.server import build_server
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from tests.acceptance.replies import Conversation
 from tests.bench.assembled import Transcript, Truth, assembled_hour, cues_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools.evals.demo_video import draw
+from agent_tools.evals.films.demo_video import draw
 from agent_tools.store import Job, Store
 from tests.faults.homes import contents, expire, until
 from tests.faults.servers import serving

@@ -69,7 +69,7 @@ def start_s(command: list[str]) -> float:
 
 def ten_hours(home: Path, hours: int) -> None:
     """Ten videos of an hour as rows and vectors, without files."""
-    from agent_tools.ingestion.text import index_entries, write_chunks
+    from agent_tools.ingestion.text_index import index_entries, write_chunks
     from agent_tools.models.profiles import ModelSettings, text_encoder
     from agent_tools.store import EntryIn, Store
 

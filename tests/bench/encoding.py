@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from agent_tools.ingestion.frames import WINDOW, FramePass
+from agent_tools.ingestion.channels.frames import WINDOW, FramePass
 from agent_tools.media import probe
 from agent_tools.models.descriptor import PixelDescriptor
 from agent_tools.models.devices import choose
-from agent_tools.models.folders import Found
+from agent_tools.models.hub.folders import Found
+from agent_tools.models.hub.loading import parameters_dtype
 from agent_tools.models.image_text import ImageText
-from agent_tools.models.loading import parameters_dtype
 from agent_tools.models.redundancy import Redundancy
 from agent_tools.store import Store
 from tests.bench.decode_material import material

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_tools.models.minilm import MiniLM
-from agent_tools.service.fusion import Background, fuse
+from agent_tools.service.search.fusion import Background, fuse
 from agent_tools.store import EntryIn, Store
 
 QUESTIONS = Path(__file__).parents[1] / "retrieval" / "questions.json"

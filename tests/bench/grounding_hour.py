@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from agent_tools.evals.grounding import run_grounding, side_by_side
+from agent_tools.evals.grounding.grounding import run_grounding, side_by_side
 from tests.bench.assembled import CACHE, Transcript, Truth, assembled_hour
 from tests.service.dev_hour import ABSENT_SIGHTS, ABSENT_WORDS, NAMED, SEEN, TOLD
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent_tools.evals.needles import MOST_CALLS, MOST_TOKENS
+from agent_tools.evals.needles.needles import MOST_CALLS, MOST_TOKENS
 from tests.bench.rows import emit
 
 MEASURED = Path(__file__).parents[1] / "measured"

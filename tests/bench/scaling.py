@@ -78,7 +78,7 @@ def _drawn_sentences() -> list[str]:
 def make(home: Path, hours: int, encoder: Varied) -> dict[str, float]:
     """A library of so many hours, and what writing it took."""
     from agent_tools.ingestion.spaces import frame_space
-    from agent_tools.ingestion.text import index_entries, write_chunks
+    from agent_tools.ingestion.text_index import index_entries, write_chunks
     from agent_tools.models.profiles import ModelSettings, frame_encoder
     from agent_tools.store import EntryIn, Store
 
@@ -114,8 +114,8 @@ def make(home: Path, hours: int, encoder: Varied) -> dict[str, float]:
 
 def search(home: Path) -> dict[str, float]:
     """retrieve_memory's own work in this process, the encoder warm: the first, later ones, and in one video."""
-    from agent_tools.service.library import Library
-    from agent_tools.service.searching import retrieve
+    from agent_tools.service.library.library import Library
+    from agent_tools.service.retrieve_memory import retrieve
     from agent_tools.settings import Settings, go_offline
 
     go_offline()

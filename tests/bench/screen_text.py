@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent_tools.ingestion.still import HEIGHT, WIDTH, StillRule
+from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, StillRule
 from agent_tools.media import Picture, probe, sample
-from agent_tools.models.text_reader import LONG_SIDE, RapidOcr
+from agent_tools.models.ocr import LONG_SIDE, RapidOcr
 
 NEAR_S = 1.0
 SMALL = {"and", "the", "of", "to", "a"}

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_tools.evals.demo_video import DemoTruth, draw
+from agent_tools.evals.films.demo_video import DemoTruth, draw
 from examples.scripted import Script, answer, answer_into_a_file
 from tests.clients import bundle, installs, tap
 from tests.clients.endpoint import endpoint

@@ -18,7 +18,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client
 
-from agent_tools.evals.demo_story import tell
+from agent_tools.evals.films.demo_story import tell
 from examples.scripted import Call, Facts, Script, answer, answer_into_a_file, facts, next_step
 from tests.clients import installs, tap
 from tests.clients.endpoint import endpoint

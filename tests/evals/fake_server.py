@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from mcp.server import MCPServer
 from mcp.types import CallToolResult, ImageContent, TextContent
 
-from agent_tools.evals.demo_story import Story
+from agent_tools.evals.films.demo_story import Story
 from agent_tools.timeline import clock, parse_uri, video_uri
 
 VIDEO_ID = "0123456789ab"

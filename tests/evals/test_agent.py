@@ -9,9 +9,9 @@ import anyio
 import pytest
 from mcp import Client
 
-from agent_tools.evals.agent import ITEM_CARD, ChainAgent, EvidenceAgent, Finding, card_value
-from agent_tools.evals.demo_story import Story, tell
-from agent_tools.evals.session import Call, Session
+from agent_tools.evals.agents.agent import ITEM_CARD, ChainAgent, EvidenceAgent, Finding, card_value
+from agent_tools.evals.agents.session import Call, Session
+from agent_tools.evals.films.demo_story import Story, tell
 from agent_tools.timeline import parse_uri
 from tests.evals.fake_server import FakeLibrary, build
 

@@ -14,13 +14,13 @@ from mcp import Client
 from PIL import Image
 
 from agent_tools.errors import EndpointError
-from agent_tools.evals.answering import NO_CALLS, NO_LETTER, Answerer, Limits, Outcome, write_transcript
-from agent_tools.evals.chat_model import ChatModel
-from agent_tools.evals.choices import Question
-from agent_tools.evals.reach import OFFERED, Reach
+from agent_tools.evals.agents.chat_model import ChatModel
+from agent_tools.evals.benchmarks.answering import NO_CALLS, NO_LETTER, Answerer, Limits, Outcome, write_transcript
+from agent_tools.evals.benchmarks.choices import Question
+from agent_tools.evals.benchmarks.reach import OFFERED, Reach
 from agent_tools.server import build_server
-from agent_tools.service.library import Library
-from agent_tools.service.query_models import QueryModels
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
 from tests.evals.chat_server import pictures, refused, said, texts
 from tests.models.test_endpoint import Fake

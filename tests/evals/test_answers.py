@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_tools.evals.answers import chosen_letter
+from agent_tools.evals.benchmarks.answers import chosen_letter
 
 OPTIONS = ("A dog barks", "the red kettle", "In the cellar", "B flat", "none of these")
 

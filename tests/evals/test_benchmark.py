@@ -19,14 +19,14 @@ from mcp import Client
 from typer.testing import CliRunner
 
 from agent_tools.errors import EndpointError, InvalidArgument
-from agent_tools.evals import benchmark
-from agent_tools.evals.agent import Reader
-from agent_tools.evals.answering import Limits
-from agent_tools.evals.benchmark import ANSWERS, BLIND, Run, chosen, read, run_benchmark
+from agent_tools.evals.agents.agent import Reader
+from agent_tools.evals.agents.session import Reply as Told
+from agent_tools.evals.benchmarks import run
+from agent_tools.evals.benchmarks.answering import Limits
+from agent_tools.evals.benchmarks.run import ANSWERS, BLIND, Run, chosen, read, run_benchmark
 from agent_tools.evals.commands import eval_app
-from agent_tools.evals.session import Reply as Told
 from agent_tools.server import build_server
-from agent_tools.service.query_models import QueryModels
+from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
 from tests.drawing import draw, even_times
 from tests.evals.benchmark_files import CANARY, LVBENCH, UID, hourvideo_item, write_choices, write_hourvideo
@@ -104,7 +104,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         async with Client(build_server(Settings(home=home, allow=(allowed,), profile="lite"))) as client:
             yield client
 
-    monkeypatch.setattr(benchmark, "serving", serving)
+    monkeypatch.setattr(run, "serving", serving)
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: None)
     monkeypatch.setattr(Reader, "search", _no_wait)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.calibration import KINDS, described, fit_own
-from agent_tools.evals.calibration_films import Query, labelled_queries
-from agent_tools.evals.cue_lists import Film, Line, Remembered, lay_down
+from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
+from agent_tools.evals.grounding.calibration import KINDS, described, fit_own
+from agent_tools.evals.grounding.calibration_films import Query, labelled_queries
 from agent_tools.grounding import named
-from agent_tools.service.event_search import calibration_of
-from agent_tools.service.library import Library
-from agent_tools.service.occurrence import Occurrence
+from agent_tools.service.library.library import Library
+from agent_tools.service.verdicts.event_search import calibration_of
+from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.settings import Settings
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import EndpointError, InvalidArgument
-from agent_tools.evals.chat_model import ChatModel, Message, ToolCall
+from agent_tools.evals.agents.chat_model import ChatModel, Message, ToolCall
 from tests.evals.chat_server import refused, said
 from tests.models.test_endpoint import Fake
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.choices import READERS, Question, Videos, read_choices
-from agent_tools.evals.hourvideo import canary, read_hourvideo, write_tables
+from agent_tools.evals.benchmarks.choices import READERS, Question, Videos, read_choices
+from agent_tools.evals.benchmarks.hourvideo import canary, read_hourvideo, write_tables
 from tests.evals.benchmark_files import (
     CANARY,
     EGOSCHEMA,

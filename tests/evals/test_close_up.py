@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent_tools.evals.close_up import markdown, run_close_up
+from agent_tools.evals.compression.zoom import markdown, run_close_up
 from tests.drawing import Pixels, draw, even_times
 
 

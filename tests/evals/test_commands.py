@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from agent_tools.cli import app
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals import needles
 from agent_tools.evals.commands import eval_app
+from agent_tools.evals.needles import needles
 
 COMMANDS = {"memaug-tiny", "grounding-tiny", "compression", "compare", "grounding", "calibrate"} | {
     "needles",

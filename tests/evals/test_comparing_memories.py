@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.commands import eval_app
-from agent_tools.evals.comparing_memories import BUDGETS, fitting, rank_of
-from agent_tools.evals.retrieval_questions import Asked
-from agent_tools.evals.shown_ways import FRAME, FRAMES, OFF, ON, OURS, Piece
+from agent_tools.evals.retrieval.memories import BUDGETS, fitting, rank_of
+from agent_tools.evals.retrieval.questions import Asked
+from agent_tools.evals.retrieval.shown_ways import FRAME, FRAMES, OFF, ON, OURS, Piece
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.evals.test_retrieval import CLIPS, QUESTIONS, SAID, stamp, write

@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 from agent_tools.compression import prune_frames
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.clips import SLACK_S, read_clips, shown, watch
 from agent_tools.evals.commands import eval_app
-from agent_tools.evals.comparing import compare, threshold_for
-from agent_tools.evals.compression import _merged, compression
-from agent_tools.evals.compression_tables import markdown
-from agent_tools.evals.judges import NAMES, PixelPatches, judge
-from agent_tools.evals.recall_plot import draw_recall, lines
+from agent_tools.evals.compression.compression import _merged, compression
+from agent_tools.evals.compression.encoders import compare, threshold_for
+from agent_tools.evals.compression.judges import NAMES, PixelPatches, judge
+from agent_tools.evals.compression.recall_plot import draw_recall, lines
+from agent_tools.evals.compression.tables import markdown
+from agent_tools.evals.films.real_clips import SLACK_S, read_clips, shown, watch
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.models import checkpoints

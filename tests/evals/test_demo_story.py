@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_tools.evals.demo_story import GRID_S, MIN_DURATION_S, Story, srt, tell
+from agent_tools.evals.films.demo_story import GRID_S, MIN_DURATION_S, Story, srt, tell
 
 seeds = st.integers(0, 10_000)
 durations = st.floats(MIN_DURATION_S, 9000)

@@ -7,10 +7,10 @@ from pathlib import Path
 import av
 import pytest
 
-from agent_tools.evals.demo_pictures import Motion, card, slide
-from agent_tools.evals.demo_story import MOTIONS
-from agent_tools.evals.demo_video import FPS, DemoTruth, draw
-from agent_tools.models.text_reader import RapidOcr
+from agent_tools.evals.films.demo_pictures import Motion, card, slide
+from agent_tools.evals.films.demo_story import MOTIONS
+from agent_tools.evals.films.demo_video import FPS, DemoTruth, draw
+from agent_tools.models.ocr import RapidOcr
 from agent_tools.timeline import parse_uri
 
 LENGTH_S = 90.0

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools.evals.calibration import scores
-from agent_tools.evals.calibration_films import Query
-from agent_tools.evals.cue_lists import Film, Line
-from agent_tools.evals.film_video import write
+from agent_tools.evals.films.cue_lists import Film, Line
+from agent_tools.evals.films.film_video import write
+from agent_tools.evals.grounding.calibration import scores
+from agent_tools.evals.grounding.calibration_films import Query
 from agent_tools.ingestion.worker import work
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.occurrence import tokens
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.verdicts.quoted_words import tokens
 from agent_tools.settings import Settings
 
 SLIDES = (

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.benchmark import Run, run_benchmark
-from agent_tools.evals.choices import Question
-from agent_tools.evals.given_subtitles import GivenSubtitles
+from agent_tools.evals.benchmarks.choices import Question
+from agent_tools.evals.benchmarks.given_subtitles import GivenSubtitles
+from agent_tools.evals.benchmarks.run import Run, run_benchmark
 from agent_tools.media.subtitles import parse
 from tests.drawing import draw, even_times
 from tests.evals.benchmark_files import LONGVIDEOBENCH

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.grounding import Asked, markdown, measured
-from agent_tools.evals.grounding_truth import Event, read_truth
-from agent_tools.evals.reliability_plot import draw_reliability
+from agent_tools.evals.grounding.grounding import Asked, markdown, measured
+from agent_tools.evals.grounding.reliability_plot import draw_reliability
+from agent_tools.evals.grounding.truth import Event, read_truth
 from agent_tools.grounding.reliability import Bin
 
 MAD = {

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agent_tools.evals.grounding_tiny import DIM, WINDOW_S, Dense, Drawn, TinyLocalizer, TinySettings, markdown, run
+from agent_tools.evals.tiny.grounding import DIM, WINDOW_S, Dense, Drawn, TinyLocalizer, TinySettings, markdown, run
 from agent_tools.grounding import Evidence
 
 MEASURED = Path(__file__).resolve().parents[1] / "measured" / "grounding_tiny.json"

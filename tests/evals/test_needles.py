@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.commands import eval_app
-from agent_tools.evals.demo_story import Scene, tell
-from agent_tools.evals.needle_items import (
+from agent_tools.evals.films.demo_story import Scene, tell
+from agent_tools.evals.films.needle_video import APART_S, NEEDLE_S, needle_card, places, write_haystack
+from agent_tools.evals.needles.items import (
     Item,
     constant_letters,
     draw_needles,
@@ -28,8 +29,7 @@ from agent_tools.evals.needle_items import (
     shuffled,
     write_items,
 )
-from agent_tools.evals.needle_video import APART_S, NEEDLE_S, needle_card, places, write_haystack
-from agent_tools.evals.needles import (
+from agent_tools.evals.needles.needles import (
     MOST_CALLS,
     MOST_TOKENS,
     PUBLISHED,

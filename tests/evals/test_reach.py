@@ -19,11 +19,11 @@ from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 from PIL import Image
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.reach import BEFORE_AN_END, OFFERED, Reach, words_until
-from agent_tools.evals.session import Session
+from agent_tools.evals.agents.session import Session
+from agent_tools.evals.benchmarks.reach import BEFORE_AN_END, OFFERED, Reach, words_until
 from agent_tools.server import build_server
-from agent_tools.service.library import Library
-from agent_tools.service.query_models import QueryModels
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
 from agent_tools.store import EntryIn, Episode, FrameRow
 

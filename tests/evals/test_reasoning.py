@@ -13,10 +13,10 @@ import pytest
 from mcp import Client
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.cue_lists import Film, Line, Remembered, lay_down
-from agent_tools.evals.reasoning import TimeAgent, control, markdown, read_truth, run_reasoning, tells
-from agent_tools.evals.reasoning_film import CARD_S, SLOT_S, Arrivals, plan
-from agent_tools.evals.reasoning_questions import (
+from agent_tools.evals.agents.session import Session
+from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
+from agent_tools.evals.reasoning.film import CARD_S, SLOT_S, Arrivals, plan
+from agent_tools.evals.reasoning.questions import (
     CHANCE,
     COUNTED,
     GAPS_S,
@@ -25,7 +25,7 @@ from agent_tools.evals.reasoning_questions import (
     decide,
     questions,
 )
-from agent_tools.evals.session import Session
+from agent_tools.evals.reasoning.reasoning import TimeAgent, control, markdown, read_truth, run_reasoning, tells
 from agent_tools.models.profiles import ModelSettings, text_encoder
 from agent_tools.server import build_server
 from agent_tools.settings import Settings

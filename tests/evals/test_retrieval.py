@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.retrieval import OURS, Found, answered, markdown, run_retrieval
-from agent_tools.evals.retrieval_questions import Asked, read_questions
+from agent_tools.evals.retrieval.questions import Asked, read_questions
+from agent_tools.evals.retrieval.retrieval import OURS, Found, answered, markdown, run_retrieval
 from agent_tools.timeline import Span
 from tests.drawing import draw, even_times
 

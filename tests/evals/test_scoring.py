@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.choices import Question
-from agent_tools.evals.records import Records, same_run
-from agent_tools.evals.scoring import baselines, markdown, score
+from agent_tools.evals.benchmarks.choices import Question
+from agent_tools.evals.benchmarks.records import Records, same_run
+from agent_tools.evals.benchmarks.scoring import baselines, markdown, score
 
 
 def question(

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_tools.errors import AgentToolsError
-from agent_tools.service import fetching
-from agent_tools.service.fetching import Fetcher, is_public
+from agent_tools.service.library import downloads
+from agent_tools.service.library.downloads import Fetcher, is_public
 from tests.faults.slices import Outcome
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def changing(world: World) -> Outcome:
             raise OSError("the case lets nobody out")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fetching.socket, "getaddrinfo", lies)
+            patch.setattr(downloads.socket, "getaddrinfo", lies)
             patch.setattr(socket, "create_connection", connect)
             why = _fetched(
                 Fetcher(world.root / "fetched"), f"http://moving.example:{world.canary.rpartition(':')[2]}/x.mp4"

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from agent_tools import errors
-from agent_tools.evals.demo_video import draw
+from agent_tools.evals.films.demo_video import draw
 from tests.faults.servers import Server, serving
 from tests.faults.slices import Outcome, Slice
 

@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 
-from agent_tools.evals.demo_video import _ASS_HEADER
+from agent_tools.evals.films.demo_video import _ASS_HEADER
 from tests.drawing import draw, even_times
 
 SIDE = 16_000  # FFmpeg itself knows no picture of 2**28 pixels

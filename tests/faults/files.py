@@ -21,9 +21,9 @@ from typing import Any
 import av
 
 from agent_tools.errors import AgentToolsError
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings, worker_environment
 from agent_tools.store import Job, Store
 from tests.conftest import SHARED_VIDEOS

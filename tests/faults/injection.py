@@ -28,11 +28,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agent_tools.ingestion import pipeline
 from agent_tools.ingestion.worker import work
-from agent_tools.models.folders import Found
+from agent_tools.models.hub.folders import Found
 from agent_tools.models.speech import RATE, Speech
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from tests.acceptance.conftest import environment
 from tests.faults.servers import Server, serving
@@ -147,7 +147,7 @@ def ingested(root: Path) -> dict[str, str]:
         engine = Speech(Found(weights, "whisper", "1"))
         patch.setattr(pipeline, "speech", lambda _settings: engine)
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
-        patch.setattr("agent_tools.service.queueing.channels_of", lambda _profile: CHANNELS)
+        patch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda _profile: CHANNELS)
         library = Library(settings)
         for name, payload in PAYLOADS.items():
             path = film(root / "films" / name.replace(" ", "-"), payload)

@@ -24,11 +24,11 @@ import apsw
 import pytest
 
 from agent_tools.errors import AgentToolsError
-from agent_tools.evals.demo_video import draw
+from agent_tools.evals.films.demo_video import draw
 from agent_tools.ingestion import worker
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Store
 from tests.faults.homes import alive, contents, expire, settled, until

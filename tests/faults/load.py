@@ -21,7 +21,7 @@ import anyio
 import httpx2
 import numpy as np
 
-from agent_tools.evals.demo_video import draw
+from agent_tools.evals.films.demo_video import draw
 from tests.faults.servers import Web, listening, serving
 from tests.faults.slices import Outcome, Slice
 

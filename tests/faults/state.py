@@ -23,9 +23,9 @@ import pytest
 from agent_tools.errors import EngineError
 from agent_tools.ingestion import pipeline, seeing
 from agent_tools.ingestion.worker import work
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Store
 from agent_tools.store.schema import MIGRATIONS

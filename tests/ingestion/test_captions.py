@@ -18,23 +18,24 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.errors import EndpointError, InvalidArgument
-from agent_tools.ingestion import pipeline, steps
-from agent_tools.ingestion.captions import MOST_FAILURES, caption_spans
+from agent_tools.ingestion import pipeline
+from agent_tools.ingestion.channels import base
+from agent_tools.ingestion.channels.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import run_job, work
-from agent_tools.models.asking import Answer, Seen
 from agent_tools.models.devices import too_little_memory
 from agent_tools.models.minilm import MiniLM
+from agent_tools.models.video_llm.questions import Answer, Seen
 from agent_tools.service import resting
-from agent_tools.service.adding import ingest
-from agent_tools.service.checkup import checkup
-from agent_tools.service.coverage import view
-from agent_tools.service.ingest_status import status
-from agent_tools.service.library import Asked, Library
-from agent_tools.service.queueing import remake
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
-from agent_tools.service.workers import Workers
+from agent_tools.service.doctor import checkup
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest.jobs import remake
+from agent_tools.service.ingest.status import status
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.replies.coverage import view
+from agent_tools.service.retrieve_memory import retrieve
 from agent_tools.settings import Settings
 from agent_tools.store import Store
 from agent_tools.timeline import Span
@@ -114,7 +115,7 @@ def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     home = shutil.copytree(looked_at.home, tmp_path / "home")
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
-    monkeypatch.setattr(steps, "text_encoder", lambda settings: minilm)
+    monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
     library = Library(Settings.load({}, home=home, allow=looked_at.allow, profile="lite", models=MODELS))
     yield library
     library.close()

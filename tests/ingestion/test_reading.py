@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from agent_tools.ingestion import reading
-from agent_tools.ingestion.reading import LEAST_CALLS, Reader
-from agent_tools.ingestion.shared_calls import PAIR, SIX, Shares, read_together, shares
-from agent_tools.models.text_reader import OcrLine, RapidOcr
+from agent_tools.ingestion.screen_text import reader as reader_module
+from agent_tools.ingestion.screen_text.reader import LEAST_CALLS, Reader
+from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, Shares, read_together, shares
+from agent_tools.models.ocr import OcrLine, RapidOcr
 from agent_tools.store import Store
 
 
@@ -98,7 +98,7 @@ def test_pictures_that_share_a_call_keep_their_own_lines(engine: RapidOcr, size:
 def test_pictures_of_a_shared_call_are_written_at_their_own_times(
     engine: RapidOcr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LEAST_CALLS", 3)
+    monkeypatch.setattr(reader_module, "LEAST_CALLS", 3)
     reader = waiting(tmp_path, 5, text=True)
     assert reader.choose(per_hour=1) == []
     reader.read(engine, lambda done, to_s, fresh: None)

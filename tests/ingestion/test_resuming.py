@@ -14,11 +14,11 @@ from agent_tools.ingestion import seeing
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.service import resting
-from agent_tools.service.adding import ingest
-from agent_tools.service.budgets import budget
-from agent_tools.service.library import Library
-from agent_tools.service.query_models import QueryModels
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.token_costs import budget
 from agent_tools.settings import Settings
 from agent_tools.store import SqliteMemory
 from tests.drawing import Pixels, draw, even_times

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_tools.ingestion.screen_text import GROWS_S, Reading, merge_readings
+from agent_tools.ingestion.screen_text.merge import GROWS_S, Reading, merge_readings
 
 HEAD = ("ETH", "Eidgenössische Technische Hochschule Zürich", "Swiss Federal Institute of Technology Zurich")
 BODY = ("Einige Punkte", "Damit die folgenden Folien als Verschieden erkannt werden")

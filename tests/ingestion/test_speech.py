@@ -14,10 +14,10 @@ from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.models.speech import Segment
 from agent_tools.service import resting
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.searching import retrieve
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.retrieve_memory import retrieve
 from agent_tools.settings import Settings
 from tests.drawing import draw, even_times
 
@@ -52,7 +52,7 @@ def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]
     folder.mkdir()
     draw(folder / "talk.mp4", even_times(160, 2), tone=True)
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
-    monkeypatch.setattr("agent_tools.service.queueing.channels_of", lambda profile: ("speech",))
+    monkeypatch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda profile: ("speech",))
     library = Library(Settings.load({}, home=tmp_path / "home", allow=(folder,), profile="lite"))
     yield library
     library.close()

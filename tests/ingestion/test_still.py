@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from agent_tools.ingestion.still import HEIGHT, WIDTH, Candidate, StillRule, share_changed, text_score
+from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule, share_changed, text_score
 
 
 def slide(*lines: str) -> np.ndarray:

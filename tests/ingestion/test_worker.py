@@ -16,7 +16,7 @@ from agent_tools.ingestion import chosen_models, control
 from agent_tools.ingestion.chosen_models import WORK_MB, memory_limit_mb
 from agent_tools.ingestion.control import Control, Stopped
 from agent_tools.ingestion.worker import MOST_DEATHS, died_here, run_job
-from agent_tools.models.catalogue import FULL
+from agent_tools.models.hub.catalogue import FULL
 from agent_tools.settings import Settings
 from agent_tools.store import Job, Store
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent_tools.ingestion import seeing, steps
-from agent_tools.models.text_reader import OcrLine
+from agent_tools.ingestion import seeing
+from agent_tools.ingestion.channels import base
+from agent_tools.models.ocr import OcrLine
 
 Hook = Callable[[int], None]  # called with how many calls there were before
 
@@ -92,7 +93,7 @@ def use(patch: pytest.MonkeyPatch, frames: Any = None, text: Any = None, ocr: An
         (seeing, "frame_encoder", frames),
         (seeing, "redundancy_encoder", frames),
         (seeing, "ocr", ocr),
-        (steps, "text_encoder", text),
+        (base, "text_encoder", text),
     ):
         if model is not None:
             patch.setattr(home, name, lambda _settings, model=model: model)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from agent_tools.evals.memaug_tiny import markdown, run
+from agent_tools.evals.tiny.memaug import markdown, run
 
 FORGOTTEN, KEPT = "forgotten", "kept"
 

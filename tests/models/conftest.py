@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from agent_tools.models.minilm import MiniLM
-from agent_tools.models.text_reader import RapidOcr
+from agent_tools.models.ocr import RapidOcr
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,8 @@ from PIL import Image
 
 from agent_tools.errors import EndpointError, InvalidArgument
 from agent_tools.grounding import Evidence
-from agent_tools.models.asking import Shots, VideoLocalizer, caption, dense_prompt
-from agent_tools.models.endpoint import Endpoint
+from agent_tools.models.video_llm.endpoint import Endpoint
+from agent_tools.models.video_llm.questions import Shots, VideoLocalizer, caption, dense_prompt
 
 Reply = tuple[int, dict[str, str], bytes]
 PICTURES = [np.full((90, 160, 3), 40 * number, np.uint8) for number in range(4)]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import InvalidArgument, ModelMissing
-from agent_tools.models import folders
-from agent_tools.models.folders import Reference, locate, why_unusable
+from agent_tools.models.hub import folders
+from agent_tools.models.hub.folders import Reference, locate, why_unusable
 
 OLD, NEW = "a" * 40, "b" * 40
 

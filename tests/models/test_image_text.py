@@ -12,7 +12,7 @@ from PIL import Image
 
 from agent_tools.errors import ModelMissing, ShapeError
 from agent_tools.models.devices import Device
-from agent_tools.models.folders import Found, Reference, locate
+from agent_tools.models.hub.folders import Found, Reference, locate
 from agent_tools.models.image_text import ImageText
 from agent_tools.models.preprocess import PictureRule
 from tests.models import checkpoints
@@ -235,7 +235,7 @@ def test_loading_connects_to_nothing_and_prints_nothing(siglip: Path) -> None:
         "def refuse(*a, **k): raise AssertionError('connect')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "from pathlib import Path\n"
-        "from agent_tools.models.folders import Reference, locate\n"
+        "from agent_tools.models.hub.folders import Reference, locate\n"
         "from agent_tools.models.image_text import ImageText\n"
         "encoder = ImageText(locate(Reference.of(sys.argv[1]), [], ''))\n"
         "encoder.encode(np.zeros((1, 32, 32, 3), np.uint8)); encoder.encode_text(['a'])\n"

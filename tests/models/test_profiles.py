@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import InvalidArgument, ModelMissing
-from agent_tools.models import catalogue, folders, profiles
-from agent_tools.models.endpoint import Endpoint
+from agent_tools.models import profiles
+from agent_tools.models.hub import catalogue, folders
 from agent_tools.models.profiles import FULL, LITE, STANDARD, Model, ModelSettings, missing, resolve
+from agent_tools.models.video_llm.endpoint import Endpoint
 from tests.models import checkpoints
 
 

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from agent_tools.models import progressive
-from agent_tools.models.asking import dense_prompt
-from agent_tools.models.decoding import Prompt, write
 from agent_tools.models.devices import Device
-from agent_tools.models.folders import Reference, locate
-from agent_tools.models.progressive import Staged, can_stage, cuts_of, load
-from agent_tools.models.video_llm import VideoLlm
-from agent_tools.models.visual_tokens import TokenSettings
+from agent_tools.models.hub.folders import Reference, locate
+from agent_tools.models.video_llm import progressive
+from agent_tools.models.video_llm.decoding import Prompt, write
+from agent_tools.models.video_llm.local import VideoLlm
+from agent_tools.models.video_llm.progressive import Staged, can_stage, cuts_of, load
+from agent_tools.models.video_llm.questions import dense_prompt
+from agent_tools.models.video_llm.visual_tokens import TokenSettings
 from tests.models import checkpoints
 
 STAGES = TokenSettings().stages
@@ -143,7 +143,7 @@ def test_a_model_that_cannot_be_taken_apart_is_thinned_evenly(tmp_path: Path, mo
     assert can_stage(whole._layout.decoder)
     monkeypatch.setattr(whole._layout.decoder.config, "layer_types", ["full_attention", "sliding_attention"])
     assert not can_stage(whole._layout.decoder)
-    monkeypatch.setattr("agent_tools.models.video_llm.can_stage", lambda decoder: False)
+    monkeypatch.setattr("agent_tools.models.video_llm.local.can_stage", lambda decoder: False)
     answer = loaded(folder, most_tokens=40, low_tokens=9).answer(PROMPT, 3)
     assert answer.seen is not None
     assert (answer.seen.steps[-1], answer.seen.layers) == (("dropout", 40), ())

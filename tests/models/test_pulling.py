@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import EngineError, ModelMissing
-from agent_tools.models import pulling
-from agent_tools.models.catalogue import LITE, STANDARD, Model, Profile, listing, missing
-from agent_tools.models.folders import Reference, locate
-from agent_tools.models.pulling import plan, pull
+from agent_tools.models.hub import pulling
+from agent_tools.models.hub.catalogue import LITE, STANDARD, Model, Profile, listing, missing
+from agent_tools.models.hub.folders import Reference, locate
+from agent_tools.models.hub.pulling import plan, pull
 
 COMMIT = "c" * 40
 WEIGHTS = bytes(range(256)) * 2000

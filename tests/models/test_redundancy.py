@@ -9,7 +9,7 @@ import torch
 from agent_tools.compression import prune_frames
 from agent_tools.errors import ModelMissing
 from agent_tools.models.devices import Device
-from agent_tools.models.folders import Reference, locate
+from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.redundancy import Redundancy
 from tests.models import checkpoints
 

@@ -11,7 +11,7 @@ import torch
 from agent_tools.errors import ModelMissing
 from agent_tools.models import sentences as module
 from agent_tools.models.devices import Device
-from agent_tools.models.folders import Reference, locate
+from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.minilm import MiniLM, model_folder
 from agent_tools.models.sentences import Sentences, pooling, prefixes
 from tests.models import checkpoints

@@ -17,7 +17,7 @@ import pytest
 from agent_tools.errors import EngineError, ModelMissing, ShapeError
 from agent_tools.models import speech as module
 from agent_tools.models.devices import Device
-from agent_tools.models.folders import Reference, locate
+from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.speech import RATE, Speech
 from tests.models import checkpoints
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from agent_tools.errors import ModelMissing, ShapeError
-from agent_tools.models import text_reader as module
-from agent_tools.models.text_reader import OcrLine, RapidOcr, reading_order
+from agent_tools.models import ocr as module
+from agent_tools.models.ocr import OcrLine, RapidOcr, reading_order
 
 
 def page(*lines: tuple[int, int, str], size: tuple[int, int] = (640, 360)) -> np.ndarray:
@@ -123,7 +123,7 @@ def test_reading_writes_nothing_and_connects_to_nothing() -> None:
         "import socket, numpy as np\n"
         "def refuse(*a, **k): raise AssertionError('connect')\n"
         "socket.socket.connect = refuse\n"
-        "from agent_tools.models.text_reader import RapidOcr\n"
+        "from agent_tools.models.ocr import RapidOcr\n"
         "assert RapidOcr().read(np.zeros((90, 160, 3), np.uint8)) == []\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

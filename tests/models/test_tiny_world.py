@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent_tools.models import profiles
-from agent_tools.models.folders import Reference, locate
+from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.image_text import ImageText
 from agent_tools.models.profiles import ModelSettings
 from tests.models import checkpoints

@@ -11,10 +11,18 @@ import torch
 
 from agent_tools.errors import EngineError, ModelMissing
 from agent_tools.grounding import Evidence, entropy_confidence
-from agent_tools.models.asking import ANSWER_TOKENS, Answer, Shots, VideoLocalizer, dense_prompt, sparse_prompt, told
 from agent_tools.models.devices import Device
-from agent_tools.models.folders import Reference, locate
-from agent_tools.models.video_llm import VideoLlm
+from agent_tools.models.hub.folders import Reference, locate
+from agent_tools.models.video_llm.local import VideoLlm
+from agent_tools.models.video_llm.questions import (
+    ANSWER_TOKENS,
+    Answer,
+    Shots,
+    VideoLocalizer,
+    dense_prompt,
+    sparse_prompt,
+    told,
+)
 from tests.models import checkpoints
 
 CPU = Device("cpu", "fp32")

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from agent_tools.errors import ModelMissing, TokenBudgetError
-from agent_tools.models import token_layouts, video_llm
-from agent_tools.models.asking import Answer, Seen, caption, dense_prompt
-from agent_tools.models.decoding import write
 from agent_tools.models.devices import Device
-from agent_tools.models.folders import Reference, locate
-from agent_tools.models.video_llm import VideoLlm
-from agent_tools.models.visual_tokens import PictureTokens, TokenSettings, compress
+from agent_tools.models.hub.folders import Reference, locate
+from agent_tools.models.video_llm import local, token_layouts
+from agent_tools.models.video_llm.decoding import write
+from agent_tools.models.video_llm.local import VideoLlm
+from agent_tools.models.video_llm.questions import Answer, Seen, caption, dense_prompt
+from agent_tools.models.video_llm.visual_tokens import PictureTokens, TokenSettings, compress
 from tests.models import checkpoints
 
 SIDE = 168  # px: a picture of 90 x 160 is 18 tokens of the tiny Qwen models
@@ -340,4 +340,4 @@ def test_a_caption_says_what_was_read_of_the_pictures(qwen: VideoLlm) -> None:
     seen = caption(qwen, RANDOM[:1] * 2).seen
     assert seen is not None
     assert (seen.given, seen.read) == (36, 19)
-    assert video_llm.DEFAULT.window == 8
+    assert local.DEFAULT.window == 8

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import ModelMissing
-from agent_tools.models import weights
-from agent_tools.models.weights import package_folder, require, sha256_of
+from agent_tools.models.hub import weights
+from agent_tools.models.hub.weights import package_folder, require, sha256_of
 
 
 @pytest.fixture(autouse=True)

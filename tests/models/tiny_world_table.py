@@ -24,14 +24,14 @@ import torch
 
 from agent_tools.grounding import temporal_iou
 from agent_tools.ingestion.worker import work
-from agent_tools.models.folders import Reference, locate
+from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.image_text import ImageText
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
-from agent_tools.service.workers import Workers
-from agent_tools.service.zooming import zoom
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.zoom_segment import zoom
 from agent_tools.settings import Settings
 from tests.models.tiny_world import STEPS, THINGS, gallery, scores, train
 from tests.service.test_tiny_world import ABSENT, QUIET_S, SCENE_S, film, told

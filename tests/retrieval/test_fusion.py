@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_tools.service.fusion import Background, fuse
+from agent_tools.service.search.fusion import Background, fuse
 
 USUAL = Background(0.075, 0.047)
 

@@ -17,8 +17,8 @@ from mcp import Client
 from PIL import Image
 
 from agent_tools.server import build_server
-from agent_tools.service.library import Library
-from agent_tools.service.query_models import QueryModels
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
 from agent_tools.store import EntryIn, Episode, FrameRow, Store
 from agent_tools.types import IngestReply

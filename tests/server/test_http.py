@@ -27,7 +27,7 @@ from mcp.types import LoggingMessageNotification, ResourceUpdatedNotification
 from agent_tools.errors import InvalidArgument
 from agent_tools.server import build_server, limits
 from agent_tools.server.http import LARGEST_BODY, check, http_app
-from agent_tools.service.library import Library
+from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from tests.server.conftest import ERAS, VIDEO, endless, ends_when_cancelled
 
@@ -246,7 +246,7 @@ async def test_a_cancelled_call_over_http_stops_working_within_a_second(
     settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, era: str
 ) -> None:
     started, ended = threading.Event(), threading.Event()
-    monkeypatch.setattr("agent_tools.service.adding.ingest", endless(started, ended))
+    monkeypatch.setattr("agent_tools.service.ingest_video.ingest", endless(started, ended))
     async with listening(settings, library, monkeypatch) as address, Client(address, mode=era) as client:
         await ends_when_cancelled(client, started, ended)
 

@@ -21,7 +21,7 @@ from jwt.algorithms import ECAlgorithm
 from agent_tools.errors import InvalidArgument
 from agent_tools.server import oauth
 from agent_tools.server.http import check
-from agent_tools.service.library import Library
+from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from agent_tools.types import GroundReply
 from tests.server.test_http import ENVELOPE, INITIALIZE, JSON, TOKEN, http_client, rpc
@@ -155,7 +155,7 @@ async def test_callers_are_told_apart_by_their_subject(
         seen.append(caller)
         return GroundReply(verdict="uncertain")
 
-    monkeypatch.setattr("agent_tools.service.verifying.ground", ground)
+    monkeypatch.setattr("agent_tools.service.ground_event.ground", ground)
     params = {"_meta": ENVELOPE, "name": "ground_event", "arguments": {"event": "x"}}
     headers = {**JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "ground_event"}
     async with http_client(guarded, library) as client:

@@ -21,7 +21,7 @@ from mcp.types import (
 from agent_tools.errors import StoreTooNew
 from agent_tools.server import app as app_module
 from agent_tools.server import prompts
-from agent_tools.service.library import Library
+from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from tests.server.conftest import OTHER, VIDEO, connected, text_of
 

@@ -14,7 +14,7 @@ import pytest
 
 from agent_tools.server import build_server
 from agent_tools.server.build import INSTRUCTIONS
-from agent_tools.service.library import Library
+from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from tests.server.conftest import connected
 

@@ -17,9 +17,9 @@ from agent_tools.server import build_server, long_ingest, tasks
 from agent_tools.server.app import App, Steps
 from agent_tools.server.http import http_app
 from agent_tools.server.notices import Notices
-from agent_tools.service.fetching import Fetch
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.library.downloads import Fetch
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.types import IngestReply
 from tests.server.conftest import OTHER, VIDEO
@@ -68,7 +68,7 @@ def ingest_in_steps(monkeypatch: pytest.MonkeyPatch, *states: str) -> list[float
         waits.append(wait_s)
         return IngestReply(video_id=VIDEO, state=state, duration_s=600.0, searchable_to_s=60.0 * len(waits))
 
-    monkeypatch.setattr("agent_tools.service.adding.ingest", ingest)
+    monkeypatch.setattr("agent_tools.service.ingest_video.ingest", ingest)
     monkeypatch.setattr(tasks, "POLL_S", 0.01)
     return waits
 

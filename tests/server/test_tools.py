@@ -11,8 +11,8 @@ import pytest
 from mcp import MCPError
 from mcp.types import Implementation
 
-from agent_tools.service import zooming
-from agent_tools.service.library import Library
+from agent_tools.service import zoom_segment
+from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from tests.server.conftest import VIDEO, connected, text_of
 
@@ -65,12 +65,12 @@ async def test_a_list_given_as_json_text_is_understood(settings: Settings, libra
 async def test_zoom_gives_facts_then_labelled_pictures_then_links(
     settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = zooming.Zoomed(
+    shown = zoom_segment.Zoomed(
         facts={"video_id": VIDEO, "tokens": 10},
-        pictures=[zooming.ZoomedPicture(b"\xff\xd8jpeg", "0:01:00", 60.0, 61.0)],
-        links=[zooming.ZoomedLink(f"video://{VIDEO}/frame/90", "0:01:30", "image/jpeg")],
+        pictures=[zoom_segment.ZoomedPicture(b"\xff\xd8jpeg", "0:01:00", 60.0, 61.0)],
+        links=[zoom_segment.ZoomedLink(f"video://{VIDEO}/frame/90", "0:01:30", "image/jpeg")],
     )
-    monkeypatch.setattr(zooming, "zoom", lambda library, **arguments: shown)
+    monkeypatch.setattr(zoom_segment, "zoom", lambda library, **arguments: shown)
     async with connected(settings, library, era) as client:
         result = await client.call_tool("zoom_segment", {"video_id": VIDEO})
         assert [block.type for block in result.content] == ["text", "text", "image", "resource_link"]
@@ -147,7 +147,7 @@ async def test_an_unforeseen_error_is_masked_and_logged_in_one_line(
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError("secret\ndetail")
 
-    monkeypatch.setattr("agent_tools.service.searching.retrieve", broken)
+    monkeypatch.setattr("agent_tools.service.retrieve_memory.retrieve", broken)
     async with connected(settings, library, era) as client:
         result = await client.call_tool("retrieve_memory", {"query": "x"})
     assert result.is_error

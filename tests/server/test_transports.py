@@ -17,8 +17,8 @@ from mcp import Client, StdioServerParameters
 from agent_tools.server import app as app_module
 from agent_tools.server import build_server
 from agent_tools.server.http import http_app
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from tests.server.conftest import ERAS, answers_within
 from tests.server.test_http import free_port
@@ -32,11 +32,11 @@ ENDLESS = """
 import sys, time
 from pathlib import Path
 import agent_tools.server.app as app
-import agent_tools.service.adding as adding
-import agent_tools.service.searching as searching
-import agent_tools.service.verifying as verifying
+import agent_tools.service.ingest_video as adding
+import agent_tools.service.retrieve_memory as searching
+import agent_tools.service.ground_event as verifying
 from agent_tools.server import serve
-from agent_tools.service.query_models import QueryModels
+from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
 
 QueryModels.warm = lambda self: None  # an import in its thread may hold all others up for a second

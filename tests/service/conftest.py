@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools.evals.demo_video import DemoTruth, draw
+from agent_tools.evals.films.demo_video import DemoTruth, draw
 from agent_tools.ingestion.worker import work
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 
 DURATION_S = 240.0

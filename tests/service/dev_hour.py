@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from agent_tools.evals.cue_lists import Film, Line
+from agent_tools.evals.films.cue_lists import Film, Line
 
 HOUR_S, FILLER = 3600.0, 950
 NEVER_ASKED = {"motorway.mp4", "earth_at_night.mp4", "car_topdown.mp4", "skyline_timestamps.mp4"}  # filler pictures

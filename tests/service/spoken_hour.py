@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from agent_tools.budget.reply import text_tokens
-from agent_tools.ingestion.text import index_entries, write_chunks
+from agent_tools.ingestion.text_index import index_entries, write_chunks
 from agent_tools.store import EntryIn, Episode, FrameRow, Store
 
 HOUR_S = 3600.0

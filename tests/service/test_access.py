@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
-from agent_tools.service import access
-from agent_tools.service.access import Fence, local_path
-from agent_tools.service.adding import ingest
-from agent_tools.service.browsing import list_episodes
-from agent_tools.service.library import Library
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library import access
+from agent_tools.service.library.access import Fence, local_path
+from agent_tools.service.library.library import Library
+from agent_tools.service.list_episodes import list_episodes
 
 
 def refusal(fence: Fence, source: str) -> str:

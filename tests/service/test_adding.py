@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound, UnreadableVideo
-from agent_tools.evals.demo_video import DemoTruth
-from agent_tools.ingestion.frames import FramePass
+from agent_tools.evals.films.demo_video import DemoTruth
+from agent_tools.ingestion.channels.frames import FramePass
 from agent_tools.ingestion.worker import work
 from agent_tools.service import resting
-from agent_tools.service.adding import ingest
-from agent_tools.service.ingest_status import status
-from agent_tools.service.library import Library
-from agent_tools.service.noting import remember
-from agent_tools.service.queueing import remake
-from agent_tools.service.searching import retrieve
+from agent_tools.service.ingest.jobs import remake
+from agent_tools.service.ingest.status import status
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.remember import remember
+from agent_tools.service.retrieve_memory import retrieve
 from tests.drawing import draw, even_times
 
 Course = tuple[Path, DemoTruth]

@@ -12,11 +12,11 @@ import pytest
 
 from agent_tools.errors import SourceNotAllowed, SourceNotFound
 from agent_tools.ingestion.worker import work
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.reading import read_resource
-from agent_tools.service.workers import Workers
-from agent_tools.service.zooming import zoom
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.read_resource import read_resource
+from agent_tools.service.zoom_segment import zoom
 from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from tests.drawing import draw, even_times
@@ -94,7 +94,7 @@ def test_what_lies_beside_a_path_of_the_past_is_not_read_for_a_copy_that_is_allo
 
 
 def test_a_persons_command_opens_what_a_server_took_in(film: Path) -> None:
-    from agent_tools.service.exporting import clip
+    from agent_tools.service.export import clip
 
     video_id = taken_in(film, allow=(film.parent,))
     with opened(film, by_hand=True) as library:

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from agent_tools.budget.cost import token_cost
 from agent_tools.budget.reply import reply_tokens, text_tokens
-from agent_tools.service.adding import ingest
-from agent_tools.service.browsing import list_episodes
-from agent_tools.service.fit import compact_json
-from agent_tools.service.library import Library
-from agent_tools.service.noting import remember
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
-from agent_tools.service.workers import Workers
-from agent_tools.service.zooming import Zoomed, zoom
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.list_episodes import list_episodes
+from agent_tools.service.remember import remember
+from agent_tools.service.replies.fit import compact_json
+from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.zoom_segment import Zoomed, zoom
 from agent_tools.settings import Settings
 from tests.service.spoken_hour import (
     CHINESE,

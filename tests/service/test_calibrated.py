@@ -10,8 +10,8 @@ import pytest
 
 from agent_tools.errors import StoreError
 from agent_tools.grounding import Calibrator
-from agent_tools.service.calibrated import FOLDER, calibrator_for, stored
-from agent_tools.service.event_search import LOCALIZER
+from agent_tools.service.verdicts.calibrations import FOLDER, calibrator_for, stored
+from agent_tools.service.verdicts.event_search import LOCALIZER
 
 OWN = Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, data="a test's")
 

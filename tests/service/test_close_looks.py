@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from agent_tools.errors import EndpointError
 from agent_tools.grounding import Calibrator
 from agent_tools.ingestion.worker import work
-from agent_tools.models.asking import ABSENT, Answer
-from agent_tools.models.endpoint import Endpoint
-from agent_tools.service.adding import ingest
-from agent_tools.service.calibrated import stored
-from agent_tools.service.close_looks import PICTURES, CloseLook, Pointer
-from agent_tools.service.evidence import by_meaning, localizer
-from agent_tools.service.library import Library
-from agent_tools.service.verifying import NOT_CLOSELY, ground
-from agent_tools.service.workers import Workers
+from agent_tools.models.video_llm.endpoint import Endpoint
+from agent_tools.models.video_llm.questions import ABSENT, Answer
+from agent_tools.service.ground_event import NOT_CLOSELY, ground
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.verdicts.calibrations import stored
+from agent_tools.service.verdicts.close_looks import PICTURES, CloseLook, Pointer
+from agent_tools.service.verdicts.text_evidence import by_meaning, localizer
 from agent_tools.settings import Settings
 from agent_tools.types import GroundReply
 from tests.drawing import draw, even_times
@@ -152,7 +152,7 @@ def test_what_a_pointer_saw_is_no_score_of_the_model_that_refused_it(
     library: Library, eye: Eye, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More windows are pointed at than are looked into; the model finds nothing there."""
-    monkeypatch.setattr("agent_tools.service.close_looks.PLACES", 1)
+    monkeypatch.setattr("agent_tools.service.verdicts.close_looks.PLACES", 1)
     monkeypatch.setattr(eye, "answer", lambda _prompt, _most: Answer(ABSENT, (0.1, 0.1)))
     asked = library.asked("rooms")
     texts, curves = by_meaning(library, asked, "walking on", ("subtitles",)), localizer()
@@ -210,7 +210,7 @@ def test_looks_are_bounded_and_what_was_left_out_is_told(
     library: Library, eye: Eye, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that sees the event everywhere would have every window opened."""
-    monkeypatch.setattr("agent_tools.service.close_looks.MOST_LOOKS", 5)
+    monkeypatch.setattr("agent_tools.service.verdicts.close_looks.MOST_LOOKS", 5)
     answer = eye.answer
     monkeypatch.setattr(eye, "answer", lambda prompt, most: replace(answer(prompt, most), text="From 00 to 14."))
     reply = ground(library, event=EVENT, video_id="rooms", channels=["frames"])

@@ -13,18 +13,18 @@ import agent_tools.budget
 import agent_tools.compression
 import agent_tools.grounding
 import agent_tools.grounding.grounder
-import agent_tools.ingestion.frames
-import agent_tools.ingestion.text
+import agent_tools.ingestion.channels.frames
+import agent_tools.ingestion.text_index
 import agent_tools.memory
-import agent_tools.service.zooming
+import agent_tools.service.zoom_segment
 from agent_tools.errors import EngineError
-from agent_tools.evals.demo_video import DemoTruth
+from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.worker import work
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
-from agent_tools.service.zooming import zoom
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.zoom_segment import zoom
 from agent_tools.store import SqliteMemory, TokenFile
 
 Course = tuple[Path, DemoTruth]
@@ -59,7 +59,7 @@ def grounded(library: Library, video_id: str) -> Any:
         (SqliteMemory, "read", searched),
         (agent_tools.compression.RedundancySampler, "select", zoomed),
         (agent_tools.compression.QuerySampler, "select", zoomed_for),
-        (agent_tools.service.zooming, "pack", zoomed),
+        (agent_tools.service.zoom_segment, "pack", zoomed),
         (TokenFile, "read", zoomed),
         (agent_tools.grounding.Grounder, "ground", grounded),
         (agent_tools.grounding.grounder, "windows", grounded),
@@ -78,9 +78,9 @@ def test_a_tool_fails_without_its_engine(
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (agent_tools.ingestion.frames, "prune_frames"),
-        (agent_tools.ingestion.frames, "memory_tokens"),
-        (agent_tools.ingestion.text, "memory_tokens"),
+        (agent_tools.ingestion.channels.frames, "prune_frames"),
+        (agent_tools.ingestion.channels.frames, "memory_tokens"),
+        (agent_tools.ingestion.text_index, "memory_tokens"),
         (SqliteMemory, "write"),
         (TokenFile, "append"),
     ],
@@ -90,7 +90,7 @@ def test_an_ingest_fails_without_its_engine(
 ) -> None:
     shutil.copy(course[0], tmp_path / "videos" / "a.mp4")
     monkeypatch.setattr(owner, name, broken)
-    channel = "subtitles" if owner is agent_tools.ingestion.text else "frames"
+    channel = "subtitles" if owner is agent_tools.ingestion.text_index else "frames"
     video_id = ingest(empty, "a.mp4", channels=[channel], wait_s=0).video_id or ""
     work(empty.settings)
     job = empty.store.job(video_id)

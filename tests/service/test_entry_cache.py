@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent_tools.ingestion.spaces import text_space
-from agent_tools.service.entry_cache import EntryCache, means
+from agent_tools.service.library.entry_cache import EntryCache, means
 from agent_tools.store import EntryIn, Store
 from agent_tools.timeline import Span
 

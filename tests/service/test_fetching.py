@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
-from agent_tools.service import fetching
-from agent_tools.service.adding import ingest
-from agent_tools.service.fetching import MOST_AT_ONCE, Fetcher, check_address, is_public
-from agent_tools.service.library import Library
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library import downloads
+from agent_tools.service.library.downloads import MOST_AT_ONCE, Fetcher, check_address, is_public
+from agent_tools.service.library.library import Library
 
 
 class Site(BaseHTTPRequestHandler):
@@ -177,7 +177,7 @@ def test_public_addresses_are(address: str) -> None:
 
 def test_a_host_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     infos = [(2, 1, 6, "", ("93.184.216.34", 80)), (2, 1, 6, "", ("10.0.0.1", 80))]
-    monkeypatch.setattr(fetching.socket, "getaddrinfo", lambda *_a, **_k: infos)
+    monkeypatch.setattr(downloads.socket, "getaddrinfo", lambda *_a, **_k: infos)
     with pytest.raises(SourceNotAllowed, match=r"10\.0\.0\.1"):
         fetched(Fetcher(tmp_path), "http://two.example/film.mp4")
 

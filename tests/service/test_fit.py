@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_tools.service.fit import fitted, halve
+from agent_tools.service.replies.fit import fitted, halve
 from agent_tools.types import GroundReply, SpanOut
 
 

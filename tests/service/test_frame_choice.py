@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent_tools.evals.demo_video import DemoTruth
-from agent_tools.service.frame_choice import representative
-from agent_tools.service.library import Library
-from agent_tools.service.query_models import QueryModels
-from agent_tools.service.zooming import zoom
+from agent_tools.evals.films.demo_video import DemoTruth
+from agent_tools.service.frames.frame_choice import representative
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.zoom_segment import zoom
 
 
 def test_lasting_pictures_come_before_fades() -> None:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from agent_tools.evals.cue_lists import Film, Line, Remembered, lay_down
-from agent_tools.service.judging import FOUND_APART
-from agent_tools.service.library import Library
-from agent_tools.service.noting import remember
-from agent_tools.service.reading import read_resource
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import AS_QUOTED, ground
+from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
+from agent_tools.service.ground_event import AS_QUOTED, ground
+from agent_tools.service.library.library import Library
+from agent_tools.service.read_resource import read_resource
+from agent_tools.service.remember import remember
+from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.verdicts.judgement import FOUND_APART
 from agent_tools.settings import Settings
 from agent_tools.store import Episode
 from agent_tools.types import GroundReply

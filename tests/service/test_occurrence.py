@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_tools.service.occurrence import GLUED, LOOSE, MISREAD, PART, WHOLE, Occurrence, distance
+from agent_tools.service.verdicts.quoted_words import GLUED, LOOSE, MISREAD, PART, WHOLE, Occurrence, distance
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from agent_tools.models import profiles
-from agent_tools.service.library import Library
-from agent_tools.service.query_models import QueryModels
-from agent_tools.service.recall import words_only_because
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.search.recall import words_only_because
 from agent_tools.settings import Settings
 
 

@@ -21,14 +21,14 @@ from agent_tools.ingestion.spaces import frame_space, text_space
 from agent_tools.ingestion.worker import work
 from agent_tools.media import Cue, written
 from agent_tools.models.speech import Segment
-from agent_tools.service.adding import ingest
-from agent_tools.service.coverage import view
-from agent_tools.service.ingest_status import status
-from agent_tools.service.library import Asked, Library
-from agent_tools.service.query_models import QueryModels
-from agent_tools.service.queueing import remake
-from agent_tools.service.searching import retrieve
-from agent_tools.service.workers import Workers
+from agent_tools.service.ingest.jobs import remake
+from agent_tools.service.ingest.status import status
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.replies.coverage import view
+from agent_tools.service.retrieve_memory import retrieve
 from agent_tools.settings import Settings
 from agent_tools.store import SqliteMemory, Store
 from agent_tools.timeline import Span
@@ -260,7 +260,7 @@ def test_speech_that_fails_or_stops_midway_leaves_the_old(
     library: Library, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     store, video_id = library.store, id_of(library)
-    monkeypatch.setattr("agent_tools.service.queueing.channels_of", lambda profile: ("speech",))
+    monkeypatch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda profile: ("speech",))
     monkeypatch.setattr(pipeline, "speech", lambda settings: Hearing("old-ears@1/1"))
     remake(library, video_id, "speech")  # nothing was there: it is made as an ingest makes it
     work(library.settings)

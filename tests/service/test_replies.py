@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from agent_tools.budget.reply import reply_tokens
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, NoteNotFound, SpanOutsideVideo, VideoNotFound
-from agent_tools.evals.demo_video import DemoTruth
-from agent_tools.service.browsing import list_episodes
-from agent_tools.service.fit import compact_json
-from agent_tools.service.library import Library
-from agent_tools.service.noting import remember
-from agent_tools.service.reading import read_resource
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
-from agent_tools.service.zooming import zoom
+from agent_tools.evals.films.demo_video import DemoTruth
+from agent_tools.service.ground_event import ground
+from agent_tools.service.library.library import Library
+from agent_tools.service.list_episodes import list_episodes
+from agent_tools.service.read_resource import read_resource
+from agent_tools.service.remember import remember
+from agent_tools.service.replies.fit import compact_json
+from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.zoom_segment import zoom
 
 Course = tuple[Path, DemoTruth]
 URI = re.compile(r'"(video://[^"]+)"')
@@ -178,7 +178,7 @@ def test_zoom_without_the_file_shows_kept_frames_and_says_so(
 def test_a_raw_score_is_never_more_than_uncertain(
     library: Library, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent_tools.service.judging.calibrator_for", lambda *_: None)
+    monkeypatch.setattr("agent_tools.service.verdicts.judgement.calibrator_for", lambda *_: None)
     reply = ground(library, event="'zebra crossing' is mentioned", video_id=course[1].video_id)
     assert reply.verdict == "uncertain"
     assert reply.confidence_kind == "raw"

@@ -16,16 +16,16 @@ import pytest
 from torch import Tensor
 
 from agent_tools.errors import EngineError
-from agent_tools.evals.calibration import fit_own
+from agent_tools.evals.grounding.calibration import fit_own
 from agent_tools.grounding import HierarchicalAdapter, temporal_iou
 from agent_tools.ingestion.worker import work
-from agent_tools.models import asking
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
-from agent_tools.service.workers import Workers
-from agent_tools.service.zooming import zoom
+from agent_tools.models.video_llm import questions
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.zoom_segment import zoom
 from agent_tools.settings import Settings
 from tests.models import checkpoints
 from tests.models.tiny_world import THINGS, Thing, draw, tiny_world  # noqa: F401  # a fixture
@@ -273,7 +273,7 @@ class Painter:
     def __init__(self) -> None:
         self.looks = 0
 
-    def answer(self, prompt: Sequence[object], max_tokens: int) -> asking.Answer:
+    def answer(self, prompt: Sequence[object], max_tokens: int) -> questions.Answer:
         self.looks += 1
         pictures = [part for part in prompt if isinstance(part, np.ndarray)]
         yellow = [bool((one[..., 0].astype(int) - one[..., 2] > 120).mean() > 0.1) for one in pictures]
@@ -281,7 +281,7 @@ class Painter:
             [i for i, _ in run] for is_yellow, run in itertools.groupby(enumerate(yellow), lambda x: x[1]) if is_yellow
         ]
         best = max(runs, key=len, default=None)
-        return asking.Answer(f"From {best[0]:02d} to {best[-1]:02d}." if best else asking.ABSENT, (0.2, 0.2))
+        return questions.Answer(f"From {best[0]:02d} to {best[-1]:02d}." if best else questions.ABSENT, (0.2, 0.2))
 
 
 def test_pictures_by_words_choose_where_a_video_llm_looks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,21 +13,21 @@ from typing import Any, NoReturn
 import pytest
 import torch
 
-import agent_tools.ingestion.captions
+import agent_tools.ingestion.channels.captions
 import agent_tools.memory
-import agent_tools.models.memory_reader
-import agent_tools.models.progressive
-import agent_tools.models.visual_tokens
+import agent_tools.models.video_llm.memory_reader
+import agent_tools.models.video_llm.progressive
+import agent_tools.models.video_llm.visual_tokens
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import steps
+from agent_tools.ingestion.channels import base
 from agent_tools.ingestion.worker import work
 from agent_tools.models.minilm import MiniLM
-from agent_tools.models.video_llm import VideoLlm
+from agent_tools.models.video_llm.local import VideoLlm
 from agent_tools.service import resting
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.verifying import ground
-from agent_tools.service.workers import Workers
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import ChannelRow
 from agent_tools.types import GroundReply
@@ -35,8 +35,8 @@ from tests.drawing import draw, even_times
 from tests.models import checkpoints
 
 CONTEXT = 175  # of the tiny model: too little for a caption of several pictures, so that every step is taken
-TOKENS = agent_tools.models.visual_tokens
-MEMORY = agent_tools.models.memory_reader
+TOKENS = agent_tools.models.video_llm.visual_tokens
+MEMORY = agent_tools.models.video_llm.memory_reader
 
 
 def broken(*_args: object, **_kwargs: object) -> NoReturn:
@@ -71,7 +71,7 @@ def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[No
     threads = torch.get_num_threads()
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
-    monkeypatch.setattr(steps, "text_encoder", lambda settings: minilm)
+    monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
     yield
     torch.set_num_threads(threads)
 
@@ -119,7 +119,7 @@ ENGINES = [
     (TOKENS, "merge_tokens", False),
     (TOKENS, "dropout_schedule", False),
     (TOKENS, "drop_tokens", False),
-    (agent_tools.models.progressive, "drop_tokens", False),
+    (agent_tools.models.video_llm.progressive, "drop_tokens", False),
     (MEMORY, "forget", True),
     (agent_tools.memory.MemAug, "forward", True),
 ]
@@ -127,12 +127,14 @@ ENGINES = [
 
 def take_out(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
     monkeypatch.setattr(owner, name, broken)
-    if owner is agent_tools.models.progressive:  # in use where pictures are more than a layer shall read in the mean
+    if (
+        owner is agent_tools.models.video_llm.progressive
+    ):  # in use where pictures are more than a layer shall read in the mean
         monkeypatch.setitem(VideoLlm.__init__.__kwdefaults__, "tokens", TOKENS.TokenSettings(most_tokens=8))
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "memaug"), [(agent_tools.ingestion.captions, "sample_times", False), *ENGINES]
+    ("owner", "name", "memaug"), [(agent_tools.ingestion.channels.captions, "sample_times", False), *ENGINES]
 )
 def test_the_captions_channel_fails_without_its_engine(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, memaug: bool
@@ -176,7 +178,7 @@ def test_the_closer_looks_of_ground_event_end_without_their_engine(
 ) -> None:
     take_out(monkeypatch, owner, name)
     library = opened[memaug]
-    if owner is agent_tools.models.progressive:  # what take_out sets is read when a model is loaded
+    if owner is agent_tools.models.video_llm.progressive:  # what take_out sets is read when a model is loaded
         monkeypatch.setattr(library.models, "_closer", None)
     reply = looked(library)
     assert any("closer looks failed" in hint and "taken out by a test" in hint for hint in reply.hints)

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import SourceNotFound, UnreadableVideo
-from agent_tools.evals.demo_video import DemoTruth
+from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.worker import work
 from agent_tools.service import resting
-from agent_tools.service.adding import ingest
-from agent_tools.service.browsing import list_episodes
-from agent_tools.service.entry_cache import means
-from agent_tools.service.ingest_status import status
-from agent_tools.service.library import Library
-from agent_tools.service.reading import read_resource
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest.status import status
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.entry_cache import means
+from agent_tools.service.library.library import Library
+from agent_tools.service.list_episodes import list_episodes
+from agent_tools.service.read_resource import read_resource
+from agent_tools.service.retrieve_memory import retrieve
 from agent_tools.store import Episode
 from agent_tools.timeline import video_uri
 from tests.service.conftest import DURATION_S

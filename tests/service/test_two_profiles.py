@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from agent_tools.ingestion.worker import work
 from agent_tools.media import Cue, written
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.noting import remember
-from agent_tools.service.query_models import QueryModels
-from agent_tools.service.queueing import remake
-from agent_tools.service.searching import retrieve
-from agent_tools.service.verifying import ground
-from agent_tools.service.workers import Workers
-from agent_tools.service.zooming import zoom
+from agent_tools.service.ground_event import ground
+from agent_tools.service.ingest.jobs import remake
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.remember import remember
+from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.zoom_segment import zoom
 from agent_tools.settings import Settings
 from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from agent_tools.evals.cue_lists import Remembered, lay_down
-from agent_tools.evals.grounding import run_grounding
-from agent_tools.service.calibrated import calibrator_for
-from agent_tools.service.event_search import FEW, LOCALIZER, NAMED_WORDS
-from agent_tools.service.library import Library
+from agent_tools.evals.films.cue_lists import Remembered, lay_down
+from agent_tools.evals.grounding.grounding import run_grounding
+from agent_tools.service.library.library import Library
+from agent_tools.service.verdicts.calibrations import calibrator_for
+from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, NAMED_WORDS
 from agent_tools.settings import Settings
 from tests.service.dev_hour import ABSENT_SIGHTS, ABSENT_WORDS, NAMED, SEEN, dev_hour
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_tools.service import adding, queueing
-from agent_tools.service.adding import ingest
-from agent_tools.service.library import Library
-from agent_tools.service.workers import Workers
+from agent_tools.service import ingest_video
+from agent_tools.service.ingest import jobs
+from agent_tools.service.ingest_video import ingest
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 
 OVER_S = 1.0  # what wait_s may be exceeded by
 
@@ -36,7 +37,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(adding, "time", made)
+    monkeypatch.setattr(ingest_video, "time", made)
     return made
 
 
@@ -61,13 +62,13 @@ def test_a_long_job_is_not_waited_for_longer_than_asked(empty: Library, clock: C
 def test_a_folder_that_takes_long_to_look_at_is_gone_on_with_by_the_next_call(
     empty: Library, clock: Clock, monkeypatch: pytest.MonkeyPatch, wait_s: float
 ) -> None:
-    known = queueing.content_id
+    known = jobs.content_id
 
     def slow(path: Path) -> str:
         clock.now_s += 0.4
         return known(path)
 
-    monkeypatch.setattr(queueing, "content_id", slow)
+    monkeypatch.setattr(jobs, "content_id", slow)
     folder = films(empty, 30)
     looked = []
     while not looked or looked[-1] < 30:
@@ -83,13 +84,13 @@ def test_a_folder_that_takes_long_to_look_at_is_gone_on_with_by_the_next_call(
 
 
 def test_a_patient_call_looks_at_every_file(empty: Library, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = queueing.content_id
+    known = jobs.content_id
 
     def slow(path: Path) -> str:
         clock.now_s += 10.0
         return known(path)
 
-    monkeypatch.setattr(queueing, "content_id", slow)
+    monkeypatch.setattr(jobs, "content_id", slow)
     ingest(empty, str(films(empty, 5)), wait_s=0, patient=True)
     assert len(empty.store.videos()) == 5
 

@@ -1,0 +1,187 @@
+"""A language model with tools, asked to go on with a conversation over the OpenAI chat protocol.
+
+Knows messages, tool calls and token counts. Knows nothing of videos or questions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agent_tools.budget import reply_tokens
+from agent_tools.errors import EndpointError, InvalidArgument
+from agent_tools.models.video_llm.chat import ANSWER_S, ATTEMPTS, MOST_WAIT_S, Chat
+
+PICTURE_TOKENS = 1_000  # of a picture, where a server does not count
+REFUSED = (400, 413, 422)  # this request, not this address
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+    broken: str = ""  # why the arguments are none
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model said next; `refused` where the server would not take the request."""
+
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False  # the server counts no tokens: these are by this package's own rule
+    refused: str = ""
+
+    @property
+    def message(self) -> Message:
+        """It, as the conversation goes on with it. Broken arguments become none: servers parse what they are sent."""
+        message: Message = {"role": "assistant", "content": self.text}
+        if self.calls:
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments), ensure_ascii=False)},
+                }
+                for call in self.calls
+            ]
+        return message
+
+
+class ChatModel:
+    """One model at one address. What a server does not take (max_tokens, temperature, tool_choice) is learnt once."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        key: str = "",
+        answer_s: float = ANSWER_S,
+        attempts: int = ATTEMPTS,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """
+        Args:
+            endpoint: URL#model, as in http://127.0.0.1:8000/v1#qwen; without a name the model is called "default".
+        Raises: InvalidArgument: no http(s) address.
+        """
+        url, hash_mark, name = endpoint.partition("#")
+        if hash_mark and not name.strip():
+            raise InvalidArgument("--model ends in #: name the model behind it, as in http://127.0.0.1:8000/v1#name")
+        self._chat = Chat(url, name or "default", key=key, answer_s=answer_s, attempts=attempts, wait=wait)
+        self._attempts, self._wait = max(1, attempts), wait
+        self._without: set[str] = set()
+        self.name = f"{self._chat.model}@{self._chat.host}"
+
+    def close(self) -> None:
+        self._chat.close()
+
+    def go_on(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Mapping[str, Any]] = (),
+        choice: Literal["auto", "none"] = "auto",
+        max_tokens: int = 1024,
+    ) -> Said:
+        """What the model says next, at temperature 0 where the server takes one.
+
+        Raises: EndpointError: down, too slow, not accepting the key, or answering what is no chat completion."""
+        for _ in range(4):  # the request as it is, and once without each of what a server may not know
+            status, body = self._chat.post(self._request(messages, tools, choice, max_tokens))
+            if status not in REFUSED or not self._learnt(body):
+                break
+        if status in REFUSED:
+            return Said("", refused=self._chat.refusal(status, body))
+        for attempt in range(self._attempts):
+            try:
+                return _said(self._chat.completion(status, body), messages)
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                fault: EndpointError = self._chat.no_completion(error)
+            except EndpointError as error:
+                if status != 200:
+                    raise
+                fault = error
+            if attempt + 1 < self._attempts:
+                self._wait(min(MOST_WAIT_S, float(2**attempt)))
+                status, body = self._chat.post(self._request(messages, tools, choice, max_tokens))
+        raise fault
+
+    def _request(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], choice: str, max_tokens: int
+    ) -> dict[str, Any]:
+        asked: dict[str, Any] = {"messages": list(messages), "stream": False}
+        if "temperature" not in self._without:
+            asked["temperature"] = 0
+        asked["max_completion_tokens" if "max_tokens" in self._without else "max_tokens"] = max_tokens
+        if tools:
+            asked["tools"] = list(tools)
+            if "tool_choice" not in self._without:
+                asked["tool_choice"] = choice
+        return asked
+
+    def _learnt(self, body: bytes) -> bool:
+        """Whether a refusal names something that can be left out, which it is from now on."""
+        for name, sign in (
+            ("max_tokens", b"max_completion_tokens"),
+            ("temperature", b"temperature"),
+            ("tool_choice", b"tool_choice"),
+        ):
+            if sign in body and name not in self._without:
+                self._without.add(name)
+                return True
+        return False
+
+
+def _said(answer: Mapping[str, Any], messages: Sequence[Message]) -> Said:
+    """Raises: KeyError, TypeError, AttributeError, ValueError: not as the protocol has it."""
+    message = answer["choices"][0]["message"]
+    text = _text(message.get("content"))
+    calls = tuple(_call(number, one) for number, one in enumerate(message.get("tool_calls") or ()))
+    usage = answer.get("usage") or {}
+    sent, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if isinstance(sent, int) and isinstance(made, int):
+        return Said(text, calls, sent, made)
+    written = text + "".join(json.dumps(dict(call.arguments)) for call in calls)
+    return Said(text, calls, _tokens(messages), reply_tokens(written), estimated=True)
+
+
+def _text(content: Any) -> str:
+    """The text of a content: itself, or the parts of it that are text."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text") or "") for part in content)
+
+
+def _call(number: int, made: Mapping[str, Any]) -> ToolCall:
+    told = made["function"]
+    name, given = str(told["name"]), told.get("arguments")
+    mark = str(made.get("id") or f"call_{number}")
+    if isinstance(given, dict):
+        return ToolCall(mark, name, given)
+    try:
+        arguments = json.loads(given) if given and given.strip() else {}
+    except ValueError as error:
+        return ToolCall(mark, name, {}, f"not JSON ({error})")
+    if not isinstance(arguments, dict):
+        return ToolCall(mark, name, {}, f"{type(arguments).__name__}, not an object")
+    return ToolCall(mark, name, arguments)
+
+
+def _tokens(messages: Sequence[Message]) -> int:
+    """About what a conversation costs, by this package's rule for text and a plain number for pictures."""
+    text, pictures = "", 0
+    for message in messages:
+        content = message.get("content")
+        for part in [{"text": content}] if isinstance(content, str) else content or ():
+            text += str(part.get("text") or "")
+            pictures += "image_url" in part
+        text += json.dumps(message.get("tool_calls") or "")
+    return reply_tokens(text, PICTURE_TOKENS * pictures)

@@ -1,0 +1,1 @@
+"""The films that the evaluations draw, and the real clips they are made of."""

@@ -1,0 +1,102 @@
+"""A cue list made a video: drawn at one picture a second, its slides on screen, what is said beside it as a sidecar.
+
+Knows pictures, cues and PyAV as an encoder. Knows nothing of queries or of the store."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.evals.films.cue_lists import Film, Line
+from agent_tools.evals.films.demo_pictures import HEIGHT, WIDTH, Motion, Rgb
+from agent_tools.evals.films.demo_story import Cue, srt
+
+MARGIN, LEADING = 36, 1.25
+# px: the type of a slide, which its text decides; smaller where it must fit. Of those of 9 and 7 px, which many a film
+# has, an OCR misses a third: a calibration has to know that words may stand there and not be found.
+SIZES, SMALLEST = (34, 26, 20, 15, 12, 9, 7), 7
+STYLES = ("gradient", "hills", "rings", "shapes")
+
+
+def write(folder: Path, film: Film) -> Path:
+    """Write the film (MP4, H.264 640x360, 1 fps, no sound) and its subtitles; gives the video's path."""
+    import av
+
+    path = folder / f"{film.title}.mp4"
+    with av.open(str(path), "w", format="mp4") as container:
+        video = container.add_stream("libx264", rate=1, options={"preset": "ultrafast", "crf": "24"})
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.codec_context.gop_size = 10
+        video.codec_context.thread_count = 2  # fixed: one encoder makes the same bytes, and the same id, every time
+        for second, frame in enumerate(_pictures(film)):
+            frame.pts, frame.time_base = second, Fraction(1, 1)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+    said = tuple(Cue(line.start_s, line.end_s, line.text) for line in film.subtitles)
+    path.with_suffix(f".{film.language}.srt").write_text(srt(said), encoding="utf-8")
+    return path
+
+
+def slide(text: str) -> Rgb:
+    """A slide (360, 640, 3) with all of a text on it, a line for each part between slashes, longer ones wrapped; of
+    every other one the paper is a picture.
+
+    Raises: InvalidArgument: the text is too long for it."""
+    drawn = zlib.crc32(text.encode())
+    if drawn % 2:
+        picture = Image.fromarray(Motion(STYLES[drawn % len(STYLES)], drawn).at(0.0)).resize((WIDTH, HEIGHT))
+    else:
+        picture = Image.new("RGB", (WIDTH, HEIGHT), "#f4f1e8")
+    pen = ImageDraw.Draw(picture)
+    for size in range(SIZES[drawn % len(SIZES)], SMALLEST - 1, -1):
+        font = ImageFont.load_default(size)
+        lines = [line for part in text.split(" / ") for line in _wrapped(part, pen, font)]
+        if len(lines) * size * LEADING <= HEIGHT - 2 * MARGIN:
+            break
+    else:
+        raise InvalidArgument(f"A slide holds no text of {len(text)} characters at {SMALLEST} px: {text[:80]}.")
+    for number, line in enumerate(lines):
+        pen.text((MARGIN, MARGIN + number * size * LEADING), line, fill="#20242b", font=font)
+    return np.asarray(picture)
+
+
+def _wrapped(text: str, pen: ImageDraw.ImageDraw, font: Any) -> Iterator[str]:
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}".strip()
+        if line and pen.textlength(longer, font=font) > WIDTH - 2 * MARGIN:
+            yield line
+            longer = word
+        line = longer
+    yield line
+
+
+def _pictures(film: Film) -> Iterator[Any]:
+    """One picture a second: slides, and between any two of them a still without text."""
+    import av
+
+    def made(rgb: Rgb) -> Any:
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        return picture.reformat(width=WIDTH, height=HEIGHT, format="yuv420p")
+
+    def still(number: int) -> Any:
+        return made(Motion(STYLES[number % len(STYLES)], zlib.crc32(film.title.encode()) + number).at(0.0))
+
+    waiting = list(film.screen_text)
+    shown, number = still(0), 0
+    current: Line | None = None
+    for second in range(round(film.duration_s)):
+        if current is not None and current.end_s <= second:
+            current, number = None, number + 1
+            shown = still(number)
+        if waiting and waiting[0].start_s <= second:
+            current = waiting.pop(0)
+            shown = made(slide(current.text))
+        yield shown

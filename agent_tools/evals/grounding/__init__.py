@@ -1,0 +1,1 @@
+"""How well events are found in time, and the fit of the calibrations that ship."""

@@ -1,0 +1,417 @@
+"""The labelled queries that lite's calibrations are fitted on, and the films they are asked of.
+
+Assembled and drawn: sentences of a novel and cues of real subtitle files laid over drawn hours, and drawn slides with
+text. Each source of text has films of its own; what is asked for and absent comes from the same source, so that it is
+as alike as an absent thing can be. Paraphrases were written by hand.
+Knows texts and times. Knows nothing of scores."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, get_args
+
+from agent_tools.evals.films.cue_lists import Film, Line
+from agent_tools.evals.films.demo_words import BULLETS, TOPICS, Topic
+from agent_tools.grounding import named
+from agent_tools.media.subtitles import parse
+from agent_tools.service.verdicts.event_search import FEW, FEW_WORDS, calibration_of
+from agent_tools.service.verdicts.quoted_words import tokens
+from agent_tools.untrusted import clean
+
+Kind = Literal["meaning", "mentions", "words"]
+BLOCKS = 3  # of the novel, each a source of its own
+_COMMON = set(
+    "about after again against almost always among another anybody because before being believe between both cannot "
+    "could dear down each either enough even every first found from gave give good great have having here himself "
+    "herself into itself just know least leave left less little long made make many might more most much must myself "
+    "never nothing once only other ought over quite rather said same seen shall should since some soon such than that "
+    "their them then there these they thing things think this those though thought through till time together under "
+    "until upon very well were what when where whether which while whole whom will with without would your".split()
+)
+# With which a sentence begins that "someone says that" may stand before.
+_SUBJECTS = set(
+    "a all an any both each every everybody everyone he her his i it its my nobody no one our people several she so "
+    "some somebody someone that the their there these they this those we you your".split()
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """One event asked of one film."""
+
+    event: str
+    present: bool
+    kind: Kind  # how its wording has it judged
+    form: str  # what it was made from
+    paraphrased: bool
+    film: Film
+    source: str  # of text; queries of one source stay together when a part is held out
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Lines of text of one origin, the hand-made paraphrases of some, and topics for slides of its own."""
+
+    name: str
+    lines: tuple[str, ...]
+    paraphrases: dict[int, str]  # by index in lines
+    shown: tuple[str, ...]  # lines that are put on screen
+    hidden: tuple[str, ...]  # lines of the same kind that never are
+    language: str = "en"
+
+
+def labelled_queries(videos: Path, seed: int = 0) -> list[Query]:
+    """All queries, of both kinds, present and absent in equal numbers.
+
+    Args:
+        videos: a folder with filler.txt and edge/subtitles."""
+    rng = random.Random(seed)
+    queries: list[Query] = []
+    for source in _sources(videos, rng):
+        queries += _of_source(source, rng)
+    balanced: list[Query] = []
+    for kind in get_args(Kind):
+        sides = [[q for q in queries if q.kind == kind and q.present is present] for present in (True, False)]
+        for side in sides:
+            side.sort(key=lambda q: not q.paraphrased)  # of the longer side, paraphrases are the last to go
+            kept = side[: min(map(len, sides))]
+            rng.shuffle(kept)
+            balanced += kept
+    return balanced
+
+
+def _sources(videos: Path, rng: random.Random) -> Iterator[_Source]:
+    written: dict[str, dict[int, str]] = {}
+    with (files("agent_tools.evals") / "paraphrases.tsv").open(encoding="utf-8") as table:
+        for row in csv.DictReader(table, delimiter="\t"):
+            written.setdefault(row["source"], {})[int(row["line"])] = row["paraphrase"]
+    novel = (videos / "filler.txt").read_text(encoding="utf-8").splitlines()
+    size = len(novel) // BLOCKS
+    each = len(TOPICS) // BLOCKS
+    for block in range(BLOCKS):
+        first = block * size
+        own = {line - 1 - first: text for line, text in written["filler"].items() if first < line <= first + size}
+        *shown, hidden = TOPICS[block * each : (block + 1) * each]
+        yield _Source(
+            f"novel {block + 1}",
+            tuple(novel[first : first + size]),
+            own,
+            tuple(text for topic in shown for text in _slides(topic, rng, 14)),
+            tuple(_slides(hidden, rng, 14)),
+        )
+    folder = videos / "edge" / "subtitles"
+    for name, file, slides in (
+        ("captions", "elephantsdream.captions.en", "elephantsdream.captions.sv"),
+        ("descriptions", "elephantsdream.descriptions.en", ""),
+        ("belmar", "belmar_lecture.en", "belmar_lecture.es"),
+        ("sintel", "sintel_short.en", "sintel_short.de"),
+    ):
+        on_screen = [*_drawable(_cues(folder / f"{slides}.vtt"))] if slides else []
+        half = len(on_screen) * 3 // 4
+        yield _Source(
+            name, tuple(_cues(folder / f"{file}.vtt")), written[name], tuple(on_screen[:half]), tuple(on_screen[half:])
+        )
+    for name, language in (
+        ("captions.ja", "ja"),
+        ("captions.ru", "ru"),
+        ("captions.ar", "ar"),
+    ):
+        yield _Source("captions", tuple(_cues(folder / f"elephantsdream.{name}.vtt")), {}, (), (), language)
+
+
+def _cues(path: Path) -> list[str]:
+    return [clean(cue.text.replace("\n", " ")) for cue in parse(path.read_text(encoding="utf-8"), path.suffix)]
+
+
+def _drawable(texts: Sequence[str]) -> Iterator[str]:
+    """With their accents taken off; those that still hold other than ASCII, which the slides' font lacks, left out."""
+    for text in texts:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        if plain.isascii():
+            yield plain
+
+
+def _slides(topic: Topic, rng: random.Random, count: int) -> Iterator[str]:
+    for _ in range(count):
+        heading = f"{topic.name}: {rng.choice(topic.things)}"
+        bullets = []
+        for template in rng.sample(BULLETS, 3):
+            one, two = rng.sample(topic.things, 2)
+            bullets.append(
+                template.format(
+                    one=one,
+                    two=two,
+                    does=rng.choice(topic.does),
+                    kind=rng.choice(topic.kinds),
+                    number=rng.randrange(90),
+                )
+            )
+        yield " / ".join([heading, *(text[0].upper() + text[1:] for text in bullets)])
+
+
+# -- films
+
+
+def _of_source(source: _Source, rng: random.Random) -> Iterator[Query]:
+    """Films of one source from sparse to dense, each holding one half of the paraphrased lines, and their queries."""
+    marked = sorted(source.paraphrases)
+    halves = (set(marked[::2]), set(marked[1::2]))
+    everything = [i for i, line in enumerate(source.lines) if len(tokens(line)) > 1 and "EMPTY" not in line]
+    # (name, duration, cues, slides, the half of the paraphrased lines that is laid, queries by meaning, by words)
+    if len(everything) >= 500:
+        plans = [
+            ("dense", 3600, 950, 36, 0, 80, 60),
+            ("dense quarter", 900, 240, 10, 1, 30, 24),
+            ("medium", 3600, 250, 30, 1, 40, 36),
+            ("sparse", 3600, 40, 14, 0, 50, 40),
+            ("sparse two hours", 7200, 60, 10, 1, 40, 30),
+        ]
+    else:
+        share = round(len(everything) * 0.75)
+        plans = [
+            ("half an hour", 1800, share, len(source.shown), 0, 24, 20),
+            ("an hour", 3600, share // 2, len(source.shown) // 2, 1, 24, 20),
+        ]
+    used: set[tuple[object, ...]] = set()
+    for name, duration_s, cues, slides, half, by_meaning, by_words in plans:
+        must = halves[half]
+        others = [i for i in everything if i not in halves[1 - half] and i not in must]
+        held_back = set(rng.sample(others, max(4, len(others) // 20)))
+        free = [i for i in others if i not in held_back]
+        wanted = set(rng.sample(sorted(must), min(len(must), cues // 2)))
+        laid = sorted(wanted | set(rng.sample(free, min(len(free), max(0, cues - len(wanted))))))
+        shown = rng.sample(source.shown, min(slides, len(source.shown)))
+        film = Film(
+            f"{source.name} {source.language} {name}",
+            float(duration_s),
+            tuple(_spread([source.lines[i] for i in laid], duration_s, 4.0, rng)),
+            tuple(_spread(shown, duration_s, 40.0, rng)),
+            source.language,
+        )
+        absent = sorted(set(everything) - set(laid))
+        if source.paraphrases:
+            yield from _paraphrased(source, film, laid, absent, used, by_meaning, rng)
+            yield from _by_meaning(source, film, laid, absent, shown, by_meaning // 2, rng)
+            yield from _mentions(source, film, laid, absent, used, by_meaning, rng)
+        yield from _by_words(
+            source, film, [source.lines[i] for i in laid], [source.lines[i] for i in absent], shown, by_words, rng
+        )
+
+
+def _spread(texts: Sequence[str], duration_s: float, longest_s: float, rng: random.Random) -> Iterator[Line]:
+    """Evenly over the film with some play, each as long as it takes to say, at most until the next."""
+    step = duration_s / max(1, len(texts))
+    for number, text in enumerate(texts):
+        length_s = min(step * 0.95, max(1.2, min(longest_s, 0.35 * len(text.split()) if longest_s < 10 else longest_s)))
+        start_s = number * step + rng.uniform(0, step - length_s)
+        yield Line(round(start_s, 2), round(start_s + length_s, 2), text)
+
+
+# -- queries by meaning
+
+
+def _paraphrased(
+    source: _Source,
+    film: Film,
+    laid: Sequence[int],
+    absent: Sequence[int],
+    used: set[tuple[object, ...]],
+    most: int,
+    rng: random.Random,
+) -> Iterator[Query]:
+    """Each paraphrase is asked once where its line is laid and once where it is not."""
+    for present, lines in ((True, laid), (False, absent)):
+        fresh = [i for i in lines if i in source.paraphrases and (i, present) not in used]
+        for number, i in enumerate(rng.sample(fresh, min(len(fresh), most))):
+            used.add((i, present))
+            told = source.paraphrases[i].rstrip(".!?")
+            told = told[0].lower() + told[1:] if not told.startswith("I ") else told
+            words = told.split()
+            states = words[0].lower() in _SUBJECTS and len(words) > FEW_WORDS and source.paraphrases[i].endswith(".")
+            event = f"someone says that {told}" if number % 3 == 0 and states else told
+            yield Query(event, present, "meaning", "hand-made paraphrase", True, film, source.name)
+
+
+def _by_meaning(
+    source: _Source,
+    film: Film,
+    laid: Sequence[int],
+    absent: Sequence[int],
+    shown: Sequence[str],
+    count: int,
+    rng: random.Random,
+) -> Iterator[Query]:
+    """Whole sentences, parts of them and topics of slides, without quotation marks."""
+    for present, lines, slides in (
+        (True, [source.lines[i] for i in laid], shown),
+        (False, [source.lines[i] for i in absent], source.hidden),
+    ):
+        for number in range(count // 2):
+            line = rng.choice(lines)
+            form = ("part of a sentence", "about a slide", "whole sentence")[number % 3]
+            if form == "about a slide" and slides and source.name.startswith("novel"):
+                heading = rng.choice(slides).split(" / ")[0]
+                topic, thing = heading.split(": ")
+                yield Query(
+                    f"a slide about {topic.lower()} and the {thing}", present, "meaning", form, False, film, source.name
+                )
+            elif form == "part of a sentence" and (words := _phrase(line, rng, 5, 9)):
+                yield Query(words, present, "meaning", form, False, film, source.name)
+            else:
+                yield Query(line.rstrip("."), present, "meaning", "whole sentence", False, film, source.name)
+
+
+# -- a few words that someone may have said, or said something like them
+
+_MENTIONS = ("the speaker mentions {}", "someone talks about {}", "the narrator mentions {}")
+
+
+def _mentions(
+    source: _Source,
+    film: Film,
+    laid: Sequence[int],
+    absent: Sequence[int],
+    used: set[tuple[object, ...]],
+    count: int,
+    rng: random.Random,
+) -> Iterator[Query]:
+    """One to three words of a line, two or three of its paraphrase; absent also what other subjects' slides show."""
+    held = {word for i in laid for word in tokens(source.lines[i])}
+    for present, lines in ((True, laid), (False, absent)):
+        told = [
+            (source.paraphrases[i], True) for i in lines if i in source.paraphrases and (i, present, "m") not in used
+        ]
+        used.update((i, present, "m") for i in lines)
+        taken = rng.sample(told, min(len(told), count))
+        taken += [(source.lines[i], False) for i in rng.choices(lines, k=count // 4)]
+        if not present:
+            subjects = [text.split(" / ")[1] for text in source.hidden if " / " in text]
+            taken += [(rng.choice(subjects), False) for _ in range(count // 6) if subjects]
+        for text, paraphrased in taken:
+            words = _topic(text, 2 if paraphrased else 1, rng).lower()
+            unsaid = [word for word in tokens(words) if word not in held and _telling(word)]
+            event = rng.choice(_MENTIONS).format(words)
+            if words and calibration_of(named(event)) == FEW and (present or unsaid):
+                form = "a few words of a paraphrase" if paraphrased else "a few words"
+                yield Query(event, present, "mentions", form, paraphrased, film, source.name)
+
+
+# -- queries that name their words
+
+_SAID = (
+    "the speaker says '{}'",
+    "'{}' is mentioned",
+    '"{}"',
+    "the word '{}'",
+    "'{}' in the subtitles",
+    "someone mentions “{}”",
+)
+_SHOWN = (
+    "'{}' on a slide",
+    "a slide titled '{}'",
+    '"{}" is shown on the screen',
+    "a slide with '{}'",
+    "the on-screen text '{}'",
+)
+
+
+def _by_words(
+    source: _Source,
+    film: Film,
+    laid: Sequence[str],
+    absent: Sequence[str],
+    shown: Sequence[str],
+    count: int,
+    rng: random.Random,
+) -> Iterator[Query]:
+    """Single words, phrases and whole lines in quotation marks; absent ones also as phrases with one word exchanged."""
+    everywhere = " ".join(" ".join(tokens(text)) for text in (*laid, *shown))
+    held = set(everywhere.split())
+    for number in range(count // 2):
+        on_screen = bool(shown) and bool(source.hidden) and number % 2 == 0
+        forms = _SHOWN if on_screen else _SAID
+        here, elsewhere = (shown, source.hidden) if on_screen else (laid, absent)
+        words, form = _quoted(rng.choice(here), rng, number)
+        if words:
+            event = rng.choice(forms).format(words)
+            yield Query(event, True, "words", form, False, film, source.name)
+        for _ in range(20):
+            if number % 5 == 4:
+                words, form = _exchanged(rng.choice(here), elsewhere, rng), "one word exchanged"
+            else:
+                words, form = _quoted(rng.choice(elsewhere), rng, number)
+            found = tokens(words)
+            stems = [token[: max(4, len(token) - 3)] for token in found]
+            if not found or " ".join(found) in everywhere:
+                continue
+            if len(found) == 1 and any(word.startswith(stems[0]) for word in held):
+                continue
+            yield Query(rng.choice(forms).format(words), False, "words", form, False, film, source.name)
+            break
+
+
+def _quoted(text: str, rng: random.Random, number: int) -> tuple[str, str]:
+    text = text.split(" / ")[rng.randrange(text.count(" / ") + 1)]
+    form = ("word", "phrase", "line", "phrase", "inexact")[number % 5]
+    if form == "word":
+        words = [w for w in _spoken(text) if _telling(w)]
+        return (rng.choice(words), form) if words else ("", form)
+    if form == "phrase":
+        return _phrase(text, rng, 2, 4), form
+    plain = " ".join(_spoken(text)[:14])
+    if form == "inexact":
+        kept = _spoken(plain)
+        small = [at for at, word in enumerate(kept) if not _telling(word) and not any(c.isdigit() for c in word)]
+        if len(kept) > 3 and small:
+            kept.pop(rng.choice(small))
+        return " ".join(kept), form
+    return plain, form
+
+
+def _exchanged(text: str, others: Sequence[str], rng: random.Random) -> str:
+    kept = _spoken(_phrase(text.split(" / ")[0], rng, 3, 6))
+    places = [at for at, word in enumerate(kept) if _telling(word)]
+    words = [word for word in _spoken(rng.choice(others)) if _telling(word)]
+    if not places or not words:
+        return ""
+    kept[rng.choice(places)] = rng.choice(words)
+    return " ".join(kept)
+
+
+def _phrase(text: str, rng: random.Random, least: int, most: int) -> str:
+    """Some words in a row, a telling one among them; "" where the text has none."""
+    words = _spoken(text)
+    size = min(len(words), rng.randint(least, most))
+    starts = [at for at in range(len(words) - size + 1) if any(_telling(w) for w in words[at : at + size])]
+    if size < least or not starts:
+        return ""
+    first = rng.choice(starts)
+    return " ".join(words[first : first + size])
+
+
+def _topic(text: str, least: int, rng: random.Random) -> str:
+    """Up to three telling words in a row, at least so many; "" where the text has none."""
+    runs: list[list[str]] = [[]]
+    for word in _spoken(text):
+        if _telling(word):
+            runs[-1].append(word)
+        elif runs[-1]:
+            runs.append([])
+    runs = [run for run in runs if len(run) >= least]
+    return " ".join(rng.choice(runs)[:3]) if runs else ""
+
+
+def _spoken(text: str) -> list[str]:
+    return re.findall(r"[\w’'-]*\w", text)
+
+
+def _telling(word: str) -> bool:
+    plain = word.lower()
+    return plain not in _COMMON and (len(plain) >= 5 or not plain.isascii())

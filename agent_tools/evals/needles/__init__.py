@@ -1,0 +1,1 @@
+"""Chains of facts hidden in a long film, answered over MCP."""

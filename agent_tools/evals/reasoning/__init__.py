@@ -1,0 +1,1 @@
+"""Multi-hop questions over an assembled hour, with controls at chance."""

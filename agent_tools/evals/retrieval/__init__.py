@@ -1,0 +1,1 @@
+"""Search quality beside plain searches, and the memories side by side."""

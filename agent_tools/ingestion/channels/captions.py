@@ -1,0 +1,199 @@
+"""The captions channel: a video LLM says in a sentence or two what each scene shows; a long scene is told in parts.
+
+Knows scenes, kept frames, an Answerer and the store. Knows nothing of which model answers or where it runs. Each
+caption is written as soon as it is there, so an ingest that was interrupted or failed asks for what lacks alone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from agent_tools.compression import sample_times
+from agent_tools.errors import EngineError
+from agent_tools.models.video_llm.questions import Answerer, caption
+from agent_tools.store import Entry, EntryIn, SqliteMemory, Store
+from agent_tools.timeline import Span, rounded
+from agent_tools.untrusted import clean
+
+MOST_S = 30.0  # of one caption: a longer scene gets several, or its middle would go untold
+MOST_PICTURES = 8  # shown to the model for one caption
+MOST_FAILURES = 2  # in a row, after which the model is taken to be down: each costs an endpoint's waits and retries
+MOST_WHY = 160  # characters of a gap's reason
+SETTLE_EVERY = 8  # captions between two times that what is written becomes findable by meaning
+CHANNEL = "captions"
+
+OnCaption = Callable[[int, int, float, bool], None]  # (done, of, all told to this second, whether to index now)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of one span: an entry, or why there is none."""
+
+    span: Span
+    entry: EntryIn | None
+    why: str = ""
+    failure: EngineError | None = None  # of the model: another try may help
+
+
+def caption_spans(scenes: Sequence[Span]) -> list[Span]:
+    """The spans that get a caption each: the scenes, those over MOST_S in equal parts, to the millisecond."""
+    parts: list[Span] = []
+    for scene in scenes:
+        count = max(1, math.ceil(scene.length_s / MOST_S - 1e-9))
+        edges = [round(scene.start_s + scene.length_s * i / count, 3) for i in range(count + 1)]
+        parts += [Span(a, b) for a, b in pairwise(edges) if b > a]
+    return parts
+
+
+def pictures_of(store: Store, video_id: str, span: Span) -> list[NDArray[np.uint8]]:
+    """The kept frames (H, W, 3) that show the span: at most MOST_PICTURES times at even distances, one picture for
+    each frame that stands for them; a still scene is one picture."""
+    rows = store.frames(video_id, span.start_s, span.end_s)
+    if not rows:
+        return []
+    wanted = [span.start_s + t for t in sample_times(span.length_s, t_min=1, t_max=MOST_PICTURES, clip=1)]
+    times_s = np.asarray([row.time_s for row in rows])
+    near = sorted({int(np.abs(times_s - t).argmin()) for t in wanted})
+    pictures = []
+    for k in dict.fromkeys(rows[i].stands_for for i in near):
+        data = store.frame_jpeg(video_id, k)
+        if data is not None:
+            pictures.append(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    return pictures
+
+
+class CaptionPass:
+    """Captions of one video by one model; `run` may be called again after any interruption."""
+
+    def __init__(
+        self,
+        store: Store,
+        video_id: str,
+        model: Answerer,
+        sent_to: str,
+        duration_s: float,
+        shown: Store | None = None,
+    ) -> None:
+        """
+        Args:
+            sent_to: the host that gets the pictures, "" where they stay on this machine.
+            shown: the store that holds the kept frames, where it is another.
+        """
+        self.shown = shown or store
+        self.store, self.video_id, self.model = store, video_id, model
+        self.sent_to, self.duration_s = sent_to, duration_s
+
+    def run(self, scenes: Sequence[Span], on_caption: OnCaption) -> dict[str, object]:
+        """Ask for each span that has no caption yet, in time order; returns the detail of the channel's row.
+
+        What another model wrote stays findable until this one is through, then goes.
+        Args:
+            on_caption: called after each caption, also one that failed; may raise to stop.
+        Raises: EngineError: the model failed for a span; what is written stays, and gaps name what lacks.
+        """
+        spans = caption_spans(scenes)
+        self._begin(spans)
+        failures: list[EngineError] = []
+        in_a_row = done = 0
+        for told in self._told(spans):
+            if told.entry is not None:
+                self.store.add_entries(self.video_id, CHANNEL, self.model.producer, [told.entry])
+                in_a_row = 0
+            if told.why:
+                self._gap(told.span, told.why)
+            if told.failure is not None:
+                failures.append(told.failure)
+                in_a_row += 1
+            done += 1
+            down = in_a_row == MOST_FAILURES and done < len(spans)
+            if down:
+                why = f"not asked for after {MOST_FAILURES} failures in a row"
+                self._gap(Span(told.span.end_s, self.duration_s), why)
+            self._progress(spans, done, told.span.end_s)
+            settled = down or done == len(spans) or done % SETTLE_EVERY == 0
+            on_caption(done, len(spans), told.span.end_s, settled)
+            if down:
+                break
+        if failures:
+            last = failures[-1]
+            raise type(last)(
+                f"{len(failures)} of {len(spans)} captions failed, {len(spans) - done} were not asked for. Ingest "
+                f"again to go on. {last}"
+            ) from last
+        for other in {one.producer for one in self._written()} - {self.model.producer}:
+            self.store.delete_entries(self.video_id, CHANNEL, other)
+        return self._detail(spans, done) | self._tokens()
+
+    def _tokens(self) -> dict[str, object]:
+        """Visual tokens that a model which runs here read for all captions, and of how many."""
+        counts = [one.extra["visual_tokens"] for one in self._written() if "visual_tokens" in one.extra]
+        return {"visual_tokens": [sum(part) for part in zip(*counts, strict=True)]} if counts else {}
+
+    def _detail(self, spans: Sequence[Span], done: int) -> dict[str, object]:
+        told: dict[str, object] = {"spans": _mark(spans), "done": round(done / max(1, len(spans)), 3), "of": len(spans)}
+        return told | ({"sent_to": self.sent_to} if self.sent_to else {})
+
+    def _begin(self, spans: Sequence[Span]) -> None:
+        row = self.store.channel(self.video_id, CHANNEL)
+        goes_on = (
+            row is not None
+            and row.producer == self.model.producer
+            and row.state in ("running", "failed")
+            and row.detail.get("spans") == _mark(spans)
+        )
+        if not goes_on:
+            self.store.delete_entries(self.video_id, CHANNEL, self.model.producer)
+        SqliteMemory(self.store).delete(self.video_id, read=CHANNEL)  # written anew: a gap may be filled now
+        self.store.clear_gaps(self.video_id, CHANNEL)
+        producer = self.model.producer
+        self.store.set_channel(self.video_id, CHANNEL, state="running", producer=producer, error=None)
+        self._progress(spans, 0, 0.0)
+
+    def _told(self, spans: Sequence[Span]) -> Iterator[Told]:
+        written = {_key(one.start_s, one.end_s) for one in self._written() if one.producer == self.model.producer}
+        for span in spans:
+            if _key(span.start_s, span.end_s) in written:
+                yield Told(span, None)
+                continue
+            pictures = pictures_of(self.shown, self.video_id, span)
+            if not pictures:
+                yield Told(span, None, "no picture of it was kept")
+                continue
+            try:
+                answer = caption(self.model, pictures)
+            except EngineError as error:
+                yield Told(span, None, clean(error.described, MOST_WHY), error)
+                continue
+            extra: dict[str, object] = {"pictures": len(pictures)}
+            if answer.seen is not None:
+                extra |= {"visual_tokens": [answer.seen.read, answer.seen.given], "seen": answer.seen.described}
+            if not answer.text:
+                yield Told(span, None, "the model wrote nothing of it")
+                continue
+            yield Told(span, EntryIn(span.start_s, min(span.end_s, self.duration_s), answer.text, extra))
+
+    def _written(self) -> list[Entry]:
+        return self.store.entries(self.video_id, channels=(CHANNEL,))
+
+    def _gap(self, span: Span, why: str) -> None:
+        self.store.add_gap(self.video_id, CHANNEL, rounded(span.start_s), rounded(span.end_s), why)
+
+    def _progress(self, spans: Sequence[Span], done: int, to_s: float) -> None:
+        self.store.set_channel(self.video_id, CHANNEL, done_to_s=to_s, detail=self._detail(spans, done))
+
+
+def _mark(spans: Sequence[Span]) -> str:
+    """Changes when the scenes do: then captions of the old ones are of no use."""
+    return hashlib.blake2b(repr([_key(s.start_s, s.end_s) for s in spans]).encode(), digest_size=6).hexdigest()
+
+
+def _key(start_s: float, end_s: float) -> tuple[int, int]:
+    return round(start_s * 1000), round(end_s * 1000)

@@ -1,0 +1,1 @@
+"""From still pictures to on-screen text: which pictures are read, and what they say."""

@@ -1,0 +1,213 @@
+"""The screen_text channel: pictures that stand still wait on disk, the best are read by OCR, readings become entries.
+
+Knows the still rule, the OCR engine and the store. What was read is kept in a file of its own until the channel is
+done, so that an interrupted ingest reads no picture twice."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from PIL import Image
+
+from agent_tools.ingestion.screen_text.merge import Reading, merge_readings
+from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
+from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule
+from agent_tools.media import Picture
+from agent_tools.models.profiles import OcrEngine
+from agent_tools.store import EntryIn, Store
+from agent_tools.timeline import Span
+
+SIDE = 960  # px: longer side of a picture that waits for OCR
+QUALITY = 90
+LEAST_CALLS = 30  # a short video may read this many pictures whatever its length
+WHOLE = "whole"  # name of the file that says so
+SETTLE_EVERY = 8  # readings between two writes of what can no longer change
+
+OnRead = Callable[[int, float, bool], None]  # (pictures read, time all is read to, whether entries were written)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A picture on disk that waits to be read, and the span it stood on screen."""
+
+    path: Path
+    start_s: float
+    end_s: float
+    score: float
+
+
+class Reader:
+    """Collects pictures during the decode pass, then reads them. All its files lie in home/work/<video>."""
+
+    def __init__(self, store: Store, video_id: str, home: Path, duration_s: float) -> None:
+        self.store, self.video_id, self.duration_s = store, video_id, duration_s
+        self.folder = home / "work" / video_id
+        self.rule = StillRule()
+        self._last: Picture | None = None
+        self._chosen: list[Waiting] = []
+        self._groups: dict[str, tuple[Waiting, ...]] = {}  # by file name, of the pictures that share a call
+        self._half_size = 0
+
+    # -- while decoding
+
+    def restore(self, saved: str) -> None:
+        """Go on with the rule where `saved` left it; "" begins anew."""
+        if saved:
+            self.rule = StillRule.from_bytes(base64.b64decode(saved))
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def saved(self) -> str:
+        """The rule's state, for the channel's row."""
+        return base64.b64encode(self.rule.to_bytes()).decode()
+
+    def show(self, time_s: float, picture: Picture) -> None:
+        """Judge one sampled picture; put it on disk if it is to be read."""
+        candidate = self.rule.feed(time_s, picture.gray(WIDTH, HEIGHT))
+        if candidate is not None:
+            self._put(candidate, picture)
+        self._last = picture
+
+    def close(self) -> None:
+        """The pass is over: the last picture counts too, and every picture that is to be read lies on disk."""
+        if self._last is not None and (candidate := self.rule.last()) is not None:
+            self._put(candidate, self._last)
+        self._last = None
+        self._write(WHOLE, b"")
+
+    @property
+    def whole(self) -> bool:
+        """Whether a pass came to its end, so that what lies on disk is all there is to read."""
+        return (self.folder / WHOLE).is_file()
+
+    # -- afterwards
+
+    @property
+    def chosen(self) -> int:
+        """How many pictures will be read."""
+        return len(self._chosen)
+
+    @property
+    def half_size(self) -> int:
+        """How many of them are read at about half size, six to a call."""
+        return self._half_size
+
+    def choose(self, per_hour: int) -> list[Span]:
+        """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
+
+        Where there are more pictures than calls, those that look least like text share calls: an hour in motion is
+        read whole rather than half of it not at all.
+        """
+        ranked = sorted(self._waiting(), key=lambda one: (-one.score, one.start_s))
+        spread = shares(len(ranked), max(LEAST_CALLS, math.ceil(per_hour * self.duration_s / 3600)))
+        pairs_end = spread.alone + spread.in_pairs
+        sixes_end = pairs_end + spread.in_sixes
+        chosen, left_out = ranked[:sixes_end], ranked[sixes_end:]
+        self._chosen = sorted(chosen, key=lambda one: one.start_s)
+        self._groups = {}
+        for part, size in ((ranked[spread.alone : pairs_end], PAIR), (ranked[pairs_end:sixes_end], SIX)):
+            together = sorted(part, key=lambda one: one.start_s)
+            for first in range(0, len(together), size):
+                group = tuple(together[first : first + size])
+                self._groups.update({one.path.name: group for one in group})
+        self._half_size = spread.in_sixes
+        return [Span(one.start_s, one.end_s) for one in sorted(left_out, key=lambda one: one.start_s)]
+
+    def read(self, engine: OcrEngine, on_read: OnRead) -> int:
+        """Read the chosen pictures in time order and write entries as they can no longer change; returns how many.
+
+        Args:
+            on_read: called after each picture; may raise to stop. What was read so far is not read again.
+        """
+        done = self._readings()
+        readings: list[Reading] = []
+        written = 0
+        for number, waiting in enumerate(self._chosen, 1):
+            if waiting.path.name not in done:
+                group = self._groups.get(waiting.path.name, (waiting,))
+                images = [_opened(one.path) for one in group]
+                for one, lines in zip(group, read_together(engine, images), strict=True):
+                    self._note(one.path.name, lines)
+                    done[one.path.name] = lines
+            readings.append(Reading(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
+            settle = number % SETTLE_EVERY == 0 or number == len(self._chosen)
+            if settle:
+                written = self._settle(readings, final=number == len(self._chosen))
+            on_read(number, waiting.start_s, settle)
+        return written
+
+    def clear(self) -> None:
+        """Remove the pictures: the channel is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _settle(self, readings: list[Reading], *, final: bool) -> int:
+        """Write the merged entries; the last one waits until all is read, because it may still grow."""
+        merged = merge_readings(readings)
+        if not final and merged and readings[-1].lines:
+            merged = merged[:-1]
+        entries = [
+            EntryIn(start, min(end, self.duration_s), text) for start, end, text in merged if start < self.duration_s
+        ]
+        channel = self.store.channel(self.video_id, "screen_text")
+        self.store.add_entries(self.video_id, "screen_text", channel.producer if channel else "", entries)
+        return len(entries)
+
+    def _put(self, candidate: Candidate, picture: Picture) -> None:
+        name = f"picture-{_stamp(candidate.time_s)}-{_stamp(candidate.start_s)}-{round(candidate.score):04d}.jpg"
+        self._write(name, picture.jpeg(SIDE, QUALITY))
+
+    def _write(self, name: str, data: bytes) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / (name + ".part")
+        partial.write_bytes(data)
+        os.replace(partial, self.folder / name)
+
+    def _waiting(self) -> list[Waiting]:
+        """Pictures on disk in time order; what each shows stood on screen until the next one's start."""
+        if not self.folder.is_dir():
+            return []
+        found: list[tuple[float, float, float, Path]] = []
+        for path in sorted(self.folder.glob("picture-*.jpg")):
+            _, time_s, start_s, score = path.stem.split("-")
+            found.append((_seconds(time_s), _seconds(start_s), float(score), path))
+        ends = [max(time_s, after[1]) for (time_s, *_), after in pairwise(found)] + [self.duration_s]
+        return [
+            Waiting(path, start_s, max(end_s, time_s), score)
+            for (time_s, start_s, score, path), end_s in zip(found, ends, strict=False)
+        ]
+
+    def _readings(self) -> dict[str, list[str]]:
+        """What was read before, by picture; a line that was cut off in writing counts as not read."""
+        path = self.folder / "readings.jsonl"
+        done: dict[str, list[str]] = {}
+        if path.is_file():
+            for line in path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):
+                    name, lines = json.loads(line)
+                    done[name] = lines
+        return done
+
+    def _note(self, name: str, lines: list[str]) -> None:
+        with (self.folder / "readings.jsonl").open("ab") as file:
+            file.write(json.dumps([name, lines], ensure_ascii=False).encode() + b"\n")
+
+
+def _opened(path: Path) -> Image.Image:
+    with Image.open(path) as opened:
+        return opened.convert("RGB")
+
+
+def _stamp(seconds: float) -> str:
+    return f"{round(seconds * 1000):010d}"
+
+
+def _seconds(stamp: str) -> float:
+    return int(stamp) / 1000

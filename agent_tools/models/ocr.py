@@ -1,0 +1,176 @@
+"""Text on a picture: RapidOCR with the PP-OCR models that its package carries, on one thread.
+
+Knows pictures and lines of text. Knows nothing of videos, of time, or of hubs: every model file is named by its path,
+so that the library never looks for one elsewhere. Text upside down is not turned: the direction classifier costs .27 s
+a picture."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agent_tools.errors import ModelMissing, ShapeError
+from agent_tools.models.hub.weights import package_folder
+from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REMEDY = "Install it with its models (31 MB) with: pip install --force-reinstall 'rapidocr>=3.10,<4'"
+LONG_SIDE = 960  # px; a larger picture is scaled down first
+LEAST_SIDE = 8  # px; a thinner picture holds no letter
+LONGEST_STRIP = 4  # long side over short side; a longer strip is padded (2 x 900 px took 85 s without)
+MIN_SCORE = 0.6  # of a line, 0..1; below, PP-OCR mostly reads texture
+MIN_SCORE_SHORT = 0.9  # of a line with one letter or digit: edges in photographs are read as strokes (seen up to .86)
+SAME_ROW = 0.5  # two boxes are of one row when they share this part of the lower one's height
+WORD_GAP = 1.5  # in heights: boxes of a row with less between them are one line, with more two columns
+
+
+@dataclass(frozen=True)
+class OcrLine:
+    """One line as read: cleaned text, confidence 0..1, box (x0, y0, x1, y1) in 0..1 of width and height."""
+
+    text: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class RapidOcr:
+    """PP-OCRv6 small, detection and recognition. Loads at the first picture. Not safe for two threads at once."""
+
+    producer = "rapidocr-3-ppocrv6-small@bundled/1"
+
+    def __init__(self, *, threads: int = 1) -> None:
+        """Raises: ModelMissing: rapidocr or one of its model files is not installed."""
+        package = package_folder("rapidocr")
+        if package is None:
+            raise ModelMissing(f"The package rapidocr is not installed. {REMEDY}")
+        self._detector = _bundled(package / "models", "PP-OCRv6_det_small.onnx")
+        self._recognizer = _bundled(package / "models", "PP-OCRv6_rec_small.onnx")
+        self._threads = threads
+        self._engine: Any = None
+
+    def read(self, rgb: NDArray[np.uint8]) -> list[OcrLine]:
+        """The lines of a picture (H, W, 3) in reading order: rows from the top, in a row from the left.
+
+        Raises: ShapeError: not (H, W, 3)."""
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+            raise ShapeError(f"A picture is (height, width, 3), not {rgb.shape}.")
+        import cv2
+
+        height, width = rgb.shape[:2]
+        if min(height, width) < LEAST_SIDE:
+            return []
+        scale = LONG_SIDE / max(height, width)
+        if scale < 1:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+            width, height = size
+        if self._engine is None:
+            self._engine = self._load()
+        answer = self._engine(_padded(rgb[..., ::-1]), use_cls=False)
+        if getattr(answer, "boxes", None) is None or getattr(answer, "txts", None) is None:
+            return []
+        lines = []
+        for corners, text, score in zip(answer.boxes, answer.txts, answer.scores, strict=True):
+            shown = clean(text)
+            letters = sum(map(str.isalnum, shown))
+            if not letters or score < (MIN_SCORE_SHORT if letters == 1 else MIN_SCORE):
+                continue
+            (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+            box = (_share(x0, width), _share(y0, height), _share(x1, width), _share(y1, height))
+            lines.append(OcrLine(shown, float(score), box))
+        return reading_order(lines, width / height)
+
+    def _load(self) -> Any:
+        import cv2
+        import onnxruntime
+        from rapidocr import RapidOCR
+
+        cv2.setNumThreads(self._threads)
+        onnxruntime.disable_telemetry_events()
+        return RapidOCR(
+            params={
+                "Global.log_level": "critical",
+                "Global.use_cls": False,
+                "Global.text_score": MIN_SCORE,
+                "Det.model_path": str(self._detector),
+                "Rec.model_path": str(self._recognizer),
+                "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
+                "EngineConfig.onnxruntime.inter_op_num_threads": self._threads,
+            }
+        )
+
+
+def reading_order(lines: Sequence[OcrLine], aspect: float) -> list[OcrLine]:
+    """Boxes as read from a page: neighbours of a row joined into one line, rows from the top, in a row from the left.
+
+    Args:
+        aspect: width / height of the picture, which turns both axes of the boxes into the same unit.
+    """
+    rows: list[list[OcrLine]] = []
+    for line in sorted(lines, key=lambda part: (part.box[1] + part.box[3], part.box[0])):
+        row = next((row for row in reversed(rows) if _shared_height(row[-1], line) >= SAME_ROW), None)
+        if row is None:
+            rows.append([line])
+        else:
+            row.append(line)
+    ordered: list[OcrLine] = []
+    for row in rows:
+        row.sort(key=lambda part: part.box[0])
+        run = [row[0]]
+        for line in row[1:]:
+            gap = (line.box[0] - run[-1].box[2]) * aspect
+            if gap <= WORD_GAP * min(_height(line), _height(run[-1])):
+                run.append(line)
+            else:
+                ordered.append(_joined(run))
+                run = [line]
+        ordered.append(_joined(run))
+    return ordered
+
+
+def _height(line: OcrLine) -> float:
+    return line.box[3] - line.box[1]
+
+
+def _shared_height(a: OcrLine, b: OcrLine) -> float:
+    shared = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
+    return shared / max(min(_height(a), _height(b)), 1e-6)
+
+
+def _joined(run: Sequence[OcrLine]) -> OcrLine:
+    if len(run) == 1:
+        return run[0]
+    boxes = [line.box for line in run]
+    box = (
+        min(b[0] for b in boxes),
+        min(b[1] for b in boxes),
+        max(b[2] for b in boxes),
+        max(b[3] for b in boxes),
+    )
+    return OcrLine(" ".join(line.text for line in run), statistics.fmean(line.score for line in run), box)
+
+
+def _share(pixels: float, of: int) -> float:
+    return min(1.0, max(0.0, float(pixels) / of))
+
+
+def _padded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Black below or to the right of a strip: the detector scales the short side up to 736 px."""
+    height, width = picture.shape[:2]
+    below = max(0, width // LONGEST_STRIP - height)
+    right = max(0, height // LONGEST_STRIP - width)
+    return np.ascontiguousarray(np.pad(picture, ((0, below), (0, right), (0, 0))))
+
+
+def _bundled(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise ModelMissing(f"{path} is not there. {REMEDY}")
+    return path

@@ -1,0 +1,1 @@
+"""Video language models, local or behind an endpoint: prompts, tokens, answers."""

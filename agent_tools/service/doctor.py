@@ -1,0 +1,90 @@
+"""What `agent-tools doctor` finds: packages, models, the vector extension, folders, and what will not be known.
+
+Knows how to ask each part whether it works. Mends nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from agent_tools.errors import AgentToolsError
+from agent_tools.settings import Settings, go_offline
+from agent_tools.store import Store
+
+PACKAGES = ("mcp", "torch", "transformers", "av", "apsw", "sqlite-vec", "rapidocr", "onnxruntime", "pysubs2")
+
+
+def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
+    """(fine, sentence) for each thing looked at."""
+    yield True, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    for name in PACKAGES:
+        try:
+            yield True, f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            yield False, f"{name} is not installed. In the checkout: pip install -c constraints.txt ."
+    yield from _store(settings)
+    yield from _models(settings)
+    if settings.allow:
+        for folder in settings.allow:
+            yield folder.exists(), f"allowed: {folder}" + ("" if folder.exists() else " (does not exist)")
+    else:
+        yield True, 'no folder is allowed: add one with agent-tools serve --allow "FOLDER"'
+
+
+def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
+    try:
+        with contextlib.closing(Store.open(settings.home)) as store:
+            told, counts = store.integrity_check(), store.stats()
+            size = f"{counts.pop('file_bytes') / 1e6:.1f} MB"
+            held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "empty"
+            yield told == "ok", f"memory at {settings.home}: {told}; {size}: {held}"
+            with store.db.read() as connection:
+                store.db.load_vectors(connection)
+            yield True, "sqlite-vec loads"
+            for job in store.open_jobs():
+                yield True, f"job of {job.video_id}: {job.state}, {job.progress:.0%}, {job.message}"
+            for video in store.videos():
+                newest = store.job(video.id)
+                if newest is not None and newest.state == "failed":
+                    yield False, f"{video.id} failed: {newest.error}"
+    except AgentToolsError as error:
+        yield False, f"memory at {settings.home}: {error.described}"
+
+
+def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
+    go_offline()
+    from agent_tools.ingestion.chosen_models import WORK_MB, memory_limit_mb, model_settings
+    from agent_tools.models.devices import choose
+    from agent_tools.models.hub.catalogue import PROFILES, megabytes, receiver, why_missing
+    from agent_tools.models.profiles import missing, pull_command, resolve, text_encoder
+
+    try:
+        chosen = model_settings(settings)
+        profile = resolve(chosen)
+        yield True, f"profile {settings.profile}" + (f" means {profile.name}" if settings.profile == "auto" else "")
+        yield True, f"models run on {choose(settings.device).described}; looked for in {_listed(chosen.searched)}"
+        auto = "" if settings.memory_mb else f": {WORK_MB} and what the models take; --memory-mb sets another"
+        yield True, f"an ingest gives up at {memory_limit_mb(settings)} MB of memory{auto}"
+        lacking = missing(profile, chosen.searched)
+        for model in lacking:
+            yield False, f"no model for {model.role}: {why_missing(model, chosen.searched)}"
+        size = sum(model.size_bytes for model in lacking if model.from_hub)
+        if size and profile.name in PROFILES:
+            yield False, f"get what lacks ({megabytes(size)}) with: {pull_command(chosen, profile)}"
+        if not any(model.role == "text" for model in lacking):
+            encoder = text_encoder(chosen)
+            yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
+        for role, told in (("speech", "speech is not transcribed"), ("captions", "nothing is captioned")):
+            if profile.model(role) is None:  # type: ignore[arg-type]  # two of the roles
+                yield True, f"profile {profile.name} will not know: {told}"
+        if host := receiver(profile):
+            yield True, f"pictures of the video go to {host}, which captions them; nothing else is sent anywhere"
+    except AgentToolsError as error:
+        yield False, error.described
+
+
+def _listed(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))

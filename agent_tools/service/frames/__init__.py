@@ -1,0 +1,1 @@
+"""Pictures of a span: which frames stand for it."""

@@ -1,0 +1,165 @@
+"""Which jobs an ingest is made of: what a file lacks of the wanted channels, when it goes on, and what is made anew.
+
+Knows files, channels and the queue. Knows nothing of waiting or of replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, UnreadableVideo
+from agent_tools.ingestion.chosen_models import channels_of
+from agent_tools.media.identity import content_id
+from agent_tools.service.library.library import Library, checked_channels
+from agent_tools.service.resting import rest_s
+from agent_tools.untrusted import clean
+
+OTHERWISE = {
+    "speech": "start it with --profile standard or --models speech=FOLDER, or put a .srt or .vtt beside the file",
+    "captions": "start it with --models captions=FOLDER, or captions=http://host/v1#model",
+    "notes": "notes come from remember",
+}  # how a channel that not every server makes comes about
+VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
+
+
+def needed(library: Library, channels: list[str] | None) -> tuple[str, ...]:
+    """The channels asked for, else all that this server makes. Raises: InvalidArgument: one that it cannot make."""
+    made = channels_of(library.models.profile)
+    asked = checked_channels(channels)
+    if asked is None:
+        return made
+    for name in asked:
+        if name not in made:
+            raise InvalidArgument(
+                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(made)}; {OTHERWISE[name]}."
+            )
+    return asked
+
+
+def add(
+    library: Library,
+    path: Path,
+    title: str,
+    wanted: Sequence[str],
+    *,
+    again: bool = True,
+    typed: bool = False,
+    at_once: bool = False,
+) -> str:
+    """Make the file known and queue what it lacks. Returns its video id.
+
+    Args:
+        again: also queue what was found to hold nothing readable: its content is the same as then.
+        typed: a person gave the path, or the folder it lies in, to a command.
+        at_once: also what rests goes on (see resting.py), and a stop that is not heard yet is taken back.
+    """
+    stat = path.stat()
+    if stat.st_size == 0:
+        raise UnreadableVideo(f"{clean(path.name, 120)} is empty: 0 bytes. Copy or record it again.")
+    store = library.store
+    video_id = store.known_id(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) or content_id(path)
+    if len(store.open_jobs()) >= library.settings.jobs and store.video(video_id) is None:
+        raise LimitReached(f"{library.settings.jobs} ingests are queued. Wait until some are done, then call again.")
+    store.add_video(video_id, title or clean(path.stem, 200) or path.name, stat.st_size)
+    store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, typed=typed)
+    if title:
+        store.update_video(video_id, title=title)
+    _queue(library, video_id, path, wanted, again=again, at_once=at_once)
+    return video_id
+
+
+def go_on(library: Library, video_id: str, asked: Sequence[str]) -> None:
+    """By the id of a video: queue what is asked for, or what an ended ingest had not come to, if its file may be read.
+
+    Raises: SourceNotFound: the file may not be read, and what is asked for is not there."""
+    store, job = library.store, library.store.job(video_id)
+    ended = job is not None and job.state in ("failed", "stopped")
+    if not asked and not ended:
+        return
+    if paths := library.sources(video_id):
+        made = channels_of(library.models.profile)
+        lacking = asked or [n for n in made if job and n in job.channels]
+        _queue(library, video_id, paths[0], lacking, again=False)
+    elif any((row := store.channel(video_id, n)) is None or row.state not in ("done", "absent") for n in asked):
+        raise SourceNotFound(f"{library.closed(video_id)}, so {', '.join(asked)} of {video_id} cannot be made.")
+
+
+def _queue(
+    library: Library, video_id: str, path: Path, wanted: Sequence[str], *, again: bool, at_once: bool = False
+) -> None:
+    """Queue what is lacking, unless it is on its way, or rests and nothing new is wanted."""
+    store, job = library.store, library.store.job(video_id)
+    if job is not None and job.state in ("queued", "running"):
+        if at_once and job.stop_requested:
+            store.enqueue(video_id, (), job.profile, job.settings)  # takes the stop back
+        return
+    rows = {row.name: row for row in store.channels(video_id)}
+    subtitles, mark = rows.get("subtitles"), sidecar_mark(path)
+    ended = subtitles is not None and subtitles.state in ("done", "absent")
+    if ended and subtitles is not None and subtitles.detail.get("sidecars", mark) != mark:
+        rows.pop("subtitles")  # read before what lies beside the file now
+    lacking = [
+        name
+        for name in wanted
+        if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.get("no_model")
+    ]
+    rests = not at_once and rest_s(job) > 0
+    if job is not None and job.state == "stopped":
+        if rests and set(lacking) <= set(job.channels):
+            return
+        if job.settings.get("remake"):  # a reindex goes on as it was asked for
+            store.enqueue(video_id, job.channels, job.profile, {**job.settings, "path": str(path)})
+            return
+    if not lacking:
+        return
+    if job is not None and job.state == "failed":
+        unreadable = (job.error or "").startswith("UnreadableVideo")
+        if rests or (unreadable and not again):
+            return
+    if "subtitles" in lacking and ended:
+        store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
+    store.enqueue(video_id, tuple(lacking), library.models.profile.name, _of_file(library, path))
+
+
+def remake(library: Library, video_id: str, *channels: str) -> None:
+    """Queue channels of a video anew, with this profile's models, and start a worker; what there is of them stays
+    searchable until the new ones are whole.
+
+    Args:
+        channels: names of channels, or "text": the sentence vectors of all texts, which are not read anew.
+
+    Raises: InvalidArgument: a channel that cannot be made here, or the video is being ingested.
+    """
+    names = [name for name in channels if name != VECTORS]
+    wanted = needed(library, names) if names else ()
+    job = library.store.job(video_id)
+    if job is not None and job.state in ("queued", "running"):
+        raise InvalidArgument(f"{video_id} is being ingested. Wait until it is done, or: agent-tools stop {video_id}")
+    for name in wanted:
+        row = library.store.channel(video_id, name)
+        if row is None or row.state != "done":  # nothing is there to keep
+            library.store.set_channel(video_id, name, state="queued", done_to_s=0.0, detail={}, error=None)
+    paths = library.sources(video_id)
+    asked = {**_of_file(library, paths[0] if paths else None), "remake": list(channels)}
+    library.store.enqueue(video_id, wanted, library.models.profile.name, asked)
+    library.workers.ensure(library.store)
+
+
+def _of_file(library: Library, path: Path | None) -> dict[str, object]:
+    """The job's row: which file it is about, and what chooses the models, so that whichever server's worker takes it
+    up, it makes the same."""
+    settings = library.settings
+    folders = [str(folder) for folder in settings.model_dirs]
+    models = {"models": list(settings.models), "model_dirs": folders, "device": settings.device}
+    return {"path": str(path or ""), "sidecars": sidecar_mark(path) if path else "", **models}
+
+
+def sidecar_mark(path: Path) -> str:
+    """What lies beside the file as subtitles, by name, size and time: when it changes, they are read again."""
+    beside = sorted(
+        (other.name, other.stat().st_size, other.stat().st_mtime_ns)
+        for ending in (".srt", ".vtt", ".ass", ".ssa")
+        for other in path.parent.glob("*" + ending)
+        if (other.stem == path.stem or other.stem.startswith(path.stem + ".")) and other.is_file()
+    )
+    return repr(beside) if beside else ""

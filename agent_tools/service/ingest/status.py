@@ -1,0 +1,136 @@
+"""How far ingests are: one video channel by channel, or a folder's in numbers; what will not be known, and why.
+
+Knows jobs, channels and replies. Knows nothing of how an ingest begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent_tools.errors import UnreadableVideo
+from agent_tools.service.library.library import Library
+from agent_tools.service.replies import coverage
+from agent_tools.service.replies.fit import clear, drop_last, fitted
+from agent_tools.service.replies.hints import unfinished_hint
+from agent_tools.store import Job, Source, VideoRow
+from agent_tools.timeline import clock, rounded, video_uri
+from agent_tools.types import CHANNELS, ChannelOut, GapOut, IngestReply, Refused, VideoOut
+from agent_tools.untrusted import clean
+
+REPLY_TOKENS = 2000
+MOST_GAPS = 12  # named; the rest are counted
+
+
+def status(library: Library, video_id: str) -> IngestReply:
+    """How far a video is, channel by channel, and what will not be known of it."""
+    video = library.store.video(video_id)
+    assert video is not None
+    job = library.store.job(video_id)
+    if job is not None and job.state == "failed" and (job.error or "").startswith("UnreadableVideo: "):
+        raise UnreadableVideo((job.error or "").removeprefix("UnreadableVideo: "))
+    rows = library.store.channels(video_id)
+    gaps = [
+        GapOut(channel=gap.channel or None, start_s=rounded(gap.start_s), end_s=rounded(gap.end_s), why=gap.why)
+        for gap in library.store.gaps(video_id)
+    ]
+    state = library.state(video_id)
+    waiting = [name for name in (job.channels if job else ()) if name not in {row.name for row in rows}]
+    rows.sort(key=lambda row: CHANNELS.index(row.name))
+    reply = IngestReply(
+        video_id=video_id,
+        title=video.title,
+        duration_s=None if video.duration_s is None else rounded(video.duration_s),
+        state=state,
+        searchable_to_s=_searchable_to(video, job, library),
+        channels=[
+            ChannelOut(
+                name=row.name,
+                state=row.state,  # type: ignore[arg-type]  # the store's check constraint
+                entries=row.entries if row.state in ("done", "running") else None,
+                language=row.language or None,
+                done=row.detail.get("done") if row.state == "running" else None,
+                eta_s=None if job is None or row.state != "running" or job.eta_s is None else round(job.eta_s),
+                error=row.error,
+            )
+            for row in rows
+        ]
+        + [ChannelOut(name=name, state="queued") for name in waiting if state in ("queued", "running")],
+        not_known=coverage.not_known(library, video) or None,
+        gaps=coverage.longest(gaps, MOST_GAPS) or None,
+        gaps_omitted=max(0, len(gaps) - MOST_GAPS) or None,
+        error=job.error if job else None,
+        uri=video_uri(video_id),
+    )
+    if state in ("failed", "stopped") and not library.sources(video_id):
+        reply.hints = [f"Its ingest cannot go on: {library.closed(video_id)}."]
+    elif state == "stopped" and (told := unfinished_hint(video_id, job)) is not None:
+        reply.hints = [told]
+
+    def count_gap(_: object) -> None:
+        reply.gaps_omitted = (reply.gaps_omitted or 0) + 1
+
+    return fitted(reply, REPLY_TOKENS, [drop_last(reply.gaps, 1, count_gap), clear(reply, "error")])
+
+
+def _searchable_to(video: VideoRow, job: Job | None, library: Library) -> float | None:
+    if video.duration_s is None:
+        return None
+    if job is None or job.state == "done":
+        return rounded(video.duration_s)
+    reached = []
+    for name in job.channels:
+        row = library.store.channel(video.id, name)
+        if name == "frames" or (row is not None and row.state in ("absent", "done")):
+            continue
+        reached.append(row.done_to_s if row is not None else 0.0)
+    return rounded(min(reached, default=video.duration_s))
+
+
+def folder_status(
+    library: Library, folder: Path, found: int, left: int, video_ids: Sequence[str], refused: list[Refused]
+) -> IngestReply:
+    """Args: left: files that were not looked at yet, which count as queued."""
+    counts = dict.fromkeys(("done", "running", "queued", "failed", "stopped"), 0)
+    videos: list[VideoOut] = []
+    eta = 0.0
+    for video_id in dict.fromkeys(video_ids):
+        state = library.state(video_id)
+        video, job = library.store.video(video_id), library.store.job(video_id)
+        assert video is not None
+        if job is not None and job.state == "failed" and (job.error or "").startswith("UnreadableVideo"):
+            sources: list[Source] = library.store.sources(video_id)
+            refused.append(Refused(source=clean(Path(sources[0].path).name, 120), error=job.error or ""))
+            continue
+        counts[state] += 1
+        eta += (job.eta_s or 0.0) if job is not None and state == "running" else 0.0
+        videos.append(
+            VideoOut(
+                video_id=video_id,
+                title=video.title,
+                at=None if video.duration_s is None else clock(video.duration_s),
+                state=state,
+                uri=video_uri(video_id),
+                error=job.error if job is not None and state == "failed" else None,
+            )
+        )
+    stopped = counts["stopped"]
+    reply = IngestReply(
+        folder=clean(folder.name, 120),
+        found=found,
+        done=counts["done"],
+        running=counts["running"],
+        queued=counts["queued"] + left,
+        failed=counts["failed"] + counts["stopped"],
+        refused=refused,
+        videos=videos,
+        eta_s=round(eta) if eta and not counts["queued"] and not left else None,
+        hints=[
+            *([f"{left} files were not looked at yet: call ingest_video again with the same source."] if left else []),
+            *([f"{stopped} were stopped: ingest_video with their id goes on with them."] if stopped else []),
+        ],
+    )
+
+    def count(_: object) -> None:
+        reply.omitted = (reply.omitted or 0) + 1
+
+    return fitted(reply, REPLY_TOKENS, [drop_last(reply.videos, 3, count), drop_last(reply.refused, 3, count)])

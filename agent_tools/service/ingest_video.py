@@ -1,0 +1,169 @@
+"""ingest_video: a file or a folder becomes part of memory; idempotent by content; answers within wait_s.
+
+Knows sources, jobs and workers. Knows nothing of what a worker does with a file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed
+from agent_tools.service.ingest.jobs import add, go_on, needed
+from agent_tools.service.ingest.status import REPLY_TOKENS, folder_status, status
+from agent_tools.service.library.downloads import Fetch, is_address, refuse_addresses
+from agent_tools.service.library.library import Library
+from agent_tools.service.replies.fit import fitted
+from agent_tools.store import Job
+from agent_tools.timeline import parse_uri
+from agent_tools.types import IngestReply, Refused
+from agent_tools.untrusted import clean
+
+OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
+POLL_S = 0.2
+GRACE_S = 0.5  # past the deadline: some files of a folder are looked at even by a call that does not wait
+
+
+def ingest(
+    library: Library,
+    source: str,
+    *,
+    title: str = "",
+    channels: list[str] | None = None,
+    wait_s: float = 20.0,
+    trusted: bool = False,
+    patient: bool = False,
+    at_once: bool = False,
+    on_step: OnStep | None = None,
+    on_begun: Callable[[str], None] | None = None,
+) -> IngestReply:
+    """Queue what is new, start a worker, wait at most wait_s, and say how far it is.
+
+    Args:
+        source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is, and
+            goes on with an ingest that failed or was stopped half a minute ago or more.
+        trusted: a person typed the path, which allows it.
+        patient: queue all files of a folder, however long it takes to look at them; else those that wait_s allows,
+            and the next call goes on.
+        at_once: what failed or was stopped goes on however short a time ago that was: for a command that a person
+            has just given, not for one that polls.
+        on_begun: told each video's id, and an address to fetch, as soon as work on it may have begun.
+
+    Raises: RequestError: source, title, channels or wait_s break a rule. UnreadableVideo: nothing in it can be decoded.
+    """
+    deadline = time.monotonic() + wait_s
+    if not 0 <= wait_s <= 45:
+        raise InvalidArgument(f"wait_s is {wait_s}; it must be from 0 to 45.")
+    wanted = needed(library, channels)
+    step = on_step or (lambda _progress, _message: None)
+    begun = on_begun or (lambda _id_or_address: None)
+    if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
+        video = library.video(source)
+        begun(video.id)
+        if title:
+            library.store.update_video(video.id, title=clean(title, 200))
+        go_on(library, video.id, wanted if channels else ())
+        _wait(library, [video.id], deadline, step)
+        return status(library, video.id)
+    fetched: Path | None = None
+    if is_address(source):
+        begun(source)
+        fetch = _fetched(library, source, deadline, step)
+        if fetch.path is None:
+            name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
+            hint = f"{fetch.told}. Call ingest_video again with the same source."
+            return fitted(IngestReply(title=clean(title, 200) or name, state="queued", hints=[hint]), REPLY_TOKENS, [])
+        fetched = fetch.path
+        title = title or clean(Path(urlsplit(source).path).stem, 200)
+    paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted, step)
+    if folder is None:
+        step(0.0, "looking at the file")
+        video_id = add(library, paths[0], clean(title, 200), wanted, typed=trusted, at_once=at_once)
+        begun(video_id)
+        _wait(library, [video_id], deadline, step)
+        return status(library, video_id)
+    refused: list[Refused] = []
+    added: list[str] = []
+    for place, path in enumerate(paths):
+        if place and not patient and time.monotonic() > deadline + GRACE_S:
+            break
+        step(0.0, f"looking at file {place + 1} of {len(paths)}")
+        try:
+            added.append(add(library, path, "", wanted, again=False, typed=trusted, at_once=at_once))
+            begun(added[-1])
+        except LimitReached:
+            break  # the others wait for the next call, as those that no time was left for
+        except AgentToolsError as error:
+            refused.append(
+                Refused(
+                    source=clean(str(path.relative_to(folder) if folder in path.parents else path.name), 120),
+                    error=error.described,
+                )
+            )
+        if len(added) == 1:
+            library.workers.ensure(library.store)
+    left = len(paths) - len(added) - len(refused)
+    _wait(library, added, deadline, step)
+    return folder_status(library, folder, len(paths), left, added, refused)
+
+
+def _fetched(library: Library, url: str, deadline: float, step: OnStep) -> Fetch:
+    """The download of an address, as far as it is at the deadline. Raises: SourceNotAllowed, and why it failed."""
+    if not library.settings.allow_urls:
+        raise refuse_addresses(url)
+    while True:
+        fetch = library.fetcher.fetch(url)
+        step(fetch.share, fetch.told)
+        if fetch.path is not None or time.monotonic() + POLL_S >= deadline:
+            return fetch
+        time.sleep(POLL_S)
+
+
+def _resolve(library: Library, source: str, trusted: bool, step: OnStep) -> tuple[list[Path], Path | None]:
+    """(files, the folder they lie in or None for a single file)."""
+
+    def check() -> None:
+        step(0.0, "looking through the folder")
+
+    if source.strip() == "":
+        if not library.fence.folders:
+            raise SourceNotAllowed(
+                'No folder is allowed, so source "" means none. Start the server with: agent-tools serve --allow FOLDER'
+            )
+        files = [path for folder in library.fence.folders for path in library.fence.files(folder, check)]
+        return list(dict.fromkeys(files)), library.fence.folders[0]
+    named = {row.path for row in library.store.all_sources() if row.typed}
+    if trusted:
+        named.add(str(Path(source).expanduser().resolve()))
+    path = library.fence.resolve(source, named)
+    if path.is_dir():
+        return list(library.fence.files(path, check)), path
+    return [path], None
+
+
+def _wait(library: Library, video_ids: Sequence[str], deadline: float, step: OnStep) -> None:
+    """Until every job has ended, or the deadline; progress is told, and a dead worker replaced."""
+    started = False
+    while True:
+        jobs = [job for video_id in video_ids if (job := library.store.job(video_id)) is not None]
+        going = [job for job in jobs if job.state in ("queued", "running")]
+        if not going:
+            return
+        started |= library.workers.ensure(library.store)
+        share = sum(1.0 if job not in going else job.progress for job in jobs) / len(jobs)
+        step(share, _doing(library, going, started))
+        if time.monotonic() + POLL_S >= deadline:
+            return
+        time.sleep(POLL_S)
+
+
+def _doing(library: Library, going: Sequence[Job], started: bool) -> str:
+    """A sentence on open jobs. Args: started: this call has started the worker, which has not taken a job yet."""
+    running = next((job for job in going if job.state == "running"), None)
+    if running is not None:
+        return running.message or f"reading {len(going)} video{'s' if len(going) > 1 else ''}"
+    if (other := next((job for job in library.store.open_jobs() if job.state == "running"), None)) is not None:
+        video = library.store.video(other.video_id)
+        return f"queued; being read now: {clean(video.title, 80) if video else other.video_id}, {other.progress:.0%}"
+    return "starting the worker" if started else "queued; the worker takes it up soon"

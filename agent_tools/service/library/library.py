@@ -1,0 +1,183 @@
+"""What every call needs: the settings, the store, the fence, the query models, the workers; and names made videos.
+
+Knows who is who. Knows nothing of MCP, and does none of the tools' work itself."""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_tools.errors import AmbiguousVideo, InvalidArgument, SpanOutsideVideo, VideoNotFound
+from agent_tools.service.library.access import Fence
+from agent_tools.service.library.downloads import Fetcher
+from agent_tools.service.library.entry_cache import EntryCache
+from agent_tools.service.library.looker_client import Looker
+from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.library.workers import Workers
+from agent_tools.service.replies.hints import Attention
+from agent_tools.settings import Settings
+from agent_tools.store import Source, Store, VideoRow
+from agent_tools.timeline import Span, VideoRef, clock, parse_uri
+from agent_tools.types import CHANNELS, State
+from agent_tools.untrusted import clean
+
+BESIDE = 4  # such threads
+TOLERANCE_S = 1.0  # an end this far past the video is cut, not refused: clients round up
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A video and the span of it that a call is about."""
+
+    video: VideoRow
+    span: Span
+
+    @property
+    def whole(self) -> bool:
+        return self.span.start_s == 0 and self.span.end_s >= (self.video.duration_s or 0)
+
+
+class Library:
+    """One server's or command's view of the memory. Thread-safe; `close` it.
+
+    Args:
+        by_hand: a person's command, which opens whatever file of the memory the system lets this person open; a server
+            opens what is allowed or was typed.
+    """
+
+    def __init__(self, settings: Settings, *, by_hand: bool = False) -> None:
+        self.settings = settings
+        self.by_hand = by_hand
+        self.store = Store.open(settings.home)
+        self.fence = Fence(settings.allow)
+        self.workers = Workers(settings)
+        self.models = QueryModels(settings)
+        self.looker = Looker(settings)
+        self.attention = Attention()
+        self.fetcher = Fetcher(settings.home / "downloads")
+        self.entries = EntryCache()
+        self.beside = ThreadPoolExecutor(BESIDE, "beside")  # for what a call can do while it waits for something else
+
+    def close(self) -> None:
+        self.beside.shutdown(cancel_futures=True)
+        self.looker.close()
+        self.store.close()
+
+    # -- names
+
+    def video(self, name: str) -> VideoRow:
+        """The video that an id, uri, unique title, file name or prefix means.
+
+        Raises: VideoNotFound, AmbiguousVideo: the message names the candidates by id.
+        """
+        ref = parse_uri(name)
+        found = self.store.find_videos(ref.video_id if ref else name.strip()) if name.strip() else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(video.id for video in found[:5])
+            raise AmbiguousVideo(
+                f"{clean(name, 80)!r} means {len(found)} videos: {some}. Give one of these ids; "
+                "list_episodes without arguments shows their titles."
+            )
+        count = len(self.store.videos())
+        raise VideoNotFound(
+            f"No video {clean(name, 80)!r}. Give an id, a unique title, file name, prefix or uri; "
+            f"list_episodes without arguments shows the {count} there are."
+        )
+
+    def asked(self, name: str, start_s: float | None = None, end_s: float | None = None) -> Asked:
+        """A video and a span of it; times given win over the uri's #t, and both default to the whole video.
+
+        Raises: SpanOutsideVideo, InvalidArgument, and what `video` raises.
+        """
+        video = self.video(name)
+        ref = parse_uri(name) or VideoRef(video.id)
+        start = start_s if start_s is not None else ref.start_s
+        end = end_s if end_s is not None else ref.end_s
+        return Asked(video, self.span(video, start, end))
+
+    def span(self, video: VideoRow, start_s: float | None, end_s: float | None) -> Span:
+        """[start_s, end_s) inside the video. Raises: SpanOutsideVideo, InvalidArgument."""
+        duration = video.duration_s if video.duration_s is not None else math.inf
+        start = _finite("start_s", start_s, 0.0)
+        end = _finite("end_s", end_s, duration if math.isfinite(duration) else max(start + 1.0, self._noted_s(video)))
+        if end <= start:
+            raise SpanOutsideVideo(f"{start:g}-{end:g} s is empty: end_s must be greater than start_s.")
+        if start >= duration or end > duration + TOLERANCE_S:
+            raise SpanOutsideVideo(
+                f"{start:g}-{end:g} s is outside the video, which lasts {duration:g} s ({clock(duration)})."
+            )
+        return Span(start, min(end, duration))
+
+    def chosen(self, video_ids: list[str] | None, start_s: float | None, end_s: float | None) -> list[Asked]:
+        """The videos a search is about: the named ones with their uris' spans, or all that hold something.
+
+        Without names, a video shorter than start_s is passed over rather than refused.
+        """
+        if video_ids:
+            return [self.asked(name, start_s, end_s) for name in dict.fromkeys(video_ids)]
+        everything = []
+        for known in self.store.overview().values():
+            video = known.video
+            length_s = video.duration_s if video.duration_s is not None else self._noted_s(video)
+            start = _finite("start_s", start_s, 0.0)
+            end = min(_finite("end_s", end_s, length_s), length_s)
+            if end > start:
+                everything.append(Asked(video, Span(start, end)))
+        return everything
+
+    def _noted_s(self, video: VideoRow) -> float:
+        """Where the notes on a video end: of one that no worker has opened yet they are all there is to find."""
+        return max((note.end_s for note in self.store.notes(video.id)), default=0.0)
+
+    def state(self, video_id: str) -> State:
+        """queued, running, done, failed or stopped, as the newest job says."""
+        job = self.store.job(video_id)
+        return job.state if job is not None else "done"  # type: ignore[return-value]  # the store's check constraint
+
+    def sources(self, video_id: str) -> list[Path]:
+        """Paths that hold the video still and may be read: a link that stands there now leads elsewhere."""
+        return [Path(source.path) for source in self._standing(video_id) if self._may_open(source)]
+
+    def closed(self, video_id: str) -> str:
+        """Why `sources` gives none, and what helps, as the beginning of a sentence."""
+        if not self._standing(video_id):
+            return "the file is gone (put it back where it was)"
+        return "the file lies outside the allowed folders (start the server with --allow and its folder)"
+
+    def _standing(self, video_id: str) -> list[Source]:
+        return [
+            source
+            for source in self.store.sources(video_id)
+            if os.path.realpath(path := Path(source.path)) == source.path
+            and path.is_file()
+            and path.stat().st_size == source.size
+        ]
+
+    def _may_open(self, source: Source) -> bool:
+        """Allowed now, or typed once; what a server of other folders took in is closed to this one."""
+        path = Path(source.path)
+        fetched = self.settings.allow_urls and self.fetcher.folder in path.parents
+        return self.by_hand or source.typed or fetched or self.fence.permits(path)
+
+
+def checked_channels(channels: list[str] | None) -> tuple[str, ...] | None:
+    """The channels asked for, or None for all. Raises: InvalidArgument: one that does not exist."""
+    if not channels:
+        return None
+    for name in channels:
+        if name not in CHANNELS:
+            raise InvalidArgument(f"No channel {clean(name, 40)!r}. Channels: {', '.join(CHANNELS)}.")
+    return tuple(dict.fromkeys(channels))
+
+
+def _finite(name: str, value: float | None, default: float) -> float:
+    if value is None:
+        return default
+    if not math.isfinite(value) or value < 0:
+        raise InvalidArgument(f"{name} is {value}; it must be a finite number of seconds, 0 or more.")
+    return float(value)

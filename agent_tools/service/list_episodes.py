@@ -1,0 +1,161 @@
+"""list_episodes: the library, what lies uningested beside it, and one video's timeline at the level that fits.
+
+Knows rows and replies. Knows nothing of how episodes were found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.replies import coverage
+from agent_tools.service.replies.fit import check_tokens, clear, cursor, drop_gaps, drop_last, fitted, offset_of
+from agent_tools.service.replies.hints import unfinished_hint
+from agent_tools.timeline import clock, rounded, video_uri
+from agent_tools.types import LEVELS, EpisodeOut, ListReply, NotIngested, VideoOut
+from agent_tools.untrusted import clean
+
+FIRST = 10  # file names shown of those that lie uningested
+FINEST_FIRST = ("chunk", "scene", "chapter")
+CURSOR_TOKENS = 24  # what the cursor and the count of what is left add
+
+
+def list_episodes(
+    library: Library,
+    *,
+    video_id: str = "",
+    level: str = "auto",
+    start_s: float | None = None,
+    end_s: float | None = None,
+    cursor_text: str = "",
+    max_tokens: int = 1500,
+    caller: str = "",
+    on_step: Callable[[float, str], None] | None = None,
+) -> ListReply:
+    """Without video_id the library, with it one video's episodes. Raises: RequestError for a name, span or cursor."""
+    if level != "auto" and level not in LEVELS:
+        raise InvalidArgument(f"level is {clean(level, 40)!r}; it must be auto, {', '.join(LEVELS)}.")
+    check_tokens(max_tokens)
+    if not video_id.strip():
+        step = on_step or (lambda _progress, _message: None)
+        return _library(library, cursor_text, max_tokens, lambda: step(0.1, "looking through the allowed folders"))
+    return _timeline(library, library.asked(video_id, start_s, end_s), level, cursor_text, max_tokens)
+
+
+def _library(library: Library, cursor_text: str, max_tokens: int, check: Callable[[], None]) -> ListReply:
+    offset = offset_of(cursor_text, "library")
+    videos = library.store.videos()
+    page = [
+        VideoOut(
+            video_id=video.id,
+            title=video.title,
+            at=None if video.duration_s is None else clock(video.duration_s),
+            state=library.state(video.id),
+            channels=[row.name for row in library.store.channels(video.id) if row.state in ("done", "running")],
+            notes=library.store.count_notes(video.id) or None,
+            uri=video_uri(video.id),
+            error=video.error,
+        )
+        for video in videos[offset : offset + 200]
+    ]
+    reply = ListReply(videos=page, not_ingested=_not_ingested(library, check), cursor="")
+    return _paged(reply, reply.videos or [], offset, len(videos), max_tokens, "library")
+
+
+def _not_ingested(library: Library, check: Callable[[], None]) -> NotIngested:
+    known = {source.path for source in library.store.all_sources()}
+    left = [
+        path.relative_to(folder) if folder in path.parents else path
+        for folder in library.fence.folders
+        for path in (library.fence.files(folder, check) if folder.is_dir() else [folder])
+        if str(path) not in known
+    ]
+    return NotIngested(count=len(left), first=[clean(str(path), 80) for path in left[:FIRST]])
+
+
+def _timeline(library: Library, asked: Asked, level: str, cursor_text: str, max_tokens: int) -> ListReply:
+    question = (asked.video.id, asked.span.start_s, asked.span.end_s)
+    if level == "auto" and not cursor_text:
+        replies = [_level(library, asked, name, 0, question, max_tokens) for name in FINEST_FIRST]
+        chunks, *coarser = [reply if reply.episodes and not reply.more else None for reply in replies]
+        whole = [reply for reply in coarser if reply is not None]
+        if chunks is not None or not whole:
+            return chunks or replies[-1]
+        # Without pictures a long talk is one scene and many chapters: then these are the finer ones.
+        return max(whole, key=lambda reply: len(reply.episodes or []))
+    chosen: str = level
+    if level == "auto":
+        chosen = next((name for name in LEVELS if _is_cursor_of(cursor_text, name, question)), "chapter")
+    offset = offset_of(cursor_text, chosen, *question)
+    return _level(library, asked, chosen, offset, question, max_tokens)
+
+
+def _is_cursor_of(text: str, level: str, question: tuple[object, ...]) -> bool:
+    try:
+        offset_of(text, level, *question)
+    except InvalidArgument:
+        return False
+    return True
+
+
+def _level(
+    library: Library, asked: Asked, level: str, offset: int, question: tuple[object, ...], max_tokens: int
+) -> ListReply:
+    rows = library.store.episodes(asked.video.id, level, asked.span.start_s, asked.span.end_s)
+    page = [
+        EpisodeOut(
+            start_s=rounded(row.start_s),
+            end_s=rounded(row.end_s),
+            at=clock(row.start_s),
+            title=row.title,
+            title_from=row.title_from,
+            uri=video_uri(asked.video.id, row.start_s, row.end_s),
+        )
+        for row in rows[offset:]
+    ]
+    named: Literal["chapter", "scene", "chunk"] = level  # type: ignore[assignment]  # checked by the caller
+    reply = ListReply(
+        video_id=asked.video.id,
+        title=asked.video.title,
+        level=named,
+        episodes=page,
+        coverage=coverage.coverage(library, [asked], None),
+        not_known=coverage.not_known(library, asked.video) or None,
+    )
+    assert reply.coverage is not None
+    reply.coverage.producers = None
+    job = library.store.job(asked.video.id)
+    if job is not None and job.state in ("queued", "running"):
+        reply.hints.append(f"still being ingested ({job.progress:.0%}): titles and borders will get better.")
+    elif (told := unfinished_hint(asked.video.id, job)) is not None:
+        reply.hints.append(told)
+    return _paged(reply, reply.episodes or [], offset, len(rows), max_tokens, level, *question)
+
+
+def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_tokens: int, *asked: object) -> ListReply:
+    """The reply cut to size, with a cursor to what was cut."""
+
+    def drop_half() -> bool:
+        if len(page) <= 1:
+            return False
+        del page[max(1, len(page) - max(1, len(page) // 8)) :]
+        return True
+
+    fitted(
+        reply,
+        max_tokens - CURSOR_TOKENS,
+        [
+            drop_gaps(reply.coverage),
+            clear(reply, "not_known"),
+            drop_half,
+            clear(reply, "coverage"),
+            clear(reply, "hints", []),
+            *([drop_last(reply.not_ingested.first, 0)] if reply.not_ingested else []),
+        ],
+    )
+    left = total - offset - len(page)
+    if left > 0:
+        reply.more = left
+        reply.cursor = cursor(offset + len(page), *asked)
+    return fitted(reply, max_tokens, [])

@@ -1,0 +1,263 @@
+"""What was searched and what was not: each channel's state in a phrase, gaps, shares, and what a profile cannot know.
+
+Knows channel rows, gaps and the profile. Every reply's `coverage` and `not_known` come from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_tools.service.english import is_english
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.store import ChannelRow, Status, VideoRow
+from agent_tools.timeline import Span, clock, covered_share, merged, rounded
+from agent_tools.types import CHANNELS, TEXT_CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
+
+if TYPE_CHECKING:
+    from agent_tools.models.profiles import TextEncoder
+
+MOST_GAPS = 6  # named in a reply; the rest are counted
+ENGLISH_ONLY = "meaning: English only"
+
+SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
+SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
+
+
+@dataclass(frozen=True)
+class ChannelView:
+    """One channel of one video as far as a search of a span goes."""
+
+    name: str
+    phrase: str
+    producer: str
+    gaps: tuple[Span, ...]  # parts of the asked span that this channel could not or did not yet search
+    searched: bool  # whether it took part at all
+
+
+def view(
+    library: Library,
+    asked: Asked,
+    name: str,
+    *,
+    words_only: str = "",
+    by_picture: str = "",
+    apart: Mapping[str, str] | None = None,
+    looked: Mapping[str, str] | None = None,
+) -> ChannelView:
+    """State of one channel over the asked span.
+
+    Args:
+        words_only: why the search went by words alone (the encoder loads, or knows only English), "" if it did not.
+        by_picture: the producer of the vector that was compared, where the search was for what looks alike: then
+            frames need no text side.
+        apart: channels that this search left apart although they could have been searched, and why.
+        looked: channels that a model looked into for this search, whatever the profile's vectors can, and how.
+    """
+    closer = (looked or {}).get(name, "")
+    video, span = asked.video, asked.span
+    if name == "notes":
+        return ChannelView(name, "all", "notes", (), True)
+    known = _known(library, video)
+    row, state = known.channels.get(name), known.job.state if known.job else "done"
+    if row is None or row.state in ("absent", "queued"):
+        phrase = _absent(library, video, name, row, state)
+        return ChannelView(name, phrase, "", (span,), False)
+    by_words = name == "frames" and not by_picture and not closer
+    if name == "frames" and row.state == "failed":  # before what the profile could not do with it anyway
+        return ChannelView(name, _failed(row), row.producer, (span,), False)
+    if by_words and not library.models.profile_has_text_side:
+        return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
+    if by_words and row.producer != library.models.frame_producer:
+        return ChannelView(name, f"made by {row.producer}, not this server's model", row.producer, (span,), False)
+    if name == "frames" and by_picture and row.producer != by_picture:
+        phrase = f"made by {row.producer}, not by {by_picture} as the moment asked with"
+        return ChannelView(name, phrase, row.producer, (span,), False)
+    if by_words and library.models.picture_words() is None:
+        return ChannelView(name, "not by words: the image-text model is not loaded", row.producer, (span,), False)
+    if apart and name in apart:
+        return ChannelView(name, apart[name], row.producer, (span,), False)
+    holes = [Span(gap.start_s, gap.end_s) for gap in known.gaps if gap.channel in ("", name)]
+    if row.state != "done":
+        holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
+    gaps = tuple(part for hole in merged(holes) if (part := hole.clipped(span.start_s, span.end_s)))
+    if row.state == "failed":
+        phrase = _failed(row)
+    elif row.state != "done":
+        phrase = f"{row.state}, searched to {clock(row.done_to_s)}"
+    else:
+        missing = sum(gap.length_s for gap in gaps)
+        phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
+        if row.detail.get("half_size"):
+            phrase += f", {row.detail['half_size']} of {row.detail['pictures']} pictures at half size"
+    if row.detail.get("sent_to"):
+        phrase += f"; pictures of the video went to {row.detail['sent_to']}"
+    if row.detail.get("visual_tokens"):
+        phrase += "; told from {} of {} visual tokens".format(*row.detail["visual_tokens"])
+    if words_only and name != "frames":
+        phrase += f"; {words_only}"
+    elif name in TEXT_CHANNELS and (others := other_texts(row, library.models.loaded)):
+        phrase += f"; {others}"
+    if closer:
+        phrase += f"; {closer}"
+    return ChannelView(name, phrase, row.producer, gaps, True)
+
+
+def other_vectors(row: ChannelRow, encoder: TextEncoder | None) -> str:
+    """Why a channel's texts cannot be compared by meaning with this server's questions; "" where they can."""
+    made = row.detail.get("vectors")
+    if not made or encoder is None or encoder.producer in made:
+        return ""
+    return f"words only: its vectors are {made[-1]}'s, not this server's model"
+
+
+def other_texts(row: ChannelRow, encoder: TextEncoder | None) -> str:
+    """Why this server's encoder cannot compare a channel's texts by meaning, as far as its row tells; "" if it can."""
+    if encoder is not None and encoder.languages == "English" and not is_english(row.language or "", ""):
+        return ENGLISH_ONLY
+    return other_vectors(row, encoder)
+
+
+def _failed(row: ChannelRow) -> str:
+    return f"failed at {clock(row.done_to_s)}: {row.error or 'see the log'}"
+
+
+def coverage(
+    library: Library,
+    asked: Sequence[Asked],
+    channels: tuple[str, ...] | None,
+    *,
+    words_only: str = "",
+    by_picture: str = "",
+    apart: Mapping[str, str] | None = None,
+    looked: Mapping[str, str] | None = None,
+) -> Coverage:
+    """Of one or several videos: share searched by every channel that took part, phrases, producers and gaps."""
+    names = channels or CHANNELS
+    told: dict[str, Any] = {"words_only": words_only, "by_picture": by_picture, "apart": apart, "looked": looked}
+    views = [(one, [view(library, one, name, **told) for name in names]) for one in asked]
+    total = sum(one.span.length_s for one, _ in views)
+    searched = 0.0
+    gaps: list[GapOut] = []
+    for one, channel_views in views:
+        took_part = [v for v in channel_views if v.searched and v.name != "notes"]
+        holes = merged(gap for v in took_part for gap in v.gaps)
+        searched += one.span.length_s * (covered_share(one.span, holes) if took_part else 0.0)
+        gaps.extend(_gaps(library, one, names, several=len(asked) > 1))
+    return Coverage(
+        share=round(searched / total, 3) if total else 0.0,
+        channels=ChannelWords(**{name: _joined([vs[i].phrase for _, vs in views]) for i, name in enumerate(names)}),
+        producers=ChannelWords(
+            **{
+                name: _joined([vs[i].producer for _, vs in views if vs[i].producer]) or None
+                for i, name in enumerate(names)
+            }
+        ),
+        gaps=longest(gaps, MOST_GAPS),
+        gaps_omitted=max(0, len(gaps) - MOST_GAPS) or None,
+    )
+
+
+def longest(gaps: Sequence[GapOut], most: int) -> list[GapOut]:
+    """At most that many gaps, the longest, in the order they were given: an hour in motion has a hundred of them."""
+    kept = sorted(range(len(gaps)), key=lambda i: gaps[i].start_s - gaps[i].end_s)[:most]
+    return [gaps[i] for i in sorted(kept)]
+
+
+def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
+    """What this profile will not know of this file, and what would change that."""
+    missing: list[NotKnown] = []
+    profile = library.models.profile
+    rows = _known(library, video).channels
+    spoken = rows.get("speech")
+    subtitles = rows.get("subtitles")
+    whole = Asked(video, Span(0.0, video.duration_s or 0.0))
+    said = (subtitles is not None and subtitles.state == "running") or subtitles_stand_for_speech(library, whole)
+    if video.has_audio and (spoken is None or spoken.state == "absent") and not said:
+        missing.append(
+            NotKnown(
+                channel="speech",
+                why=f"{video.audio_s or video.duration_s or 0:.0f} s of audio not transcribed: "
+                f"profile {profile.name} has no speech model",
+                remedy=f"agent-tools models pull standard ({_size('standard')}), then agent-tools reindex {video.id} "
+                "--channel speech --profile standard; or put a .srt or .vtt of the same name beside the file and call "
+                "ingest_video again",
+            )
+        )
+    if video.width and not library.models.profile_has_text_side:
+        missing.append(
+            NotKnown(
+                channel="frames",
+                why=f"what pictures show cannot be searched by words: profile {profile.name} has no image-text model",
+                remedy="look with zoom_segment, or search with like=<uri> for similar pictures; or agent-tools models "
+                f"pull standard ({_size('standard')}), then agent-tools reindex {video.id} --channel frames --profile "
+                "standard",
+            )
+        )
+    return missing
+
+
+def subtitles_stand_for_speech(library: Library, asked: Asked) -> bool:
+    """Whether subtitles in the language of the audio cover the span, so that what is said is in them."""
+    row = _known(library, asked.video).channels.get("subtitles")
+    if row is None or row.state != "done":
+        return False
+    spoken = asked.video.metadata.get("audio_language")
+    if spoken and row.language and spoken != row.language:
+        return False
+    span = asked.span
+    cues = library.store.entries(asked.video.id, channels=("subtitles",), start_s=span.start_s, end_s=span.end_s)
+    parts = [part for cue in cues if (part := Span(cue.start_s, cue.end_s).clipped(span.start_s, span.end_s))]
+    return sum(part.length_s for part in merged(parts, SUBTITLE_GAP_S)) >= SUBTITLE_SHARE * span.length_s
+
+
+def _known(library: Library, video: VideoRow) -> Status:
+    """What the store says of it now; of one that was just deleted, nothing."""
+    return library.store.overview().get(video.id) or Status(video)
+
+
+def _size(profile: str) -> str:
+    from agent_tools.models.hub.catalogue import PROFILES, megabytes
+
+    return megabytes(PROFILES[profile].size_bytes)
+
+
+def _gaps(library: Library, one: Asked, names: Sequence[str], *, several: bool) -> list[GapOut]:
+    found = []
+    for gap in _known(library, one.video).gaps:
+        part = Span(gap.start_s, gap.end_s).clipped(one.span.start_s, one.span.end_s)
+        if part is not None and (gap.channel == "" or gap.channel in names):
+            found.append(
+                GapOut(
+                    video_id=one.video.id if several else None,
+                    channel=gap.channel or None,
+                    start_s=rounded(part.start_s),
+                    end_s=rounded(part.end_s),
+                    why=gap.why,
+                )
+            )
+    return found
+
+
+def _absent(library: Library, video: VideoRow, name: str, row: ChannelRow | None, state: str) -> str:
+    if row is not None and row.state == "absent":
+        if row.detail.get("why"):
+            return str(row.detail["why"])
+        return {"subtitles": "none in the file or beside it", "frames": "no picture", "screen_text": "no picture"}.get(
+            name, "not there"
+        )
+    if state in ("queued", "running"):
+        return "not yet"
+    if name in ("speech", "captions"):
+        return f"not {'transcribed' if name == 'speech' else 'captioned'}"
+    return "not made"
+
+
+def _joined(phrases: Sequence[str]) -> str:
+    different = list(dict.fromkeys(phrases))
+    if len(different) == 1:
+        return different[0]
+    if not different:
+        return ""
+    counts = sorted(((phrases.count(phrase), phrase) for phrase in different), reverse=True)
+    return "; ".join(f"{phrase} ({count} video{'s' if count > 1 else ''})" for count, phrase in counts[:3])

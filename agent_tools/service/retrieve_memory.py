@@ -1,0 +1,313 @@
+"""retrieve_memory: hits merged into spans, in time order, with snippets around the match, within a number of tokens.
+
+Knows replies and how a moment is shown. What answers a query is recall's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent_tools.errors import InvalidArgument
+from agent_tools.excerpts import excerpt
+from agent_tools.service.library.entry_cache import Held
+from agent_tools.service.library.library import Asked, Library, checked_channels
+from agent_tools.service.replies import coverage
+from agent_tools.service.replies.fit import (
+    check_tokens,
+    clear,
+    cursor,
+    drop_gaps,
+    drop_last,
+    fitted,
+    halve,
+    offset_of,
+    thin,
+)
+from agent_tools.service.replies.hints import negation_hint, repeat_hint, unfinished_hint
+from agent_tools.service.search.likeness import alike, maker_of
+from agent_tools.service.search.pictures import SeenFrame, seen
+from agent_tools.service.search.recall import Recall, Recalled, recall
+from agent_tools.store import Entry
+from agent_tools.timeline import Span, clock, rounded, video_uri
+from agent_tools.types import TEXT_CHANNELS, Hit, RetrieveReply
+from agent_tools.untrusted import clean
+
+OnStep = Callable[[float, str], None]
+JOIN_S = 4.0  # hits of one video this near each other are one moment
+LONGEST_S = 45.0  # a merged moment grows no longer
+NEAR_BEST = 0.6  # a neighbour joins a moment when it scores this share of the moment's best
+NEIGHBOURS = 12  # entries looked at on each side
+MOST_FOUND = 100  # entries that moments are made of
+SNIPPET = {"concise": 220, "full": 900}
+BESIDE = {"concise": 90, "full": 300}  # characters of a channel that did not match, shown for context
+QUERY_LENGTH = 2000
+LEAST_SCORE = 0.02
+TOLD_WORDS = 0.1  # share of the query's word mass from which words are named as what matched: "the" alone is not
+TOLD_COSINE = 0.25
+JOINT = " / "
+CURSOR_TOKENS = 16  # what the cursor adds
+
+
+@dataclass
+class Moment:
+    """Neighbouring entries that answer together."""
+
+    video_id: str
+    span: Span
+    best: float
+    found: list[Recalled] = field(default_factory=list)
+    shows: bool = False  # its pictures show what the query names
+
+
+def retrieve(
+    library: Library,
+    *,
+    query: str = "",
+    like: str = "",
+    video_ids: list[str] | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    channels: list[str] | None = None,
+    limit: int = 8,
+    detail: Literal["concise", "full"] = "concise",
+    cursor_text: str = "",
+    max_tokens: int = 2000,
+    caller: str = "",
+    on_step: OnStep | None = None,
+    wait_s: float = 0.0,
+) -> RetrieveReply:
+    """Moments that answer `query`, or look like the moment of the uri `like`.
+
+    Raises: RequestError: a name, span, channel, cursor or bound that breaks its rule; neither query nor like given.
+    """
+    if not clean(query) and not like.strip():
+        raise InvalidArgument("query and like are both empty. Give words to search for, or like=<a video:// uri>.")
+    if len(query) > QUERY_LENGTH:
+        raise InvalidArgument(
+            f"query has {len(query)} characters; at most {QUERY_LENGTH}. Ask for one thing at a time."
+        )
+    if not 1 <= limit <= 20:
+        raise InvalidArgument(f"limit is {limit}; it must be from 1 to 20.")
+    if detail not in SNIPPET:
+        raise InvalidArgument(f"detail is {detail!r}; it must be concise or full.")
+    check_tokens(max_tokens)
+    names = checked_channels(channels)
+    with library.store.steady():
+        asked = library.chosen(video_ids, start_s, end_s)
+        step = on_step or (lambda _progress, _message: None)
+        step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
+        result = Recall([], False, "")
+        if like.strip():
+            moments = alike(library, asked, like)
+        else:
+            result = recall(
+                library, asked, query, names, wait_s=wait_s, on_step=lambda share, told: step(0.1 + 0.7 * share, told)
+            )
+            moments = merge(result.found, asked)
+            if names is None or "frames" in names:
+                moments = with_pictures(moments, seen(library, asked, query, wait_s=wait_s))
+        question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
+        offset = offset_of(cursor_text, *question)
+        page = moments[offset : offset + limit]
+        ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
+        step(0.8, f"found {len(moments)} moments")
+        hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
+        reply = RetrieveReply(
+            hits=in_time_order(hits),
+            coverage=coverage.coverage(library, asked, ("frames",), by_picture=maker_of(library, like))
+            if like.strip()
+            else coverage.coverage(library, asked, names, words_only=result.words_only),
+            more=max(0, len(moments) - offset - len(page)),
+        )
+        if not hits and len(asked) == 1:
+            reply.not_known = coverage.not_known(library, asked[0].video) or None
+        reply.hints = _hints(library, asked, query, like, reply.hits, caller)
+
+        def drop_worst() -> bool:
+            if len(reply.hits) <= 1:
+                return False
+            reply.hits.remove(max(reply.hits, key=lambda hit: hit.rank))
+            reply.more += 1
+            return True
+
+        shrink = [
+            halve(hit, name, asked=f"{query} {best.text}" if best else query)
+            for beside in (True, False)  # what only stands beside the match goes first
+            for hit, (_, moment) in zip(hits, ranked, strict=True)
+            for name in TEXT_CHANNELS
+            if ((best := _best(moment, name)) is None) == beside
+        ]
+        fitted(
+            reply,
+            max_tokens - CURSOR_TOKENS,
+            [
+                drop_gaps(reply.coverage),
+                clear(reply.coverage, "producers"),
+                drop_worst,
+                drop_last(reply.hints, 0),
+                clear(reply, "not_known"),
+                *shrink,
+                thin(reply.coverage),
+            ],
+        )
+        if reply.more:
+            reply.cursor = cursor(offset + len(reply.hits), *question)
+        return fitted(reply, max_tokens, [])
+
+
+def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
+    """Moments, best first: each begins with the best entry left and takes in good neighbours of the same video."""
+    spans = {one.video.id: one.span for one in asked}
+    left = [r for r in found[:MOST_FOUND] if r.score >= LEAST_SCORE]
+    by_video: dict[str, list[Recalled]] = defaultdict(list)
+    for r in left:
+        by_video[r.entry.video_id].append(r)
+    place: dict[int, int] = {}
+    for group in by_video.values():
+        group.sort(key=lambda r: (r.entry.start_s, r.entry.id))
+        place.update({r.entry.id: i for i, r in enumerate(group)})
+    taken: set[int] = set()
+    moments: list[Moment] = []
+    for seed in left:
+        if seed.entry.id in taken:
+            continue
+        moment = Moment(seed.entry.video_id, _span(seed.entry), seed.score, [seed])
+        taken.add(seed.entry.id)
+        group, at = by_video[moment.video_id], place[seed.entry.id]
+        for step in (1, -1):
+            for i in range(at + step, at + step * (NEIGHBOURS + 1), step):
+                if not 0 <= i < len(group):
+                    break
+                r = group[i]
+                earliest = min(moment.span.start_s, moment.span.end_s - LONGEST_S)
+                if not earliest <= r.entry.start_s <= moment.span.end_s + JOIN_S:
+                    break  # nor can those farther on join, which begin farther away still
+                if r.entry.id not in taken and r.score >= NEAR_BEST * seed.score and _join(moment, _span(r.entry)):
+                    moment.found.append(r)
+                    taken.add(r.entry.id)
+        whole = spans[moment.video_id]
+        moment.span = moment.span.clipped(whole.start_s, whole.end_s) or moment.span
+        moments.append(moment)
+    return moments
+
+
+def with_pictures(moments: list[Moment], frames: Sequence[SeenFrame]) -> list[Moment]:
+    """The moments with those that pictures show, best first: a picture in a moment supports it, others begin their own,
+    and neighbours among them are one."""
+    ranked = list(moments)
+    for frame in frames:
+        near = next((m for m in ranked if m.video_id == frame.video_id and _close(m, frame.span)), None)
+        if near is None:
+            ranked.append(Moment(frame.video_id, frame.span, frame.score, shows=True))
+            continue
+        near.shows = True
+        near.best = 1 - (1 - near.best) * (1 - frame.score) if near.found else max(near.best, frame.score)
+        if not near.found:
+            _join(near, frame.span)
+    return sorted(ranked, key=lambda m: -m.best)
+
+
+def _close(moment: Moment, span: Span) -> bool:
+    reach = JOIN_S if not moment.found else 0.0
+    return span.start_s <= moment.span.end_s + reach and moment.span.start_s <= span.end_s + reach
+
+
+def _join(moment: Moment, own: Span) -> bool:
+    """Widen the moment by a neighbour's span, if it is near and the whole does not get too long."""
+    start, end = min(own.start_s, moment.span.start_s), max(own.end_s, moment.span.end_s)
+    near = own.start_s - moment.span.end_s <= JOIN_S and moment.span.start_s - own.end_s <= JOIN_S
+    if not near or (end - start > LONGEST_S and (start, end) != (moment.span.start_s, moment.span.end_s)):
+        return False
+    moment.span = Span(start, end)
+    return True
+
+
+def in_time_order(hits: list[Hit]) -> list[Hit]:
+    """By video, the one with the best rank first, and in each by time."""
+    best: dict[str, int] = {}
+    for hit in hits:
+        best[hit.video_id] = min(best.get(hit.video_id, hit.rank), hit.rank)
+    return sorted(hits, key=lambda hit: (best[hit.video_id], hit.start_s, hit.rank))
+
+
+def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, query: str, detail: str) -> Hit:
+    texts: dict[str, str] = {}
+    for name in TEXT_CHANNELS:
+        if found := [r for r in moment.found if r.entry.channel == name]:
+            texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
+    if (video := held.get(moment.video_id)) is not None:
+        beside = video.overlapping(moment.span)
+    else:
+        beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
+    for name in TEXT_CHANNELS:
+        if name not in texts:
+            own = [entry for entry in beside if entry.channel == name]
+            if own:
+                texts[name] = _snippet(own, query, BESIDE[detail])
+    matched = []
+    for name in TEXT_CHANNELS:
+        own_found = [r for r in moment.found if r.entry.channel == name]
+        by_words = any(r.words >= TOLD_WORDS for r in own_found)
+        by_meaning = any(r.cosine is not None and r.cosine > TOLD_COSINE for r in own_found)
+        if own_found and not by_words and not by_meaning:  # a weak hit, but not one without a reason
+            by_words = all(r.cosine is None for r in own_found)
+            by_meaning = not by_words
+        matched += [f"{name}:{how}" for how, it in (("words", by_words), ("meaning", by_meaning)) if it]
+    if moment.shows:
+        matched.append("frames:meaning")
+    elif not moment.found:
+        matched.append("frames:likeness")
+    middle = moment.span.middle_s
+    return Hit(
+        video_id=moment.video_id,
+        start_s=rounded(moment.span.start_s),
+        end_s=rounded(moment.span.end_s),
+        at=clock(moment.span.start_s),
+        rank=rank,
+        score=round(min(1.0, max(0.0, moment.best)), 3),
+        matched=matched,
+        frame=f"video://{moment.video_id}/frame/{rounded(middle):g}" if detail == "full" else None,
+        uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),
+        **texts,
+    )
+
+
+def _best(moment: Moment, name: str) -> Entry | None:
+    """The entry of the channel that answers best; None where none was found, only what stands beside."""
+    found = [r for r in moment.found if r.entry.channel == name]
+    return min(found, key=lambda r: (-r.score, r.entry.start_s)).entry if found else None
+
+
+def _snippet(entries: Sequence[Entry], query: str, length: int, best: Entry | None = None) -> str:
+    """Their texts in order, each once, around the best one and the words of the query."""
+    texts = list(dict.fromkeys(entry.text for entry in sorted(entries, key=lambda entry: entry.start_s)))
+    if best is None:
+        return excerpt(JOINT.join(texts), query, length)
+    start = sum(len(text) + len(JOINT) for text in texts[: texts.index(best.text)])
+    return excerpt(JOINT.join(texts), query, length, (start, start + len(best.text)))
+
+
+def _span(entry: Entry) -> Span:
+    return Span(entry.start_s, max(entry.end_s, entry.start_s + 0.01))
+
+
+def _hints(
+    library: Library, asked: Sequence[Asked], query: str, like: str, hits: Sequence[Hit], caller: str
+) -> list[str]:
+    hints = ["like was given, so query was not used. Search for each alone."] if like.strip() and query.strip() else []
+    if (told := negation_hint(query)) is not None:
+        hints.append(told)
+    for one in asked:
+        known = library.store.overview().get(one.video.id)
+        job = known.job if known is not None else None
+        if job is not None and job.state in ("queued", "running"):
+            hints.append(f"{one.video.id} is still being ingested ({job.progress:.0%}): later searches may find more.")
+        elif (told := unfinished_hint(one.video.id, job)) is not None:
+            hints.append(told)
+    if library.attention.searched(caller, [(hit.video_id, hit.start_s) for hit in hits]) and hits:
+        video = max(hits, key=lambda hit: -hit.rank).video_id
+        whole = next(one.span for one in asked if one.video.id == video)
+        hints.append(repeat_hint(library.attention.unseen(caller, video, whole)))
+    return hints[:4]

@@ -1,0 +1,1 @@
+"""The search over entries: recall, fusion, likeness, pictures."""

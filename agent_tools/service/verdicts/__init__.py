@@ -1,0 +1,1 @@
+"""Evidence for and against an event, and the verdict drawn from it."""

@@ -1,0 +1,201 @@
+"""The searches for one event in one video: by texts, by pictures that words can be compared with, by closer looks.
+
+Each is a part with its own scores and its own calibration: a text's cosine, a picture's and an entropy are not on one
+scale. Knows evidence, curves and the grounding engine. Knows nothing of verdicts."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from agent_tools.errors import EngineError
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.search.pictures import Sights, sights
+from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
+from agent_tools.service.verdicts.picture_bounds import exact
+from agent_tools.service.verdicts.segments import Segments, sparse_first
+from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, localizer
+from agent_tools.types import CHANNELS, TEXT_CHANNELS
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Calibrator, EvidenceItem, Grounding, Named, Proposal, RelevanceCurveLocalizer
+
+OnStep = Callable[[float, str], None]
+Again = Callable[["Proposal"], tuple["Proposal", str]]
+# names of calibrations
+LOCALIZER = "relevance-curves"  # of events judged by meaning
+FEW = "mentions"  # and over a few words that someone may have said, or said something like them
+NAMED_WORDS = "named-words"  # the same localizer over words that the event names
+PICTURES = "pictures"  # relevance curves over pictures
+CLOSER = "video-llm"  # the certainty of a language model that was shown pictures
+FEW_WORDS = 4
+GUESSES = 3  # named where nothing stands out
+LOAD_S = 5.0
+NOT_COMPARED = "pictures were not compared with the event: the model or its vectors are not there yet"
+VERBATIM = "words as they stand are looked for in texts, not in pictures"
+_FRAME = re.compile(
+    r"^(?:(?:a|an|the) )?(?:slides?|screen|lecture|talk|text) (?:about|on|of|with|showing) (?=\w)", re.I
+)
+# Coarse to fine: (window s, stride s, best windows that go on). Stored entries are the evidence: nothing is decoded.
+LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one kind of evidence gave, before anything is made of its scores."""
+
+    calibration: str  # the name of the calibration that knows such scores
+    grounding: Grounding
+    producer: str  # who made the vectors or answers behind the scores, "" where words alone count
+    again: Again  # a second look, and what it changed
+    score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
+    nearest: tuple[EvidenceItem, ...] = ()  # of what was compared, best first, whether or not it stands out at all
+
+    @property
+    def score(self) -> float:
+        """The raw score that is calibrated: that of 0 where nothing speaks for the event at all."""
+        return self.score_of(self.grounding.best_score or 0.0)
+
+    def confidence(self, calibrator: Calibrator | None, score: float) -> float:
+        """0..1: p(present), or without a calibration an order alone, where the edge of the noise is .5."""
+        return score / (1.0 + score) if calibrator is None else calibrator.probability(self.score_of(score))
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the parts of one video gave."""
+
+    parts: tuple[Part, ...]
+    names: tuple[str, ...] | None  # channels asked about: the caller's, or those that the event names
+    words_only: str = ""
+    scattered: bool = False  # the words that the event quotes stand in different places of the texts
+    apart: dict[str, str] = field(default_factory=dict)  # channels left out, and why
+    close: CloseLook | None = None  # that looked closer, with a result
+    failed: str = ""  # why closer looks ended without a result
+
+
+def search(
+    library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep, *, closely: bool = True
+) -> Search:
+    """Look for an event in one video's span, without a verdict.
+
+    An event that names its channel is asked of that channel alone, as if the caller had.
+    Args:
+        closely: whether a model that pictures can be shown to is asked where the profile has one."""
+    from agent_tools.grounding import could_show, named
+
+    step(0.05, "scoring entries")
+    told = named(event)
+    if told.rule is not None:
+        names = tuple(name for name in CHANNELS if name in could_show(event, names or CHANNELS))
+    channels = names or CHANNELS
+    apart = {}
+    seen: Sights | None = None
+    if "frames" in channels:
+        seen = sights(library, asked, event, wait_s=LOAD_S) if told.rule is None else None
+        if seen is None:
+            apart["frames"] = VERBATIM if told.rule is not None else NOT_COMPARED
+    parts: list[Part] = []
+    pointers: list[Pointer] = []
+    words_only, scattered = "", False
+    has_texts = _has_texts(library, asked, channels)
+    if has_texts or seen is None:
+        evidence = _texts(library, asked, event, told, channels)
+        words_only, scattered = evidence.words_only, evidence.scattered
+        apart |= evidence.foreign
+        curves = localizer()
+        name = calibration_of(told)
+        parts.append(_by_curves(asked, event, name, evidence, curves, step))
+        pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
+    if seen is not None:
+        curves = seen.localizer()
+        segments = Segments(seen, curves, library.models.segment_reader)
+        part = _by_curves(asked, event, PICTURES, seen, curves, step, seen.score, segments)
+        parts.append(replace(part, again=_exactly(library, asked, seen, part.again, step)))
+        pointers.append(Pointer(seen.look, curves, 0.0))
+    failed = ""
+    close: CloseLook | None = None
+    if closely and "frames" in channels and library.models.has_closer and asked.video.width:
+        close = CloseLook(library, asked, event, pointers, step, sighted=seen is not None)
+        try:
+            found = close.ground()
+            parts = [one for one in parts if one.calibration != PICTURES] if has_texts else []
+            parts.append(Part(CLOSER, found, close.producer, close.again))
+            apart.pop("frames", None)
+        except EngineError as error:
+            close, failed = None, f"closer looks failed: {error.described}"
+            if seen is None:
+                apart["frames"] = failed
+    return Search(tuple(parts), names, words_only, scattered, apart, close, failed)
+
+
+def calibration_of(told: Named) -> str:
+    """The name of the calibration for events so worded: their scores mean different things."""
+    if told.rule is None:
+        return LOCALIZER
+    if told.rule.verbatim:
+        return NAMED_WORDS
+    return FEW if len(" ".join(told.words).split()) <= FEW_WORDS else LOCALIZER
+
+
+def _texts(library: Library, asked: Asked, event: str, told: Named, channels: tuple[str, ...]) -> ScoredEntries:
+    if told.rule is None:
+        return by_meaning(library, asked, _FRAME.sub("", event), channels, told.words)
+    if told.rule.verbatim:
+        return by_words(library, asked, told, channels)
+    return by_meaning(library, asked, " ".join(told.words), channels)
+
+
+def _has_texts(library: Library, asked: Asked, channels: tuple[str, ...]) -> bool:
+    """Whether the video holds any text that could be searched."""
+    rows = library.store.channels(asked.video.id)
+    texts = [name for name in TEXT_CHANNELS if name in channels]
+    return any(row.entries for row in rows if row.name in texts) or bool(
+        "notes" in texts and library.store.count_notes(asked.video.id)
+    )
+
+
+def _by_curves(
+    asked: Asked,
+    event: str,
+    calibration: str,
+    evidence: ScoredEntries | Sights,
+    curves: RelevanceCurveLocalizer,
+    step: OnStep,
+    score_of: Callable[[float], float] = float,
+    segments: Segments | None = None,
+) -> Part:
+    from agent_tools.grounding import Grounder, Level, verify
+
+    def on_look(done: int, total: int) -> None:
+        step(0.1 + 0.2 * done / max(1, total), f"looked into {done} windows")
+
+    def again(proposal: Proposal) -> tuple[Proposal, str]:
+        second = verify(event, proposal, curves, evidence.look, asked.video.duration_s or proposal.end_s, fps=0.0)
+        return second.after or proposal, second.text
+
+    start_s, end_s = asked.span.start_s, asked.span.end_s
+    if segments is not None:
+        found = Grounder(sparse_first(LEVELS), segments).ground(event, start_s, end_s, segments.look, on_look)
+    else:
+        levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
+        found = Grounder(levels, curves).ground(event, start_s, end_s, evidence.look, on_look)
+    inside = evidence.look(asked.span.start_s, asked.span.end_s).items
+    nearest = tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
+    return Part(calibration, found, evidence.producer, again, score_of, nearest)
+
+
+def _exactly(library: Library, asked: Asked, seen: Sights, again: Again, step: OnStep) -> Again:
+    """A second look at pictures, then at the moments around each bound."""
+
+    def look(proposal: Proposal) -> tuple[Proposal, str]:
+        from agent_tools.grounding import changes
+
+        held, told = again(proposal)
+        fine = exact(library, asked, held, seen, lambda: step(0.9, "looking at the bounds"))
+        return fine, told if fine == held else f"{told}; by pictures in between: {changes(held, fine)}"
+
+    return look

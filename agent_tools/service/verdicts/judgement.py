@@ -1,0 +1,261 @@
+"""A verdict on one video: what its searches found, joined, looked at again, calibrated and decided.
+
+The likeliest search speaks for the event. Knows searches, calibrations and coverage. Knows nothing of how one goes,
+nor of replies' sizes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from agent_tools.errors import EngineError
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.replies import coverage
+from agent_tools.service.verdicts.calibrations import calibrator_for
+from agent_tools.service.verdicts.event_search import CLOSER, GUESSES, PICTURES, Part, Search, search
+from agent_tools.timeline import Span, clock, rounded, video_uri
+from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
+from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Calibrator, Proposal, Verdict
+
+OnStep = Callable[[float, str], None]
+EVIDENCE_LENGTH = 160
+ALSO, RAW = "; also ", " (confidence raw)"
+FOUND_APART = "found apart: the quoted words stand in different places, not together in one"
+BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
+
+
+Candidate = tuple[float, Callable[[float], float], Part, "Proposal"]  # confidence, how it is made of a score, ...
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One video's outcome before it is written as a reply."""
+
+    asked: Asked
+    verdict: Verdict
+    kind: Literal["calibrated", "raw"]
+    probability: float | None  # calibrated p(present) behind the verdict; None where scores are raw
+    spans: list[SpanOut]
+    more: int
+    rejected: SpanOut | None
+    judged: list[str]
+    not_judged: list[NotJudged]
+    coverage: Coverage
+    levels: list[LevelOut]
+    failed: str  # why closer looks ended without a result
+    guesses: list[str]  # uris to look at, where nothing was found and pictures were not judged
+    guessed: str  # what lies there: the nearest texts or, where there are none, episodes of a level
+
+
+def judge(
+    library: Library,
+    asked: Asked,
+    event: str,
+    names: tuple[str, ...] | None,
+    most: int,
+    step: OnStep,
+    *,
+    closely: bool = True,
+) -> Judgement:
+    """Ground an event in one video's span and reach a verdict about the channels that were searched.
+
+    Args:
+        most: spans that are looked at a second time and returned."""
+    from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide
+
+    found = search(library, asked, event, names, step, closely=closely)
+    fitted = [(part, _calibrator(library, part, found.words_only)) for part in found.parts]
+    likely = [calibrator.probability(part.score) for part, calibrator in fitted if calibrator is not None]
+    # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
+    raw = not likely or (len(likely) < len(fitted) and max(likely) < PRESENT_AT_LEAST)
+    candidates = _candidates([(part, None if raw else one) for part, one in fitted], beside_calibrated=not raw)
+    accepted, spans = _looked_again(asked, candidates, most, step)
+    told = _Told(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
+    views = [told.view(library, asked, name) for name in found.names or CHANNELS]
+    judged = [view.name for view in views if view.searched]
+    not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, asked, v.name)}
+    if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, asked):
+        del not_judged["speech"]
+    searched = told.coverage(library, asked, found.names)
+    probability = None if raw else max(likely)
+    verdict = decide(
+        probability,
+        "raw" if raw else "calibrated",
+        searched.share,
+        judged,
+        not_judged,
+        could_show(event, found.names or CHANNELS),
+        _doubt(found),
+    )
+    refused = [
+        (part.confidence(None if raw else calibrator, one.score), one)
+        for part, calibrator in fitted
+        if (raw or calibrator is not None)
+        and (one := part.grounding.best_rejected) is not None
+        and all(_apart(one, kept) for _, _, _, kept in candidates)
+    ]
+    rejected = max(refused, key=lambda pair: pair[0], default=None)
+    guesses, guessed = _guesses(library, asked, found.parts) if not spans and "frames" in not_judged else ([], "")
+    return Judgement(
+        asked,
+        verdict,
+        "raw" if raw else "calibrated",
+        probability,
+        sorted(spans, key=lambda span: -span.confidence),
+        sum(all(_apart(one, kept) for kept in accepted) for _, _, _, one in candidates),
+        None if rejected is None else _span(asked, rejected[1], rejected[0], None),
+        judged,
+        [NotJudged(channel=name, why=why) for name, why in not_judged.items()],
+        searched,
+        _levels(found.parts),
+        found.failed,
+        guesses,
+        guessed,
+    )
+
+
+def _looked_again(
+    asked: Asked, candidates: Sequence[Candidate], most: int, step: OnStep
+) -> tuple[list[Proposal], list[SpanOut]]:
+    """At most that many candidates, disjoint, as a second look left them."""
+    accepted: list[Proposal] = []
+    spans: list[SpanOut] = []
+    for _, weigh, part, proposal in candidates:
+        if len(spans) == most or not all(_apart(proposal, one) for one in accepted):
+            continue
+        step(0.8 + 0.2 * len(spans) / most, f"looking again at {clock(proposal.start_s)}")
+        try:
+            after, verified = part.again(proposal)
+        except EngineError as error:
+            after, verified = proposal, f"not looked at again: {error.described}"
+        if all(_apart(after, one) for one in accepted):  # else it is the same, seen in two parts
+            accepted.append(after)
+            spans.append(_span(asked, after, weigh(after.score), verified))
+    return accepted, spans
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What this search has to say of channels besides their state."""
+
+    words_only: str
+    apart: Mapping[str, str]
+    looked: Mapping[str, str]
+
+    def view(self, library: Library, asked: Asked, name: str) -> coverage.ChannelView:
+        return coverage.view(library, asked, name, words_only=self.words_only, apart=self.apart, looked=self.looked)
+
+    def coverage(self, library: Library, asked: Asked, names: tuple[str, ...] | None) -> Coverage:
+        return coverage.coverage(
+            library, [asked], names, words_only=self.words_only, apart=self.apart, looked=self.looked
+        )
+
+
+def _candidates(fitted: Sequence[tuple[Part, Calibrator | None]], *, beside_calibrated: bool) -> list[Candidate]:
+    """The proposals of all parts, likeliest first; one that overlaps a likelier one only adds its evidence to it.
+
+    Args:
+        beside_calibrated: what has no calibration stands below what has one, and says so."""
+    ranked: list[Candidate] = []
+    for part, calibrator in fitted:
+        below = beside_calibrated and calibrator is None
+        weigh: Callable[[float], float] = functools.partial(_weighed, part, calibrator, BELOW if below else 1.0)
+        ranked += [
+            (weigh(one.score), weigh, part, replace(one, evidence=one.evidence + RAW) if below else one)
+            for one in part.grounding.proposals
+        ]
+    kept: list[Candidate] = []
+    for candidate in sorted(ranked, key=lambda each: (-each[0], -each[3].score, each[3].start_s)):
+        beside = next((place for place, each in enumerate(kept) if not _apart(each[3], candidate[3])), None)
+        if beside is None:
+            kept.append(candidate)
+            continue
+        confidence, weigh, part, best = kept[beside]
+        if part is not candidate[2] and ALSO not in best.evidence:
+            kept[beside] = confidence, weigh, part, replace(best, evidence=best.evidence + ALSO + candidate[3].evidence)
+    return kept
+
+
+def _weighed(part: Part, calibrator: Calibrator | None, share: float, score: float) -> float:
+    return share * part.confidence(calibrator, score)
+
+
+def _apart(one: Proposal, other: Proposal) -> bool:
+    """Whether they share no moment."""
+    return one.start_s >= other.end_s or one.end_s <= other.start_s
+
+
+def _calibrator(library: Library, part: Part, words_only: str) -> Calibrator | None:
+    if words_only and part.calibration not in (PICTURES, CLOSER):
+        return None
+    return calibrator_for(part.calibration, library.models.profile.name, part.producer, library.settings.home)
+
+
+def _levels(parts: Sequence[Part]) -> list[LevelOut]:
+    """Coarse to fine; parts that look into the same windows are counted once."""
+    seen: dict[float, tuple[int, int]] = {}
+    for part in parts:
+        for level in part.grounding.levels:
+            windows, frames = seen.get(level.window_s, (0, 0))
+            seen[level.window_s] = max(windows, level.windows), frames + level.frames
+    return [
+        LevelOut(window_s=window_s, windows=windows, frames=frames)
+        for window_s, (windows, frames) in sorted(seen.items(), reverse=True)
+    ]
+
+
+def _doubt(found: Search) -> str:
+    """Why this search must not end in "absent", whatever its scores."""
+    if found.scattered:
+        return FOUND_APART
+    if found.close is not None and found.close.left_out:
+        return f"{found.close.left_out} windows were not looked into: the looks of one call are bounded"
+    return ""
+
+
+def _guesses(library: Library, asked: Asked, parts: Sequence[Part]) -> tuple[list[str], str]:
+    """Where to look, and what lies there: the nearest texts, else a few episodes from all over the span."""
+    span = asked.span
+    places = [Span(item.start_s, item.end_s) for item in parts[0].nearest]
+    told = "nearest texts"
+    for level in ("chapter", "scene"):
+        if not places:
+            told = f"{level}s"
+            every = [
+                Span(one.start_s, one.end_s)
+                for one in library.store.episodes(asked.video.id, level, span.start_s, span.end_s)
+            ]
+            places = every[:: max(1, -(-len(every) // GUESSES))]
+    nearest = [place.clipped(span.start_s, span.end_s) for place in places]
+    return list(dict.fromkeys(video_uri(asked.video.id, one.start_s, one.end_s) for one in nearest if one)), told
+
+
+def _span(asked: Asked, proposal: Proposal, confidence: float, verified: str | None) -> SpanOut:
+    part = Span(proposal.start_s, proposal.end_s).clipped(asked.span.start_s, asked.span.end_s) or asked.span
+    times = f" {rounded(proposal.start_s):g}-{rounded(proposal.end_s):g}"
+    told = clean(proposal.evidence, EVIDENCE_LENGTH - len(times)) + times
+    return SpanOut(
+        start_s=rounded(part.start_s),
+        end_s=rounded(part.end_s),
+        at=clock(part.start_s),
+        confidence=round(min(1.0, max(0.0, confidence)), 3),
+        evidence=told,
+        verified=verified,
+        uri=video_uri(asked.video.id, part.start_s, part.end_s),
+    )
+
+
+def _empty(library: Library, asked: Asked, name: str) -> bool:
+    """Whether the file has nothing that this channel could have searched."""
+    video = asked.video
+    if name == "speech":
+        return video.has_audio is False
+    if name in ("frames", "screen_text", "captions"):
+        return not video.width
+    row = library.store.channel(video.id, name)
+    return name == "subtitles" and row is not None and row.state == "absent"

@@ -1,0 +1,65 @@
+"""The sparse level of a search by pictures: a segment is one vector made for the question (ReVisionLLM, Sec. 3).
+
+Whole segments are ranked by their vectors, the best go on, and relevance curves read the windows below. Knows sights
+and a segment reader. Knows nothing of replies or verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_tools.grounding import Evidence, Proposal
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Level, RelevanceCurveLocalizer
+    from agent_tools.models.segment_reader import SegmentReader
+    from agent_tools.service.search.pictures import Sights
+
+SPARSE, DENSE = 0.0, 1.0  # details of a level: one vector per segment, or every frame that was sampled
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The payload of a sparse look."""
+
+    height: float | None  # of its vector above the video's frames, in units of their noise; None without frames
+
+
+class Segments:
+    """Look and localizer of levels whose detail is SPARSE or DENSE.
+
+    A sparse look refuses nothing: one vector for minutes says where to look first, not that a moment is not there. So
+    what the level above does not pass on is cut by its top_k alone."""
+
+    def __init__(self, sights: Sights, curves: RelevanceCurveLocalizer, reader: SegmentReader) -> None:
+        self._sights, self._curves, self._reader = sights, curves, reader
+
+    def look(self, start_s: float, end_s: float, detail: float) -> Evidence:
+        if detail != SPARSE:
+            return self._sights.look(start_s, end_s)
+        frames = self._sights.vectors_of(start_s, end_s)
+        height = None
+        if len(frames):
+            cosine = float(self._reader.read(frames, self._sights.event) @ self._sights.event)
+            height = max(0.0, (self._sights.of(cosine) - self._sights.median) / self._sights.edge)
+        return Evidence(start_s, end_s, payload=Segment(height))
+
+    def localize(self, event: str, evidence: Evidence) -> Sequence[Proposal]:
+        if not isinstance(evidence.payload, Segment):
+            return self._curves.localize(event, evidence)
+        if evidence.payload.height is None:
+            return []
+        return [Proposal(evidence.start_s, evidence.end_s, evidence.payload.height, channel="frames")]
+
+    def nearest(self, event: str, evidence: Evidence) -> Proposal | None:
+        """Of a dense look that found nothing, what came nearest; a segment without frames has nothing to name."""
+        return None if isinstance(evidence.payload, Segment) else self._curves.nearest(event, evidence)
+
+
+def sparse_first(levels: Sequence[tuple[float, float, int | None]]) -> list[Level]:
+    """(window s, stride s, best windows that go on), coarse to fine: all but the last are sparse."""
+    from agent_tools.grounding import Level
+
+    last = len(levels) - 1
+    return [Level(length, stride, DENSE if i == last else SPARSE, k) for i, (length, stride, k) in enumerate(levels)]

@@ -1,0 +1,250 @@
+"""The evidence for ground_event: every text entry of a video scored against an event, by meaning or by its very words.
+
+An event that names its words ("'Mitigation' on a slide") is about these words: an entry that only means the same does
+not show it, and no sentence encoder is needed to find them. Any other event goes by meaning and by words.
+Knows entries, vectors and the wording of events. Knows nothing of verdicts or replies."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent_tools.service.english import is_english, sound_foreign
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.replies.coverage import ENGLISH_ONLY, other_vectors
+from agent_tools.service.search.recall import word_hits, words_only_because
+from agent_tools.service.verdicts.quoted_words import PART, Occurrence, tokens
+from agent_tools.store import Entry, WordHit
+from agent_tools.timeline import Span, merged
+from agent_tools.types import TEXT_CHANNELS
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Background, Evidence, EvidenceItem, Named, RelevanceCurveLocalizer
+    from agent_tools.service.library.entry_cache import Held
+
+Place = tuple[float, float, str, str]  # start, end, channel and text of an entry, or of several in a row
+
+FIT = "fit"  # scores that need no background: either there is none, or it is in them already
+SHARED_WORDS = 0.5  # what an entry with all words of the event gains; squared, so that common words are little
+QUOTED = 1.0  # as much as the best paraphrase has
+CROWD, LEAST_USUAL = 8, 0.25  # the eighth best cosine is usual; never less than two unrelated sentences have
+JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
+STANDS = 0.53  # from this score on words stand somewhere: the edge of the noise of FIT
+SOME_OTHER = "mul"  # a language that is not known, but not English
+READ_SHARE = 0.9  # of the time that a channel's texts cover, which those in a known language must cover to judge it
+
+
+def localizer() -> RelevanceCurveLocalizer:
+    """Relevance curves that know FIT: its edge of the noise is a score of .53, so words as they stand are 1.9 high."""
+    from agent_tools.grounding import CurveSettings, Noise, RelevanceCurveLocalizer
+
+    return RelevanceCurveLocalizer(CurveSettings(noise={**CurveSettings().noise, FIT: Noise(0.0, 0.2, 0.2)}))
+
+
+@dataclass(frozen=True)
+class ScoredEntries:
+    """Entries of a video that speak of an event, with the video's own background."""
+
+    items: tuple[EvidenceItem, ...]  # in time order
+    background: dict[str, Background]
+    words_only: str = ""  # why it went by words although meaning was asked for, "" if it did not
+    producer: str = ""  # who made the vectors behind the scores, "" where words alone count
+    foreign: Mapping[str, str] = field(default_factory=dict)  # channels that this encoder cannot judge, and why
+    scattered: bool = False  # all the words that the event quotes stand somewhere, but in no one place together
+
+    def look(self, start_s: float, end_s: float, _fps: float = 0.0) -> Evidence:
+        """What a look at [start_s, end_s) brings; nothing is decoded for it."""
+        from agent_tools.grounding import Evidence
+
+        inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)
+        return Evidence(start_s, end_s, items=inside, background=self.background)
+
+
+def by_meaning(
+    library: Library,
+    asked: Asked,
+    text: str,
+    channels: tuple[str, ...],
+    quoted: tuple[str, ...] = (),
+    *,
+    wait_s: float = 5.0,
+) -> ScoredEntries:
+    """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
+
+    An entry fits by its cosine and by the words it shares. The video's eighth best cosine is what is usual there, in a
+    sparse and in a dense transcript alike, and what an entry has above that counts a second time. Of the ways tried to
+    judge scores against a video's own this one told present from absent best (AUC .86 on the calibration's queries;
+    heights above median and deviation .80, which say little about the best of a thousand). What is usual is taken from
+    the whole video, not from the span. Texts in a language that the encoder does not know are left out.
+    Args:
+        quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED."""
+    names = tuple(name for name in TEXT_CHANNELS if name in channels)
+    encoder = library.models.text(wait_s)
+    words_only = words_only_because(library, encoder, text)
+    hits = word_hits(library, [_whole(asked)], text, names) if names else []
+    if encoder is not None and not words_only:
+        rows = [row for row in library.store.channels(asked.video.id) if row.name in names]
+        words_only = next((told for row in rows if (told := other_vectors(row, encoder))), "")
+    if encoder is None or words_only:
+        return _by_shared_words(library, asked, hits, names, words_only)
+    held = library.entries.get(library.store, asked.video.id, encoder)
+    unread = _unread(library, asked, held) if encoder.languages == "English" else frozenset()
+    foreign = {name: ENGLISH_ONLY for name in names if unread and not _read_enough(held, asked.span, name, unread)}
+    known = [
+        row
+        for row, entry in enumerate(held.entries)
+        if entry.channel in names and entry.channel not in foreign and entry.id not in unread and held.matrix[row].any()
+    ]
+    if foreign and not known:
+        return _by_shared_words(library, asked, hits, names, ENGLISH_ONLY)
+    cosines = (held.matrix @ encoder.encode([text], query=True)[0]).tolist()
+    shares = {hit.entry.id: hit.idf for hit in hits}
+    best = sorted((cosines[row] for row in known), reverse=True)
+    usual = max([LEAST_USUAL, *best[CROWD - 1 : CROWD]])
+    sought = [Occurrence(words) for words in quoted]
+    items, fullest = [], 0.0
+    for row in known:
+        entry = held.entries[row]
+        fit = cosines[row] + SHARED_WORDS * shares.get(entry.id, 0.0) ** 2
+        stands = min((one.score(entry.text, 0.0, entry.channel == "screen_text") for one in sought), default=1.0)
+        fullest = max(fullest, stands)
+        items.append(_item(entry, 2 * fit - usual - QUOTED * (1.0 - stands), FIT))
+    scattered = bool(quoted) and fullest < STANDS and _stand_apart(library, asked, quoted, names)
+    return ScoredEntries(_in_time_order(items), {}, producer=encoder.producer, foreign=foreign, scattered=scattered)
+
+
+def _unread(library: Library, asked: Asked, held: Held) -> frozenset[int]:
+    """Ids of the entries that are not English, by what is known of their language, else by what they hold."""
+    languages = {row.name: row.language for row in library.store.channels(asked.video.id)}
+    for name, rows in held.by_channel.items():
+        if not languages.get(name) and sound_foreign([entry.text for entry in held.entries[rows]]):
+            languages[name] = SOME_OTHER
+    return frozenset(
+        entry.id
+        for entry in held.entries
+        if not is_english(str(entry.extra.get("language") or languages.get(entry.channel) or ""), entry.text)
+    )
+
+
+def _read_enough(held: Held, span: Span, name: str, unread: Collection[int]) -> bool:
+    """Whether a channel's other entries cover nearly all that its entries cover: of two whole tracks one suffices."""
+
+    def covered_s(entries: Sequence[Entry]) -> float:
+        return sum(one.length_s for one in merged(Span(e.start_s, max(e.end_s, e.start_s + 0.1)) for e in entries))
+
+    entries = [entry for entry in held.overlapping(span) if entry.channel == name]
+    return covered_s([entry for entry in entries if entry.id not in unread]) >= READ_SHARE * covered_s(entries)
+
+
+def _stand_apart(library: Library, asked: Asked, quoted: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    """Whether words that no entry holds stand over several."""
+    from agent_tools.grounding import Named
+
+    return any(one.score >= STANDS for one in by_words(library, asked, Named(None, quoted, True), names).items)
+
+
+def _by_shared_words(
+    library: Library, asked: Asked, hits: Sequence[WordHit], names: tuple[str, ...], why: str
+) -> ScoredEntries:
+    from agent_tools.grounding import Background
+
+    background = {
+        f"{name}:words": Background(0.0, 0.0, len(library.store.entries(asked.video.id, channels=(name,))))
+        for name in names
+    }
+    return ScoredEntries(_in_time_order([_item(hit.entry, hit.idf, "words") for hit in hits]), background, why)
+
+
+def by_words(library: Library, asked: Asked, named: Named, channels: tuple[str, ...]) -> ScoredEntries:
+    """Entries that hold the words an event names, wholly (score 1) or in part; see `Occurrence`.
+
+    How surely words stand somewhere does not depend on the rest of the video: there is no background. Several
+    quotations that are asked for together may stand in two entries that follow each other. Where they stand farther
+    apart, each of their places is named, as one that shows a part."""
+    names = tuple(name for name in TEXT_CHANNELS if name in channels)
+    span = asked.span
+    tracks: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in library.store.entries(asked.video.id, channels=names, start_s=span.start_s, end_s=span.end_s):
+        tracks[entry.channel, str(entry.extra.get("track", ""))].append(entry)
+    best = [_places(library, asked, words, names, list(tracks.values())) for words in named.words]
+    together = min if named.all_of_them else max
+    scores = {place: together(found.get(place, 0.0) for found in best) for found in best for place in found}
+    if named.all_of_them:
+        for one, other in (pair for entries in tracks.values() for pair in itertools.pairwise(entries)):
+            score = min(max(found.get(_key(one), 0.0), found.get(_key(other), 0.0)) for found in best)
+            if _follows(other, one) and score > max(scores.get(_key(one), 0.0), scores.get(_key(other), 0.0)):
+                scores[_run((one, other))] = score
+    scattered = max(scores.values(), default=0.0) < STANDS <= min(max(found.values(), default=0.0) for found in best)
+    if scattered:
+        scores |= {place: PART for found in best for place, score in found.items() if score >= STANDS}
+    items = [
+        _made(start_s, end_s, channel, score, text, FIT)
+        for (start_s, end_s, channel, text), score in scores.items()
+        if score > 0
+    ]
+    return ScoredEntries(_in_time_order(items), {}, scattered=scattered)
+
+
+def _places(
+    library: Library, asked: Asked, words: str, names: tuple[str, ...], tracks: Sequence[Sequence[Entry]]
+) -> dict[Place, float]:
+    """Where one quotation stands, in one entry or running over several, and how surely."""
+    found: dict[Place, float] = {}
+    occurrence = Occurrence(words)
+    whole = {hit.entry.id for hit in word_hits(library, [asked], f'"{words}"', names)} if names else set()
+    share = {hit.entry.id: hit.idf for hit in word_hits(library, [asked], words, names)} if names else {}
+    for entries in tracks:
+        for entry in entries:
+            is_read = entry.channel == "screen_text"
+            score = occurrence.score(entry.text, share.get(entry.id, 0.0), is_read) if entry.id not in whole else 1.0
+            if score > 0:
+                found[_key(entry)] = score
+        found |= {_run(run): 1.0 for run in _runs(occurrence, entries)}
+    return found
+
+
+def _runs(occurrence: Occurrence, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Entries in a row over which the words run: a sentence in two cues, or captions of a word each."""
+    worded = [entry for entry in entries if tokens(entry.text)]
+    for place in range(len(worded)):
+        run = worded[place : place + 1]
+        for one, other in itertools.pairwise(worded[place : place + len(occurrence.tokens)]):
+            if not _follows(other, one):
+                break
+            run.append(other)
+        if count := occurrence.across([entry.text for entry in run]):
+            yield run[:count]
+
+
+def _follows(other: Entry, one: Entry) -> bool:
+    return other.start_s - one.end_s <= JOINED_GAP_S
+
+
+def _run(entries: Sequence[Entry]) -> Place:
+    end_s = max(entry.end_s for entry in entries)
+    return entries[0].start_s, end_s, entries[0].channel, " ".join(entry.text for entry in entries)
+
+
+def _whole(asked: Asked) -> Asked:
+    return Asked(asked.video, Span(0.0, asked.video.duration_s or asked.span.end_s))
+
+
+def _key(entry: Entry) -> Place:
+    return entry.start_s, entry.end_s, entry.channel, entry.text
+
+
+def _item(entry: Entry, score: float, how: str) -> EvidenceItem:
+    return _made(*_key(entry)[:3], score, entry.text, how)
+
+
+def _made(start_s: float, end_s: float, channel: str, score: float, text: str, how: str) -> EvidenceItem:
+    from agent_tools.grounding import EvidenceItem
+
+    return EvidenceItem(start_s, max(end_s, start_s + 0.1), channel, score, text, how)
+
+
+def _in_time_order(items: list[EvidenceItem]) -> tuple[EvidenceItem, ...]:
+    return tuple(sorted(items, key=lambda item: (item.start_s, item.end_s, item.channel, item.text, item.how)))

@@ -1,0 +1,343 @@
+"""zoom_segment: pictures, speech and on-screen text of a span, chosen for a query, within a number of tokens.
+
+Knows which moments to show and what fits. The looker opens the file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_cost
+from agent_tools.errors import EngineError, InvalidArgument
+from agent_tools.service.frames.frame_choice import chosen_times
+from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.looker_client import Shot
+from agent_tools.service.replies import coverage
+from agent_tools.service.replies.fit import check_tokens, compact_json
+from agent_tools.service.search.recall import recall
+from agent_tools.store import Entry
+from agent_tools.timeline import clock, rounded, seconds_text, video_uri
+from agent_tools.types import TEXT_CHANNELS
+
+OnStep = Callable[[float, str], None]
+Layout = Literal["auto", "sheet", "frames", "text"]
+LAYOUTS = ("auto", "sheet", "frames", "text")
+SIDES = (1568, 1280, 1024, 768, 576, 448, 320)
+CELL_SIDES = (480, 384, 288)  # px of a sheet's cells; nine of the first make a sheet of 1,440 x 810
+MOST_BASE64 = 600_000  # bytes: hosts cut tool results near 1 MB
+SINGLE = 2  # up to this many pictures "auto" shows them one by one
+LONGEST_CLIP_S = 60.0
+FRAME_SCORE = 0.6  # against the relevance of texts: frames come before all but the best of them
+WHOLE_COVERAGE = 700  # max_tokens from which a reply has room for each channel's phrase
+LEAST_CELL = 70  # tokens of the smallest cell
+FRAME_TOKENS = 45  # what a frame's row and label cost
+ROW_TOKENS = 28  # what a text's row costs without its text
+SHOWN_SCORE = 0.2
+
+
+@dataclass(frozen=True)
+class ZoomedPicture:
+    """A JPEG and the line that says what it shows."""
+
+    jpeg: bytes
+    label: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class ZoomedLink:
+    uri: str
+    name: str
+    mime_type: str
+
+
+@dataclass(frozen=True)
+class Zoomed:
+    """Facts (one JSON object), pictures in time order, and links to what did not fit."""
+
+    facts: dict[str, Any]
+    pictures: list[ZoomedPicture]
+    links: list[ZoomedLink]
+
+
+def zoom(
+    library: Library,
+    *,
+    video_id: str,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    query: str = "",
+    max_frames: int = 6,
+    layout: str = "auto",
+    region: Sequence[float] | None = None,
+    max_tokens: int = 3000,
+    caller: str = "",
+    on_step: OnStep | None = None,
+) -> Zoomed:
+    """Look closely at a span. Raises: RequestError for names, spans and bounds; EngineError: the looker died."""
+    _check(max_frames, layout, region, max_tokens)
+    asked = library.asked(video_id, start_s, end_s)
+    step = on_step or (lambda _progress, _message: None)
+    step(0.0, "choosing frames")
+    entries = [
+        entry
+        for entry in library.store.entries(asked.video.id, start_s=asked.span.start_s, end_s=asked.span.end_s)
+        if entry.channel in TEXT_CHANNELS
+    ]
+    scores = _relevance(library, asked, query)
+    best = sorted((e for e in entries if scores.get(e.id, 0.0) >= SHOWN_SCORE), key=lambda e: -scores[e.id])
+    looks = layout != "text" and bool(asked.video.width)
+    times = chosen_times(library, asked, max_frames, query, best) if looks else []
+    plan = _plan(library, asked, times, entries, scores, layout, region, max_tokens)
+    step(0.2, f"opening {len(plan.times)} frames")
+    opened, note = _shots(library, asked, plan, region, lambda: step(0.5, "decoding"))
+    decoded = {time_s for shot in opened for time_s in shot.times_s}
+    unreadable = [] if note else [time_s for time_s in plan.times if time_s not in decoded]
+    shots = _within(opened)
+    facts = _facts(asked, plan, scores, shots, note, unreadable, max_tokens, len(entries))
+    shown = {time_s for shot in shots for time_s in shot.times_s}
+    omitted = [] if note else [time_s for time_s in times if time_s not in shown and time_s not in unreadable]
+    if omitted:
+        facts["omitted"] = len(omitted)
+    library.attention.looked(caller, asked.video.id, asked.span)
+    links = [_frame_link(asked.video.id, time_s) for time_s in omitted]
+    if shots and asked.span.length_s <= LONGEST_CLIP_S and library.sources(asked.video.id):
+        span = f"{seconds_text(asked.span.start_s)}-{seconds_text(asked.span.end_s)}"
+        links.append(ZoomedLink(f"video://{asked.video.id}/clip/{span}", f"clip {span} s", "video/mp4"))
+    step(1.0, "done")
+    return Zoomed(facts, [_picture(shot) for shot in shots], links)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What will be shown: frames at these times, in pictures of this size, and these texts."""
+
+    times: tuple[float, ...]
+    side: int  # px of a single picture, or of a sheet's cell
+    single: bool
+    entries: tuple[Entry, ...]
+    left_out: tuple[Entry, ...]
+    coverage: dict[str, Any]
+
+
+def _plan(
+    library: Library,
+    asked: Asked,
+    times: Sequence[float],
+    entries: Sequence[Entry],
+    scores: dict[int, float],
+    layout: str,
+    region: Sequence[float] | None,
+    max_tokens: int,
+) -> _Plan:
+    """Frames and texts packed into max_tokens, at the largest size at which all frames fit, else the smallest."""
+    single = layout == "frames" or (layout == "auto" and (len(times) <= SINGLE or region is not None))
+    view = coverage.coverage(library, [asked], None)
+    view.producers = None
+    told = view.compact() if max_tokens >= WHOLE_COVERAGE else {"share": view.share}
+    free = max_tokens - _cost({**_head(asked), "coverage": told}, 0)
+    most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
+    if len(times) > most:
+        times = [times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most)]
+    room = free - FRAME_TOKENS * len(times)
+    texts = [
+        TextOffer(
+            entry.start_s,
+            max(entry.end_s, entry.start_s),
+            scores.get(entry.id, 0.0) if scores else 0.5 * (1 - place / (2 * len(entries))),
+            ROW_TOKENS + reply_tokens(entry.text),
+        )
+        for place, entry in enumerate(entries)
+    ]
+    width, height = asked.video.width or 16, asked.video.height or 9
+    if region is not None:
+        width, height = max(1, int(width * region[2])), max(1, int(height * region[3]))
+    for side in SIDES if single else CELL_SIDES:
+        share = min(1.0, side / max(width, height))
+        size = max(1, round(width * share)), max(1, round(height * share))
+        packed = pack([FrameOffer(time_s, FRAME_SCORE, *size) for time_s in times], texts, max(0, room), diversity=0.1)
+        if len(packed.frames) == len(times):
+            break
+    chosen = {id(offer) for offer in packed.texts}
+    kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in chosen)
+    left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in chosen)
+    return _Plan(tuple(frame.time_s for frame in packed.frames), side, single, kept, left, told)
+
+
+def _check(max_frames: int, layout: str, region: Sequence[float] | None, max_tokens: int) -> None:
+    if not 1 <= max_frames <= 16:
+        raise InvalidArgument(f"max_frames is {max_frames}; it must be from 1 to 16.")
+    if layout not in LAYOUTS:
+        raise InvalidArgument(f"layout is {layout!r}; it must be one of {', '.join(LAYOUTS)}.")
+    check_tokens(max_tokens)
+    if region is not None:
+        good = len(region) == 4 and all(0 <= v <= 1 for v in region) and region[2] > 0 and region[3] > 0
+        if not good or region[0] + region[2] > 1 + 1e-9 or region[1] + region[3] > 1 + 1e-9:
+            raise InvalidArgument(
+                f"region is {list(region)}; it must be [x, y, w, h] in 0..1, such as [0.5, 0, 0.5, 0.5]."
+            )
+
+
+def _relevance(library: Library, asked: Asked, query: str) -> dict[int, float]:
+    """Score of each entry of the span for the query; empty without one."""
+    if not query.strip():
+        return {}
+    return {r.entry.id: r.score for r in recall(library, [asked], query, None, wait_s=2.0).found}
+
+
+def _shots(
+    library: Library, asked: Asked, plan: _Plan, region: Sequence[float] | None, check: Callable[[], None]
+) -> tuple[list[Shot], str]:
+    """The planned pictures or sheets as far as they can be decoded, and a note where they come from kept frames."""
+    if not plan.times:
+        return [], ""
+    paths = library.sources(asked.video.id)
+    if not paths:
+        return _from_kept(library, asked, plan, check), f"{library.closed(asked.video.id)}: kept frames are shown"
+    try:
+        if plan.single:
+            shots = library.looker.pictures(paths[0], plan.times, long_side=plan.side, region=region, check=check)
+            return [shot for shot in shots if shot is not None], ""
+        return library.looker.sheets(paths[0], plan.times, cell=plan.side, check=check), ""
+    except EngineError as error:
+        kept = _from_kept(library, asked, plan, check)
+        if not kept:
+            raise
+        return kept, f"{error.described} Kept frames are shown."
+
+
+def _from_kept(library: Library, asked: Asked, plan: _Plan, check: Callable[[], None]) -> list[Shot]:
+    jpegs: dict[float, bytes] = {}
+    for time_s in plan.times:
+        row = library.store.nearest_kept(asked.video.id, time_s)
+        data = library.store.frame_jpeg(asked.video.id, row.k) if row is not None else None
+        if row is not None and data is not None:
+            jpegs[row.time_s] = data
+    if not plan.single:
+        return library.looker.sheets_of(sorted(jpegs.items()), cell=plan.side, check=check)
+    return [Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in sorted(jpegs.items())]
+
+
+def _tokens(shots: Sequence[Shot]) -> int:
+    """What the pictures cost with the labels that stand before them."""
+    return sum(token_cost(shot.width, shot.height, "claude") + reply_tokens(_label(shot)) for shot in shots)
+
+
+def _within(shots: Sequence[Shot]) -> list[Shot]:
+    """As many of the pictures, in time order, as a tool result may hold in base64."""
+    kept: list[Shot] = []
+    size = 0
+    for shot in shots:
+        size += len(base64.b64encode(shot.jpeg))
+        if size > MOST_BASE64:
+            break
+        kept.append(shot)
+    return kept
+
+
+def _head(asked: Asked) -> dict[str, Any]:
+    return {
+        "video_id": asked.video.id,
+        "title": asked.video.title,
+        "start_s": rounded(asked.span.start_s),
+        "end_s": rounded(asked.span.end_s),
+        "at": clock(asked.span.start_s),
+        "uri": video_uri(asked.video.id, asked.span.start_s, asked.span.end_s),
+    }
+
+
+def _facts(
+    asked: Asked,
+    plan: _Plan,
+    scores: dict[int, float],
+    shots: list[Shot],
+    note: str,
+    unreadable: Sequence[float],
+    max_tokens: int,
+    held: int,
+) -> dict[str, Any]:
+    """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first."""
+    facts: dict[str, Any] = {**_head(asked), "frames": _frame_rows(asked, shots)}
+    if note:
+        facts["note"] = note
+    if unreadable:
+        facts["not_readable_s"] = [rounded(time_s) for time_s in unreadable]
+    facts["text"] = _text_rows(plan.entries, scores)
+    facts["coverage"] = plan.coverage
+    while _cost(facts, _tokens(shots)) > max_tokens and facts["coverage"].get("gaps"):
+        facts["coverage"]["gaps"].pop()
+        facts["coverage"]["gaps_omitted"] = facts["coverage"].get("gaps_omitted", 0) + 1
+    while _cost(facts, _tokens(shots)) > max_tokens and len(facts["text"]) > 1:
+        facts["text"].pop()
+    if _cost(facts, _tokens(shots)) > max_tokens:
+        facts["coverage"] = {"share": plan.coverage["share"]}
+    while _cost(facts, _tokens(shots)) > max_tokens and facts["text"] and len(facts["text"][0]["text"]) > 40:
+        facts["text"][0]["text"] = facts["text"][0]["text"][: len(facts["text"][0]["text"]) // 2].rstrip() + "…"
+    while _cost(facts, _tokens(shots)) > max_tokens and shots:
+        shots.pop()
+        facts["frames"] = _frame_rows(asked, shots)
+    shown = {row["start_s"] for row in facts["text"]}
+    missing = [entry.start_s for entry in (*plan.entries, *plan.left_out) if rounded(entry.start_s) not in shown]
+    if len(facts["text"]) < held:
+        facts["text_omitted"] = held - len(facts["text"])
+        later = [start_s for start_s in missing if start_s > asked.span.start_s]
+        if later and not scores:
+            facts["next_start_s"] = rounded(min(later))
+    facts["tokens"] = _cost(facts, _tokens(shots))
+    return facts
+
+
+def _frame_rows(asked: Asked, shots: Sequence[Shot]) -> list[dict[str, Any]]:
+    times = [time_s for shot in shots for time_s in shot.times_s]
+    return [{"at_s": rounded(t), "at": clock(t), "uri": _moment(asked, t)} for t in times]
+
+
+def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[str, Any]]:
+    rows = []
+    for entry in entries:
+        row: dict[str, Any] = {
+            "channel": entry.channel,
+            "start_s": rounded(entry.start_s),
+            "end_s": rounded(entry.end_s),
+            "text": entry.text,
+        }
+        if scores.get(entry.id, 0.0) >= SHOWN_SCORE:
+            row["score"] = round(scores[entry.id], 2)
+        rows.append(row)
+    return rows
+
+
+def _cost(facts: dict[str, Any], images: int) -> int:
+    waiting = {"omitted": 16, "text_omitted": 8_888, "next_start_s": 88_888.88, "tokens": 88_888}
+    return reply_tokens(compact_json({**facts, **waiting}), images)
+
+
+def _moment(asked: Asked, time_s: float) -> str:
+    end_s = min(time_s + 1.0, asked.video.duration_s or time_s + 1.0)
+    return video_uri(asked.video.id, min(time_s, end_s), end_s)
+
+
+def _picture(shot: Shot) -> ZoomedPicture:
+    return ZoomedPicture(shot.jpeg, _label(shot), shot.times_s[0], shot.times_s[-1])
+
+
+def _label(shot: Shot) -> str:
+    if len(shot.times_s) == 1:
+        return f"{clock(shot.times_s[0])} ({seconds_text(shot.times_s[0])} s)"
+    return f"sheet of {len(shot.times_s)} frames, row by row: {', '.join(clock(t) for t in shot.times_s)}"
+
+
+def _frame_link(video_id: str, time_s: float) -> ZoomedLink:
+    return ZoomedLink(f"video://{video_id}/frame/{seconds_text(time_s)}", f"frame at {clock(time_s)}", "image/jpeg")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return image.size
