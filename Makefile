@@ -67,19 +67,16 @@ check: lint wheel
 	$(MAKE) test PY=$(WHEEL)/venv/bin/python
 
 bench: $(STAMP)
-	@test -f tests/bench/__main__.py || { echo 'make bench: tests/bench is not in this checkout' >&2; exit 1; }
-	$(PY) -m tests.bench $(BENCH_ARGS)
+	$(PY) -m lab.bench $(BENCH_ARGS)
 
 conformance: $(STAMP)
-	@test -f tests/conformance/__main__.py || { echo 'make conformance: tests/conformance is not in this checkout' >&2; exit 1; }
-	$(PY) -m tests.conformance
+	$(PY) -m lab.conformance
 
 clients: $(STAMP)
-	$(PY) -m tests.clients
+	$(PY) -m lab.clients
 
 faults: $(STAMP)
-	@test -f tests/faults/__main__.py || { echo 'make faults: tests/faults is not in this checkout' >&2; exit 1; }
-	$(PY) -m tests.faults
+	$(PY) -m lab.faults
 
 clean:
 	rm -rf $(VENV) build dist

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# The checkout is never on the tests' path, so that what is tested is the installed package (see the Makefile). The two
+# folders of programs beside it are found by name.
+for _name in ("lab", "examples"):
+    if _name not in sys.modules:
+        _spec = ModuleSpec(_name, None, is_package=True)
+        _spec.submodule_search_locations = [str(Path(__file__).parents[1] / _name)]
+        sys.modules[_name] = module_from_spec(_spec)
 
 # A busy machine is no failure, and a red run can be run again.
 settings.register_profile("agent_tools", deadline=None, derandomize=True)

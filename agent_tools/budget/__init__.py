@@ -6,7 +6,7 @@ Knows sizes, scores and tokens. Does not know how frames were chosen. Importing 
 from __future__ import annotations
 
 from agent_tools.budget.cost import FAMILIES, ImageCost, token_cost
-from agent_tools.budget.packing import FrameOffer, Packed, TextOffer, pack
+from agent_tools.budget.packer import FrameOffer, Packed, TextOffer, pack
 from agent_tools.budget.reply import reply_tokens, text_tokens
 from agent_tools.budget.table import Fit, Saving, fits, naive_tokens, savings_table
 

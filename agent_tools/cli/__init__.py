@@ -10,11 +10,11 @@ from typing import NoReturn
 
 import typer
 
-from agent_tools.cli.adding import ingest, reindex, rm, stop
-from agent_tools.cli.asking import budget, ground, ls, remember, search, show, zoom
-from agent_tools.cli.keeping import backup, export, restore
+from agent_tools.cli.export import backup, export, restore
+from agent_tools.cli.ingest import ingest, reindex, rm, stop
 from agent_tools.cli.models import models_app
-from agent_tools.cli.running import demo, doctor, serve, version
+from agent_tools.cli.query import budget, ground, ls, remember, search, show, zoom
+from agent_tools.cli.serve import demo, doctor, serve, version
 from agent_tools.errors import AgentToolsError
 from agent_tools.evals.commands import eval_app
 

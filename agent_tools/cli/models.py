@@ -19,7 +19,7 @@ models_app = typer.Typer(
 @models_app.command("list")
 def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
     """Say of each profile which models it needs, their size and licence, and whether they are here."""
-    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.ingestion.model_choice import model_settings
     from agent_tools.models.hub.catalogue import PROFILES, listing, megabytes, missing, pulled_commit
     from agent_tools.models.profiles import pull_command, resolve
 
@@ -54,10 +54,10 @@ def models_pull(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from agent_tools.ingestion.chosen_models import model_settings
+    from agent_tools.ingestion.model_choice import model_settings
     from agent_tools.models.hub.catalogue import megabytes
+    from agent_tools.models.hub.download import plan, pull
     from agent_tools.models.hub.folders import cache_folder
-    from agent_tools.models.hub.pulling import plan, pull
     from agent_tools.models.profiles import resolve
 
     settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))

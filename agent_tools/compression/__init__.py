@@ -6,7 +6,7 @@ Knows tensors of features and tokens. Knows nothing of files, models, threads or
 from __future__ import annotations
 
 from agent_tools.compression.dropout import drop_tokens, dropout_schedule
-from agent_tools.compression.merging import TokenMerge, merge_tokens
+from agent_tools.compression.merge import TokenMerge, merge_tokens
 from agent_tools.compression.samplers import (
     DurationSampler,
     QuerySampler,

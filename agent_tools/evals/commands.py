@@ -371,9 +371,9 @@ def _benchmark(
 ) -> None:
     import re
 
-    from agent_tools.evals.benchmarks.answering import Limits
+    from agent_tools.evals.benchmarks.answerer import Limits
     from agent_tools.evals.benchmarks.run import Run, run_benchmark
-    from agent_tools.evals.benchmarks.scoring import markdown
+    from agent_tools.evals.benchmarks.scores import markdown
     from agent_tools.settings import Settings
 
     settings = Settings.load(home=home)

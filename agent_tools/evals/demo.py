@@ -16,7 +16,7 @@ import anyio
 from mcp import MCPError
 
 from agent_tools.evals.agents.agent import ChainAgent, EvidenceAgent
-from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Call, Session
 from agent_tools.evals.films.demo_video import draw
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 from agent_tools.grounding.adapter import HierarchicalAdapter, softmax_pool
 from agent_tools.grounding.answers import parse_answer
 from agent_tools.grounding.calibration import CalibrationReport, Calibrator
+from agent_tools.grounding.confidence import entropy_confidence, mean_entropy, released_confidence
 from agent_tools.grounding.curves import CurveSettings, Noise, RelevanceCurveLocalizer
 from agent_tools.grounding.evidence import SIGHT, Background, Evidence, EvidenceItem, Localizer, Proposal
 from agent_tools.grounding.grounder import Grounder, GrounderSettings, Grounding, Level, LevelReport
 from agent_tools.grounding.reliability import Bin, Interval, bootstrapped_error, reliability_table, wilson
 from agent_tools.grounding.rules import JUST_QUOTED, RULES, Named, could_show, named
-from agent_tools.grounding.scoring import entropy_confidence, mean_entropy, released_confidence
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
 from agent_tools.grounding.verdict import PRESENT_AT_LEAST, UNJUDGED, Verdict, decide
 from agent_tools.grounding.verifier import Verification, changes, refine, verify

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.grounding.confidence import SCORINGS, Scoring, rescore
 from agent_tools.grounding.evidence import Localizer, Look, NamesNearMisses, Proposal
-from agent_tools.grounding.scoring import SCORINGS, Scoring, rescore
 from agent_tools.grounding.spans import nms, pair, share_inside, temporal_iou, windows
 from agent_tools.timeline import Span, merged
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import remaking, text_index
+from agent_tools.ingestion import reindex, text_index
 from agent_tools.ingestion.channels.captions import CaptionPass
 from agent_tools.ingestion.control import give_back_memory
-from agent_tools.ingestion.dividing import divide
-from agent_tools.ingestion.opening import changed, describe, source_of, stamp
+from agent_tools.ingestion.episode_writer import divide
+from agent_tools.ingestion.job_file import changed, describe, source_of, stamp
 from agent_tools.ingestion.seeing import Seeing
 from agent_tools.media import Damage, audio, probe, read_subtitles
 from agent_tools.models.hub.catalogue import receiver
@@ -68,7 +68,7 @@ class Ingest(Seeing):
                 failures.append(f"{name}: {error.described}")
         if "text" in self.job.settings.get("remake", ()):
             encoder = self._encoder()
-            remaking.remake_vectors(self.store, self.video_id, encoder, self.duration_s, self._told_of_vectors)
+            reindex.remake_vectors(self.store, self.video_id, encoder, self.duration_s, self._told_of_vectors)
         give_back_memory()
         self._name_missing()
         self.control.within(0.0, 1.0)
@@ -76,7 +76,7 @@ class Ingest(Seeing):
         self._name_vectors()
         self._episodes(final=True)
         if anew and not failures:
-            remaking.clear(self.store, self.video_id)
+            reindex.clear(self.store, self.video_id)
         if self._finished("screen_text"):  # pictures that waited to be read, where a worker died between
             shutil.rmtree(self.store.home / "work" / self.video_id, ignore_errors=True)
         return "; ".join(failures) or None
@@ -106,26 +106,26 @@ class Ingest(Seeing):
         return row is not None and row.state == "done"
 
     def _remake(self, name: str, path: Path, as_it_was: object) -> None:
-        if remaking.switched(self.store, self.video_id, name, self.job.id):
+        if reindex.switched(self.store, self.video_id, name, self.job.id):
             return
         made_by = (self.job.profile, self.settings.models, self.settings.fps, self.settings.ocr_per_hour)
-        with closing(remaking.staged(self.store, self.video_id, made_by)) as made:
+        with closing(reindex.staged(self.store, self.video_id, made_by)) as made:
             work = Ingest(made, self.job, replace(self.settings, home=made.home), self.control, self.base)
             work.opened, work.duration_s = self.opened, self.duration_s
             if not work._finished(name):
                 work._steps()[name]()
             if stamp(path) not in (as_it_was, None):
-                remaking.clear(self.store, self.video_id)
+                reindex.clear(self.store, self.video_id)
                 raise changed(path)
             encoder = None
             if name != "frames":
                 encoder = self._text = work._encoder()
             self.control.tell(0.95, f"putting the new {name} in place of the old")
-            remaking.put_in_place(
+            reindex.put_in_place(
                 self.store, made, self.video_id, name, self.job.id, encoder, self.duration_s, self._told_of_vectors
             )
         if name == "frames":
-            remaking.drop_old_tokens(self.store, self.video_id)
+            reindex.drop_old_tokens(self.store, self.video_id)
 
     def _told_of_vectors(self, written: int) -> None:
         self.control.tell(0.9, f"indexing what is there by the new sentence encoder: {written} entries")
@@ -248,7 +248,7 @@ class Ingest(Seeing):
         """Say of each channel of texts that it has this job's vectors too: a new text gets those of every older one."""
         for row in self.store.channels(self.video_id) if self._text is not None else ():
             there = row.detail.get("vectors", [])
-            of_texts = row.name in remaking.CHANNELS_OF_TEXT and row.state == "done"
+            of_texts = row.name in reindex.CHANNELS_OF_TEXT and row.state == "done"
             if self._text is not None and of_texts and self._text.producer not in there:
                 detail = {**row.detail, "vectors": [*there, self._text.producer]}
                 self.store.set_channel(self.video_id, row.name, detail=detail)

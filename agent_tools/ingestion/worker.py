@@ -55,7 +55,7 @@ def main() -> int:
 def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
     """Do one claimed job; whatever happens, its row says how it ended, unless another worker holds it by then."""
     from agent_tools.ingestion.channels.base import asked
-    from agent_tools.ingestion.chosen_models import memory_limit_mb
+    from agent_tools.ingestion.model_choice import memory_limit_mb
     from agent_tools.ingestion.pipeline import Ingest
 
     log.info("job %s: video %s, attempt %s", job.id, job.video_id, job.attempts)

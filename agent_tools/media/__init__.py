@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from agent_tools.media.access import pictures_at as pictures_at
     from agent_tools.media.clips import clip as clip
     from agent_tools.media.cues import written as written
-    from agent_tools.media.cutting import Cut as Cut
-    from agent_tools.media.cutting import cut as cut
+    from agent_tools.media.cuts import Cut as Cut
+    from agent_tools.media.cuts import cut as cut
     from agent_tools.media.damage import Damage as Damage
     from agent_tools.media.identity import content_id as content_id
     from agent_tools.media.picture import Picture as Picture
     from agent_tools.media.picture import crop as crop
-    from agent_tools.media.probing import AudioStream as AudioStream
-    from agent_tools.media.probing import Chapter as Chapter
-    from agent_tools.media.probing import Probe as Probe
-    from agent_tools.media.probing import SubtitleStream as SubtitleStream
-    from agent_tools.media.probing import VideoStream as VideoStream
-    from agent_tools.media.probing import last_time as last_time
-    from agent_tools.media.probing import probe as probe
-    from agent_tools.media.sampling import Sample as Sample
-    from agent_tools.media.sampling import sample as sample
+    from agent_tools.media.samples import Sample as Sample
+    from agent_tools.media.samples import sample as sample
     from agent_tools.media.sheets import sheet as sheet
     from agent_tools.media.sound import Block as Block
     from agent_tools.media.sound import audio as audio
+    from agent_tools.media.streams import AudioStream as AudioStream
+    from agent_tools.media.streams import Chapter as Chapter
+    from agent_tools.media.streams import Probe as Probe
+    from agent_tools.media.streams import SubtitleStream as SubtitleStream
+    from agent_tools.media.streams import VideoStream as VideoStream
+    from agent_tools.media.streams import last_time as last_time
+    from agent_tools.media.streams import probe as probe
     from agent_tools.media.subtitles import Cue as Cue
     from agent_tools.media.subtitles import Track as Track
     from agent_tools.media.subtitles import read_subtitles as read_subtitles
@@ -39,12 +39,12 @@ _HOMES = {
     "access": ("Opener", "pictures_at"),
     "clips": ("clip",),
     "cues": ("written",),
-    "cutting": ("Cut", "cut"),
+    "cuts": ("Cut", "cut"),
     "identity": ("content_id",),
     "picture": ("Picture", "crop"),
-    "probing": ("AudioStream", "Chapter", "Probe", "SubtitleStream", "VideoStream", "last_time", "probe"),
+    "streams": ("AudioStream", "Chapter", "Probe", "SubtitleStream", "VideoStream", "last_time", "probe"),
     "damage": ("Damage",),
-    "sampling": ("Sample", "sample"),
+    "samples": ("Sample", "sample"),
     "sheets": ("sheet",),
     "sound": ("Block", "audio"),
     "subtitles": ("Cue", "Track", "read_subtitles"),

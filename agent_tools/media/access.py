@@ -11,12 +11,12 @@ from types import TracebackType
 
 from agent_tools.errors import InvalidArgument, SourceNotFound
 from agent_tools.media.damage import Damage
-from agent_tools.media.decoding import decode
+from agent_tools.media.decoder import decode
 from agent_tools.media.fence import name_of
 from agent_tools.media.packets import Moments, Source
 from agent_tools.media.picture import Picture, Scaler
-from agent_tools.media.probing import Probe
-from agent_tools.media.sampling import Sample
+from agent_tools.media.samples import Sample
+from agent_tools.media.streams import Probe
 
 _DECODE_ON_S = 3.0  # without an index of key frames: decoding on for so long is about as dear as a seek
 

@@ -16,8 +16,8 @@ import av.container
 from agent_tools.errors import DecodeError, InvalidArgument, LimitReached
 from agent_tools.media.fence import name_of, open_media
 from agent_tools.media.picture import fitted
-from agent_tools.media.probing import Probe, only
-from agent_tools.media.sampling import sample
+from agent_tools.media.samples import sample
+from agent_tools.media.streams import Probe, only
 
 LONGEST_S = 60.0
 LARGEST_BYTES = 8 << 20

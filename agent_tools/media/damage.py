@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from agent_tools.media.fence import open_media
-from agent_tools.media.probing import Probe, only
+from agent_tools.media.streams import Probe, only
 
 _LONGEST_HOLD_S = 600.0  # a picture that stands longer than this is a hole in the file: time stamps jumped
 _AFTER_ERROR_S = 2.0  # a gap that opens so long after an error has another cause; reordering is shorter

@@ -10,7 +10,7 @@ import av
 import av.container
 
 from agent_tools.errors import UnreadableVideo
-from agent_tools.media.opening import Plain, open_plain
+from agent_tools.media.plain_file import Plain, open_plain
 from agent_tools.untrusted import clean
 
 # Demuxers that read one file. Left out on purpose: playlists and scripts (hls, dash, concat, sdp, rtsp, imf, lavfi),

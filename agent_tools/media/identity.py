@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from agent_tools.media.opening import open_plain
+from agent_tools.media.plain_file import open_plain
 
 _WHOLE_BYTES = 256 << 20  # up to here every byte counts
 _BLOCK_BYTES = 1 << 20

@@ -17,7 +17,7 @@ import av
 import av.container
 
 from agent_tools.media.fence import open_media
-from agent_tools.media.probing import Probe, only
+from agent_tools.media.streams import Probe, only
 
 TIME_EPS = 1e-6  # a picture at t + 1e-7 is on screen at t: containers round times
 _LOOKAHEAD = 96  # packets read ahead at most; H.264 reorders over 16 pictures, so this is met only by broken times

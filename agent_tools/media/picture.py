@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media.probing import displayed
+from agent_tools.media.streams import displayed
 
 _SIZES_KEPT = 8  # scalers kept per pass; a pass asks for two or three sizes
 # swscale widens the filter when it shrinks, so bilinear does not alias; it costs a quarter less than bicubic.

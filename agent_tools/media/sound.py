@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agent_tools.errors import InvalidArgument
 from agent_tools.media.damage import Damage
 from agent_tools.media.fence import open_media
-from agent_tools.media.probing import Probe, only
+from agent_tools.media.streams import Probe, only
 
 RATE = 16_000  # samples per second; what speech models take
 BLOCK_S = 30.0

@@ -19,8 +19,8 @@ import pysubs2
 from agent_tools.errors import SourceNotFound
 from agent_tools.media.fence import name_of, open_media
 from agent_tools.media.languages import is_language, language_of
-from agent_tools.media.opening import open_plain
-from agent_tools.media.probing import Probe, only
+from agent_tools.media.plain_file import open_plain
+from agent_tools.media.streams import Probe, only
 from agent_tools.untrusted import clean
 
 SIDECAR_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")

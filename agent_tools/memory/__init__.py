@@ -5,6 +5,7 @@ them, what an encoder without tokens allows: `memory_tokens` of chunks, `retriev
 Knows tensors, seconds and texts. Knows nothing of files, SQL, models, threads or MCP."""
 
 from agent_tools.memory.chunks import Bank, Chunk, memory_tokens, retrieve
+from agent_tools.memory.decay import Forgotten, forget
 from agent_tools.memory.episodic import (
     CHUNK,
     InMemoryMemoryStore,
@@ -14,7 +15,6 @@ from agent_tools.memory.episodic import (
     bank_before,
     in_writing_order,
 )
-from agent_tools.memory.forgetting import Forgotten, forget
 from agent_tools.memory.memaug import MemAug
 from agent_tools.memory.recurrence import contextualise
 from agent_tools.memory.repository import InMemoryRepository, Repository

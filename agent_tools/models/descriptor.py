@@ -31,7 +31,7 @@ class PixelDescriptor:
     and forgives small motion.
 
     `threshold` is for compression.prune_frames with its window of 16. Fitted on the 35 real clips of the development
-    set at 1 fps (tests/bench/fit_descriptor.py; 656 frames, 23 spans of text of at least 2 s): at .885 no span is
+    set at 1 fps (lab/bench/fit_descriptor.py; 656 frames, 23 spans of text of at least 2 s): at .885 no span is
     missed, wherever the windows start (16 phases), and 522 frames are kept (.80; these clips are short and restless: a
     static one keeps 1 of 16). .86, the least value with none missed where each clip starts a window, keeps 501 (.76)
     and misses a span in three of the other phases.

@@ -12,7 +12,7 @@ import numpy as np
 from agent_tools.errors import ModelMissing
 from agent_tools.models.devices import Device, batch_size, choose, in_batches
 from agent_tools.models.hub.folders import Found
-from agent_tools.models.hub.loading import load_model, parameters_dtype
+from agent_tools.models.hub.loader import load_model, parameters_dtype
 from agent_tools.models.preprocess import PictureRule
 
 if TYPE_CHECKING:

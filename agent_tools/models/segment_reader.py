@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from agent_tools.errors import ModelMissing
 from agent_tools.grounding import HierarchicalAdapter, softmax_pool
-from agent_tools.models.hub.loading import load_weights
+from agent_tools.models.hub.loader import load_weights
 
 if TYPE_CHECKING:
     import numpy as np

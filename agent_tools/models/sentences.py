@@ -14,7 +14,7 @@ import numpy as np
 from agent_tools.errors import ModelMissing
 from agent_tools.models.devices import Device, batch_size, choose, in_batches
 from agent_tools.models.hub.folders import Found, read_json
-from agent_tools.models.hub.loading import load_model, load_tokenizer
+from agent_tools.models.hub.loader import load_model, load_tokenizer
 
 if TYPE_CHECKING:
     import torch

@@ -56,7 +56,7 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
     go_offline()
-    from agent_tools.ingestion.chosen_models import WORK_MB, memory_limit_mb, model_settings
+    from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb, model_settings
     from agent_tools.models.devices import choose
     from agent_tools.models.hub.catalogue import PROFILES, megabytes, receiver, why_missing
     from agent_tools.models.profiles import missing, pull_command, resolve, text_encoder

@@ -3,6 +3,8 @@
 The only place with SQL. Knows rows, words, vectors and leases. Knows nothing of media, models, ranking or MCP.
 Importing it loads neither NumPy nor torch nor sqlite-vec: they come with the first vector."""
 
+from agent_tools.store.backup import restore
+from agent_tools.store.channel_swap import keep_text_vectors, switch_channel
 from agent_tools.store.entries import Entry, EntryIn
 from agent_tools.store.episodes import Episode
 from agent_tools.store.frames import FrameRow
@@ -10,10 +12,8 @@ from agent_tools.store.jobs import Job
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
 from agent_tools.store.overview import Status
-from agent_tools.store.restoring import restore
 from agent_tools.store.search import WordHit
 from agent_tools.store.store import Store
-from agent_tools.store.switching import keep_text_vectors, switch_channel
 from agent_tools.store.tokenfile import TokenFile
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow
 

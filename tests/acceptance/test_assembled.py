@@ -17,8 +17,8 @@ from agent_tools.service.ingest_video import ingest
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
+from lab.bench.assembled import Transcript, Truth, assembled_hour, cues_of
 from tests.acceptance.replies import Conversation
-from tests.bench.assembled import Transcript, Truth, assembled_hour, cues_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(1500)]
 

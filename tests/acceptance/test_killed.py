@@ -14,8 +14,8 @@ import pytest
 
 from agent_tools.evals.films.demo_video import draw
 from agent_tools.store import Job, Store
-from tests.faults.homes import contents, expire, until
-from tests.faults.servers import serving
+from lab.faults.homes import contents, expire, until
+from lab.faults.servers import serving
 
 pytestmark = [
     pytest.mark.slow,

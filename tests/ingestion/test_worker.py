@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import chosen_models, control
-from agent_tools.ingestion.chosen_models import WORK_MB, memory_limit_mb
+from agent_tools.ingestion import control, model_choice
 from agent_tools.ingestion.control import Control, Stopped
+from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
 from agent_tools.ingestion.worker import MOST_DEATHS, died_here, run_job
 from agent_tools.models.hub.catalogue import FULL
 from agent_tools.settings import Settings
@@ -66,7 +66,7 @@ def test_a_new_job_of_the_video_begins_to_count_anew(store: Store) -> None:
 def test_the_memory_limit_has_room_for_the_models_of_the_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen_models, "cache_folder", lambda: tmp_path)  # no model of this machine's own counts
+    monkeypatch.setattr(model_choice, "cache_folder", lambda: tmp_path)  # no model of this machine's own counts
 
     def limit(profile: str, **more: Any) -> int:
         folders = (tmp_path / "models",)

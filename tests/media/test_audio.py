@@ -12,8 +12,8 @@ import pytest
 from agent_tools.errors import InvalidArgument
 from agent_tools.media import Block, audio
 from agent_tools.media.damage import Damage
-from agent_tools.media.probing import probe
 from agent_tools.media.sound import RATE
+from agent_tools.media.streams import probe
 
 CLICKS_S = (1.0, 4.5, 9.25)
 

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from agent_tools.models.devices import Device
 from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.video_llm import progressive
-from agent_tools.models.video_llm.decoding import Prompt, write
+from agent_tools.models.video_llm.generation import Prompt, write
 from agent_tools.models.video_llm.local import VideoLlm
 from agent_tools.models.video_llm.progressive import Staged, can_stage, cuts_of, load
 from agent_tools.models.video_llm.questions import dense_prompt

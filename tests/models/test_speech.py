@@ -265,7 +265,7 @@ def test_voice_activity_detection_lets_no_silence_and_no_noise_through(real: Spe
 def test_voice_activity_detection_finds_a_real_voice(real: Speech, real_videos: Path) -> None:
     """A sonnet read aloud, against its own subtitles."""
     from agent_tools.media import audio
-    from agent_tools.media.probing import probe
+    from agent_tools.media.streams import probe
     from agent_tools.media.subtitles import read_subtitles
 
     opened = probe(real_videos / "dev" / "sonnet_speech.mp3")

@@ -19,7 +19,7 @@ from agent_tools.errors import ModelMissing, TokenBudgetError
 from agent_tools.models.devices import Device
 from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.video_llm import local, token_layouts
-from agent_tools.models.video_llm.decoding import write
+from agent_tools.models.video_llm.generation import write
 from agent_tools.models.video_llm.local import VideoLlm
 from agent_tools.models.video_llm.questions import Answer, Seen, caption, dense_prompt
 from agent_tools.models.video_llm.visual_tokens import PictureTokens, TokenSettings, compress

@@ -1,6 +1,6 @@
 """What the visual path finds by meaning, in a world small enough to train for: README's tiny-world table.
 
-    python -m tests.models.tiny_world_table [--json tests/measured/tiny_world.json]
+    python -m tests.models.tiny_world_table [--json lab/measured/tiny_world.json]
 
 A tiny SigLIP learns coloured shapes (tests/models/tiny_world.py), is saved as transformers saves models, and is loaded
 by the product's own loader out of that folder; then a drawn film of 20 minutes is ingested, searched, looked into and

@@ -10,7 +10,7 @@ from mcp.types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from agent_tools.server.lines import refusal
-from tests.faults.servers import serving
+from lab.faults.servers import serving
 
 CALL = '{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":"list_episodes","arguments":{"video_id":%s}}}'
 CASES = [

@@ -16,7 +16,7 @@ import pytest
 from agent_tools.errors import EngineError
 from agent_tools.ingestion import pipeline, seeing
 from agent_tools.ingestion.control import Stopped
-from agent_tools.ingestion.remaking import folder_of
+from agent_tools.ingestion.reindex import folder_of
 from agent_tools.ingestion.spaces import frame_space, text_space
 from agent_tools.ingestion.worker import work
 from agent_tools.media import Cue, written

@@ -1,5 +1,5 @@
 """Verdicts on the hour assembled from the real clips, with a sparse and a dense transcript, asked by an MCP client; its
-texts stand as they are listed. What an OCR misses of them is measured by tests/bench/grounding_hour.py."""
+texts stand as they are listed. What an OCR misses of them is measured by lab/bench/grounding_hour.py."""
 
 from __future__ import annotations
 

@@ -23,15 +23,15 @@ from mcp import Client, MCPError
 from agent_tools.errors import AgentToolsError, EndpointError, EngineError, InvalidArgument
 from agent_tools.evals.agents.agent import ALL_CALLS, Reader
 from agent_tools.evals.agents.chat_model import ChatModel
-from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Session
-from agent_tools.evals.benchmarks.answering import Answerer, Limits, Outcome, write_transcript
+from agent_tools.evals.benchmarks.answerer import Answerer, Limits, Outcome, write_transcript
 from agent_tools.evals.benchmarks.choices import Question, Videos, read_choices
-from agent_tools.evals.benchmarks.given_subtitles import GivenSubtitles
 from agent_tools.evals.benchmarks.hourvideo import canary, read_hourvideo, write_tables
 from agent_tools.evals.benchmarks.reach import Reach, words_until
 from agent_tools.evals.benchmarks.records import Records, same_run
-from agent_tools.evals.benchmarks.scoring import score
+from agent_tools.evals.benchmarks.scores import score
+from agent_tools.evals.benchmarks.sidecars import GivenSubtitles
 
 HOURVIDEO = "hourvideo"
 ANSWERS, BLIND, TRANSCRIPTS, REPORT, STAGED = "answers.jsonl", "blind.jsonl", "transcripts", "report.json", "videos"

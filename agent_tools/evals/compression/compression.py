@@ -21,7 +21,7 @@ from agent_tools.compression import (
     representatives,
 )
 from agent_tools.evals.compression.judges import Judge, judge
-from agent_tools.evals.compression.kept import (
+from agent_tools.evals.compression.moments import (
     WINDOW,
     Indices,
     Recall,

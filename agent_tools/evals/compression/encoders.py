@@ -13,7 +13,7 @@ import torch
 
 from agent_tools.compression import DurationSampler, QuerySampler, RedundancySampler, Sampler, UniformSampler
 from agent_tools.evals.compression.judges import Judge, judge
-from agent_tools.evals.compression.kept import (
+from agent_tools.evals.compression.moments import (
     WINDOW,
     Indices,
     Seen,

@@ -15,7 +15,7 @@ import numpy as np
 
 from agent_tools.errors import EngineError
 from agent_tools.evals.agents.agent import Reader
-from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Reply, Session
 from agent_tools.evals.films.real_clips import default_folder, read_clips, shown
 from agent_tools.timeline import Span

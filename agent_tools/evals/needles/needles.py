@@ -25,7 +25,7 @@ import anyio
 from mcp import Client
 
 from agent_tools.evals.agents.agent import Reader, by_rank, rows
-from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Session, texts_of
 from agent_tools.evals.films.needle_video import needle_card, needle_picture, places, write_haystack
 from agent_tools.evals.needles.items import CHANCE, Item, Needle, constant_letters, draw_needles, options, shuffled

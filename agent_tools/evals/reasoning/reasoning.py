@@ -22,7 +22,7 @@ import anyio
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.agents.agent import Reader, rows
-from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Session, texts_of
 from agent_tools.evals.reasoning.film import plan, write_film
 from agent_tools.evals.reasoning.questions import CHANCE, GAPS_S, TIMELESS, Happening, Question, decide, questions

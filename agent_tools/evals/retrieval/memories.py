@@ -12,12 +12,10 @@ from typing import Any
 import anyio
 
 from agent_tools.evals.agents.agent import Reader
-from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Session
 from agent_tools.evals.films.real_clips import SLACK_S
-from agent_tools.evals.retrieval.plain_searches import Lines
-from agent_tools.evals.retrieval.questions import Asked, default_questions, read_questions
-from agent_tools.evals.retrieval.shown_ways import (
+from agent_tools.evals.retrieval.contexts import (
     FRAME,
     FRAMES,
     NO_MEMORY,
@@ -32,6 +30,8 @@ from agent_tools.evals.retrieval.shown_ways import (
     with_memory,
     without_memory,
 )
+from agent_tools.evals.retrieval.plain_searches import Lines
+from agent_tools.evals.retrieval.questions import Asked, default_questions, read_questions
 
 BUDGETS = (250, 500, 1000, 2000, 4000, 8000)  # tokens
 TEN = 2  # queries of each of five kinds

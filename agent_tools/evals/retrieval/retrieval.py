@@ -15,7 +15,7 @@ import anyio
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.agents.agent import Reader, by_rank, rows
-from agent_tools.evals.agents.serving import serving
+from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Session
 from agent_tools.evals.reasoning.reasoning import LONG_S, tells
 from agent_tools.evals.retrieval.plain_searches import Found, Lines
@@ -27,7 +27,7 @@ SHOWN = 5  # hits whose tokens are counted: what an agent would ask for
 TOKENS = 2000  # of such a reply, at most: the tool's own bound
 SURE = 0.5  # of a hit's score: below it, a search that says "nothing here" is taken at its word
 OURS = "retrieve_memory"
-LEAD = "the film and its truth.json: `python -m tests.bench.assembled` in a checkout with shared/videos builds them"
+LEAD = "the film and its truth.json: `python -m lab.bench.assembled` in a checkout with shared/videos builds them"
 
 Search = Callable[[str, float, int], Awaitable[Found]]  # (query, start_s, limit)
 Edge = Callable[[str], Awaitable[float]]  # when the best that answers a query is over

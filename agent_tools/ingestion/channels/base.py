@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent_tools.ingestion import text_index
-from agent_tools.ingestion.chosen_models import model_settings
 from agent_tools.ingestion.control import Control
+from agent_tools.ingestion.model_choice import model_settings
 from agent_tools.media import Probe
 from agent_tools.models.profiles import FrameEncoder, Profile, TextEncoder, resolve, text_encoder
 from agent_tools.settings import Settings

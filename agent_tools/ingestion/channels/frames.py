@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.compression import prune_frames, representatives
-from agent_tools.ingestion.ahead import Ahead
 from agent_tools.ingestion.episodes import chunks
+from agent_tools.ingestion.prefetch import Ahead
 from agent_tools.ingestion.spaces import CHUNK, frame_space, memory_producer
 from agent_tools.media import Damage, Picture, Probe, Sample, sample
 from agent_tools.media.picture import jpeg

@@ -17,8 +17,8 @@ from torch import Tensor
 from agent_tools.errors import EngineError, ModelMissing
 from agent_tools.models.devices import Device, choose, out_of_memory, too_little_memory
 from agent_tools.models.hub.folders import Found
-from agent_tools.models.hub.loading import load_model, load_processor, parameters_dtype
-from agent_tools.models.video_llm.decoding import Prompt, Written, write
+from agent_tools.models.hub.loader import load_model, load_processor, parameters_dtype
+from agent_tools.models.video_llm.generation import Prompt, Written, write
 from agent_tools.models.video_llm.memory_reader import MemoryReader
 from agent_tools.models.video_llm.progressive import Staged, can_stage, cuts_of, load
 from agent_tools.models.video_llm.questions import Answer, Seen

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from agent_tools.errors import ModelMissing, ShapeError
 from agent_tools.memory import MemAug, forget
-from agent_tools.models.hub.loading import load_weights
+from agent_tools.models.hub.loader import load_weights
 from agent_tools.models.video_llm.questions import Seen
 from agent_tools.models.video_llm.visual_tokens import Compressed, PictureTokens, dropped
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, UnreadableVideo
-from agent_tools.ingestion.chosen_models import channels_of
+from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.media.identity import content_id
 from agent_tools.service.library.library import Library, checked_channels
 from agent_tools.service.resting import rest_s

@@ -43,7 +43,7 @@ class QueryModels:
 
     @property
     def model_settings(self) -> ModelSettings:
-        from agent_tools.ingestion.chosen_models import model_settings
+        from agent_tools.ingestion.model_choice import model_settings
 
         return model_settings(self._settings)
 

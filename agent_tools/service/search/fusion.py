@@ -3,7 +3,7 @@
 Knows numbers. Knows nothing of entries, stores, videos or models.
 
 The rule was chosen on 62 questions over the hour assembled from the real development clips, laid out three times, with
-the sparse transcript and among 950 sentences of a novel (tests/bench/fusion.py; R@1, mean of the three):
+the sparse transcript and among 950 sentences of a novel (lab/bench/fusion.py; R@1, mean of the three):
 
 | | paraphrased, of 21 | both, of 10 | by word, of 14 | on screen, of 11 | its meaning, of 6 |
 |---|---|---|---|---|---|

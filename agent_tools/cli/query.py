@@ -1,0 +1,162 @@
+"""ls, show, search, zoom, ground, remember and budget: every tool's work by hand.
+
+Knows flags, and how a person reads a result. The work is the service's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent_tools.cli.flags import AsJson, End, Home, Profile, Start, Video, opened
+from agent_tools.cli.output import log_lines, show_reply
+
+
+def ls(home: Home = None, as_json: AsJson = False) -> None:
+    """List the library, and what lies in the allowed folders uningested."""
+    from agent_tools.service.list_episodes import list_episodes
+
+    with opened(home) as library:
+        reply = list_episodes(library, max_tokens=20_000)
+        if as_json:
+            show_reply(reply, True)
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("id", "length", "state", "channels", "notes", box=None)
+        table.add_column("title", overflow="fold")
+        for video in reply.videos or []:
+            row = (video.video_id, video.at or "?", video.state, " ".join(video.channels or []), str(video.notes or ""))
+            table.add_row(*row, video.title)
+        Console().print(table)
+        if reply.not_ingested and reply.not_ingested.count:
+            typer.echo(
+                f"{reply.not_ingested.count} more files in the allowed folders: {', '.join(reply.not_ingested.first)}"
+            )
+
+
+def show(video: Video, home: Home = None, level: str = "auto", as_json: AsJson = False) -> None:
+    """Show a video's state, channels and episodes; of a failed one the last lines of its worker's log."""
+    from agent_tools.service.ingest.status import status
+    from agent_tools.service.list_episodes import list_episodes
+
+    with opened(home) as library:
+        row = library.video(video)
+        reply = status(library, row.id)
+        episodes = list_episodes(library, video_id=row.id, level=level, max_tokens=20_000)
+        if as_json:
+            show_reply({**reply.compact(), "episodes": episodes.compact()["episodes"]}, True)
+            return
+        show_reply(reply, False)
+        for episode in episodes.episodes or []:
+            typer.echo(f"{episode.at}  {episode.title}")
+        if reply.state == "failed":
+            typer.echo("\n".join(["last lines of the worker's log:", *log_lines(library.settings.home)]))
+
+
+def search(
+    query: str,
+    home: Home = None,
+    profile: Profile = None,
+    video: Annotated[list[str] | None, typer.Option("--video", help="search only this one; repeat it")] = None,
+    start: Start = None,
+    end: End = None,
+    limit: int = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Find moments by meaning and by words."""
+    from agent_tools.service.retrieve_memory import retrieve
+
+    with opened(home, profile) as library:
+        reply = retrieve(
+            library, query=query, video_ids=video, start_s=start, end_s=end, limit=limit, max_tokens=20_000, wait_s=60
+        )
+        if as_json:
+            show_reply(reply, True)
+            return
+        for hit in sorted(reply.hits, key=lambda hit: hit.rank):
+            text = " | ".join(t for t in (hit.subtitles, hit.speech, hit.screen_text, hit.captions, hit.notes) if t)
+            typer.echo(f"{hit.rank}. {hit.at}  {hit.score:.2f}  {hit.uri}\n   {text}")
+        if not reply.hits:
+            typer.echo("Nothing found.")
+        for hint in reply.hints:
+            typer.echo(f"({hint})")
+
+
+def zoom(
+    video: Video,
+    out: Annotated[Path, typer.Option("--out", "-o", help="picture to write; further ones get a number")] = Path(
+        "sheet.jpg"
+    ),
+    home: Home = None,
+    profile: Profile = None,
+    start: Start = None,
+    end: End = None,
+    query: str = "",
+    max_frames: int = 9,
+    layout: str = "auto",
+) -> None:
+    """Write pictures of a span, and print what is said and shown in it."""
+    from agent_tools.service.zoom_segment import zoom as look
+
+    with opened(home, profile) as library:
+        library.models.text(60 if query else 0)
+        found = look(
+            library,
+            video_id=video,
+            start_s=start,
+            end_s=end,
+            query=query,
+            max_frames=max_frames,
+            layout=layout,
+            max_tokens=20_000,
+        )
+        for number, picture in enumerate(found.pictures):
+            path = out if number == 0 else out.with_stem(f"{out.stem}-{number + 1}")
+            path.write_bytes(picture.jpeg)
+            typer.echo(f"{path}: {picture.label}", err=True)
+        show_reply(found.facts, False)
+
+
+def ground(
+    event: str,
+    video: Annotated[str, typer.Option("--video", help="one video; all without it")] = "",
+    home: Home = None,
+    profile: Profile = None,
+    start: Start = None,
+    end: End = None,
+    max_spans: int = 3,
+) -> None:
+    """Say when an event happens, or that it does not."""
+    from agent_tools.service.ground_event import ground as judge
+
+    with opened(home, profile) as library:
+        library.models.text(60)
+        reply = judge(
+            library, event=event, video_id=video, start_s=start, end_s=end, max_spans=max_spans, max_tokens=20_000
+        )
+        show_reply(reply, False)
+
+
+def remember(video: Video, start: float, end: float, text: str, home: Home = None, profile: Profile = None) -> None:
+    """Write a note on a span."""
+    import getpass
+
+    from agent_tools.service.remember import remember as write
+
+    with opened(home, profile) as library:
+        library.models.text(60)
+        show_reply(
+            write(library, video_id=video, start_s=start, end_s=end, text=text, author=f"cli:{getpass.getuser()}"),
+            False,
+        )
+
+
+def budget(video: Video, home: Home = None) -> None:
+    """Show what a video costs in tokens, before and after each step of compression."""
+    from agent_tools.service.token_costs import budget as count
+
+    with opened(home) as library:
+        show_reply(count(library, library.video(video)), False)

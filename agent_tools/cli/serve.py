@@ -1,0 +1,116 @@
+"""serve, doctor, demo and version: the program itself.
+
+Knows flags. The work is the server's, the checkup's and the demo's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent_tools import __version__
+from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, flag
+from agent_tools.cli.output import log_lines
+from agent_tools.errors import InvalidArgument
+from agent_tools.settings import Settings
+
+
+def serve(
+    folders: Annotated[list[Path] | None, typer.Argument(help="folders to allow, the same as --allow")] = None,
+    transport: Annotated[str | None, flag("transport")] = None,
+    host: Annotated[str | None, flag("host")] = None,
+    port: Annotated[int | None, flag("port")] = None,
+    home: Home = None,
+    allow: Annotated[list[Path] | None, flag("allow")] = None,
+    profile: Profile = None,
+    models: Models = None,
+    model_dirs: ModelDirs = None,
+    device: Device = None,
+    read_only: Annotated[bool | None, flag("read_only")] = None,
+    allowed_hosts: Annotated[str | None, flag("allowed_hosts")] = None,
+    allow_urls: Annotated[bool | None, flag("allow_urls")] = None,
+    oauth_issuer: Annotated[str | None, flag("oauth_issuer")] = None,
+    oauth_jwks: Annotated[str | None, flag("oauth_jwks")] = None,
+    oauth_audience: Annotated[str | None, flag("oauth_audience")] = None,
+    fps: Annotated[float | None, flag("fps")] = None,
+    threads: Annotated[int | None, flag("threads")] = None,
+    memory_mb: Annotated[int | None, flag("memory_mb")] = None,
+    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None,
+    jobs: Annotated[int | None, flag("jobs")] = None,
+    log_level: Annotated[str | None, flag("log_level")] = None,
+) -> None:
+    """Serve MCP clients, over stdio (default) or http."""
+    if transport != "http" and (host is not None or port is not None):
+        raise InvalidArgument("--host and --port mean something with --transport http only.")
+    settings = Settings.load(
+        transport=transport,
+        host=host,
+        port=port,
+        home=home,
+        allow=(*(allow or ()), *(folders or ())),
+        profile=profile,
+        models=tuple(models or ()),
+        model_dirs=tuple(model_dirs or ()),
+        device=device,
+        read_only=read_only,
+        allowed_hosts=tuple(h.strip() for h in allowed_hosts.split(",")) if allowed_hosts else None,
+        allow_urls=allow_urls,
+        oauth_issuer=oauth_issuer,
+        oauth_jwks=oauth_jwks,
+        oauth_audience=oauth_audience,
+        fps=fps,
+        threads=threads,
+        memory_mb=memory_mb,
+        ocr_per_hour=ocr_per_hour,
+        jobs=jobs,
+        log_level=log_level,
+    )
+    from agent_tools.server import serve as run
+
+    raise SystemExit(run(settings))
+
+
+def doctor(
+    home: Home = None,
+    profile: Profile = None,
+    models: Models = None,
+    model_dirs: ModelDirs = None,
+    device: Device = None,
+    allow: Annotated[list[Path] | None, flag("allow")] = None,
+) -> None:
+    """Say what is installed, what is allowed, what this profile will not know, and what to do about it."""
+    from agent_tools.service.doctor import checkup
+
+    settings = Settings.load(
+        home=home,
+        profile=profile,
+        models=tuple(models or ()),
+        model_dirs=tuple(model_dirs or ()),
+        device=device,
+        allow=tuple(allow or ()),
+    )
+    good = True
+    for fine, line in checkup(settings):
+        good &= fine
+        typer.echo(f"{'ok ' if fine else '!! '} {line}")
+    for line in log_lines(settings.home):
+        typer.echo(f"log {line}")
+    raise typer.Exit(0 if good else 1)
+
+
+def demo(
+    seed: Annotated[int, typer.Option("--seed", help="decides texts, places and answer")] = 1,
+    video: Annotated[Path | None, typer.Option("--video", help="your own file instead of a drawn one")] = None,
+    question: Annotated[str | None, typer.Option("--question", help="what to ask of your own file")] = None,
+    home: Home = None,
+) -> None:
+    """Draw an hour of video, ask it a three-hop question through MCP, and show each call."""
+    from agent_tools.evals.demo import run_demo
+
+    raise typer.Exit(run_demo(seed, video, question, home))
+
+
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)

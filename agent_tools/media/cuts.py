@@ -1,0 +1,224 @@
+"""A piece of any length as an MP4 of its own: its packets copied where both ends allow it, else encoded anew.
+
+Knows packets, key frames and what a container takes. Knows nothing of limits or of who asked. A copy holds exactly the
+pictures of the span: an end among pictures that lean on later ones is encoded, not stretched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+
+from agent_tools.errors import InvalidArgument, UnreadableVideo
+from agent_tools.media.clips import encode
+from agent_tools.media.fence import open_media
+from agent_tools.media.packets import TIME_EPS
+from agent_tools.media.streams import Probe, only
+
+_RUN_UP_S = 2.0  # sound lies this far from its pictures in the file, at most
+_TRIED = 30  # pictures of a copy that are decoded before it counts as one
+_BACK_S = (_RUN_UP_S, 12.0)  # how far before a border reading begins, in turn; then from the start of the file
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What `cut` wrote."""
+
+    size_bytes: int
+    why_encoded: str  # "" where the packets were copied
+
+
+class _NotCopied(Exception):
+    """Why a span cannot be copied, as the rest of a sentence about it."""
+
+
+def cut(probe: Probe, start_s: float, end_s: float, out: Path, on_share: Callable[[float], None] | None = None) -> Cut:
+    """Write the pictures shown in [start_s, end_s) and their sound to `out`, in the source's own size.
+
+    Args:
+        out: its suffix says the container; .mp4 takes what players know. It appears only when it is whole.
+        on_share: told how much is done, 0..1, while it is encoded; may raise to stop.
+    Raises:
+        InvalidArgument: the span is empty.
+        DecodeError: the span holds neither a readable picture nor sound.
+    """
+    if not 0 <= start_s < end_s:
+        raise InvalidArgument(f"{start_s}-{end_s} s makes no clip: the end must lie after the start.")
+    part = out.with_name(f"{out.stem}.part{out.suffix}")
+    why = ""
+    try:
+        try:
+            _copy(probe, start_s, end_s, part)
+        except _NotCopied as told:
+            why = str(told)
+            encode(probe, start_s, end_s, part, on_share=on_share)
+        size = part.stat().st_size
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return Cut(size, why)
+
+
+def _copy(probe: Probe, start_s: float, end_s: float, part: Path) -> None:
+    if probe.video is None:
+        raise _NotCopied("it has no pictures")
+    first_pts = _first(probe, start_s)
+    _check_end(probe, start_s, end_s)
+    sound = next((audio.index for audio in probe.audio if audio.codec != "unknown"), None)
+    wrote = 0
+    try:
+        with open_media(probe.path) as source, av.open(str(part), "w") as output:
+            video: Any = source.streams[probe.video.index]
+            streams = {video.index: _twin(output, video)}
+            if sound is not None:
+                streams[sound] = _twin(output, source.streams[sound])
+            only(source, *(source.streams[index] for index in streams))
+            _seek(source, video, probe, start_s - _RUN_UP_S)
+            origin_s = float(first_pts * video.time_base)
+            for packet in _span(source, streams, video.index, first_pts, probe, end_s):
+                shift = round(origin_s / float(packet.time_base))
+                index = packet.stream_index
+                packet.pts -= shift
+                if packet.dts is not None:
+                    packet.dts -= shift
+                packet.stream = streams[index]
+                output.mux(packet)
+                wrote += index == video.index
+    except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:
+        raise _NotCopied(f"its streams do not go into {part.suffix} as they are ({error})") from error
+    if not wrote:
+        raise _NotCopied("no picture begins in it")
+    if not _plays(part):
+        raise _NotCopied(f"its pictures cannot be read out of {part.suffix} as they are")
+
+
+def _plays(part: Path) -> bool:
+    """Whether the first pictures of a copy decode: some containers keep pictures in a form that others do not."""
+    try:
+        with open_media(part) as made:
+            return bool(list(zip(range(_TRIED), made.decode(video=0), strict=False)))
+    except (av.FFmpegError, UnreadableVideo):
+        return False
+
+
+def _span(
+    source: av.container.InputContainer, streams: dict[int, Any], video: int, first_pts: int, probe: Probe, end_s: float
+) -> Iterator[Any]:
+    """The packets of the span, in the order of the file, until every stream is past its end."""
+    begun = False
+    open_streams = set(streams)
+    unit: Any = source.streams[video].time_base
+    first_s = float(first_pts * unit)
+    undated: list[Any] = []
+    packets: Iterator[Any] = source.demux([source.streams[index] for index in streams])
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        at_s = _time(packet, probe)
+        index = packet.stream_index
+        if packet.dts is not None and _seconds(packet.dts, packet, probe) >= end_s:
+            open_streams.discard(index)
+            if not open_streams:
+                return
+        if at_s >= end_s - TIME_EPS:
+            continue
+        if index == video:
+            begun = begun or packet.pts == first_pts
+            if begun and packet.pts >= first_pts:  # earlier ones lean on pictures before the cut
+                undated.append(packet)
+                if packet.dts is not None:
+                    yield from _dated(undated)
+                    undated = []
+        elif at_s + probe.origin_s + float((packet.duration or 0) * packet.time_base) / 2 >= first_s:
+            yield packet
+
+
+def _dated(packets: list[Any]) -> list[Any]:
+    """Packets of which only the last says when it is decoded (Matroska, behind a seek), with a time for each: one
+    picture's length apart."""
+    last = packets[-1]
+    for back, packet in enumerate(reversed(packets)):
+        packet.dts = last.dts - back * (last.duration or 1)
+    return packets
+
+
+def _twin(output: Any, stream: Any) -> Any:
+    if stream.codec_context is None or stream.codec_context.codec.canonical_name not in output.supported_codecs:
+        name = "its sound" if stream.type == "audio" else "its picture"
+        raise _NotCopied(f"{name} is of a codec that this container does not take")
+    return output.add_stream_from_template(stream, opaque=True)  # without an encoder: AV1 is decoded by libdav1d
+
+
+def _first(probe: Probe, start_s: float) -> int:
+    """pts of the picture on screen at start_s. Raises: _NotCopied: it is no key frame."""
+    shown: Any = None
+    key_s: float | None = None
+    for packet in _around(probe, start_s):
+        at_s = _time(packet, probe)
+        if at_s <= start_s + TIME_EPS:
+            if packet.is_keyframe:
+                key_s = at_s if key_s is None else max(key_s, at_s)
+            if shown is None or packet.pts > shown.pts:
+                shown = packet
+    if shown is None:
+        raise _NotCopied("no picture is shown where it begins")
+    if not shown.is_keyframe:
+        before = f"the key frame before lies at {key_s:.2f} s" if key_s is not None else "no key frame lies before"
+        raise _NotCopied(f"{start_s:g} s is no key frame ({before})")
+    return int(shown.pts)
+
+
+def _check_end(probe: Probe, start_s: float, end_s: float) -> None:
+    """Raises: _NotCopied: a picture before the end leans on one behind it."""
+    behind = False
+    for packet in _around(probe, end_s):
+        at_s = _time(packet, probe)
+        if at_s >= end_s - TIME_EPS:
+            behind = behind or not packet.is_disposable
+        elif behind and at_s >= start_s - TIME_EPS:
+            raise _NotCopied(f"pictures before {end_s:g} s lean on later ones")
+
+
+def _around(probe: Probe, time_s: float) -> list[Any]:
+    """The packets of the film from a key frame at or before a time until no more can come before that time."""
+    assert probe.video is not None
+    for back_s in (*_BACK_S, None):
+        with open_media(probe.path) as source:
+            stream: Any = source.streams[probe.video.index]
+            only(source, stream)
+            if back_s is not None and not _seek(source, stream, probe, time_s - back_s):
+                continue
+            found: list[Any] = []
+            for packet in source.demux(stream):
+                if packet.pts is None:
+                    continue
+                if packet.dts is not None and _seconds(packet.dts, packet, probe) > time_s + TIME_EPS:
+                    break  # no picture is shown before it is decoded
+                found.append(packet)
+            if found and (back_s is None or _time(found[0], probe) <= time_s + TIME_EPS):
+                return found
+    return []
+
+
+def _seek(source: av.container.InputContainer, stream: Any, probe: Probe, time_s: float) -> bool:
+    """To the key frame at or before a time; False where it is not worth it or cannot be done."""
+    if time_s <= 0:
+        return False
+    try:
+        source.seek(int((time_s + probe.origin_s) / stream.time_base), stream=stream)
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def _time(packet: Any, probe: Probe) -> float:
+    return _seconds(packet.pts, packet, probe)
+
+
+def _seconds(stamp: Any, packet: Any, probe: Probe) -> float:
+    return round(float(stamp * packet.time_base) - probe.origin_s, 9)
