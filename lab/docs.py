@@ -205,7 +205,7 @@ def bench_table() -> str:
 
 def measured(name: str) -> Any:
     """What an eval wrote with --json lab/measured/<name>.json."""
-    return json.loads((ROOT / "tests" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((ROOT / "lab" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def rules_table() -> str:
@@ -266,7 +266,7 @@ def faults_table() -> str:
 
 def clients_table() -> str:
     """The last run of `python -m lab.clients`: what went over the wire."""
-    rows = json.loads((ROOT / "tests" / "measured" / "clients.json").read_text(encoding="utf-8"))
+    rows = json.loads((ROOT / "lab" / "measured" / "clients.json").read_text(encoding="utf-8"))
     shown = ("client", "version", "model", "era", "tools", "calls", "errors", "ok")
     lines = [f"| {' | '.join(shown)} |", "|" + "---|" * len(shown)]
     return "\n".join([*lines, *(f"| {' | '.join(row[name] for name in shown)} |" for row in rows)])
