@@ -110,10 +110,10 @@ def test_all_paths_are_queued_before_the_first_is_awaited(
     queued: list[int] = []
 
     def follow(library: Any, source: str, channels: Any) -> Any:
-        from agent_tools.service.ingest_video import ingest
+        from agent_tools.service.ingest_video import ingest_video
 
         queued.append(len(library.store.open_jobs()))
-        return ingest(library, source, wait_s=0, trusted=True)
+        return ingest_video(library, source, wait_s=0, trusted=True)
 
     monkeypatch.setattr(ingest, "follow", follow)
     result = run(home, "ingest", *map(str, paths))

@@ -31,7 +31,7 @@ def ingest(
     detach: Annotated[bool, typer.Option("--detach", help="queue the work and return at once")] = False,
 ) -> None:
     """Make files and folders part of memory, with a progress bar. A path typed here is thereby allowed."""
-    from agent_tools.service.ingest_video import ingest as add
+    from agent_tools.service.ingest_video import ingest_video
 
     if title and (len(paths) > 1 or paths[0].is_dir()):
         raise InvalidArgument("--title names one file: give one path of a file, or leave it out.")
@@ -42,7 +42,7 @@ def ingest(
         queued: dict[Path, Any] = {}  # all before any is awaited, so that one worker does them one after another
         for path in dict.fromkeys(path.expanduser().absolute() for path in paths):
             try:
-                queued[path] = add(
+                queued[path] = ingest_video(
                     library,
                     str(path),
                     title=title,
@@ -73,7 +73,7 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from agent_tools.service.ingest_video import ingest as add
+    from agent_tools.service.ingest_video import ingest_video
 
     began = time.monotonic()
     columns = (
@@ -92,7 +92,9 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
             bar.update(task, completed=share, description=f"{Path(source).name}: {sentence}", rate=f"{pace:.1f} %/s")
 
         while True:
-            reply = add(library, source, channels=channels, wait_s=45, trusted=True, patient=True, on_step=step)
+            reply = ingest_video(
+                library, source, channels=channels, wait_s=45, trusted=True, patient=True, on_step=step
+            )
             going = (
                 reply.state in ("queued", "running") if reply.folder is None else bool(reply.queued or reply.running)
             )
@@ -118,10 +120,10 @@ def reindex(
     """Make channels of a video anew, such as by another model; the old are searched until the new ones are whole."""
     flags = {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
     with opened(home, profile, **flags) as library:
-        from agent_tools.service.ingest.jobs import remake
+        from agent_tools.service.ingest import jobs
 
         row = library.video(video)
-        remake(library, row.id, *channel)
+        jobs.reindex(library, row.id, *channel)
         reply = follow(library, row.id, None)
         typer.echo(json.dumps(reply.compact(), ensure_ascii=False))
     if reply.state != "done":

@@ -67,10 +67,10 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find moments by meaning and by words."""
-    from agent_tools.service.retrieve_memory import retrieve
+    from agent_tools.service.retrieve_memory import retrieve_memory
 
     with opened(home, profile) as library:
-        reply = retrieve(
+        reply = retrieve_memory(
             library, query=query, video_ids=video, start_s=start, end_s=end, limit=limit, max_tokens=20_000, wait_s=60
         )
         if as_json:
@@ -99,11 +99,11 @@ def zoom(
     layout: str = "auto",
 ) -> None:
     """Write pictures of a span, and print what is said and shown in it."""
-    from agent_tools.service.zoom_segment import zoom as look
+    from agent_tools.service.zoom_segment import zoom_segment
 
     with opened(home, profile) as library:
         library.models.text(60 if query else 0)
-        found = look(
+        found = zoom_segment(
             library,
             video_id=video,
             start_s=start,
@@ -130,11 +130,11 @@ def ground(
     max_spans: int = 3,
 ) -> None:
     """Say when an event happens, or that it does not."""
-    from agent_tools.service.ground_event import ground as judge
+    from agent_tools.service.ground_event import ground_event
 
     with opened(home, profile) as library:
         library.models.text(60)
-        reply = judge(
+        reply = ground_event(
             library, event=event, video_id=video, start_s=start, end_s=end, max_spans=max_spans, max_tokens=20_000
         )
         show_reply(reply, False)
@@ -144,12 +144,14 @@ def remember(video: Video, start: float, end: float, text: str, home: Home = Non
     """Write a note on a span."""
     import getpass
 
-    from agent_tools.service.remember import remember as write
+    from agent_tools.service import remember as notes
 
     with opened(home, profile) as library:
         library.models.text(60)
         show_reply(
-            write(library, video_id=video, start_s=start, end_s=end, text=text, author=f"cli:{getpass.getuser()}"),
+            notes.remember(
+                library, video_id=video, start_s=start, end_s=end, text=text, author=f"cli:{getpass.getuser()}"
+            ),
             False,
         )
 

@@ -63,10 +63,10 @@ async def ingest_video(
     names = begun.get(set())
 
     def work(library: Library, _caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.ingest_video import ingest
+        from agent_tools.service.ingest_video import ingest_video
 
         left_s = max(0.0, deadline - time.monotonic())
-        return ingest(
+        return ingest_video(
             library,
             source,
             title=title,
@@ -97,9 +97,9 @@ async def list_episodes(
     episode has start_s, end_s and a uri that the other tools take as video_id."""
 
     def work(library: Library, caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.list_episodes import list_episodes as browse
+        from agent_tools.service.list_episodes import list_episodes
 
-        return browse(
+        return list_episodes(
             library,
             video_id=video_id,
             level=level,
@@ -133,9 +133,9 @@ async def retrieve_memory(
     learn whether something happens at all. coverage says what was not searched: no hit there proves nothing."""
 
     def work(library: Library, caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.retrieve_memory import retrieve
+        from agent_tools.service.retrieve_memory import retrieve_memory
 
-        return retrieve(
+        return retrieve_memory(
             library,
             query=query,
             like=like,
@@ -176,9 +176,9 @@ async def zoom_segment(
     with its image, then links to what did not fit; next_start_s says where to go on."""
 
     def work(library: Library, caller: str, step: OnStep) -> Zoomed:
-        from agent_tools.service.zoom_segment import zoom
+        from agent_tools.service.zoom_segment import zoom_segment
 
-        return zoom(
+        return zoom_segment(
             library,
             video_id=video_id,
             start_s=start_s,
@@ -214,9 +214,9 @@ async def ground_event(
     which channels could not be judged."""
 
     def work(library: Library, caller: str, step: OnStep) -> Reply:
-        from agent_tools.service.ground_event import ground
+        from agent_tools.service.ground_event import ground_event
 
-        return ground(
+        return ground_event(
             library,
             event=event,
             video_id=video_id,
@@ -247,9 +247,9 @@ async def remember(
     app = ctx.request_context.lifespan_context
 
     def work(library: Library, caller: str, _step: OnStep) -> RememberReply:
-        from agent_tools.service.remember import remember as note
+        from agent_tools.service.remember import remember
 
-        return note(
+        return remember(
             library,
             video_id=video_id,
             start_s=start_s,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent_tools.errors import InvalidArgument, SourceNotFound
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.settings import default_home
 from agent_tools.store import Entry, VideoRow
@@ -55,7 +55,7 @@ def unfinished(library: Library, video: VideoRow, channel: str = "") -> str:
     for name in (channel,) if channel else ("subtitles", "speech"):
         row = library.store.channel(video.id, name)
         if row is not None and row.entries:
-            view = coverage.view(library, Asked(video, Span(0.0, video.duration_s or 0.0)), name)
+            view = coverage.view(library, VideoSpan(video, Span(0.0, video.duration_s or 0.0)), name)
             return f"{name}: {view.phrase}" if view.gaps else ""
     return ""
 
@@ -125,7 +125,7 @@ def _one_track(entries: list[Entry], language: str) -> list[Entry]:
 
 
 def _nothing(library: Library, video: VideoRow, channel: str) -> str:
-    whole = Asked(video, Span(0.0, video.duration_s or 0.0))
+    whole = VideoSpan(video, Span(0.0, video.duration_s or 0.0))
     names = (channel,) if channel else ("subtitles", "speech")
     why = "; ".join(f"{name}: {coverage.view(library, whole, name).phrase}" for name in names)
     known = [name for name in CUED if library.store.entries(video.id, channels=(name,))]

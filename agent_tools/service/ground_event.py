@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.service.library.library import Asked, Library, checked_channels
-from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, fitted, halve, thin
+from agent_tools.service.library.library import Library, VideoSpan, checked_channels
+from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, halve, thin, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
 from agent_tools.service.verdicts.judgement import Judgement, judge
 from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
@@ -25,7 +25,7 @@ AS_QUOTED = "Quoted words only were looked for, as they stand; without quotation
 NOT_CLOSELY = "Over all videos no model looks closer: give a video_id for that."
 
 
-def ground(
+def ground_event(
     library: Library,
     *,
     event: str,
@@ -48,20 +48,20 @@ def ground(
     names = checked_channels(channels)
     step = on_step or (lambda _progress, _message: None)
     if video_id.strip():
-        return _one(library, library.asked(video_id, start_s, end_s), event, names, max_spans, max_tokens, step)
+        return _one(library, library.video_span(video_id, start_s, end_s), event, names, max_spans, max_tokens, step)
     return _each(library, library.chosen(None, start_s, end_s), event, names, max_tokens, step)
 
 
 def _one(
     library: Library,
-    asked: Asked,
+    scope: VideoSpan,
     event: str,
     names: tuple[str, ...] | None,
     max_spans: int,
     max_tokens: int,
     step: OnStep,
 ) -> GroundReply:
-    found = judge(library, asked, event, names, max_spans, step)
+    found = judge(library, scope, event, names, max_spans, step)
     reply = GroundReply(
         verdict=found.verdict.verdict,
         why=found.verdict.reason,
@@ -88,32 +88,32 @@ def _one(
         clear(reply, "best_rejected"),
         clear(reply, "levels"),
         clear(reply, "hints", []),
-        *[halve(span, "evidence", 20, gone="", asked=event) for span in reply.spans],
+        *[halve(span, "evidence", 20, gone="", around=event) for span in reply.spans],
         thin(reply.coverage),
         drop_last(reply.not_judged, 0),
         clear(reply, "why"),
     ]
-    return fitted(reply, max_tokens, cuts)
+    return trim_to_tokens(reply, max_tokens, cuts)
 
 
 def _each(
     library: Library,
-    everything: Sequence[Asked],
+    everything: Sequence[VideoSpan],
     event: str,
     names: tuple[str, ...] | None,
     max_tokens: int,
     step: OnStep,
 ) -> GroundReply:
     found: list[Judgement] = []
-    for place, asked in enumerate(everything):
+    for place, scope in enumerate(everything):
         step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
-        found.append(judge(library, asked, event, names, 1, lambda _progress, _message: None, closely=False))
+        found.append(judge(library, scope, event, names, 1, lambda _progress, _message: None, use_video_llm=False))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
     videos = [
         VideoVerdict(
-            video_id=one.asked.video.id,
-            title=one.asked.video.title,
+            video_id=one.scope.video.id,
+            title=one.scope.video.title,
             verdict=one.verdict.verdict,
             best=_best(one),
             coverage=one.coverage.share,
@@ -132,8 +132,8 @@ def _each(
     def count(_: object) -> None:
         reply.omitted = (reply.omitted or 0) + 1
 
-    shrink = [halve(v.best, "evidence", 20, gone="", asked=event) for v in reply.videos or [] if v.best]
-    return fitted(reply, max_tokens, [drop_last(reply.videos, 1, count), clear(reply, "hints", []), *shrink])
+    shrink = [halve(v.best, "evidence", 20, gone="", around=event) for v in reply.videos or [] if v.best]
+    return trim_to_tokens(reply, max_tokens, [drop_last(reply.videos, 1, count), clear(reply, "hints", []), *shrink])
 
 
 def _best(one: Judgement) -> SpanOut | None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed
-from agent_tools.service.ingest.jobs import add, go_on, needed
+from agent_tools.service.ingest.jobs import enqueue_file, needed, resume
 from agent_tools.service.ingest.status import REPLY_TOKENS, folder_status, status
 from agent_tools.service.library.downloads import Fetch, is_address, refuse_addresses
 from agent_tools.service.library.library import Library
-from agent_tools.service.replies.fit import fitted
+from agent_tools.service.replies.fit import trim_to_tokens
 from agent_tools.store import Job
 from agent_tools.timeline import parse_uri
 from agent_tools.types import IngestReply, Refused
@@ -25,7 +25,7 @@ POLL_S = 0.2
 GRACE_S = 0.5  # past the deadline: some files of a folder are looked at even by a call that does not wait
 
 
-def ingest(
+def ingest_video(
     library: Library,
     source: str,
     *,
@@ -63,7 +63,7 @@ def ingest(
         begun(video.id)
         if title:
             library.store.update_video(video.id, title=clean(title, 200))
-        go_on(library, video.id, wanted if channels else ())
+        resume(library, video.id, wanted if channels else ())
         _wait(library, [video.id], deadline, step)
         return status(library, video.id)
     fetched: Path | None = None
@@ -73,13 +73,15 @@ def ingest(
         if fetch.path is None:
             name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
             hint = f"{fetch.told}. Call ingest_video again with the same source."
-            return fitted(IngestReply(title=clean(title, 200) or name, state="queued", hints=[hint]), REPLY_TOKENS, [])
+            return trim_to_tokens(
+                IngestReply(title=clean(title, 200) or name, state="queued", hints=[hint]), REPLY_TOKENS, []
+            )
         fetched = fetch.path
         title = title or clean(Path(urlsplit(source).path).stem, 200)
     paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted, step)
     if folder is None:
         step(0.0, "looking at the file")
-        video_id = add(library, paths[0], clean(title, 200), wanted, typed=trusted, at_once=at_once)
+        video_id = enqueue_file(library, paths[0], clean(title, 200), wanted, typed=trusted, at_once=at_once)
         begun(video_id)
         _wait(library, [video_id], deadline, step)
         return status(library, video_id)
@@ -90,7 +92,9 @@ def ingest(
             break
         step(0.0, f"looking at file {place + 1} of {len(paths)}")
         try:
-            added.append(add(library, path, "", wanted, again=False, typed=trusted, at_once=at_once))
+            added.append(
+                enqueue_file(library, path, "", wanted, retry_unreadable=False, typed=trusted, at_once=at_once)
+            )
             begun(added[-1])
         except LimitReached:
             break  # the others wait for the next call, as those that no time was left for

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
-from agent_tools.service.replies.fit import check_tokens, clear, cursor, drop_gaps, drop_last, fitted, offset_of
+from agent_tools.service.replies.fit import check_tokens, clear, cursor, drop_gaps, drop_last, offset_of, trim_to_tokens
 from agent_tools.service.replies.hints import unfinished_hint
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import LEVELS, EpisodeOut, ListReply, NotIngested, VideoOut
@@ -40,7 +40,7 @@ def list_episodes(
     if not video_id.strip():
         step = on_step or (lambda _progress, _message: None)
         return _library(library, cursor_text, max_tokens, lambda: step(0.1, "looking through the allowed folders"))
-    return _timeline(library, library.asked(video_id, start_s, end_s), level, cursor_text, max_tokens)
+    return _timeline(library, library.video_span(video_id, start_s, end_s), level, cursor_text, max_tokens)
 
 
 def _library(library: Library, cursor_text: str, max_tokens: int, check: Callable[[], None]) -> ListReply:
@@ -74,10 +74,10 @@ def _not_ingested(library: Library, check: Callable[[], None]) -> NotIngested:
     return NotIngested(count=len(left), first=[clean(str(path), 80) for path in left[:FIRST]])
 
 
-def _timeline(library: Library, asked: Asked, level: str, cursor_text: str, max_tokens: int) -> ListReply:
-    question = (asked.video.id, asked.span.start_s, asked.span.end_s)
+def _timeline(library: Library, scope: VideoSpan, level: str, cursor_text: str, max_tokens: int) -> ListReply:
+    question = (scope.video.id, scope.span.start_s, scope.span.end_s)
     if level == "auto" and not cursor_text:
-        replies = [_level(library, asked, name, 0, question, max_tokens) for name in FINEST_FIRST]
+        replies = [_level(library, scope, name, 0, question, max_tokens) for name in FINEST_FIRST]
         chunks, *coarser = [reply if reply.episodes and not reply.more else None for reply in replies]
         whole = [reply for reply in coarser if reply is not None]
         if chunks is not None or not whole:
@@ -88,7 +88,7 @@ def _timeline(library: Library, asked: Asked, level: str, cursor_text: str, max_
     if level == "auto":
         chosen = next((name for name in LEVELS if _is_cursor_of(cursor_text, name, question)), "chapter")
     offset = offset_of(cursor_text, chosen, *question)
-    return _level(library, asked, chosen, offset, question, max_tokens)
+    return _level(library, scope, chosen, offset, question, max_tokens)
 
 
 def _is_cursor_of(text: str, level: str, question: tuple[object, ...]) -> bool:
@@ -100,9 +100,9 @@ def _is_cursor_of(text: str, level: str, question: tuple[object, ...]) -> bool:
 
 
 def _level(
-    library: Library, asked: Asked, level: str, offset: int, question: tuple[object, ...], max_tokens: int
+    library: Library, scope: VideoSpan, level: str, offset: int, question: tuple[object, ...], max_tokens: int
 ) -> ListReply:
-    rows = library.store.episodes(asked.video.id, level, asked.span.start_s, asked.span.end_s)
+    rows = library.store.episodes(scope.video.id, level, scope.span.start_s, scope.span.end_s)
     page = [
         EpisodeOut(
             start_s=rounded(row.start_s),
@@ -110,30 +110,30 @@ def _level(
             at=clock(row.start_s),
             title=row.title,
             title_from=row.title_from,
-            uri=video_uri(asked.video.id, row.start_s, row.end_s),
+            uri=video_uri(scope.video.id, row.start_s, row.end_s),
         )
         for row in rows[offset:]
     ]
     named: Literal["chapter", "scene", "chunk"] = level  # type: ignore[assignment]  # checked by the caller
     reply = ListReply(
-        video_id=asked.video.id,
-        title=asked.video.title,
+        video_id=scope.video.id,
+        title=scope.video.title,
         level=named,
         episodes=page,
-        coverage=coverage.coverage(library, [asked], None),
-        not_known=coverage.not_known(library, asked.video) or None,
+        coverage=coverage.coverage(library, [scope], None),
+        not_known=coverage.not_known(library, scope.video) or None,
     )
     assert reply.coverage is not None
     reply.coverage.producers = None
-    job = library.store.job(asked.video.id)
+    job = library.store.job(scope.video.id)
     if job is not None and job.state in ("queued", "running"):
         reply.hints.append(f"still being ingested ({job.progress:.0%}): titles and borders will get better.")
-    elif (told := unfinished_hint(asked.video.id, job)) is not None:
+    elif (told := unfinished_hint(scope.video.id, job)) is not None:
         reply.hints.append(told)
     return _paged(reply, reply.episodes or [], offset, len(rows), max_tokens, level, *question)
 
 
-def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_tokens: int, *asked: object) -> ListReply:
+def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_tokens: int, *question: object) -> ListReply:
     """The reply cut to size, with a cursor to what was cut."""
 
     def drop_half() -> bool:
@@ -142,7 +142,7 @@ def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_token
         del page[max(1, len(page) - max(1, len(page) // 8)) :]
         return True
 
-    fitted(
+    trim_to_tokens(
         reply,
         max_tokens - CURSOR_TOKENS,
         [
@@ -157,5 +157,5 @@ def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_token
     left = total - offset - len(page)
     if left > 0:
         reply.more = left
-        reply.cursor = cursor(offset + len(page), *asked)
-    return fitted(reply, max_tokens, [])
+        reply.cursor = cursor(offset + len(page), *question)
+    return trim_to_tokens(reply, max_tokens, [])

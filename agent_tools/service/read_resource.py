@@ -13,7 +13,7 @@ from agent_tools.errors import InvalidArgument, LimitReached, NoteNotFound, Sour
 from agent_tools.service import list_episodes
 from agent_tools.service.export import clip_line
 from agent_tools.service.ingest import status
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import CHECK
 from agent_tools.service.remember import NUMBER
 from agent_tools.service.replies import coverage
@@ -57,28 +57,28 @@ def read_resource(library: Library, uri: str, check: CHECK | None = None) -> Res
     if parts.netloc == "library" and not path:
         return _json(list_episodes.list_episodes(library, max_tokens=20_000).compact())
     name = f"video://{parts.netloc}" + (f"#{parts.fragment}" if parts.fragment else "")
-    asked = library.asked(name)
+    scope = library.video_span(name)
     if not path:
         ref = parse_uri(name)
         if ref is not None and ref.start_s is not None:
-            return _json(_span(library, asked))
-        return _json(status.status(library, asked.video.id).compact())
+            return _json(_span(library, scope))
+        return _json(status.status(library, scope.video.id).compact())
     head, _, rest = path.partition("/")
     match head if not rest or head in ("frame", "clip", "note") else path:
         case "episodes":
-            return _json(list_episodes.list_episodes(library, video_id=asked.video.id, max_tokens=20_000).compact())
+            return _json(list_episodes.list_episodes(library, video_id=scope.video.id, max_tokens=20_000).compact())
         case "budget":
-            return _json(budget(library, asked.video))
+            return _json(budget(library, scope.video))
         case "transcript":
             query = parse_qs(parts.query)
-            asked = library.asked(name, _seconds(query, "start_s"), _seconds(query, "end_s"))
-            return Resource(TEXT, _transcript(library, asked))
+            scope = library.video_span(name, _seconds(query, "start_s"), _seconds(query, "end_s"))
+            return Resource(TEXT, _transcript(library, scope))
         case "frame":
-            return Resource(JPEG, data=_frame(library, asked, rest, check))
+            return Resource(JPEG, data=_frame(library, scope, rest, check))
         case "clip":
-            return Resource(MP4, data=_clip(library, asked, rest, check))
+            return Resource(MP4, data=_clip(library, scope, rest, check))
         case "note":
-            return _json(_note(library, asked, rest))
+            return _json(_note(library, scope, rest))
     raise InvalidArgument(
         f"{clean(path, 40)!r} is nothing that a video holds. It holds: episodes, budget, transcript, frame/<t>, "
         "clip/<start>-<end>, note/<n>."
@@ -89,37 +89,37 @@ def _json(value: dict[str, Any]) -> Resource:
     return Resource(JSON, compact_json(value))
 
 
-def _span(library: Library, asked: Asked) -> dict[str, Any]:
+def _span(library: Library, scope: VideoSpan) -> dict[str, Any]:
     """What is said and shown in a span, with links to a frame and, where it is short enough, to a clip."""
-    entries = library.store.entries(asked.video.id, start_s=asked.span.start_s, end_s=asked.span.end_s)
-    view = coverage.coverage(library, [asked], None)
+    entries = library.store.entries(scope.video.id, start_s=scope.span.start_s, end_s=scope.span.end_s)
+    view = coverage.coverage(library, [scope], None)
     view.producers = None
     found: dict[str, Any] = {
-        "video_id": asked.video.id,
-        "title": asked.video.title,
-        "start_s": rounded(asked.span.start_s),
-        "end_s": rounded(asked.span.end_s),
-        "at": clock(asked.span.start_s),
+        "video_id": scope.video.id,
+        "title": scope.video.title,
+        "start_s": rounded(scope.span.start_s),
+        "end_s": rounded(scope.span.end_s),
+        "at": clock(scope.span.start_s),
         "text": [
             {"channel": e.channel, "start_s": rounded(e.start_s), "end_s": rounded(e.end_s), "text": e.text}
             for e in entries
         ][:500],
         "coverage": view.compact(),
     }
-    if asked.video.width:
-        found["frame"] = f"{video_uri(asked.video.id)}/frame/{seconds_text(asked.span.middle_s)}"
-        if asked.span.length_s <= LONGEST_CLIP_S:
-            start, end = seconds_text(asked.span.start_s), seconds_text(asked.span.end_s)
-            found["clip"] = f"{video_uri(asked.video.id)}/clip/{start}-{end}"
+    if scope.video.width:
+        found["frame"] = f"{video_uri(scope.video.id)}/frame/{seconds_text(scope.span.middle_s)}"
+        if scope.span.length_s <= LONGEST_CLIP_S:
+            start, end = seconds_text(scope.span.start_s), seconds_text(scope.span.end_s)
+            found["clip"] = f"{video_uri(scope.video.id)}/clip/{start}-{end}"
     return found
 
 
-def _transcript(library: Library, asked: Asked) -> str:
+def _transcript(library: Library, scope: VideoSpan) -> str:
     """Lines `H:MM:SS [channel] text` of a span; cut with the time at which to go on."""
-    span = asked.span
+    span = scope.span
     lines: list[str] = []
     length = 0
-    for entry in library.store.entries(asked.video.id, start_s=span.start_s, end_s=span.end_s):
+    for entry in library.store.entries(scope.video.id, start_s=span.start_s, end_s=span.end_s):
         line = f"{clock(entry.start_s)} [{entry.channel}] {entry.text}"
         length += len(line) + 1
         if length > TRANSCRIPT_CHARS:
@@ -129,58 +129,58 @@ def _transcript(library: Library, asked: Asked) -> str:
     return "\n".join(lines) or f"(no text between {clock(span.start_s)} and {clock(span.end_s)})"
 
 
-def _frame(library: Library, asked: Asked, rest: str, check: CHECK | None) -> bytes:
+def _frame(library: Library, scope: VideoSpan, rest: str, check: CHECK | None) -> bytes:
     try:
         time_s = float(rest)
     except ValueError as error:
         raise InvalidArgument(f"frame/{clean(rest, 20)!r}: give seconds, such as frame/90.5.") from error
-    library.span(asked.video, time_s, min(time_s + 0.01, asked.video.duration_s or time_s + 0.01))
-    paths = library.sources(asked.video.id)
+    library.span(scope.video, time_s, min(time_s + 0.01, scope.video.duration_s or time_s + 0.01))
+    paths = library.sources(scope.video.id)
     if paths:
         shot = library.looker.pictures(paths[0], [time_s], long_side=1568, check=check)[0]
         if shot is not None:
             return shot.jpeg
-    data = kept_jpeg(library, asked, time_s)
+    data = kept_jpeg(library, scope, time_s)
     if data is None:
         raise SourceNotFound(f"no picture at {time_s:g} s: the file cannot be decoded there, or is gone.")
     return data
 
 
-def kept_jpeg(library: Library, asked: Asked, time_s: float) -> bytes | None:
+def kept_jpeg(library: Library, scope: VideoSpan, time_s: float) -> bytes | None:
     """The kept frame that stands for the sampled picture at a time; None where no picture was sampled there."""
-    rows = library.store.frames(asked.video.id, max(0.0, time_s - SLOWEST_GRID_S), time_s + 0.01)
+    rows = library.store.frames(scope.video.id, max(0.0, time_s - SLOWEST_GRID_S), time_s + 0.01)
     if not rows:
         return None
     last = rows[-1]
     step = last.time_s / last.k if last.k else 1.0 / library.settings.fps  # what it was sampled at, not what is now
-    return library.store.frame_jpeg(asked.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
+    return library.store.frame_jpeg(scope.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
 
 
-def _clip(library: Library, asked: Asked, rest: str, check: CHECK | None) -> bytes:
+def _clip(library: Library, scope: VideoSpan, rest: str, check: CHECK | None) -> bytes:
     match = _CLIP.fullmatch(rest)
     if match is None:
         raise InvalidArgument(f"clip/{clean(rest, 30)!r}: give seconds, such as clip/90-105.5.")
-    span: Span = library.span(asked.video, float(match[1]), float(match[2]))
+    span: Span = library.span(scope.video, float(match[1]), float(match[2]))
     if span.length_s > LONGEST_CLIP_S:
         raise InvalidArgument(
             f"a clip of {span.length_s:.0f} s is over {LONGEST_CLIP_S:.0f} s. Ask for a shorter one, or have the user "
-            f"write it to a file: {clip_line(library, asked.video.id, span)}"
+            f"write it to a file: {clip_line(library, scope.video.id, span)}"
         )
-    paths = library.sources(asked.video.id)
+    paths = library.sources(scope.video.id)
     if not paths:
-        raise SourceNotFound(f"{library.closed(asked.video.id)}, and clips are cut from it. Or look at frames instead.")
+        raise SourceNotFound(f"{library.closed(scope.video.id)}, and clips are cut from it. Or look at frames instead.")
     try:
         return library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP, check=check)
     except LimitReached as error:
-        raise LimitReached(f"{error} Or have the user write it: {clip_line(library, asked.video.id, span)}") from error
+        raise LimitReached(f"{error} Or have the user write it: {clip_line(library, scope.video.id, span)}") from error
 
 
-def _note(library: Library, asked: Asked, rest: str) -> dict[str, Any]:
-    note = library.store.note(asked.video.id, int(rest)) if NUMBER.fullmatch(rest) else None
+def _note(library: Library, scope: VideoSpan, rest: str) -> dict[str, Any]:
+    note = library.store.note(scope.video.id, int(rest)) if NUMBER.fullmatch(rest) else None
     if note is None:
-        raise NoteNotFound(f"No note {clean(rest, 20)!r} of {asked.video.id}. Its notes: {_numbers(library, asked)}.")
+        raise NoteNotFound(f"No note {clean(rest, 20)!r} of {scope.video.id}. Its notes: {_numbers(library, scope)}.")
     found: dict[str, Any] = {
-        "note": note_uri(asked.video.id, note.number),
+        "note": note_uri(scope.video.id, note.number),
         "start_s": note.start_s,
         "end_s": note.end_s,
         "at": clock(note.start_s),
@@ -188,15 +188,15 @@ def _note(library: Library, asked: Asked, rest: str) -> dict[str, Any]:
         "author": note.author,
         "created_at": note.created_at,
         "looked_at": note.looked_at,
-        "uri": video_uri(asked.video.id, note.start_s, note.end_s),
+        "uri": video_uri(scope.video.id, note.start_s, note.end_s),
     }
     if note.replaced_by is not None:
-        found["replaced_by"] = note_uri(asked.video.id, note.replaced_by)
+        found["replaced_by"] = note_uri(scope.video.id, note.replaced_by)
     return found
 
 
-def _numbers(library: Library, asked: Asked) -> str:
-    return ", ".join(str(note.number) for note in library.store.notes(asked.video.id)[:20]) or "none"
+def _numbers(library: Library, scope: VideoSpan) -> str:
+    return ", ".join(str(note.number) for note in library.store.notes(scope.video.id)[:20]) or "none"
 
 
 def _seconds(query: dict[str, list[str]], name: str) -> float | None:

@@ -39,30 +39,30 @@ def remember(
 
     Raises: SpanOutsideVideo: no span given. InvalidArgument: text empty or over 2,000 characters. NoteNotFound.
     """
-    asked = library.asked(video_id, start_s, end_s)
+    scope = library.video_span(video_id, start_s, end_s)
     ref = parse_uri(video_id)
     if start_s is None and end_s is None and (ref is None or ref.start_s is None):
         raise SpanOutsideVideo("a note belongs to a span: give start_s and end_s, or a uri with #t=start,end.")
     written = clean(text)
     if not 1 <= len(written) <= LONGEST:
         raise InvalidArgument(f"text has {len(written)} visible characters; it must have 1 to {LONGEST}.")
-    old = _replaced(library, asked.video.id, replaces)
-    span = Span(round(asked.span.start_s, 2), round(asked.span.end_s, 2))
-    looked = library.attention.has_looked(caller, asked.video.id, span)
+    old = _replaced(library, scope.video.id, replaces)
+    span = Span(round(scope.span.start_s, 2), round(scope.span.end_s, 2))
+    looked = library.attention.has_looked(caller, scope.video.id, span)
     note, same = library.store.add_note(
-        asked.video.id, span.start_s, span.end_s, written, author or "client", looked, old
+        scope.video.id, span.start_s, span.end_s, written, author or "client", looked, old
     )
     findable = (
-        "now" if _index(library, asked.video.id) else "by words now, by meaning once the sentence encoder is loaded"
+        "now" if _index(library, scope.video.id) else "by words now, by meaning once the sentence encoder is loaded"
     )
     reply = RememberReply(
-        note=note_uri(asked.video.id, note.number),
+        note=note_uri(scope.video.id, note.number),
         at=clock(note.start_s),
         stored=True,
         same_as_before=same,
         findable=findable,
-        replaces=note_uri(asked.video.id, old) if old is not None else None,
-        uri=video_uri(asked.video.id, note.start_s, note.end_s),
+        replaces=note_uri(scope.video.id, old) if old is not None else None,
+        uri=video_uri(scope.video.id, note.start_s, note.end_s),
     )
     return reply.model_copy(update={"tokens": reply_tokens(compact_json({**reply.compact(), "tokens": 888}))})
 

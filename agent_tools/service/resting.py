@@ -11,7 +11,7 @@ from agent_tools.store import Job
 RETRY_S = 30.0
 
 
-def rest_s(job: Job | None) -> float:
+def retry_after_s(job: Job | None) -> float:
     """Seconds until the job may go on without a person asking for it; 0 where it may at once."""
     if job is None or job.state not in ("failed", "stopped"):
         return 0.0

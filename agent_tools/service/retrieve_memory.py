@@ -11,8 +11,8 @@ from typing import Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.excerpts import excerpt
-from agent_tools.service.library.entry_cache import Held
-from agent_tools.service.library.library import Asked, Library, checked_channels
+from agent_tools.service.library.entry_cache import LoadedVideo
+from agent_tools.service.library.library import Library, VideoSpan, checked_channels
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import (
     check_tokens,
@@ -20,15 +20,15 @@ from agent_tools.service.replies.fit import (
     cursor,
     drop_gaps,
     drop_last,
-    fitted,
     halve,
     offset_of,
     thin,
+    trim_to_tokens,
 )
 from agent_tools.service.replies.hints import negation_hint, repeat_hint, unfinished_hint
-from agent_tools.service.search.likeness import alike, maker_of
-from agent_tools.service.search.pictures import SeenFrame, seen
-from agent_tools.service.search.recall import Recall, Recalled, recall
+from agent_tools.service.search.likeness import maker_of, similar_moments
+from agent_tools.service.search.pictures import SeenFrame, frames_matching
+from agent_tools.service.search.recall import EntrySearchResult, ScoredEntry, recall
 from agent_tools.store import Entry
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Hit, RetrieveReply
@@ -57,11 +57,11 @@ class Moment:
     video_id: str
     span: Span
     best: float
-    found: list[Recalled] = field(default_factory=list)
+    found: list[ScoredEntry] = field(default_factory=list)
     shows: bool = False  # its pictures show what the query names
 
 
-def retrieve(
+def retrieve_memory(
     library: Library,
     *,
     query: str = "",
@@ -94,20 +94,20 @@ def retrieve(
         raise InvalidArgument(f"detail is {detail!r}; it must be concise or full.")
     check_tokens(max_tokens)
     names = checked_channels(channels)
-    with library.store.steady():
-        asked = library.chosen(video_ids, start_s, end_s)
+    with library.store.snapshot():
+        scopes = library.chosen(video_ids, start_s, end_s)
         step = on_step or (lambda _progress, _message: None)
-        step(0.1, f"searching {len(asked)} video{'s' if len(asked) != 1 else ''}")
-        result = Recall([], False, "")
+        step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
+        result = EntrySearchResult([], False, "")
         if like.strip():
-            moments = alike(library, asked, like)
+            moments = similar_moments(library, scopes, like)
         else:
             result = recall(
-                library, asked, query, names, wait_s=wait_s, on_step=lambda share, told: step(0.1 + 0.7 * share, told)
+                library, scopes, query, names, wait_s=wait_s, on_step=lambda share, told: step(0.1 + 0.7 * share, told)
             )
-            moments = merge(result.found, asked)
+            moments = merge(result.found, scopes)
             if names is None or "frames" in names:
-                moments = with_pictures(moments, seen(library, asked, query, wait_s=wait_s))
+                moments = with_pictures(moments, frames_matching(library, scopes, query, wait_s=wait_s))
         question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
         offset = offset_of(cursor_text, *question)
         page = moments[offset : offset + limit]
@@ -116,14 +116,14 @@ def retrieve(
         hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
         reply = RetrieveReply(
             hits=in_time_order(hits),
-            coverage=coverage.coverage(library, asked, ("frames",), by_picture=maker_of(library, like))
+            coverage=coverage.coverage(library, scopes, ("frames",), by_picture=maker_of(library, like))
             if like.strip()
-            else coverage.coverage(library, asked, names, words_only=result.words_only),
+            else coverage.coverage(library, scopes, names, words_only=result.words_only),
             more=max(0, len(moments) - offset - len(page)),
         )
-        if not hits and len(asked) == 1:
-            reply.not_known = coverage.not_known(library, asked[0].video) or None
-        reply.hints = _hints(library, asked, query, like, reply.hits, caller)
+        if not hits and len(scopes) == 1:
+            reply.not_known = coverage.not_known(library, scopes[0].video) or None
+        reply.hints = _hints(library, scopes, query, like, reply.hits, caller)
 
         def drop_worst() -> bool:
             if len(reply.hits) <= 1:
@@ -133,13 +133,13 @@ def retrieve(
             return True
 
         shrink = [
-            halve(hit, name, asked=f"{query} {best.text}" if best else query)
+            halve(hit, name, around=f"{query} {best.text}" if best else query)
             for beside in (True, False)  # what only stands beside the match goes first
             for hit, (_, moment) in zip(hits, ranked, strict=True)
             for name in TEXT_CHANNELS
             if ((best := _best(moment, name)) is None) == beside
         ]
-        fitted(
+        trim_to_tokens(
             reply,
             max_tokens - CURSOR_TOKENS,
             [
@@ -154,14 +154,14 @@ def retrieve(
         )
         if reply.more:
             reply.cursor = cursor(offset + len(reply.hits), *question)
-        return fitted(reply, max_tokens, [])
+        return trim_to_tokens(reply, max_tokens, [])
 
 
-def merge(found: Sequence[Recalled], asked: Sequence[Asked]) -> list[Moment]:
+def merge(found: Sequence[ScoredEntry], scopes: Sequence[VideoSpan]) -> list[Moment]:
     """Moments, best first: each begins with the best entry left and takes in good neighbours of the same video."""
-    spans = {one.video.id: one.span for one in asked}
+    spans = {one.video.id: one.span for one in scopes}
     left = [r for r in found[:MOST_FOUND] if r.score >= LEAST_SCORE]
-    by_video: dict[str, list[Recalled]] = defaultdict(list)
+    by_video: dict[str, list[ScoredEntry]] = defaultdict(list)
     for r in left:
         by_video[r.entry.video_id].append(r)
     place: dict[int, int] = {}
@@ -232,7 +232,7 @@ def in_time_order(hits: list[Hit]) -> list[Hit]:
     return sorted(hits, key=lambda hit: (best[hit.video_id], hit.start_s, hit.rank))
 
 
-def _hit(library: Library, held: Mapping[str, Held], moment: Moment, rank: int, query: str, detail: str) -> Hit:
+def _hit(library: Library, held: Mapping[str, LoadedVideo], moment: Moment, rank: int, query: str, detail: str) -> Hit:
     texts: dict[str, str] = {}
     for name in TEXT_CHANNELS:
         if found := [r for r in moment.found if r.entry.channel == name]:
@@ -294,12 +294,12 @@ def _span(entry: Entry) -> Span:
 
 
 def _hints(
-    library: Library, asked: Sequence[Asked], query: str, like: str, hits: Sequence[Hit], caller: str
+    library: Library, scopes: Sequence[VideoSpan], query: str, like: str, hits: Sequence[Hit], caller: str
 ) -> list[str]:
     hints = ["like was given, so query was not used. Search for each alone."] if like.strip() and query.strip() else []
     if (told := negation_hint(query)) is not None:
         hints.append(told)
-    for one in asked:
+    for one in scopes:
         known = library.store.overview().get(one.video.id)
         job = known.job if known is not None else None
         if job is not None and job.state in ("queued", "running"):
@@ -308,6 +308,6 @@ def _hints(
             hints.append(told)
     if library.attention.searched(caller, [(hit.video_id, hit.start_s) for hit in hits]) and hits:
         video = max(hits, key=lambda hit: -hit.rank).video_id
-        whole = next(one.span for one in asked if one.video.id == video)
+        whole = next(one.span for one in scopes if one.video.id == video)
         hints.append(repeat_hint(library.attention.unseen(caller, video, whole)))
     return hints[:4]

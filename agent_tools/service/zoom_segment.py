@@ -12,7 +12,7 @@ from typing import Any, Literal
 from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_cost
 from agent_tools.errors import EngineError, InvalidArgument
 from agent_tools.service.frames.frame_choice import chosen_times
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import Shot
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import check_tokens, compact_json
@@ -63,7 +63,7 @@ class Zoomed:
     links: list[ZoomedLink]
 
 
-def zoom(
+def zoom_segment(
     library: Library,
     *,
     video_id: str,
@@ -79,34 +79,34 @@ def zoom(
 ) -> Zoomed:
     """Look closely at a span. Raises: RequestError for names, spans and bounds; EngineError: the looker died."""
     _check(max_frames, layout, region, max_tokens)
-    asked = library.asked(video_id, start_s, end_s)
+    scope = library.video_span(video_id, start_s, end_s)
     step = on_step or (lambda _progress, _message: None)
     step(0.0, "choosing frames")
     entries = [
         entry
-        for entry in library.store.entries(asked.video.id, start_s=asked.span.start_s, end_s=asked.span.end_s)
+        for entry in library.store.entries(scope.video.id, start_s=scope.span.start_s, end_s=scope.span.end_s)
         if entry.channel in TEXT_CHANNELS
     ]
-    scores = _relevance(library, asked, query)
+    scores = _relevance(library, scope, query)
     best = sorted((e for e in entries if scores.get(e.id, 0.0) >= SHOWN_SCORE), key=lambda e: -scores[e.id])
-    looks = layout != "text" and bool(asked.video.width)
-    times = chosen_times(library, asked, max_frames, query, best) if looks else []
-    plan = _plan(library, asked, times, entries, scores, layout, region, max_tokens)
+    looks = layout != "text" and bool(scope.video.width)
+    times = chosen_times(library, scope, max_frames, query, best) if looks else []
+    plan = _plan(library, scope, times, entries, scores, layout, region, max_tokens)
     step(0.2, f"opening {len(plan.times)} frames")
-    opened, note = _shots(library, asked, plan, region, lambda: step(0.5, "decoding"))
+    opened, note = _shots(library, scope, plan, region, lambda: step(0.5, "decoding"))
     decoded = {time_s for shot in opened for time_s in shot.times_s}
     unreadable = [] if note else [time_s for time_s in plan.times if time_s not in decoded]
     shots = _within(opened)
-    facts = _facts(asked, plan, scores, shots, note, unreadable, max_tokens, len(entries))
+    facts = _facts(scope, plan, scores, shots, note, unreadable, max_tokens, len(entries))
     shown = {time_s for shot in shots for time_s in shot.times_s}
     omitted = [] if note else [time_s for time_s in times if time_s not in shown and time_s not in unreadable]
     if omitted:
         facts["omitted"] = len(omitted)
-    library.attention.looked(caller, asked.video.id, asked.span)
-    links = [_frame_link(asked.video.id, time_s) for time_s in omitted]
-    if shots and asked.span.length_s <= LONGEST_CLIP_S and library.sources(asked.video.id):
-        span = f"{seconds_text(asked.span.start_s)}-{seconds_text(asked.span.end_s)}"
-        links.append(ZoomedLink(f"video://{asked.video.id}/clip/{span}", f"clip {span} s", "video/mp4"))
+    library.attention.looked(caller, scope.video.id, scope.span)
+    links = [_frame_link(scope.video.id, time_s) for time_s in omitted]
+    if shots and scope.span.length_s <= LONGEST_CLIP_S and library.sources(scope.video.id):
+        span = f"{seconds_text(scope.span.start_s)}-{seconds_text(scope.span.end_s)}"
+        links.append(ZoomedLink(f"video://{scope.video.id}/clip/{span}", f"clip {span} s", "video/mp4"))
     step(1.0, "done")
     return Zoomed(facts, [_picture(shot) for shot in shots], links)
 
@@ -125,7 +125,7 @@ class _Plan:
 
 def _plan(
     library: Library,
-    asked: Asked,
+    scope: VideoSpan,
     times: Sequence[float],
     entries: Sequence[Entry],
     scores: dict[int, float],
@@ -135,10 +135,10 @@ def _plan(
 ) -> _Plan:
     """Frames and texts packed into max_tokens, at the largest size at which all frames fit, else the smallest."""
     single = layout == "frames" or (layout == "auto" and (len(times) <= SINGLE or region is not None))
-    view = coverage.coverage(library, [asked], None)
+    view = coverage.coverage(library, [scope], None)
     view.producers = None
     told = view.compact() if max_tokens >= WHOLE_COVERAGE else {"share": view.share}
-    free = max_tokens - _cost({**_head(asked), "coverage": told}, 0)
+    free = max_tokens - _cost({**_head(scope), "coverage": told}, 0)
     most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
     if len(times) > most:
         times = [times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most)]
@@ -152,7 +152,7 @@ def _plan(
         )
         for place, entry in enumerate(entries)
     ]
-    width, height = asked.video.width or 16, asked.video.height or 9
+    width, height = scope.video.width or 16, scope.video.height or 9
     if region is not None:
         width, height = max(1, int(width * region[2])), max(1, int(height * region[3]))
     for side in SIDES if single else CELL_SIDES:
@@ -181,39 +181,39 @@ def _check(max_frames: int, layout: str, region: Sequence[float] | None, max_tok
             )
 
 
-def _relevance(library: Library, asked: Asked, query: str) -> dict[int, float]:
+def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, float]:
     """Score of each entry of the span for the query; empty without one."""
     if not query.strip():
         return {}
-    return {r.entry.id: r.score for r in recall(library, [asked], query, None, wait_s=2.0).found}
+    return {r.entry.id: r.score for r in recall(library, [scope], query, None, wait_s=2.0).found}
 
 
 def _shots(
-    library: Library, asked: Asked, plan: _Plan, region: Sequence[float] | None, check: Callable[[], None]
+    library: Library, scope: VideoSpan, plan: _Plan, region: Sequence[float] | None, check: Callable[[], None]
 ) -> tuple[list[Shot], str]:
     """The planned pictures or sheets as far as they can be decoded, and a note where they come from kept frames."""
     if not plan.times:
         return [], ""
-    paths = library.sources(asked.video.id)
+    paths = library.sources(scope.video.id)
     if not paths:
-        return _from_kept(library, asked, plan, check), f"{library.closed(asked.video.id)}: kept frames are shown"
+        return _from_kept(library, scope, plan, check), f"{library.closed(scope.video.id)}: kept frames are shown"
     try:
         if plan.single:
             shots = library.looker.pictures(paths[0], plan.times, long_side=plan.side, region=region, check=check)
             return [shot for shot in shots if shot is not None], ""
         return library.looker.sheets(paths[0], plan.times, cell=plan.side, check=check), ""
     except EngineError as error:
-        kept = _from_kept(library, asked, plan, check)
+        kept = _from_kept(library, scope, plan, check)
         if not kept:
             raise
         return kept, f"{error.described} Kept frames are shown."
 
 
-def _from_kept(library: Library, asked: Asked, plan: _Plan, check: Callable[[], None]) -> list[Shot]:
+def _from_kept(library: Library, scope: VideoSpan, plan: _Plan, check: Callable[[], None]) -> list[Shot]:
     jpegs: dict[float, bytes] = {}
     for time_s in plan.times:
-        row = library.store.nearest_kept(asked.video.id, time_s)
-        data = library.store.frame_jpeg(asked.video.id, row.k) if row is not None else None
+        row = library.store.nearest_kept(scope.video.id, time_s)
+        data = library.store.frame_jpeg(scope.video.id, row.k) if row is not None else None
         if row is not None and data is not None:
             jpegs[row.time_s] = data
     if not plan.single:
@@ -238,19 +238,19 @@ def _within(shots: Sequence[Shot]) -> list[Shot]:
     return kept
 
 
-def _head(asked: Asked) -> dict[str, Any]:
+def _head(scope: VideoSpan) -> dict[str, Any]:
     return {
-        "video_id": asked.video.id,
-        "title": asked.video.title,
-        "start_s": rounded(asked.span.start_s),
-        "end_s": rounded(asked.span.end_s),
-        "at": clock(asked.span.start_s),
-        "uri": video_uri(asked.video.id, asked.span.start_s, asked.span.end_s),
+        "video_id": scope.video.id,
+        "title": scope.video.title,
+        "start_s": rounded(scope.span.start_s),
+        "end_s": rounded(scope.span.end_s),
+        "at": clock(scope.span.start_s),
+        "uri": video_uri(scope.video.id, scope.span.start_s, scope.span.end_s),
     }
 
 
 def _facts(
-    asked: Asked,
+    scope: VideoSpan,
     plan: _Plan,
     scores: dict[int, float],
     shots: list[Shot],
@@ -260,7 +260,7 @@ def _facts(
     held: int,
 ) -> dict[str, Any]:
     """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first."""
-    facts: dict[str, Any] = {**_head(asked), "frames": _frame_rows(asked, shots)}
+    facts: dict[str, Any] = {**_head(scope), "frames": _frame_rows(scope, shots)}
     if note:
         facts["note"] = note
     if unreadable:
@@ -278,21 +278,21 @@ def _facts(
         facts["text"][0]["text"] = facts["text"][0]["text"][: len(facts["text"][0]["text"]) // 2].rstrip() + "…"
     while _cost(facts, _tokens(shots)) > max_tokens and shots:
         shots.pop()
-        facts["frames"] = _frame_rows(asked, shots)
+        facts["frames"] = _frame_rows(scope, shots)
     shown = {row["start_s"] for row in facts["text"]}
     missing = [entry.start_s for entry in (*plan.entries, *plan.left_out) if rounded(entry.start_s) not in shown]
     if len(facts["text"]) < held:
         facts["text_omitted"] = held - len(facts["text"])
-        later = [start_s for start_s in missing if start_s > asked.span.start_s]
+        later = [start_s for start_s in missing if start_s > scope.span.start_s]
         if later and not scores:
             facts["next_start_s"] = rounded(min(later))
     facts["tokens"] = _cost(facts, _tokens(shots))
     return facts
 
 
-def _frame_rows(asked: Asked, shots: Sequence[Shot]) -> list[dict[str, Any]]:
+def _frame_rows(scope: VideoSpan, shots: Sequence[Shot]) -> list[dict[str, Any]]:
     times = [time_s for shot in shots for time_s in shot.times_s]
-    return [{"at_s": rounded(t), "at": clock(t), "uri": _moment(asked, t)} for t in times]
+    return [{"at_s": rounded(t), "at": clock(t), "uri": _moment(scope, t)} for t in times]
 
 
 def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[str, Any]]:
@@ -315,9 +315,9 @@ def _cost(facts: dict[str, Any], images: int) -> int:
     return reply_tokens(compact_json({**facts, **waiting}), images)
 
 
-def _moment(asked: Asked, time_s: float) -> str:
-    end_s = min(time_s + 1.0, asked.video.duration_s or time_s + 1.0)
-    return video_uri(asked.video.id, min(time_s, end_s), end_s)
+def _moment(scope: VideoSpan, time_s: float) -> str:
+    end_s = min(time_s + 1.0, scope.video.duration_s or time_s + 1.0)
+    return video_uri(scope.video.id, min(time_s, end_s), end_s)
 
 
 def _picture(shot: Shot) -> ZoomedPicture:

@@ -32,7 +32,7 @@ class Overview(Part):
 
     def overview(self) -> Mapping[str, Status]:
         """By id, in the order they were added. As of now: a commit by anyone, since the last call, is in it; but for
-        what is asked within `steady`."""
+        what is asked within `snapshot`."""
         held: Mapping[str, Status] | None = getattr(self._steady, "overview", None)
         if held is not None:
             return held
@@ -46,7 +46,7 @@ class Overview(Part):
         return known
 
     @contextmanager
-    def steady(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """Within it this thread has one overview, that of its beginning: a reply is of one moment, and asks once."""
         before = getattr(self._steady, "overview", None)
         self._steady.overview = self.overview()

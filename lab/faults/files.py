@@ -21,7 +21,7 @@ from typing import Any
 import av
 
 from agent_tools.errors import AgentToolsError
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings, worker_environment
@@ -185,7 +185,7 @@ def through_a_worker(home: Path, folder: Path, channels: list[str] | None) -> Wa
             if path.suffix in (".srt", ".vtt"):
                 continue
             try:
-                ingest(library, str(path), channels=channels, wait_s=0)
+                ingest_video(library, str(path), channels=channels, wait_s=0)
             except AgentToolsError as error:
                 refused[path.name] = error.described
     finally:

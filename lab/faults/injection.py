@@ -30,7 +30,7 @@ from agent_tools.ingestion import pipeline
 from agent_tools.ingestion.worker import work
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.speech import RATE, Speech
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -152,7 +152,7 @@ def ingested(root: Path) -> dict[str, str]:
         for name, payload in PAYLOADS.items():
             path = film(root / "films" / name.replace(" ", "-"), payload)
             hears.payload = payload
-            reply = ingest(library, str(path), wait_s=0)
+            reply = ingest_video(library, str(path), wait_s=0)
             work(settings)
             ids[name] = reply.video_id or ""
         library.close()

@@ -26,7 +26,7 @@ import pytest
 from agent_tools.errors import AgentToolsError
 from agent_tools.evals.films.demo_video import draw
 from agent_tools.ingestion import worker
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -161,7 +161,7 @@ def done_by(world: World, home: Path) -> None:
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
         library = Library(settings)
         try:
-            ingest(library, world.film.name, wait_s=0)
+            ingest_video(library, world.film.name, wait_s=0)
         finally:
             library.close()
     worker.work(settings)

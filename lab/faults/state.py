@@ -23,7 +23,7 @@ import pytest
 from agent_tools.errors import EngineError
 from agent_tools.ingestion import pipeline, seeing
 from agent_tools.ingestion.worker import work
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -59,7 +59,7 @@ def broken(world: World, channel: str) -> Outcome:
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
         patch.setattr(*_fault(channel))
         library = Library(settings)
-        video_id = ingest(library, "talk.mp4", wait_s=0).video_id or ""
+        video_id = ingest_video(library, "talk.mp4", wait_s=0).video_id or ""
         work(settings)
         job, row = library.store.job(video_id), library.store.channel(video_id, channel)
         library.close()

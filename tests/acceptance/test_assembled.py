@@ -13,7 +13,7 @@ import pytest
 
 from agent_tools.ingestion.worker import work
 from agent_tools.server import build_server
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -47,7 +47,7 @@ def assembled(
     settings = Settings.load({}, home=folder / "home", allow=(folder,), profile="lite")
     with pytest.MonkeyPatch.context() as patch, contextlib.closing(Library(settings)) as library:
         patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest(library, built.name, channels=["subtitles", "frames"], wait_s=0)
+        ingest_video(library, built.name, channels=["subtitles", "frames"], wait_s=0)
         assert work(settings) == 1
         assert library.models.text(120) is not None
         yield library, truth

@@ -12,7 +12,7 @@ from agent_tools.evals.films.film_video import write
 from agent_tools.evals.grounding.calibration import scores
 from agent_tools.evals.grounding.calibration_films import Query
 from agent_tools.ingestion.worker import work
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.verdicts.quoted_words import tokens
@@ -43,7 +43,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library
 
 def test_an_ingest_finds_what_the_list_holds(library: Library, tmp_path: Path) -> None:
     path = write(tmp_path / "films", FILM)
-    video_id = ingest(library, path.name, wait_s=0).video_id
+    video_id = ingest_video(library, path.name, wait_s=0).video_id
     assert video_id is not None
     assert work(library.settings) == 1
     video = library.video(video_id)

@@ -28,14 +28,14 @@ from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm.questions import Answer, Seen
 from agent_tools.service import resting
 from agent_tools.service.doctor import checkup
-from agent_tools.service.ground_event import ground
-from agent_tools.service.ingest.jobs import remake
+from agent_tools.service.ground_event import ground_event
+from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
-from agent_tools.service.ingest_video import ingest
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.ingest_video import ingest_video
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.replies.coverage import view
-from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.retrieve_memory import retrieve_memory
 from agent_tools.settings import Settings
 from agent_tools.store import Store
 from agent_tools.timeline import Span
@@ -98,7 +98,7 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     library = Library(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest(library, "walls.mp4", channels=["frames"], wait_s=0)
+        ingest_video(library, "walls.mp4", channels=["frames"], wait_s=0)
     library.close()
     assert work(settings) == 1
     return settings
@@ -123,7 +123,7 @@ def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 def captioned(library: Library, monkeypatch: pytest.MonkeyPatch, model: Any) -> str:
     monkeypatch.setattr(pipeline, "video_llm", lambda settings: model)
-    video_id = ingest(library, "walls.mp4", channels=["captions"], wait_s=0).video_id or ""
+    video_id = ingest_video(library, "walls.mp4", channels=["captions"], wait_s=0).video_id or ""
     work(library.settings)
     return video_id
 
@@ -144,17 +144,17 @@ def test_each_scene_has_one_caption_that_is_found(walled: Library, monkeypatch: 
     row = walled.store.channel(video_id, "captions")
     assert row is not None
     assert (row.state, row.entries, row.detail["done"], row.detail["of"]) == ("done", 4, 1.0, 4)
-    hit = min(retrieve(walled, query="a blue wall", wait_s=60).hits, key=lambda hit: hit.rank)
+    hit = min(retrieve_memory(walled, query="a blue wall", wait_s=60).hits, key=lambda hit: hit.rank)
     assert (hit.captions or "").startswith("a blue wall fills the picture")
     assert any(one.startswith("captions:") for one in hit.matched)
-    spans = ground(walled, event="'a blue wall'", video_id=video_id, channels=["captions"]).spans or []
+    spans = ground_event(walled, event="'a blue wall'", video_id=video_id, channels=["captions"]).spans or []
     assert spans[0].start_s == pytest.approx(40, abs=2)
 
 
 def test_what_goes_out_is_said_by_coverage_and_doctor(walled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     video_id = captioned(walled, monkeypatch, Looker())
     video = walled.video(video_id)
-    phrase = view(walled, Asked(video, Span(0.0, DURATION_S)), "captions").phrase
+    phrase = view(walled, VideoSpan(video, Span(0.0, DURATION_S)), "captions").phrase
     assert phrase == "all; pictures of the video went to 127.0.0.1:9"
     lines = [line for _, line in checkup(walled.settings)]
     assert "pictures of the video go to 127.0.0.1:9, which captions them; nothing else is sent anywhere" in lines
@@ -166,7 +166,7 @@ def test_coverage_says_from_how_many_visual_tokens_it_was_told(
     model = Looker()
     model.seen = Seen(2, 2, (("vision tower", 36), ("spatial pruning", 19)))
     video_id = captioned(walled, monkeypatch, model)
-    phrase = view(walled, Asked(walled.video(video_id), Span(0.0, DURATION_S)), "captions").phrase
+    phrase = view(walled, VideoSpan(walled.video(video_id), Span(0.0, DURATION_S)), "captions").phrase
     assert "told from 76 of 144 visual tokens" in phrase
     entry = walled.store.entries(video_id, channels=("captions",))[0]
     assert entry.extra["seen"] == "2 pictures: vision tower 36, spatial pruning 19 tokens"
@@ -176,7 +176,7 @@ def test_captions_come_with_every_ingest_where_there_is_a_model(
     walled: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "video_llm", lambda settings: Looker())
-    video_id = ingest(walled, "walls.mp4", wait_s=0).video_id or ""
+    video_id = ingest_video(walled, "walls.mp4", wait_s=0).video_id or ""
     job = walled.store.job(video_id)
     assert job is not None
     assert job.channels == ("subtitles", "screen_text", "captions")  # frames are done
@@ -186,7 +186,7 @@ def test_a_server_without_a_model_says_how_captions_come_about(walled: Library) 
     without = Library(Settings.load({}, home=walled.settings.home, allow=walled.settings.allow, profile="lite"))
     told = r"'captions' cannot be made by this server.*--models captions=FOLDER, or captions=http://host/v1#model\.$"
     with pytest.raises(InvalidArgument, match=told):
-        ingest(without, "walls.mp4", channels=["captions"], wait_s=0)
+        ingest_video(without, "walls.mp4", channels=["captions"], wait_s=0)
     without.close()
 
 
@@ -197,7 +197,9 @@ def test_captions_alone_bring_the_frames_they_need(
     folder.mkdir()
     draw(folder / "short.mp4", even_times(16, 2), size=(160, 96))
     monkeypatch.setattr(pipeline, "video_llm", lambda settings: Looker())
-    video_id = ingest(walled, str(folder / "short.mp4"), channels=["captions"], wait_s=0, trusted=True).video_id or ""
+    video_id = (
+        ingest_video(walled, str(folder / "short.mp4"), channels=["captions"], wait_s=0, trusted=True).video_id or ""
+    )
     work(walled.settings)
     states = {row.name: row.state for row in walled.store.channels(video_id)}
     assert (states["frames"], states["captions"]) == ("done", "done")
@@ -284,13 +286,15 @@ def test_a_model_that_is_down_is_not_asked_for_every_scene(walled: Library, monk
     last = max((gap for gap in reply.gaps or [] if gap.channel == "captions"), key=lambda gap: gap.end_s)
     assert last.end_s == pytest.approx(DURATION_S, abs=0.6)
     assert last.why == "not asked for after 2 failures in a row"
-    assert view(walled, Asked(walled.video(video_id), Span(0.0, DURATION_S)), "captions").phrase.startswith("failed at")
+    assert view(walled, VideoSpan(walled.video(video_id), Span(0.0, DURATION_S)), "captions").phrase.startswith(
+        "failed at"
+    )
 
 
 def test_a_caption_is_cleaned_and_an_empty_one_is_a_gap(walled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     video_id = captioned(walled, monkeypatch, Looker(say="a {}\u202e\x1b[31m wall\n\nIgnore"))
     assert texts(walled, video_id)[0] == "a red wall Ignore"
-    remake(walled, video_id, "captions")
+    reindex(walled, video_id, "captions")
     monkeypatch.setattr(pipeline, "video_llm", lambda settings: Looker(say=" \u200b"))
     work(walled.settings)
     assert texts(walled, video_id) == []
@@ -307,13 +311,13 @@ def test_another_models_captions_stay_until_its_own_are_complete(
     second = Looker(say="one sees {}", stop_at=2)
     second.producer = "second@1/greedy"
     monkeypatch.setattr(pipeline, "video_llm", lambda settings: second)
-    remake(walled, video_id, "captions")
+    reindex(walled, video_id, "captions")
     work(walled.settings)
     assert texts(walled, video_id) == SHOWN
     third = Looker(say="one sees {}")
     third.producer = second.producer
     monkeypatch.setattr(pipeline, "video_llm", lambda settings: third)
-    remake(walled, video_id, "captions")
+    reindex(walled, video_id, "captions")
     work(walled.settings)
     assert texts(walled, video_id) == [f"one sees {name}" for name in COLOURS]
     assert len(third.asked) == 3  # the first caption was there
@@ -379,7 +383,7 @@ def run_with(library: Library, model: str) -> Any:
     )
     with_model = Library(settings)
     try:
-        video_id = ingest(with_model, "walls.mp4", channels=["captions"], wait_s=0).video_id or ""
+        video_id = ingest_video(with_model, "walls.mp4", channels=["captions"], wait_s=0).video_id or ""
         work(settings)
         return with_model.store.channel(video_id, "captions")
     finally:

@@ -14,7 +14,7 @@ from agent_tools.ingestion import seeing
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.service import resting
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
@@ -61,7 +61,7 @@ def ingested(home: Path, film: Path, fps: float) -> tuple[Any, ...]:
     """What an ingest, or another go at one, leaves of pictures and of what they show; and the budget that follows."""
     library = Library(Settings.load({}, home=home, allow=(film.parent,), profile="lite", fps=fps))
     with contextlib.closing(library):
-        ingest(library, film.name, wait_s=0)
+        ingest_video(library, film.name, wait_s=0)
         work(library.settings)
         store, (video,) = library.store, library.store.videos()
         row = store.channel(video.id, "frames")

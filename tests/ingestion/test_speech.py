@@ -14,10 +14,10 @@ from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.models.speech import Segment
 from agent_tools.service import resting
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.retrieve_memory import retrieve_memory
 from agent_tools.settings import Settings
 from tests.drawing import draw, even_times
 
@@ -60,7 +60,7 @@ def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]
 
 def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "speech", lambda settings: Numbers())
-    video_id = ingest(spoken, "talk.mp4", wait_s=0).video_id or ""
+    video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""
     work(spoken.settings)
     entries = spoken.store.entries(video_id, channels=("speech",))
     assert [entry.start_s for entry in entries] == [5, 15, 25, 35, 45, 55, 65, 75]
@@ -68,7 +68,7 @@ def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: py
     row = spoken.store.channel(video_id, "speech")
     assert row is not None
     assert (row.state, row.language, row.producer, row.entries) == ("done", "en", "numbers@1/1", 8)
-    hit = min(retrieve(spoken, query="number 45 was said", wait_s=60).hits, key=lambda hit: hit.rank)
+    hit = min(retrieve_memory(spoken, query="number 45 was said", wait_s=60).hits, key=lambda hit: hit.rank)
     assert hit.start_s == 45
 
 
@@ -76,11 +76,11 @@ def test_a_stopped_transcription_goes_on_where_it_ended(spoken: Library, monkeyp
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
     first, second = Numbers(stop_after=1), Numbers()
     monkeypatch.setattr(pipeline, "speech", lambda settings: first)
-    video_id = ingest(spoken, "talk.mp4", wait_s=0).video_id or ""
+    video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""
     work(spoken.settings)
     assert spoken.store.job(video_id).state == "stopped"  # type: ignore[union-attr]  # it was queued above
     monkeypatch.setattr(pipeline, "speech", lambda settings: second)
-    ingest(spoken, "talk.mp4", wait_s=0)
+    ingest_video(spoken, "talk.mp4", wait_s=0)
     work(spoken.settings)
     assert second.heard_from[0] == pytest.approx(30, abs=0.1)
     texts = [entry.text for entry in spoken.store.entries(video_id, channels=("speech",))]
@@ -92,7 +92,7 @@ def test_a_video_without_sound_has_no_speech_to_miss(
 ) -> None:
     draw(tmp_path / "videos" / "mute.mp4", even_times(10, 2))
     monkeypatch.setattr(pipeline, "speech", lambda settings: Numbers())
-    reply = ingest(spoken, "mute.mp4", wait_s=0)
+    reply = ingest_video(spoken, "mute.mp4", wait_s=0)
     work(spoken.settings)
     row = spoken.store.channel(reply.video_id or "", "speech")
     assert row is not None

@@ -26,12 +26,12 @@ from agent_tools.grounding import temporal_iou
 from agent_tools.ingestion.worker import work
 from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.image_text import ImageText
-from agent_tools.service.ground_event import ground
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ground_event import ground_event
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.retrieve_memory import retrieve
-from agent_tools.service.zoom_segment import zoom
+from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.zoom_segment import zoom_segment
 from agent_tools.settings import Settings
 from tests.models.tiny_world import STEPS, THINGS, gallery, scores, train
 from tests.service.test_tiny_world import ABSENT, QUIET_S, SCENE_S, film, told
@@ -55,7 +55,7 @@ def measure(steps: int, folder: Path, video: Path, spans: Spans) -> dict[str, An
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Workers, "ensure", lambda self, store: False)
-            ingest(library, video.name, channels=["frames"], wait_s=0)
+            ingest_video(library, video.name, channels=["frames"], wait_s=0)
         begun = time.perf_counter()
         work(settings)
         ingested_s = time.perf_counter() - begun
@@ -83,14 +83,14 @@ def _asked(library: Library, spans: Spans) -> dict[str, Any]:
     video = library.store.videos()[0].id
     first = looked = grounded = 0
     for thing, (start_s, end_s) in spans.items():
-        hits = retrieve(library, query=told(thing), channels=["frames"], video_ids=[video]).hits
+        hits = retrieve_memory(library, query=told(thing), channels=["frames"], video_ids=[video]).hits
         best = min(hits, key=lambda hit: hit.rank, default=None)
         first += best is not None and best.start_s < end_s and best.end_s > start_s
-        frames = zoom(library, video_id=video, query=told(thing), max_frames=MOST_FRAMES).facts["frames"]
+        frames = zoom_segment(library, video_id=video, query=told(thing), max_frames=MOST_FRAMES).facts["frames"]
         looked += any(start_s <= frame["at_s"] < end_s for frame in frames)
-        found = ground(library, event=told(thing), video_id=video, channels=["frames"]).spans or []
+        found = ground_event(library, event=told(thing), video_id=video, channels=["frames"]).spans or []
         grounded += bool(found) and temporal_iou(found[0], (start_s, end_s)) >= SAME
-    absent = ground(library, event=told(ABSENT), video_id=video, channels=["frames"])
+    absent = ground_event(library, event=told(ABSENT), video_id=video, channels=["frames"])
     kept = [row.time_s for row in library.store.frames(video, kept_only=True)]
     return {
         "things": len(spans),

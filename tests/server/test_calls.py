@@ -37,12 +37,12 @@ pytestmark = pytest.mark.anyio
 
 
 TOOLS_THAT_TAKE_TIME = [
-    ("ground_event", {"event": "x"}, "agent_tools.service.ground_event.ground", GroundReply(verdict="uncertain")),
-    ("ingest_video", {"source": "x"}, "agent_tools.service.ingest_video.ingest", IngestReply()),
+    ("ground_event", {"event": "x"}, "agent_tools.service.ground_event.ground_event", GroundReply(verdict="uncertain")),
+    ("ingest_video", {"source": "x"}, "agent_tools.service.ingest_video.ingest_video", IngestReply()),
     (
         "retrieve_memory",
         {"query": "x"},
-        "agent_tools.service.retrieve_memory.retrieve",
+        "agent_tools.service.retrieve_memory.retrieve_memory",
         RetrieveReply(hits=[], coverage=Coverage(share=0.0, channels=ChannelWords())),
     ),
 ]
@@ -135,7 +135,7 @@ async def test_progress_goes_on_while_the_work_says_nothing(
             enough.set()
 
     monkeypatch.setattr(app_module, "REPORT_S", 0.01)
-    monkeypatch.setattr("agent_tools.service.ground_event.ground", silent)
+    monkeypatch.setattr("agent_tools.service.ground_event.ground_event", silent)
     async with connected(settings, library, era) as client:
         await client.call_tool("ground_event", {"event": "x"}, progress_callback=on_progress)
     assert len(heard) >= 5
@@ -163,7 +163,7 @@ async def test_time_spent_waiting_for_other_calls_counts_as_waited(
         gate.wait(30)
         return IngestReply()
 
-    monkeypatch.setattr("agent_tools.service.ingest_video.ingest", held)
+    monkeypatch.setattr("agent_tools.service.ingest_video.ingest_video", held)
     async with connected(settings, library, "2026-07-28") as client, anyio.create_task_group() as tasks:
         for _ in range(RUNNING["wait"] + 1):
             tasks.start_soon(client.call_tool, "ingest_video", {"source": "x", "wait_s": 0.2})
@@ -203,7 +203,7 @@ async def test_progress_that_cannot_be_told_ends_neither_the_call_nor_the_server
         raise RuntimeError("the stream is of another mind")
 
     monkeypatch.setattr(app_module, "REPORT_S", 0.01)
-    monkeypatch.setattr("agent_tools.service.ground_event.ground", ground)
+    monkeypatch.setattr("agent_tools.service.ground_event.ground_event", ground)
     monkeypatch.setattr(Context, "report_progress", refuse)
     async with connected(settings, library, "2026-07-28") as client:
         for _ in range(2):
@@ -215,7 +215,7 @@ async def test_a_cancelled_call_stops_working_within_a_second(
     settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started, ended = threading.Event(), threading.Event()
-    monkeypatch.setattr("agent_tools.service.ingest_video.ingest", endless(started, ended))
+    monkeypatch.setattr("agent_tools.service.ingest_video.ingest_video", endless(started, ended))
     async with connected(settings, library, era) as client:
         await ends_when_cancelled(client, started, ended)
 
@@ -224,7 +224,7 @@ async def test_a_cancelled_notification_stops_working(
     settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started, ended = threading.Event(), threading.Event()
-    monkeypatch.setattr("agent_tools.service.ingest_video.ingest", endless(started, ended))
+    monkeypatch.setattr("agent_tools.service.ingest_video.ingest_video", endless(started, ended))
     async with connected(settings, library, "legacy") as client, anyio.create_task_group() as tasks:
 
         async def call() -> None:
@@ -293,7 +293,7 @@ async def test_more_calls_than_may_run_and_wait_are_refused(
         gate.wait(30)
         return GroundReply(verdict="uncertain")
 
-    monkeypatch.setattr("agent_tools.service.ground_event.ground", held)
+    monkeypatch.setattr("agent_tools.service.ground_event.ground_event", held)
     texts: list[str] = []
     async with connected(settings, library, "2026-07-28") as client:
 
@@ -406,7 +406,7 @@ async def test_callers_are_told_apart_by_connection(
         seen.append(caller)
         return GroundReply(verdict="uncertain")
 
-    monkeypatch.setattr("agent_tools.service.ground_event.ground", ground)
+    monkeypatch.setattr("agent_tools.service.ground_event.ground_event", ground)
 
     async def twice(client: Client) -> None:
         for _ in range(2):

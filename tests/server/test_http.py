@@ -246,7 +246,7 @@ async def test_a_cancelled_call_over_http_stops_working_within_a_second(
     settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, era: str
 ) -> None:
     started, ended = threading.Event(), threading.Event()
-    monkeypatch.setattr("agent_tools.service.ingest_video.ingest", endless(started, ended))
+    monkeypatch.setattr("agent_tools.service.ingest_video.ingest_video", endless(started, ended))
     async with listening(settings, library, monkeypatch) as address, Client(address, mode=era) as client:
         await ends_when_cancelled(client, started, ended)
 

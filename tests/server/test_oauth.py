@@ -155,7 +155,7 @@ async def test_callers_are_told_apart_by_their_subject(
         seen.append(caller)
         return GroundReply(verdict="uncertain")
 
-    monkeypatch.setattr("agent_tools.service.ground_event.ground", ground)
+    monkeypatch.setattr("agent_tools.service.ground_event.ground_event", ground)
     params = {"_meta": ENVELOPE, "name": "ground_event", "arguments": {"event": "x"}}
     headers = {**JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "ground_event"}
     async with http_client(guarded, library) as client:

@@ -68,7 +68,7 @@ def ingest_in_steps(monkeypatch: pytest.MonkeyPatch, *states: str) -> list[float
         waits.append(wait_s)
         return IngestReply(video_id=VIDEO, state=state, duration_s=600.0, searchable_to_s=60.0 * len(waits))
 
-    monkeypatch.setattr("agent_tools.service.ingest_video.ingest", ingest)
+    monkeypatch.setattr("agent_tools.service.ingest_video.ingest_video", ingest)
     monkeypatch.setattr(tasks, "POLL_S", 0.01)
     return waits
 

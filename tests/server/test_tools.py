@@ -147,7 +147,7 @@ async def test_an_unforeseen_error_is_masked_and_logged_in_one_line(
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError("secret\ndetail")
 
-    monkeypatch.setattr("agent_tools.service.retrieve_memory.retrieve", broken)
+    monkeypatch.setattr("agent_tools.service.retrieve_memory.retrieve_memory", broken)
     async with connected(settings, library, era) as client:
         result = await client.call_tool("retrieve_memory", {"query": "x"})
     assert result.is_error

@@ -32,9 +32,7 @@ ENDLESS = """
 import sys, time
 from pathlib import Path
 import agent_tools.server.app as app
-import agent_tools.service.ingest_video as adding
-import agent_tools.service.retrieve_memory as searching
-import agent_tools.service.ground_event as verifying
+from agent_tools.service import ground_event, ingest_video, retrieve_memory
 from agent_tools.server import serve
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
@@ -52,7 +50,7 @@ def endless(*_, on_step, **__):
     finally:
         (home / "ended").touch()
 
-adding.ingest = searching.retrieve = verifying.ground = endless
+ingest_video.ingest_video = retrieve_memory.retrieve_memory = ground_event.ground_event = endless
 sys.exit(serve(Settings(home=home, transport=sys.argv[2], port=int(sys.argv[3]))))
 """
 CALLS = [

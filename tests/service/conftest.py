@@ -9,7 +9,7 @@ import pytest
 
 from agent_tools.evals.films.demo_video import DemoTruth, draw
 from agent_tools.ingestion.worker import work
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -31,7 +31,7 @@ def ingested(course: tuple[Path, DemoTruth], tmp_path_factory: pytest.TempPathFa
     library = Library(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest(library, course[0].name, wait_s=0)
+        ingest_video(library, course[0].name, wait_s=0)
     library.close()
     assert work(settings) == 1
     return settings

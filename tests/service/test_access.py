@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library import access
 from agent_tools.service.library.access import Fence, local_path
 from agent_tools.service.library.library import Library
@@ -104,4 +104,4 @@ def test_a_cancelled_call_stops_looking_through_folders(empty: Library, tmp_path
         list_episodes(empty, on_step=step)
     for source in ("", os.fspath(tmp_path / "videos")):
         with pytest.raises(Cancelled):
-            ingest(empty, source, wait_s=0, on_step=step)
+            ingest_video(empty, source, wait_s=0, on_step=step)

@@ -12,11 +12,11 @@ import pytest
 
 from agent_tools.errors import SourceNotAllowed, SourceNotFound
 from agent_tools.ingestion.worker import work
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.read_resource import read_resource
-from agent_tools.service.zoom_segment import zoom
+from agent_tools.service.zoom_segment import zoom_segment
 from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from tests.drawing import draw, even_times
@@ -43,7 +43,7 @@ def taken_in(film: Path, **how: Any) -> str:
     """The video's id, once a worker has read it."""
     trusted = how.get("by_hand", False)
     with opened(film, **how) as library:
-        video_id = ingest(library, str(film), channels=["frames"], wait_s=0, trusted=trusted).video_id or ""
+        video_id = ingest_video(library, str(film), channels=["frames"], wait_s=0, trusted=trusted).video_id or ""
         work(library.settings)
     return video_id
 
@@ -52,9 +52,9 @@ def test_what_an_older_allow_took_in_is_closed_to_a_server_without_it(film: Path
     video_id = taken_in(film, allow=(film.parent,))
     with opened(film) as library:
         with pytest.raises(SourceNotAllowed, match="agent-tools serve --allow"):
-            ingest(library, str(film), wait_s=0)
+            ingest_video(library, str(film), wait_s=0)
         assert library.sources(video_id) == []
-        shown = zoom(library, video_id=video_id, start_s=2, end_s=6)
+        shown = zoom_segment(library, video_id=video_id, start_s=2, end_s=6)
         assert shown.pictures, "kept frames still answer"
         assert shown.facts["note"].startswith("the file lies outside the allowed folders")
         with pytest.raises(SourceNotFound, match="outside the allowed folders"):
@@ -67,17 +67,17 @@ def test_a_path_that_a_person_typed_stays_readable_without_allow(film: Path) -> 
     video_id = taken_in(film, by_hand=True)
     with opened(film) as library:
         assert library.sources(video_id) == [film.resolve()]
-        assert ingest(library, str(film), channels=["frames"], wait_s=0).state == "done"
+        assert ingest_video(library, str(film), channels=["frames"], wait_s=0).state == "done"
         assert library.sources(video_id) == [film.resolve()], "a server's call takes nothing back"
 
 
 def test_files_of_a_folder_that_a_person_typed_are_readable_and_the_folder_is_not(film: Path) -> None:
     with opened(film, by_hand=True) as library:
-        ingest(library, str(film.parent), channels=["frames"], wait_s=0, trusted=True)
+        ingest_video(library, str(film.parent), channels=["frames"], wait_s=0, trusted=True)
     with opened(film) as library:
-        assert ingest(library, str(film), channels=["frames"], wait_s=0).video_id
+        assert ingest_video(library, str(film), channels=["frames"], wait_s=0).video_id
         with pytest.raises(SourceNotAllowed):
-            ingest(library, str(film.parent), wait_s=0)
+            ingest_video(library, str(film.parent), wait_s=0)
 
 
 def test_what_lies_beside_a_path_of_the_past_is_not_read_for_a_copy_that_is_allowed(film: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_lies_beside_a_path_of_the_past_is_not_read_for_a_copy_that_is_allo
     other.mkdir()
     with opened(film, allow=(other,)) as library:
         copy = shutil.copy(film, other / "talk.mp4")
-        video_id = ingest(library, str(copy), channels=["subtitles"], wait_s=0).video_id or ""
+        video_id = ingest_video(library, str(copy), channels=["subtitles"], wait_s=0).video_id or ""
         work(library.settings)
         assert library.state(video_id) == "done"
         assert library.store.entries(video_id) == []

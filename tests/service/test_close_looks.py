@@ -19,8 +19,8 @@ from agent_tools.grounding import Calibrator
 from agent_tools.ingestion.worker import work
 from agent_tools.models.video_llm.endpoint import Endpoint
 from agent_tools.models.video_llm.questions import ABSENT, Answer
-from agent_tools.service.ground_event import NOT_CLOSELY, ground
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ground_event import NOT_CLOSELY, ground_event
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.verdicts.calibrations import stored
@@ -83,7 +83,7 @@ def home(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     library = Library(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest(library, film.name, channels=["subtitles", "frames"], wait_s=0)
+        ingest_video(library, film.name, channels=["subtitles", "frames"], wait_s=0)
     library.close()
     assert work(settings) == 1
     return settings
@@ -118,7 +118,7 @@ def best(reply: GroundReply) -> tuple[float, float]:
 
 def test_what_nothing_points_at_is_found_by_looking_coarsely_then_closely(library: Library, eye: Eye) -> None:
     """From one picture in 20 s to an eighth of a second."""
-    reply = ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+    reply = ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])
     assert best(reply) == pytest.approx(LIGHT, abs=0.2)
     assert (reply.verdict, reply.confidence_kind, reply.judged) == ("uncertain", "raw", ["frames"])
     assert reply.spans is not None
@@ -135,7 +135,9 @@ def test_what_nothing_points_at_is_found_by_looking_coarsely_then_closely(librar
 
 
 def test_texts_that_point_somewhere_choose_the_places(library: Library, eye: Eye) -> None:
-    reply = ground(library, event="someone comes to the light room", video_id="rooms", channels=["subtitles", "frames"])
+    reply = ground_event(
+        library, event="someone comes to the light room", video_id="rooms", channels=["subtitles", "frames"]
+    )
     assert reply.levels
     assert 600.0 not in {level.window_s for level in reply.levels}
     assert eye.asked[0] == 32
@@ -154,7 +156,7 @@ def test_what_a_pointer_saw_is_no_score_of_the_model_that_refused_it(
     """More windows are pointed at than are looked into; the model finds nothing there."""
     monkeypatch.setattr("agent_tools.service.verdicts.close_looks.PLACES", 1)
     monkeypatch.setattr(eye, "answer", lambda _prompt, _most: Answer(ABSENT, (0.1, 0.1)))
-    asked = library.asked("rooms")
+    asked = library.video_span("rooms")
     texts, curves = by_meaning(library, asked, "walking on", ("subtitles",)), localizer()
     pointer = Pointer(texts.look, curves, 0.0)
     found = CloseLook(library, asked, EVENT, [pointer], lambda _share, _told: None, sighted=True).ground()
@@ -163,17 +165,17 @@ def test_what_a_pointer_saw_is_no_score_of_the_model_that_refused_it(
 
 
 def test_what_is_never_shown_is_not_found(library: Library, eye: Eye) -> None:
-    reply = ground(library, event=EVENT, video_id="rooms", start_s=0, end_s=120, channels=["frames"])
+    reply = ground_event(library, event=EVENT, video_id="rooms", start_s=0, end_s=120, channels=["frames"])
     assert (reply.verdict, reply.spans) == ("uncertain", [])
     assert len(eye.asked) == 1
 
 
 def test_a_model_that_fails_leaves_the_texts_verdict_and_is_named(library: Library, eye: Eye) -> None:
     eye.fails_at = 1
-    reply = ground(library, event=f"someone says that {SPOKEN}", video_id="rooms")
+    reply = ground_event(library, event=f"someone says that {SPOKEN}", video_id="rooms")
     assert reply.verdict == "present"
     assert eye.asked == []  # the event names its channel
-    reply = ground(library, event="walking towards the light room", video_id="rooms")
+    reply = ground_event(library, event="walking towards the light room", video_id="rooms")
     assert len(eye.asked) == 1
     assert best(reply) == (120.0, 129.0)
     assert reply.verdict in ("present", "uncertain")
@@ -185,11 +187,11 @@ def test_a_model_that_fails_leaves_the_texts_verdict_and_is_named(library: Libra
 
 
 def test_a_second_look_that_fails_leaves_the_span(library: Library, eye: Eye) -> None:
-    ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+    ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])
     looks = len(eye.asked)
     eye.asked.clear()
     eye.fails_at = looks - 1  # the three last are the second looks
-    reply = ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+    reply = ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])
     assert best(reply) == pytest.approx(LIGHT, abs=2)
     assert "not looked at again: EndpointError" in (reply.spans or [])[0].verified  # type: ignore[operator]  # is given
 
@@ -202,7 +204,7 @@ def test_a_cancelled_call_asks_no_further(library: Library, eye: Eye) -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        ground(library, event=EVENT, video_id="rooms", channels=["frames"], on_step=step)
+        ground_event(library, event=EVENT, video_id="rooms", channels=["frames"], on_step=step)
     assert len(eye.asked) == 2
 
 
@@ -213,7 +215,7 @@ def test_looks_are_bounded_and_what_was_left_out_is_told(
     monkeypatch.setattr("agent_tools.service.verdicts.close_looks.MOST_LOOKS", 5)
     answer = eye.answer
     monkeypatch.setattr(eye, "answer", lambda prompt, most: replace(answer(prompt, most), text="From 00 to 14."))
-    reply = ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+    reply = ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])
     assert reply.coverage is not None
     assert "), 9 windows more would have been looked at" in (reply.coverage.channels.frames or "")
     assert len(eye.asked) == 5 + 11  # and the most second looks that one span can have
@@ -237,25 +239,27 @@ def test_a_call_that_waits_for_the_model_tells_it_and_can_be_cancelled(library: 
 
     eye.answer = stuck  # type: ignore[method-assign]  # a model that takes its time
     with pytest.raises(Cancelled):
-        ground(library, event=EVENT, video_id="rooms", channels=["frames"], on_step=step)
+        ground_event(library, event=EVENT, video_id="rooms", channels=["frames"], on_step=step)
     released.set()
     assert told[-1] == "waiting for the model"
     eye.answer = answer  # type: ignore[method-assign]
-    assert ground(library, event=EVENT, video_id="rooms", channels=["frames"]).spans  # the next call gets its turn
+    assert ground_event(
+        library, event=EVENT, video_id="rooms", channels=["frames"]
+    ).spans  # the next call gets its turn
 
 
 def test_kept_frames_are_shown_where_the_file_is_gone(
     library: Library, eye: Eye, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "sources", lambda _video_id: [])
-    reply = ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+    reply = ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])
     assert best(reply) == pytest.approx(LIGHT, abs=1.2)  # one frame a second was kept
     assert reply.coverage is not None
     assert "kept ones" in (reply.coverage.channels.frames or "")
 
 
 def test_over_all_videos_no_model_is_asked(library: Library, eye: Eye) -> None:
-    reply = ground(library, event=EVENT)
+    reply = ground_event(library, event=EVENT)
     assert (eye.asked, reply.hints) == ([], [NOT_CLOSELY])
 
 
@@ -266,12 +270,12 @@ def test_its_certainty_can_be_calibrated(library: Library, home: Settings) -> No
     file.parent.mkdir()
     try:
         file.write_text(stored(fit, Eye.producer))
-        there = ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+        there = ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])
         assert (there.verdict, there.confidence_kind) == ("present", "calibrated")
-        gone = ground(library, event=EVENT, video_id="rooms", end_s=120, channels=["frames"])
+        gone = ground_event(library, event=EVENT, video_id="rooms", end_s=120, channels=["frames"])
         assert gone.verdict == "absent"
         file.write_text(stored(fit, "another@1/greedy"))
-        assert ground(library, event=EVENT, video_id="rooms", channels=["frames"]).confidence_kind == "raw"
+        assert ground_event(library, event=EVENT, video_id="rooms", channels=["frames"]).confidence_kind == "raw"
     finally:
         file.unlink()
         file.parent.rmdir()
@@ -282,7 +286,7 @@ def test_an_endpoint_is_shown_the_pictures_and_named(home: Settings) -> None:
     fake.replies = [ok("From 06 to 07.", [[0.9, 0.1]] * 3), ok("Not Present", [[0.5, 0.5]] * 2)]
     library = opened(home, f"{fake.url}#tiny-vl")
     try:
-        reply = ground(library, event=EVENT, video_id="rooms", channels=["frames"])
+        reply = ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])
         assert fake.asked
         assert reply.verdict == "uncertain"
         assert reply.coverage is not None
@@ -302,7 +306,7 @@ def test_an_endpoint_that_fails_is_a_sentence_not_an_error(home: Settings, monke
     monkeypatch.setitem(defaults, "wait", waits.append)
     library = opened(home, f"{fake.url}#tiny-vl")
     try:
-        reply = ground(library, event=EVENT, video_id="rooms")
+        reply = ground_event(library, event=EVENT, video_id="rooms")
         assert "EndpointError" in reply.hints[0]
         assert "answered 500" in reply.hints[0]
         assert len(waits) == len(fake.asked) - 1 > 0
@@ -316,7 +320,7 @@ def test_a_local_model_goes_the_whole_way(home: Settings, tmp_path: Path) -> Non
     """Loading, prompts, decoding, entropies, parsing: the tiny model is random, and what it finds means nothing."""
     library = opened(home, str(checkpoints.qwen2_vl(tmp_path / "tiny-qwen2-vl")))
     try:
-        reply = ground(library, event=EVENT, video_id="rooms", start_s=100, end_s=160, channels=["frames"])
+        reply = ground_event(library, event=EVENT, video_id="rooms", start_s=100, end_s=160, channels=["frames"])
         assert (reply.verdict, reply.confidence_kind, reply.judged) == ("uncertain", "raw", ["frames"])
         assert reply.coverage is not None
         assert "looks by tiny-qwen2-vl (" in (reply.coverage.channels.frames or "")
@@ -327,7 +331,7 @@ def test_a_local_model_goes_the_whole_way(home: Settings, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("max_tokens", [200, 400])
 def test_what_a_model_adds_stays_within_the_tokens(library: Library, max_tokens: int) -> None:
-    reply = ground(library, event=EVENT, video_id="rooms", max_tokens=max_tokens)
+    reply = ground_event(library, event=EVENT, video_id="rooms", max_tokens=max_tokens)
     assert reply.tokens <= max_tokens
     assert reply.spans
 
@@ -335,7 +339,7 @@ def test_what_a_model_adds_stays_within_the_tokens(library: Library, max_tokens:
 def test_a_model_that_is_not_there_is_named_with_its_remedy(home: Settings) -> None:
     library = opened(home, "someone/absent-vl")
     try:
-        reply = ground(library, event=EVENT, video_id="rooms")
+        reply = ground_event(library, event=EVENT, video_id="rooms")
         assert reply.hints[0].startswith("closer looks failed: ModelMissing: ")
         assert "someone/absent-vl" in reply.hints[0]
         assert reply.spans

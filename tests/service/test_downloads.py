@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library import downloads
 from agent_tools.service.library.downloads import MOST_AT_ONCE, Fetcher, check_address, is_public
 from agent_tools.service.library.library import Library
@@ -201,7 +201,7 @@ def test_addresses_that_are_none_of_a_file_are_refused(url: str) -> None:
 
 def test_without_the_switch_an_address_is_refused_with_the_remedy(empty: Library) -> None:
     with pytest.raises(SourceNotAllowed, match="--allow-urls") as caught:
-        ingest(empty, "https://example.org/talk.mp4", wait_s=0)
+        ingest_video(empty, "https://example.org/talk.mp4", wait_s=0)
     assert "Download" in str(caught.value)
 
 

@@ -20,11 +20,11 @@ import agent_tools.service.zoom_segment
 from agent_tools.errors import EngineError
 from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.worker import work
-from agent_tools.service.ground_event import ground
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ground_event import ground_event
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.retrieve_memory import retrieve
-from agent_tools.service.zoom_segment import zoom
+from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.zoom_segment import zoom_segment
 from agent_tools.store import SqliteMemory, TokenFile
 
 Course = tuple[Path, DemoTruth]
@@ -37,19 +37,19 @@ def broken(*_args: object, **_kwargs: object) -> NoReturn:
 
 def searched(library: Library, _video_id: str) -> Any:
     library.entries = type(library.entries)()
-    return retrieve(library, query="the gate code")
+    return retrieve_memory(library, query="the gate code")
 
 
 def zoomed(library: Library, video_id: str) -> Any:
-    return zoom(library, video_id=video_id)
+    return zoom_segment(library, video_id=video_id)
 
 
 def zoomed_for(library: Library, video_id: str) -> Any:
-    return zoom(library, video_id=video_id, query="gate code")
+    return zoom_segment(library, video_id=video_id, query="gate code")
 
 
 def grounded(library: Library, video_id: str) -> Any:
-    return ground(library, event="the gate code", video_id=video_id)
+    return ground_event(library, event="the gate code", video_id=video_id)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_ingest_fails_without_its_engine(
     shutil.copy(course[0], tmp_path / "videos" / "a.mp4")
     monkeypatch.setattr(owner, name, broken)
     channel = "subtitles" if owner is agent_tools.ingestion.text_index else "frames"
-    video_id = ingest(empty, "a.mp4", channels=[channel], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "a.mp4", channels=[channel], wait_s=0).video_id or ""
     work(empty.settings)
     job = empty.store.job(video_id)
     row = empty.store.channel(video_id, channel)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent_tools.ingestion.spaces import text_space
-from agent_tools.service.library.entry_cache import EntryCache, means
+from agent_tools.service.library.entry_cache import EntryCache, has_enough_letters
 from agent_tools.store import EntryIn, Store
 from agent_tools.timeline import Span
 
@@ -118,4 +118,4 @@ def test_the_chunks_asked_for_last_are_kept_side_by_side(store: Store) -> None:
     ],
 )
 def test_a_text_without_words_means_nothing(text: str, says: bool) -> None:
-    assert means(text) is says
+    assert has_enough_letters(text) is says

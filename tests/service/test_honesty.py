@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
-from agent_tools.service.ground_event import AS_QUOTED, ground
+from agent_tools.service.ground_event import AS_QUOTED, ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.service.read_resource import read_resource
 from agent_tools.service.remember import remember
-from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.retrieve_memory import retrieve_memory
 from agent_tools.service.verdicts.judgement import FOUND_APART
 from agent_tools.settings import Settings
 from agent_tools.store import Episode
@@ -49,7 +49,7 @@ def cues(*said: tuple[float, str], step_s: float = 5.0, length_s: float = 4.5) -
 
 
 def judged(library: Library, video_id: str, event: str, channels: list[str] | None = None) -> GroundReply:
-    return ground(library, event=event, video_id=video_id, channels=channels)
+    return ground_event(library, event=event, video_id=video_id, channels=channels)
 
 
 def test_quotations_that_stand_far_apart_are_named_and_never_absent(library: Library, lay: Lay) -> None:
@@ -126,7 +126,7 @@ def test_words_as_they_stand_are_judged_in_any_language(library: Library, lay: L
 def test_a_search_says_which_channel_is_not_in_the_language_of_the_encoder(library: Library, lay: Lay) -> None:
     said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Und so gehen wir weiter.") for i in range(60))
     video_id = lay(Film("searched", 300, said, (), language="de"))
-    found = retrieve(library, query="a dragon", video_ids=[video_id])
+    found = retrieve_memory(library, query="a dragon", video_ids=[video_id])
     assert found.coverage.channels.subtitles == "all; meaning: English only"
 
 
@@ -146,7 +146,7 @@ def test_of_all_videos_each_names_its_best_moment_and_the_commonest_reason_is_to
     near = ("the keeper feeds the penguins on the ice", "birds slide in the snow", "skaters on a lake")
     for number, text in enumerate((*near, "a train leaves for the mountains")):
         lay(Film(f"one of all {number}", 300, cues((100, text)), ()))
-    reply = ground(library, event="penguins slide over ice", max_tokens=4000)
+    reply = ground_event(library, event="penguins slide over ice", max_tokens=4000)
     assert reply.videos is not None
     mine = {one.title: one for one in reply.videos}
     assert (best := mine["one of all 0"].best) is not None
@@ -181,7 +181,7 @@ def test_what_sticks_out_of_the_asked_span_is_returned_as_far_as_it_lies_inside(
     said = (*cues()[:20], Line(100, 160, "the green comet over this quiet valley"), *cues()[32:])
     video_id = lay(Film("cut", 300, said, ()))
     for event in ("the speaker says 'green comet'", "a green comet over a valley"):
-        reply = ground(library, event=event, video_id=video_id, start_s=110, end_s=120, channels=["subtitles"])
+        reply = ground_event(library, event=event, video_id=video_id, start_s=110, end_s=120, channels=["subtitles"])
         told = [*(reply.spans or []), *([reply.best_rejected] if reply.best_rejected else [])]
         assert told
         assert all(110 <= one.start_s < one.end_s <= 120 for one in told), told
@@ -195,7 +195,7 @@ def test_a_hit_of_many_notes_shows_the_one_that_was_asked_for(library: Library, 
     for n, text in enumerate(notes):
         remember(library, video_id=film.video_id, start_s=n % 5, end_s=n % 5 + 1, text=text)
     for text in notes:
-        reply = retrieve(library, query=f'"{text}"', video_ids=[film.video_id], max_tokens=max_tokens)
+        reply = retrieve_memory(library, query=f'"{text}"', video_ids=[film.video_id], max_tokens=max_tokens)
         assert text in str(reply.hits)
 
 
@@ -205,6 +205,6 @@ def test_evidence_shows_the_words_that_were_asked_for_however_long_their_text_is
     lay(film)
     for max_tokens in (2000, 220):
         event = "the speaker says 'attention bottleneck'"
-        reply = ground(library, event=event, video_id=film.video_id, max_tokens=max_tokens)
+        reply = ground_event(library, event=event, video_id=film.video_id, max_tokens=max_tokens)
         assert reply.verdict == "present"
         assert "attention bottleneck" in (reply.spans or [])[0].evidence

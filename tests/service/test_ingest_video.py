@@ -16,19 +16,19 @@ from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.channels.frames import FramePass
 from agent_tools.ingestion.worker import work
 from agent_tools.service import resting
-from agent_tools.service.ingest.jobs import remake
+from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.remember import remember
-from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.retrieve_memory import retrieve_memory
 from tests.drawing import draw, even_times
 
 Course = tuple[Path, DemoTruth]
 
 
 def test_a_done_video_says_what_each_channel_holds(library: Library, course: Course) -> None:
-    reply = ingest(library, course[0].name, wait_s=0)
+    reply = ingest_video(library, course[0].name, wait_s=0)
     states = {channel.name: channel.state for channel in reply.channels or []}
     assert reply.state == "done"
     assert states["subtitles"] == states["frames"] == states["screen_text"] == "done"
@@ -42,7 +42,7 @@ def test_the_same_content_is_one_video_with_two_sources(library: Library, course
     path, truth = course
     copy = shutil.copy(path, path.with_name("copy of it.mp4"))
     try:
-        reply = ingest(library, str(copy), wait_s=0)
+        reply = ingest_video(library, str(copy), wait_s=0)
         assert reply.video_id == truth.video_id
         assert reply.state == "done"
         assert {Path(s.path).name for s in library.store.sources(truth.video_id)} >= {path.name, "copy of it.mp4"}
@@ -51,8 +51,8 @@ def test_the_same_content_is_one_video_with_two_sources(library: Library, course
 
 
 def test_an_id_or_uri_as_source_asks_how_far_it_is(library: Library, course: Course) -> None:
-    assert ingest(library, course[1].video_id, wait_s=0).state == "done"
-    assert ingest(library, f"video://{course[1].video_id}", wait_s=0).state == "done"
+    assert ingest_video(library, course[1].video_id, wait_s=0).state == "done"
+    assert ingest_video(library, f"video://{course[1].video_id}", wait_s=0).state == "done"
 
 
 def test_a_path_outside_shows_the_line_to_add(empty: Library, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_path_outside_shows_the_line_to_add(empty: Library, tmp_path: Path) ->
     outside.mkdir()
     (outside / "a.mp4").write_bytes(b"x")
     with pytest.raises(SourceNotAllowed, match="agent-tools serve --allow") as caught:
-        ingest(empty, str(outside / "a.mp4"))
+        ingest_video(empty, str(outside / "a.mp4"))
     assert str(outside) in str(caught.value)
 
 
@@ -81,26 +81,26 @@ def test_a_wrong_source_is_refused_with_a_remedy(
     empty: Library, source: str, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        ingest(empty, source)
+        ingest_video(empty, source)
 
 
 def test_a_link_that_leads_out_is_not_followed(empty: Library, tmp_path: Path) -> None:
     (tmp_path / "secret.mp4").write_bytes(b"x")
     (tmp_path / "videos" / "link.mp4").symlink_to(tmp_path / "secret.mp4")
     with pytest.raises((SourceNotFound, SourceNotAllowed)):
-        ingest(empty, "link.mp4")
-    assert ingest(empty, "", wait_s=0).found == 0
+        ingest_video(empty, "link.mp4")
+    assert ingest_video(empty, "", wait_s=0).found == 0
 
 
 @pytest.mark.parametrize(("name", "value"), [("wait_s", 46), ("wait_s", -1)])
 def test_wait_s_has_bounds(empty: Library, name: str, value: float) -> None:
     with pytest.raises(InvalidArgument, match="from 0 to 45"):
-        ingest(empty, "x.mp4", **{name: value})
+        ingest_video(empty, "x.mp4", **{name: value})
 
 
 def test_an_unknown_channel_is_refused_with_those_there_are(empty: Library) -> None:
     with pytest.raises(InvalidArgument, match="subtitles"):
-        ingest(empty, "x.mp4", channels=["smell"])
+        ingest_video(empty, "x.mp4", channels=["smell"])
 
 
 def test_a_folder_counts_its_files_and_names_what_it_refused(empty: Library, course: Course, tmp_path: Path) -> None:
@@ -109,26 +109,26 @@ def test_a_folder_counts_its_files_and_names_what_it_refused(empty: Library, cou
     (folder / "empty.mp4").touch()
     (folder / "notes.mp4").write_text("these are words, not pictures\n" * 20)
     (folder / "readme.txt").write_text("not looked at")
-    first = ingest(empty, "", channels=["subtitles"], wait_s=0)
+    first = ingest_video(empty, "", channels=["subtitles"], wait_s=0)
     assert (first.found, first.queued) == (3, 2)
     assert work(empty.settings) == 2
-    reply = ingest(empty, "", channels=["subtitles"], wait_s=0)
+    reply = ingest_video(empty, "", channels=["subtitles"], wait_s=0)
     assert (reply.found, reply.done) == (3, 1)
     refused = {item.source: item.error for item in reply.refused or []}
     assert refused["empty.mp4"].startswith("UnreadableVideo: empty.mp4 is empty")
     assert refused["notes.mp4"].startswith("UnreadableVideo: notes.mp4")
     with pytest.raises(UnreadableVideo, match=r"notes\.mp4"):
-        ingest(empty, "notes.mp4", wait_s=0)
+        ingest_video(empty, "notes.mp4", wait_s=0)
 
 
 def test_a_changed_sidecar_is_read_again(empty: Library, tmp_path: Path, course: Course) -> None:
     video, sidecar = tmp_path / "videos" / "talk.mp4", tmp_path / "videos" / "talk.de.srt"
     shutil.copy(course[0], video)
     sidecar.write_text("1\n00:00:01,000 --> 00:00:03,000\nThe first wording\n")
-    ingest(empty, "talk.mp4", channels=["subtitles"], wait_s=0)
+    ingest_video(empty, "talk.mp4", channels=["subtitles"], wait_s=0)
     work(empty.settings)
     sidecar.write_text("1\n00:00:01,000 --> 00:00:03,000\nAnother wording altogether\n")
-    reply = ingest(empty, "talk.mp4", channels=["subtitles"], wait_s=0)
+    reply = ingest_video(empty, "talk.mp4", channels=["subtitles"], wait_s=0)
     assert reply.state == "queued"
     work(empty.settings)
     video_id = reply.video_id or ""
@@ -143,29 +143,29 @@ def test_a_stopped_job_keeps_what_is_done_and_goes_on_later(
 ) -> None:
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
     shutil.copy(course[0], tmp_path / "videos" / "a.mp4")
-    video_id = ingest(empty, "a.mp4", wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "a.mp4", wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
     work(empty.settings)
     assert status(empty, video_id).state == "stopped"
-    ingest(empty, "a.mp4", channels=["subtitles"], wait_s=0)
+    ingest_video(empty, "a.mp4", channels=["subtitles"], wait_s=0)
     work(empty.settings)
     assert status(empty, video_id).state == "done"
 
 
 def test_a_note_on_a_video_that_nobody_has_opened_yet_is_found(empty: Library, tmp_path: Path) -> None:
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
-    video_id = ingest(empty, "talk.mp4", wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", wait_s=0).video_id or ""
     assert status(empty, video_id).state == "queued"
     remember(empty, video_id=video_id, start_s=5, end_s=7, text="the kettle is blue")
     for named in ([video_id], None):
-        hits = retrieve(empty, query='"kettle is blue"', video_ids=named).hits
+        hits = retrieve_memory(empty, query='"kettle is blue"', video_ids=named).hits
         assert [(hit.start_s, hit.notes) for hit in hits] == [(5, "the kettle is blue")], named
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_done(empty: Library, tmp_path: Path) -> None:
     path = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     whole = path.read_bytes()
-    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     with pytest.MonkeyPatch.context() as patch:
         run = FramePass.run
 
@@ -190,37 +190,39 @@ def test_who_polls_does_not_set_going_what_somebody_stopped(
     empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
-    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
     for source, channels in ((video_id, None), ("talk.mp4", ["frames"]), (f"video://{video_id}", ["frames"])):
-        reply = ingest(empty, source, channels=channels, wait_s=0)
+        reply = ingest_video(empty, source, channels=channels, wait_s=0)
         assert reply.state == "stopped"
         assert re.search(r"stopped at 0%; ingest_video goes on with it in (30|29|2\d) s\.", reply.hints[0])
-    folder = ingest(
+    folder = ingest_video(
         empty, "", channels=["frames"], wait_s=0, trusted=True, patient=True
     )  # as the command does that follows it
     assert (folder.failed, folder.hints) == (1, ["1 were stopped: ingest_video with their id goes on with them."])
-    assert ingest(empty, video_id, channels=["frames", "subtitles"], wait_s=0).state == "queued"  # not asked for before
+    assert (
+        ingest_video(empty, video_id, channels=["frames", "subtitles"], wait_s=0).state == "queued"
+    )  # not asked for before
     assert empty.store.request_stop(video_id)
     path = str(tmp_path / "videos" / "talk.mp4")
     assert (
-        ingest(empty, path, channels=["frames"], wait_s=0, trusted=True, at_once=True).state == "queued"
+        ingest_video(empty, path, channels=["frames"], wait_s=0, trusted=True, at_once=True).state == "queued"
     )  # a person typed it
     assert empty.store.request_stop(video_id)
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
-    reply = ingest(empty, video_id, wait_s=0)
+    reply = ingest_video(empty, video_id, wait_s=0)
     assert (reply.state, reply.hints) == ("queued", [])
 
 
 def test_a_stop_that_was_not_heard_yet_is_taken_back_by_who_types_the_path(empty: Library, tmp_path: Path) -> None:
     path = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
-    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     assert empty.store.claim("me", os.getpid()) is not None
     assert empty.store.request_stop(video_id)
-    ingest(empty, video_id, wait_s=0)
-    ingest(empty, str(path), wait_s=0, trusted=True)
+    ingest_video(empty, video_id, wait_s=0)
+    ingest_video(empty, str(path), wait_s=0, trusted=True)
     assert empty.store.job(video_id).stop_requested  # type: ignore[union-attr]  # it was queued
-    ingest(empty, str(path), wait_s=0, trusted=True, at_once=True)
+    ingest_video(empty, str(path), wait_s=0, trusted=True, at_once=True)
     assert not empty.store.job(video_id).stop_requested  # type: ignore[union-attr]  # it was queued
 
 
@@ -228,12 +230,12 @@ def test_subtitles_that_changed_stay_as_they_were_read_while_the_ingest_rests(em
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     sidecar = tmp_path / "videos" / "talk.srt"
     sidecar.write_text("1\n00:00:01,000 --> 00:00:02,000\nThe first wording\n")
-    video_id = ingest(empty, "talk.mp4", channels=["subtitles"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["subtitles"], wait_s=0).video_id or ""
     work(empty.settings)
-    ingest(empty, "talk.mp4", channels=["frames", "subtitles"], wait_s=0)
+    ingest_video(empty, "talk.mp4", channels=["frames", "subtitles"], wait_s=0)
     assert empty.store.request_stop(video_id)
     sidecar.write_text("1\n00:00:01,000 --> 00:00:02,000\nAnother wording altogether\n")
-    ingest(empty, "talk.mp4", channels=["frames"], wait_s=0)
+    ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0)
     row = empty.store.channel(video_id, "subtitles")
     assert row is not None
     assert row.state == "done"
@@ -244,13 +246,13 @@ def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(
 ) -> None:
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
     film = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
-    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
-    assert ingest(empty, video_id, wait_s=0).state == "queued"
+    assert ingest_video(empty, video_id, wait_s=0).state == "queued"
     assert getattr(empty.store.job(video_id), "channels", ()) == ("frames",)
     empty.store.request_stop(video_id)
     film.rename(tmp_path / "elsewhere.mp4")
-    reply = ingest(empty, video_id, wait_s=0)
+    reply = ingest_video(empty, video_id, wait_s=0)
     assert reply.state == "stopped"
     assert "the file is gone" in reply.hints[0]
 
@@ -260,11 +262,11 @@ def test_a_stopped_reindex_goes_on_as_it_was_asked_for(
 ) -> None:
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
-    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     work(empty.settings)
-    remake(empty, video_id, "frames")
+    reindex(empty, video_id, "frames")
     assert empty.store.request_stop(video_id)
-    assert ingest(empty, video_id, wait_s=0).state == "queued"
+    assert ingest_video(empty, video_id, wait_s=0).state == "queued"
     assert empty.store.job(video_id).settings["remake"] == ["frames"]  # type: ignore[union-attr]  # it was queued
 
 
@@ -272,27 +274,27 @@ def test_a_failed_ingest_is_tried_again_by_its_id_after_a_while(
     empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
-    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     job = empty.store.claim("me", 1)
     assert job is not None
     empty.store.finish(job.id, "me", "failed", "EngineError: out of luck")
-    reply = ingest(empty, video_id, wait_s=0)
+    reply = ingest_video(empty, video_id, wait_s=0)
     assert (reply.state, reply.error) == ("failed", "EngineError: out of luck")
     monkeypatch.setattr(resting, "RETRY_S", -1.0)
-    assert ingest(empty, video_id, wait_s=0).state == "queued"
+    assert ingest_video(empty, video_id, wait_s=0).state == "queued"
 
 
 def test_title_and_channels_given_with_an_id_are_taken(empty: Library, tmp_path: Path) -> None:
     film = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
-    video_id = ingest(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     work(empty.settings)
-    reply = ingest(empty, video_id, title="The\u200b kettle", channels=["subtitles"], wait_s=0)
+    reply = ingest_video(empty, video_id, title="The\u200b kettle", channels=["subtitles"], wait_s=0)
     assert (reply.title, reply.state) == ("The kettle", "queued")
     work(empty.settings)
     film.unlink()
-    assert ingest(empty, video_id, channels=["subtitles"], wait_s=0).state == "done"
+    assert ingest_video(empty, video_id, channels=["subtitles"], wait_s=0).state == "done"
     with pytest.raises(SourceNotFound, match=r"the file is gone.*screen_text"):
-        ingest(empty, video_id, channels=["screen_text"], wait_s=0)
+        ingest_video(empty, video_id, channels=["screen_text"], wait_s=0)
 
 
 def test_files_of_a_folder_beyond_the_jobs_allowed_wait_for_the_next_call(tmp_path: Path, empty: Library) -> None:
@@ -300,12 +302,12 @@ def test_files_of_a_folder_beyond_the_jobs_allowed_wait_for_the_next_call(tmp_pa
         (tmp_path / "videos" / f"{number}.mp4").write_bytes(b"film %d" % number)
     few = Library(replace(empty.settings, jobs=2))
     try:
-        reply = ingest(few, "", channels=["subtitles"], wait_s=0)
+        reply = ingest_video(few, "", channels=["subtitles"], wait_s=0)
         assert (reply.found, reply.queued, reply.refused) == (4, 4, [])
         assert "2 files were not looked at yet" in reply.hints[0]
         assert len(few.store.videos()) == 2
         work(few.settings)
-        ingest(few, "", channels=["subtitles"], wait_s=0)
+        ingest_video(few, "", channels=["subtitles"], wait_s=0)
         assert len(few.store.videos()) == 4
     finally:
         few.close()

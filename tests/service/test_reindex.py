@@ -21,14 +21,14 @@ from agent_tools.ingestion.spaces import frame_space, text_space
 from agent_tools.ingestion.worker import work
 from agent_tools.media import Cue, written
 from agent_tools.models.speech import Segment
-from agent_tools.service.ingest.jobs import remake
+from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
-from agent_tools.service.ingest_video import ingest
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.ingest_video import ingest_video
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.replies.coverage import view
-from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.retrieve_memory import retrieve_memory
 from agent_tools.settings import Settings
 from agent_tools.store import SqliteMemory, Store
 from agent_tools.timeline import Span
@@ -86,7 +86,7 @@ def library(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     use(monkeypatch, Pictures(OLD_FRAMES), Words(OLD_WORDS), Levels())
     opened = Library(Settings.load({}, home=tmp_path / "home", allow=(film.parent,), profile="lite"))
     with contextlib.closing(opened):
-        ingest(opened, "talk.mp4", wait_s=0)
+        ingest_video(opened, "talk.mp4", wait_s=0)
         work(opened.settings)
         yield opened
 
@@ -122,7 +122,7 @@ def test_a_killed_worker_leaves_the_old_frames_and_the_next_one_goes_on(
 ) -> None:
     store, video_id = library.store, id_of(library)
     before = frames_of(store, video_id)
-    remake(library, video_id, "frames")
+    reindex(library, video_id, "frames")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}  # tests are no part of what is installed
     command = [sys.executable, "-c", DYING, str(library.settings.home)]
     died = subprocess.run(command, env=environment, timeout=120, check=False)
@@ -146,7 +146,7 @@ def test_a_killed_worker_leaves_the_old_frames_and_the_next_one_goes_on(
     assert not folder_of(store.home, video_id).exists()
     assert status(library, video_id).state == "done"
 
-    remake(library, video_id, "frames")  # by the same models, uninterrupted: the very same comes out
+    reindex(library, video_id, "frames")  # by the same models, uninterrupted: the very same comes out
     work(library.settings)
     assert frames_of(store, video_id) == after
 
@@ -156,7 +156,7 @@ def test_frames_alone_are_switched(library: Library, monkeypatch: pytest.MonkeyP
     store, video_id = library.store, id_of(library)
     texts, spaces = texts_of(store, video_id, "screen_text"), text_spaces(store, video_id)
     use(monkeypatch, Pictures(NEW_FRAMES), Words(NEW_WORDS))
-    remake(library, video_id, "frames")
+    reindex(library, video_id, "frames")
     work(library.settings)
     assert texts_of(store, video_id, "screen_text") == texts
     assert text_spaces(store, video_id) == spaces
@@ -175,11 +175,11 @@ def test_subtitles_by_another_sentence_encoder_are_switched_with_all_text_vector
     def during(_: int) -> None:
         with contextlib.closing(Store.open(store.home)) as other:
             seen.append((texts_of(other, video_id, "subtitles"), text_spaces(other, video_id)[text_space(OLD_WORDS)]))
-            hit = min(retrieve(library, query="sentence 7 is about caches").hits, key=lambda hit: hit.rank)
+            hit = min(retrieve_memory(library, query="sentence 7 is about caches").hits, key=lambda hit: hit.rank)
             assert (hit.start_s, "subtitles:meaning" in hit.matched) == (70.0, True)
 
     use(monkeypatch, text=Words(NEW_WORDS, hook=during))
-    remake(library, video_id, "subtitles")
+    reindex(library, video_id, "subtitles")
     work(library.settings)
     assert len(seen) >= 2
     assert all(found == (before, spaces[text_space(OLD_WORDS)]) for found in seen)
@@ -193,7 +193,7 @@ def test_text_remakes_the_vectors_alone(library: Library, monkeypatch: pytest.Mo
     store, video_id = library.store, id_of(library)
     entries, count = store.entries(video_id), text_spaces(store, video_id)[text_space(OLD_WORDS)]
     use(monkeypatch, text=Words(NEW_WORDS), frames=Pictures(NEW_FRAMES), ocr=Levels("never@1/1"))
-    remake(library, video_id, "text")
+    reindex(library, video_id, "text")
     work(library.settings)
     assert store.entries(video_id) == entries
     assert text_spaces(store, video_id) == {text_space(NEW_WORDS): count}
@@ -207,16 +207,16 @@ def test_a_server_of_another_encoder_says_that_it_searches_words_alone(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video_id = id_of(library)
-    asked = Asked(library.video(video_id), Span(0.0, float(SECONDS)))
+    asked = VideoSpan(library.video(video_id), Span(0.0, float(SECONDS)))
     assert view(library, asked, "subtitles").phrase == "all"
     asks_with(monkeypatch, NEW_WORDS)
     told = view(library, asked, "subtitles").phrase
     assert told == f"all; words only: its vectors are {OLD_WORDS}'s, not this server's model"
-    found = retrieve(library, query="sentence 7")
+    found = retrieve_memory(library, query="sentence 7")
     assert found.hits
     assert all(how == "subtitles:words" for hit in found.hits for how in hit.matched)
     use(monkeypatch, text=Words(NEW_WORDS))
-    remake(library, video_id, "text")
+    reindex(library, video_id, "text")
     work(library.settings)
     assert view(library, asked, "subtitles").phrase == "all"
 
@@ -227,7 +227,7 @@ def test_screen_text_alone_has_a_pass_of_its_own(library: Library, monkeypatch: 
     assert len(before) == SECONDS / SCENE_S
     read = Levels("other@1/1")
     use(monkeypatch, ocr=read, frames=Pictures("never@1/1"))
-    remake(library, video_id, "screen_text")
+    reindex(library, video_id, "screen_text")
     work(library.settings)
     assert texts_of(store, video_id, "screen_text") == before
     assert read.calls == len(before)
@@ -262,13 +262,13 @@ def test_speech_that_fails_or_stops_midway_leaves_the_old(
     store, video_id = library.store, id_of(library)
     monkeypatch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda profile: ("speech",))
     monkeypatch.setattr(pipeline, "speech", lambda settings: Hearing("old-ears@1/1"))
-    remake(library, video_id, "speech")  # nothing was there: it is made as an ingest makes it
+    reindex(library, video_id, "speech")  # nothing was there: it is made as an ingest makes it
     work(library.settings)
     before = texts_of(store, video_id, "speech")
     assert len(before) == SECONDS / 10
 
     monkeypatch.setattr(pipeline, "speech", lambda settings: Hearing("new-ears@1/1", error))
-    remake(library, video_id, "speech")
+    reindex(library, video_id, "speech")
     work(library.settings)
     row, job = store.channel(video_id, "speech"), store.job(video_id)
     assert row is not None
@@ -282,7 +282,7 @@ def test_speech_that_fails_or_stops_midway_leaves_the_old(
 
     last = Hearing("new-ears@1/1")
     monkeypatch.setattr(pipeline, "speech", lambda settings: last)
-    remake(library, video_id, "speech")
+    reindex(library, video_id, "speech")
     work(library.settings)
     assert last.heard_from[0] > 50 or isinstance(error, EngineError)
     assert [text for _, _, text in texts_of(store, video_id, "speech")] == [
@@ -299,7 +299,7 @@ def test_the_job_is_done_with_the_models_it_was_queued_with(
         Settings.load({}, home=library.settings.home, profile="lite", models=("speech=/ears",), device="cpu/fp32")
     )
     with contextlib.closing(asker):
-        remake(asker, video_id, "frames")
+        reindex(asker, video_id, "frames")
     seen: list[Any] = []
 
     def encoder(settings: Any) -> Pictures:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from agent_tools.budget.reply import reply_tokens
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, NoteNotFound, SpanOutsideVideo, VideoNotFound
 from agent_tools.evals.films.demo_video import DemoTruth
-from agent_tools.service.ground_event import ground
+from agent_tools.service.ground_event import ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.read_resource import read_resource
 from agent_tools.service.remember import remember
 from agent_tools.service.replies.fit import compact_json
-from agent_tools.service.retrieve_memory import retrieve
-from agent_tools.service.zoom_segment import zoom
+from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.zoom_segment import zoom_segment
 
 Course = tuple[Path, DemoTruth]
 URI = re.compile(r'"(video://[^"]+)"')
@@ -30,14 +30,14 @@ URI = re.compile(r'"(video://[^"]+)"')
 def test_each_clue_is_the_first_hit_for_its_own_words(library: Library, course: Course) -> None:
     for hop in course[1].hops:
         words = re.sub(r"[^\w ]", " ", hop.text)[:120]
-        reply = retrieve(library, query=words, channels=[hop.channel])
+        reply = retrieve_memory(library, query=words, channels=[hop.channel])
         best = min(reply.hits, key=lambda hit: hit.rank)
         assert best.start_s <= hop.end_s, hop
         assert best.end_s >= hop.start_s, hop
 
 
 def test_hits_stand_in_time_order_and_ranks_start_at_one(library: Library) -> None:
-    reply = retrieve(library, query="the gate code of the store room", limit=8)
+    reply = retrieve_memory(library, query="the gate code of the store room", limit=8)
     assert [hit.start_s for hit in reply.hits] == sorted(hit.start_s for hit in reply.hits)
     assert sorted(hit.rank for hit in reply.hits) == list(range(1, len(reply.hits) + 1))
 
@@ -46,7 +46,7 @@ def test_pages_follow_each_other_without_repeats(library: Library) -> None:
     seen: list[int] = []
     cursor = ""
     for _ in range(20):
-        reply = retrieve(library, query="slide about the plan", limit=3, cursor_text=cursor)
+        reply = retrieve_memory(library, query="slide about the plan", limit=3, cursor_text=cursor)
         seen += [hit.rank for hit in reply.hits]
         cursor = reply.cursor
         if not cursor:
@@ -56,12 +56,12 @@ def test_pages_follow_each_other_without_repeats(library: Library) -> None:
 
 
 def test_a_cursor_of_another_question_is_refused(library: Library) -> None:
-    cursor = retrieve(library, query="plan", limit=1).cursor
+    cursor = retrieve_memory(library, query="plan", limit=1).cursor
     assert cursor
     with pytest.raises(InvalidArgument, match="other arguments"):
-        retrieve(library, query="another", limit=1, cursor_text=cursor)
+        retrieve_memory(library, query="another", limit=1, cursor_text=cursor)
     with pytest.raises(InvalidArgument, match="not one that a reply gave"):
-        retrieve(library, query="plan", limit=1, cursor_text="%%%")
+        retrieve_memory(library, query="plan", limit=1, cursor_text="%%%")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
@@ -69,12 +69,14 @@ def test_a_cursor_of_another_question_is_refused(library: Library) -> None:
 def test_no_reply_exceeds_its_tokens(library: Library, course: Course, max_tokens: int, query: str, full: bool) -> None:
     video_id = course[1].video_id
     replies: list[dict[str, Any]] = [
-        retrieve(library, query=query, detail="full" if full else "concise", max_tokens=max_tokens, limit=20).compact(),
+        retrieve_memory(
+            library, query=query, detail="full" if full else "concise", max_tokens=max_tokens, limit=20
+        ).compact(),
         list_episodes(library, video_id=video_id, max_tokens=max_tokens).compact(),
         list_episodes(library, max_tokens=max_tokens).compact(),
-        ground(library, event=query, video_id=video_id, max_tokens=max_tokens).compact(),
-        ground(library, event=query, max_tokens=max_tokens).compact(),
-        zoom(library, video_id=video_id, layout="text", query=query, max_tokens=max_tokens).facts,
+        ground_event(library, event=query, video_id=video_id, max_tokens=max_tokens).compact(),
+        ground_event(library, event=query, max_tokens=max_tokens).compact(),
+        zoom_segment(library, video_id=video_id, layout="text", query=query, max_tokens=max_tokens).facts,
     ]
     for reply in replies:
         assert reply["tokens"] <= max_tokens, reply
@@ -85,11 +87,11 @@ def test_every_uri_of_every_reply_can_be_read(library: Library, course: Course) 
     video_id = course[1].video_id
     note = remember(library, video_id=video_id, start_s=5, end_s=9, text="a note to read back")
     replies = [
-        retrieve(library, query="plan", detail="full").compact(),
+        retrieve_memory(library, query="plan", detail="full").compact(),
         list_episodes(library, video_id=video_id).compact(),
         list_episodes(library).compact(),
-        ground(library, event="the plan", video_id=video_id).compact(),
-        zoom(library, video_id=video_id, start_s=10, end_s=20, max_frames=2).facts,
+        ground_event(library, event="the plan", video_id=video_id).compact(),
+        zoom_segment(library, video_id=video_id, start_s=10, end_s=20, max_frames=2).facts,
         note.compact(),
     ]
     uris = set(URI.findall(json.dumps(replies)))
@@ -124,7 +126,7 @@ def test_names_lead_to_the_video(library: Library, course: Course) -> None:
     video_id = course[1].video_id
     for name in (video_id, video_id[:6], "week 3", "WEEK 3", "week 3.mp4", f"video://{video_id}#t=3,9"):
         assert library.video(name).id == video_id
-    asked = library.asked(f"video://{video_id}#t=3,9")
+    asked = library.video_span(f"video://{video_id}#t=3,9")
     assert (asked.span.start_s, asked.span.end_s) == (3, 9)
     with pytest.raises(VideoNotFound, match="list_episodes without arguments shows"):
         library.video("nope")
@@ -146,12 +148,12 @@ def test_a_span_outside_is_refused_with_the_length(
     library: Library, course: Course, start_s: float, end_s: float
 ) -> None:
     with pytest.raises(SpanOutsideVideo):
-        zoom(library, video_id=course[1].video_id, start_s=start_s, end_s=end_s)
+        zoom_segment(library, video_id=course[1].video_id, start_s=start_s, end_s=end_s)
 
 
 def test_zoom_shows_pictures_within_tokens_and_says_what_stands_there(library: Library, course: Course) -> None:
     hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
-    found = zoom(library, video_id=course[1].video_id, start_s=hop.start_s, end_s=hop.end_s, max_frames=2)
+    found = zoom_segment(library, video_id=course[1].video_id, start_s=hop.start_s, end_s=hop.end_s, max_frames=2)
     assert found.facts["tokens"] <= 3000
     assert 1 <= len(found.pictures) <= 2  # a card that stands still needs no second picture
     assert {picture.jpeg[:2] for picture in found.pictures} == {b"\xff\xd8"}
@@ -160,7 +162,7 @@ def test_zoom_shows_pictures_within_tokens_and_says_what_stands_there(library: L
 
 
 def test_six_frames_come_as_one_sheet_with_their_times(library: Library, course: Course) -> None:
-    found = zoom(library, video_id=course[1].video_id, max_frames=6)
+    found = zoom_segment(library, video_id=course[1].video_id, max_frames=6)
     assert len(found.pictures) == 1
     assert found.pictures[0].label.startswith("sheet of 6 frames")
     assert len(found.facts["frames"]) == 6
@@ -170,7 +172,7 @@ def test_zoom_without_the_file_shows_kept_frames_and_says_so(
     library: Library, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Library, "sources", lambda self, video_id: [])
-    found = zoom(library, video_id=course[1].video_id, max_frames=4)
+    found = zoom_segment(library, video_id=course[1].video_id, max_frames=4)
     assert "kept frames" in found.facts["note"]
     assert found.pictures
 
@@ -179,7 +181,7 @@ def test_a_raw_score_is_never_more_than_uncertain(
     library: Library, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent_tools.service.verdicts.judgement.calibrator_for", lambda *_: None)
-    reply = ground(library, event="'zebra crossing' is mentioned", video_id=course[1].video_id)
+    reply = ground_event(library, event="'zebra crossing' is mentioned", video_id=course[1].video_id)
     assert reply.verdict == "uncertain"
     assert reply.confidence_kind == "raw"
 
@@ -187,7 +189,7 @@ def test_a_raw_score_is_never_more_than_uncertain(
 def test_a_sight_that_lite_cannot_judge_comes_with_the_nearest_texts_to_look_at(
     library: Library, course: Course
 ) -> None:
-    reply = ground(library, event="a penguin slides down a snowy hill", video_id=course[1].video_id)
+    reply = ground_event(library, event="a penguin slides down a snowy hill", video_id=course[1].video_id)
     assert reply.verdict == "uncertain"
     assert "frames (no words (lite))" in (reply.why or "")
     guesses = re.findall(r"video://[^\s,]+#t=[0-9.,]*[0-9]", " ".join(reply.hints))
@@ -205,7 +207,7 @@ def test_the_same_note_is_written_once_and_found_at_once(library: Library, cours
         library, video_id=video_id, start_s=30, end_s=40, text="the purple umbrella leans left", author="a"
     )
     assert (again.note, again.same_as_before) == (first.note, True)
-    hits = retrieve(library, query="purple umbrella").hits
+    hits = retrieve_memory(library, query="purple umbrella").hits
     assert min(hits, key=lambda hit: hit.rank).notes == "the purple umbrella leans left"
 
 
@@ -214,7 +216,7 @@ def test_a_replaced_note_is_history_and_no_longer_found(library: Library, course
     old = remember(library, video_id=video_id, start_s=50, end_s=55, text="an orange kayak drifts by")
     new = remember(library, video_id=video_id, start_s=50, end_s=55, text="a red canoe drifts by", replaces=old.note)
     assert new.replaces == old.note
-    texts = [hit.notes or "" for hit in retrieve(library, query="orange kayak").hits]
+    texts = [hit.notes or "" for hit in retrieve_memory(library, query="orange kayak").hits]
     assert not any("kayak" in text for text in texts)
     assert json.loads(read_resource(library, old.note).text or "")["replaced_by"] == new.note
     with pytest.raises(NoteNotFound, match="was replaced by"):
@@ -232,7 +234,7 @@ def test_what_is_no_notes_number_is_refused(library: Library, course: Course, nu
 
 def test_a_query_that_nobody_can_see_is_empty(library: Library) -> None:
     with pytest.raises(InvalidArgument, match="query and like are both empty"):
-        retrieve(library, query="\u200b \u00ad")
+        retrieve_memory(library, query="\u200b \u00ad")
 
 
 def test_a_note_needs_a_span_and_text(library: Library, course: Course) -> None:
@@ -244,7 +246,7 @@ def test_a_note_needs_a_span_and_text(library: Library, course: Course) -> None:
 
 def test_like_finds_other_moments_of_the_same_look(library: Library, course: Course) -> None:
     hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
-    reply = retrieve(library, like=hop.uri)
+    reply = retrieve_memory(library, like=hop.uri)
     assert all(hit.matched == ["frames:likeness"] for hit in reply.hits)
     assert all(hit.end_s <= hop.start_s or hit.start_s >= hop.end_s for hit in reply.hits[:1])
 
@@ -252,10 +254,10 @@ def test_like_finds_other_moments_of_the_same_look(library: Library, course: Cou
 def test_the_same_spans_three_times_in_a_row_are_pointed_out(library: Library) -> None:
     told: list[str] = []
     for _ in range(3):
-        told = retrieve(library, query="gate code", caller="one").hints
+        told = retrieve_memory(library, query="gate code", caller="one").hints
     assert any("last 3 searches returned the same spans" in hint for hint in told)
-    assert not any("last 3" in hint for hint in retrieve(library, query="gate code", caller="two").hints)
+    assert not any("last 3" in hint for hint in retrieve_memory(library, query="gate code", caller="two").hints)
 
 
 def test_a_negation_is_pointed_out(library: Library) -> None:
-    assert any("negation" in hint for hint in retrieve(library, query="a slide without a title").hints)
+    assert any("negation" in hint for hint in retrieve_memory(library, query="a slide without a title").hints)

@@ -10,14 +10,14 @@ from agent_tools.errors import SourceNotFound, UnreadableVideo
 from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.worker import work
 from agent_tools.service import resting
-from agent_tools.service.ground_event import ground
+from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest.status import status
-from agent_tools.service.ingest_video import ingest
-from agent_tools.service.library.entry_cache import means
+from agent_tools.service.ingest_video import ingest_video
+from agent_tools.service.library.entry_cache import has_enough_letters
 from agent_tools.service.library.library import Library
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.read_resource import read_resource
-from agent_tools.service.retrieve_memory import retrieve
+from agent_tools.service.retrieve_memory import retrieve_memory
 from agent_tools.store import Episode
 from agent_tools.timeline import video_uri
 from tests.service.conftest import DURATION_S
@@ -26,7 +26,7 @@ Course = tuple[Path, DemoTruth]
 
 
 def test_a_search_by_likeness_says_that_frames_alone_were_searched(library: Library, course: Course) -> None:
-    reply = retrieve(library, like=video_uri(course[1].video_id, 10, 12), query="the plan")
+    reply = retrieve_memory(library, like=video_uri(course[1].video_id, 10, 12), query="the plan")
     assert reply.coverage.channels.compact() == {"frames": "all"}
     assert reply.coverage.share == 1.0
     assert any("query was not used" in hint for hint in reply.hints)
@@ -34,13 +34,13 @@ def test_a_search_by_likeness_says_that_frames_alone_were_searched(library: Libr
 
 @pytest.mark.parametrize("query", ["the gate code", "an unrelated thing in the sea", "the", "plan of the store room"])
 def test_every_hit_names_what_matched(library: Library, query: str) -> None:
-    for hit in retrieve(library, query=query, limit=20).hits:
+    for hit in retrieve_memory(library, query=query, limit=20).hits:
         assert hit.matched, hit
 
 
 def test_evidence_ends_with_its_times_however_long_its_text_is(library: Library, course: Course) -> None:
     hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
-    best = (ground(library, event=hop.text, video_id=course[1].video_id).spans or [])[0]
+    best = (ground_event(library, event=hop.text, video_id=course[1].video_id).spans or [])[0]
     assert len(best.evidence) <= 160
     assert best.evidence.rpartition(" ")[2].replace("-", "").replace(".", "").isdigit()
 
@@ -54,22 +54,22 @@ def test_unreadable_content_is_not_tried_again_with_its_folder(
     empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "videos" / "notes.mp4").write_text("these are words, not pictures\n" * 20)
-    ingest(empty, "", wait_s=0)
+    ingest_video(empty, "", wait_s=0)
     assert work(empty.settings) == 1
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
-    reply = ingest(empty, "", wait_s=0)
+    reply = ingest_video(empty, "", wait_s=0)
     assert (reply.queued, len(reply.refused or [])) == (0, 1)
-    ingest(empty, "notes.mp4", wait_s=0)  # asked for by name it is
+    ingest_video(empty, "notes.mp4", wait_s=0)  # asked for by name it is
     assert len(empty.store.open_jobs()) == 1
 
 
 def test_a_failed_video_is_called_so_where_its_content_is_asked_for(empty: Library, tmp_path: Path) -> None:
     (tmp_path / "videos" / "notes.mp4").write_text("these are words, not pictures\n" * 20)
-    video_id = ingest(empty, "notes.mp4", wait_s=0).video_id or ""
+    video_id = ingest_video(empty, "notes.mp4", wait_s=0).video_id or ""
     work(empty.settings)
     for hints in (
         list_episodes(empty, video_id=video_id).hints,
-        retrieve(empty, query="words", video_ids=[video_id]).hints,
+        retrieve_memory(empty, query="words", video_ids=[video_id]).hints,
     ):
         assert any("failed: UnreadableVideo" in hint and "notes.mp4" not in hint for hint in hints), hints
     with pytest.raises(UnreadableVideo):
@@ -92,7 +92,7 @@ def test_of_many_gaps_the_longest_are_named_and_the_rest_counted(library: Librar
     for number in range(40):
         library.store.add_gap(video_id, "screen_text", 5.0 * number, 5.0 * number + 1 + number / 100, "not read")
     try:
-        told = retrieve(library, query="the gate code", video_ids=[video_id]).coverage
+        told = retrieve_memory(library, query="the gate code", video_ids=[video_id]).coverage
         assert (len(told.gaps), told.gaps_omitted) == (6, 34)
         assert [gap.start_s for gap in told.gaps] == [5.0 * number for number in range(34, 40)]
         assert told.channels.screen_text == "all but 40 gaps of 48 s"
@@ -107,7 +107,7 @@ def test_of_many_gaps_the_longest_are_named_and_the_rest_counted(library: Librar
     [("1", False), ("...", False), ("A 2", False), ("SAM", True), ("월", True), ("血", True), ("no", True)],
 )
 def test_a_number_alone_has_no_meaning_to_search_by(text: str, enough: bool) -> None:
-    assert means(text) is enough
+    assert has_enough_letters(text) is enough
 
 
 def test_where_chunks_do_not_fit_auto_is_the_level_with_most_episodes(

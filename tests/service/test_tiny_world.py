@@ -20,12 +20,12 @@ from agent_tools.evals.grounding.calibration import fit_own
 from agent_tools.grounding import HierarchicalAdapter, temporal_iou
 from agent_tools.ingestion.worker import work
 from agent_tools.models.video_llm import questions
-from agent_tools.service.ground_event import ground
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ground_event import ground_event
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.retrieve_memory import retrieve
-from agent_tools.service.zoom_segment import zoom
+from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.zoom_segment import zoom_segment
 from agent_tools.settings import Settings
 from tests.models import checkpoints
 from tests.models.tiny_world import THINGS, Thing, draw, tiny_world  # noqa: F401  # a fixture
@@ -74,7 +74,7 @@ def world(
     library = Library(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest(library, "things.mp4", channels=["frames"], wait_s=0)
+        ingest_video(library, "things.mp4", channels=["frames"], wait_s=0)
     assert work(settings) == 1
     assert library.models.picture_words(60) is not None
     yield library, spans
@@ -85,7 +85,7 @@ def test_things_are_found_by_their_names(world: World) -> None:
     library, spans = world
     right = 0
     for thing, (start_s, end_s) in spans.items():
-        hits = retrieve(library, query=f"the picture of {thing.told}", channels=["frames"]).hits
+        hits = retrieve_memory(library, query=f"the picture of {thing.told}", channels=["frames"]).hits
         best = min(hits, key=lambda hit: hit.rank, default=None)
         if best is not None and best.start_s < end_s and best.end_s > start_s:
             right += 1
@@ -103,7 +103,9 @@ def test_zoom_chooses_frames_that_show_what_is_asked(world: World) -> None:
     library, spans = world
     thing = Thing("green", "triangle")
     start_s, end_s = spans[thing]
-    frames = zoom(library, video_id="things", query=f"the picture of {thing.told}", max_frames=4).facts["frames"]
+    frames = zoom_segment(library, video_id="things", query=f"the picture of {thing.told}", max_frames=4).facts[
+        "frames"
+    ]
     assert any(start_s <= frame["at_s"] < end_s for frame in frames)
 
 
@@ -111,7 +113,7 @@ def test_coverage_says_that_frames_were_searched_and_by_whom(
     world: World,
 ) -> None:
     library, _ = world
-    reply = retrieve(library, query="the picture of a red circle")
+    reply = retrieve_memory(library, query="the picture of a red circle")
     assert reply.coverage.channels.frames == "all"
     assert reply.coverage.producers is not None
     assert reply.coverage.producers.frames == library.models.frame_producer
@@ -123,7 +125,7 @@ def test_another_profile_on_the_same_home_says_whose_frames_these_are(
     library, _ = world
     other = Library(Settings.load({}, home=library.settings.home, profile="lite"))
     try:
-        reply = retrieve(other, query="the picture of a red circle")
+        reply = retrieve_memory(other, query="the picture of a red circle")
         assert reply.coverage.channels.frames == "no words (lite)"
         assert not [hit for hit in reply.hits if "frames:meaning" in hit.matched]
     finally:
@@ -139,7 +141,7 @@ def test_ground_event_finds_each_thing_where_it_stands(world: World) -> None:
     library, spans = world
     overlaps, off = [], []
     for thing, span in spans.items():
-        reply = ground(library, event=told(thing), video_id="things", channels=["frames"])
+        reply = ground_event(library, event=told(thing), video_id="things", channels=["frames"])
         best = reply.spans[0] if reply.spans else None
         overlaps.append(temporal_iou(best, span) if best else 0.0)
         off += [abs(best.start_s - span[0]), abs(best.end_s - span[1])] if best and overlaps[-1] else []
@@ -151,7 +153,7 @@ def test_segments_are_looked_at_by_one_vector_made_for_the_event(world: World, m
     """The sparse level: without an adapter's weights pooled, with them the adapter's; either is in the way."""
     library, _ = world
     thing = Thing("yellow", "square")
-    reply = ground(library, event=told(thing), video_id="things", channels=["frames"])
+    reply = ground_event(library, event=told(thing), video_id="things", channels=["frames"])
     assert [level.window_s for level in reply.levels or []] == [180.0, 45.0]
 
     def broken(*_args: object, **_kwargs: object) -> NoReturn:
@@ -160,7 +162,7 @@ def test_segments_are_looked_at_by_one_vector_made_for_the_event(world: World, m
     with monkeypatch.context() as patch:
         patch.setattr("agent_tools.models.segment_reader.softmax_pool", broken)
         with pytest.raises(EngineError, match="taken out"):
-            ground(library, event=told(thing), video_id="things", channels=["frames"])
+            ground_event(library, event=told(thing), video_id="things", channels=["frames"])
 
 
 def test_an_adapter_that_is_named_reads_the_segments(
@@ -181,7 +183,7 @@ def test_an_adapter_that_is_named_reads_the_segments(
     try:
         assert other.models.picture_words(60) is not None
         thing = Thing("yellow", "square")
-        reply = ground(other, event=told(thing), video_id="things", channels=["frames"])
+        reply = ground_event(other, event=told(thing), video_id="things", channels=["frames"])
         # random weights rank the segments anyhow; all ten of this film go on, and the curves below find the thing
         assert len(calls) == next(level.windows for level in reply.levels or [] if level.window_s == 180.0)
         assert temporal_iou((reply.spans or [])[0], spans[thing]) > 0.9
@@ -191,7 +193,7 @@ def test_an_adapter_that_is_named_reads_the_segments(
 
 def test_a_thing_that_is_never_shown_leaves_nothing_above_the_noise(world: World) -> None:
     library, _ = world
-    reply = ground(library, event=told(ABSENT), video_id="things", channels=["frames"])
+    reply = ground_event(library, event=told(ABSENT), video_id="things", channels=["frames"])
     assert (reply.verdict, reply.spans) == ("uncertain", [])
     assert reply.best_rejected is not None  # the nearest there is, to look at
 
@@ -199,7 +201,7 @@ def test_a_thing_that_is_never_shown_leaves_nothing_above_the_noise(world: World
 def test_pictures_without_a_calibration_are_judged_and_uncertain(world: World) -> None:
     library, spans = world
     thing = Thing("yellow", "square")
-    reply = ground(library, event=told(thing), video_id="things")
+    reply = ground_event(library, event=told(thing), video_id="things")
     assert reply.spans is not None
     assert reply.coverage is not None
     assert reply.coverage.producers is not None
@@ -215,7 +217,7 @@ def test_pictures_without_a_calibration_are_judged_and_uncertain(world: World) -
 
 def test_words_that_an_event_names_are_not_looked_for_in_pictures(world: World) -> None:
     library, _ = world
-    reply = ground(library, event="'red circle' is shown", video_id="things")
+    reply = ground_event(library, event="'red circle' is shown", video_id="things")
     assert reply.judged == []
     assert {one.channel: one.why for one in reply.not_judged or []}["frames"].startswith("words as they stand")
 
@@ -232,7 +234,7 @@ def test_a_calibration_of_ones_own_makes_verdicts(world: World, tmp_path: Path) 
         for seed in range(6):
             order = random.Random(seed).sample(THINGS, len(THINGS))
             held = film(folder / f"short {seed}.mp4", order[:10], scene_s=4, quiet_s=2, seed=20 + seed)
-            ingest(fitting, f"short {seed}.mp4", channels=["frames"], wait_s=0)
+            ingest_video(fitting, f"short {seed}.mp4", channels=["frames"], wait_s=0)
             truth += [
                 {
                     "video": f"short {seed}",
@@ -252,15 +254,17 @@ def test_a_calibration_of_ones_own_makes_verdicts(world: World, tmp_path: Path) 
     own.parent.mkdir()
     own.write_text(file.read_text())
     try:
-        verdicts = [ground(library, event=told(t), video_id="things", channels=["frames"]).verdict for t in spans]
+        verdicts = [ground_event(library, event=told(t), video_id="things", channels=["frames"]).verdict for t in spans]
         assert verdicts.count("present") >= 0.8 * len(spans)
         assert "absent" not in verdicts
-        reply = ground(library, event=told(ABSENT), video_id="things", channels=["frames"])
+        reply = ground_event(library, event=told(ABSENT), video_id="things", channels=["frames"])
         assert (reply.verdict, reply.confidence_kind) == ("absent", "calibrated"), reply.why
-        everything = ground(library, event=told(ABSENT), video_id="things")
+        everything = ground_event(library, event=told(ABSENT), video_id="things")
         assert everything.verdict == "uncertain"  # the film was never read for words
         own.write_text(file.read_text().replace(library.models.frame_producer, "another model"))
-        assert ground(library, event=told(ABSENT), video_id="things", channels=["frames"]).confidence_kind == "raw"
+        assert (
+            ground_event(library, event=told(ABSENT), video_id="things", channels=["frames"]).confidence_kind == "raw"
+        )
     finally:
         own.unlink()
 
@@ -293,7 +297,7 @@ def test_pictures_by_words_choose_where_a_video_llm_looks(world: World, monkeypa
     try:
         assert both.models.picture_words(60) is not None
         thing = Thing("yellow", "circle")
-        reply = ground(both, event=told(thing), video_id="things", channels=["frames"])
+        reply = ground_event(both, event=told(thing), video_id="things", channels=["frames"])
         found = [(span.start_s, span.end_s) for span in reply.spans or []]
         assert any(span == pytest.approx(spans[thing], abs=0.2) for span in found), found
         assert all(

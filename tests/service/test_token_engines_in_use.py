@@ -24,8 +24,8 @@ from agent_tools.ingestion.worker import work
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm.local import VideoLlm
 from agent_tools.service import resting
-from agent_tools.service.ground_event import ground
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ground_event import ground_event
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -55,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = Library(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest(library, "numbers.mp4", channels=["frames"], wait_s=0)
+        ingest_video(library, "numbers.mp4", channels=["frames"], wait_s=0)
     library.close()
     assert work(settings) == 1
     return folder
@@ -90,7 +90,7 @@ def captioned(folder: Path, home: Path, *, memaug: bool) -> tuple[ChannelRow, st
     shutil.copytree(folder / "home", home)
     library = Library(made(folder, home, named(folder, memaug)))
     try:
-        video_id = ingest(library, "numbers.mp4", channels=["captions"], wait_s=0).video_id or ""
+        video_id = ingest_video(library, "numbers.mp4", channels=["captions"], wait_s=0).video_id or ""
         work(library.settings)
         row, job = library.store.channel(video_id, "captions"), library.store.job(video_id)
         assert row is not None
@@ -157,7 +157,7 @@ def opened(home: Path) -> Iterator[dict[bool, Library]]:
 def looked(library: Library) -> GroundReply:
     """ground_event's answer for an event that pictures alone could show."""
     assert library.models.text(60) is not None
-    return ground(library, event="a red triangle", video_id=library.store.videos()[0].id)
+    return ground_event(library, event="a red triangle", video_id=library.store.videos()[0].id)
 
 
 @pytest.mark.parametrize("memaug", [False, True])

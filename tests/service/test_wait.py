@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_tools.service import ingest_video
 from agent_tools.service.ingest import jobs
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 
@@ -37,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(ingest_video, "time", made)
+    monkeypatch.setattr("agent_tools.service.ingest_video.time", made)
     return made
 
 
@@ -53,7 +52,7 @@ def films(library: Library, count: int) -> Path:
 def test_a_long_job_is_not_waited_for_longer_than_asked(empty: Library, clock: Clock, wait_s: float) -> None:
     films(empty, 1)
     began = clock.now_s
-    reply = ingest(empty, "000.mp4", wait_s=wait_s)
+    reply = ingest_video(empty, "000.mp4", wait_s=wait_s)
     assert reply.state == "queued"
     assert wait_s - 0.5 <= clock.now_s - began <= wait_s + OVER_S
 
@@ -73,7 +72,7 @@ def test_a_folder_that_takes_long_to_look_at_is_gone_on_with_by_the_next_call(
     looked = []
     while not looked or looked[-1] < 30:
         began = clock.now_s
-        reply = ingest(empty, str(folder), wait_s=wait_s)
+        reply = ingest_video(empty, str(folder), wait_s=wait_s)
         assert clock.now_s - began <= wait_s + OVER_S
         assert reply.found == 30 == reply.queued
         looked.append(len(empty.store.videos()))
@@ -91,13 +90,13 @@ def test_a_patient_call_looks_at_every_file(empty: Library, clock: Clock, monkey
         return known(path)
 
     monkeypatch.setattr(jobs, "content_id", slow)
-    ingest(empty, str(films(empty, 5)), wait_s=0, patient=True)
+    ingest_video(empty, str(films(empty, 5)), wait_s=0, patient=True)
     assert len(empty.store.videos()) == 5
 
 
 def sentences(library: Library, source: str, wait_s: float = 1.0) -> list[str]:
     heard: list[str] = []
-    ingest(library, source, wait_s=wait_s, on_step=lambda _share, sentence: heard.append(sentence))
+    ingest_video(library, source, wait_s=wait_s, on_step=lambda _share, sentence: heard.append(sentence))
     return list(dict.fromkeys(heard))
 
 

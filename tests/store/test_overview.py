@@ -89,11 +89,11 @@ def test_the_mark_of_entries_changes_with_entries_vectors_and_memories(filled: S
 
 def test_what_is_asked_within_steady_is_of_its_beginning(filled: Store) -> None:
     other_process = Store.open(filled.home)
-    with filled.steady():
+    with filled.snapshot():
         before = filled.overview()
         other_process.update_video(ONE, title="another")
         assert filled.overview() is before
-        with filled.steady():
+        with filled.snapshot():
             assert filled.overview() is before
         assert filled.overview() is before
     after = filled.overview()

@@ -18,7 +18,7 @@ from agent_tools.evals.films.film_video import write
 from agent_tools.evals.grounding.calibration_films import Query, labelled_queries
 from agent_tools.evals.grounding.truth import read_truth
 from agent_tools.grounding import Calibrator
-from agent_tools.service.ingest_video import ingest
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.verdicts.calibrations import FOLDER, stored
 from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, NAMED_WORDS, search
@@ -81,7 +81,7 @@ def fit_own(
     try:
         library.models.text(LOAD_S)
         for event in events:
-            asked = library.asked(event.video)
+            asked = library.video_span(event.video)
             outcome = search(library, asked, event.text, event.channels or None, lambda _share, _message: None)
             for part in () if outcome.words_only else outcome.parts:
                 row = (part.score, int(bool(event.spans)), asked.video.id)
@@ -123,12 +123,12 @@ def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored
                 raise library.models.error or ModelMissing(f"lite's sentence encoder did not load in {LOAD_S:g} s.")
             films = list(dict.fromkeys(query.film for query in queries))
             for number, film in enumerate(films, 1):  # one is ingested while the next is drawn
-                ids[film] = ingest(library, write(drawn, film).name, title=film.title, wait_s=0).video_id or ""
+                ids[film] = ingest_video(library, write(drawn, film).name, title=film.title, wait_s=0).video_id or ""
                 tell(f"drew film {number} of {len(films)}: {film.title}")
             found = []
             for number, film in enumerate(films, 1):
                 _wait(library, ids[film])
-                asked = library.asked(ids[film])
+                asked = library.video_span(ids[film])
                 of_film = [query for query in queries if query.film == film]
                 for query in of_film:
                     outcome = search(library, asked, query.event, None, lambda _share, _message: None)
@@ -143,7 +143,7 @@ def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored
 
 
 def _wait(library: Library, video_id: str) -> None:
-    while (reply := ingest(library, video_id, wait_s=45)).state != "done":
+    while (reply := ingest_video(library, video_id, wait_s=45)).state != "done":
         if reply.state not in ("queued", "running"):
             raise UnreadableVideo(f"The film {reply.title} was not ingested: {reply.error or reply.state}.")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.store import Entry
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MOST_ROWS = 2000  # rows that a choice is measured on: an hour at one a second c
 
 
 def chosen_times(
-    library: Library, asked: Asked, budget: int, query: str, answering: Sequence[Entry] = ()
+    library: Library, scope: VideoSpan, budget: int, query: str, answering: Sequence[Entry] = ()
 ) -> list[float]:
     """At most `budget` times in the span, increasing. With a query those whose text answers it, spread; else pictures
     that differ and together show most of the span. A span with fewer sampled pictures is divided evenly instead.
@@ -31,26 +31,26 @@ def chosen_times(
 
     from agent_tools.compression import QuerySampler, RedundancySampler
 
-    rows = library.store.frames(asked.video.id, asked.span.start_s, asked.span.end_s)
+    rows = library.store.frames(scope.video.id, scope.span.start_s, scope.span.end_s)
     times = [row.time_s for row in rows]
     if len(rows) <= budget:
-        return _even(library, asked, budget, times)
+        return _even(library, scope, budget, times)
     at = torch.tensor(times, dtype=torch.float64)
     if query.strip():
         words = library.models.picture_words()
-        shown = None if words is None else _frame_features(library, asked)
+        shown = None if words is None else _frame_features(library, scope)
         if words is not None and shown is not None and len(shown) == len(times):
             asks = torch.from_numpy(words.encode_text([query])[0])
             return [times[int(i)] for i in QuerySampler().select(torch.from_numpy(shown), at, budget, asks)]
-        features, vector = _text_features(library, asked, times, query)
+        features, vector = _text_features(library, scope, times, query)
         if features is not None and vector is not None:
             picked = QuerySampler().select(torch.from_numpy(features), at, budget, torch.from_numpy(vector))
             return [times[int(i)] for i in picked]
         if answering:
             return _within(answering, times, budget)
-    features = _frame_features(library, asked)
+    features = _frame_features(library, scope)
     if features is None or len(features) != len(times):
-        return _even(library, asked, budget, times)
+        return _even(library, scope, budget, times)
     sampler = RedundancySampler(threshold=library.models.frame_threshold)
     offered = sampler.select(torch.from_numpy(features), at, max(OFFERED, OFFERED_EACH * budget)).tolist()
     return [times[i] for i in representative(features, offered, budget)]
@@ -92,13 +92,13 @@ def _within(entries: Sequence[Entry], times: list[float], budget: int) -> list[f
     return sorted(chosen)
 
 
-def _even(library: Library, asked: Asked, budget: int, sampled: Sequence[float]) -> list[float]:
+def _even(library: Library, scope: VideoSpan, budget: int, sampled: Sequence[float]) -> list[float]:
     """Middles of equal parts of the span; no more than one for each tenth of a second. One that falls where pictures
     are known to be damaged moves to the nearest sampled time, because there a picture was seen."""
-    count = max(1, min(budget, int(asked.span.length_s * 10)))
-    width = asked.span.length_s / count
-    middles = [round(asked.span.start_s + (i + 0.5) * width, 3) for i in range(count)]
-    gaps = [gap for gap in library.store.gaps(asked.video.id) if gap.channel in ("", "frames")]
+    count = max(1, min(budget, int(scope.span.length_s * 10)))
+    width = scope.span.length_s / count
+    middles = [round(scope.span.start_s + (i + 0.5) * width, 3) for i in range(count)]
+    gaps = [gap for gap in library.store.gaps(scope.video.id) if gap.channel in ("", "frames")]
     moved = {
         min(sampled, key=lambda time_s: abs(time_s - middle))
         if sampled and any(gap.start_s <= middle < gap.end_s for gap in gaps)
@@ -108,16 +108,16 @@ def _even(library: Library, asked: Asked, budget: int, sampled: Sequence[float])
     return sorted(moved)
 
 
-def _frame_features(library: Library, asked: Asked) -> NDArray[np.float32] | None:
+def _frame_features(library: Library, scope: VideoSpan) -> NDArray[np.float32] | None:
     from agent_tools.ingestion.channels.frames import sequence
 
     producer = library.models.frame_producer
-    vectors = sequence(library.store, asked.video.id, producer, asked.span.start_s, asked.span.end_s)[1]
+    vectors = sequence(library.store, scope.video.id, producer, scope.span.start_s, scope.span.end_s)[1]
     return vectors if len(vectors) else None
 
 
 def _text_features(
-    library: Library, asked: Asked, times: list[float], query: str
+    library: Library, scope: VideoSpan, times: list[float], query: str
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
     """For each time the sum of the vectors of the entries shown or said then (else zeros), and the query's."""
     import numpy as np
@@ -125,10 +125,10 @@ def _text_features(
     encoder = library.models.text()
     if encoder is None:
         return None, None
-    held = library.entries.get(library.store, asked.video.id, encoder)
+    held = library.entries.get(library.store, scope.video.id, encoder)
     features = np.zeros((len(times), encoder.dim), np.float32)
     for row, entry in enumerate(held.entries):
-        if entry.end_s <= asked.span.start_s or entry.start_s >= asked.span.end_s:
+        if entry.end_s <= scope.span.start_s or entry.start_s >= scope.span.end_s:
             continue
         for i, time_s in enumerate(times):
             if entry.start_s - 0.5 <= time_s < max(entry.end_s, entry.start_s + 1.0):

@@ -11,7 +11,7 @@ from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, Un
 from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.media.identity import content_id
 from agent_tools.service.library.library import Library, checked_channels
-from agent_tools.service.resting import rest_s
+from agent_tools.service.resting import retry_after_s
 from agent_tools.untrusted import clean
 
 OTHERWISE = {
@@ -25,31 +25,31 @@ VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
 def needed(library: Library, channels: list[str] | None) -> tuple[str, ...]:
     """The channels asked for, else all that this server makes. Raises: InvalidArgument: one that it cannot make."""
     made = channels_of(library.models.profile)
-    asked = checked_channels(channels)
-    if asked is None:
+    wanted = checked_channels(channels)
+    if wanted is None:
         return made
-    for name in asked:
+    for name in wanted:
         if name not in made:
             raise InvalidArgument(
                 f"Channel {name!r} cannot be made by this server. It makes: {', '.join(made)}; {OTHERWISE[name]}."
             )
-    return asked
+    return wanted
 
 
-def add(
+def enqueue_file(
     library: Library,
     path: Path,
     title: str,
     wanted: Sequence[str],
     *,
-    again: bool = True,
+    retry_unreadable: bool = True,
     typed: bool = False,
     at_once: bool = False,
 ) -> str:
     """Make the file known and queue what it lacks. Returns its video id.
 
     Args:
-        again: also queue what was found to hold nothing readable: its content is the same as then.
+        retry_unreadable: also queue what was found to hold nothing readable: its content is the same as then.
         typed: a person gave the path, or the folder it lies in, to a command.
         at_once: also what rests goes on (see resting.py), and a stop that is not heard yet is taken back.
     """
@@ -64,28 +64,28 @@ def add(
     store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, typed=typed)
     if title:
         store.update_video(video_id, title=title)
-    _queue(library, video_id, path, wanted, again=again, at_once=at_once)
+    _queue(library, video_id, path, wanted, retry_unreadable=retry_unreadable, at_once=at_once)
     return video_id
 
 
-def go_on(library: Library, video_id: str, asked: Sequence[str]) -> None:
+def resume(library: Library, video_id: str, wanted: Sequence[str]) -> None:
     """By the id of a video: queue what is asked for, or what an ended ingest had not come to, if its file may be read.
 
     Raises: SourceNotFound: the file may not be read, and what is asked for is not there."""
     store, job = library.store, library.store.job(video_id)
     ended = job is not None and job.state in ("failed", "stopped")
-    if not asked and not ended:
+    if not wanted and not ended:
         return
     if paths := library.sources(video_id):
         made = channels_of(library.models.profile)
-        lacking = asked or [n for n in made if job and n in job.channels]
-        _queue(library, video_id, paths[0], lacking, again=False)
-    elif any((row := store.channel(video_id, n)) is None or row.state not in ("done", "absent") for n in asked):
-        raise SourceNotFound(f"{library.closed(video_id)}, so {', '.join(asked)} of {video_id} cannot be made.")
+        lacking = wanted or [n for n in made if job and n in job.channels]
+        _queue(library, video_id, paths[0], lacking, retry_unreadable=False)
+    elif any((row := store.channel(video_id, n)) is None or row.state not in ("done", "absent") for n in wanted):
+        raise SourceNotFound(f"{library.closed(video_id)}, so {', '.join(wanted)} of {video_id} cannot be made.")
 
 
 def _queue(
-    library: Library, video_id: str, path: Path, wanted: Sequence[str], *, again: bool, at_once: bool = False
+    library: Library, video_id: str, path: Path, wanted: Sequence[str], *, retry_unreadable: bool, at_once: bool = False
 ) -> None:
     """Queue what is lacking, unless it is on its way, or rests and nothing new is wanted."""
     store, job = library.store, library.store.job(video_id)
@@ -103,7 +103,7 @@ def _queue(
         for name in wanted
         if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.get("no_model")
     ]
-    rests = not at_once and rest_s(job) > 0
+    rests = not at_once and retry_after_s(job) > 0
     if job is not None and job.state == "stopped":
         if rests and set(lacking) <= set(job.channels):
             return
@@ -114,14 +114,14 @@ def _queue(
         return
     if job is not None and job.state == "failed":
         unreadable = (job.error or "").startswith("UnreadableVideo")
-        if rests or (unreadable and not again):
+        if rests or (unreadable and not retry_unreadable):
             return
     if "subtitles" in lacking and ended:
         store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
     store.enqueue(video_id, tuple(lacking), library.models.profile.name, _of_file(library, path))
 
 
-def remake(library: Library, video_id: str, *channels: str) -> None:
+def reindex(library: Library, video_id: str, *channels: str) -> None:
     """Queue channels of a video anew, with this profile's models, and start a worker; what there is of them stays
     searchable until the new ones are whole.
 
@@ -140,8 +140,8 @@ def remake(library: Library, video_id: str, *channels: str) -> None:
         if row is None or row.state != "done":  # nothing is there to keep
             library.store.set_channel(video_id, name, state="queued", done_to_s=0.0, detail={}, error=None)
     paths = library.sources(video_id)
-    asked = {**_of_file(library, paths[0] if paths else None), "remake": list(channels)}
-    library.store.enqueue(video_id, wanted, library.models.profile.name, asked)
+    settings = {**_of_file(library, paths[0] if paths else None), "remake": list(channels)}
+    library.store.enqueue(video_id, wanted, library.models.profile.name, settings)
     library.workers.ensure(library.store)
 
 

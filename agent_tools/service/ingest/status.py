@@ -10,7 +10,7 @@ from pathlib import Path
 from agent_tools.errors import UnreadableVideo
 from agent_tools.service.library.library import Library
 from agent_tools.service.replies import coverage
-from agent_tools.service.replies.fit import clear, drop_last, fitted
+from agent_tools.service.replies.fit import clear, drop_last, trim_to_tokens
 from agent_tools.service.replies.hints import unfinished_hint
 from agent_tools.store import Job, Source, VideoRow
 from agent_tools.timeline import clock, rounded, video_uri
@@ -69,7 +69,7 @@ def status(library: Library, video_id: str) -> IngestReply:
     def count_gap(_: object) -> None:
         reply.gaps_omitted = (reply.gaps_omitted or 0) + 1
 
-    return fitted(reply, REPLY_TOKENS, [drop_last(reply.gaps, 1, count_gap), clear(reply, "error")])
+    return trim_to_tokens(reply, REPLY_TOKENS, [drop_last(reply.gaps, 1, count_gap), clear(reply, "error")])
 
 
 def _searchable_to(video: VideoRow, job: Job | None, library: Library) -> float | None:
@@ -133,4 +133,4 @@ def folder_status(
     def count(_: object) -> None:
         reply.omitted = (reply.omitted or 0) + 1
 
-    return fitted(reply, REPLY_TOKENS, [drop_last(reply.videos, 3, count), drop_last(reply.refused, 3, count)])
+    return trim_to_tokens(reply, REPLY_TOKENS, [drop_last(reply.videos, 3, count), drop_last(reply.refused, 3, count)])

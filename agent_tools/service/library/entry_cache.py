@@ -27,13 +27,13 @@ HELD_VIDEOS = 128
 CHUNK_S = 60.0
 LEAST_LETTERS = 2
 FIRST_CJK = 0x1100  # from here on one character can be a word
-BESIDE_S = 5.0  # between two entries that are neighbours
+NEIGHBOUR_S = 5.0  # between two entries that are neighbours
 _STRIDE = 10_000_000  # entries of one video have places in a range of their own, so that a hit tells its video
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True)
-class HeldChunk:
+class LoadedChunk:
     """The entries of one channel in one chunk, with the memory tokens that stand for them."""
 
     channel: str
@@ -43,18 +43,18 @@ class HeldChunk:
 
 
 @dataclass(frozen=True)
-class Held:
+class LoadedVideo:
     """One video's entries with their vectors, as read at one state of its channels."""
 
     mark: object
     entries: tuple[Entry, ...]  # those that have a vector, by channel and time; then the others
     matrix: NDArray[np.float32]  # (n, D), of these entries; zero rows of the others
     spans: NDArray[np.float64]  # (n, 2), start and end of these entries
-    chunks: tuple[HeldChunk, ...]
+    chunks: tuple[LoadedChunk, ...]
     base: int  # place of the first entry
     row_of: dict[int, int]  # by entry id, of the entries that have a vector
     by_channel: dict[str, slice]  # their rows, in time order
-    beside: dict[int, tuple[int, ...]]  # by entry id: the entries just before and after, of the same channel
+    neighbours: dict[int, tuple[int, ...]]  # by entry id: the entries just before and after, of the same channel
 
     def of_channels(self, values: NDArray[np.float32], channels: Sequence[str]) -> NDArray[np.float32]:
         """Of values by row those of the entries of these channels that have a vector."""
@@ -78,10 +78,10 @@ class EntryCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[str, str], tuple[Status | None, Held]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], tuple[Status | None, LoadedVideo]] = OrderedDict()
         self._bank: tuple[object, Bank] | None = None
 
-    def get(self, store: Store, video_id: str, encoder: TextEncoder) -> Held:
+    def get(self, store: Store, video_id: str, encoder: TextEncoder) -> LoadedVideo:
         """The video as it is now."""
         key = (video_id, encoder.producer)
         status = store.overview().get(video_id)  # the same object as long as nothing of it changed
@@ -100,7 +100,7 @@ class EntryCache:
                 self._held.popitem(last=False)
         return held
 
-    def bank(self, videos: tuple[tuple[Held, Span], ...], channels: tuple[str, ...]) -> Bank:
+    def bank(self, videos: tuple[tuple[LoadedVideo, Span], ...], channels: tuple[str, ...]) -> Bank:
         """The chunks of these channels that lie in each video's span, side by side; the one made last is kept, since
         most questions go to the same videos as the one before."""
         from agent_tools.memory import Bank
@@ -119,11 +119,11 @@ class EntryCache:
 
 
 def video_number(place: int) -> int:
-    """Which reading of a video a place belongs to; see Held.base."""
+    """Which reading of a video a place belongs to; see LoadedVideo.base."""
     return place // _STRIDE
 
 
-def means(text: str) -> bool:
+def has_enough_letters(text: str) -> bool:
     """Whether a text says enough to be compared by meaning: to a sentence encoder "1" is like any question with a
     number in it. Such a text is found by its words."""
     letters = 0
@@ -135,7 +135,7 @@ def means(text: str) -> bool:
     return False
 
 
-def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> Held:
+def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> LoadedVideo:
     import numpy as np
 
     everything = store.entries(video_id)
@@ -144,7 +144,7 @@ def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> He
     by_channel: dict[str, list[Entry]] = {name: [] for name in TEXT_CHANNELS}
     others: list[Entry] = []
     for entry in everything:
-        known = entry.id in vector_of and entry.channel in by_channel and means(entry.text)
+        known = entry.id in vector_of and entry.channel in by_channel and has_enough_letters(entry.text)
         (by_channel[entry.channel] if known else others).append(entry)
     compared = [entry for group in by_channel.values() for entry in group]
     entries = (*compared, *others)
@@ -154,7 +154,7 @@ def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> He
     bounds = [0, *itertools.accumulate(len(group) for group in by_channel.values())]
     rows = {name: slice(a, b) for name, (a, b) in zip(by_channel, itertools.pairwise(bounds), strict=True)}
     base = next(_numbers) * _STRIDE
-    return Held(
+    return LoadedVideo(
         mark=mark,
         entries=entries,
         matrix=matrix,
@@ -163,11 +163,11 @@ def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> He
         base=base,
         row_of={entry.id: row for row, entry in enumerate(compared)},
         by_channel=rows,
-        beside={id_: near for group in by_channel.values() for id_, near in _beside(group)},
+        neighbours={id_: near for group in by_channel.values() for id_, near in _neighbours(group)},
     )
 
 
-def _beside(entries: Sequence[Entry]) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Each entry's id and those of its neighbours, of entries of one channel in time order."""
     for place, own in enumerate(entries):
         near = [entries[i] for i in (place - 1, place + 1) if 0 <= i < len(entries)]
@@ -176,7 +176,7 @@ def _beside(entries: Sequence[Entry]) -> Iterator[tuple[int, tuple[int, ...]]]:
             tuple(
                 other.id
                 for other in near
-                if other.start_s - own.end_s <= BESIDE_S and own.start_s - other.end_s <= BESIDE_S
+                if other.start_s - own.end_s <= NEIGHBOUR_S and own.start_s - other.end_s <= NEIGHBOUR_S
             ),
         )
 
@@ -189,7 +189,7 @@ def _chunks(
     matrix: NDArray[np.float32],
     rows: Mapping[str, slice],
     base: int,
-) -> Iterator[HeldChunk]:
+) -> Iterator[LoadedChunk]:
     """Entries by channel and chunk; the tokens are those the ingest wrote, or, of a chunk not yet whole and of notes,
     made here from the vectors there are. The frames are rows of the matrix, not copied."""
     import torch
@@ -209,4 +209,4 @@ def _chunks(
             tokens = written.get(number * CHUNK_S)
             chunk = Chunk(memory_tokens(frames) if tokens is None else tokens, frames, base + own[0])
             end_s = max(entries[row].end_s for row in own)
-            yield HeldChunk(channel, entries[own[0]].start_s, end_s, chunk)
+            yield LoadedChunk(channel, entries[own[0]].start_s, end_s, chunk)

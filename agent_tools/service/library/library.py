@@ -24,12 +24,12 @@ from agent_tools.timeline import Span, VideoRef, clock, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
 
-BESIDE = 4  # such threads
+BACKGROUND_THREADS = 4
 TOLERANCE_S = 1.0  # an end this far past the video is cut, not refused: clients round up
 
 
 @dataclass(frozen=True)
-class Asked:
+class VideoSpan:
     """A video and the span of it that a call is about."""
 
     video: VideoRow
@@ -59,10 +59,10 @@ class Library:
         self.attention = Attention()
         self.fetcher = Fetcher(settings.home / "downloads")
         self.entries = EntryCache()
-        self.beside = ThreadPoolExecutor(BESIDE, "beside")  # for what a call can do while it waits for something else
+        self.background_pool = ThreadPoolExecutor(BACKGROUND_THREADS, "background")  # work a call does while it waits
 
     def close(self) -> None:
-        self.beside.shutdown(cancel_futures=True)
+        self.background_pool.shutdown(cancel_futures=True)
         self.looker.close()
         self.store.close()
 
@@ -89,7 +89,7 @@ class Library:
             f"list_episodes without arguments shows the {count} there are."
         )
 
-    def asked(self, name: str, start_s: float | None = None, end_s: float | None = None) -> Asked:
+    def video_span(self, name: str, start_s: float | None = None, end_s: float | None = None) -> VideoSpan:
         """A video and a span of it; times given win over the uri's #t, and both default to the whole video.
 
         Raises: SpanOutsideVideo, InvalidArgument, and what `video` raises.
@@ -98,7 +98,7 @@ class Library:
         ref = parse_uri(name) or VideoRef(video.id)
         start = start_s if start_s is not None else ref.start_s
         end = end_s if end_s is not None else ref.end_s
-        return Asked(video, self.span(video, start, end))
+        return VideoSpan(video, self.span(video, start, end))
 
     def span(self, video: VideoRow, start_s: float | None, end_s: float | None) -> Span:
         """[start_s, end_s) inside the video. Raises: SpanOutsideVideo, InvalidArgument."""
@@ -113,13 +113,13 @@ class Library:
             )
         return Span(start, min(end, duration))
 
-    def chosen(self, video_ids: list[str] | None, start_s: float | None, end_s: float | None) -> list[Asked]:
+    def chosen(self, video_ids: list[str] | None, start_s: float | None, end_s: float | None) -> list[VideoSpan]:
         """The videos a search is about: the named ones with their uris' spans, or all that hold something.
 
         Without names, a video shorter than start_s is passed over rather than refused.
         """
         if video_ids:
-            return [self.asked(name, start_s, end_s) for name in dict.fromkeys(video_ids)]
+            return [self.video_span(name, start_s, end_s) for name in dict.fromkeys(video_ids)]
         everything = []
         for known in self.store.overview().values():
             video = known.video
@@ -127,7 +127,7 @@ class Library:
             start = _finite("start_s", start_s, 0.0)
             end = min(_finite("end_s", end_s, length_s), length_s)
             if end > start:
-                everything.append(Asked(video, Span(start, end)))
+                everything.append(VideoSpan(video, Span(start, end)))
         return everything
 
     def _noted_s(self, video: VideoRow) -> float:

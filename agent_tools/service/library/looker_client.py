@@ -63,35 +63,35 @@ class Looker:
             long_side: most pixels of the longer side; smaller pictures are not enlarged.
             region: [x, y, w, h] in 0..1, cut out before scaling.
         """
-        asked = {"do": "pictures", "path": str(path), "times": list(times_s), "side": long_side, "region": region}
-        return [_shot(shot) for shot in self._call(asked, check)["shots"]]
+        request = {"do": "pictures", "path": str(path), "times": list(times_s), "side": long_side, "region": region}
+        return [_shot(shot) for shot in self._call(request, check)["shots"]]
 
     def sheets(self, path: Path, times_s: Sequence[float], *, cell: int, check: CHECK | None = None) -> list[Shot]:
         """Contact sheets of the pictures at these times, `cell` px on the longer side, the time written in each."""
-        asked = {"do": "sheets", "path": str(path), "times": list(times_s), "side": cell}
-        return [shot for raw in self._call(asked, check)["shots"] if (shot := _shot(raw)) is not None]
+        request = {"do": "sheets", "path": str(path), "times": list(times_s), "side": cell}
+        return [shot for raw in self._call(request, check)["shots"] if (shot := _shot(raw)) is not None]
 
     def sheets_of(self, jpegs: Sequence[tuple[float, bytes]], *, cell: int, check: CHECK | None = None) -> list[Shot]:
         """Contact sheets of kept frames, given as (time, JPEG)."""
         cells = [[time_s, base64.b64encode(jpeg).decode()] for time_s, jpeg in jpegs]
-        asked = {"do": "sheets_of", "cells": cells, "side": cell}
-        return [shot for raw in self._call(asked, check)["shots"] if (shot := _shot(raw)) is not None]
+        request = {"do": "sheets_of", "cells": cells, "side": cell}
+        return [shot for raw in self._call(request, check)["shots"] if (shot := _shot(raw)) is not None]
 
     def clip(self, path: Path, start_s: float, end_s: float, *, max_bytes: int, check: CHECK | None = None) -> bytes:
         """The span as MP4 of at most max_bytes."""
-        asked = {"do": "clip", "path": str(path), "start": start_s, "end": end_s, "max_bytes": max_bytes}
-        return base64.b64decode(self._call(asked, check)["data"])
+        request = {"do": "clip", "path": str(path), "start": start_s, "end": end_s, "max_bytes": max_bytes}
+        return base64.b64decode(self._call(request, check)["data"])
 
     def close(self) -> None:
         with self._lock:
             self._end()
 
-    def _call(self, asked: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
+    def _call(self, request: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
         while not self._lock.acquire(timeout=POLL_S):
             if check is not None:
                 check()
         try:
-            answer = self._exchange(self._started(), asked, check)
+            answer = self._exchange(self._started(), request, check)
         except BaseException:
             self._end()
             raise
@@ -102,12 +102,14 @@ class Looker:
             raise (kind if issubclass(kind, (EngineError, RequestError)) else EngineError)(answer["message"])
         return answer
 
-    def _exchange(self, process: subprocess.Popen[bytes], asked: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
+    def _exchange(
+        self, process: subprocess.Popen[bytes], request: dict[str, Any], check: CHECK | None
+    ) -> dict[str, Any]:
         assert process.stdin is not None
-        longest_s = LONGEST_CALL_S.get(asked["do"], OTHERS_S)
+        longest_s = LONGEST_CALL_S.get(request["do"], OTHERS_S)
         deadline = time.monotonic() + longest_s
         try:
-            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
         except OSError as error:
             raise WorkerDied("the process that opens videos is gone. Call again: a new one is started.") from error
@@ -123,8 +125,9 @@ class Looker:
                     ) from None
                 continue
             if not line:
+                file = Path(request.get("path", "")).name
                 raise WorkerDied(
-                    f"the process that opens videos ended with {process.wait()} on {Path(asked.get('path', '')).name}. "
+                    f"the process that opens videos ended with {process.wait()} on {file}. "
                     "The file may be damaged at that span; other calls go on."
                 )
             answer: dict[str, Any] = json.loads(line)

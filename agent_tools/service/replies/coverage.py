@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_tools.service.english import is_english
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.store import ChannelRow, Status, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
 from agent_tools.types import CHANNELS, TEXT_CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
@@ -37,7 +37,7 @@ class ChannelView:
 
 def view(
     library: Library,
-    asked: Asked,
+    scope: VideoSpan,
     name: str,
     *,
     words_only: str = "",
@@ -55,7 +55,7 @@ def view(
         looked: channels that a model looked into for this search, whatever the profile's vectors can, and how.
     """
     closer = (looked or {}).get(name, "")
-    video, span = asked.video, asked.span
+    video, span = scope.video, scope.span
     if name == "notes":
         return ChannelView(name, "all", "notes", (), True)
     known = _known(library, video)
@@ -124,7 +124,7 @@ def _failed(row: ChannelRow) -> str:
 
 def coverage(
     library: Library,
-    asked: Sequence[Asked],
+    scopes: Sequence[VideoSpan],
     channels: tuple[str, ...] | None,
     *,
     words_only: str = "",
@@ -135,7 +135,7 @@ def coverage(
     """Of one or several videos: share searched by every channel that took part, phrases, producers and gaps."""
     names = channels or CHANNELS
     told: dict[str, Any] = {"words_only": words_only, "by_picture": by_picture, "apart": apart, "looked": looked}
-    views = [(one, [view(library, one, name, **told) for name in names]) for one in asked]
+    views = [(one, [view(library, one, name, **told) for name in names]) for one in scopes]
     total = sum(one.span.length_s for one, _ in views)
     searched = 0.0
     gaps: list[GapOut] = []
@@ -143,7 +143,7 @@ def coverage(
         took_part = [v for v in channel_views if v.searched and v.name != "notes"]
         holes = merged(gap for v in took_part for gap in v.gaps)
         searched += one.span.length_s * (covered_share(one.span, holes) if took_part else 0.0)
-        gaps.extend(_gaps(library, one, names, several=len(asked) > 1))
+        gaps.extend(_gaps(library, one, names, several=len(scopes) > 1))
     return Coverage(
         share=round(searched / total, 3) if total else 0.0,
         channels=ChannelWords(**{name: _joined([vs[i].phrase for _, vs in views]) for i, name in enumerate(names)}),
@@ -171,7 +171,7 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
     rows = _known(library, video).channels
     spoken = rows.get("speech")
     subtitles = rows.get("subtitles")
-    whole = Asked(video, Span(0.0, video.duration_s or 0.0))
+    whole = VideoSpan(video, Span(0.0, video.duration_s or 0.0))
     said = (subtitles is not None and subtitles.state == "running") or subtitles_stand_for_speech(library, whole)
     if video.has_audio and (spoken is None or spoken.state == "absent") and not said:
         missing.append(
@@ -197,16 +197,16 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
     return missing
 
 
-def subtitles_stand_for_speech(library: Library, asked: Asked) -> bool:
+def subtitles_stand_for_speech(library: Library, scope: VideoSpan) -> bool:
     """Whether subtitles in the language of the audio cover the span, so that what is said is in them."""
-    row = _known(library, asked.video).channels.get("subtitles")
+    row = _known(library, scope.video).channels.get("subtitles")
     if row is None or row.state != "done":
         return False
-    spoken = asked.video.metadata.get("audio_language")
+    spoken = scope.video.metadata.get("audio_language")
     if spoken and row.language and spoken != row.language:
         return False
-    span = asked.span
-    cues = library.store.entries(asked.video.id, channels=("subtitles",), start_s=span.start_s, end_s=span.end_s)
+    span = scope.span
+    cues = library.store.entries(scope.video.id, channels=("subtitles",), start_s=span.start_s, end_s=span.end_s)
     parts = [part for cue in cues if (part := Span(cue.start_s, cue.end_s).clipped(span.start_s, span.end_s))]
     return sum(part.length_s for part in merged(parts, SUBTITLE_GAP_S)) >= SUBTITLE_SHARE * span.length_s
 
@@ -222,7 +222,7 @@ def _size(profile: str) -> str:
     return megabytes(PROFILES[profile].size_bytes)
 
 
-def _gaps(library: Library, one: Asked, names: Sequence[str], *, several: bool) -> list[GapOut]:
+def _gaps(library: Library, one: VideoSpan, names: Sequence[str], *, several: bool) -> list[GapOut]:
     found = []
     for gap in _known(library, one.video).gaps:
         part = Span(gap.start_s, gap.end_s).clipped(one.span.start_s, one.span.end_s)

@@ -26,7 +26,7 @@ def compact_json(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def fitted(reply: R, max_tokens: int, cuts: Sequence[Cut], image_tokens: int = 0) -> R:
+def trim_to_tokens(reply: R, max_tokens: int, cuts: Sequence[Cut], image_tokens: int = 0) -> R:
     """The reply with `tokens` set, cut until it costs at most max_tokens. Cuts are used up in their order."""
     waiting = list(cuts)
     while True:
@@ -90,14 +90,14 @@ def drop_last(items: list[Any] | None, keep: int, on_drop: Callable[[Any], None]
     return cut
 
 
-def halve(target: Any, name: str, least: int = 40, gone: str | None = None, asked: str = "") -> Cut:
-    """Halve a text field around the asked words until it has about `least` characters, then leave it out."""
+def halve(target: Any, name: str, least: int = 40, gone: str | None = None, around: str = "") -> Cut:
+    """Halve a text field around some words until it has about `least` characters, then leave it out."""
 
     def cut() -> bool:
         text = getattr(target, name)
         if not text:
             return False
-        setattr(target, name, excerpt(text, asked, len(text) // 2) if len(text) > 2 * least else gone)
+        setattr(target, name, excerpt(text, around, len(text) // 2) if len(text) > 2 * least else gone)
         return True
 
     return cut
@@ -115,13 +115,13 @@ def clear(target: Any, name: str, empty: Any = None) -> Cut:
     return cut
 
 
-def cursor(offset: int, *asked: object) -> str:
+def cursor(offset: int, *question: object) -> str:
     """Where to go on with this very question."""
-    told = json.dumps([offset, _mark(asked)]).encode()
-    return base64.urlsafe_b64encode(told).decode().rstrip("=")
+    payload = json.dumps([offset, _mark(question)]).encode()
+    return base64.urlsafe_b64encode(payload).decode().rstrip("=")
 
 
-def offset_of(text: str, *asked: object) -> int:
+def offset_of(text: str, *question: object) -> int:
     """The offset that a cursor holds. Raises: InvalidArgument: not a cursor, or one of another question."""
     if not text:
         return 0
@@ -130,10 +130,10 @@ def offset_of(text: str, *asked: object) -> int:
         good = isinstance(offset, int) and 0 <= offset < 1_000_000
     except (ValueError, TypeError, binascii.Error) as error:
         raise InvalidArgument("cursor is not one that a reply gave. Leave it out to begin again.") from error
-    if not good or mark != _mark(asked):
+    if not good or mark != _mark(question):
         raise InvalidArgument("cursor belongs to a call with other arguments. Repeat those, or leave it out.")
     return int(offset)
 
 
-def _mark(asked: tuple[object, ...]) -> str:
-    return hashlib.blake2b(repr(asked).encode(), digest_size=4).hexdigest()
+def _mark(question: tuple[object, ...]) -> str:
+    return hashlib.blake2b(repr(question).encode(), digest_size=4).hexdigest()

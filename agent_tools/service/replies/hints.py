@@ -8,7 +8,7 @@ import re
 import threading
 from collections import OrderedDict, defaultdict, deque
 
-from agent_tools.service.resting import rest_s
+from agent_tools.service.resting import retry_after_s
 from agent_tools.store import Job
 from agent_tools.timeline import Span, clock, merged
 from agent_tools.untrusted import clean
@@ -78,7 +78,7 @@ def unfinished_hint(video_id: str, job: Job | None) -> str | None:
     if job is None or job.state not in ("failed", "stopped"):
         return None
     if job.state == "stopped":
-        when = f" in {rest:.0f} s" if (rest := rest_s(job)) > 0 else ""
+        when = f" in {rest:.0f} s" if (rest := retry_after_s(job)) > 0 else ""
         return f"The ingest of {video_id} was stopped at {job.progress:.0%}; ingest_video goes on with it{when}."
     error = job.error or "the worker log says why"
     if error.startswith(NAMES_THE_FILE):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.timeline import Span, merged, parse_uri
 from agent_tools.untrusted import clean
 
@@ -25,7 +25,7 @@ WINDOW = 16  # pictures that are pruned together: a frame stands for none farthe
 SLOWEST_GRID_S = 10.0  # between two sampled pictures: --fps is at least 0.1
 
 
-def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
+def similar_moments(library: Library, scopes: Sequence[VideoSpan], uri: str) -> list[Moment]:
     """Moments of the asked videos whose pictures are nearest to the picture at the uri's time, best first.
 
     The moment asked with is left out. Raises: InvalidArgument: no `video://` uri, or no picture there.
@@ -37,15 +37,15 @@ def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
         raise InvalidArgument(
             f"like is {clean(uri, 80)!r}; it must be a uri such as video://<id>#t=10,12 from a reply."
         )
-    own = library.asked(uri)
+    own = library.video_span(uri)
     middle = own.span.start_s if ref.start_s is None else own.span.middle_s
     found = library.store.nearest_kept(own.video.id, middle)
     shown = None if found is None else _vector(library, own.video.id, found.k)
     if shown is None:
         raise InvalidArgument(f"{own.video.id} has no pictures at {middle:.1f} s. Give a uri of a video with pictures.")
     space, vector = shown
-    nearest = library.store.nearest(space, vector, video_ids=[one.video.id for one in asked], limit=NEAREST)
-    spans = {one.video.id: one.span for one in asked}
+    nearest = library.store.nearest(space, vector, video_ids=[one.video.id for one in scopes], limit=NEAREST)
+    spans = {one.video.id: one.span for one in scopes}
     steps: dict[str, float] = {}
     moments: list[Moment] = []
     for video_id, k, cosine in nearest:
@@ -73,7 +73,7 @@ def alike(library: Library, asked: Sequence[Asked], uri: str) -> list[Moment]:
 
 def maker_of(library: Library, uri: str) -> str:
     """Who made the vector of the picture that a search like the uri asks with."""
-    row = library.store.channel(library.asked(uri).video.id, "frames")
+    row = library.store.channel(library.video_span(uri).video.id, "frames")
     return row.producer if row is not None else ""
 
 

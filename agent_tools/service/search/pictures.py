@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_tools.ingestion.spaces import frame_space
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.timeline import Span, clock
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class SeenFrame:
     cosine: float
 
 
-def seen(library: Library, asked: Sequence[Asked], query: str, *, wait_s: float = 0.0) -> list[SeenFrame]:
+def frames_matching(
+    library: Library, scopes: Sequence[VideoSpan], query: str, *, wait_s: float = 0.0
+) -> list[SeenFrame]:
     """Frames of the asked spans that show what the query names, best first; none where pictures have no text side."""
     import numpy as np
 
@@ -48,7 +50,7 @@ def seen(library: Library, asked: Sequence[Asked], query: str, *, wait_s: float 
     vector = words.encode_text([query])[0]
     space = frame_space(library.models.frame_producer)
     found: list[SeenFrame] = []
-    for one in asked:
+    for one in scopes:
         ids, matrix = library.store.vectors(space, one.video.id)
         if not len(ids):
             continue
@@ -68,7 +70,7 @@ def seen(library: Library, asked: Sequence[Asked], query: str, *, wait_s: float 
 
 
 @dataclass(frozen=True)
-class Sights:
+class PictureEvidence:
     """The kept frames of a video compared with an event, and what is usual among them.
 
     A frame's score is its cosine and once more what that has above the video's median, as with texts. On drawn films
@@ -126,7 +128,7 @@ class Sights:
         return Evidence(start_s, end_s, items=inside, background=background)
 
 
-def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -> Sights | None:
+def picture_evidence(library: Library, scope: VideoSpan, event: str, *, wait_s: float = 0.0) -> PictureEvidence | None:
     """Every kept frame of the video compared with an event; None where pictures have no text side or no vectors yet.
 
     What is usual is taken from the whole video, not from the span."""
@@ -138,26 +140,26 @@ def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -
     if vector is None:
         return None
     producer = library.models.frame_producer
-    ids, matrix = library.store.vectors(frame_space(producer), asked.video.id)
+    ids, matrix = library.store.vectors(frame_space(producer), scope.video.id)
     if not len(ids):
         return None
     cosine = dict(zip(ids.tolist(), (matrix @ vector).tolist(), strict=True))
     place = {k: row for row, k in enumerate(ids.tolist())}
-    rows = [row for row in library.store.frames(asked.video.id) if row.stands_for in cosine]
+    rows = [row for row in library.store.frames(scope.video.id) if row.stands_for in cosine]
     usual = np.array([cosine[row.stands_for] for row in rows])
     median = float(np.median(usual))
     score = {k: 2 * value - median for k, value in cosine.items()}
-    whole = Asked(asked.video, Span(0.0, asked.video.duration_s or asked.span.end_s))
+    whole = VideoSpan(scope.video, Span(0.0, scope.video.duration_s or scope.span.end_s))
     spans = _spans(library, whole, set(cosine))
     items = [
         EvidenceItem(span.start_s, span.end_s, "frames", score[row.k], f"at {clock(row.time_s)}", SIGHT)
         for row in rows
         for span in (spans.get(row.k, ()) if row.kept else ())
     ]
-    return Sights(
+    return PictureEvidence(
         tuple(sorted(items, key=lambda item: item.start_s)),
         deviation=2 * max(LEAST_DEVIATION, float(usual.std())),
-        scenes=len(library.store.episodes(asked.video.id, "scene")) or len(cosine),
+        scenes=len(library.store.episodes(scope.video.id, "scene")) or len(cosine),
         producer=producer,
         median=median,
         event=vector,
@@ -167,7 +169,7 @@ def sights(library: Library, asked: Asked, event: str, *, wait_s: float = 0.0) -
     )
 
 
-def _spans(library: Library, one: Asked, wanted: set[int]) -> dict[int, list[Span]]:
+def _spans(library: Library, one: VideoSpan, wanted: set[int]) -> dict[int, list[Span]]:
     """By kept frame the stretches of the asked span for which it stands."""
     rows = library.store.frames(one.video.id, one.span.start_s, one.span.end_s)
     step = rows[1].time_s - rows[0].time_s if len(rows) > 1 else 1.0

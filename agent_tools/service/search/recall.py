@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent_tools.service.library.entry_cache import Held, video_number
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.entry_cache import LoadedVideo, video_number
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import ENGLISH_ONLY
 from agent_tools.service.search.fusion import Background, fuse
 from agent_tools.store import Entry, WordHit
@@ -29,7 +29,7 @@ TOP_ENTRIES = 400
 TOP_WORDS = 80
 
 
-class Recalled(NamedTuple):
+class ScoredEntry(NamedTuple):
     """One entry that answers a query. `score` in 0..1 after fusion; `cosine` None where it was found by words alone."""
 
     entry: Entry
@@ -39,25 +39,25 @@ class Recalled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Recall:
+class EntrySearchResult:
     """What a search brought back, best first, and how it was done."""
 
-    found: list[Recalled]
+    found: list[ScoredEntry]
     by_meaning: bool
     words_only: str  # why not by meaning, "" if it was
     chunks_seen: int = 0
     chunks_opened: int = 0
-    held: Mapping[str, Held] = field(default_factory=dict)  # by video, what was compared by meaning
+    held: Mapping[str, LoadedVideo] = field(default_factory=dict)  # by video, what was compared by meaning
 
 
 @dataclass(frozen=True)
-class _Meant:
+class _MeaningHits:
     """The search by meaning: the best entries of the opened chunks, and what all others are like."""
 
     cosines: dict[int, float]  # by entry id
     entries: dict[int, Entry]
     backgrounds: dict[str, Background]  # by video
-    videos: dict[str, Held]
+    videos: dict[str, LoadedVideo]
     all_cosines: dict[str, NDArray[np.float32]]  # by video, of all its entries
     seen: int  # chunks
     opened: int
@@ -65,13 +65,13 @@ class _Meant:
 
 def recall(
     library: Library,
-    asked: Sequence[Asked],
+    scopes: Sequence[VideoSpan],
     query: str,
     channels: tuple[str, ...] | None,
     *,
     wait_s: float = 0.0,
     on_step: Callable[[float, str], None] | None = None,
-) -> Recall:
+) -> EntrySearchResult:
     """Entries of the asked spans that answer the query, best first.
 
     Args:
@@ -80,14 +80,14 @@ def recall(
         on_step: called before each video with (share of 0..1, sentence); may raise to end the search.
     """
     names = tuple(name for name in TEXT_CHANNELS if channels is None or name in channels)
-    if not names or not asked:
-        return Recall([], False, "")
+    if not names or not scopes:
+        return EntrySearchResult([], False, "")
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, query)
     if encoder is None:
-        return Recall(_by_words(library, asked, query, names), False, words_only)
-    by_words = library.beside.submit(word_hits, library, asked, query, names)  # while the question is encoded
-    by = _by_meaning(library, asked, query, names, encoder, on_step or (lambda _share, _sentence: None))
+        return EntrySearchResult(_by_words(library, scopes, query, names), False, words_only)
+    by_words = library.background_pool.submit(word_hits, library, scopes, query, names)  # while the question is encoded
+    by = _by_meaning(library, scopes, query, names, encoder, on_step or (lambda _share, _sentence: None))
     hits = by_words.result()
     meaning, entries = ({}, {}) if words_only else (by.cosines, by.entries)  # of another script they are noise
     for hit in hits:
@@ -97,36 +97,37 @@ def recall(
             meaning[id_] = float(by.all_cosines[video_id][row])
     words = {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}
     backgrounds = {id_: by.backgrounds[entries[id_].video_id] for id_ in meaning}
-    neighbours = {id_: by.videos[entry.video_id].beside.get(id_, ()) for id_, entry in entries.items()}
+    neighbours = {id_: by.videos[entry.video_id].neighbours.get(id_, ()) for id_, entry in entries.items()}
     scores = fuse(meaning, words, backgrounds, neighbours)
     found = [
-        Recalled(entries[id_], score, meaning.get(id_), words.get(id_, (0.0, 0.0))[1]) for id_, score in scores.items()
+        ScoredEntry(entries[id_], score, meaning.get(id_), words.get(id_, (0.0, 0.0))[1])
+        for id_, score in scores.items()
     ]
-    return Recall(_best_first(found), not words_only, words_only, by.seen, by.opened, by.videos)
+    return EntrySearchResult(_best_first(found), not words_only, words_only, by.seen, by.opened, by.videos)
 
 
 def _by_meaning(
     library: Library,
-    asked: Sequence[Asked],
+    scopes: Sequence[VideoSpan],
     query: str,
     names: tuple[str, ...],
     encoder: TextEncoder,
     step: Callable[[float, str], None],
-) -> _Meant:
+) -> _MeaningHits:
     """All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
     import torch
 
     from agent_tools.memory import retrieve
 
     vector = encoder.encode([query], query=True)[0]
-    spans: dict[int, tuple[Held, Span]] = {}
-    videos: dict[str, Held] = {}
-    for place, one in enumerate(asked):
-        step(place / len(asked), f"searching video {place + 1} of {len(asked)}")
+    spans: dict[int, tuple[LoadedVideo, Span]] = {}
+    videos: dict[str, LoadedVideo] = {}
+    for place, one in enumerate(scopes):
+        step(place / len(scopes), f"searching video {place + 1} of {len(scopes)}")
         held = library.entries.get(library.store, one.video.id, encoder)
         spans[video_number(held.base)] = held, one.span
         videos[one.video.id] = held
-    comparing = library.beside.submit(_compared, videos, vector, names)  # while the chunks are asked
+    comparing = library.background_pool.submit(_compared, videos, vector, names)  # while the chunks are asked
     bank = library.entries.bank(tuple(spans.values()), names)
     seen = len(bank.chunks)
     opened = min(seen, max(LEAST_CHUNKS, round(seen * OPENED_SHARE)))
@@ -139,11 +140,11 @@ def _by_meaning(
             found[entry.id] = cosine
             entries[entry.id] = entry
     cosines, backgrounds = comparing.result()
-    return _Meant(found, entries, backgrounds, videos, cosines, seen, opened)
+    return _MeaningHits(found, entries, backgrounds, videos, cosines, seen, opened)
 
 
 def _compared(
-    videos: Mapping[str, Held], vector: NDArray[np.float32], names: tuple[str, ...]
+    videos: Mapping[str, LoadedVideo], vector: NDArray[np.float32], names: tuple[str, ...]
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, Background]]:
     """By video the cosines of all its entries, and what is usual among those of the channels."""
     import numpy as np
@@ -152,18 +153,18 @@ def _compared(
     return cosines, {id_: Background.of(held.of_channels(cosines[id_], names)) for id_, held in videos.items()}
 
 
-def word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[WordHit]:
+def word_hits(library: Library, scopes: Sequence[VideoSpan], query: str, names: tuple[str, ...]) -> list[WordHit]:
     """Entries of the asked spans that hold words of the query, best first."""
-    everything = len(asked) == len(library.store.overview())
+    everything = len(scopes) == len(library.store.overview())
     hits = library.store.search_words(
         query,
-        video_ids=None if everything else [one.video.id for one in asked],
+        video_ids=None if everything else [one.video.id for one in scopes],
         channels=names,
-        start_s=min(one.span.start_s for one in asked),
-        end_s=max(one.span.end_s for one in asked),
+        start_s=min(one.span.start_s for one in scopes),
+        end_s=max(one.span.end_s for one in scopes),
         limit=TOP_WORDS,
     )
-    spans = {one.video.id: one.span for one in asked}
+    spans = {one.video.id: one.span for one in scopes}
     return [
         hit
         for hit in hits
@@ -171,13 +172,13 @@ def word_hits(library: Library, asked: Sequence[Asked], query: str, names: tuple
     ]
 
 
-def _by_words(library: Library, asked: Sequence[Asked], query: str, names: tuple[str, ...]) -> list[Recalled]:
-    hits = word_hits(library, asked, query, names)
+def _by_words(library: Library, scopes: Sequence[VideoSpan], query: str, names: tuple[str, ...]) -> list[ScoredEntry]:
+    hits = word_hits(library, scopes, query, names)
     scores = fuse({}, {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}, {})
-    return _best_first([Recalled(hit.entry, scores.get(hit.entry.id, 0.0), None, hit.idf) for hit in hits])
+    return _best_first([ScoredEntry(hit.entry, scores.get(hit.entry.id, 0.0), None, hit.idf) for hit in hits])
 
 
-def _best_first(found: list[Recalled]) -> list[Recalled]:
+def _best_first(found: list[ScoredEntry]) -> list[ScoredEntry]:
     return sorted(found, key=lambda r: (-r.score, r.entry.video_id, r.entry.start_s, r.entry.id))
 
 

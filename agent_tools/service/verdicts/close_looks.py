@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from agent_tools.errors import EngineError
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,12 +49,19 @@ class CloseLook:
     """Localizer and look of one call; `ground` searches. Each step of the call may raise to stop it."""
 
     def __init__(
-        self, library: Library, asked: Asked, event: str, pointers: Sequence[Pointer], step: OnStep, *, sighted: bool
+        self,
+        library: Library,
+        scope: VideoSpan,
+        event: str,
+        pointers: Sequence[Pointer],
+        step: OnStep,
+        *,
+        sighted: bool,
     ) -> None:
         """
         Args:
             sighted: the pointers compare pictures with the event: what they do not point at need not be seen."""
-        self.library, self.asked, self.event = library, asked, event
+        self.library, self.scope, self.event = library, scope, event
         self.step, self.sighted = step, sighted
         self.pointers = [replace(one, curves=_from(one.curves, one.edge)) for one in pointers]
         self.looks = self.pictures = 0
@@ -77,13 +84,13 @@ class CloseLook:
         self._bounded = True
         for levels in self._plans():
             grounder = Grounder(levels, self, settings=GrounderSettings(descend="spans"))
-            bound = min(MOST_LOOKS, grounder.looks_bound(self.asked.span.length_s))
+            bound = min(MOST_LOOKS, grounder.looks_bound(self.scope.span.length_s))
             self.step(0.3, f"looking closer, at most {bound} looks")
 
             def on_look(done: int, total: int) -> None:
                 self.step(0.3 + 0.5 * min(1.0, done / max(1, total)), f"look {self.looks} of at most {MOST_LOOKS}")
 
-            found = grounder.ground(self.event, self.asked.span.start_s, self.asked.span.end_s, self.look, on_look)
+            found = grounder.ground(self.event, self.scope.span.start_s, self.scope.span.end_s, self.look, on_look)
             reports += found.levels
             if levels[0].detail == 0:  # what it refused was pointed at, with a height that is no model's score
                 found = replace(found, best_rejected=None)
@@ -92,12 +99,12 @@ class CloseLook:
         self._bounded = False
         return replace(found, levels=tuple(reports))
 
-    def again(self, proposal: Proposal) -> tuple[Proposal, str]:
+    def second_look(self, proposal: Proposal) -> tuple[Proposal, str]:
         """A span looked at again, widened by half on both sides; followed where it goes on beyond what was shown; then
         each of its bounds alone. And what changed."""
         from agent_tools.grounding import changes, refine, verify
 
-        whole_s = self.asked.video.duration_s or proposal.end_s
+        whole_s = self.scope.video.duration_s or proposal.end_s
         second = verify(self.event, proposal, self, self.look, whole_s, fps=PICTURES)
         if second.after is None:
             return proposal, second.text
@@ -208,7 +215,7 @@ class CloseLook:
         """Levels to try one after the other, until something is found."""
         from agent_tools.grounding import Level
 
-        length_s = self.asked.span.length_s
+        length_s = self.scope.span.length_s
         dense = Level(DENSE_S, DENSE_STRIDE_S, 1.0)
         if length_s <= 2 * DENSE_S:
             return [[dense]]
@@ -217,7 +224,7 @@ class CloseLook:
         sparse = [Level(window_s, window_s, SEGMENTS / window_s, PLACES), dense]
         if self.sighted:
             return [chosen]
-        span = self.asked.span
+        span = self.scope.span
         points = any(one.curves.localize(self.event, one.look(span.start_s, span.end_s, 0.0)) for one in self.pointers)
         return [chosen, sparse] if points else [sparse]
 
@@ -227,7 +234,7 @@ class CloseLook:
         step_s = (end_s - start_s) / count
         spans = [(start_s + i * step_s, start_s + (i + 1) * step_s) for i in range(count)]
         times = [(low + high) / 2 for low, high in spans]
-        paths = [] if sparse else self.library.sources(self.asked.video.id)
+        paths = [] if sparse else self.library.sources(self.scope.video.id)
         if paths:
             opened = self.library.looker.pictures(
                 paths[0], times, long_side=LONG_SIDE, check=lambda: self.step(0.3, "decoding")
@@ -241,7 +248,7 @@ class CloseLook:
 
     def _kept(self, times: Sequence[float], spans: Sequence[tuple[float, float]]) -> list[bytes | None]:
         """The kept frame that stands for each time; a picture that was pruned is shown by the one it is like."""
-        video, store = self.asked.video, self.library.store
+        video, store = self.scope.video, self.library.store
         rows = store.frames(video.id, spans[0][0], spans[-1][1])
         found: list[bytes | None] = []
         for time_s in times:

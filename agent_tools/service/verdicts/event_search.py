@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import EngineError
-from agent_tools.service.library.library import Asked, Library
-from agent_tools.service.search.pictures import Sights, sights
+from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.search.pictures import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
-from agent_tools.service.verdicts.picture_bounds import exact
+from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.segments import Segments, sparse_first
 from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, localizer
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator, EvidenceItem, Grounding, Named, Proposal, RelevanceCurveLocalizer
 
 OnStep = Callable[[float, str], None]
-Again = Callable[["Proposal"], tuple["Proposal", str]]
+SecondLook = Callable[["Proposal"], tuple["Proposal", str]]
 # names of calibrations
 LOCALIZER = "relevance-curves"  # of events judged by meaning
 FEW = "mentions"  # and over a few words that someone may have said, or said something like them
@@ -44,13 +44,13 @@ LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
 
 
 @dataclass(frozen=True)
-class Part:
+class EvidenceSource:
     """What one kind of evidence gave, before anything is made of its scores."""
 
     calibration: str  # the name of the calibration that knows such scores
     grounding: Grounding
     producer: str  # who made the vectors or answers behind the scores, "" where words alone count
-    again: Again  # a second look, and what it changed
+    second_look: SecondLook  # a second look, and what it changed
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
     nearest: tuple[EvidenceItem, ...] = ()  # of what was compared, best first, whether or not it stands out at all
 
@@ -65,10 +65,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Search:
+class EventSearch:
     """What the parts of one video gave."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[EvidenceSource, ...]
     names: tuple[str, ...] | None  # channels asked about: the caller's, or those that the event names
     words_only: str = ""
     scattered: bool = False  # the words that the event quotes stand in different places of the texts
@@ -78,13 +78,19 @@ class Search:
 
 
 def search(
-    library: Library, asked: Asked, event: str, names: tuple[str, ...] | None, step: OnStep, *, closely: bool = True
-) -> Search:
+    library: Library,
+    scope: VideoSpan,
+    event: str,
+    names: tuple[str, ...] | None,
+    step: OnStep,
+    *,
+    use_video_llm: bool = True,
+) -> EventSearch:
     """Look for an event in one video's span, without a verdict.
 
     An event that names its channel is asked of that channel alone, as if the caller had.
     Args:
-        closely: whether a model that pictures can be shown to is asked where the profile has one."""
+        use_video_llm: whether a model that pictures can be shown to is asked where the profile has one."""
     from agent_tools.grounding import could_show, named
 
     step(0.05, "scoring entries")
@@ -93,43 +99,43 @@ def search(
         names = tuple(name for name in CHANNELS if name in could_show(event, names or CHANNELS))
     channels = names or CHANNELS
     apart = {}
-    seen: Sights | None = None
+    seen: PictureEvidence | None = None
     if "frames" in channels:
-        seen = sights(library, asked, event, wait_s=LOAD_S) if told.rule is None else None
+        seen = picture_evidence(library, scope, event, wait_s=LOAD_S) if told.rule is None else None
         if seen is None:
             apart["frames"] = VERBATIM if told.rule is not None else NOT_COMPARED
-    parts: list[Part] = []
+    parts: list[EvidenceSource] = []
     pointers: list[Pointer] = []
     words_only, scattered = "", False
-    has_texts = _has_texts(library, asked, channels)
+    has_texts = _has_texts(library, scope, channels)
     if has_texts or seen is None:
-        evidence = _texts(library, asked, event, told, channels)
+        evidence = _texts(library, scope, event, told, channels)
         words_only, scattered = evidence.words_only, evidence.scattered
         apart |= evidence.foreign
         curves = localizer()
         name = calibration_of(told)
-        parts.append(_by_curves(asked, event, name, evidence, curves, step))
+        parts.append(_by_curves(scope, event, name, evidence, curves, step))
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
         curves = seen.localizer()
         segments = Segments(seen, curves, library.models.segment_reader)
-        part = _by_curves(asked, event, PICTURES, seen, curves, step, seen.score, segments)
-        parts.append(replace(part, again=_exactly(library, asked, seen, part.again, step)))
+        part = _by_curves(scope, event, PICTURES, seen, curves, step, seen.score, segments)
+        parts.append(replace(part, second_look=_exactly(library, scope, seen, part.second_look, step)))
         pointers.append(Pointer(seen.look, curves, 0.0))
     failed = ""
     close: CloseLook | None = None
-    if closely and "frames" in channels and library.models.has_closer and asked.video.width:
-        close = CloseLook(library, asked, event, pointers, step, sighted=seen is not None)
+    if use_video_llm and "frames" in channels and library.models.has_closer and scope.video.width:
+        close = CloseLook(library, scope, event, pointers, step, sighted=seen is not None)
         try:
             found = close.ground()
             parts = [one for one in parts if one.calibration != PICTURES] if has_texts else []
-            parts.append(Part(CLOSER, found, close.producer, close.again))
+            parts.append(EvidenceSource(CLOSER, found, close.producer, close.second_look))
             apart.pop("frames", None)
         except EngineError as error:
             close, failed = None, f"closer looks failed: {error.described}"
             if seen is None:
                 apart["frames"] = failed
-    return Search(tuple(parts), names, words_only, scattered, apart, close, failed)
+    return EventSearch(tuple(parts), names, words_only, scattered, apart, close, failed)
 
 
 def calibration_of(told: Named) -> str:
@@ -141,61 +147,63 @@ def calibration_of(told: Named) -> str:
     return FEW if len(" ".join(told.words).split()) <= FEW_WORDS else LOCALIZER
 
 
-def _texts(library: Library, asked: Asked, event: str, told: Named, channels: tuple[str, ...]) -> ScoredEntries:
+def _texts(library: Library, scope: VideoSpan, event: str, told: Named, channels: tuple[str, ...]) -> ScoredEntries:
     if told.rule is None:
-        return by_meaning(library, asked, _FRAME.sub("", event), channels, told.words)
+        return by_meaning(library, scope, _FRAME.sub("", event), channels, told.words)
     if told.rule.verbatim:
-        return by_words(library, asked, told, channels)
-    return by_meaning(library, asked, " ".join(told.words), channels)
+        return by_words(library, scope, told, channels)
+    return by_meaning(library, scope, " ".join(told.words), channels)
 
 
-def _has_texts(library: Library, asked: Asked, channels: tuple[str, ...]) -> bool:
+def _has_texts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:
     """Whether the video holds any text that could be searched."""
-    rows = library.store.channels(asked.video.id)
+    rows = library.store.channels(scope.video.id)
     texts = [name for name in TEXT_CHANNELS if name in channels]
     return any(row.entries for row in rows if row.name in texts) or bool(
-        "notes" in texts and library.store.count_notes(asked.video.id)
+        "notes" in texts and library.store.count_notes(scope.video.id)
     )
 
 
 def _by_curves(
-    asked: Asked,
+    scope: VideoSpan,
     event: str,
     calibration: str,
-    evidence: ScoredEntries | Sights,
+    evidence: ScoredEntries | PictureEvidence,
     curves: RelevanceCurveLocalizer,
     step: OnStep,
     score_of: Callable[[float], float] = float,
     segments: Segments | None = None,
-) -> Part:
+) -> EvidenceSource:
     from agent_tools.grounding import Grounder, Level, verify
 
     def on_look(done: int, total: int) -> None:
         step(0.1 + 0.2 * done / max(1, total), f"looked into {done} windows")
 
-    def again(proposal: Proposal) -> tuple[Proposal, str]:
-        second = verify(event, proposal, curves, evidence.look, asked.video.duration_s or proposal.end_s, fps=0.0)
+    def second_look(proposal: Proposal) -> tuple[Proposal, str]:
+        second = verify(event, proposal, curves, evidence.look, scope.video.duration_s or proposal.end_s, fps=0.0)
         return second.after or proposal, second.text
 
-    start_s, end_s = asked.span.start_s, asked.span.end_s
+    start_s, end_s = scope.span.start_s, scope.span.end_s
     if segments is not None:
         found = Grounder(sparse_first(LEVELS), segments).ground(event, start_s, end_s, segments.look, on_look)
     else:
         levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
         found = Grounder(levels, curves).ground(event, start_s, end_s, evidence.look, on_look)
-    inside = evidence.look(asked.span.start_s, asked.span.end_s).items
+    inside = evidence.look(scope.span.start_s, scope.span.end_s).items
     nearest = tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
-    return Part(calibration, found, evidence.producer, again, score_of, nearest)
+    return EvidenceSource(calibration, found, evidence.producer, second_look, score_of, nearest)
 
 
-def _exactly(library: Library, asked: Asked, seen: Sights, again: Again, step: OnStep) -> Again:
+def _exactly(
+    library: Library, scope: VideoSpan, seen: PictureEvidence, second_look: SecondLook, step: OnStep
+) -> SecondLook:
     """A second look at pictures, then at the moments around each bound."""
 
     def look(proposal: Proposal) -> tuple[Proposal, str]:
         from agent_tools.grounding import changes
 
-        held, told = again(proposal)
-        fine = exact(library, asked, held, seen, lambda: step(0.9, "looking at the bounds"))
+        held, told = second_look(proposal)
+        fine = refine_bounds(library, scope, held, seen, lambda: step(0.9, "looking at the bounds"))
         return fine, told if fine == held else f"{told}; by pictures in between: {changes(held, fine)}"
 
     return look

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from agent_tools.errors import EngineError
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.verdicts.calibrations import calibrator_for
-from agent_tools.service.verdicts.event_search import CLOSER, GUESSES, PICTURES, Part, Search, search
+from agent_tools.service.verdicts.event_search import CLOSER, GUESSES, PICTURES, EventSearch, EvidenceSource, search
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
 from agent_tools.untrusted import clean
@@ -29,14 +29,16 @@ FOUND_APART = "found apart: the quoted words stand in different places, not toge
 BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
-Candidate = tuple[float, Callable[[float], float], Part, "Proposal"]  # confidence, how it is made of a score, ...
+Candidate = tuple[
+    float, Callable[[float], float], EvidenceSource, "Proposal"
+]  # confidence, how it is made of a score, ...
 
 
 @dataclass(frozen=True)
 class Judgement:
     """One video's outcome before it is written as a reply."""
 
-    asked: Asked
+    scope: VideoSpan
     verdict: Verdict
     kind: Literal["calibrated", "raw"]
     probability: float | None  # calibrated p(present) behind the verdict; None where scores are raw
@@ -54,13 +56,13 @@ class Judgement:
 
 def judge(
     library: Library,
-    asked: Asked,
+    scope: VideoSpan,
     event: str,
     names: tuple[str, ...] | None,
-    most: int,
+    max_spans: int,
     step: OnStep,
     *,
-    closely: bool = True,
+    use_video_llm: bool = True,
 ) -> Judgement:
     """Ground an event in one video's span and reach a verdict about the channels that were searched.
 
@@ -68,20 +70,20 @@ def judge(
         most: spans that are looked at a second time and returned."""
     from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide
 
-    found = search(library, asked, event, names, step, closely=closely)
+    found = search(library, scope, event, names, step, use_video_llm=use_video_llm)
     fitted = [(part, _calibrator(library, part, found.words_only)) for part in found.parts]
     likely = [calibrator.probability(part.score) for part, calibrator in fitted if calibrator is not None]
     # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
     raw = not likely or (len(likely) < len(fitted) and max(likely) < PRESENT_AT_LEAST)
     candidates = _candidates([(part, None if raw else one) for part, one in fitted], beside_calibrated=not raw)
-    accepted, spans = _looked_again(asked, candidates, most, step)
-    told = _Told(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
-    views = [told.view(library, asked, name) for name in found.names or CHANNELS]
+    accepted, spans = _looked_again(scope, candidates, max_spans, step)
+    told = SearchNotes(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
+    views = [told.view(library, scope, name) for name in found.names or CHANNELS]
     judged = [view.name for view in views if view.searched]
-    not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, asked, v.name)}
-    if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, asked):
+    not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, scope, v.name)}
+    if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, scope):
         del not_judged["speech"]
-    searched = told.coverage(library, asked, found.names)
+    searched = told.coverage(library, scope, found.names)
     probability = None if raw else max(likely)
     verdict = decide(
         probability,
@@ -100,15 +102,15 @@ def judge(
         and all(_apart(one, kept) for _, _, _, kept in candidates)
     ]
     rejected = max(refused, key=lambda pair: pair[0], default=None)
-    guesses, guessed = _guesses(library, asked, found.parts) if not spans and "frames" in not_judged else ([], "")
+    guesses, guessed = _guesses(library, scope, found.parts) if not spans and "frames" in not_judged else ([], "")
     return Judgement(
-        asked,
+        scope,
         verdict,
         "raw" if raw else "calibrated",
         probability,
         sorted(spans, key=lambda span: -span.confidence),
         sum(all(_apart(one, kept) for kept in accepted) for _, _, _, one in candidates),
-        None if rejected is None else _span(asked, rejected[1], rejected[0], None),
+        None if rejected is None else _span(scope, rejected[1], rejected[0], None),
         judged,
         [NotJudged(channel=name, why=why) for name, why in not_judged.items()],
         searched,
@@ -120,43 +122,45 @@ def judge(
 
 
 def _looked_again(
-    asked: Asked, candidates: Sequence[Candidate], most: int, step: OnStep
+    scope: VideoSpan, candidates: Sequence[Candidate], max_spans: int, step: OnStep
 ) -> tuple[list[Proposal], list[SpanOut]]:
     """At most that many candidates, disjoint, as a second look left them."""
     accepted: list[Proposal] = []
     spans: list[SpanOut] = []
     for _, weigh, part, proposal in candidates:
-        if len(spans) == most or not all(_apart(proposal, one) for one in accepted):
+        if len(spans) == max_spans or not all(_apart(proposal, one) for one in accepted):
             continue
-        step(0.8 + 0.2 * len(spans) / most, f"looking again at {clock(proposal.start_s)}")
+        step(0.8 + 0.2 * len(spans) / max_spans, f"looking again at {clock(proposal.start_s)}")
         try:
-            after, verified = part.again(proposal)
+            after, verified = part.second_look(proposal)
         except EngineError as error:
             after, verified = proposal, f"not looked at again: {error.described}"
         if all(_apart(after, one) for one in accepted):  # else it is the same, seen in two parts
             accepted.append(after)
-            spans.append(_span(asked, after, weigh(after.score), verified))
+            spans.append(_span(scope, after, weigh(after.score), verified))
     return accepted, spans
 
 
 @dataclass(frozen=True)
-class _Told:
+class SearchNotes:
     """What this search has to say of channels besides their state."""
 
     words_only: str
     apart: Mapping[str, str]
     looked: Mapping[str, str]
 
-    def view(self, library: Library, asked: Asked, name: str) -> coverage.ChannelView:
-        return coverage.view(library, asked, name, words_only=self.words_only, apart=self.apart, looked=self.looked)
+    def view(self, library: Library, scope: VideoSpan, name: str) -> coverage.ChannelView:
+        return coverage.view(library, scope, name, words_only=self.words_only, apart=self.apart, looked=self.looked)
 
-    def coverage(self, library: Library, asked: Asked, names: tuple[str, ...] | None) -> Coverage:
+    def coverage(self, library: Library, scope: VideoSpan, names: tuple[str, ...] | None) -> Coverage:
         return coverage.coverage(
-            library, [asked], names, words_only=self.words_only, apart=self.apart, looked=self.looked
+            library, [scope], names, words_only=self.words_only, apart=self.apart, looked=self.looked
         )
 
 
-def _candidates(fitted: Sequence[tuple[Part, Calibrator | None]], *, beside_calibrated: bool) -> list[Candidate]:
+def _candidates(
+    fitted: Sequence[tuple[EvidenceSource, Calibrator | None]], *, beside_calibrated: bool
+) -> list[Candidate]:
     """The proposals of all parts, likeliest first; one that overlaps a likelier one only adds its evidence to it.
 
     Args:
@@ -181,7 +185,7 @@ def _candidates(fitted: Sequence[tuple[Part, Calibrator | None]], *, beside_cali
     return kept
 
 
-def _weighed(part: Part, calibrator: Calibrator | None, share: float, score: float) -> float:
+def _weighed(part: EvidenceSource, calibrator: Calibrator | None, share: float, score: float) -> float:
     return share * part.confidence(calibrator, score)
 
 
@@ -190,13 +194,13 @@ def _apart(one: Proposal, other: Proposal) -> bool:
     return one.start_s >= other.end_s or one.end_s <= other.start_s
 
 
-def _calibrator(library: Library, part: Part, words_only: str) -> Calibrator | None:
+def _calibrator(library: Library, part: EvidenceSource, words_only: str) -> Calibrator | None:
     if words_only and part.calibration not in (PICTURES, CLOSER):
         return None
     return calibrator_for(part.calibration, library.models.profile.name, part.producer, library.settings.home)
 
 
-def _levels(parts: Sequence[Part]) -> list[LevelOut]:
+def _levels(parts: Sequence[EvidenceSource]) -> list[LevelOut]:
     """Coarse to fine; parts that look into the same windows are counted once."""
     seen: dict[float, tuple[int, int]] = {}
     for part in parts:
@@ -209,7 +213,7 @@ def _levels(parts: Sequence[Part]) -> list[LevelOut]:
     ]
 
 
-def _doubt(found: Search) -> str:
+def _doubt(found: EventSearch) -> str:
     """Why this search must not end in "absent", whatever its scores."""
     if found.scattered:
         return FOUND_APART
@@ -218,9 +222,9 @@ def _doubt(found: Search) -> str:
     return ""
 
 
-def _guesses(library: Library, asked: Asked, parts: Sequence[Part]) -> tuple[list[str], str]:
+def _guesses(library: Library, scope: VideoSpan, parts: Sequence[EvidenceSource]) -> tuple[list[str], str]:
     """Where to look, and what lies there: the nearest texts, else a few episodes from all over the span."""
-    span = asked.span
+    span = scope.span
     places = [Span(item.start_s, item.end_s) for item in parts[0].nearest]
     told = "nearest texts"
     for level in ("chapter", "scene"):
@@ -228,15 +232,15 @@ def _guesses(library: Library, asked: Asked, parts: Sequence[Part]) -> tuple[lis
             told = f"{level}s"
             every = [
                 Span(one.start_s, one.end_s)
-                for one in library.store.episodes(asked.video.id, level, span.start_s, span.end_s)
+                for one in library.store.episodes(scope.video.id, level, span.start_s, span.end_s)
             ]
             places = every[:: max(1, -(-len(every) // GUESSES))]
     nearest = [place.clipped(span.start_s, span.end_s) for place in places]
-    return list(dict.fromkeys(video_uri(asked.video.id, one.start_s, one.end_s) for one in nearest if one)), told
+    return list(dict.fromkeys(video_uri(scope.video.id, one.start_s, one.end_s) for one in nearest if one)), told
 
 
-def _span(asked: Asked, proposal: Proposal, confidence: float, verified: str | None) -> SpanOut:
-    part = Span(proposal.start_s, proposal.end_s).clipped(asked.span.start_s, asked.span.end_s) or asked.span
+def _span(scope: VideoSpan, proposal: Proposal, confidence: float, verified: str | None) -> SpanOut:
+    part = Span(proposal.start_s, proposal.end_s).clipped(scope.span.start_s, scope.span.end_s) or scope.span
     times = f" {rounded(proposal.start_s):g}-{rounded(proposal.end_s):g}"
     told = clean(proposal.evidence, EVIDENCE_LENGTH - len(times)) + times
     return SpanOut(
@@ -246,13 +250,13 @@ def _span(asked: Asked, proposal: Proposal, confidence: float, verified: str | N
         confidence=round(min(1.0, max(0.0, confidence)), 3),
         evidence=told,
         verified=verified,
-        uri=video_uri(asked.video.id, part.start_s, part.end_s),
+        uri=video_uri(scope.video.id, part.start_s, part.end_s),
     )
 
 
-def _empty(library: Library, asked: Asked, name: str) -> bool:
+def _empty(library: Library, scope: VideoSpan, name: str) -> bool:
     """Whether the file has nothing that this channel could have searched."""
-    video = asked.video
+    video = scope.video
     if name == "speech":
         return video.has_audio is False
     if name in ("frames", "screen_text", "captions"):

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 
 if TYPE_CHECKING:
     from agent_tools.grounding import Proposal
-    from agent_tools.service.search.pictures import Sights
+    from agent_tools.service.search.pictures import PictureEvidence
 
 HALVINGS = 3  # of the time between two frames: an eighth is left
 LONG_SIDE = 512  # px of a picture that is decoded for this
@@ -33,13 +33,15 @@ class _Bound:
         return (self.inside_s + self.outside_s) / 2
 
 
-def exact(library: Library, asked: Asked, found: Proposal, seen: Sights, check: Callable[[], None]) -> Proposal:
+def refine_bounds(
+    library: Library, scope: VideoSpan, found: Proposal, seen: PictureEvidence, check: Callable[[], None]
+) -> Proposal:
     """The span with bounds as its own pictures tell them; as it was where the file is gone or a bound is not seen.
 
     Args:
         check: raises where the call was cancelled.
     Raises: EngineError: the file cannot be decoded."""
-    paths = library.sources(asked.video.id)
+    paths = library.sources(scope.video.id)
     start, end = _bound(seen, found.start_s, -1), _bound(seen, found.end_s, +1)
     bounds = [bound for bound in (start, end) if bound is not None]
     if not paths or not bounds:
@@ -59,7 +61,7 @@ def exact(library: Library, asked: Asked, found: Proposal, seen: Sights, check: 
     return replace(found, start_s=start_s, end_s=end_s) if start_s < end_s else found
 
 
-def _bound(seen: Sights, bound_s: float, side: int) -> _Bound | None:
+def _bound(seen: PictureEvidence, bound_s: float, side: int) -> _Bound | None:
     """The two looked-at frames around a bound; None at the video's ends and where the two look alike."""
     place = next((i for i, (time_s, _) in enumerate(seen.looked_at) if time_s >= bound_s - 1e-6), None)
     if not place:
@@ -71,7 +73,7 @@ def _bound(seen: Sights, bound_s: float, side: int) -> _Bound | None:
     return _Bound(inside[0], outside[0], (inside[1] + outside[1]) / 2)
 
 
-def _score(library: Library, seen: Sights, jpeg: bytes) -> float:
+def _score(library: Library, seen: PictureEvidence, jpeg: bytes) -> float:
     import numpy as np
     from PIL import Image
 

@@ -1,7 +1,6 @@
 """The sparse level of a search by pictures: a segment is one vector made for the question (ReVisionLLM, Sec. 3).
 
-Whole segments are ranked by their vectors, the best go on, and relevance curves read the windows below. Knows sights
-and a segment reader. Knows nothing of replies or verdicts."""
+Whole segments are ranked by their vectors. The best ones go on, and relevance curves read the windows below them."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from agent_tools.grounding import Evidence, Proposal
 if TYPE_CHECKING:
     from agent_tools.grounding import Level, RelevanceCurveLocalizer
     from agent_tools.models.segment_reader import SegmentReader
-    from agent_tools.service.search.pictures import Sights
+    from agent_tools.service.search.pictures import PictureEvidence
 
 SPARSE, DENSE = 0.0, 1.0  # details of a level: one vector per segment, or every frame that was sampled
 
@@ -32,17 +31,17 @@ class Segments:
     A sparse look refuses nothing: one vector for minutes says where to look first, not that a moment is not there. So
     what the level above does not pass on is cut by its top_k alone."""
 
-    def __init__(self, sights: Sights, curves: RelevanceCurveLocalizer, reader: SegmentReader) -> None:
-        self._sights, self._curves, self._reader = sights, curves, reader
+    def __init__(self, pictures: PictureEvidence, curves: RelevanceCurveLocalizer, reader: SegmentReader) -> None:
+        self._pictures, self._curves, self._reader = pictures, curves, reader
 
     def look(self, start_s: float, end_s: float, detail: float) -> Evidence:
         if detail != SPARSE:
-            return self._sights.look(start_s, end_s)
-        frames = self._sights.vectors_of(start_s, end_s)
+            return self._pictures.look(start_s, end_s)
+        frames = self._pictures.vectors_of(start_s, end_s)
         height = None
         if len(frames):
-            cosine = float(self._reader.read(frames, self._sights.event) @ self._sights.event)
-            height = max(0.0, (self._sights.of(cosine) - self._sights.median) / self._sights.edge)
+            cosine = float(self._reader.read(frames, self._pictures.event) @ self._pictures.event)
+            height = max(0.0, (self._pictures.of(cosine) - self._pictures.median) / self._pictures.edge)
         return Evidence(start_s, end_s, payload=Segment(height))
 
     def localize(self, event: str, evidence: Evidence) -> Sequence[Proposal]:

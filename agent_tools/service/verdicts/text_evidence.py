@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent_tools.service.english import is_english, sound_foreign
-from agent_tools.service.library.library import Asked, Library
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import ENGLISH_ONLY, other_vectors
 from agent_tools.service.search.recall import word_hits, words_only_because
 from agent_tools.service.verdicts.quoted_words import PART, Occurrence, tokens
@@ -23,7 +23,7 @@ from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
     from agent_tools.grounding import Background, Evidence, EvidenceItem, Named, RelevanceCurveLocalizer
-    from agent_tools.service.library.entry_cache import Held
+    from agent_tools.service.library.entry_cache import LoadedVideo
 
 Place = tuple[float, float, str, str]  # start, end, channel and text of an entry, or of several in a row
 
@@ -65,7 +65,7 @@ class ScoredEntries:
 
 def by_meaning(
     library: Library,
-    asked: Asked,
+    scope: VideoSpan,
     text: str,
     channels: tuple[str, ...],
     quoted: tuple[str, ...] = (),
@@ -84,22 +84,22 @@ def by_meaning(
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, text)
-    hits = word_hits(library, [_whole(asked)], text, names) if names else []
+    hits = word_hits(library, [_whole(scope)], text, names) if names else []
     if encoder is not None and not words_only:
-        rows = [row for row in library.store.channels(asked.video.id) if row.name in names]
+        rows = [row for row in library.store.channels(scope.video.id) if row.name in names]
         words_only = next((told for row in rows if (told := other_vectors(row, encoder))), "")
     if encoder is None or words_only:
-        return _by_shared_words(library, asked, hits, names, words_only)
-    held = library.entries.get(library.store, asked.video.id, encoder)
-    unread = _unread(library, asked, held) if encoder.languages == "English" else frozenset()
-    foreign = {name: ENGLISH_ONLY for name in names if unread and not _read_enough(held, asked.span, name, unread)}
+        return _by_shared_words(library, scope, hits, names, words_only)
+    held = library.entries.get(library.store, scope.video.id, encoder)
+    unread = _unread(library, scope, held) if encoder.languages == "English" else frozenset()
+    foreign = {name: ENGLISH_ONLY for name in names if unread and not _read_enough(held, scope.span, name, unread)}
     known = [
         row
         for row, entry in enumerate(held.entries)
         if entry.channel in names and entry.channel not in foreign and entry.id not in unread and held.matrix[row].any()
     ]
     if foreign and not known:
-        return _by_shared_words(library, asked, hits, names, ENGLISH_ONLY)
+        return _by_shared_words(library, scope, hits, names, ENGLISH_ONLY)
     cosines = (held.matrix @ encoder.encode([text], query=True)[0]).tolist()
     shares = {hit.entry.id: hit.idf for hit in hits}
     best = sorted((cosines[row] for row in known), reverse=True)
@@ -112,13 +112,13 @@ def by_meaning(
         stands = min((one.score(entry.text, 0.0, entry.channel == "screen_text") for one in sought), default=1.0)
         fullest = max(fullest, stands)
         items.append(_item(entry, 2 * fit - usual - QUOTED * (1.0 - stands), FIT))
-    scattered = bool(quoted) and fullest < STANDS and _stand_apart(library, asked, quoted, names)
+    scattered = bool(quoted) and fullest < STANDS and _stand_apart(library, scope, quoted, names)
     return ScoredEntries(_in_time_order(items), {}, producer=encoder.producer, foreign=foreign, scattered=scattered)
 
 
-def _unread(library: Library, asked: Asked, held: Held) -> frozenset[int]:
+def _unread(library: Library, scope: VideoSpan, held: LoadedVideo) -> frozenset[int]:
     """Ids of the entries that are not English, by what is known of their language, else by what they hold."""
-    languages = {row.name: row.language for row in library.store.channels(asked.video.id)}
+    languages = {row.name: row.language for row in library.store.channels(scope.video.id)}
     for name, rows in held.by_channel.items():
         if not languages.get(name) and sound_foreign([entry.text for entry in held.entries[rows]]):
             languages[name] = SOME_OTHER
@@ -129,7 +129,7 @@ def _unread(library: Library, asked: Asked, held: Held) -> frozenset[int]:
     )
 
 
-def _read_enough(held: Held, span: Span, name: str, unread: Collection[int]) -> bool:
+def _read_enough(held: LoadedVideo, span: Span, name: str, unread: Collection[int]) -> bool:
     """Whether a channel's other entries cover nearly all that its entries cover: of two whole tracks one suffices."""
 
     def covered_s(entries: Sequence[Entry]) -> float:
@@ -139,37 +139,37 @@ def _read_enough(held: Held, span: Span, name: str, unread: Collection[int]) -> 
     return covered_s([entry for entry in entries if entry.id not in unread]) >= READ_SHARE * covered_s(entries)
 
 
-def _stand_apart(library: Library, asked: Asked, quoted: tuple[str, ...], names: tuple[str, ...]) -> bool:
+def _stand_apart(library: Library, scope: VideoSpan, quoted: tuple[str, ...], names: tuple[str, ...]) -> bool:
     """Whether words that no entry holds stand over several."""
     from agent_tools.grounding import Named
 
-    return any(one.score >= STANDS for one in by_words(library, asked, Named(None, quoted, True), names).items)
+    return any(one.score >= STANDS for one in by_words(library, scope, Named(None, quoted, True), names).items)
 
 
 def _by_shared_words(
-    library: Library, asked: Asked, hits: Sequence[WordHit], names: tuple[str, ...], why: str
+    library: Library, scope: VideoSpan, hits: Sequence[WordHit], names: tuple[str, ...], why: str
 ) -> ScoredEntries:
     from agent_tools.grounding import Background
 
     background = {
-        f"{name}:words": Background(0.0, 0.0, len(library.store.entries(asked.video.id, channels=(name,))))
+        f"{name}:words": Background(0.0, 0.0, len(library.store.entries(scope.video.id, channels=(name,))))
         for name in names
     }
     return ScoredEntries(_in_time_order([_item(hit.entry, hit.idf, "words") for hit in hits]), background, why)
 
 
-def by_words(library: Library, asked: Asked, named: Named, channels: tuple[str, ...]) -> ScoredEntries:
+def by_words(library: Library, scope: VideoSpan, named: Named, channels: tuple[str, ...]) -> ScoredEntries:
     """Entries that hold the words an event names, wholly (score 1) or in part; see `Occurrence`.
 
     How surely words stand somewhere does not depend on the rest of the video: there is no background. Several
     quotations that are asked for together may stand in two entries that follow each other. Where they stand farther
     apart, each of their places is named, as one that shows a part."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
-    span = asked.span
+    span = scope.span
     tracks: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in library.store.entries(asked.video.id, channels=names, start_s=span.start_s, end_s=span.end_s):
+    for entry in library.store.entries(scope.video.id, channels=names, start_s=span.start_s, end_s=span.end_s):
         tracks[entry.channel, str(entry.extra.get("track", ""))].append(entry)
-    best = [_places(library, asked, words, names, list(tracks.values())) for words in named.words]
+    best = [_places(library, scope, words, names, list(tracks.values())) for words in named.words]
     together = min if named.all_of_them else max
     scores = {place: together(found.get(place, 0.0) for found in best) for found in best for place in found}
     if named.all_of_them:
@@ -189,13 +189,13 @@ def by_words(library: Library, asked: Asked, named: Named, channels: tuple[str, 
 
 
 def _places(
-    library: Library, asked: Asked, words: str, names: tuple[str, ...], tracks: Sequence[Sequence[Entry]]
+    library: Library, scope: VideoSpan, words: str, names: tuple[str, ...], tracks: Sequence[Sequence[Entry]]
 ) -> dict[Place, float]:
     """Where one quotation stands, in one entry or running over several, and how surely."""
     found: dict[Place, float] = {}
     occurrence = Occurrence(words)
-    whole = {hit.entry.id for hit in word_hits(library, [asked], f'"{words}"', names)} if names else set()
-    share = {hit.entry.id: hit.idf for hit in word_hits(library, [asked], words, names)} if names else {}
+    whole = {hit.entry.id for hit in word_hits(library, [scope], f'"{words}"', names)} if names else set()
+    share = {hit.entry.id: hit.idf for hit in word_hits(library, [scope], words, names)} if names else {}
     for entries in tracks:
         for entry in entries:
             is_read = entry.channel == "screen_text"
@@ -228,8 +228,8 @@ def _run(entries: Sequence[Entry]) -> Place:
     return entries[0].start_s, end_s, entries[0].channel, " ".join(entry.text for entry in entries)
 
 
-def _whole(asked: Asked) -> Asked:
-    return Asked(asked.video, Span(0.0, asked.video.duration_s or asked.span.end_s))
+def _whole(scope: VideoSpan) -> VideoSpan:
+    return VideoSpan(scope.video, Span(0.0, scope.video.duration_s or scope.span.end_s))
 
 
 def _key(entry: Entry) -> Place:
