@@ -1,7 +1,7 @@
 """The MCP face: six tools, resources and prompts over stdio or HTTP.
 
 Knows MCP and starlette. Knows nothing of how a video is read, searched or stored: service does that.
-Importing this package loads neither mcp nor starlette; its two nouns do when they are called."""
+Importing this package loads neither mcp nor starlette; its two functions load them when they are called."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["build_server", "serve"]
 
 
 def build_server(settings: Settings, library: Library | None = None) -> VideoServer:
-    """The MCP server object, not yet connected to anything; see `agent_tools.server.build`."""
+    """The MCP server object, which is not connected yet; see `agent_tools.server.build`."""
     from agent_tools.server.build import build_server as build
 
     return build(settings, library)
 
 
 def serve(settings: Settings) -> int:
-    """Serve over the transport that the settings name until the client or a signal ends it; the exit status."""
+    """Serve over the transport of the settings until the client or a signal ends it. Returns the exit status."""
     from agent_tools.server.run import serve as run
 
     return run(settings)

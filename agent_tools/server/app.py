@@ -1,6 +1,6 @@
-"""The running server: the library, opened when first needed; calls in threads with progress and cancellation.
+"""The running server: it opens the library when a call first needs it, and runs each call in a thread.
 
-Knows threads, limits and who calls. Knows nothing of what a tool does."""
+A call reports its progress and can be cancelled. What a tool does is in service."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import itertools
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -21,7 +22,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 
 from agent_tools.errors import AgentToolsError
-from agent_tools.server.limits import CLIENTS_OF_A_HOST, Kind, Rate, Slots
+from agent_tools.server.limits import CLIENTS_OF_A_HOST, Kind, Rate, RateLimit, Slots
 from agent_tools.server.logs import where
 from agent_tools.server.notices import Notices
 from agent_tools.settings import Settings
@@ -36,29 +37,40 @@ log = logging.getLogger("agent_tools.server")
 T = TypeVar("T")
 OnStep = Callable[[float, str], None]
 Work = Callable[["Library", str, OnStep], T]
-AFTER_GREETING_S = 0.1  # the first answer leaves before imports compete with it for the interpreter
-TEND_S = 2.0
-REPORT_S = 1.0
+
 _serial = itertools.count(1)
 
 
-class App:
-    """One lifespan's state: of a process over HTTP, of a connection over stdio."""
+@dataclass(frozen=True)
+class AppSettings:
+    """Times of the background work, and the rate limit of one caller."""
 
-    def __init__(self, settings: Settings, library: Library | None, notices: Notices) -> None:
+    after_greeting_s: float = 0.1  # the first answer leaves before imports compete with it for the interpreter
+    tend_s: float = 2.0  # between two looks at the store for changes and orphaned jobs
+    report_s: float = 1.0  # between two progress notices of one call
+    rate: RateLimit = field(default_factory=RateLimit)
+
+
+class App:
+    """The state of one lifespan: one per process over HTTP, one per connection over stdio."""
+
+    def __init__(
+        self, settings: Settings, library: Library | None, notices: Notices, app_settings: AppSettings | None = None
+    ) -> None:
         self.settings = settings
         self.notices = notices
-        self.rate = Rate()
+        self.app_settings = app_settings or AppSettings()
+        self.rate = Rate(self.app_settings.rate)
         self.slots = Slots()
         self.greeted = anyio.Event()
-        self.background: TaskGroup  # given by the lifespan; ends with it
-        self._given = library is not None
+        self.background: TaskGroup  # the lifespan sets it and ends it
+        self._borrowed = library is not None
         self._library = library
         self._opening = anyio.Lock()
         self._serial = next(_serial)
 
     async def library(self) -> Library:
-        """The library, opened in a thread by whoever needs it first. Raises: StoreError: it cannot be opened."""
+        """The library. The first call opens it in a thread. Raises: StoreError: it cannot be opened."""
         if self._library is None:
             async with self._opening:
                 if self._library is None:
@@ -66,57 +78,58 @@ class App:
         return self._library
 
     async def close(self) -> None:
-        if self._library is not None and not self._given:
+        if self._library is not None and not self._borrowed:
             await anyio.to_thread.run_sync(self._library.close)
 
     async def call(self, context: Context[App, Any], kind: Kind, work: Work[T], within_s: float = math.inf) -> T:
-        """Run a service function in a thread: its steps become progress, a cancelled call ends it at the next step.
+        """Run a service function in a thread. Its steps become progress; a cancelled call ends at its next step.
 
         Args:
-            within_s: how long it may wait for a place of its kind before it runs as a quick one.
+            within_s: how long the call may wait for a place of its kind before it runs as a quick one.
 
         Raises: LimitReached: too many calls at once; and whatever the work raises.
         """
         caller = self.caller(context.request_context)
-        step, reporting = Steps(), anyio.CancelScope()
-        self.background.start_soon(step.report, context, reporting)
+        on_step, reporting = Steps(self.app_settings.report_s), anyio.CancelScope()
+        self.background.start_soon(on_step.report, context, reporting)
         try:
             async with self.slots.place(kind, within_s):
                 library = await self.library()
-                step.now = (0.0, "working")
-                return await anyio.to_thread.run_sync(functools.partial(work, library, caller, step))
+                on_step.now = (0.0, "working")
+                return await anyio.to_thread.run_sync(functools.partial(work, library, caller, on_step))
         finally:
             reporting.cancel()
 
     def caller(self, request: ServerRequestContext[Any, Any]) -> str:
-        """A key for whoever asks: the authenticated principal, else the HTTP session or client, else the connection."""
+        """A key for the caller: the authenticated principal, else the HTTP session or client, else the connection."""
         http = request.request
         if http is None:
             return f"connection {self._serial}"
         return _principal(http) or f"{_host(http)} {http.headers.get('mcp-session-id') or client_name(request)}"
 
     def owner(self, request: ServerRequestContext[Any, Any]) -> str:
-        """A key for whoever answers for a request, free of all that a client can make up: the authenticated
-        principal, else the host, else the connection."""
+        """A key for the party that is responsible for a request: the authenticated principal, else the host, else the
+        connection. It holds nothing that a client can invent."""
         http = request.request
         return f"connection {self._serial}" if http is None else _principal(http) or _host(http)
 
     def session(self, request: ServerRequestContext[Any, Any]) -> str:
-        """A key for one client's session of the handshake eras, of several that one principal may hold."""
+        """A key for one client's session of the handshake eras. One principal may hold several sessions."""
         http = request.request
         return (http.headers.get("mcp-session-id") if http is not None else None) or self.caller(request)
 
     def count(self, request: ServerRequestContext[Any, Any]) -> None:
-        """One request over HTTP. Raises: LimitReached. A stdio client is the user's own and not limited."""
+        """Count one request over HTTP. A stdio client is the user's own and has no limit. Raises: LimitReached."""
         http = request.request
         if http is not None:
             self.rate.take(self.owner(request), 1 if _principal(http) else CLIENTS_OF_A_HOST)
 
     async def tend(self) -> None:
-        """In the background, after the first answer: models load, notes written meanwhile become findable by meaning,
-        orphaned jobs resume, changes are told."""
+        """Work in the background after the first answer.
+
+        It loads the models, indexes notes that have no vectors yet, resumes orphaned jobs and publishes changes."""
         await self.greeted.wait()
-        await anyio.sleep(AFTER_GREETING_S)
+        await anyio.sleep(self.app_settings.after_greeting_s)
         warmed = indexed = False
         while True:
             try:
@@ -128,12 +141,12 @@ class App:
                     await anyio.to_thread.run_sync(self._index_notes, library)
                     indexed = True
                 changes = await anyio.to_thread.run_sync(self._look_after, library)
-                await self.notices.tell(changes)
+                await self.notices.publish(changes)
             except AgentToolsError as error:
                 log.error("%s", error.described)
             except Exception as error:  # noqa: BLE001  # the background must not end the server
                 log.error("background: %s", where(error))
-            await anyio.sleep(TEND_S)
+            await anyio.sleep(self.app_settings.tend_s)
 
     def _index_notes(self, library: Library) -> None:
         from agent_tools.service.remember import index_all_notes
@@ -148,34 +161,37 @@ class App:
 
 
 class Steps:
-    """The `on_step` of one call. Called from its thread, it ends the call when cancelled; what was said last is
-    reported every second, however far the steps lie apart."""
+    """The `on_step` of one call.
 
-    def __init__(self) -> None:
+    The call's thread calls it, and it ends a cancelled call. The client gets the last message at a fixed interval,
+    however long one step takes."""
+
+    def __init__(self, report_s: float) -> None:
         self.now = (0.0, "waiting for other calls to end")
+        self._report_s = report_s
 
     def __call__(self, progress: float, message: str) -> None:
         anyio.from_thread.check_cancelled()
         self.now = (progress, message)
 
     async def report(self, context: Context[App, Any], scope: anyio.CancelScope) -> None:
-        """Tell whoever asked for progress, until the scope is cancelled."""
-        told = 0.0  # progress must increase strictly, whatever the work says
+        """Send progress to a client that wants it, until the scope is cancelled."""
+        reported = 0.0  # the protocol wants progress that increases strictly, whatever the work says
         with scope:
             try:
                 while True:
-                    await anyio.sleep(REPORT_S)
+                    await anyio.sleep(self._report_s)
                     progress, message = self.now
-                    told = progress if progress > told else told + (1.0 - told) / 1000
-                    await context.report_progress(told, 1.0, clean(message, 200))
+                    reported = progress if progress > reported else reported + (1.0 - reported) / 1000
+                    await context.report_progress(reported, 1.0, clean(message, 200))
             except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                return  # who asked has gone
-            except Exception as error:  # noqa: BLE001  # what cannot be told must end neither the call nor the server
+                return  # the client has gone
+            except Exception as error:  # noqa: BLE001  # a failed report must end neither the call nor the server
                 log.error("progress: %s", where(error))
 
 
 def _principal(http: Request) -> str:
-    """Whom a token speaks for, "" without one."""
+    """The principal of the request's token; "" for a request without a token."""
     user = http.scope.get("user")
     if isinstance(user, AuthenticatedUser):
         return repr(principal_components(user.access_token))  # client, issuer and subject
@@ -187,7 +203,7 @@ def _host(http: Request) -> str:
 
 
 def client_name(request: ServerRequestContext[Any, Any]) -> str:
-    """The client's own name for itself, "" where it gives none. Never an identity."""
+    """The name that the client gives itself, or "". It does not prove an identity."""
     params = request.session.client_params
     return clean(params.client_info.name, 60) if params is not None else ""
 

@@ -1,6 +1,6 @@
-"""build_server: settings become the MCP server object that any transport can serve.
+"""build_server: makes the MCP server object from the settings. Any transport can serve it.
 
-Knows which parts there are. Imports neither models nor media: `initialize` is answered before those are loaded."""
+It imports neither models nor media, so the server answers `initialize` before they are loaded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mcp.types import Icon
 
 from agent_tools import __version__
 from agent_tools.server import logs, prompts
-from agent_tools.server.app import App
+from agent_tools.server.app import App, AppSettings
 from agent_tools.server.long_ingest import INGEST
 from agent_tools.server.notices import Notices
 from agent_tools.server.protocol import VideoServer
-from agent_tools.server.tasks import Long, Tasks
+from agent_tools.server.tasks import LongTool, Tasks, TaskSettings
 from agent_tools.server.tools import REPLIES, tools
 from agent_tools.settings import Settings
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 NAME = "agent-tools"
 CLOSE_S = 5.0
-STILL = CacheHint(ttl_ms=3_600_000, scope="public")  # what is published changes only with the version
-# A strip of film with a lens on it, in a colour that holds on light and dark.
+STABLE = CacheHint(ttl_ms=3_600_000, scope="public")  # the published lists change only with the version
+# A strip of film with a lens on it, in a colour that can be seen on light and dark backgrounds.
 ICON = "data:image/svg+xml," + quote(
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='#2a7fbf' stroke-width='2'>"
     "<path d='M2 5h20v14H2zM7 5v14M2 12h5M17 5v2M17 19h5'/><circle cx='14' cy='12' r='4'/><path d='M17 15l4 4'/></svg>",
@@ -60,13 +60,21 @@ READ_ONLY = "\n\nThis server only reads: ingest_video and remember are not offer
 
 
 def build_server(
-    settings: Settings, library: Library | None = None, *, long: Mapping[str, Long] | None = None
+    settings: Settings,
+    library: Library | None = None,
+    *,
+    long_tools: Mapping[str, LongTool] | None = None,
+    app_settings: AppSettings | None = None,
+    task_settings: TaskSettings | None = None,
 ) -> VideoServer:
-    """The server, connected to nothing yet.
+    """The server object. A transport connects it.
 
     Args:
-        library: used and left open where given; else the server opens its own in settings.home and closes it.
-        long: further tools that may be run as tasks, where the server gets more tools (the conformance fixture).
+        library: a library for the server to use; the caller closes it. Without it the server opens the library in
+            settings.home and closes it.
+        long_tools: more tools that may run as tasks, for a server with more tools (the conformance fixture).
+        app_settings: times of the background work, and the rate limit of one caller.
+        task_settings: limits of the tasks extension.
     """
     logs.configure(settings.log_level)
     notices = Notices()
@@ -79,7 +87,7 @@ def build_server(
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
-        app = App(settings, library, notices)
+        app = App(settings, library, notices, app_settings)
         if settings.transport == "http":
             app.greeted.set()
         try:
@@ -106,7 +114,9 @@ def build_server(
         tools=tools(settings.read_only),
         lifespan=lifespan,
         subscriptions=notices.bus,
-        cache_hints={"tools/list": STILL, "prompts/list": STILL, "resources/templates/list": STILL},
-        extensions=[Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long or {}))],
+        cache_hints={"tools/list": STABLE, "prompts/list": STABLE, "resources/templates/list": STABLE},
+        extensions=[
+            Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long_tools or {}), task_settings)
+        ],
         **access,
     )

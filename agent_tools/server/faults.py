@@ -1,6 +1,7 @@
-"""Errors as text that a model can act on: the one place that turns exceptions into what a client reads.
+"""Turns exceptions into text that a model can act on.
 
-Knows the error tree and pydantic's argument errors. Lets nothing out that was not written for a caller."""
+Only text that was written for a caller leaves the server: the messages of the error tree, and pydantic's argument
+errors in plain words."""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ from agent_tools.timeline import clock_seconds, seconds_text
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.server")
-MOST_CHARACTERS = 4000  # of one error; hosts cut longer ones without a word
+MOST_CHARACTERS = 4000  # of one error; hosts cut longer ones without saying so
 MOST_FAULTS = 4
-MASKED = "InternalError: {name} failed on something unforeseen, which the server's log names. Try other arguments."
+MASKED = "InternalError: {name} failed unexpectedly; the server's log says why. Try other arguments."
 
 
 def tool_error(name: str, error: ToolError, schema: Mapping[str, Any]) -> ToolError:
-    """What the model reads of a failed call: our own errors by code and text, the rest masked and logged once."""
+    """The text of a failed call for the model: our own errors by code and message; others are masked and logged."""
     cause = error.__cause__
     if isinstance(cause, ValidationError):
         return ToolError("InvalidArgument: " + " ".join(_faults(name, cause, schema)))
@@ -40,7 +41,7 @@ def tool_error(name: str, error: ToolError, schema: Mapping[str, Any]) -> ToolEr
 
 
 def resource_error(uri: str, error: Exception) -> ResourceError:
-    """What a client gets for a resource that cannot be read; a caller's mistake becomes -32602, the rest -32603."""
+    """The error for a resource that cannot be read: -32602 for a mistake of the caller, -32603 for all others."""
     if isinstance(error, RequestError):
         return ResourceNotFoundError(described(error))
     if isinstance(error, AgentToolsError):
@@ -50,7 +51,7 @@ def resource_error(uri: str, error: Exception) -> ResourceError:
 
 
 def described(error: AgentToolsError) -> str:
-    """`Code: message`, cut to what hosts show."""
+    """`Code: message`, cut to the length that hosts show."""
     return clean(error.described, MOST_CHARACTERS)
 
 
@@ -80,17 +81,17 @@ def _unknown(name: str, argument: str, known: list[str]) -> str:
 def _wrong(shown: str, value: object, schema: Mapping[str, Any], inner: list[Any]) -> str:
     of_item = bool(inner) and schema.get("type") == "array"
     rule = _rule(schema["items"] if of_item else schema)
-    told = clean(value if isinstance(value, str) else json.dumps(value, default=str), 80)
-    told = f"'{told}'" if isinstance(value, str) else told
+    text = clean(value if isinstance(value, str) else json.dumps(value, default=str), 80)
+    text = f"'{text}'" if isinstance(value, str) else text
     if isinstance(value, str) and "number" in rule and (seconds := clock_seconds(value)) is not None:
-        return f"{shown}: {told} is not a number; in seconds that is {seconds_text(seconds)}."
+        return f"{shown}: {text} is not a number; in seconds that is {seconds_text(seconds)}."
     if schema.get("type") == "array" and not of_item and not isinstance(value, list):
-        remedy = f"Give a list, as in [{told.replace(chr(39), chr(34))}]"
+        remedy = f"Give a list, as in [{text.replace(chr(39), chr(34))}]"
     else:
         remedy = f"Give {rule}"
     if "default" in schema and not of_item:
         remedy += f", or leave it out for {json.dumps(schema['default'])}"
-    return f"{shown}: {told} is not {rule}. {remedy}."
+    return f"{shown}: {text} is not {rule}. {remedy}."
 
 
 def _rule(schema: Mapping[str, Any]) -> str:

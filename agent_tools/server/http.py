@@ -1,6 +1,6 @@
-"""Streamable HTTP: loopback by default; any other address only with a token or access tokens, and named hosts.
+"""Streamable HTTP. It listens on loopback by default; any other address needs tokens and the names of its hosts.
 
-Knows addresses, headers and the one token. Access tokens are oauth's. Knows nothing of tools."""
+This module checks addresses, headers and the server's own token. Access tokens are checked in oauth."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ log = logging.getLogger("agent_tools.server")
 PATH, HEALTH = "/mcp", "/health"
 LARGEST_BODY = 1024 * 1024  # bytes; the longest legal call is a note of 2,000 characters
 LEAST_TOKEN = 16  # characters; `openssl rand -hex 32` gives 64
-BODY_S = 20.0  # for a body of at most 1 MiB: 50 kB a second
+BODY_S = 20.0  # time for a body of at most 1 MiB, so 50 kB a second
 STOP_S = 3
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that would let strangers in.
+    """Refuse settings that would open the server to strangers.
 
-    Raises: InvalidArgument: an address other than loopback without tokens or allowed hosts, a token too short, or
-        access tokens that could not be checked.
+    Raises: InvalidArgument: an address other than loopback without tokens or allowed hosts, a token that is too
+        short, or access tokens that cannot be checked.
     """
     access_tokens = oauth.configured(settings)
     if settings.token and len(settings.token) < LEAST_TOKEN:
@@ -54,18 +54,18 @@ def check(settings: Settings) -> None:
         return
     if not settings.token and not access_tokens:
         raise InvalidArgument(
-            f"host {settings.host} can be reached by others; that needs a token. Set AGENT_TOOLS_TOKEN "
-            "(openssl rand -hex 32 makes one), or --oauth-issuer, or listen on 127.0.0.1."
+            f"Others can reach host {settings.host}; that needs a token. Set AGENT_TOOLS_TOKEN "
+            "(openssl rand -hex 32 makes one), set --oauth-issuer, or listen on 127.0.0.1."
         )
     if not settings.allowed_hosts:
         raise InvalidArgument(
-            f"host {settings.host} can be reached by others; name the hosts that clients will call it by: "
+            f"Others can reach host {settings.host}; name the hosts that clients use in their addresses: "
             "--allowed-hosts video.example.com"
         )
 
 
 def security(settings: Settings) -> TransportSecuritySettings:
-    """Host and Origin values that are answered: loopback's and the named ones', with any port."""
+    """The Host and Origin values that the server answers: loopback and the allowed hosts, with any port."""
     hosts = [*LOOPBACK, *settings.allowed_hosts]
     bare = [host.removesuffix(":*") for host in hosts]
     allowed = [form for host in bare for form in ((host,) if _has_port(host) else (host, f"{host}:*"))]
@@ -76,8 +76,8 @@ def security(settings: Settings) -> TransportSecuritySettings:
     )
 
 
-def http_app(settings: Settings, server: VideoServer) -> ASGIApp:
-    """The ASGI application: /mcp behind the guard, /health beside it."""
+def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S) -> ASGIApp:
+    """The ASGI application: /mcp, which needs the token where one is set, and /health, which does not."""
     check(settings)
     allowed = security(settings)
 
@@ -85,8 +85,8 @@ def http_app(settings: Settings, server: VideoServer) -> ASGIApp:
         streamable_http_path=PATH, transport_security=allowed, max_request_body_size=LARGEST_BODY, host=settings.host
     )
     app.router.routes.append(Route(HEALTH, _health, methods=["GET"]))
-    # With access tokens the SDK's middleware asks for one; the token, where there is one, is then one of them.
-    return Guard(app, "" if oauth.configured(settings) else settings.token, allowed)
+    # With OAuth the SDK's middleware checks every token; its verifier then accepts the server's own token too.
+    return Guard(app, "" if oauth.configured(settings) else settings.token, allowed, body_s)
 
 
 async def _health(_: Request) -> Response:
@@ -94,10 +94,11 @@ async def _health(_: Request) -> Response:
 
 
 class Guard:
-    """Before anything else sees a request: Host, Origin, the bearer token where one is set, then the whole body."""
+    """Checks each request before the application sees it: Host, Origin, the bearer token if one is set, the body."""
 
-    def __init__(self, app: ASGIApp, token: str, allowed: TransportSecuritySettings) -> None:
+    def __init__(self, app: ASGIApp, token: str, allowed: TransportSecuritySettings, body_s: float = BODY_S) -> None:
         self._app = app
+        self._body_s = body_s
         self._token = token.encode()
         self._principal = f"token {hashlib.blake2b(self._token, digest_size=6).hexdigest()}" if token else ""
         self._headers = TransportSecurityMiddleware(allowed)
@@ -118,7 +119,7 @@ class Guard:
             await refused(scope, receive, send)
             return
         scope["agent_tools.principal"] = self._principal
-        body = await _whole_body(request, receive)
+        body = await _whole_body(request, receive, self._body_s)
         if isinstance(body, Response):
             await body(scope, receive, send)
             return
@@ -131,15 +132,15 @@ class Guard:
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token)
 
 
-async def _whole_body(request: Request, receive: Receive) -> Message | Response:
-    """The request's body as one message, or what refuses it: it is too large, or does not come in time.
+async def _whole_body(request: Request, receive: Receive, within_s: float) -> Message | Response:
+    """The request's body as one message, or a refusal: the body is too large, or does not come in time.
 
-    Read before anything works on it: who sends a byte a minute would otherwise hold what a request holds for ever.
+    The body is read first. Otherwise a client that sends one byte a minute would keep the request's resources for ever.
     """
-    told = request.headers.get("content-length", "0")
-    too_long = len(told) > 15 or (told.isascii() and told.isdigit() and int(told) > LARGEST_BODY)
+    length = request.headers.get("content-length", "0")
+    too_long = len(length) > 15 or (length.isascii() and length.isdigit() and int(length) > LARGEST_BODY)
     body = bytearray()
-    with anyio.move_on_after(BODY_S):
+    with anyio.move_on_after(within_s):
         while not too_long and len(body) <= LARGEST_BODY:
             message = await receive()
             if message["type"] != "http.request":
@@ -150,12 +151,12 @@ async def _whole_body(request: Request, receive: Receive) -> Message | Response:
                     break
                 return {"type": "http.request", "body": bytes(body), "more_body": False}
         return JSONResponse({"error": f"The body has more than {LARGEST_BODY} bytes."}, status_code=413)
-    late = {"error": f"The body did not come within {BODY_S:.0f} s."}
+    late = {"error": f"The body did not come within {within_s:.0f} s."}
     return JSONResponse(late, status_code=408, headers={"Connection": "close"})
 
 
 def _replayed(body: Message, receive: Receive) -> Receive:
-    """A `receive` that gives the body first, then what follows it: the client's leaving."""
+    """A `receive` that gives the body first, then the messages after it, such as the client's disconnect."""
     waiting = [body]
 
     async def replay() -> Message:
@@ -165,7 +166,7 @@ def _replayed(body: Message, receive: Receive) -> Receive:
 
 
 def serve_http(settings: Settings) -> int:
-    """Listen until SIGINT or SIGTERM, then let running answers end for a few seconds; the exit status."""
+    """Listen until SIGINT or SIGTERM, then give running answers a few seconds to end. Returns the exit status."""
     app = http_app(settings, build_server(settings))
     config = uvicorn.Config(
         app,
@@ -184,14 +185,14 @@ def serve_http(settings: Settings) -> int:
         sys.stderr.flush()
         try:
             anyio.run(server.serve)
-        except SystemExit:  # uvicorn's way of saying that it could not start, after logging why
+        except SystemExit:  # uvicorn could not start, and has logged why
             return 1
     return 0 if server.started else 1
 
 
 @contextlib.contextmanager
 def _signals_end_quietly() -> Iterator[None]:
-    """uvicorn raises the signal that stopped it once more when it is done; by then it is answered."""
+    """Ignore the signal that uvicorn raises a second time after it has stopped."""
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

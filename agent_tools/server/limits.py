@@ -1,6 +1,4 @@
-"""How much one caller may ask at once: a rate of requests, and numbers of calls running and waiting.
-
-Knows counts and clocks. Knows nothing of what a call does."""
+"""How much one caller may do at once: requests per second, running calls and waiting calls."""
 
 from __future__ import annotations
 
@@ -9,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 import anyio
@@ -21,24 +20,29 @@ RUNNING: dict[Kind, int] = {
     "look": 2,  # zoom and grounding: they decode and encode
     "wait": 16,  # ingest_video only waits for its worker
 }
-WAITING = 32  # calls of a kind that may queue before further ones are refused
-PER_SECOND = 50.0  # requests of one caller, sustained
-BURST = 200.0
-CLIENTS_OF_A_HOST = 4  # asking at full rate, where no token tells them apart: then it is the user's own machine
+WAITING = 32  # calls of a kind that may queue before more are refused
+CLIENTS_OF_A_HOST = 4  # at full rate each; without a token they cannot be told apart, on the user's own machine
 MOST_CALLERS = 4096
 
 
-class Rate:
-    """A bucket of requests per caller; `take` refuses when it is empty."""
+@dataclass(frozen=True)
+class RateLimit:
+    """How many requests one caller may send."""
 
-    def __init__(
-        self, per_second: float = PER_SECOND, burst: float = BURST, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._per_second, self._burst, self._now = per_second, burst, now
+    per_second: float = 50.0  # sustained
+    burst: float = 200.0  # at once, after a pause
+
+
+class Rate:
+    """A bucket of requests per caller; `take` refuses when the bucket is empty."""
+
+    def __init__(self, limit: RateLimit | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        limit = limit or RateLimit()
+        self._per_second, self._burst, self._now = limit.per_second, limit.burst, now
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, clients: int = 1) -> None:
-        """Count one request of a caller that stands for so many clients. Raises: LimitReached: it asks too fast."""
+        """Count one request of a caller that stands for so many clients. Raises: LimitReached: the rate is too high."""
         now = self._now()
         cost = 1.0 / clients
         left, then = self._left.pop(caller, (self._burst, now))
@@ -53,7 +57,7 @@ class Rate:
 
 
 class Slots:
-    """Places for running calls, per kind. Made inside a running event loop."""
+    """Places for running calls, per kind. Make it inside a running event loop."""
 
     def __init__(self) -> None:
         self._limiters: dict[Kind, anyio.CapacityLimiter] = {
@@ -62,15 +66,15 @@ class Slots:
 
     @asynccontextmanager
     async def place(self, kind: Kind, within_s: float = math.inf) -> AsyncIterator[None]:
-        """Wait for a place and hold it; when none has come free within that time, for one among the quick calls.
+        """Wait for a place and keep it. A call that waits longer than within_s takes a place of the quick calls.
 
-        Raises: LimitReached: too many wait already.
+        Raises: LimitReached: too many calls wait already.
         """
         limiter = self._limiters[kind]
         waiting = limiter.statistics().tasks_waiting
         if waiting >= WAITING:
             raise LimitReached(
-                f"{RUNNING[kind]} such calls run and {waiting} wait. Read the answers you asked for, then call again."
+                f"{RUNNING[kind]} calls of this kind run and {waiting} wait. Wait for their answers, then call again."
             )
         with anyio.move_on_after(within_s) as patience:
             await limiter.acquire()

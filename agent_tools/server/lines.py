@@ -1,7 +1,7 @@
-"""stdio: one JSON-RPC message a line; a line that is none is answered, so that nobody waits for ever.
+"""stdio: one JSON-RPC message per line. A malformed line gets an error reply, so the client does not hang.
 
-Knows lines and ids. Knows nothing of methods. The SDK drops what it cannot parse; a client may well send such a line:
-JSON.stringify writes half of a cut emoji as a lone surrogate, which is no Unicode."""
+The SDK drops a line that it cannot parse. Clients do send such lines: JSON.stringify writes half of a cut emoji as a
+lone surrogate, which is not valid Unicode."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from mcp.shared.message import SessionMessage
 from mcp.types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError
 from pydantic import ValidationError
 
-NOT_JSON = "The line is not JSON, or holds a number or nesting beyond all bounds. Send one JSON-RPC message a line."
-NOT_UNICODE = "A string in it holds half of a surrogate pair, which is no character. Cut texts between characters."
-NO_MESSAGE = "The line is JSON, but no JSON-RPC message. Send jsonrpc, method and, for an answer, id."
+NOT_JSON = "The line is not JSON, or its numbers or nesting are too large. Send one JSON-RPC message per line."
+NOT_UNICODE = "A string holds half of a surrogate pair, which is not a character. Cut texts between characters."
+NO_MESSAGE = "The line is JSON, but not a JSON-RPC message. Send jsonrpc and method, and id if you want an answer."
 
 
 async def serve_lines(server: Server[Any]) -> None:
     """Serve one client over stdin and stdout until it closes them."""
     async with stdio_server() as (read, write), anyio.create_task_group() as group:
-        passed_on, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        group.start_soon(_pass_on, read, passed_on, write)
+        forwarded, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        group.start_soon(_forward, read, forwarded, write)
         await server.run(messages, write, server.create_initialization_options())
         group.cancel_scope.cancel()
 
 
-async def _pass_on(read: Any, passed_on: MemoryObjectSendStream[SessionMessage | Exception], write: Any) -> None:
-    async with passed_on:
+async def _forward(read: Any, forwarded: MemoryObjectSendStream[SessionMessage | Exception], write: Any) -> None:
+    async with forwarded:
         async for item in read:
             answer = refusal(item) if isinstance(item, ValidationError) else None
             if answer is None:
-                await passed_on.send(item)
+                await forwarded.send(item)
             else:
                 await write.send(SessionMessage(answer))
 
 
 def refusal(error: ValidationError) -> JSONRPCError | None:
-    """The answer to a line that was no message, with the request's id where one can be made out.
+    """The error reply to a line that is not a message, with the request's id if it can be read.
 
-    None where nobody waits for one: an empty line, or a notification.
+    None for an empty line or a notification: no client waits for a reply to those.
     """
     line = next((fault["input"] for fault in error.errors() if fault["type"] == "json_invalid"), None)
     if line is None:
@@ -51,14 +51,14 @@ def refusal(error: ValidationError) -> JSONRPCError | None:
     if not str(line).strip():
         return None
     try:
-        told = json.loads(line)
+        message = json.loads(line)
     except (ValueError, RecursionError):
         return _error(None, PARSE_ERROR, NOT_JSON)
-    if not isinstance(told, dict):
+    if not isinstance(message, dict):
         return _error(None, PARSE_ERROR, NOT_JSON)
-    if "id" not in told:
+    if "id" not in message:
         return None
-    number = told["id"]
+    number = message["id"]
     whole = isinstance(number, int | str) and not isinstance(number, bool)
     why = NOT_UNICODE if "\\ud" in str(line).casefold() else NOT_JSON
     return _error(number if whole and _is_unicode(number) else None, PARSE_ERROR, why)

@@ -1,6 +1,6 @@
-"""Logging of the server: one plain line per record on stderr, never a box, never a traceback over many lines.
+"""Logging of the server: one plain line per record on stderr, without boxes and without long tracebacks.
 
-Knows records. Must run before an MCPServer is made, which would install rich's handler where rich is importable."""
+Call `configure` before an MCPServer is made: the SDK would install rich's handler if rich can be imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOUD = {"mcp": logging.WARNING, "uvicorn": logging.WARNING, "httpx2": logging.WA
 
 
 class OneLine(logging.Formatter):
-    """A record as one line; an exception as its type, message and innermost place."""
+    """Writes a record as one line, and an exception as its type, message and place."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -29,14 +29,14 @@ class OneLine(logging.Formatter):
 
 
 def where(error: BaseException) -> str:
-    """An unexpected exception in one line: type, message, file and line where it was raised."""
+    """An unexpected exception in one line: its type, its message, and the file and line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return " ".join(f"{type(error).__name__}: {error}{place}".split())
 
 
 def configure(level: str) -> None:
-    """Send all records to stderr, one line each. Once per process; a host that has its own handlers keeps them."""
+    """Send all records to stderr, one line each. A process that has handlers already keeps them."""
     root = logging.getLogger()
     if root.handlers:
         return

@@ -1,6 +1,4 @@
-"""Resource-updated notices: what changed in the store, told to the clients that asked, in both protocol eras.
-
-Knows uris and subscriptions. Knows nothing of tools."""
+"""Resource-updated notices: clients that subscribed learn what changed in the store, in both protocol eras."""
 
 from __future__ import annotations
 
@@ -20,24 +18,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("agent_tools.server")
 LIBRARY = "video://library"
-SEND_S = 1.0
-MOST_SUBSCRIPTIONS = 1000  # of all clients of the handshake era together
+SEND_S = 1.0  # a client that takes longer loses its subscription
+MOST_SUBSCRIPTIONS = 1000  # of all clients of the handshake eras together
 
 
 class Notices:
-    """Keeps who wants to hear of what, and what the store looked like when last compared."""
+    """Keeps the subscriptions, and the state of the store at the last comparison."""
 
-    def __init__(self) -> None:
+    def __init__(self, send_s: float = SEND_S) -> None:
         self.bus = InMemorySubscriptionBus()  # serves subscriptions/listen of the 2026 era
-        self._sessions: OrderedDict[tuple[str, str], ServerSession] = (
-            OrderedDict()
-        )  # (uri, client) of the handshake eras
+        self._send_s = send_s
+        # by (uri, client), for the handshake eras
+        self._sessions: OrderedDict[tuple[str, str], ServerSession] = OrderedDict()
         self._version: int | None = None
         self._videos: frozenset[str] = frozenset()
         self._jobs: dict[str, tuple[object, ...]] = {}
 
     def subscribe(self, uri: str, client: str, session: ServerSession) -> None:
-        """Remember a handshake-era client's wish; the oldest wish goes when there are too many."""
+        """Keep a subscription of a handshake-era client. The oldest one is dropped when there are too many."""
         self._sessions.pop((uri, client), None)
         self._sessions[(uri, client)] = session
         while len(self._sessions) > MOST_SUBSCRIPTIONS:
@@ -47,7 +45,7 @@ class Notices:
         self._sessions.pop((uri, client), None)
 
     def changes(self, store: Store) -> list[str]:
-        """Uris whose content changed since the last call; "" stands for the list of resources itself."""
+        """The uris whose content changed since the last call; "" stands for the list of resources."""
         version = store.data_version()
         if version == self._version:
             return []
@@ -66,8 +64,8 @@ class Notices:
         uris = [uri for video_id in sorted(moved | came_or_went) for uri in of_video(video_id)]
         return ([LIBRARY] if uris else []) + uris + ([""] if came_or_went else [])
 
-    async def tell(self, uris: list[str]) -> None:
-        """Publish each change to both eras. Who does not take a notice in time is told no more."""
+    async def publish(self, uris: list[str]) -> None:
+        """Send each change to the clients of both eras. A client that is too slow loses its subscription."""
         async with anyio.create_task_group() as sending:
             for uri in uris:
                 await self.bus.publish(ResourceUpdated(uri=uri) if uri else ResourcesListChanged())
@@ -76,16 +74,16 @@ class Notices:
                         sending.start_soon(self._send, uri, client, session)
 
     async def _send(self, uri: str, client: str, session: ServerSession) -> None:
-        with anyio.move_on_after(SEND_S) as patience:
+        with anyio.move_on_after(self._send_s) as patience:
             try:
                 await session.send_resource_updated(uri)
             except (anyio.ClosedResourceError, anyio.BrokenResourceError, MCPError):
                 self.unsubscribe(uri, client)
         if patience.cancelled_caught:
-            log.info("a client takes no notices; its subscription to %s has ended", uri)
+            log.info("a client does not accept notices; its subscription to %s has ended", uri)
             self.unsubscribe(uri, client)
 
 
 def of_video(video_id: str) -> list[str]:
-    """The resources of a video that change while it is ingested or noted."""
+    """The resources of a video that change when it is ingested or gets a note."""
     return [video_uri(video_id), f"{video_uri(video_id)}/episodes"]

@@ -1,7 +1,7 @@
-"""Access tokens of an OAuth issuer: signed JWTs, checked against the keys that the operator named.
+"""Access tokens of an OAuth issuer: signed JWTs, checked with the keys that the operator named.
 
-The server is a resource server only: it issues no tokens and holds no users. Knows PyJWT and the SDK's auth settings.
-Knows nothing of requests: the SDK's middleware reads the header and answers 401 with the way to the metadata."""
+The server is a resource server only: it issues no tokens and has no users. The SDK's middleware reads the header, and
+its 401 reply says where the metadata is."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.settings import Settings
 
 log = logging.getLogger("agent_tools.server")
-# Signatures by public key alone: neither "none" nor an HMAC, whose secret would be the public key.
+# Only signatures with a public key: not "none", and not HMAC, whose secret would be the public key.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 NEEDED = ("exp", "iss", "aud")
 LEEWAY_S = 10  # clocks differ
 FETCH_S = 10.0
-REFETCH_S = 10.0  # between two fetches of keys, whatever keys the tokens name and whether or not the last one failed
+REFETCH_S = 10.0  # least time between two fetches of keys, whatever keys the tokens name and even after a failure
 NAMES = ("oauth_issuer", "oauth_jwks", "oauth_audience")
 
 
 class Keys(Protocol):
     def get_signing_key(self, kid: str) -> jwt.PyJWK:
-        """Raises: jwt.PyJWTError: no such key, or the keys cannot be had."""
+        """The key of that id. Raises: jwt.PyJWTError: no such key, or the keys cannot be read."""
         ...
 
 
 def configured(settings: Settings) -> bool:
-    """Whether access tokens are accepted. Raises: InvalidArgument: settings that are half given or unsafe."""
+    """Whether the server accepts access tokens. Raises: InvalidArgument: the settings are incomplete or unsafe."""
     given = [name for name in NAMES if getattr(settings, name)]
     if not given:
         return False
     if missing := [name for name in NAMES if name not in given]:
         raise InvalidArgument(
-            f"{', '.join(given)} without {', '.join(missing)}: access tokens are checked by issuer, keys and audience "
-            f"together. Set --{missing[0].replace('_', '-')} too."
+            f"{', '.join(given)} is set without {', '.join(missing)}: a check of access tokens needs issuer, keys and "
+            f"audience. Set --{missing[0].replace('_', '-')} too."
         )
     for name in ("oauth_issuer", "oauth_audience"):
         _check_address(name, getattr(settings, name))
@@ -56,12 +56,12 @@ def configured(settings: Settings) -> bool:
     if "://" in keys:
         _check_address("oauth_jwks", keys)
     elif not Path(keys).expanduser().is_file():
-        raise InvalidArgument(f"oauth_jwks is {keys!r}, which is no file. Name a JWKS file or an https address.")
+        raise InvalidArgument(f"oauth_jwks is {keys!r}, which is not a file. Name a JWKS file or an https address.")
     return True
 
 
 def auth(settings: Settings) -> AuthSettings:
-    """What the SDK publishes as protected-resource metadata (RFC 9728), and checks."""
+    """The SDK's settings: it publishes them as protected-resource metadata (RFC 9728) and checks tokens by them."""
     return AuthSettings(
         issuer_url=AnyHttpUrl(settings.oauth_issuer),
         resource_server_url=AnyHttpUrl(settings.oauth_audience),
@@ -70,7 +70,7 @@ def auth(settings: Settings) -> AuthSettings:
 
 
 class Verifier:
-    """The SDK's TokenVerifier: an access token of the issuer, or the server's own token where one is set."""
+    """The SDK's TokenVerifier: accepts access tokens of the issuer, and the server's own token if one is set."""
 
     def __init__(self, settings: Settings) -> None:
         self._issuer, self._audience = settings.oauth_issuer, settings.oauth_audience
@@ -82,13 +82,13 @@ class Verifier:
         )
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Who the token speaks for; None where it is not to be trusted, with the reason in the log alone."""
+        """The principal of the token; None for a token that is not valid. Only the log says why."""
         if self._token and hmac.compare_digest(token.strip().encode(), self._token):
             return AccessToken(token=token, client_id="token", scopes=[], resource=self._audience)
         try:
             claims = await anyio.to_thread.run_sync(self._claims, token)
         except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, OSError, ValueError) as error:
-            log.error("oauth_jwks gives no keys, so access tokens are refused: %s", error)
+            log.error("access tokens are refused, because oauth_jwks gives no keys: %s", error)
             return None
         except jwt.PyJWTError as error:
             log.info("an access token was refused: %s", error)
@@ -107,7 +107,7 @@ class Verifier:
 
     def _claims(self, token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
-        if header.get("alg") not in ALGORITHMS:  # before any key is looked for
+        if header.get("alg") not in ALGORITHMS:  # before the search for a key
             raise jwt.InvalidAlgorithmError(f"signed by {str(header.get('alg'))[:20]!r}")
         key = self._keys.get_signing_key(str(header.get("kid", "")))
         claims: dict[str, Any] = jwt.decode(
@@ -123,23 +123,23 @@ class Verifier:
 
 
 class FetchedKeys(jwt.PyJWKClient):
-    """The keys at an address, held for minutes, and fetched anew for a key that is not among them, but not at once:
-    what a token names is chosen by whoever sends it."""
+    """The keys at an address, kept for some minutes. An unknown key id makes a new fetch, but never within REFETCH_S
+    of the last one: the sender of a token chooses its key id, so strangers could otherwise cause any number."""
 
     def __init__(self, address: str, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(address, timeout=FETCH_S)
-        self._now, self._asked_at = now, -math.inf
+        self._now, self._fetched_at = now, -math.inf
 
     def fetch_data(self) -> Any:
-        """Raises: jwt.PyJWTError: no keys are to be had, or they were asked for only just now."""
-        if self._now() - self._asked_at < REFETCH_S:
-            raise jwt.PyJWKClientError(f"the keys were asked for less than {REFETCH_S:g} s ago")
-        self._asked_at = self._now()
+        """Fetch the keys. Raises: jwt.PyJWTError: the address gives no keys, or the last fetch is too recent."""
+        if self._now() - self._fetched_at < REFETCH_S:
+            raise jwt.PyJWKClientError(f"the last fetch of keys was less than {REFETCH_S:g} s ago")
+        self._fetched_at = self._now()
         return super().fetch_data()
 
 
 class KeyFile:
-    """A JWKS file, read again when it changed."""
+    """A JWKS file. It is read again after a change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -154,7 +154,7 @@ class KeyFile:
         keys = self._read[1]
         found = [key for key in keys if key.key_id == kid] if kid else keys
         if len(found) != 1:
-            raise jwt.PyJWKClientError(f"{len(found)} keys fit the token's key id")
+            raise jwt.PyJWKClientError(f"{len(found)} keys match the token's key id; exactly 1 must")
         return found[0]
 
 
@@ -162,7 +162,7 @@ def _signing(path: Path) -> list[jwt.PyJWK]:
     try:
         keys = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8")).keys
     except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise jwt.PyJWKSetError(f"{path.name} is no JWKS") from error
+        raise jwt.PyJWKSetError(f"{path.name} is not a JWKS file") from error
     return [key for key in keys if key.public_key_use in ("sig", None)]
 
 

@@ -1,6 +1,6 @@
-"""Prompts out of prompts/*.md: YAML front matter (name, description, arguments), then the text with {{argument}} marks.
+"""Reads prompts from prompts/*.md: YAML front matter (name, description, arguments), then text with {{argument}} marks.
 
-Knows that format and where the files are: inside the installed package, or at the top of a checkout."""
+The files are inside the installed package, or at the top of a checkout."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from agent_tools.errors import StoreError
 
 _FRONT = re.compile(r"---\n(?P<front>.*?)\n---\n(?P<text>.*)", re.S)
 _MARK = re.compile(r"\{\{(\w+)\}\}")
-MOST_ARGUMENT = 4000  # characters of one argument; what is longer is cut
+MOST_ARGUMENT = 4000  # characters of one argument; the rest is cut
 
 
 def folder() -> Path:
-    """Where the prompt files are. Raises: StoreError: the installation lacks them."""
+    """The folder of the prompt files. Raises: StoreError: the installation does not have it."""
     package = Path(__file__).resolve().parents[1]
     for place in (package / "prompts", package.parent / "prompts"):
         if place.is_dir():

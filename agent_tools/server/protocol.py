@@ -1,8 +1,7 @@
-"""MCPServer with what it lacks or gets wrong put right, by its public methods wherever there is one.
+"""VideoServer: the SDK's MCPServer with its gaps and errors mended, through its public methods where there is one.
 
-Unknown tools and prompts are protocol errors (-32602), errors reach the model as `Code: message`, video:// uris are
-read by the library, and the methods of the handshake eras that the SDK leaves out are served.
-Knows the protocol. Knows nothing of what the six tools are."""
+Unknown tools and prompts are protocol errors (-32602). Errors reach the model as `Code: message`. The library reads
+video:// uris. Methods of the handshake eras that the SDK leaves out are served."""
 
 from __future__ import annotations
 
@@ -53,8 +52,8 @@ from agent_tools.server.logs import where
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.server")
-TOLD_AT = ("debug", "info")  # log levels at which a client hears of its calls
-MOST_SESSIONS = 1000  # whose log levels are remembered
+CALL_LOG_LEVELS = ("debug", "info")  # a client with one of these log levels gets a line about each of its calls
+MOST_SESSIONS = 1000  # the server keeps the log levels of so many sessions
 AnyContext = Context[App, Any]
 
 
@@ -69,7 +68,11 @@ class VideoServer(MCPServer[App]):
         prompts: Callable[[], list[Prompt]],
         **options: Any,
     ) -> None:
-        """Args: replies: the model behind each data tool's outputSchema. prompts: reads them; called when needed."""
+        """
+        Args:
+            replies: the model of each data tool's outputSchema.
+            prompts: reads the prompts; called when a client first needs them.
+        """
         super().__init__(name, middleware=[_admit], **options)
         self._replies = dict(replies)
         self._unread: Callable[[], list[Prompt]] | None = prompts
@@ -83,10 +86,10 @@ class VideoServer(MCPServer[App]):
         lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
 
     async def run_stdio_async(self) -> None:
-        """Serve one client over stdin and stdout; a line that is no message is answered."""
+        """Serve one client over stdin and stdout. A malformed line gets an error reply."""
         await serve_lines(self._lowlevel_server)
 
-    # Output schemas and prompts are made when first listed: `initialize` is answered without them.
+    # The first list makes the output schemas and prompts, so the answer to `initialize` does not wait for them.
 
     async def list_tools(self) -> list[Tool]:
         return [
@@ -108,7 +111,7 @@ class VideoServer(MCPServer[App]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: AnyContext | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """As the SDK's, with unknown names as -32602 and every error as text that says what to do."""
+        """The SDK's method, but an unknown name is -32602 and every error is text that says what to do."""
         tool = self._tool_manager.get_tool(name)
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}")
@@ -128,7 +131,7 @@ class VideoServer(MCPServer[App]):
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: AnyContext | None = None
     ) -> GetPromptResult | InputRequiredResult:
-        """As the SDK's, with unknown names and missing or unknown arguments as -32602."""
+        """The SDK's method, but an unknown name and a missing or unknown argument are -32602."""
         self._read_prompts()
         prompt = self._prompt_manager.get_prompt(name)
         if prompt is None:
@@ -152,7 +155,7 @@ class VideoServer(MCPServer[App]):
     async def read_resource(
         self, uri: object, context: AnyContext | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
-        """A video:// uri, any that a reply holds, with or without #t; other schemes as registered."""
+        """Read any video:// uri of a reply, with or without #t; the SDK reads other schemes."""
         name = str(uri)
         if context is None or not name.startswith(resources.SCHEME):
             return await super().read_resource(name, context)
@@ -184,24 +187,25 @@ class VideoServer(MCPServer[App]):
         return EmptyResult()
 
     async def _log_call(self, context: AnyContext, line: str) -> None:
-        """One line per call, for who asked: by logging/setLevel, or since 2026 with the request itself."""
+        """Send one line per call to a client with a log level, from logging/setLevel or (since 2026) the request."""
         ctx = context.request_context
-        asked: object = None
+        level: object = None
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            asked = (ctx.meta or {}).get(LOG_LEVEL_META_KEY)
+            level = (ctx.meta or {}).get(LOG_LEVEL_META_KEY)
         elif self._levels:
-            asked = self._levels.get(ctx.lifespan_context.session(ctx))
-        if asked not in TOLD_AT:
+            level = self._levels.get(ctx.lifespan_context.session(ctx))
+        if level not in CALL_LOG_LEVELS:
             return
         note = LoggingMessageNotificationParams(level="info", logger="agent_tools", data=line)
-        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # who asked has gone
+        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # the client has gone
             await ctx.session.send_notification(
                 LoggingMessageNotification(params=note), related_request_id=ctx.request_id
             )
 
 
 async def _admit(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Middleware: the rate per caller, and the mark that an answer is out. Tool calls count where a refusal is text."""
+    """Middleware: count the request, and note that an answer has left. call_tool counts tool calls itself, because
+    their refusal is text for the model."""
     if ctx.request_id is not None and ctx.method != "tools/call":
         try:
             ctx.lifespan_context.count(ctx)

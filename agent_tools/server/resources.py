@@ -1,6 +1,6 @@
-"""Resources: the library, its videos, and the templates of everything a uri can name; completion of video ids.
+"""Resources: the library, its videos, the templates of all uris, and the completion of video ids.
 
-Knows uris and their media types. What stands behind a uri is service's to read."""
+This module knows uris and media types; service reads the content."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ TEMPLATES = (
 
 
 async def read(context: Context[App, Any], uri: str) -> ReadResourceContents:
-    """What a video:// uri names. Raises: what the library raises."""
+    """The content of a video:// uri. Raises: what the library raises."""
 
-    def work(library: Library, _caller: str, step: OnStep) -> ReadResourceContents:
+    def work(library: Library, _caller: str, on_step: OnStep) -> ReadResourceContents:
         from agent_tools.service.read_resource import read_resource
 
-        found = read_resource(library, uri, lambda: step(0.5, "decoding"))
+        found = read_resource(library, uri, lambda: on_step(0.5, "decoding"))
         content = found.text if found.data is None else found.data
         return ReadResourceContents(content=content or "", mime_type=found.mime_type)
 
@@ -97,9 +97,9 @@ async def read(context: Context[App, Any], uri: str) -> ReadResourceContents:
 
 
 async def listed(app: App, cursor: str | None) -> tuple[list[Resource], str | None]:
-    """One page of resources: the library first, then each video, in the order they were added.
+    """One page of resources: first the library, then the videos in the order in which they were added.
 
-    Raises: InvalidArgument: not a cursor of ours. StoreError: the library cannot be opened.
+    Raises: InvalidArgument: the cursor is not from resources/list. StoreError: the library cannot be opened.
     """
     offset = _offset(cursor)
     library = await app.library()
@@ -121,8 +121,9 @@ async def listed(app: App, cursor: str | None) -> tuple[list[Resource], str | No
 
 
 async def complete(app: App, argument: CompletionArgument) -> Completion:
-    """Ids of videos whose id, title or file name begins with what was typed, for any argument that names a video; their
-    uris where a uri is typed."""
+    """The ids of videos whose id, title or file name begins with the typed text, or their uris if a uri is typed.
+
+    Works for every argument that names a video; other arguments get no completion."""
     if argument.name not in ("id", "video_id", "video", "videos"):
         return Completion(values=[], total=0, has_more=False)
     library = await app.library()
@@ -147,9 +148,9 @@ def _offset(cursor: str | None) -> int:
     try:
         offset = int(base64.urlsafe_b64decode(cursor))
     except (ValueError, binascii.Error) as error:
-        raise InvalidArgument("cursor is not one that resources/list gave. Leave it out to begin again.") from error
+        raise InvalidArgument("cursor did not come from resources/list. Leave it out to begin again.") from error
     if offset < 0:
-        raise InvalidArgument("cursor is not one that resources/list gave. Leave it out to begin again.")
+        raise InvalidArgument("cursor did not come from resources/list. Leave it out to begin again.")
     return offset
 
 

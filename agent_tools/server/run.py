@@ -1,6 +1,6 @@
-"""Serving: stdio until the client closes it, or HTTP until a signal; the exit status for the shell.
+"""Serves over stdio until the client closes it, or over HTTP until a signal. Returns the exit status for the shell.
 
-Knows transports and signals. stdout belongs to the protocol: nothing here prints."""
+stdout belongs to the protocol, so nothing here prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent_tools.settings import Settings, go_offline
 
 
 def serve(settings: Settings) -> int:
-    """Serve until the end. Logging is configured before the server object exists.
+    """Serve until the client or a signal ends it. Logging is configured before the server object exists.
 
     Raises: InvalidArgument: the HTTP settings would open the server to strangers.
     """
@@ -34,7 +34,7 @@ def serve(settings: Settings) -> int:
     try:
         anyio.run(server.run_stdio_async)
     except KeyboardInterrupt:
-        # A thread still waits on stdin and would hold the process; what matters is written already.
+        # A thread still waits on stdin and would keep the process alive; all data is already written.
         sys.stderr.flush()
         os._exit(130)
     return 0
@@ -42,7 +42,7 @@ def serve(settings: Settings) -> int:
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Imports make many objects that all stay: looking through them for garbage takes an eighth of the start."""
+    """Turn garbage collection off during imports: their objects all stay, and the search takes 1/8 of the start."""
     gc.disable()
     try:
         yield

@@ -1,6 +1,4 @@
-"""JSON schemas as hosts show them to a model: no titles, no null unions, nothing but what was declared.
-
-Knows JSON schema. Knows nothing of tools or replies."""
+"""JSON schemas in the form that hosts show to a model: no titles, no null unions, only declared fields."""
 
 from __future__ import annotations
 
@@ -11,9 +9,9 @@ from pydantic import BaseModel
 
 
 def plain(schema: Any) -> Any:
-    """The schema less pydantic's noise: titles go, `X or null` becomes X, a default of null goes.
+    """The schema without pydantic's additions: no titles, X in place of `X or null`, no default of null.
 
-    An optional field is then a plain type that may be left out, which is how arguments are taken and replies given.
+    An optional field is then a plain type that may be left out, as arguments and replies do it.
     """
     if isinstance(schema, list):
         return [plain(item) for item in schema]
@@ -27,7 +25,7 @@ def plain(schema: Any) -> Any:
         rest = [branch for branch in branches if branch != {"type": "null"}]
         del kept["anyOf"]
         kept |= rest[0] if len(rest) == 1 else {"anyOf": rest}
-    # A property may itself be named "title": names are kept, their schemas are cleaned.
+    # A property may have the name "title": names are kept, and their schemas are cleaned.
     return {
         key: {name: plain(part) for name, part in value.items()} if key in ("properties", "$defs") else plain(value)
         for key, value in kept.items()
@@ -35,12 +33,12 @@ def plain(schema: Any) -> Any:
 
 
 def of_arguments(schema: dict[str, Any]) -> dict[str, Any]:
-    """The published inputSchema, out of what pydantic made of a function's arguments; unknown names are forbidden."""
+    """The published inputSchema, from pydantic's schema of a function's arguments. Unknown names are forbidden."""
     return {**plain(schema), "additionalProperties": False}
 
 
 @functools.cache
 def of_reply(model: type[BaseModel]) -> dict[str, Any]:
-    """The published outputSchema: what the reply is when serialised, which is what a client gets."""
+    """The published outputSchema: the schema of the serialised reply, as a client gets it."""
     schema: dict[str, Any] = plain(model.model_json_schema(mode="serialization", by_alias=True))
     return schema

@@ -1,12 +1,14 @@
-"""The six tools as a model sees them: names, arguments, bounds, descriptions, annotations; handlers of a few lines.
+"""The six tools as a model sees them: names, arguments, bounds, descriptions and annotations.
 
-Knows what is published. Everything a tool does is a function of service, run in a thread by App."""
+Each handler is a few lines: App runs a function of service in a thread."""
 
 from __future__ import annotations
 
 import base64
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
@@ -17,14 +19,14 @@ from pydantic import Field
 from agent_tools.server import schemas
 from agent_tools.server.app import App, OnStep, client_name
 from agent_tools.server.notices import LIBRARY, of_video
-from agent_tools.server.tasks import begun
+from agent_tools.server.tasks import background_work
 from agent_tools.types import Channel, GroundReply, IngestReply, ListReply, RememberReply, Reply, RetrieveReply
 
 if TYPE_CHECKING:
     from agent_tools.service.library.library import Library
     from agent_tools.service.zoom_segment import Zoomed
 
-# What each data tool replies; zoom_segment's pictures have no schema.
+# The reply of each data tool; zoom_segment's pictures have no schema.
 REPLIES: dict[str, type[Reply]] = {
     "ingest_video": IngestReply,
     "list_episodes": ListReply,
@@ -32,7 +34,7 @@ REPLIES: dict[str, type[Reply]] = {
     "ground_event": GroundReply,
     "remember": RememberReply,
 }
-LARGEST_REPLY = 80_000  # characters; Claude Code writes results over 50,000 to a file unless told otherwise
+LARGEST_REPLY = 80_000  # characters; Claude Code writes results over 50,000 to a file unless a tool states its own size
 Ctx = Context[App, Any]
 Video = Annotated[
     str, Field(description="Id, unique title, file name or prefix, or a video:// uri, whose #t sets the span.")
@@ -59,10 +61,10 @@ async def ingest_video(
     video_id, state, searchable_to_s (search and zoom work up to there while it runs), channels, and not_known: what
     this server cannot know of the file, with the remedy. A folder gives counts, videos and refused files."""
 
-    deadline = time.monotonic() + wait_s  # from here: the library may have to be opened, other calls may come first
-    names = begun.get(set())
+    deadline = time.monotonic() + wait_s  # wait_s counts from here: opening the library and other calls take time too
+    names = background_work.get(set())
 
-    def work(library: Library, _caller: str, step: OnStep) -> Reply:
+    def work(library: Library, _caller: str, on_step: OnStep) -> Reply:
         from agent_tools.service.ingest_video import ingest_video
 
         left_s = max(0.0, deadline - time.monotonic())
@@ -72,7 +74,7 @@ async def ingest_video(
             title=title,
             channels=_names(channels),
             wait_s=left_s,
-            on_step=step,
+            on_step=on_step,
             on_begun=names.add,
         )
 
@@ -96,7 +98,7 @@ async def list_episodes(
     video's timeline as titled episodes, for overviews and summaries. To find something, use retrieve_memory. Every
     episode has start_s, end_s and a uri that the other tools take as video_id."""
 
-    def work(library: Library, caller: str, step: OnStep) -> Reply:
+    def work(library: Library, caller: str, on_step: OnStep) -> Reply:
         from agent_tools.service.list_episodes import list_episodes
 
         return list_episodes(
@@ -108,50 +110,64 @@ async def list_episodes(
             cursor_text=cursor,
             max_tokens=max_tokens,
             caller=caller,
-            on_step=step,
+            on_step=on_step,
         )
 
     return _data(await ctx.request_context.lifespan_context.call(ctx, "quick", work))
 
 
-async def retrieve_memory(
-    ctx: Ctx,
-    query: Annotated[str, Field(description='What is said, shown or noted; "quoted words" must occur.')] = "",
-    like: Annotated[str, Field(description="A video:// uri: find what looks like that moment.")] = "",
-    video_ids: Annotated[list[str] | None, Field(description="Default: all.")] = None,
-    start_s: Start = None,
-    end_s: Seconds = None,
-    channels: Channels = None,
-    limit: Annotated[int, Field(ge=1, le=20)] = 8,
-    detail: Literal["concise", "full"] = "concise",
-    cursor: Cursor = "",
-    max_tokens: Tokens = 2000,
-) -> CallToolResult:
+@dataclass(frozen=True)
+class RetrieveArguments:
+    """The arguments of retrieve_memory, as published."""
+
+    query: Annotated[str, Field(description='What is said, shown or noted; "quoted words" must occur.')] = ""
+    like: Annotated[str, Field(description="A video:// uri: find what looks like that moment.")] = ""
+    video_ids: Annotated[list[str] | None, Field(description="Default: all.")] = None
+    start_s: Start = None
+    end_s: Seconds = None
+    channels: Channels = None
+    limit: Annotated[int, Field(ge=1, le=20)] = 8
+    detail: Literal["concise", "full"] = "concise"
+    cursor: Cursor = ""
+    max_tokens: Tokens = 2000
+
+
+async def retrieve_memory(ctx: Ctx, **arguments: Any) -> CallToolResult:
     """Find moments by meaning and by words, in speech, subtitles, on-screen text, notes and pictures, of one video or
     all. Ask in the words that a speaker or slide would use; one topic per call. Hits stand in time order with rank
     (1 is best), score, what matched, a snippet and a uri: check them with zoom_segment, and use ground_event to
     learn whether something happens at all. coverage says what was not searched: no hit there proves nothing."""
+    given = RetrieveArguments(**arguments)
 
-    def work(library: Library, caller: str, step: OnStep) -> Reply:
+    def work(library: Library, caller: str, on_step: OnStep) -> Reply:
         from agent_tools.service.retrieve_memory import retrieve_memory
 
         return retrieve_memory(
             library,
-            query=query,
-            like=like,
-            video_ids=video_ids,
-            start_s=start_s,
-            end_s=end_s,
-            channels=_names(channels),
-            limit=limit,
-            detail=detail,
-            cursor_text=cursor,
-            max_tokens=max_tokens,
+            query=given.query,
+            like=given.like,
+            video_ids=given.video_ids,
+            start_s=given.start_s,
+            end_s=given.end_s,
+            channels=_names(given.channels),
+            limit=given.limit,
+            detail=given.detail,
+            cursor_text=given.cursor,
+            max_tokens=given.max_tokens,
             caller=caller,
-            on_step=step,
+            on_step=on_step,
         )
 
     return _data(await ctx.request_context.lifespan_context.call(ctx, "quick", work))
+
+
+# The SDK reads a tool's arguments from its signature: the context, then the fields.
+retrieve_memory.__signature__ = Signature(  # type: ignore[attr-defined]  # functions may carry one (PEP 362)
+    [
+        Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=Ctx),
+        *signature(RetrieveArguments, eval_str=True).parameters.values(),
+    ]
+)
 
 
 async def zoom_segment(
@@ -175,7 +191,7 @@ async def zoom_segment(
     on a hit or episode before claiming what is seen; a short span shows more. Returns facts as JSON, then each label
     with its image, then links to what did not fit; next_start_s says where to go on."""
 
-    def work(library: Library, caller: str, step: OnStep) -> Zoomed:
+    def work(library: Library, caller: str, on_step: OnStep) -> Zoomed:
         from agent_tools.service.zoom_segment import zoom_segment
 
         return zoom_segment(
@@ -189,7 +205,7 @@ async def zoom_segment(
             region=region,
             max_tokens=max_tokens,
             caller=caller,
-            on_step=step,
+            on_step=on_step,
         )
 
     return _pictures(await ctx.request_context.lifespan_context.call(ctx, "look", work))
@@ -213,7 +229,7 @@ async def ground_event(
     that could show it was searched) or uncertain, spans with confidence and evidence, the best rejected one, and
     which channels could not be judged."""
 
-    def work(library: Library, caller: str, step: OnStep) -> Reply:
+    def work(library: Library, caller: str, on_step: OnStep) -> Reply:
         from agent_tools.service.ground_event import ground_event
 
         return ground_event(
@@ -226,7 +242,7 @@ async def ground_event(
             max_spans=max_spans,
             max_tokens=max_tokens,
             caller=caller,
-            on_step=step,
+            on_step=on_step,
         )
 
     return _data(await ctx.request_context.lifespan_context.call(ctx, "look", work))
@@ -246,7 +262,7 @@ async def remember(
     author = client_name(ctx.request_context) or "a client"
     app = ctx.request_context.lifespan_context
 
-    def work(library: Library, caller: str, _step: OnStep) -> RememberReply:
+    def work(library: Library, caller: str, _on_step: OnStep) -> RememberReply:
         from agent_tools.service.remember import remember
 
         return remember(
@@ -261,7 +277,7 @@ async def remember(
         )
 
     reply = await app.call(ctx, "quick", work)
-    await app.notices.tell([LIBRARY, *of_video(reply.note.removeprefix("video://").partition("/")[0])])
+    await app.notices.publish([LIBRARY, *of_video(reply.note.removeprefix("video://").partition("/")[0])])
     return _data(reply)
 
 
@@ -281,7 +297,7 @@ def tools(read_only: bool) -> list[Tool]:
 
 
 def _tool(fn: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
-    """A tool with an exact inputSchema: unknown arguments refused, nothing published that was not declared."""
+    """A tool with an exact inputSchema: it refuses unknown arguments and publishes only declared ones."""
     tool = Tool.from_function(
         fn,
         title=title,
@@ -303,7 +319,7 @@ def _names(channels: list[Channel] | None) -> list[str] | None:
 
 
 def _data(reply: Reply) -> CallToolResult:
-    """The same facts twice: hosts show the model either the text or the structured content."""
+    """The same facts twice, because a host shows the model either the text or the structured content."""
     facts = reply.compact()
     return CallToolResult(content=[_text(facts)], structured_content=facts)
 

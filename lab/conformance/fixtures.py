@@ -40,18 +40,18 @@ from mcp.types import (
 )
 from pydantic import Field
 
-from agent_tools.server.tasks import Long
+from agent_tools.server.tasks import LongTool
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
-LONG = {
-    "slow_compute": Long(),
-    "failing_job": Long(required=True),
-    "protocol_error_job": Long(),
-    "confirm_delete": Long(),
-    "multi_input": Long(),
-    "test_tool_with_task": Long(required=True, asks_first=True),
+LONG_TOOLS = {
+    "slow_compute": LongTool(),
+    "failing_job": LongTool(required=True),
+    "protocol_error_job": LongTool(),
+    "confirm_delete": LongTool(),
+    "multi_input": LongTool(),
+    "test_tool_with_task": LongTool(required=True, asks_first=True),
 }
 JSON_SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -20,7 +20,7 @@ from lab.conformance import fixtures
 def main(port: int, home: Path, bare: bool) -> None:
     logs.configure("ERROR")
     settings = Settings(home=home, transport="http", port=port)
-    server = build_server(settings, long={} if bare else fixtures.LONG)
+    server = build_server(settings, long_tools={} if bare else fixtures.LONG_TOOLS)
     if not bare:
         fixtures.install(server)
     config = uvicorn.Config(

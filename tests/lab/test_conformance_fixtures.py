@@ -19,7 +19,7 @@ def anyio_backend() -> str:
 @pytest.mark.anyio
 async def test_the_fixture_publishes_all_that_the_product_does(tmp_path: Path) -> None:
     product = build_server(Settings(home=tmp_path))
-    fixture = build_server(Settings(home=tmp_path), long=fixtures.LONG)
+    fixture = build_server(Settings(home=tmp_path), long_tools=fixtures.LONG_TOOLS)
     fixtures.install(fixture)
     assert type(fixture) is type(product)
     assert fixture.instructions == product.instructions
@@ -28,4 +28,4 @@ async def test_the_fixture_publishes_all_that_the_product_does(tmp_path: Path) -
     names = {prompt.name for prompt in await product.list_prompts()}
     assert len(names) == 6
     assert names <= {prompt.name for prompt in await fixture.list_prompts()}
-    assert set(fixtures.LONG) <= {tool.name for tool in await fixture.list_tools()}
+    assert set(fixtures.LONG_TOOLS) <= {tool.name for tool in await fixture.list_tools()}

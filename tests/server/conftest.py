@@ -16,7 +16,8 @@ import pytest
 from mcp import Client
 from PIL import Image
 
-from agent_tools.server import build_server
+from agent_tools.server.app import AppSettings
+from agent_tools.server.build import build_server
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
@@ -101,9 +102,11 @@ def jpeg(shade: int) -> bytes:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, library: Library, era: str, **options: Any) -> AsyncIterator[Client]:
+async def connected(
+    settings: Settings, library: Library, era: str, app_settings: AppSettings | None = None, **options: Any
+) -> AsyncIterator[Client]:
     """A client of that era, in memory, of a server over that library."""
-    async with Client(build_server(settings, library), mode=era, **options) as client:
+    async with Client(build_server(settings, library, app_settings=app_settings), mode=era, **options) as client:
         yield client
 
 

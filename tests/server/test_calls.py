@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from agent_tools.errors import LimitReached
 from agent_tools.ingestion.spaces import text_space
-from agent_tools.server import app as app_module
-from agent_tools.server import notices as notices_module
-from agent_tools.server.limits import RUNNING, WAITING, Rate
+from agent_tools.server.app import AppSettings
+from agent_tools.server.limits import RUNNING, WAITING, Rate, RateLimit
 from agent_tools.server.notices import LIBRARY, Notices
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.looker_client import Looker
@@ -74,9 +73,9 @@ async def test_progress_increases_strictly_and_says_what_is_done(
             heard.append((progress, total, message))
             more.notify_all()
 
-    monkeypatch.setattr(app_module, "REPORT_S", 0.01)
+    own = AppSettings(report_s=0.01)
     monkeypatch.setattr(service, slow)
-    async with connected(settings, library, era) as client:
+    async with connected(settings, library, era, own) as client:
         result = await client.call_tool(name, arguments, progress_callback=on_progress)
         assert not result.is_error
     shares = [progress for progress, _, _ in heard]
@@ -101,11 +100,11 @@ async def test_a_note_written_while_the_encoder_loads_gets_its_vector_then(
     settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[Encoder] = []
-    monkeypatch.setattr(app_module, "TEND_S", 0.01)
+    own = AppSettings(tend_s=0.01)
     monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: loaded[0] if loaded else None)
     monkeypatch.setattr(QueryModels, "loaded", property(lambda self: loaded[0] if loaded else None))
     notes = [f"a {animal} at the door" for animal in ("wolf", "bear", "heron")]
-    async with connected(settings, library, "2026-07-28") as client:
+    async with connected(settings, library, "2026-07-28", own) as client:
         for text in notes:
             told = await client.call_tool("remember", {"video_id": VIDEO, "start_s": 5, "end_s": 9, "text": text})
             assert (told.structured_content or {})["findable"].startswith("by words now")
@@ -121,7 +120,7 @@ async def test_a_note_written_while_the_encoder_loads_gets_its_vector_then(
 async def test_progress_goes_on_while_the_work_says_nothing(
     settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert app_module.REPORT_S <= 2.0  # which the contract allows between two reports
+    assert AppSettings().report_s <= 2.0  # which the contract allows between two reports
     enough, heard = threading.Event(), []
 
     def silent(*_: Any, on_step: Callable[[float, str], None], **__: Any) -> GroundReply:
@@ -134,9 +133,9 @@ async def test_progress_goes_on_while_the_work_says_nothing(
         if len(heard) == 5:
             enough.set()
 
-    monkeypatch.setattr(app_module, "REPORT_S", 0.01)
+    own = AppSettings(report_s=0.01)
     monkeypatch.setattr("agent_tools.service.ground_event.ground_event", silent)
-    async with connected(settings, library, era) as client:
+    async with connected(settings, library, era, own) as client:
         await client.call_tool("ground_event", {"event": "x"}, progress_callback=on_progress)
     assert len(heard) >= 5
     assert heard == sorted(set(heard))
@@ -202,10 +201,10 @@ async def test_progress_that_cannot_be_told_ends_neither_the_call_nor_the_server
         failed.set()
         raise RuntimeError("the stream is of another mind")
 
-    monkeypatch.setattr(app_module, "REPORT_S", 0.01)
+    own = AppSettings(report_s=0.01)
     monkeypatch.setattr("agent_tools.service.ground_event.ground_event", ground)
     monkeypatch.setattr(Context, "report_progress", refuse)
-    async with connected(settings, library, "2026-07-28") as client:
+    async with connected(settings, library, "2026-07-28", own) as client:
         for _ in range(2):
             assert not (await client.call_tool("ground_event", {"event": "x"})).is_error
     assert "progress: RuntimeError" in caplog.text
@@ -312,7 +311,7 @@ async def test_more_calls_than_may_run_and_wait_are_refused(
 
 def test_a_caller_that_asks_too_fast_is_told_to_wait_and_others_are_not() -> None:
     clock = [0.0]
-    rate = Rate(per_second=10, burst=3, now=lambda: clock[0])
+    rate = Rate(RateLimit(per_second=10, burst=3), now=lambda: clock[0])
     for _ in range(3):
         rate.take("one")
     with pytest.raises(LimitReached, match="Wait a second"):
@@ -356,18 +355,17 @@ class Listener:
         self.heard += 1
 
 
-async def test_a_stuck_subscriber_holds_nobody_up_and_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices_module, "SEND_S", 0.5)
-    notices = Notices()
+async def test_a_stuck_subscriber_delays_nobody_and_gets_no_more_notices() -> None:
+    notices = Notices(send_s=0.5)
     listeners = [Listener(stuck=number < 40) for number in range(41)]
     for number, listener in enumerate(listeners):
         notices.subscribe(LIBRARY, str(number), cast(ServerSession, listener))
     with anyio.fail_after(10):  # 40 in a row would take 20 s
-        await notices.tell([LIBRARY])
+        await notices.publish([LIBRARY])
     assert listeners[-1].heard == 1
     for listener in listeners:
         listener.stuck = False
-    await notices.tell([LIBRARY])
+    await notices.publish([LIBRARY])
     assert [listener.heard for listener in listeners] == [0] * 40 + [2]
 
 
@@ -386,8 +384,8 @@ async def test_orphaned_jobs_are_looked_after_from_the_first_answer_on(
         return False
 
     monkeypatch.setattr(Workers, "ensure", ensure)
-    monkeypatch.setattr(app_module, "TEND_S", 0.01)
-    async with connected(replace(settings, read_only=read_only), library, era) as client:
+    own = AppSettings(tend_s=0.01)
+    async with connected(replace(settings, read_only=read_only), library, era, own) as client:
         await client.list_tools()
         if read_only:
             await client.call_tool("list_episodes", {})

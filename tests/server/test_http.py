@@ -25,8 +25,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import LoggingMessageNotification, ResourceUpdatedNotification
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.server import build_server, limits
-from agent_tools.server.http import LARGEST_BODY, check, http_app
+from agent_tools.server import limits
+from agent_tools.server.app import AppSettings
+from agent_tools.server.build import build_server
+from agent_tools.server.http import BODY_S, LARGEST_BODY, check, http_app
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from tests.server.conftest import ERAS, VIDEO, endless, ends_when_cancelled
@@ -101,16 +103,12 @@ async def test_a_body_over_the_limit_is_refused(settings: Settings, library: Lib
         assert answer.status_code == 413
 
 
-async def test_a_body_that_does_not_come_in_time_is_refused(
-    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agent_tools.server.http.BODY_S", 0.05)
-
+async def test_a_body_that_does_not_come_in_time_is_refused(settings: Settings, library: Library) -> None:
     async def trickle() -> AsyncIterator[bytes]:
         yield b"{"
         await anyio.sleep_forever()
 
-    async with http_client(settings, library) as client:
+    async with http_client(settings, library, body_s=0.05) as client:
         with anyio.fail_after(20):
             answer = await client.post("/mcp", headers={"host": "localhost", **JSON}, content=trickle())
         assert answer.status_code == 408
@@ -125,17 +123,14 @@ async def pieces(size: int) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("method", ["tools/list", "tools/call"])
-async def test_a_caller_that_asks_too_fast_is_refused(
-    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    monkeypatch.setattr(limits.Rate.__init__, "__defaults__", (1.0, 3.0, time.monotonic))
+async def test_a_caller_that_asks_too_fast_is_refused(settings: Settings, library: Library, method: str) -> None:
     params: dict[str, object] = {"_meta": ENVELOPE}
     headers = {"host": "localhost", **JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": method}
     if method == "tools/call":
         params |= {"name": "list_episodes", "arguments": {}}
         headers["mcp-name"] = "list_episodes"
     headers["authorization"] = BEARER
-    async with http_client(replace(settings, token=TOKEN), library) as client:
+    async with http_client(replace(settings, token=TOKEN), library, limits.RateLimit(1.0, 3.0)) as client:
         texts = [
             (await client.post("/mcp", headers=headers, content=rpc(method, number, params))).text
             for number in range(5)
@@ -145,13 +140,10 @@ async def test_a_caller_that_asks_too_fast_is_refused(
     assert ('"isError":true' in texts[-1]) is (method == "tools/call")
 
 
-async def test_a_host_is_limited_whatever_its_clients_call_themselves(
-    settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits.Rate.__init__, "__defaults__", (0.1, 2.0, time.monotonic))
+async def test_a_host_is_limited_whatever_its_clients_call_themselves(settings: Settings, library: Library) -> None:
     headers = {"host": "localhost", **JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
     texts = []
-    async with http_client(settings, library) as client:
+    async with http_client(settings, library, limits.RateLimit(0.1, 2.0)) as client:
         for number in range(2 * limits.CLIENTS_OF_A_HOST + 3):
             named = {**ENVELOPE, "io.modelcontextprotocol/clientInfo": {"name": f"client {number}", "version": "1"}}
             body = rpc("tools/list", number, {"_meta": named})
@@ -162,10 +154,13 @@ async def test_a_host_is_limited_whatever_its_clients_call_themselves(
 
 
 @contextlib.asynccontextmanager
-async def http_client(settings: Settings, library: Library) -> object:
+async def http_client(
+    settings: Settings, library: Library, rate: limits.RateLimit | None = None, body_s: float = BODY_S
+) -> object:
     """A client of the ASGI application, with its lifespan running."""
-    server = build_server(replace(settings, transport="http"), library)
-    app = http_app(settings, server)
+    own = AppSettings(rate=rate or limits.RateLimit())
+    server = build_server(replace(settings, transport="http"), library, app_settings=own)
+    app = http_app(settings, server, body_s)
     transport = httpx2.ASGITransport(app=app)
     async with (
         server.session_manager.run(),

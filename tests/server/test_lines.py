@@ -20,8 +20,8 @@ CASES = [
     (CALL % (8, "[" * 600 + "]" * 600), 8, "nesting"),
     (CALL % (9, "1" * 5000), None, "number"),
     ("not json", None, "not JSON"),
-    ("[]", None, "no JSON-RPC message"),
-    ('{"jsonrpc":"2.0"}', None, "no JSON-RPC message"),
+    ("[]", None, "not a JSON-RPC message"),
+    ('{"jsonrpc":"2.0"}', None, "not a JSON-RPC message"),
     ('"\\ud800"', None, "not JSON"),
 ]
 

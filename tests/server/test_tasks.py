@@ -13,8 +13,9 @@ import pytest
 from mcp import Client
 from mcp.types import CallToolResult
 
-from agent_tools.server import build_server, long_ingest, tasks
+from agent_tools.server import long_ingest, tasks
 from agent_tools.server.app import App, Steps
+from agent_tools.server.build import build_server
 from agent_tools.server.http import http_app
 from agent_tools.server.notices import Notices
 from agent_tools.service.library.downloads import Fetch
@@ -30,12 +31,13 @@ FILES = 60  # more than a reply's budget names
 
 
 @pytest.fixture
-async def ask(settings: Settings, library: Library) -> Any:
+async def ask(request: pytest.FixtureRequest, settings: Settings, library: Library) -> Any:
     """Calls a method over HTTP in the 2026 era, with or without the extension declared."""
-    server = build_server(replace(settings, transport="http"), library)
+    limits = getattr(request, "param", tasks.TaskSettings(poll_s=0.01))
+    server = build_server(replace(settings, transport="http"), library, task_settings=limits)
     app = http_app(settings, server)
 
-    async def request(method: str, declared: bool = True, host: str = "127.0.0.1", **params: Any) -> dict[str, Any]:
+    async def send(method: str, declared: bool = True, host: str = "127.0.0.1", **params: Any) -> dict[str, Any]:
         meta = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
@@ -55,7 +57,7 @@ async def ask(settings: Settings, library: Library) -> Any:
         return dict(json.loads(lines[-1] if lines else answer.text))
 
     async with server.session_manager.run():
-        yield request
+        yield send
 
 
 def ingest_in_steps(monkeypatch: pytest.MonkeyPatch, *states: str) -> list[float]:
@@ -69,7 +71,6 @@ def ingest_in_steps(monkeypatch: pytest.MonkeyPatch, *states: str) -> list[float
         return IngestReply(video_id=VIDEO, state=state, duration_s=600.0, searchable_to_s=60.0 * len(waits))
 
     monkeypatch.setattr("agent_tools.service.ingest_video.ingest_video", ingest)
-    monkeypatch.setattr(tasks, "POLL_S", 0.01)
     return waits
 
 
@@ -142,8 +143,8 @@ async def test_a_task_is_its_owners_alone(ask: Ask, monkeypatch: pytest.MonkeyPa
     assert (await ask("tasks/get", taskId=made["taskId"]))["result"]["status"] == "working"
 
 
+@pytest.mark.parametrize("ask", [tasks.TaskSettings(poll_s=0.01, max_tasks=3)], indirect=True)
 async def test_a_full_table_forgets_the_oldest_task_that_has_ended(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "MOST_TASKS", 3)
     ingest_in_steps(monkeypatch, "running", "done")
     call = {"name": "ingest_video", "arguments": {"source": "x"}}
     going = (await ask("tools/call", **call))["result"]["taskId"]
@@ -174,12 +175,12 @@ async def test_the_extension_is_advertised(settings: Settings, library: Library)
         (IngestReply(video_id=VIDEO, state="done", duration_s=60), None),
         (IngestReply(video_id=VIDEO, state="failed", error="x"), None),
         (IngestReply(video_id=VIDEO, state="queued"), "queued, searchable to 0 s of 0 s"),
-        (IngestReply(folder="f", found=3, done=1, running=1, queued=1), "2 of 3 videos to go"),
+        (IngestReply(folder="f", found=3, done=1, running=1, queued=1), "2 of 3 videos left"),
         (IngestReply(folder="f", found=3, done=2, running=0, queued=0, failed=1), None),
     ],
 )
 def test_an_ingest_goes_on_while_something_is_queued_or_running(reply: IngestReply, says: str | None) -> None:
-    assert long_ingest.going(CallToolResult(content=[], structured_content=reply.compact())) == says
+    assert long_ingest.status_text(CallToolResult(content=[], structured_content=reply.compact())) == says
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 from mcp import Client, StdioServerParameters
 
-from agent_tools.server import app as app_module
-from agent_tools.server import build_server
+from agent_tools.server.app import AppSettings
+from agent_tools.server.build import build_server
 from agent_tools.server.http import http_app
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
@@ -131,10 +131,11 @@ async def test_an_ingest_over_http_answers_within_wait_s(
     settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, era: str, wait_s: float
 ) -> None:
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)  # the job never ends
-    monkeypatch.setattr(app_module, "TEND_S", 60.0)
+
     (settings.allow[0] / "a.mp4").write_bytes(b"film")
     port = free_port()
-    app = http_app(settings, build_server(replace(settings, transport="http"), library))
+    made = build_server(replace(settings, transport="http"), library, app_settings=AppSettings(tend_s=60.0))
+    app = http_app(settings, made)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))
     monkeypatch.setattr(server, "capture_signals", contextlib.nullcontext)
     async with anyio.create_task_group() as serving:
