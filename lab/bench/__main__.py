@@ -1,16 +1,15 @@
-"""`make bench`: every measurement, one after the other, each against a named reference in the same run.
+"""`make bench`: all measurements, one part after the other, each against a named reference in the same run.
 
     python -m lab.bench [PART ...] [--quick] [--readme] [--long] [--resume]
 
-Parts: decode ingest memory encoding calls retrieval needles. Prints a Markdown table and writes build/bench.json, part
-by part as they end. A full run (no PART, not quick), and any run with --readme, also puts its rows in place of the last
-ones in lab/measured/bench.json and README; the rows of other parts, and of parts that failed, stay, with their date.
-`memory` (six hours of video, 12 minutes) runs only where it is named or --long is given. --resume goes on where a run
-of today was broken off. --quick shortens files and rounds, and the table then says so. A part that fails is a row that
-says so, and the exit status is 1."""
+Prints a Markdown table and writes build/bench.json after each part. A full run (no PART and no --quick) and any run
+with --readme also replace the rows of their parts in lab/measured/bench.json and in README. The rows of other parts and
+of parts that failed stay there with their date. A part that fails gets a row with the reason, and the exit status
+is 1."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -29,17 +28,16 @@ PARTS: dict[str, tuple[str, list[str], list[str]]] = {  # module, arguments in f
     "decode": ("decode", [], ["--quick"]),
     "ingest": ("ingest", [], ["--length", "300", "--rounds", "2"]),
     "memory": ("ingest", ["--long", "21600"], ["--long", "1800", "--short", "300"]),
-    "encoding": ("encoding", [], ["--quick"]),
+    "encoding": ("encoders", [], ["--quick"]),
     "calls": ("calls", [], ["--rounds", "5", "--calls", "40", "--hours", "2"]),
     "retrieval": ("retrieval", ["--spectra", "0.5,0.15,iid"], ["--quick"]),
-    "needles": ("kept", [], []),
+    "needles": ("needles", [], []),
 }
-LONG = ("memory",)
-FLAGS = ("--quick", "--readme", "--long", "--resume")
+LONG = ("memory",)  # parts that run only when they are named or --long is given
 
 
 def run(part: str, quick: bool) -> dict[str, Any]:
-    """The rows that a part printed, and on what it ran; a part that fails is a row that says so."""
+    """The rows that a part printed, with its machine and command. A part that fails gets a row with the reason."""
     module, full, short = PARTS[part]
     arguments = [f"lab.bench.{module}", *(short if quick else full)]
     load, begun = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"), time.perf_counter()
@@ -61,28 +59,33 @@ def run(part: str, quick: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    named = [word for word in sys.argv[1:] if not word.startswith("--")]
-    flags = {word for word in sys.argv[1:] if word.startswith("--")}
-    if unknown := sorted({word for word in named if word not in PARTS} | (flags - {*FLAGS})):
-        sys.exit(f"no {', '.join(unknown)}; parts: {', '.join(PARTS)}; flags: {', '.join(FLAGS)}")
-    quick = "--quick" in flags
-    asked = named or [part for part in PARTS if part not in LONG or "--long" in flags]
+    parser = argparse.ArgumentParser(prog="python -m lab.bench", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all but memory if none is named")
+    parser.add_argument("--quick", action="store_true", help="shorter files and fewer rounds; the table says so")
+    parser.add_argument("--readme", action="store_true", help="keep these rows in lab/measured/bench.json and README")
+    parser.add_argument("--long", action="store_true", help="also run memory: six hours of video, 12 minutes")
+    parser.add_argument("--resume", action="store_true", help="skip the parts that a run of today has finished")
+    given = parser.parse_args()
+    if unknown := [part for part in given.parts if part not in PARTS]:
+        parser.error(f"no part {', '.join(unknown)}: {', '.join(PARTS)}")
+    quick: bool = given.quick
+    chosen = given.parts or [part for part in PARTS if part not in LONG or given.long]
     made: dict[str, Any] = {}
-    if "--resume" in flags and OUT.exists():
+    if given.resume and OUT.exists():
         before = json.loads(OUT.read_text(encoding="utf-8"))
         today = time.strftime("%Y-%m-%d")
         made = {n: p for n, p in before.items() if p["date"] == today and p["quick"] == quick and not p["failed"]}
     OUT.parent.mkdir(exist_ok=True)
-    for part in asked:
+    for part in chosen:
         if part not in made:
             sys.stderr.write(f"{part} ...\n")
             made[part] = run(part, quick)
             OUT.write_text(json.dumps(made, indent=1, ensure_ascii=False), encoding="utf-8")
     sys.stdout.write(rows.table(made, list(PARTS)) + "\n")
-    if (not named and not quick) or "--readme" in flags:
-        rows.keep({part: made[part] for part in asked if not made[part]["failed"] or part not in rows.last()})
+    if (not given.parts and not quick) or given.readme:
+        rows.keep({part: made[part] for part in chosen if not made[part]["failed"] or part not in rows.last()})
         docs.write("measured")
-    sys.exit(int(any(made[part]["failed"] for part in asked)))
+    sys.exit(int(any(made[part]["failed"] for part in chosen)))
 
 
 if __name__ == "__main__":

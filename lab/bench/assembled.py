@@ -1,7 +1,9 @@
 """A long video with known truth: real clips joined by the shared assemble.py, with a transcript beside them.
 
-Knows the shared folder's layout and SubRip. The film is assembled, not natural: its scene cuts are easier, and every
-figure measured on it says so. Run as a program, it builds the hour: python -m lab.bench.assembled [seconds]."""
+    python -m lab.bench.assembled [SECONDS]
+
+Builds the film, an hour long without SECONDS. The film is assembled, not natural: its scene cuts are easier, and every
+figure measured on it says so."""
 
 from __future__ import annotations
 

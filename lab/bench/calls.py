@@ -1,11 +1,11 @@
-"""Start to the initialize answer, and a retrieve_memory call over stdio, against a bare SDK server in the same run; the
-same call while the same server ingests a video.
+"""Time from start to the initialize answer, and of a retrieve_memory call over stdio, against a bare SDK server.
 
     python -m lab.bench.calls [--rounds 9] [--calls 100] [--hours 10]
 
-Prints one JSON row per line. The library of the call row holds ten hours with 950 cues each (sentences of filler.txt
-where it exists, else drawn words); it is made once per folder. The text encoder's own time is measured in this process
-and taken off, as the goal says."""
+A further row repeats the call while the same server ingests a video. Prints one JSON row per line. The library of the
+call row holds ten hours with 950 cues each: sentences of filler.txt where that file exists, else drawn words. Each
+folder gets it once. The goal does not count the text encoder, so its own time is measured in this process and
+subtracted."""
 
 from __future__ import annotations
 

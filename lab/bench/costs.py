@@ -1,10 +1,10 @@
-"""What an hour costs to ingest, and a question to answer; beside what hosted services publish.
+"""The cost of an ingested hour and of an answered question, beside the prices of hosted services.
 
-    python -m lab.bench.costs [--threads 1]     ingests the assembled hour, OCR and all (4 minutes), and writes
-                                                  lab/measured/costs.json
+    python -m lab.bench.costs [--threads 1]
 
-The table takes the other figures from what the other commands wrote into lab/measured. Prices of others are theirs,
-as read on READ, and nothing of them was run again."""
+Ingests the assembled hour with OCR (4 minutes) and writes lab/measured/costs.json. The other figures of the table come
+from the files that the other commands wrote into lab/measured. The prices of other services are those they published
+on the day READ; their services were not run."""
 
 from __future__ import annotations
 

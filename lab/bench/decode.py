@@ -1,12 +1,12 @@
-"""Decode + sample 1 fps + scale to 224x224, and six pictures at random times, against the ffmpeg program.
+"""Decoding, sampling at 1 fps and scaling to 224x224, and six pictures at random times, against the ffmpeg program.
 
     python -m lab.bench.decode [--length 600] [--others 60] [--rounds 5] [--codecs h264-b,hevc] [--zoom-length 3600]
 
-Prints one JSON row per line. Rounds of both sides are interleaved; a row holds medians and the median of the rounds'
-ratios (ffmpeg's time / ours: above 1 = we are faster). Both sides are whole processes, from start to end; the time of
-our pass alone is among the figures. ffmpeg is given what a person would type:
-`-vf fps=1,scale=224:224` to raw RGB, no -skip_frame. That its pictures are ours is checked apart, on
-`fps=1:round=up,scale=224:224:flags=bilinear`: the last picture not after each second, our scaler's filter."""
+Prints one JSON row per line. Rounds of the two sides alternate. A row holds the medians and the median of the rounds'
+ratios (ffmpeg's time / ours: above 1, ours is faster). Both sides are whole processes; the figures also hold the time
+of our pass alone. ffmpeg gets the command that a person would type: `-vf fps=1,scale=224:224` to raw RGB, without
+-skip_frame. A separate check compares the pictures with those of `fps=1:round=up,scale=224:224:flags=bilinear`: that
+is the last picture not after each second, through the filter of our scaler."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files that the decode benchmark reads: 720p at 25 pictures a second, as long as asked, in any codec.
+"""Files for the decode benchmark: 720p at 25 pictures a second, of any length and codec.
 
-Real clips of ../shared/videos/dev where they exist (else drawn pictures) are encoded once as a unit, whose packets are
-then repeated with later times: an hour costs as little to make as twenty seconds."""
+Real clips of ../shared/videos/dev (or drawn pictures where that folder does not exist) are encoded once. The packets
+of this unit are then repeated with later times, so an hour takes no longer to make than twenty seconds."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Encoders inside an ingest against bare loops of the same models on ready tensors: what the rest costs them.
+"""Encoders inside an ingest against bare loops of the same models on ready tensors: the cost of everything else.
 
     python -m lab.bench.encoders [--length 180] [--rounds 2] [--threads 1] [--device cpu/fp32] [--quick]
 
-Both models are drawn by chance, of a real one's shape (ViT-S, 224 px, patches of 16): a SigLIP for search, and a DINOv2
-for redundancy in the second row. A bare loop runs the bare network over the very pictures that the ingest encoded, as
-tensors that are there already, in batches of a window, under inference mode and with as many threads. Rounds are
-interleaved; the ratio is that of the medians: 1 where the encoders never wait. The first window is decoded before there
-is anything to encode, which weighs the more the shorter the film. CPU is the same ratio of the processor time of the
-encoders' own thread: beside the share of time that they are at work it says on a busy machine what the wall cannot."""
+Both models have random weights and the shape of a real one (ViT-S, 224 px, patches of 16): a SigLIP for search and, in
+the second row, a DINOv2 for redundancy. A bare loop runs the network over the pictures that the ingest encoded, as
+tensors in memory, in batches of a window, under inference mode and with the same number of threads. Rounds alternate.
+The ratio is that of the medians; 1 means that the encoders never wait. The first window must be decoded before there
+is anything to encode, and this counts more in a short film. CPU is the same ratio for the processor time of the
+encoders' own thread: on a busy machine it is more reliable than the time on the wall."""
 
 from __future__ import annotations
 

@@ -1,16 +1,15 @@
 """The pixel descriptor's pruning threshold, fitted on real clips.
 
-For each threshold: how many frames prune_frames keeps at 1 fps, and which on-screen texts of at least 2 s keep no
-frame. "alone": each clip starts a window of 16. "phases": the windows start 0 to 15 frames earlier (frames of another
-clip before it), as they do inside a longer video; a threshold with nothing missed there is the one to ship.
+    python -m lab.bench.fit_descriptor VIDEOS_DIR [--least-s 2]
 
-    python lab/bench/fit_descriptor.py VIDEOS_DIR [least_s=2]
-"""
+Prints for each threshold how many frames prune_frames keeps at 1 fps, and which on-screen texts have no kept frame. In
+the column "alone" each clip starts a window of 16. In "phases" the windows start 0 to 15 frames earlier (with frames of
+another clip before it), as they do inside a longer video. Use a threshold that misses nothing there."""
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,11 @@ class Clip:
 
 
 def main() -> None:
-    videos = Path(sys.argv[1])
-    least_s = float(sys.argv[2]) if len(sys.argv) > 2 else 2.0
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("videos", type=Path, metavar="VIDEOS_DIR", help="folder with a MANIFEST.json")
+    parser.add_argument("--least-s", type=float, default=2.0, help="texts on screen for a shorter time do not count")
+    given = parser.parse_args()
+    videos, least_s = given.videos, given.least_s
     clips = read(videos, least_s)
     frames, spans = sum(len(clip.vectors) for clip in clips), sum(len(clip.spans) for clip in clips)
     print(f"{len(clips)} clips, {frames} frames at 1 fps, {spans} texts of at least {least_s} s")  # noqa: T201

@@ -1,17 +1,17 @@
 """How well entries answer questions: single channels against fusions, on a sparse and on a dense transcript.
 
-Lays the subtitles and on-screen texts of the real development clips (MANIFEST.json) out over one hour, as they lie in
-the hour assembled from them: no video is made, so scene cuts and OCR errors play no part. The dense transcript adds 950
-sentences of filler.txt as cues of 3.5 s. Questions: tests/retrieval/questions.json.
+    python -m lab.bench.fusion VIDEOS_DIR [--layouts 3]
 
-    python lab/bench/fusion.py VIDEOS_DIR [layouts]     prints R@1 and R@5 by kind of question, mean over the layouts
-"""
+Prints R@1 and R@5 by kind of question, as the mean over the layouts. Lays the subtitles and on-screen texts of the real
+development clips (MANIFEST.json) out over one hour, at the places they have in the assembled hour. No video is made, so
+scene cuts and OCR errors have no effect. The dense transcript adds 950 sentences of filler.txt as cues of 3.5 s. The
+questions are those of tests/retrieval/questions.json."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,8 +55,11 @@ class Hour:
 
 
 def main() -> None:
-    videos = Path(sys.argv[1])
-    layouts = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("videos", type=Path, metavar="VIDEOS_DIR", help="folder with a MANIFEST.json")
+    parser.add_argument("--layouts", type=int, default=3, help="orders of the clips in the hour")
+    given = parser.parse_args()
+    videos, layouts = given.videos, given.layouts
     clips = {f["name"]: f for f in json.loads((videos / "MANIFEST.json").read_text("utf-8"))["files"]}
     clips = {name: clip for name, clip in clips.items() if clip["folder"] == "dev" and name not in FILLER}
     sentences = (videos / "filler.txt").read_text("utf-8").splitlines()

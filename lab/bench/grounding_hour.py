@@ -1,10 +1,11 @@
-"""ground_event on the hour assembled from the real clips, really ingested, with a sparse and a dense transcript.
+"""ground_event on the hour assembled from the real clips, ingested with a sparse and with a dense transcript.
 
     python -m lab.bench.grounding_hour [--json lab/measured/grounding.json]
 
-Builds the film and its homes into the cache folder where they are missing (six and five minutes of two cores), asks
-each event of tests/service/dev_hour.py there, and prints the table that README shows. On-screen text is what the OCR
-read of the 640 x 360 film, not what the clips' list says. Assembled: scene cuts are easier than a natural hour's."""
+Builds the film and its data folders in the cache folder where they are missing (six and five minutes on two cores),
+asks each event of tests/service/dev_hour.py there and prints the table. On-screen text is what the OCR read in the
+640 x 360 film, not the list of the clips. The film is assembled: its scene cuts are easier than those of a natural
+hour."""
 
 from __future__ import annotations
 

@@ -2,12 +2,11 @@
 
     python -m lab.bench.growth [--hours 1,10,100] [--json FILE]
 
-Decoding a hundred hours would take three of them, so these hours are made: 950 sentences each with vectors (those of
-1,500 encoded sentences, each with noise of its own), chunk memory tokens as an ingest writes them, and 2,800 drawn
-frame vectors, without pictures. Each library is written by the store's own calls and searched by retrieve_memory's in
-a fresh process, less the sentence encoder's own time. That the decode itself grows with the length is measured apart,
-on real files of 5 and 20 minutes. The growth is the slope of a line through the logarithms: 1 is proportional, 0 is
-none."""
+Decoding a hundred hours would take three, so these hours are made up: 950 sentences each with vectors (those of 1,500
+encoded sentences, with noise added to each), chunk memory tokens as an ingest writes them, and 2,800 drawn frame
+vectors without pictures. The store's own calls write each library, and retrieve_memory searches it in a fresh process;
+the time of the sentence encoder is subtracted. How decoding grows with the length is measured separately, on real files
+of 5 and 20 minutes. The growth is the slope of a line through the logarithms: 1 is proportional, 0 is no growth."""
 
 from __future__ import annotations
 

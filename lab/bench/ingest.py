@@ -1,9 +1,9 @@
-"""Lite ingest without OCR against the decode pass alone; the worker's peak memory, 6 h against 10 min; bytes per hour.
+"""Lite ingest without OCR against the decode pass alone; peak memory of the worker; bytes per hour.
 
     python -m lab.bench.ingest [--length 3600] [--rounds 2]       time and bytes
-    python -m lab.bench.ingest --long 21600 [--short 600]         peak memory, alone
+    python -m lab.bench.ingest --long 21600 [--short 600]         only peak memory, of a long and a short film
 
-Prints one JSON row per line. Ratios compare medians of interleaved rounds on the same 720p file; models are loaded
+Prints one JSON row per line. Ratios compare medians of alternating rounds on the same 720p file. Models are loaded
 before the clock starts, as the goal says. Memory is the peak resident set of a process that does nothing else."""
 
 from __future__ import annotations

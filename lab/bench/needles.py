@@ -1,6 +1,8 @@
-"""The rows that other commands measured and wrote down: no measurement of its own.
+"""The needles row of the bench table, read from the last run of `agent-tools eval needles`.
 
-python -m lab.bench.needles     from lab/measured/needles.json (`agent-tools eval needles`)"""
+    python -m lab.bench.needles
+
+It measures nothing itself: the figures come from lab/measured/needles.json."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Search over a hundred hours of scene-like vectors, against one NumPy product with the whole matrix in memory.
 
-    python -m lab.bench.retrieval [--hours 100] [--dim 768] [--spectra 0.5,0.3,0.15,iid] [--queries 100]
+    python -m lab.bench.retrieval [--hours 100] [--dim 768] [--spectra 0.5,0.3,0.15,iid] [--queries 100] [--quick]
 
 Draws a library (scenes that last and return, a common direction of mean cosine .48, neighbours at .975, a spectrum
-whose standard deviations fall as i^-power), stores it as an ingest would, and measures in a fresh process: the first
-query, the memory the index takes, and then both searches in turn, ten queries each; between them a moment in which
-BLAS's threads, which spin for a while after a product, let go of the processor. Half of the queries are like a picture,
-half like a text: a weak likeness and a gap. Recall counts ties within 1e-3; iid vectors are shown without a goal.
-Prints one JSON row per line. --quick takes 12 hours and one spectrum."""
+whose standard deviations fall as i^-power) and stores it as an ingest would. A fresh process then measures the first
+query, the memory of the index, and both searches in turn, ten queries each. Between the two it pauses, because the
+threads of BLAS keep the processor busy for a moment after a product. Half of the queries resemble a picture, half a
+text: a weak likeness and a gap. Recall counts ties within 1e-3. iid vectors are shown without a goal. Prints one JSON
+row per line. --quick takes 12 hours and one spectrum."""
 
 from __future__ import annotations
 

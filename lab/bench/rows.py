@@ -1,8 +1,8 @@
-"""Rows of measurements: what, against what, both figures, their ratio, the goal and whether it is reached; and the
-table and the file that hold the last run of each part.
+"""Rows of measurements and the table they make.
 
-Knows no measurement. A part prints its rows with `emit`, one JSON object a line; `python -m lab.bench` gathers
-them."""
+A row says what was measured and against what, both figures, their ratio, the goal and whether it is reached. A part
+prints its rows with `emit`, one JSON object per line; `python -m lab.bench` collects them and keeps the last run of
+each part in lab/measured/bench.json."""
 
 from __future__ import annotations
 

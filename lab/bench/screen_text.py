@@ -1,16 +1,15 @@
 """The OCR trigger on real clips: how many pictures it reads, and which texts on screen it finds.
 
-A text counts as shown when a picture of its span (give or take the second that MANIFEST's times are good for) is
-read, and as read when at least half of its words stand in what OCR made of such a picture.
+    python -m lab.bench.screen_text VIDEOS_DIR [--least-s 4]
 
-    python lab/bench/screen_text.py VIDEOS_DIR [least_s=4]
-"""
+A text counts as shown when the trigger reads a picture of its span, give or take one second (MANIFEST's times are no
+more exact). It counts as read when the OCR of such a picture holds at least half of its words."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,11 @@ SMALL = {"and", "the", "of", "to", "a"}
 
 
 def main() -> None:
-    videos = Path(sys.argv[1])
-    least_s = float(sys.argv[2]) if len(sys.argv) > 2 else 4.0
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("videos", type=Path, metavar="VIDEOS_DIR", help="folder with a MANIFEST.json")
+    parser.add_argument("--least-s", type=float, default=4.0, help="texts on screen for a shorter time do not count")
+    given = parser.parse_args()
+    videos, least_s = given.videos, given.least_s
     reader = RapidOcr()
     totals = [0, 0, 0, 0, 0]
     spent = 0.0

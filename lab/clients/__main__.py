@@ -1,8 +1,10 @@
-"""`python -m lab.clients`: real clients against the product, without a key; ends in a table.
+"""`make clients`: real MCP clients and agent frameworks against the server, without an API key.
 
-Frameworks and tools come from the package registries into a folder of the user's cache, once; it takes minutes. Each
-example runs with its scripted model, and again with MODEL set and the scripted model behind an HTTP endpoint.
-`--json lab/measured/clients.json` also writes the table that README shows."""
+    python -m lab.clients [--json lab/measured/clients.json]
+
+The first run downloads the frameworks and tools from the package registries into the user's cache folder, which takes
+minutes. Each example runs twice: with its scripted model, and with MODEL set to an HTTP endpoint that plays the same
+script. The program ends with a table; --json also writes the file that README's table is made from."""
 
 from __future__ import annotations
 
@@ -86,8 +88,8 @@ CLIENTS = (
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(prog="python -m lab.clients")
-    options.add_argument("--json", type=Path, help="also write the rows here")
+    options = argparse.ArgumentParser(prog="python -m lab.clients", description=(__doc__ or "").split("\n")[0])
+    options.add_argument("--json", type=Path, help="also write the rows to this file")
     kept: Path | None = options.parse_args().json
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="agent-tools-clients-", ignore_cleanup_errors=True) as temporary:

@@ -1,4 +1,4 @@
-"""The MCPB bundle, validated and packed by its own tool from a clean copy, and started as a host would start it."""
+"""The MCPB bundle: its own tool validates and packs a clean copy, then it is started as a host would start it."""
 
 from __future__ import annotations
 

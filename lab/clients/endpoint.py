@@ -1,6 +1,4 @@
-"""A chat completions endpoint with the scripted model behind it: what a real model's address would be to an example.
-
-With it, the way that MODEL opens in each example is walked without a key."""
+"""A chat completions endpoint that plays the scripted model, so each example's MODEL setting runs without a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MCP Inspector's command line against the product: the definitions under its strict rules, and each tool once."""
+"""The command line of MCP Inspector against the server: the definitions under its strict rules, and each tool once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the clients need, pinned, in the user's cache: an environment for each generation of the SDK, and Node."""
+"""The pinned packages of the clients in the user's cache: an environment for each generation of the SDK, and Node."""
 
 from __future__ import annotations
 

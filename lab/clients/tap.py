@@ -1,6 +1,6 @@
-"""A tap between a client and the server: `python tap.py LOG COMMAND...` passes each line on, and keeps it.
+"""A tap between a client and the server: `python tap.py LOG COMMAND...` passes each line on and logs it.
 
-So what a client did is read from the wire, not from what it says of itself. Run by path; it knows no package."""
+What a client did is read from the wire, not from its own report. It runs by path and imports no package."""
 
 from __future__ import annotations
 

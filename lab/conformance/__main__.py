@@ -1,11 +1,15 @@
-"""`python -m lab.conformance`: both requirement sets, the tasks scenarios, and the generic ones on the bare product.
+"""`make conformance`: the server against the MCP conformance suite, both protocol revisions.
 
-Fetches its own Node and the suite from the npm registry into a folder of the user's cache, once. The baseline is empty:
-any failed check is a failure, and so is a listed scenario without checks, or fewer passed checks than there once were.
-The last line reads `2025-11-25 N/N, 2026-07-28 M/M, baseline 0`."""
+    python -m lab.conformance
+
+Runs the two sets of requirements and the tasks scenarios on the server with the suite's fixtures, then the scenarios
+that need no fixture on the server as it ships. The first run downloads Node and the suite from the npm registry into
+the user's cache folder. Nothing may fail: not a check, not a scenario that leaves no checks, and no revision may pass
+fewer checks than LEAST says. The last line reads `2025-11-25 N/N, 2026-07-28 M/M, baseline 0`."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -26,7 +30,7 @@ import platformdirs
 
 PACKAGES = ("node@22.23.3", "@modelcontextprotocol/conformance@0.2.0-alpha.12")
 LEAST = {"2025-11-25": 81, "2026-07-28": 196}  # checks that pass, per revision; more when a newer suite has more
-# Scenarios that ask for no fixture: they hold on the product as it is shipped.
+# Scenarios that need no fixture, so they run on the product as it ships.
 BARE = (
     "server-initialize",
     "server-session-lifecycle",
@@ -153,6 +157,7 @@ def serving(*flags: str) -> Iterator[str]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(prog="python -m lab.conformance", description=(__doc__ or "").split("\n")[0]).parse_args()
     suite = Suite()
     suite.install()
     failures: list[str] = []

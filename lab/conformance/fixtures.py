@@ -1,4 +1,4 @@
-"""The tools, resources and prompts that the MCP conformance suite calls by name, added to the product's server.
+"""The tools, resources and prompts that the MCP conformance suite calls by name, added to the server.
 
 Each does what the suite's own description of its scenario asks for, and nothing more."""
 

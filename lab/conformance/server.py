@@ -1,6 +1,6 @@
-"""The product's server over HTTP, with the conformance suite's fixtures; with --bare the product alone.
+"""The server over HTTP with the fixtures of the conformance suite; with --bare without them.
 
-`python -m lab.conformance.server PORT HOME [--bare]`"""
+python -m lab.conformance.server PORT HOME [--bare]"""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""`make faults`: what a user would be afraid of, tried in slices of at most 15 minutes, each ending in one row.
+"""`make faults`: fault injection in slices of at most 15 minutes; each slice ends in one row.
 
     python -m lab.faults [SLICE ...] [--seed N] [--minutes M] [--case CASE]
     python -m lab.faults --record
 
-Without slices: those of the variable FAULTS (make faults FAULTS=kill,paths), else all. A run that was stopped goes on
-where it was when it is called again; --case runs one case of a slice alone. --record runs nothing: it keeps the rows of
-the last runs in lab/measured/faults.json and puts the table into README, which says of each how much was not run."""
+Without SLICE it runs the slices that the variable FAULTS names (make faults FAULTS=kill,paths), or all of them. A run
+that was stopped continues where it stopped when the same command is given again. --case runs one case of a slice.
+--record runs nothing: it writes the rows of the last runs to lab/measured/faults.json and the table to README, which
+says of each slice how much of it was not run."""
 
 from __future__ import annotations
 
@@ -31,12 +32,14 @@ def part(name: str) -> Slice:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m lab.faults")
+    parser = argparse.ArgumentParser(prog="python -m lab.faults", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("slices", nargs="*", metavar="SLICE", help=", ".join(NAMES))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, default=15.0, help="at most, per slice and call")
-    parser.add_argument("--case", default="", help="run this case of one slice alone")
-    parser.add_argument("--record", action="store_true", help="keep the rows of whole runs in lab/measured and README")
+    parser.add_argument("--minutes", type=float, default=15.0, help="time limit of each slice in this run")
+    parser.add_argument("--case", default="", help="run only this case of the slice")
+    parser.add_argument(
+        "--record", action="store_true", help="write the rows of the last runs to lab/measured and README"
+    )
     given = parser.parse_args()
     if given.record:
         record()
@@ -51,14 +54,14 @@ def main() -> int:
         say(json.dumps(row, ensure_ascii=False))
         good &= row["survived"] == row["tried"]
         if row["cases_left"] and not given.case:
-            say(f"{name}: {row['cases_left']} cases left; the same command goes on there")
+            say(f"{name}: {row['cases_left']} cases left; the same command continues there")
         if not given.case:
             keep(row, f"python -m lab.faults {name} --seed {given.seed}")
     return 0 if good else 1
 
 
 def keep(row: dict[str, Any], command: str) -> None:
-    """The row of a run, whole or as far as it is, until --record takes it."""
+    """Keep the row of a run, finished or not, until --record takes it."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     whole = {**row, "command": command, "date": date.today().isoformat(), "machine": machine}
     (PROGRESS / f"{row['slice']}.row").write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")

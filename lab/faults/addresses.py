@@ -1,6 +1,4 @@
-"""Cases of slice paths: addresses that lead into a private network, by any spelling, redirect or changing name.
-
-Knows addresses and a name service that lies. Knows nothing of files."""
+"""Cases of slice paths: addresses that lead into a private network, by any spelling, redirect or changing name."""
 
 from __future__ import annotations
 

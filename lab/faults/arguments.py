@@ -1,8 +1,8 @@
-"""Slice arguments: every tool called with what its schema allows, with what lies just outside, and with anything.
+"""Slice arguments: calls of every tool with values that its schema allows, values just outside, and random ones.
 
-Hypothesis makes the calls from the published schemas; one case is a hundred of them, sent as JSON lines to a real
-server over stdio. A call must end as a reply that its outputSchema allows and that keeps max_tokens, or as an error of
-the tree in errors.py with nothing unforeseen in it; after each hundred the server must answer a plain question."""
+Hypothesis makes the calls from the published schemas. One case is a hundred calls, sent as JSON lines to a real server
+over stdio. Each call must end in a reply that fits its outputSchema and its max_tokens, or in an error of the tree in
+errors.py that is not an unexpected one. After each hundred the server must answer a plain question."""
 
 from __future__ import annotations
 

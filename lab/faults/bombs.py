@@ -1,6 +1,4 @@
-"""Files that are small to keep and huge to read: pictures of 16k x 16k, ten thousand streams, a million cues.
-
-Knows how to make them. Knows nothing of what becomes of them."""
+"""Files that are small on disk and huge to read: pictures of 16k x 16k, ten thousand streams, a million cues."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Cases of slice paths: HTTP requests that must not be let in, and bodies that are too large or too slow.
-
-Knows sockets and bytes. Knows nothing of tools."""
+"""Cases of slice paths: HTTP requests that must be refused, and bodies that are too large or too slow."""
 
 from __future__ import annotations
 

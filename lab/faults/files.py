@@ -1,8 +1,8 @@
-"""Slice files: every edge file, two thousand mutated ones and a few bombs, each through a real worker.
+"""Slice files: every edge file, two thousand mutated files and a few bombs, each through a real worker.
 
-No worker may pass a stated time of work at one file or a stated amount of memory, none may leave a job undone, and
-damage must be said: a file that lost bytes ends as refused, with gaps, or as shorter than it was. A worker that dies is
-counted, and the job it dies of must say where."""
+No worker may exceed a stated time for one file or a stated amount of memory, and none may leave its job unfinished.
+Damage must be reported: a file that lost bytes ends as refused, with gaps, or shorter than it was. A worker that dies
+is counted, and the job it died of must say where."""
 
 from __future__ import annotations
 

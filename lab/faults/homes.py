@@ -1,6 +1,4 @@
-"""What a home holds, compared by content: all that the ingest of a video made, without row numbers and clock times.
-
-Knows the store and its file. Knows nothing of how a home came to be."""
+"""Data folders compared by content: everything that the ingest of a video made, without row numbers and clock times."""
 
 from __future__ import annotations
 

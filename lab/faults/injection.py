@@ -1,9 +1,9 @@
-"""Slice injection: text in a video that tries to be more than text.
+"""Slice injection: text in a video that tries to act as more than text.
 
-Each payload is put where a stranger's file can put it (speech, subtitles, on-screen text, title, metadata, chapters, a
-file's name) and where an agent can (notes), then every tool, resource, prompt and completion is asked. Whatever of it
-comes back must stand in a field made for text out of a video, without control, ANSI, bidi or zero-width characters; and
-nothing of it in errors, descriptions, hints or logs."""
+Each payload is placed where a stranger's file can hold it (speech, subtitles, on-screen text, title, metadata,
+chapters, file name) and where an agent can write it (notes). Then every tool, resource, prompt and completion is asked.
+A payload may come back only in a field made for text from a video, without control, ANSI, bidi or zero-width
+characters, and never in errors, descriptions, hints or logs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Slice kill: an ingest with every channel of lite, struck down; what it ends as is compared with one that ran through.
+"""Slice kill: an ingest with every channel of lite is killed or blocked, and must end like an undisturbed one.
 
-Kill -9 of worker, server or both at random moments, two to an ingest, with a note written in between; a disk that is
-full after so many writes (SQLite's own way to files, and a small tmpfs where mounting is permitted); a file that is
-removed or changed meanwhile; a store that another program locks."""
+Kill -9 of the worker, the server or both at random moments, twice in an ingest, with a note written in between; a disk
+that is full after some writes (through SQLite's own file layer, and on a small tmpfs where mounting is allowed); a file
+that is removed or changed meanwhile; a store that another program locks."""
 
 from __future__ import annotations
 

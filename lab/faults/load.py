@@ -1,9 +1,9 @@
 """Slice load: 64 HTTP clients that mix all tools for two minutes, then ten minutes of soak by eight.
 
-A call may be refused by a limit that is stated (LimitReached); any other error is a failure. Over the soak memory,
-threads and file handles may not grow: the line fitted through the samples of its last three quarters may rise by at
-most 5 % of the mean plus 16 MB of memory, by 2 threads and by 4 handles. Memory is that of the server and of the
-process that opens videos for it."""
+A stated limit may refuse a call (LimitReached); any other error is a failure. Memory, threads and file handles may not
+grow over the soak: a line fitted through the samples of its last three quarters may rise by at most 5 % of the mean
+plus 16 MB of memory, by 2 threads and by 4 handles. Memory is that of the server and of the process that opens videos
+for it."""
 
 from __future__ import annotations
 

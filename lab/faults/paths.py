@@ -1,8 +1,8 @@
-"""Slice paths: what a client, a folder or an address may try in order to reach what it must not.
+"""Slice paths: attempts of a client, a folder or an address to reach what it must not.
 
-A stage has an allowed folder with a blue film, a folder beside it with a red one that nobody may see, and a web server
-on loopback that counts who comes. No case may end with red in a picture, with words of the red film's subtitles in a
-reply, or with a visitor."""
+The stage is an allowed folder with a blue film, a folder beside it with a red film that nobody may see, and a web
+server on loopback that counts its visitors. No case may end with red in a picture, with words of the red film's
+subtitles in a reply, or with a visitor."""
 
 from __future__ import annotations
 

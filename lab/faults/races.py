@@ -1,6 +1,4 @@
-"""Cases of slice paths: a file that becomes another one between the check and the reading.
-
-Knows how to swap names quickly, and red from blue. Knows nothing of servers."""
+"""Cases of slice paths: a file that is swapped for another one between the check and the reading."""
 
 from __future__ import annotations
 

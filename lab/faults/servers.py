@@ -1,6 +1,6 @@
-"""Servers as processes: over stdio, spoken to line by line so that they can be killed and sent anything; over HTTP.
+"""Servers as processes, over stdio and over HTTP.
 
-Knows processes and JSON lines. Knows nothing of what is asked."""
+A stdio server is spoken to line by line, so a case can kill it and can send it any bytes."""
 
 from __future__ import annotations
 

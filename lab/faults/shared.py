@@ -1,7 +1,7 @@
-"""Slice shared: four servers and two command lines on one home at once, writing and searching.
+"""Slice shared: four servers and two command lines on one data folder at once, writing and searching.
 
-No note may be lost, no lock may reach a client, every video has one lease at a time, and the lease of a worker that was
-killed is taken over."""
+No note may be lost and no lock error may reach a client. Every video has one lease at a time, and another worker takes
+over the lease of a worker that was killed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A slice of faults: named cases that run one after another, with what was done kept so that a stopped run goes on.
-
-Knows cases, counts and the progress file. Knows nothing of what a case does to the program."""
+"""A slice of faults: named cases that run one after another, and the file that lets a stopped run continue."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Slice state: what is said of an ingest that is not whole; and a memory copied and put back while it is in use.
+"""Slice state: what the server says about an ingest that is not whole, and backups of a memory that is in use.
 
-A channel that failed says so in every later reply; a job never reads done with a channel missing; a model that is not
-there is named; backup and restore run by the command line beside a server that writes; an older store is made new, a
-newer one is refused with the reason."""
+A channel that failed says so in every later reply. A job never reads done while a channel is missing. A missing model
+is named. The command line runs backup and restore beside a server that writes. An older store is migrated; a newer one
+is refused with the reason."""
 
 from __future__ import annotations
 
