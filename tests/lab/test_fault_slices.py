@@ -38,7 +38,7 @@ def test_a_stopped_run_goes_on_and_a_whole_one_begins_anew(tmp_path: Path) -> No
     assert RAN == ["stands", "falls", "raises"]
     assert (row["tried"], row["survived"], row["cases_left"]) == (3, 1, 0)
     assert told[0] == "drawn --seed 0 --case 'falls': it fell"
-    assert "ValueError: what this case found at test_slices.py" in told[1]
+    assert "ValueError: what this case found at test_fault_slices.py" in told[1]
     assert json.loads((tmp_path / "drawn.json").read_text())["outcomes"]["falls"]["failures"] == ["it fell"]
     assert go_on(SLICE, 0, 0.0, tell=told.append, folder=tmp_path)["cases_left"] == 2
 
