@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent_tools import __version__, cli
-from agent_tools.cli import ingest
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
 from agent_tools.store import Store
@@ -115,7 +115,7 @@ def test_all_paths_are_queued_before_the_first_is_awaited(
         queued.append(len(library.store.open_jobs()))
         return ingest_video(library, source, wait_s=0, trusted=True)
 
-    monkeypatch.setattr(ingest, "follow", follow)
+    monkeypatch.setattr(importlib.import_module("agent_tools.cli.ingest"), "follow", follow)  # not its command
     result = run(home, "ingest", *map(str, paths))
     assert result.exit_code == 0, result.output
     assert queued == [3, 3, 3]

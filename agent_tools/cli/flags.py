@@ -1,11 +1,10 @@
-"""The flags that several commands share, and the library that they open.
-
-Knows flags and settings. Knows nothing of what a command does."""
+"""The flags that several commands share, the settings made from them, and the library that a command opens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from agent_tools.settings import HELP, Settings, variable
 
 
 def flag(name: str, *more: str) -> Any:
+    """The option of a setting, with the setting's help and its environment variable."""
     return typer.Option(
         "--" + name.replace("_", "-"), *more, help=f"{HELP[name]} [{variable(name)}]", show_default=False
     )
@@ -31,8 +31,16 @@ Start = Annotated[float | None, typer.Option("--start", help="seconds")]
 End = Annotated[float | None, typer.Option("--end", help="seconds")]
 
 
+def given_settings(request: Any) -> dict[str, Any]:
+    """The settings that a request's fields give, for Settings.load; lists become tuples, None stays "not given"."""
+    known = {field.name for field in fields(Settings)}
+    given = {field.name: getattr(request, field.name) for field in fields(request) if field.name in known}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
 @contextmanager
 def opened(home: Path | None = None, profile: str | None = None, **flags: Any) -> Iterator[Any]:
+    """The library of a data folder, closed at the end. Args: flags: further settings, as for Settings.load."""
     from agent_tools.service.library.library import Library
 
     settings = Settings.load(home=home, profile=profile, **flags)

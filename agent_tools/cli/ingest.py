@@ -1,75 +1,79 @@
-"""ingest, reindex, stop and rm: what comes into the memory, is made anew, and goes.
-
-Knows flags, and how a person sees a job go on. The work is the service's."""
+"""The commands ingest, reindex, stop and rm, which change what the memory holds."""
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Video, flag, opened
+from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Video, flag, given_settings, opened
 from agent_tools.errors import AgentToolsError, InvalidArgument
+from agent_tools.options import with_options
 
 
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="video files and folders", metavar="PATH...")],
-    home: Home = None,
-    profile: Profile = None,
-    models: Models = None,
-    model_dirs: ModelDirs = None,
-    device: Device = None,
-    title: Annotated[str, typer.Option("--title", help="title of a single file")] = "",
-    channel: Annotated[list[str] | None, typer.Option("--channel", help="make only this channel; repeat it")] = None,
-    fps: Annotated[float | None, flag("fps")] = None,
-    threads: Annotated[int | None, flag("threads")] = None,
-    memory_mb: Annotated[int | None, flag("memory_mb")] = None,
-    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="queue the work and return at once")] = False,
-) -> None:
-    """Make files and folders part of memory, with a progress bar. A path typed here is thereby allowed."""
-    from agent_tools.service.ingest_video import ingest_video
+@dataclass(frozen=True, kw_only=True)
+class IngestRequest:
+    """The options of `ingest`."""
 
-    if title and (len(paths) > 1 or paths[0].is_dir()):
-        raise InvalidArgument("--title names one file: give one path of a file, or leave it out.")
-    flags: dict[str, Any] = {"fps": fps, "threads": threads, "memory_mb": memory_mb, "ocr_per_hour": ocr_per_hour}
-    flags |= {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
-    failed = 0
-    with opened(home, profile, **flags) as library:
-        queued: dict[Path, Any] = {}  # all before any is awaited, so that one worker does them one after another
-        for path in dict.fromkeys(path.expanduser().absolute() for path in paths):
-            try:
-                queued[path] = ingest_video(
-                    library,
-                    str(path),
-                    title=title,
-                    channels=channel,
-                    wait_s=0,
-                    trusted=True,
-                    patient=True,
-                    at_once=True,
-                )
-            except AgentToolsError as error:
-                typer.echo(f"{path}: {error.described}", err=True)
-                failed += 1
+    paths: Annotated[list[Path], typer.Argument(help="video files and folders", metavar="PATH...")]
+    home: Home = None
+    profile: Profile = None
+    models: Models = None
+    model_dirs: ModelDirs = None
+    device: Device = None
+    title: Annotated[str, typer.Option("--title", help="title of a single file")] = ""
+    channel: Annotated[list[str] | None, typer.Option("--channel", help="make only this channel; repeat it")] = None
+    fps: Annotated[float | None, flag("fps")] = None
+    threads: Annotated[int | None, flag("threads")] = None
+    memory_mb: Annotated[int | None, flag("memory_mb")] = None
+    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None
+    detach: Annotated[bool, typer.Option("--detach", help="queue the work and return at once")] = False
+
+
+@with_options(IngestRequest)
+def ingest(request: IngestRequest) -> None:
+    """Make files and folders part of memory, with a progress bar. A path that you give here is allowed."""
+    if request.title and (len(request.paths) > 1 or request.paths[0].is_dir()):
+        raise InvalidArgument("--title needs exactly one file: give the path of one file, or leave --title out.")
+    with opened(**given_settings(request)) as library:
+        queued, failed = _enqueued(library, request)
         for path, reply in queued.items():
             try:
-                told = reply if detach else follow(library, str(path), channel)
+                last = reply if request.detach else follow(library, str(path), request.channel)
             except AgentToolsError as error:
                 typer.echo(f"{path}: {error.described}", err=True)
                 failed += 1
                 continue
-            typer.echo(json.dumps(told.compact(), ensure_ascii=False))
-            failed += int(bool(told.refused) or bool(told.failed) or told.state == "failed")
+            typer.echo(json.dumps(last.compact(), ensure_ascii=False))
+            failed += int(bool(last.refused) or bool(last.failed) or last.state == "failed")
     if failed:
         raise typer.Exit(1)
 
 
+def _enqueued(library: Any, request: IngestRequest) -> tuple[dict[Path, Any], int]:
+    """The first reply for each path, and how many paths were refused.
+
+    All are queued before any is awaited, so one worker does them one after another."""
+    from agent_tools.service.ingest_video import ingest_video
+
+    by_hand: dict[str, Any] = {"wait_s": 0, "trusted": True, "patient": True, "at_once": True}
+    queued: dict[Path, Any] = {}
+    refused = 0
+    for path in dict.fromkeys(path.expanduser().absolute() for path in request.paths):
+        try:
+            queued[path] = ingest_video(library, str(path), title=request.title, channels=request.channel, **by_hand)
+        except AgentToolsError as error:
+            typer.echo(f"{path}: {error.described}", err=True)
+            refused += 1
+    return queued, refused
+
+
 def follow(library: Any, source: str, channels: list[str] | None) -> Any:
-    """Wait for a file or folder to be done, with a bar, rate and remaining time on stderr."""
+    """Wait until a file or folder is ingested; a bar on stderr shows rate and remaining time."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -87,18 +91,20 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
     ) as bar:
         task = bar.add_task(Path(source).name, total=1.0, rate="")
 
-        def step(share: float, sentence: str) -> None:
-            pace = share / max(time.monotonic() - began, 1e-3) * 100
-            bar.update(task, completed=share, description=f"{Path(source).name}: {sentence}", rate=f"{pace:.1f} %/s")
+        def on_step(share: float, sentence: str) -> None:
+            percent_per_s = share / max(time.monotonic() - began, 1e-3) * 100
+            bar.update(
+                task, completed=share, description=f"{Path(source).name}: {sentence}", rate=f"{percent_per_s:.1f} %/s"
+            )
 
         while True:
             reply = ingest_video(
-                library, source, channels=channels, wait_s=45, trusted=True, patient=True, on_step=step
+                library, source, channels=channels, wait_s=45, trusted=True, patient=True, on_step=on_step
             )
-            going = (
+            unfinished = (
                 reply.state in ("queued", "running") if reply.folder is None else bool(reply.queued or reply.running)
             )
-            if not going:
+            if not unfinished:
                 return reply
 
 
@@ -108,7 +114,7 @@ def reindex(
         list[str],
         typer.Option(
             "--channel",
-            help="frames, subtitles, screen_text, speech, captions, or text (sentence vectors alone); repeat it",
+            help="frames, subtitles, screen_text, speech, captions, or text (only sentence vectors); repeat it",
         ),
     ],
     home: Home = None,
@@ -117,7 +123,7 @@ def reindex(
     model_dirs: ModelDirs = None,
     device: Device = None,
 ) -> None:
-    """Make channels of a video anew, such as by another model; the old are searched until the new ones are whole."""
+    """Make channels of a video again, for example with another model; the old ones are searched until that is done."""
     flags = {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
     with opened(home, profile, **flags) as library:
         from agent_tools.service.ingest import jobs
@@ -131,7 +137,7 @@ def reindex(
 
 
 def stop(video: Video, home: Home = None) -> None:
-    """End a video's ingest; what is done is kept, and ingesting again goes on from there."""
+    """Stop a video's ingest. What is done stays; ingest the video again to continue."""
     with opened(home) as library:
         row = library.video(video)
         if library.store.request_stop(row.id):
@@ -146,9 +152,11 @@ def stop(video: Video, home: Home = None) -> None:
 def rm(
     video: Video,
     home: Home = None,
-    with_notes: Annotated[bool, typer.Option("--with-notes", help="also its notes, written to a file first")] = False,
+    with_notes: Annotated[
+        bool, typer.Option("--with-notes", help="also delete its notes, after writing them to a file")
+    ] = False,
 ) -> None:
-    """Forget a video; refuses while there are notes on it, unless --with-notes, which exports them first."""
+    """Delete a video from memory. A video with notes needs --with-notes, which exports the notes first."""
     from agent_tools.ingestion.channels.frames import forget_files
     from agent_tools.service.export import notes as export_notes
 

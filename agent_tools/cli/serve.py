@@ -1,71 +1,62 @@
-"""serve, doctor, demo and version: the program itself.
-
-Knows flags. The work is the server's, the checkup's and the demo's."""
+"""The commands serve, doctor, demo and version."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from agent_tools import __version__
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, flag
+from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, flag, given_settings
 from agent_tools.cli.output import log_lines
 from agent_tools.errors import InvalidArgument
+from agent_tools.options import with_options
 from agent_tools.settings import Settings
 
 
-def serve(
-    folders: Annotated[list[Path] | None, typer.Argument(help="folders to allow, the same as --allow")] = None,
-    transport: Annotated[str | None, flag("transport")] = None,
-    host: Annotated[str | None, flag("host")] = None,
-    port: Annotated[int | None, flag("port")] = None,
-    home: Home = None,
-    allow: Annotated[list[Path] | None, flag("allow")] = None,
-    profile: Profile = None,
-    models: Models = None,
-    model_dirs: ModelDirs = None,
-    device: Device = None,
-    read_only: Annotated[bool | None, flag("read_only")] = None,
-    allowed_hosts: Annotated[str | None, flag("allowed_hosts")] = None,
-    allow_urls: Annotated[bool | None, flag("allow_urls")] = None,
-    oauth_issuer: Annotated[str | None, flag("oauth_issuer")] = None,
-    oauth_jwks: Annotated[str | None, flag("oauth_jwks")] = None,
-    oauth_audience: Annotated[str | None, flag("oauth_audience")] = None,
-    fps: Annotated[float | None, flag("fps")] = None,
-    threads: Annotated[int | None, flag("threads")] = None,
-    memory_mb: Annotated[int | None, flag("memory_mb")] = None,
-    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None,
-    jobs: Annotated[int | None, flag("jobs")] = None,
-    log_level: Annotated[str | None, flag("log_level")] = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ServeRequest:
+    """The options of `serve`: a field for each setting of a server, and the folders."""
+
+    folders: Annotated[list[Path] | None, typer.Argument(help="folders to allow, the same as --allow")] = None
+    transport: Annotated[str | None, flag("transport")] = None
+    host: Annotated[str | None, flag("host")] = None
+    port: Annotated[int | None, flag("port")] = None
+    home: Home = None
+    allow: Annotated[list[Path] | None, flag("allow")] = None
+    profile: Profile = None
+    models: Models = None
+    model_dirs: ModelDirs = None
+    device: Device = None
+    read_only: Annotated[bool | None, flag("read_only")] = None
+    allowed_hosts: Annotated[str | None, flag("allowed_hosts")] = None
+    allow_urls: Annotated[bool | None, flag("allow_urls")] = None
+    oauth_issuer: Annotated[str | None, flag("oauth_issuer")] = None
+    oauth_jwks: Annotated[str | None, flag("oauth_jwks")] = None
+    oauth_audience: Annotated[str | None, flag("oauth_audience")] = None
+    fps: Annotated[float | None, flag("fps")] = None
+    threads: Annotated[int | None, flag("threads")] = None
+    memory_mb: Annotated[int | None, flag("memory_mb")] = None
+    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None
+    jobs: Annotated[int | None, flag("jobs")] = None
+    log_level: Annotated[str | None, flag("log_level")] = None
+
+    @property
+    def settings(self) -> Settings:
+        """The server's settings. Raises: InvalidArgument."""
+        hosts = tuple(host.strip() for host in self.allowed_hosts.split(",")) if self.allowed_hosts else None
+        allow = (*(self.allow or ()), *(self.folders or ()))
+        return Settings.load(**{**given_settings(self), "allow": allow, "allowed_hosts": hosts})
+
+
+@with_options(ServeRequest)
+def serve(request: ServeRequest) -> None:
     """Serve MCP clients, over stdio (default) or http."""
-    if transport != "http" and (host is not None or port is not None):
-        raise InvalidArgument("--host and --port mean something with --transport http only.")
-    settings = Settings.load(
-        transport=transport,
-        host=host,
-        port=port,
-        home=home,
-        allow=(*(allow or ()), *(folders or ())),
-        profile=profile,
-        models=tuple(models or ()),
-        model_dirs=tuple(model_dirs or ()),
-        device=device,
-        read_only=read_only,
-        allowed_hosts=tuple(h.strip() for h in allowed_hosts.split(",")) if allowed_hosts else None,
-        allow_urls=allow_urls,
-        oauth_issuer=oauth_issuer,
-        oauth_jwks=oauth_jwks,
-        oauth_audience=oauth_audience,
-        fps=fps,
-        threads=threads,
-        memory_mb=memory_mb,
-        ocr_per_hour=ocr_per_hour,
-        jobs=jobs,
-        log_level=log_level,
-    )
+    if request.transport != "http" and (request.host is not None or request.port is not None):
+        raise InvalidArgument("--host and --port need --transport http.")
+    settings = request.settings
     from agent_tools.server import serve as run
 
     raise SystemExit(run(settings))
@@ -79,7 +70,7 @@ def doctor(
     device: Device = None,
     allow: Annotated[list[Path] | None, flag("allow")] = None,
 ) -> None:
-    """Say what is installed, what is allowed, what this profile will not know, and what to do about it."""
+    """Show what is installed and allowed, what this profile cannot find, and what to do about it."""
     from agent_tools.service.doctor import checkup
 
     settings = Settings.load(
@@ -100,12 +91,12 @@ def doctor(
 
 
 def demo(
-    seed: Annotated[int, typer.Option("--seed", help="decides texts, places and answer")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="seed of the drawn video: its texts, places and answer")] = 1,
     video: Annotated[Path | None, typer.Option("--video", help="your own file instead of a drawn one")] = None,
-    question: Annotated[str | None, typer.Option("--question", help="what to ask of your own file")] = None,
+    question: Annotated[str | None, typer.Option("--question", help="what to ask about your own file")] = None,
     home: Home = None,
 ) -> None:
-    """Draw an hour of video, ask it a three-hop question through MCP, and show each call."""
+    """Draw an hour of video, ask a three-hop question about it through MCP, and show each call."""
     from agent_tools.evals.demo import run_demo
 
     raise typer.Exit(run_demo(seed, video, question, home))

@@ -50,7 +50,7 @@ def test_tiny_evidence_is_printed_and_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["needles", "--lengths", "1000,long"], "'long' is no number"),
+        (["needles", "--lengths", "1000,long"], "'long' is not a number"),
         (["needles", "--lengths", "60", "--hops", "9"], "hops are 1 to 6"),
         (["compare", "--data", "/nowhere"], "no manifest"),
         (["reasoning", "--film", "/nowhere.mp4"], "truth.json is no list of clips"),
