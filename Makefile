@@ -12,15 +12,18 @@ KEY := $(shell (pwd; cat pyproject.toml constraints.txt) | cksum | tr ' ' '-')
 STAMP := $(VENV)/.installed-$(KEY)
 WHEEL := build/check
 # Safe path: the checkout is not on sys.path by accident; what is imported is what is installed (editable, or the wheel).
-PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest
+# One process for each core, at most four: each loads the small models, about 1 GB. A file's tests stay in one process and
+# share its fixtures. PYTEST_ARGS="-n 0" keeps all tests in one process, as a debugger needs it.
+PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test check lint wheel bench conformance faults clients clean
+.PHONY: help install demo test test-fast check lint wheel bench conformance faults clients clean
 
 help:
 	@echo 'make install      a virtual environment in .venv, with the versions of constraints.txt'
 	@echo 'make demo         draws an hour of video and answers a three-hop question over MCP (SEED=n)'
 	@echo 'make demo VIDEO=/path/to/file QUESTION="..."   the evidence for your question in your own file'
 	@echo 'make test         all tests (PYTEST_ARGS="tests/memory -x" narrows them)'
+	@echo 'make test-fast    the tests that need no training and no long ingest: under three minutes'
 	@echo 'make check        format, lint, types, import contracts, and all tests on the built wheel'
 	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
 	@echo 'make clients      real MCP clients and frameworks against the server, in environments of their own'
@@ -46,6 +49,9 @@ endif
 
 test: $(STAMP)
 	$(PYTEST) $(PYTEST_ARGS)
+
+test-fast: $(STAMP)
+	$(PYTEST) -m 'not slow and not train and not faults' $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(PY) -m ruff format --check .

@@ -1,16 +1,27 @@
-"""Fixtures shared by all tests: one torch thread, seeded randomness, the real videos where they exist."""
+"""Fixtures shared by all tests: one torch thread, seeded randomness, libraries, things made once in a run, real videos.
+
+Several processes may run the tests (see the Makefile). Each file of tests stays in one of them."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickle
 import random
+import shutil
 import sys
+from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
+
+from agent_tools.service.library.library import Library
+from tests.library import OpenLibrary, lite, opened, start_no_worker
 
 # The checkout is never on the tests' path, so that what is tested is the installed package (see the Makefile). The two
 # folders of programs beside it are found by name.
@@ -29,6 +40,17 @@ SHARED_VIDEOS = Path(
 ).resolve()
 
 
+LONG = ("slow", "train", "faults")
+Once = Callable[[str, Callable[[Path], Any]], Any]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests go first. Begun last, one of them would keep one core busy and leave the others idle."""
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in LONG)}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     random.seed(0)
@@ -40,6 +62,45 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """once(name, make): what make(folder) returns, made once in a run, by the process that needs it first.
+
+    The folder is empty when make gets it, and stays until the run ends. Nobody may change it later: other processes
+    read it at the same time."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+    shared.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], Any]) -> Any:
+        folder, result = shared / name, shared / f"{name}.pickle"
+        with FileLock(shared / f"{name}.lock"):
+            if not result.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # an attempt before failed
+                folder.mkdir()
+                result.write_bytes(pickle.dumps(make(folder)))
+            return pickle.loads(result.read_bytes())
+
+    return made
+
+
+@pytest.fixture
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call of this test starts a worker process."""
+    start_no_worker(monkeypatch)
+
+
+@pytest.fixture
+def open_library(no_worker: None, tmp_path: Path) -> Iterator[OpenLibrary]:
+    """open_library(*allow, home=tmp_path / "home", **settings): a library, closed when the test ends."""
+    with contextlib.ExitStack() as libraries:
+
+        def made(*allow: Path, home: Path = tmp_path / "home", by_hand: bool = False, **more: Any) -> Library:
+            return libraries.enter_context(opened(lite(home, *allow, **more), by_hand=by_hand))
+
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -2,56 +2,52 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent_tools.evals.films.demo_video import DemoTruth, draw
-from agent_tools.ingestion.worker import work
-from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
+from tests.conftest import Once
+from tests.library import OpenLibrary, ingested, lite, opened
 
 DURATION_S = 240.0
 
 
 @pytest.fixture(scope="session")
-def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoTruth]:
+def course(once: Once) -> tuple[Path, DemoTruth]:
     """The drawn video and what it holds."""
-    path = tmp_path_factory.mktemp("videos") / "week 3.mp4"
-    return path, draw(path, seed=3, duration_s=DURATION_S)
+
+    def make(folder: Path) -> tuple[Path, DemoTruth]:
+        path = folder / "week 3.mp4"
+        return path, draw(path, seed=3, duration_s=DURATION_S)
+
+    made: tuple[Path, DemoTruth] = once("course", make)
+    return made
 
 
 @pytest.fixture(scope="session")
-def ingested(course: tuple[Path, DemoTruth], tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a home in which the drawn video is done."""
-    settings = Settings.load({}, home=tmp_path_factory.mktemp("home"), allow=(course[0].parent,), profile="lite")
-    library = Library(settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest_video(library, course[0].name, wait_s=0)
-    library.close()
-    assert work(settings) == 1
-    return settings
+def course_home(course: tuple[Path, DemoTruth], once: Once, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a home in which the drawn video is done. Each process has its own copy, because tests add notes."""
+    video, _ = course
+    whole: Settings = once("course home", lambda home: ingested(lite(home, video.parent), video.name))
+    return lite(shutil.copytree(whole.home, tmp_path_factory.mktemp("course") / "home"), video.parent)
 
 
 @pytest.fixture
-def library(ingested: Settings) -> Iterator[Library]:
+def library(course_home: Settings) -> Iterator[Library]:
     """A library over the ingested home, with its sentence encoder loaded."""
-    opened = Library(ingested)
-    assert opened.models.text(60) is not None
-    yield opened
-    opened.close()
+    with opened(course_home) as made:
+        assert made.models.text(60) is not None
+        yield made
 
 
 @pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+def empty(tmp_path: Path, open_library: OpenLibrary) -> Library:
     """A library without videos that allows tmp_path/videos; its jobs are done by `work`, in this process."""
     folder = tmp_path / "videos"
     folder.mkdir()
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
-    opened = Library(Settings.load({}, home=tmp_path / "home", allow=(folder,), profile="lite"))
-    yield opened
-    opened.close()
+    return open_library(folder)
