@@ -20,6 +20,9 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from agent_tools.ingestion.channels import base
+from agent_tools.models import profiles
+from agent_tools.models.minilm import MiniLM
 from agent_tools.service.library.library import Library
 from tests.library import OpenLibrary, lite, opened, start_no_worker
 
@@ -84,6 +87,19 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
             return pickle.loads(result.read_bytes())
 
     return made
+
+
+@pytest.fixture(scope="session")
+def minilm() -> MiniLM:
+    """The sentence encoder, loaded once. No two threads may use it at once."""
+    return MiniLM()
+
+
+@pytest.fixture
+def loaded_encoder(minilm: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries and ingests of this test take that encoder instead of loading their own."""
+    for module in (profiles, base):
+        monkeypatch.setattr(module, "text_encoder", lambda settings: minilm)
 
 
 @pytest.fixture

@@ -104,11 +104,6 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
-@pytest.fixture(scope="module")
-def minilm() -> MiniLM:
-    return MiniLM()
-
-
 @pytest.fixture
 def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[Library]:
     """A library over a copy of that home, with a video LLM by setting."""

@@ -1,4 +1,4 @@
-"""One loaded model per session: loading costs seconds."""
+"""One loaded reader of on-screen text per session: loading costs seconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import socket
 
 import pytest
 
-from agent_tools.models.minilm import MiniLM
 from agent_tools.models.ocr import RapidOcr
 
 
@@ -19,11 +18,6 @@ def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-@pytest.fixture(scope="session")
-def minilm() -> MiniLM:
-    return MiniLM()
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,8 @@ def course_home(course: tuple[Path, DemoTruth], once: Once, tmp_path_factory: py
 
 
 @pytest.fixture
-def library(course_home: Settings) -> Iterator[Library]:
-    """A library over the ingested home, with its sentence encoder loaded."""
+def library(course_home: Settings, loaded_encoder: None) -> Iterator[Library]:
+    """A library over the ingested home, with the sentence encoder loaded."""
     with opened(course_home) as made:
         assert made.models.text(60) is not None
         yield made

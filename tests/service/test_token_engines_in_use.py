@@ -61,11 +61,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def minilm() -> MiniLM:
-    return MiniLM()
-
-
 @pytest.fixture(autouse=True)
 def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[None]:
     threads = torch.get_num_threads()
