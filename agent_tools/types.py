@@ -4,14 +4,19 @@ Knows field names and bounds. Knows nothing of how a reply is found or cut to si
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-CHANNELS = ("frames", "subtitles", "speech", "screen_text", "captions", "notes")
-TEXT_CHANNELS = ("subtitles", "speech", "screen_text", "captions", "notes")
+from agent_tools import channels
+
+CHANNELS = channels.names()
+TEXT_CHANNELS = channels.text_names()
 LEVELS = ("chapter", "scene", "chunk")
-Channel = Literal["frames", "subtitles", "speech", "screen_text", "captions", "notes"]
+if TYPE_CHECKING:
+    Channel = str
+else:
+    Channel = Literal[CHANNELS]  # so that a schema names them
 State = Literal["queued", "running", "done", "failed", "stopped"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -26,15 +31,24 @@ class Reply(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class ChannelWords(Reply):
+def _with_a_text_each(base: type[Reply], names: tuple[str, ...]) -> Any:
+    """The model with one more field, a text that may be left out, for each of the channels."""
+    fields: dict[str, Any] = dict.fromkeys(names, (str | None, None))
+    return create_model(base.__name__.lstrip("_"), __base__=base, __module__=__name__, __doc__=base.__doc__, **fields)
+
+
+class _ChannelWords(Reply):
     """One short phrase per channel."""
 
-    frames: str | None = None
-    subtitles: str | None = None
-    speech: str | None = None
-    screen_text: str | None = None
-    captions: str | None = None
-    notes: str | None = None
+    if TYPE_CHECKING:
+
+        def __init__(self, **phrases: str | None) -> None: ...
+
+
+if TYPE_CHECKING:
+    ChannelWords = _ChannelWords
+else:
+    ChannelWords = _with_a_text_each(_ChannelWords, CHANNELS)
 
 
 class GapOut(Reply):
@@ -152,7 +166,7 @@ class ListReply(Reply):
         return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
-class Hit(Reply):
+class _Found(Reply):
     video_id: str
     start_s: Number
     end_s: Number
@@ -160,13 +174,22 @@ class Hit(Reply):
     rank: int
     score: Annotated[float, Field(ge=0, le=1)]
     matched: list[str]
-    subtitles: str | None = None
-    speech: str | None = None
-    screen_text: str | None = None
-    captions: str | None = None
-    notes: str | None = None
+
+
+if TYPE_CHECKING:
+    _WithTexts = _Found
+else:
+    _WithTexts = _with_a_text_each(_Found, TEXT_CHANNELS)
+
+
+class Hit(_WithTexts):
     frame: str | None = None
     uri: str
+
+    def texts(self) -> dict[str, str]:
+        """What each channel says there, by channel; channels that say nothing are left out."""
+        told = {name: getattr(self, name) for name in TEXT_CHANNELS}
+        return {name: text for name, text in told.items() if text}
 
 
 class RetrieveReply(Reply):

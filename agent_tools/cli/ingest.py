@@ -12,6 +12,7 @@ import typer
 
 from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Video, flag, given_settings, opened
 from agent_tools.errors import AgentToolsError, InvalidArgument
+from agent_tools.home import HomeFolder
 from agent_tools.options import with_options
 
 
@@ -169,7 +170,7 @@ def rm(
                 "Forget them too with --with-notes: it exports them first."
             )
         if notes:
-            path = library.settings.home / "exports" / f"notes-{row.id}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+            path = HomeFolder(library.settings.home).exports / f"notes-{row.id}-{time.strftime('%Y%m%d-%H%M%S')}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(export_notes(library, row), encoding="utf-8")
             typer.echo(f"{len(notes)} notes written to {path}", err=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from agent_tools.home import HomeFolder
+
 
 def show_reply(reply: Any, as_json: bool) -> None:
     """A reply as JSON, or as indented lines for a person."""
@@ -18,5 +20,5 @@ def show_reply(reply: Any, as_json: bool) -> None:
 
 
 def log_lines(home: Path, count: int = 8) -> list[str]:
-    path = home / "logs" / "worker.log"
+    path = HomeFolder(home).worker_log
     return path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:] if path.exists() else []

@@ -77,7 +77,7 @@ def search(
             show_reply(reply, True)
             return
         for hit in sorted(reply.hits, key=lambda hit: hit.rank):
-            text = " | ".join(t for t in (hit.subtitles, hit.speech, hit.screen_text, hit.captions, hit.notes) if t)
+            text = " | ".join(hit.texts().values())
             typer.echo(f"{hit.rank}. {hit.at}  {hit.score:.2f}  {hit.uri}\n   {text}")
         if not reply.hits:
             typer.echo("Nothing found.")

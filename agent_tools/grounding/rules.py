@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent_tools.channels import names, showing
 from agent_tools.excerpts import QUOTATION
 
-CHANNELS = ("frames", "subtitles", "speech", "screen_text", "captions", "notes")
+CHANNELS = names()
 
 _KIND = (
     r"(?:words?|text|phrase|term|title|heading|headline|caption|line|label|sentence|name|number|url|bullet(?: point)?)"
@@ -75,56 +76,56 @@ class Named:
 JUST_QUOTED = Rule(
     "nothing but quoted words",
     _QUOTED,
-    frozenset({"screen_text", "speech", "subtitles"}),
+    showing("quoted"),
     "the word 'Mitigation'",
 )
 RULES: tuple[Rule, ...] = (
     Rule(
         "quoted words on a slide or screen",
         rf"{_QUOTED}(?: {_SHOWN})? (?:on|in) {_SURFACE}",
-        frozenset({"screen_text"}),
+        showing("on screen"),
         "'Mitigation' on a slide",
     ),
     Rule(
         "a slide or screen with quoted words",
         rf"{_SURFACE} (?:titled|headed|that says|which says|says|reads|that reads|with|showing|containing) {_QUOTED}",
-        frozenset({"screen_text"}),
+        showing("on screen"),
         "a slide titled 'Related work'",
     ),
     Rule(
         "a text shown, named as on-screen text",
         rf"(?:the )?on-?screen (?:text|title|caption|words?) (?:(?:says|reads|is|showing) )?{_QUOTED}",
-        frozenset({"screen_text"}),
+        showing("on screen"),
         "the on-screen text 'Chapter 2'",
     ),
     Rule(
         "a slide or screen with a title or line, unquoted",
         rf"{_SURFACE} (?:titled|headed|that says|which says|that reads) {_WORDS}",
-        frozenset({"screen_text"}),
+        showing("on screen"),
         "a slide titled related work",
     ),
     Rule(
         "a word on a slide or screen, unquoted",
         rf"(?:the )?(?:word|term) {_ONE_WORD}(?: {_SHOWN})? (?:on|in) {_SURFACE}",
-        frozenset({"screen_text"}),
+        showing("on screen"),
         "the word mitigation on a slide",
     ),
     Rule(
         "someone says quoted words",
         rf"{_SPEAKER} {_SAYS}(?: the)?(?: (?:word|words|phrase|name|term|sentence|number))? {_QUOTED}",
-        frozenset({"speech", "subtitles"}),
+        showing("said"),
         "the speaker says 'entropy'",
     ),
     Rule(
         "quoted words are said",
         rf"{_QUOTED} (?:is |are |being )?(?:said|mentioned|spoken|heard)(?: aloud)?",
-        frozenset({"speech", "subtitles"}),
+        showing("said"),
         "'entropy' is mentioned",
     ),
     Rule(
         "someone says or mentions a few words, unquoted",
         rf"{_SPEAKER} (?:{_SAYS}|talks about|talked about|talking about) (?!that\b){_WORDS}",
-        frozenset({"speech", "subtitles"}),
+        showing("said"),
         "the speaker mentions gradient descent",
         verbatim=False,
     ),
@@ -133,27 +134,27 @@ RULES: tuple[Rule, ...] = (
         # what follows "that" is what was said, unless it goes on to what happens meanwhile or next
         rf"{_SPEAKER} {_SAYS} that (?!.*(?:\b(?:while|whilst|as|when|during|then|before|after"
         r"|holding|wearing|pointing|standing|sitting|walking|showing|with|and)\b|[,;]))(?P<words>.+)",
-        frozenset({"speech", "subtitles"}),
+        showing("said"),
         "the lecturer says that keys are kept",
         verbatim=False,
     ),
     Rule(
         "quoted words in the transcript",
         rf"{_QUOTED}(?: {_SHOWN})? in (?:the )?transcript",
-        frozenset({"speech", "subtitles"}),
+        showing("said"),
         "'thank you' in the transcript",
     ),
     Rule(
         "quoted words in the subtitles",
         # written, not heard: what was said aside from them does not count, but they may be part of the picture
         rf"{_QUOTED}(?: {_SHOWN})? in (?:the |a )?(?:subtitles?|captions track|closed captions)",
-        frozenset({"subtitles", "screen_text"}),
+        showing("in subtitles"),
         "'thank you' in the subtitles",
     ),
     Rule(
         "quoted words shown somewhere",
         rf"{_QUOTED} (?:is |are |being )?(?:shown|written|printed|displayed|visible|seen|readable)",
-        frozenset({"screen_text", "frames", "captions"}),
+        showing("visible"),
         "'Exit' is shown",
     ),
     JUST_QUOTED,

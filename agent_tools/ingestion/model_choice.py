@@ -4,16 +4,14 @@ Knows names and sizes on both sides. Loads no model."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import cast
 
+from agent_tools.channels import made_rows
 from agent_tools.models.devices import choose
-from agent_tools.models.hub.catalogue import memory_bytes
+from agent_tools.models.hub.catalogue import Role, memory_bytes
 from agent_tools.models.hub.folders import cache_folder
 from agent_tools.models.profiles import ModelSettings, Profile, resolve
 from agent_tools.settings import Settings
-
-CHANNELS = ("subtitles", "frames", "screen_text")  # that every profile makes, in the order they are made
-BY_MODEL: tuple[Literal["speech", "captions"], ...] = ("speech", "captions")  # where the profile has a model for it
 
 WORK_MB = 6000  # that an ingest may take besides the weights of models from a hub
 
@@ -46,4 +44,5 @@ def memory_limit_mb(settings: Settings, profile: str = "") -> int:
 
 def channels_of(profile: Profile) -> tuple[str, ...]:
     """The channels that an ingest makes with a profile's models, in order."""
-    return (*CHANNELS, *(name for name in BY_MODEL if profile.model(name) is not None))
+    rows = made_rows()
+    return tuple(row.name for row in rows if not row.role or profile.model(cast("Role", row.role)) is not None)

@@ -22,6 +22,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 
 from agent_tools.errors import AgentToolsError
+from agent_tools.progress import OnStep
 from agent_tools.server.limits import CLIENTS_OF_A_HOST, Kind, Rate, RateLimit, Slots
 from agent_tools.server.logs import where
 from agent_tools.server.notices import Notices
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("agent_tools.server")
 T = TypeVar("T")
-OnStep = Callable[[float, str], None]
 Work = Callable[["Library", str, OnStep], T]
 
 _serial = itertools.count(1)

@@ -15,7 +15,8 @@ from mcp.server.mcpserver import Context
 from mcp.types import Completion, CompletionArgument, Resource, ResourceTemplate
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.server.app import App, OnStep
+from agent_tools.progress import OnStep
+from agent_tools.server.app import App
 from agent_tools.server.notices import LIBRARY
 from agent_tools.timeline import video_uri
 from agent_tools.untrusted import clean

@@ -16,8 +16,9 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
 
+from agent_tools.progress import OnStep
 from agent_tools.server import schemas
-from agent_tools.server.app import App, OnStep, client_name
+from agent_tools.server.app import App, client_name
 from agent_tools.server.notices import LIBRARY, of_video
 from agent_tools.server.tasks import background_work
 from agent_tools.types import Channel, GroundReply, IngestReply, ListReply, RememberReply, Reply, RetrieveReply

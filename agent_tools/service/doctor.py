@@ -10,6 +10,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from agent_tools.channels import made_rows
 from agent_tools.errors import AgentToolsError
 from agent_tools.settings import Settings, go_offline
 from agent_tools.store import Store
@@ -56,7 +57,7 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
 
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
     go_offline()
-    from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb, model_settings
+    from agent_tools.ingestion.model_choice import WORK_MB, channels_of, memory_limit_mb, model_settings
     from agent_tools.models.devices import choose
     from agent_tools.models.hub.catalogue import PROFILES, megabytes, receiver, why_missing
     from agent_tools.models.profiles import missing, pull_command, resolve, text_encoder
@@ -77,9 +78,10 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
         if not any(model.role == "text" for model in lacking):
             encoder = text_encoder(chosen)
             yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
-        for role, told in (("speech", "speech is not transcribed"), ("captions", "nothing is captioned")):
-            if profile.model(role) is None:  # type: ignore[arg-type]  # two of the roles
-                yield True, f"profile {profile.name} will not know: {told}"
+        yield True, f"an ingest makes: {', '.join(channels_of(profile))}"
+        for row in made_rows():
+            if row.role and row.name not in channels_of(profile):
+                yield True, f"profile {profile.name} will not know: {row.unknown}"
         if host := receiver(profile):
             yield True, f"pictures of the video go to {host}, which captions them; nothing else is sent anywhere"
     except AgentToolsError as error:

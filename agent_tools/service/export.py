@@ -11,20 +11,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from agent_tools.channels import made_text_names
 from agent_tools.errors import InvalidArgument, SourceNotFound
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.settings import default_home
 from agent_tools.store import Entry, VideoRow
 from agent_tools.timeline import Span, clock, rounded, seconds_text, video_uri
-from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
     from agent_tools.media import Cut
 
 LEVELS: tuple[Literal["chapter", "scene", "chunk"], ...] = ("chapter", "scene", "chunk")
-CUED = tuple(name for name in TEXT_CHANNELS if name != "notes")  # channels that can be written as cues
+CUED = made_text_names()  # channels that can be written as cues
 
 
 def transcript(library: Library, video: VideoRow, form: str, channel: str = "", language: str = "") -> str:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.library import Library, VideoSpan, checked_channels
 from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, halve, thin, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
@@ -16,7 +17,6 @@ from agent_tools.service.verdicts.judgement import Judgement, judge
 from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
 from agent_tools.untrusted import clean
 
-OnStep = Callable[[float, str], None]
 EVENT_LENGTH = 500
 _WRITTEN_OR_SAID = re.compile(
     r"\b(?:slides?|screen|title|caption|subtitles?|transcript|says|said|mentions|mentioned|the words?|text)\b", re.I
@@ -46,7 +46,7 @@ def ground_event(
         raise InvalidArgument(f"max_spans is {max_spans}; it must be from 1 to 10.")
     check_tokens(max_tokens)
     names = checked_channels(channels)
-    step = on_step or (lambda _progress, _message: None)
+    step = on_step or silent
     if video_id.strip():
         return _one(library, library.video_span(video_id, start_s, end_s), event, names, max_spans, max_tokens, step)
     return _each(library, library.chosen(None, start_s, end_s), event, names, max_tokens, step)
@@ -107,7 +107,7 @@ def _each(
     found: list[Judgement] = []
     for place, scope in enumerate(everything):
         step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
-        found.append(judge(library, scope, event, names, 1, lambda _progress, _message: None, use_video_llm=False))
+        found.append(judge(library, scope, event, names, 1, silent, use_video_llm=False))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
     videos = [

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed
+from agent_tools.progress import OnStep, silent
 from agent_tools.service.ingest.jobs import enqueue_file, needed, resume
 from agent_tools.service.ingest.status import REPLY_TOKENS, folder_status, status
 from agent_tools.service.library.downloads import Fetch, is_address, refuse_addresses
@@ -20,7 +21,6 @@ from agent_tools.timeline import parse_uri
 from agent_tools.types import IngestReply, Refused
 from agent_tools.untrusted import clean
 
-OnStep = Callable[[float, str], None]  # (progress 0..1, sentence); may raise to stop waiting
 POLL_S = 0.2
 GRACE_S = 0.5  # past the deadline: some files of a folder are looked at even by a call that does not wait
 
@@ -56,7 +56,7 @@ def ingest_video(
     if not 0 <= wait_s <= 45:
         raise InvalidArgument(f"wait_s is {wait_s}; it must be from 0 to 45.")
     wanted = needed(library, channels)
-    step = on_step or (lambda _progress, _message: None)
+    step = on_step or silent
     begun = on_begun or (lambda _id_or_address: None)
     if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
         video = library.video(source)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import check_tokens, clear, cursor, drop_gaps, drop_last, offset_of, trim_to_tokens
@@ -31,14 +32,14 @@ def list_episodes(
     cursor_text: str = "",
     max_tokens: int = 1500,
     caller: str = "",
-    on_step: Callable[[float, str], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> ListReply:
     """Without video_id the library, with it one video's episodes. Raises: RequestError for a name, span or cursor."""
     if level != "auto" and level not in LEVELS:
         raise InvalidArgument(f"level is {clean(level, 40)!r}; it must be auto, {', '.join(LEVELS)}.")
     check_tokens(max_tokens)
     if not video_id.strip():
-        step = on_step or (lambda _progress, _message: None)
+        step = on_step or silent
         return _library(library, cursor_text, max_tokens, lambda: step(0.1, "looking through the allowed folders"))
     return _timeline(library, library.video_span(video_id, start_s, end_s), level, cursor_text, max_tokens)
 

@@ -5,12 +5,13 @@ Knows replies and how a moment is shown. What answers a query is recall's."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.excerpts import excerpt
+from agent_tools.progress import OnStep, silent, within
 from agent_tools.service.library.entry_cache import LoadedVideo
 from agent_tools.service.library.library import Library, VideoSpan, checked_channels
 from agent_tools.service.replies import coverage
@@ -34,7 +35,6 @@ from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Hit, RetrieveReply
 from agent_tools.untrusted import clean
 
-OnStep = Callable[[float, str], None]
 JOIN_S = 4.0  # hits of one video this near each other are one moment
 LONGEST_S = 45.0  # a merged moment grows no longer
 NEAR_BEST = 0.6  # a neighbour joins a moment when it scores this share of the moment's best
@@ -96,15 +96,13 @@ def retrieve_memory(
     names = checked_channels(channels)
     with library.store.snapshot():
         scopes = library.chosen(video_ids, start_s, end_s)
-        step = on_step or (lambda _progress, _message: None)
+        step = on_step or silent
         step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
         result = EntrySearchResult([], False, "")
         if like.strip():
             moments = similar_moments(library, scopes, like)
         else:
-            result = recall(
-                library, scopes, query, names, wait_s=wait_s, on_step=lambda share, told: step(0.1 + 0.7 * share, told)
-            )
+            result = recall(library, scopes, query, names, wait_s=wait_s, on_step=within(step, 0.1, 0.8))
             moments = merge(result.found, scopes)
             if names is None or "frames" in names:
                 moments = with_pictures(moments, frames_matching(library, scopes, query, wait_s=wait_s))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_cost
 from agent_tools.errors import EngineError, InvalidArgument
+from agent_tools.progress import OnStep, silent
 from agent_tools.service.frames.frame_choice import chosen_times
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import Shot
@@ -21,7 +22,6 @@ from agent_tools.store import Entry
 from agent_tools.timeline import clock, rounded, seconds_text, video_uri
 from agent_tools.types import TEXT_CHANNELS
 
-OnStep = Callable[[float, str], None]
 Layout = Literal["auto", "sheet", "frames", "text"]
 LAYOUTS = ("auto", "sheet", "frames", "text")
 SIDES = (1568, 1280, 1024, 768, 576, 448, 320)
@@ -80,7 +80,7 @@ def zoom_segment(
     """Look closely at a span. Raises: RequestError for names, spans and bounds; EngineError: the looker died."""
     _check(max_frames, layout, region, max_tokens)
     scope = library.video_span(video_id, start_s, end_s)
-    step = on_step or (lambda _progress, _message: None)
+    step = on_step or silent
     step(0.0, "choosing frames")
     entries = [
         entry

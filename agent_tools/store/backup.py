@@ -10,7 +10,8 @@ from pathlib import Path
 import apsw
 
 from agent_tools.errors import InvalidArgument, StoreError
-from agent_tools.store.store import FILE, Store
+from agent_tools.home import HomeFolder
+from agent_tools.store.store import Store
 
 
 def restore(home: Path, backup: Path) -> Path | None:
@@ -21,11 +22,11 @@ def restore(home: Path, backup: Path) -> Path | None:
     Raises: InvalidArgument: no such file, or it is no sound store. StoreTooNew, StoreFull, StoreError.
     """
     _check(backup)
-    live = home / FILE
+    live = HomeFolder(home).store
     stamp = time.strftime("%Y%m%d-%H%M%S")
     kept: Path | None = None
     if live.exists():
-        kept = home / "backups" / f"before-restore-{stamp}.sqlite3"
+        kept = HomeFolder(home).backups / f"before-restore-{stamp}.sqlite3"
         kept.parent.mkdir(parents=True, exist_ok=True)
         try:
             store = Store.open(home)

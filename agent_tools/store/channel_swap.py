@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from agent_tools.channels import made_text_names
 from agent_tools.store.entries import EntryIn, insert_entry
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.store import Store
@@ -16,7 +17,7 @@ from agent_tools.store.store import Store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TEXT = ("subtitles", "speech", "screen_text", "captions")  # channels of entries that an ingest makes
+TEXT = made_text_names()  # channels of entries that an ingest makes
 LEVELS = "text"  # read by memories of scenes and chapters: every text channel
 BATCH = 256  # pictures in memory at once
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 import apsw
 
 from agent_tools.errors import InvalidArgument, StoreError, StoreFull
+from agent_tools.home import HomeFolder
 from agent_tools.store.codes import Codes
 from agent_tools.store.database import BUSY_S, Clock, Database
 from agent_tools.store.episodes import Episodes
@@ -25,8 +26,6 @@ from agent_tools.store.schema import migrate
 from agent_tools.store.search import Search
 from agent_tools.store.vectors import Vectors, drop_vectors
 from agent_tools.store.videos import Videos
-
-FILE = "memory.sqlite3"
 
 
 class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episodes, Overview):
@@ -50,7 +49,7 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episod
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The data folder {home} cannot be made ({error}). Choose another with --home.") from error
-        database = Database(home / FILE, busy_s=busy_s, vfs=vfs)
+        database = Database(HomeFolder(home).store, busy_s=busy_s, vfs=vfs)
         try:
             migrate(database)
         except BaseException:
@@ -89,7 +88,7 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episod
 
     def stats(self) -> dict[str, int]:
         """Counts of what is stored, and the file's bytes with its log."""
-        files = [self.db.path, self.db.path.with_name(FILE + "-wal")]
+        files = [self.db.path, self.db.path.with_name(self.db.path.name + "-wal")]
         with self.db.read() as c:
             counts: list[Any] = c.execute(
                 """SELECT (SELECT count(*) FROM videos), (SELECT count(*) FROM entries), (SELECT count(*) FROM notes),

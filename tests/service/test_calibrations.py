@@ -10,7 +10,8 @@ import pytest
 
 from agent_tools.errors import StoreError
 from agent_tools.grounding import Calibrator
-from agent_tools.service.verdicts.calibrations import FOLDER, calibrator_for, stored
+from agent_tools.home import HomeFolder
+from agent_tools.service.verdicts.calibrations import SHIPPED, calibrator_for, stored
 from agent_tools.service.verdicts.event_search import LOCALIZER
 
 OWN = Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, data="a test's")
@@ -18,13 +19,13 @@ OWN = Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, data="a test's")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / FOLDER
+    made = HomeFolder(tmp_path).calibrations
     made.mkdir()
     return made
 
 
 def shipped_producer() -> str:
-    files = Path(calibrator_for.__code__.co_filename).parent / FOLDER
+    files = Path(calibrator_for.__code__.co_filename).parent / SHIPPED
     return str(json.loads((files / f"{LOCALIZER}.lite.json").read_text())["producer"])
 
 

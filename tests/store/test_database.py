@@ -15,8 +15,8 @@ import pytest
 
 import agent_tools.store.schema as schema
 from agent_tools.errors import InvalidArgument, StoreError, StoreFull, StoreTooNew, VideoNotFound
+from agent_tools.home import STORE_FILE
 from agent_tools.store import EntryIn, Store
-from agent_tools.store.store import FILE
 from tests.store.conftest import TALK, WEEK
 
 
@@ -119,20 +119,20 @@ def test_a_closed_store_says_so(store: Store) -> None:
     "content", [b"not a database at all, whatever its name says. " * 100, b"SQLite format 3\0" * 300]
 )
 def test_a_file_that_is_no_store_is_an_error_with_a_remedy(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE).write_bytes(content)
+    (tmp_path / STORE_FILE).write_bytes(content)
     with pytest.raises(StoreError, match=r"damaged.*restore"):
         Store.open(tmp_path)
-    assert (tmp_path / FILE).read_bytes() == content
+    assert (tmp_path / STORE_FILE).read_bytes() == content
 
 
 def test_a_page_overwritten_is_an_error_with_a_remedy(store: Store) -> None:
     store.add_entries(WEEK, "speech", "p", [EntryIn(n, n + 1, f"entry number {n} " * 20) for n in range(500)])
     home = store.home
     store.close()
-    data = bytearray((home / FILE).read_bytes())
+    data = bytearray((home / STORE_FILE).read_bytes())
     for page in range(1, len(data) // 4096):
         data[4096 * page : 4096 * page + 64] = b"\xff" * 64
-    (home / FILE).write_bytes(data)
+    (home / STORE_FILE).write_bytes(data)
     with pytest.raises(StoreError, match=r"damaged.*restore"):
         Store.open(home).entries(WEEK)
 
@@ -167,7 +167,7 @@ def test_an_older_file_is_brought_up_step_by_step(store: Store, monkeypatch: pyt
 
 
 def test_sources_of_an_older_file_count_as_not_typed(tmp_path: Path) -> None:
-    old = apsw.Connection(str(tmp_path / FILE))
+    old = apsw.Connection(str(tmp_path / STORE_FILE))
     for step in schema.MIGRATIONS[:2]:
         step(old)
     old.execute("PRAGMA user_version=2")
@@ -274,7 +274,7 @@ def test_a_backup_is_a_whole_store_and_never_overwrites(store: Store, tmp_path: 
     with pytest.raises(InvalidArgument, match="exists"):
         store.backup(tmp_path / "copy.sqlite3")
     (tmp_path / "second").mkdir()
-    shutil.copy(tmp_path / "copy.sqlite3", tmp_path / "second" / FILE)
+    shutil.copy(tmp_path / "copy.sqlite3", tmp_path / "second" / STORE_FILE)
     restored = Store.open(tmp_path / "second")
     assert [note.text for note in restored.notes(WEEK)] == ["kept"]
     assert restored.integrity_check() == "ok"

@@ -16,6 +16,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent
 
 from agent_tools.budget import reply_tokens
 from agent_tools.timeline import clock
+from agent_tools.types import TEXT_CHANNELS
 
 CALL_LIMIT_S = 300.0  # a server that says nothing for so long has died
 
@@ -116,7 +117,7 @@ def summary(reply: Reply) -> str:
 
 def texts_of(part: Mapping[str, Any]) -> Iterator[str]:
     """The texts out of the video that a hit carries, one per channel."""
-    for channel in ("subtitles", "speech", "screen_text", "captions", "notes"):
+    for channel in TEXT_CHANNELS:
         if part.get(channel):
             yield str(part[channel])
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from agent_tools.evals.options import Json, show_progress, show_report
+from agent_tools.home import HomeFolder
 from agent_tools.options import with_options
 
 
@@ -90,7 +91,7 @@ def _measure(benchmark: str, request: BenchmarkRequest, subtitles: Path | None) 
     run = Run(
         benchmark,
         request.data.expanduser().absolute(),
-        (request.out or settings.home / "evals" / name).expanduser().absolute(),
+        (request.out or HomeFolder(settings.home).evals / name).expanduser().absolute(),
         Limits(request.calls, request.tokens, request.answer_tokens, request.pictures),
         (request.price_in, request.price_out),
         request.blind,

@@ -18,9 +18,10 @@ from agent_tools.evals.films.film_video import write
 from agent_tools.evals.grounding.calibration_films import Query, labelled_queries
 from agent_tools.evals.grounding.truth import read_truth
 from agent_tools.grounding import Calibrator
+from agent_tools.home import HomeFolder
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.verdicts.calibrations import FOLDER, stored
+from agent_tools.service.verdicts.calibrations import stored
 from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, NAMED_WORDS, search
 from agent_tools.settings import Settings
 
@@ -89,7 +90,7 @@ def fit_own(
         profile = library.models.profile.name
     finally:
         library.close()
-    folder, fitted, why = settings.home / FOLDER, {}, ""
+    folder, fitted, why = HomeFolder(settings.home).calibrations, {}, ""
     for (name, producer), rows in found.items():
         scored, labels, videos = zip(*rows, strict=True)
         told = f"{truth.name}: {len(rows)} events of {len(set(videos))} videos of this home; {name} with {producer}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent_tools.channels import channel
 from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, UnreadableVideo
 from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.media.identity import content_id
@@ -14,11 +15,6 @@ from agent_tools.service.library.library import Library, checked_channels
 from agent_tools.service.resting import retry_after_s
 from agent_tools.untrusted import clean
 
-OTHERWISE = {
-    "speech": "start it with --profile standard or --models speech=FOLDER, or put a .srt or .vtt beside the file",
-    "captions": "start it with --models captions=FOLDER, or captions=http://host/v1#model",
-    "notes": "notes come from remember",
-}  # how a channel that not every server makes comes about
 VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
 
 
@@ -31,7 +27,7 @@ def needed(library: Library, channels: list[str] | None) -> tuple[str, ...]:
     for name in wanted:
         if name not in made:
             raise InvalidArgument(
-                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(made)}; {OTHERWISE[name]}."
+                f"Channel {name!r} cannot be made by this server. It makes: {', '.join(made)}; {channel(name).remedy}."
             )
     return wanted
 

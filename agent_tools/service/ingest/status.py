@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent_tools.channels import channel
 from agent_tools.errors import UnreadableVideo
 from agent_tools.service.library.library import Library
 from agent_tools.service.replies import coverage
@@ -80,7 +81,7 @@ def _searchable_to(video: VideoRow, job: Job | None, library: Library) -> float 
     reached = []
     for name in job.channels:
         row = library.store.channel(video.id, name)
-        if name == "frames" or (row is not None and row.state in ("absent", "done")):
+        if channel(name).kind == "pictures" or (row is not None and row.state in ("absent", "done")):
             continue
         reached.append(row.done_to_s if row is not None else 0.0)
     return rounded(min(reached, default=video.duration_s))

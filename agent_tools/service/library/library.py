@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, SpanOutsideVideo, VideoNotFound
+from agent_tools.home import HomeFolder
 from agent_tools.service.library.access import Fence
 from agent_tools.service.library.downloads import Fetcher
 from agent_tools.service.library.entry_cache import EntryCache
@@ -57,7 +58,7 @@ class Library:
         self.models = QueryModels(settings)
         self.looker = Looker(settings)
         self.attention = Attention()
-        self.fetcher = Fetcher(settings.home / "downloads")
+        self.fetcher = Fetcher(HomeFolder(settings.home).downloads)
         self.entries = EntryCache()
         self.background_pool = ThreadPoolExecutor(BACKGROUND_THREADS, "background")  # work a call does while it waits
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from agent_tools import errors
 from agent_tools.errors import EngineError, RequestError, WorkerDied
+from agent_tools.home import HomeFolder
 from agent_tools.settings import Settings, worker_environment
 
 log = logging.getLogger("agent_tools")
@@ -135,9 +136,9 @@ class Looker:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            logs = self._settings.home / "logs"
-            logs.mkdir(parents=True, exist_ok=True)
-            with (logs / "looker.err").open("ab") as errors_file:
+            log_file = HomeFolder(self._settings.home).looker_errors
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            with log_file.open("ab") as errors_file:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "agent_tools", "look"],
                     stdin=subprocess.PIPE,

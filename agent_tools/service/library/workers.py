@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion.worker import alive
 from agent_tools.settings import Settings, worker_environment
 from agent_tools.store import Store
@@ -38,14 +39,14 @@ class Workers:
             self._started.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        logs = self.settings.home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        log_file = HomeFolder(self.settings.home).worker_errors
+        log_file.parent.mkdir(parents=True, exist_ok=True)
         detached = (
             {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
             if sys.platform == "win32"
             else {"start_new_session": True}
         )
-        with (logs / "worker.err").open("ab") as errors:
+        with log_file.open("ab") as errors:
             return subprocess.Popen(
                 [sys.executable, "-m", "agent_tools", "work"],
                 stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_tools.channels import channel
 from agent_tools.service.english import is_english
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.store import ChannelRow, Status, VideoRow
@@ -61,7 +62,7 @@ def view(
     known = _known(library, video)
     row, state = known.channels.get(name), known.job.state if known.job else "done"
     if row is None or row.state in ("absent", "queued"):
-        phrase = _absent(library, video, name, row, state)
+        phrase = _absent(name, row, state)
         return ChannelView(name, phrase, "", (span,), False)
     by_words = name == "frames" and not by_picture and not closer
     if name == "frames" and row.state == "failed":  # before what the profile could not do with it anyway
@@ -84,7 +85,7 @@ def view(
     if row.state == "failed":
         phrase = _failed(row)
     elif row.state != "done":
-        phrase = f"{row.state}, searched to {clock(row.done_to_s)}"
+        phrase = channel(name).unfinished.format(state=row.state, at=clock(row.done_to_s))
     else:
         missing = sum(gap.length_s for gap in gaps)
         phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
@@ -119,7 +120,7 @@ def other_texts(row: ChannelRow, encoder: TextEncoder | None) -> str:
 
 
 def _failed(row: ChannelRow) -> str:
-    return f"failed at {clock(row.done_to_s)}: {row.error or 'see the log'}"
+    return channel(row.name).failed.format(at=clock(row.done_to_s), error=row.error or "see the log")
 
 
 def coverage(
@@ -239,18 +240,11 @@ def _gaps(library: Library, one: VideoSpan, names: Sequence[str], *, several: bo
     return found
 
 
-def _absent(library: Library, video: VideoRow, name: str, row: ChannelRow | None, state: str) -> str:
+def _absent(name: str, row: ChannelRow | None, state: str) -> str:
+    """The phrase for a channel that holds nothing, by its row and the state of the video's newest job."""
     if row is not None and row.state == "absent":
-        if row.detail.get("why"):
-            return str(row.detail["why"])
-        return {"subtitles": "none in the file or beside it", "frames": "no picture", "screen_text": "no picture"}.get(
-            name, "not there"
-        )
-    if state in ("queued", "running"):
-        return "not yet"
-    if name in ("speech", "captions"):
-        return f"not {'transcribed' if name == 'speech' else 'captioned'}"
-    return "not made"
+        return str(row.detail.get("why") or channel(name).nothing)
+    return "not yet" if state in ("queued", "running") else channel(name).not_made
 
 
 def _joined(phrases: Sequence[str]) -> str:

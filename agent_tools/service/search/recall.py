@@ -5,10 +5,11 @@ Knows entries, vectors and the fusion. Knows nothing of replies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.entry_cache import LoadedVideo, video_number
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import ENGLISH_ONLY
@@ -70,7 +71,7 @@ def recall(
     channels: tuple[str, ...] | None,
     *,
     wait_s: float = 0.0,
-    on_step: Callable[[float, str], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> EntrySearchResult:
     """Entries of the asked spans that answer the query, best first.
 
@@ -87,7 +88,7 @@ def recall(
     if encoder is None:
         return EntrySearchResult(_by_words(library, scopes, query, names), False, words_only)
     by_words = library.background_pool.submit(word_hits, library, scopes, query, names)  # while the question is encoded
-    by = _by_meaning(library, scopes, query, names, encoder, on_step or (lambda _share, _sentence: None))
+    by = _by_meaning(library, scopes, query, names, encoder, on_step or silent)
     hits = by_words.result()
     meaning, entries = ({}, {}) if words_only else (by.cosines, by.entries)  # of another script they are noise
     for hit in hits:
@@ -112,7 +113,7 @@ def _by_meaning(
     query: str,
     names: tuple[str, ...],
     encoder: TextEncoder,
-    step: Callable[[float, str], None],
+    step: OnStep,
 ) -> _MeaningHits:
     """All chunks of all asked videos are seen at once: their memory tokens say which are opened."""
     import torch

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import InvalidArgument, StoreError
+from agent_tools.home import HomeFolder
 
 if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator
 
-FOLDER = "calibrations"  # of a home
 SHIPPED = "fitted"  # of the package
 
 
@@ -27,7 +27,7 @@ def calibrator_for(localizer: str, profile: str, producer: str = "", home: Path 
         producer: who made the vectors or answers that the scores come from; another model's are other scores.
     Raises: StoreError: a file in `home` is no stored calibration."""
     name = f"{localizer}.{profile}.json"
-    own = None if home is None else home / FOLDER / name
+    own = None if home is None else HomeFolder(home).calibrations / name
     if own is not None and own.is_file():
         found = _own(own, own.stat().st_mtime_ns)
         if found.suits(producer):

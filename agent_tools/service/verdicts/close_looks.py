@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from agent_tools.errors import EngineError
+from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from agent_tools.models.video_llm.questions import Shots, VideoLocalizer
 
 LookFn = Callable[[float, float, float], "Evidence"]
-OnStep = Callable[[float, str], None]
 PICTURES = 32  # of one look
 LONG_SIDE = 448  # px
 PLACES = 4  # that are looked at closely, the best of what points there

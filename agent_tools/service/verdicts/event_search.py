@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import EngineError
+from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.pictures import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
@@ -23,7 +24,6 @@ from agent_tools.types import CHANNELS, TEXT_CHANNELS
 if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator, EvidenceItem, Grounding, Named, Proposal, RelevanceCurveLocalizer
 
-OnStep = Callable[[float, str], None]
 SecondLook = Callable[["Proposal"], tuple["Proposal", str]]
 # names of calibrations
 LOCALIZER = "relevance-curves"  # of events judged by meaning
@@ -53,6 +53,7 @@ class EvidenceSource:
     second_look: SecondLook  # a second look, and what it changed
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
     nearest: tuple[EvidenceItem, ...] = ()  # of what was compared, best first, whether or not it stands out at all
+    channels: frozenset[str] = frozenset()  # of what was compared
 
     @property
     def score(self) -> float:
@@ -191,7 +192,15 @@ def _by_curves(
         found = Grounder(levels, curves).ground(event, start_s, end_s, evidence.look, on_look)
     inside = evidence.look(scope.span.start_s, scope.span.end_s).items
     nearest = tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
-    return EvidenceSource(calibration, found, evidence.producer, second_look, score_of, nearest)
+    return EvidenceSource(
+        calibration,
+        found,
+        evidence.producer,
+        second_look,
+        score_of,
+        nearest,
+        frozenset(item.channel for item in inside),
+    )
 
 
 def _exactly(

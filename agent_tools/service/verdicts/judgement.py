@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from agent_tools.channels import channel
 from agent_tools.errors import EngineError
+from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.verdicts.calibrations import calibrator_for
@@ -22,7 +24,6 @@ from agent_tools.untrusted import clean
 if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator, Proposal, Verdict
 
-OnStep = Callable[[float, str], None]
 EVIDENCE_LENGTH = 160
 ALSO, RAW = "; also ", " (confidence raw)"
 FOUND_APART = "found apart: the quoted words stand in different places, not together in one"
@@ -197,6 +198,8 @@ def _apart(one: Proposal, other: Proposal) -> bool:
 def _calibrator(library: Library, part: EvidenceSource, words_only: str) -> Calibrator | None:
     if words_only and part.calibration not in (PICTURES, CLOSER):
         return None
+    if not all(channel(name).calibrated for name in part.channels):
+        return None
     return calibrator_for(part.calibration, library.models.profile.name, part.producer, library.settings.home)
 
 
@@ -257,9 +260,13 @@ def _span(scope: VideoSpan, proposal: Proposal, confidence: float, verified: str
 def _empty(library: Library, scope: VideoSpan, name: str) -> bool:
     """Whether the file has nothing that this channel could have searched."""
     video = scope.video
-    if name == "speech":
-        return video.has_audio is False
-    if name in ("frames", "screen_text", "captions"):
-        return not video.width
-    row = library.store.channel(video.id, name)
-    return name == "subtitles" and row is not None and row.state == "absent"
+    match channel(name).derived_from:
+        case "sound":
+            return video.has_audio is False
+        case "pictures":
+            return not video.width
+        case "file":
+            row = library.store.channel(video.id, name)
+            return row is not None and row.state == "absent"
+        case "agents":
+            return False

@@ -1,0 +1,105 @@
+"""The data folder: where each thing that outlives a process lies.
+
+Every path under the folder is named here and nowhere else, so that a reader finds what writes and what deletes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+STORE_FILE = "memory.sqlite3"
+
+
+@dataclass(frozen=True)
+class HomeFolder:
+    """The data folder that `--home` names. A property is a path; nothing is made or read by asking for it."""
+
+    root: Path
+
+    @property
+    def store(self) -> Path:
+        """The SQLite file."""
+        return self.root / STORE_FILE
+
+    @property
+    def backups(self) -> Path:
+        """Stores that a restore has replaced."""
+        return self.root / "backups"
+
+    @property
+    def exports(self) -> Path:
+        """Notes that were written to files before their video was removed."""
+        return self.root / "exports"
+
+    @property
+    def evals(self) -> Path:
+        """Runs of benchmarks, a folder each."""
+        return self.root / "evals"
+
+    @property
+    def downloads(self) -> Path:
+        """Video files that --allow-urls has fetched."""
+        return self.root / "downloads"
+
+    @property
+    def calibrations(self) -> Path:
+        """This home's own calibrations; they win over those of the package."""
+        return self.root / "calibrations"
+
+    @property
+    def checked_weights(self) -> Path:
+        """Which files of weights were checked, so that each is hashed once."""
+        return self.root / "checked-weights.json"
+
+    # -- logs
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def worker_log(self) -> Path:
+        return self.logs / "worker.log"
+
+    @property
+    def worker_errors(self) -> Path:
+        """What a worker wrote to stderr, such as a native crash."""
+        return self.logs / "worker.err"
+
+    @property
+    def looker_errors(self) -> Path:
+        """The same of the process that opens videos for zoom."""
+        return self.logs / "looker.err"
+
+    # -- of one video
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def unread_pictures(self, video_id: str) -> Path:
+        """Pictures that wait to be read by OCR."""
+        return self.work / video_id
+
+    def reindexed(self, video_id: str) -> Path:
+        """A home of its own, in which channels are made again beside those that are searched."""
+        return self.work / f"{video_id}.new"
+
+    def attempts(self, video_id: str) -> Path:
+        """How often a job was begun without getting farther."""
+        return self.work / f"{video_id}.begun"
+
+    @property
+    def tokens(self) -> Path:
+        return self.root / "tokens"
+
+    def token_file(self, video_id: str, producer: str) -> Path:
+        """The picture vectors of a video by one frame encoder."""
+        mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
+        return self.tokens / f"{video_id}-{mark}.tokens"
+
+    def token_files(self, video_id: str) -> Iterator[Path]:
+        """The token files of a video that are there, of every encoder."""
+        return self.tokens.glob(f"{video_id}-*.tokens")
