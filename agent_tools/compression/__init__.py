@@ -6,6 +6,7 @@ Knows tensors of features and tokens. Knows nothing of files, models, threads or
 from __future__ import annotations
 
 from agent_tools.compression.dropout import drop_tokens, dropout_schedule
+from agent_tools.compression.keep import FrameKeeper, KeepRule, keep_frames, stand_ins
 from agent_tools.compression.merge import TokenMerge, merge_tokens
 from agent_tools.compression.samplers import (
     DurationSampler,
@@ -20,6 +21,8 @@ from agent_tools.compression.times import sample_times, timestamp_prompt
 
 __all__ = [
     "DurationSampler",
+    "FrameKeeper",
+    "KeepRule",
     "QuerySampler",
     "RedundancySampler",
     "Sampler",
@@ -28,10 +31,12 @@ __all__ = [
     "drop_tokens",
     "dropout_schedule",
     "high_resolution",
+    "keep_frames",
     "merge_tokens",
     "prune_frames",
     "prune_tokens",
     "representatives",
     "sample_times",
+    "stand_ins",
     "timestamp_prompt",
 ]
