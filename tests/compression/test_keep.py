@@ -161,8 +161,7 @@ def test_same_as_the_rule_written_out(film: list[int | None], seed: int) -> None
 @given(st.integers(1, 8), seeds)
 def test_motion_is_kept_by_seconds_whatever_the_sampling_rate(fps: int, seed: int) -> None:
     frames = kept(pictures([None] * 8 * fps, seed), PLAIN, fps)
-    assert frames == list(range(0, 8 * fps, 2 * fps)) or fps == 1
-    assert all(later - earlier >= 2 * fps for earlier, later in itertools.pairwise(frames))
+    assert frames == list(range(0, 8 * fps, 2 * fps))
 
 
 def test_plain_pictures_are_all_the_same_picture() -> None:
