@@ -108,12 +108,14 @@ class Library:
         """
         from agent_tools.service.ingest_video import ingest_video
 
+        path = Path(source).expanduser()
+        named = str(path.absolute()) if str(source) and path.exists() else str(source)
         left_s = wait_s
         while True:
             call_s = CALL_S if left_s is None else min(CALL_S, left_s)
             reply = ingest_video(
                 self._session,
-                str(source),
+                named,
                 title=title,
                 channels=None if channels is None else list(channels),
                 wait_s=call_s,
