@@ -1,6 +1,4 @@
-"""Dense and sparse temporal features of a segment (ReVisionLLM, Sec. 3), and the weightless analogue of the sparse one.
-
-Knows tensors of frame and question features. Knows nothing of language models, windows or where features come from."""
+"""Dense and sparse temporal features of a segment (ReVisionLLM, Sec. 3), and a sparse analogue without weights."""
 
 from __future__ import annotations
 
@@ -14,10 +12,10 @@ from agent_tools.errors import ShapeError
 class HierarchicalAdapter(nn.Module):
     """Projects the frames of a window one by one (dense), or pools a whole segment into one vector (sparse).
 
-    Source: ReVisionLLM, hierarchical adapter: two cross-attention layers in which the frames ask the question's tokens,
-    two self-attention layers with one learnt token, a linear layer to the width of the language model.
+    Source: ReVisionLLM, hierarchical adapter: two cross-attention layers in which the frames attend to the question's
+    tokens, two self-attention layers with one learnt token, a linear layer to the width of the language model.
     Differs: the paper gives neither the order of norms nor the width of the MLPs; here norms come first and the MLP is
-    twice as wide. There are no positions in the sparse path: a segment is a set of frames, as the paper's is silent.
+    twice as wide. The paper says nothing about positions; the sparse path has none, so a segment is a set of frames.
 
     Args:
         dim: width C of frame and question features.
@@ -48,8 +46,8 @@ class HierarchicalAdapter(nn.Module):
         """One vector per segment that depends on the question: (B, T, C), (B, N, C) -> (B, H).
 
         Args:
-            frame_mask, question_mask: (B, T) and (B, N), True where real; padding has zero weight. Of a question
-                that is padding only nothing is read; what remains of the layers, their biases and MLPs, still works."""
+            frame_mask, question_mask: (B, T) and (B, N), True for real tokens; padding has zero weight. A question of
+                padding only is not read, but the biases and MLPs of the layers still apply."""
         _check(frames, self.dim, "frames")
         _check(question, self.dim, "question")
         if len(frames) != len(question):
@@ -69,10 +67,10 @@ class HierarchicalAdapter(nn.Module):
 def softmax_pool(
     frames: Tensor, question: Tensor, frame_mask: Tensor | None = None, temperature: float = 0.1
 ) -> Tensor:
-    """The weightless analogue of `HierarchicalAdapter.sparse`: mean of the frames, weighted by the question.
+    """An analogue of `HierarchicalAdapter.sparse` without weights: the mean of the frames, weighted by the question.
 
     The weight of a frame is the softmax over frames of its mean cosine with the question's tokens, over `temperature`.
-    Nothing here is learnt, and frame and question features must lie in one space. (B, T, C), (B, N, C) -> (B, C)."""
+    Nothing here is learnt; frame and question features must be in one space. (B, T, C), (B, N, C) -> (B, C)."""
     _check(frames, frames.shape[-1], "frames")
     _check(question, frames.shape[-1], "question")
     if len(frames) != len(question) or temperature <= 0:
@@ -110,7 +108,7 @@ class _Layer(nn.Module):
 
 
 def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax over the last axis with exactly zero where masked; a row that is masked whole is all zero."""
+    """Softmax over the last axis with exactly zero for masked entries; a fully masked row is all zero."""
     weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1)
     return weights.masked_fill(~mask, 0)
 

@@ -1,6 +1,4 @@
-"""Reads the answer of a grounding language model: "From 05 to 17.", "Not Present", or anything else.
-
-Knows indexes of frames (or of segments) below n. Knows nothing of seconds, prompts or models."""
+"""Reads the answer of a grounding language model: "From 05 to 17.", "Not Present", or any other text."""
 
 from __future__ import annotations
 
@@ -17,8 +15,8 @@ def parse_answer(text: str, n: int) -> tuple[int, int] | None:
 
     Source: ReVisionLLM's dense answers; the first two integers joined by "to" or "and" count. Both n - 1 is that
     model's way to say that nothing was seen. Two equal indexes are widened by one on each side, inside 0..n-1.
-    A reversed or outlying pair, and any text without a pair, is None: malformed counts as not present.
-    Differs: a pair beside the words "not present" does not count, and neither does one with a decimal point."""
+    A reversed pair, a pair outside 0..n-1 and any text without a pair give None: a malformed answer is not present.
+    Differs: a pair next to the words "not present" does not count, and neither does one with a decimal point."""
     if not isinstance(text, str) or n < 1 or _NEGATIVE.search(text):
         return None
     found = _PAIR.search(text)

@@ -1,13 +1,11 @@
-"""From a raw score to p(present), the absent class included, with a report of how good that is.
+"""Calibration: turns a raw score into p(present), with a report of how good that probability is.
 
-Knows scores and labels. Knows nothing of events, spans, localizers or where the parameters are kept.
-
-Two monotone maps. "platt" (default): a logistic curve of two parameters with smoothed targets (Platt 1999; Lin,
-Lin and Weng 2007); it extrapolates, and with a few hundred labels it moves little. "isotonic": the best rising step
-function (pool adjacent violators), with a line between its steps; it bends where a logistic curve does not, and needs
-more labels. Both are kept off 0 and 1 by the class counts: of 400 absent queries none was present, so p is 1 in 402 at
-least (the rule of succession). Both are fitted on all data; the report's "after" comes from folds that did not see the
-query they judge, so it is not in-sample."""
+There are two monotone maps. "platt" (default) is a logistic curve of two parameters with smoothed targets (Platt 1999;
+Lin, Lin and Weng 2007); it extrapolates, and a few hundred labels make it stable. "isotonic" is the best rising step
+function (pool adjacent violators), with a line between its steps; it fits shapes that no logistic curve can, but needs
+more labels. The class counts keep both away from 0 and 1: if 400 absent queries were seen, p is at least 1 in 402 (the
+rule of succession). Both are fitted on all data. The report's "after" comes from folds that did not see the query they
+judge, so it is not in-sample."""
 
 from __future__ import annotations
 
@@ -41,13 +39,13 @@ class CalibrationReport:
     n: int
     n_absent: int
     date: str
-    data: str  # what the queries and videos were
+    data: str  # the queries and videos
     method: str
     folds: int
     seed: int
-    auc: float  # of the raw scores: how well they rank present above absent at all
+    auc: float  # of the raw scores: how well they rank present above absent
     ece_before: Interval
-    before_is: str  # how a raw score was read as a probability for "before"
+    before_is: str  # how "before" reads a raw score as a probability
     ece_after: Interval  # of held-out folds
     brier_after: float
     bins: tuple[Bin, ...]  # reliability table of held-out folds
@@ -78,12 +76,13 @@ class Calibrator:
         """Fit on scores (n,) and labels (n,): 1 where the event was present (and found), 0 where absent.
 
         Args:
-            groups: what must not stand in two folds (the video, the text source), one per score; none = each its own.
-            data: what was fitted on, for the report. date: ISO day, today's if empty.
+            groups: one per score, such as its video or text source; a group is never split between folds. Empty = each
+                score is its own group.
+            data: the source of the scores, for the report. date: ISO day, today if empty.
         Raises:
             ShapeError: lengths differ.
             InvalidArgument: a score is not finite, a label is neither 0 nor 1, fewer than 10 of either class, all
-                scores equal, scores that rank absent above present, or groups too few to hold any out."""
+                scores equal, scores that rank absent above present, or too few groups to hold one out."""
         if method not in get_args(Method):
             raise InvalidArgument(f"method = {method!r}: one of {', '.join(get_args(Method))}.")
         x, y = _checked(scores, labels)
@@ -96,9 +95,9 @@ class Calibrator:
         assigned = _folds(y, groups, folds, seed)
         for fold in range(int(assigned.max()) + 1):
             inside = assigned == fold
-            seen = y[~inside]
-            told = _apply(method, *_fit(method, x[~inside], seen), x[inside])
-            held_out[inside] = _kept_off(told, int((seen == 0).sum()), int((seen == 1).sum()))
+            others = y[~inside]
+            probabilities = _apply(method, *_fit(method, x[~inside], others), x[inside])
+            held_out[inside] = _kept_off(probabilities, int((others == 0).sum()), int((others == 1).sum()))
         before, before_is = _as_probability(x)
         report = CalibrationReport(
             n=len(x),
@@ -121,24 +120,27 @@ class Calibrator:
         """p(present) of a raw score; never falls as the score rises. InvalidArgument: the score is NaN."""
         if math.isnan(score):
             raise InvalidArgument("The score is NaN: there is nothing to judge.")
-        told = _apply(self.method, self.knots, self.values, np.array([score], dtype=np.float64))
-        return float(_kept_off(told, self.report.n_absent, self.report.n - self.report.n_absent)[0])
+        raw = _apply(self.method, self.knots, self.values, np.array([score], dtype=np.float64))
+        return float(_kept_off(raw, self.report.n_absent, self.report.n - self.report.n_absent)[0])
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Calibrator:
-        """What `to_json` wrote, with the same probabilities. InvalidArgument: it is not of that form."""
+        """The calibration that `to_json` wrote, with the same probabilities. InvalidArgument: another form."""
         try:
             raw: dict[str, Any] = json.loads(text)
             if raw["format"] != FORMAT or raw["method"] not in get_args(Method):
                 raise InvalidArgument(f"Calibration of format {raw['format']}, method {raw['method']}: not known here.")
-            told = dict(raw["report"])
-            told["bins"] = tuple(Bin(**one) for one in told["bins"])
-            told["ece_before"], told["ece_after"] = Interval(**told["ece_before"]), Interval(**told["ece_after"])
+            report = dict(raw["report"])
+            report["bins"] = tuple(Bin(**one) for one in report["bins"])
+            report["ece_before"], report["ece_after"] = (
+                Interval(**report["ece_before"]),
+                Interval(**report["ece_after"]),
+            )
             knots, values = tuple(map(float, raw["knots"])), tuple(map(float, raw["values"]))
-            return cls(raw["method"], knots, values, CalibrationReport(**told))
+            return cls(raw["method"], knots, values, CalibrationReport(**report))
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InvalidArgument(f"Not a stored calibration ({type(error).__name__}): fit it again.") from error
 
@@ -157,17 +159,17 @@ def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
             f"{present} present and {absent} absent queries: at least {LEAST_OF_EACH} of each are needed."
         )
     if x.min() == x.max():
-        raise InvalidArgument(f"All {len(x)} scores equal {x[0]}: they tell present and absent apart in no way.")
+        raise InvalidArgument(f"All {len(x)} scores equal {x[0]}: they cannot separate present from absent.")
     return x, y
 
 
 def _folds(y: Floats, groups: Sequence[object] | None, folds: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """A fold per query. Without groups each class is dealt out evenly; with groups whole groups are, largest first."""
+    """A fold per query. Each class is spread evenly over the folds; with groups, whole groups are, largest first."""
     random = np.random.default_rng(seed)
     assigned = np.zeros(len(y), dtype=np.int64)
     if groups is None:
         if folds < 2:
-            raise InvalidArgument(f"folds = {folds}: at least 2, else nothing is held out.")
+            raise InvalidArgument(f"folds = {folds}: it must be at least 2, so that one fold can be held out.")
         for label in (0, 1):
             members = random.permutation(np.flatnonzero(y == label))
             assigned[members] = np.arange(len(members)) % folds
@@ -205,9 +207,9 @@ def _apply(method: Method, knots: Sequence[float], values: Sequence[float], x: F
     return np.interp(x, knots, values)
 
 
-def _kept_off(told: Floats, absent: int, present: int) -> Floats:
-    """Never nearer to 0 or 1 than so many queries can tell."""
-    return np.clip(told, 1 / (absent + 2), 1 - 1 / (present + 2))
+def _kept_off(probabilities: Floats, absent: int, present: int) -> Floats:
+    """Keep probabilities away from 0 and 1, as far as the number of queries demands."""
+    return np.clip(probabilities, 1 / (absent + 2), 1 - 1 / (present + 2))
 
 
 def _logistic(logits: Floats) -> Floats:

@@ -1,6 +1,4 @@
-"""Confidence of proposals, as in ReVisionLLM's paper and as in its released script: the two differ.
-
-Knows probabilities, entropies and cosines. Knows nothing of windows, evidence or models."""
+"""Confidence of proposals, as in ReVisionLLM's paper and as in its released script: the two differ."""
 
 from __future__ import annotations
 
@@ -23,8 +21,8 @@ def mean_entropy(probabilities: ArrayLike) -> float:
     """Mean over K generated tokens of the entropy of their distribution over V, in nats.
 
     Args:
-        probabilities: (K, V), or (V,) for one token. Rows that were cut to their best entries (an endpoint's
-            top_logprobs) may sum to less than 1; what was cut is not counted, so H is then a lower bound.
+        probabilities: (K, V), or (V,) for one token. Rows that hold only the best entries (an endpoint's
+            top_logprobs) may sum to less than 1; the rest is not counted, so H is then a lower bound.
     Raises: ShapeError: no tokens. InvalidArgument: negative or not finite values, or rows summing to more than 1."""
     rows = np.atleast_2d(np.asarray(probabilities, dtype=np.float64))
     if rows.ndim != 2 or rows.size == 0:
@@ -47,8 +45,8 @@ def entropy_confidence(probabilities: ArrayLike) -> float:
 def released_confidence(cosines: Sequence[float], entropies: Sequence[float]) -> list[float]:
     """cos / max(cos) - H / max(H) over all candidates of one query: the ranking of the released MAD script.
 
-    It contradicts the paper's statement that entropy replaces the similarity; both are here by name.
-    A maximum that is not positive divides nothing: that term is left as it stands."""
+    It contradicts the paper's statement that entropy replaces the similarity, so both can be chosen by name.
+    If a maximum is not positive, its term is not divided."""
     if len(cosines) != len(entropies):
         raise ShapeError(f"{len(cosines)} cosines with {len(entropies)} entropies: each candidate has both.")
     if not len(cosines):
@@ -59,10 +57,10 @@ def released_confidence(cosines: Sequence[float], entropies: Sequence[float]) ->
 
 
 def rescore(proposals: Sequence[Proposal], scoring: Scoring) -> tuple[list[Proposal], Scoring]:
-    """The proposals with their ranking score, and the scoring that was really used.
+    """The proposals with their ranking score, and the scoring that was used.
 
-    "entropy" needs token entropies; where any proposal has none (relevance curves have no tokens) the localizer's own
-    score stands, and the second value says "raw". "released" raises InvalidArgument without cosine and entropy."""
+    "entropy" needs token entropies. If a proposal has none (relevance curves have no tokens), the localizer's own score
+    stays and the second value is "raw". "released" raises InvalidArgument without cosine and entropy."""
     if scoring == "released":
         lacking = [one for one in proposals if one.cosine is None or one.entropy is None]
         if lacking:

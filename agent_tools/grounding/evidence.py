@@ -1,6 +1,4 @@
-"""The values that a look, a localizer and the grounder pass to each other.
-
-Knows spans, scores and channel names. Knows nothing of how evidence was made, nor what reads it."""
+"""The values that a look, a localizer and the grounder pass to each other."""
 
 from __future__ import annotations
 
@@ -13,19 +11,19 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.excerpts import excerpt
 
 SIGHT = "sight"
-MOST_TOLD = 120  # characters of a text
+MAX_TEXT = 120  # characters of a text
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A span that a localizer holds for the event. Checks itself: finite, start_s < end_s."""
+    """A span that may be the event. It checks itself: finite, start_s < end_s."""
 
     start_s: float
     end_s: float
     score: float  # higher is better; its scale belongs to the localizer and the scoring
     entropy: float | None = None  # mean entropy of the answer's tokens, in nats; None without a language model
     cosine: float | None = None  # similarity of event and span, for the released script's score
-    evidence: str = ""  # what speaks for it, in words; text out of a video, so untrusted
+    evidence: str = ""  # the evidence in words; it may hold text of a video, so it is untrusted
     channel: str = ""  # the channel of that evidence
 
     def __post_init__(self) -> None:
@@ -37,7 +35,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Background:
-    """The scores of all entries of one curve over the whole video: what "nothing special" looks like there."""
+    """The scores of all entries of one curve over the whole video: the usual level of that curve."""
 
     median: float
     mad: float  # median absolute deviation from the median
@@ -54,12 +52,12 @@ class Background:
 
 @dataclass(frozen=True)
 class EvidenceItem:
-    """One entry of a channel with its own exact times and how well it fits the event."""
+    """One entry of a channel, with its exact times and its score for the event."""
 
     start_s: float
     end_s: float
     channel: str  # frames, subtitles, speech, screen_text, captions, notes
-    score: float  # a cosine where how = "meaning", a share of matched words 0..1 where how = "words"
+    score: float  # a cosine if how = "meaning", a share of matched words 0..1 if how = "words"
     text: str = ""
     how: str = "meaning"  # SIGHT: a picture was compared with the event, and the text is ours
 
@@ -68,24 +66,24 @@ class EvidenceItem:
         """The curve it belongs to, `channel:how`, the key of its background."""
         return f"{self.channel}:{self.how}"
 
-    def told(self, event: str) -> str:
-        """The channel and what it holds, of a long text the part where the event's words stand; only what came out of a
-        video is quoted."""
+    def quoted(self, event: str) -> str:
+        """The channel and its text; a long text is cut to the part with the event's words. Only text of a video is
+        quoted."""
         if self.how == SIGHT:
             return f"{self.channel} {self.text}".strip()
-        return f"{self.channel} {excerpt(self.text, event, MOST_TOLD)!r}" if self.text else self.channel
+        return f"{self.channel} {excerpt(self.text, event, MAX_TEXT)!r}" if self.text else self.channel
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a look at [start_s, end_s) brought. Items may stick out of the span: they keep their own times."""
+    """The evidence of a look at [start_s, end_s). Items keep their own times, so they may reach out of the span."""
 
     start_s: float
     end_s: float
-    frames: int = 0  # frames processed for this look; 0 where stored entries were read
+    frames: int = 0  # frames processed for this look; 0 if stored entries were read
     items: tuple[EvidenceItem, ...] = ()
     background: Mapping[str, Background] = field(default_factory=dict)  # by curve, of the whole video
-    payload: object = None  # what else a localizer reads: pictures, features, a prompt
+    payload: object = None  # other input of a localizer: pictures, features, a prompt
 
 
 Look: TypeAlias = Callable[[float, float, float], Evidence]  # (start_s, end_s, fps)
@@ -93,12 +91,12 @@ Look: TypeAlias = Callable[[float, float, float], Evidence]  # (start_s, end_s, 
 
 class Localizer(Protocol):
     def localize(self, event: str, evidence: Evidence) -> Sequence[Proposal]:
-        """Spans of the event in seconds of the video, best first; empty means that the event is not present."""
+        """Spans of the event in seconds of the video, best first; an empty list means: not present."""
 
 
 @runtime_checkable
 class NamesNearMisses(Protocol):
-    """A localizer that can also say what came nearest where it found nothing. Optional."""
+    """A localizer that can also give the nearest miss when it found nothing. Optional."""
 
     def nearest(self, event: str, evidence: Evidence) -> Proposal | None: ...
 

@@ -1,6 +1,4 @@
-"""Recursive temporal grounding, coarse to fine (ReVisionLLM, Sec. 3).
-
-Knows levels of windows, looks, proposals and scores. Knows nothing of videos, models, threads or MCP."""
+"""Recursive temporal grounding, coarse to fine (ReVisionLLM, Sec. 3): levels of windows, looks, proposals, scores."""
 
 from __future__ import annotations
 
@@ -29,8 +27,8 @@ class Level:
 
     length_s: float  # of a window
     stride_s: float  # from one window to the next, at most length_s
-    detail: float  # frames per second that look is asked for; 0 = stored entries are enough
-    top_k: int | None = None  # best windows that go on to the next level; None = all that were not refused
+    detail: float  # frames per second for the look; 0 = stored entries are enough
+    top_k: int | None = None  # number of best windows for the next level; None = all that were not refused
 
     def __post_init__(self) -> None:
         windows(self.length_s, self.length_s, self.stride_s)  # the same rules hold for both
@@ -51,52 +49,52 @@ class GrounderSettings:
     nms_iou: float | None = (
         0.0  # of spans overlapping by more, the best stays; 0 = disjoint, None = off (as in the paper)
     )
-    # what a level passes on: its best windows, or only the best spans proposed in them (as in the paper), each at least
-    # as long as a window of the next level; top_k counts the one or the other
+    # a level passes on its best windows, or only the best spans proposed in them (as in the paper), each at least as
+    # long as a window of the next level; top_k counts windows or spans
     descend: Literal["windows", "spans"] = "windows"
 
 
 @dataclass(frozen=True)
 class LevelReport:
     window_s: float
-    windows: int  # seen
-    of: int  # that a flat pass at this level would see
-    frames: int  # processed
+    windows: int  # number of windows searched
+    of: int  # number of windows that a flat pass at this level would search
+    frames: int  # frames processed
     kept: int  # windows that were neither refused nor cut by top_k
 
 
 @dataclass(frozen=True)
 class Grounding:
-    """What was found, and what it took. Empty proposals = not present."""
+    """The result of a search and its cost. No proposals = not present."""
 
     proposals: tuple[Proposal, ...]  # best first
     levels: tuple[LevelReport, ...]  # coarse to fine
     frames_processed: int
     frames_total: int  # of the flat search: every window of the finest level
     looks: int
-    looks_bound: int  # the most that this call could have taken, known before the first
-    scoring: Scoring  # the one that was used: "raw" where "entropy" found no token probabilities
-    best_rejected: Proposal | None  # the best that some level refused or cut
+    looks_bound: int  # the most looks that this call could take, known before the first look
+    scoring: Scoring  # the score in use: "raw" if "entropy" found no token probabilities
+    best_rejected: Proposal | None  # the best proposal that a level refused or cut
 
     @property
     def share(self) -> float:
-        """Frames processed over the flat search's; windows instead where no frames are needed at all."""
+        """Frames processed over the frames of a flat search; counts windows if no frames are needed."""
         if self.frames_total:
             return self.frames_processed / self.frames_total
         return self.levels[-1].windows / self.levels[-1].of
 
     @property
     def best_score(self) -> float | None:
-        """The score a calibrator judges: of the best proposal, else of the best refused one.
+        """The score for the calibrator: that of the best proposal, else of the best refused one.
 
-        None if there is neither: then no entry stands above its background, which on relevance curves is height 0."""
+        None without both: then no entry is above its background, which on relevance curves is height 0."""
         best = self.proposals[0] if self.proposals else self.best_rejected
         return None if best is None else best.score
 
 
 @dataclass
 class _Search:
-    """One call of ground: what it looks with and what it has counted so far."""
+    """The state of one call of ground: its look, its localizer and its counts."""
 
     event: str
     look: Look
@@ -123,7 +121,7 @@ class _Search:
                 self.refused += [missed] if missed else []
             found += proposals
             owners += [owner] * len(proposals)
-            # evidence may be of any type its localizer reads; without a count the expected one stands
+            # evidence may have any type that its localizer reads; without a count of frames the expected one is used
             frames += int(getattr(evidence, "frames", level.frames(start_s, end_s)))
             self.looks += 1
             if self.on_step is not None:
@@ -141,17 +139,17 @@ class _Search:
 
 
 class Grounder:
-    """Finds when an event happens by looking coarsely everywhere and closely where that pays.
+    """Finds when an event happens: it looks coarsely everywhere, and closely at the best windows.
 
-    Each level cuts the accepted part of the video into windows; each window is looked at, localised and scored, the
-    best top_k windows go down. What a level refused is never looked at below. With every window accepted the result
-    is that of the flat search. The number of looks is at most `looks_bound(duration_s)`.
+    Each level cuts the accepted part of the video into windows. Each window is looked at, localised and scored; the
+    best top_k windows go to the next level. The next level never looks at a refused window. If every window is
+    accepted, the result equals that of the flat search. The number of looks is at most `looks_bound(duration_s)`.
     Differs from the paper: a level passes on whole windows, not the few segments that the model named within one;
     the settings can say "spans".
 
     Args:
         levels: coarse to fine, window lengths not growing.
-        localizer: says where in the evidence the event is; nothing = not present.
+        localizer: finds the event in the evidence; no proposal = not present.
         score: "entropy" (1 / mean token entropy, as in the paper; the localizer's own score where it has no tokens),
             "released" (cos / max cos - H / max H, as in the released script) or "raw".
     Raises: InvalidArgument: no levels, levels that grow, or an unknown score."""
@@ -175,9 +173,10 @@ class Grounder:
     def looks_bound(self, duration_s: float, exhaustive: bool = False) -> int:
         """The most looks that one call over duration_s can take.
 
-        Below a level that keeps m windows of length L, windows of length l and stride s are at most
-        m x ceil((L - l) / s) + (m - 1) x ceil(l / s) + 1: kept windows that touch are searched as one stretch. Spans
-        that are passed on instead are no longer than their windows, and no more than top_k."""
+        Below a level that keeps m windows of length L, there are at most
+        m x ceil((L - l) / s) + (m - 1) x ceil(l / s) + 1 windows of length l and stride s, because kept windows that
+        touch are searched as one stretch. With "spans", at most top_k spans are passed on, and they are not longer
+        than their windows."""
         total, kept, above_s = 0, 1, duration_s
         for level in self.levels:
             if exhaustive:
@@ -201,62 +200,67 @@ class Grounder:
         """Search [start_s, end_s) for the event.
 
         Args:
-            look: brings the evidence of (start_s, end_s, fps); it is asked once per window and level.
-            on_step: called after every look with (looks done, looks at most); it may raise to stop.
-            exhaustive: the released scripts' order: all windows of the finest level and of each level above are looked
-                at, and a fine proposal stays if at least half of it lies in windows that every level above picked.
-                A level that picked nothing cuts nothing.
+            look: returns the evidence of (start_s, end_s, fps); called once per window and level.
+            on_step: called after every look with (looks done, most looks); it may raise to stop.
+            exhaustive: the order of the released scripts: look at all windows of the finest level and of each level
+                above. A fine proposal stays if at least half of it lies in windows that every level above picked.
+                A level that picked no window cuts nothing.
         Raises: InvalidArgument: the span is empty or not finite."""
         start_s, end_s = pair((start_s, end_s))
         if start_s == end_s:
             raise InvalidArgument(f"{start_s}-{end_s} s is empty: there is nothing to search.")
         bound = self.looks_bound(end_s - start_s, exhaustive)
         search = _Search(event, look, self.localizer, self.score, on_step, bound)
-        whole = [(start_s, end_s)]
-        reports: list[LevelReport] = []
-        proposals: list[Proposal] = []
-        if exhaustive:
-            *above, finest = self.levels
-            places = _places(whole, finest)
-            _, proposals, dense_report = search.level(finest, places, len(places))
-            scoring = search.used
-            for level in above:
-                places = _places(whole, level)
-                kept, _, report = search.level(level, places, len(places))
-                picked = _joined(kept)
-                if picked:
-                    search.refused += [one for one in proposals if share_inside(one, picked) < 0.5]
-                    proposals = [one for one in proposals if share_inside(one, picked) >= 0.5]
-                reports.append(report)
-            reports.append(dense_report)
-        else:
-            accepted: Sequence[Place] = whole
-            for level in self.levels:
-                flat = len(_places(whole, level))
-                kept, proposals, report = search.level(level, _places(_joined(accepted), level), flat)
-                reports.append(report)
-                accepted = kept
-                if self.settings.descend == "spans" and level is not self.levels[-1]:
-                    best = merge_touching(proposals)[: level.top_k]
-                    below = self.levels[self.levels.index(level) + 1]
-                    accepted = [_widened(one, min(below.length_s, level.length_s), start_s, end_s) for one in best]
-            scoring = search.used
+        whole = (start_s, end_s)
+        proposals, reports, scoring = self._flat(search, whole) if exhaustive else self._descent(search, whole)
         settled = self._settle(proposals)
-        # overlapping windows may find again what another one was refused for
+        # a refused span may overlap a kept one from another window: then it was not missed
         missed = [one for one in search.refused if all(temporal_iou(one, kept) == 0 for kept in settled)]
         return Grounding(
             proposals=tuple(settled),
             levels=tuple(reports),
             frames_processed=sum(report.frames for report in reports),
-            frames_total=sum(self.levels[-1].frames(*place) for place in _places(whole, self.levels[-1])),
+            frames_total=sum(self.levels[-1].frames(*place) for place in _places([whole], self.levels[-1])),
             looks=search.looks,
             looks_bound=bound,
             scoring=scoring,
             best_rejected=max(missed, key=lambda one: (one.score, -one.start_s), default=None),
         )
 
+    def _descent(self, search: _Search, whole: Place) -> tuple[list[Proposal], list[LevelReport], Scoring]:
+        """Coarse to fine: each level looks only where the level above found something."""
+        accepted: Sequence[Place] = [whole]
+        reports: list[LevelReport] = []
+        proposals: list[Proposal] = []
+        for number, level in enumerate(self.levels):
+            flat = len(_places([whole], level))
+            accepted, proposals, report = search.level(level, _places(_joined(accepted), level), flat)
+            reports.append(report)
+            if self.settings.descend == "spans" and level is not self.levels[-1]:
+                best = merge_touching(proposals)[: level.top_k]
+                length_s = min(self.levels[number + 1].length_s, level.length_s)
+                accepted = [_widened(one, length_s, *whole) for one in best]
+        return proposals, reports, search.used
+
+    def _flat(self, search: _Search, whole: Place) -> tuple[list[Proposal], list[LevelReport], Scoring]:
+        """All windows of the finest level first, then the levels above, which refuse some of what it found."""
+        *above, finest = self.levels
+        places = _places([whole], finest)
+        _, proposals, finest_report = search.level(finest, places, len(places))
+        scoring = search.used
+        reports: list[LevelReport] = []
+        for level in above:
+            places = _places([whole], level)
+            kept, _, report = search.level(level, places, len(places))
+            picked = _joined(kept)
+            if picked:
+                search.refused += [one for one in proposals if share_inside(one, picked) < 0.5]
+                proposals = [one for one in proposals if share_inside(one, picked) >= 0.5]
+            reports.append(report)
+        return proposals, [*reports, finest_report], scoring
+
     def _settle(self, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """Touching spans joined, overlapping ones thinned, best first."""
+        """Join touching spans and drop overlapping ones; best first."""
         whole = merge_touching(proposals, self.settings.merge_gap_s, self.settings.alike)
         if self.settings.nms_iou is None:
             return whole
@@ -264,10 +268,10 @@ class Grounder:
 
 
 def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: float = 0.5) -> list[Proposal]:
-    """Joins spans at most gap_s apart when the weaker has at least `alike` of the stronger's score; best first.
+    """Join spans at most gap_s apart if the weaker one has at least the share `alike` of the better score; best first.
 
-    The joined span keeps all else of the stronger one. A weak neighbour stays apart, so that it cannot blur the bounds
-    of a strong span. Equal spans are one, whatever their scores."""
+    The joined span keeps all other fields of the stronger one. A much weaker neighbour stays separate, so it cannot
+    blur the bounds of a strong span. Equal spans become one, whatever their scores."""
     ranked = sorted(proposals, key=lambda one: (-one.score, one.start_s, one.end_s))
     starts = np.array([one.start_s for one in ranked])
     ends = np.array([one.end_s for one in ranked])
@@ -289,7 +293,7 @@ def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: flo
 
 
 def _widened(one: Proposal, least_s: float, start_s: float, end_s: float) -> Place:
-    """The span, from its middle made at least that long, inside [start_s, end_s)."""
+    """The span, widened around its middle to at least that length, inside [start_s, end_s)."""
     lacking = max(0.0, least_s - (one.end_s - one.start_s)) / 2
     low = max(start_s, min(one.start_s - lacking, end_s - least_s))
     return low, min(end_s, max(one.end_s + lacking, low + least_s))

@@ -1,6 +1,4 @@
-"""How far probabilities can be trusted: calibration error, intervals and the reliability table.
-
-Knows probabilities and outcomes of 0 or 1. Knows nothing of scores, events or how either was made."""
+"""How reliable probabilities are: calibration error, intervals and the reliability table."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ class Bin:
     low: float  # probabilities in [low, high), the last bin includes 1
     high: float
     n: int
-    mean: float | None  # mean probability said; None in an empty bin
+    mean: float | None  # mean of the stated probabilities; None in an empty bin
     right: float | None  # share that was present
     right_low: float | None  # Wilson interval of that share, 95 %
     right_high: float | None
@@ -70,7 +68,7 @@ def bootstrapped_error(probabilities: Floats, labels: Floats, seed: int, rounds:
 
 
 def reliability_table(probabilities: Floats, labels: Floats, bins: int = BINS) -> list[Bin]:
-    """Equal-width bins with the share that was really present and the Wilson interval of it."""
+    """Equal-width bins with the share that was present and its Wilson interval."""
     places = _places(probabilities, bins)
     table = []
     for place in range(bins):

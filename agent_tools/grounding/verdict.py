@@ -1,6 +1,4 @@
-"""The verdict on an event: present, absent or uncertain, with the reason.
-
-Knows a probability, a share of coverage and channel names. Knows nothing of scores, spans or how either was made."""
+"""The verdict on an event: present, absent or uncertain, with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from agent_tools.errors import InvalidArgument
 
 ABSENT_AT_MOST = 0.1  # calibrated p(present) up to which "absent" may be said
 COVERAGE_AT_LEAST = 0.95  # share of the asked span that must have been searched for "absent"
-PRESENT_AT_LEAST = 0.5  # calibrated p(present) from which "present" is said: more likely so than not
+PRESENT_AT_LEAST = 0.5  # least calibrated p(present) for "present"
 UNJUDGED = "not judged, though it could show this: "  # begins the part of a reason that names channels
 
 
@@ -34,15 +32,15 @@ def decide(
 ) -> Verdict:
     """The verdict about the channels that were searched.
 
-    absent: calibrated p <= 0.1, at least 95 % of the span searched, and nothing in not_judged could show the event.
-    present: calibrated p >= 0.5; a moment that was found needs no coverage of the rest. All else is uncertain, with
-    the first thing that stands in the way, and with the channels that might have settled a p between the two. A raw
-    score is never more than uncertain.
+    absent: calibrated p <= 0.1, at least 95 % of the span searched, and no channel in not_judged could show the event.
+    present: calibrated p >= 0.5; a found moment needs no coverage of the rest. All other cases are uncertain: the
+    reason names the first obstacle, and for a p between the two the channels that could decide it. A raw score is
+    never more than uncertain.
     Args:
-        probability: p(present) of the best candidate; None if there is none to judge, which is uncertain.
-        not_judged: channel -> why; or the channels alone.
+        probability: p(present) of the best candidate; None without a candidate, which is uncertain.
+        not_judged: channel -> reason, or only the channels.
         could_show: channels that could show the event, from `could_show`.
-        doubt: why what was found must not count as absent, "" if nothing stands in the way.
+        doubt: the reason why "absent" is not allowed; "" if there is none.
     Raises: InvalidArgument: a probability or share outside 0..1, or an unknown kind."""
     if kind not in ("calibrated", "raw"):
         raise InvalidArgument(f"kind = {kind!r}: calibrated or raw.")

@@ -1,6 +1,4 @@
-"""Single moments of a video: the picture on screen at each asked time.
-
-Knows times and open files. Knows nothing of why a moment is wanted."""
+"""Single moments of a video: the picture on screen at each given time."""
 
 from __future__ import annotations
 
@@ -18,13 +16,13 @@ from agent_tools.media.picture import Picture, Scaler
 from agent_tools.media.samples import Sample
 from agent_tools.media.streams import Probe
 
-_DECODE_ON_S = 3.0  # without an index of key frames: decoding on for so long is about as dear as a seek
+_DECODE_ON_S = 3.0  # without an index of key frames: decoding on for this long costs about as much as a seek
 
 
 class Opener:
-    """Keeps the last few files open between calls: opening an hour of MP4 costs as much as a picture.
+    """Keeps the last few files open between calls: opening an hour of MP4 costs as much as one picture.
 
-    A file that changed is opened anew. Belongs to one thread at a time."""
+    A file that changed is opened again. Only one thread may use it at a time."""
 
     def __init__(self, keep: int = 4, threads: int = 0) -> None:
         self.threads = threads
@@ -60,18 +58,18 @@ class Opener:
 def pictures_at(
     probe: Probe, times: Sequence[float], opener: Opener | None = None, threads: int = 0
 ) -> list[Sample | None]:
-    """The picture on screen at each time, in the order asked; the same picture that `sample` gives there.
+    """The picture on screen at each time, in the order of `times`; the same picture that `sample` gives there.
 
-    Sample.k is the place in `times`. None where nothing is readable: behind the last picture, or in a damaged span.
+    Sample.k is the place in `times`. None where no picture is readable: after the last one, or in a damaged span.
     Args:
         times: seconds from the first picture, not negative, in any order.
         opener: keeps the file open for the next call; without it the file is closed again.
-        threads: decoder threads where no opener is given, 0 = as many as cores.
+        threads: decoder threads if there is no opener, 0 = as many as cores.
     Raises: InvalidArgument: a time is negative or not a number.
     """
     for time_s in times:
         if not 0 <= time_s < float("inf"):
-            raise InvalidArgument(f"{time_s} s is no time in a video: it must be 0 or more.")
+            raise InvalidArgument(f"{time_s} s is not a time in a video: it must be 0 or more.")
     found: list[Sample | None] = [None] * len(times)
     if probe.video is None or not times:
         return found
@@ -81,11 +79,11 @@ def pictures_at(
         scaler = Scaler()
         groups = _groups(source, probe, sorted(range(len(times)), key=lambda place: times[place]), times)
         while groups:
-            # Where seeking lies each group costs a pass from the start: one pass for all is enough.
+            # If seeks go wrong, each group would cost a pass from the start: one pass serves all groups.
             group = [place for rest in groups for place in rest] if source.seeks_lie else groups[0]
             groups = [] if source.seeks_lie else groups[1:]
             moments = Moments([times[place] for place in group])
-            for shown in decode(probe, moments, 0, _unheard, threads, warm=source):
+            for shown in decode(probe, moments, 0, _ignore, threads, warm=source):
                 picture = Picture(shown.frame, probe.video.pixel_aspect, scaler)
                 place = group[shown.number]
                 found[place] = Sample(place, shown.time_s, shown.pts_s, picture)
@@ -96,7 +94,7 @@ def pictures_at(
 
 
 def _groups(source: Source, probe: Probe, order: Sequence[int], times: Sequence[float]) -> list[list[int]]:
-    """Places whose times are cheaper reached by decoding on than by a seek: no key frame lies between them."""
+    """Groups of places. Within a group, decoding on is cheaper than a seek: no key frame lies between the times."""
     groups: list[list[int]] = []
     last_s, last_key = 0.0, -1
     for place in order:
@@ -112,5 +110,5 @@ def _groups(source: Source, probe: Probe, order: Sequence[int], times: Sequence[
     return groups
 
 
-def _unheard(damage: Damage) -> None:
-    """Damage was told when the file was sampled; here the missing picture says it."""
+def _ignore(damage: Damage) -> None:
+    """`sample` reports damage; here the missing picture shows it."""

@@ -1,6 +1,4 @@
-"""A short piece of a video as an MP4 of its own, small enough to hand on.
-
-Knows encoding and limits. Knows nothing of who asked."""
+"""A short piece of a video as a separate MP4 that is small enough to send."""
 
 from __future__ import annotations
 
@@ -15,14 +13,14 @@ import av.container
 
 from agent_tools.errors import DecodeError, InvalidArgument, LimitReached
 from agent_tools.media.fence import name_of, open_media
-from agent_tools.media.picture import fitted
+from agent_tools.media.picture import fit_size
 from agent_tools.media.samples import sample
 from agent_tools.media.streams import Probe, only
 
 LONGEST_S = 60.0
 LARGEST_BYTES = 8 << 20
 _MOST_FPS = 30.0
-_MOST_FPS_WHOLE = 60.0  # of a clip that need not be small
+_MOST_FPS_WHOLE = 60.0  # of a clip without a size limit
 _SOUND_BITS = 96_000
 _SOUND_BITS_WHOLE = 160_000
 _LEAST_SOUND_BITS = 24_000
@@ -31,10 +29,10 @@ _OVERHEAD_BYTES = 16_384  # the index of an MP4 of a minute
 
 
 def clip(probe: Probe, start_s: float, end_s: float, out: Path, max_bytes: int = LARGEST_BYTES) -> int:
-    """Write [start_s, end_s) to `out` as MP4 (H.264 and AAC), turned and stretched as displayed, and give its size.
+    """Write [start_s, end_s) to `out` as MP4 (H.264 and AAC), turned and stretched as displayed. Returns its bytes.
 
-    It is encoded anew, so that it starts exactly at start_s. Smaller pictures are tried until it fits max_bytes.
-    `out` appears only when it is whole.
+    The clip is encoded again, so it starts exactly at start_s. Pictures get smaller until the clip fits max_bytes.
+    `out` appears only when it is complete.
     Raises:
         InvalidArgument: the span is empty or longer than 60 s.
         LimitReached: not even the smallest form fits max_bytes.
@@ -42,7 +40,7 @@ def clip(probe: Probe, start_s: float, end_s: float, out: Path, max_bytes: int =
     """
     if not 0 <= start_s < end_s or end_s - start_s > LONGEST_S + 1e-6:
         raise InvalidArgument(
-            f"{start_s}-{end_s} s makes no clip: the end after the start, and at most {LONGEST_S:.0f} s between them."
+            f"{start_s}-{end_s} s cannot be a clip: the end must be after the start, at most {LONGEST_S:.0f} s later."
         )
     part = out.with_name(out.name + ".part")
     try:
@@ -65,19 +63,21 @@ def encode(
     end_s: float,
     part: Path,
     long_side: int | None = None,
-    most_bytes: int | None = None,
+    target_bytes: int | None = None,
     on_share: Callable[[float], None] | None = None,
 ) -> None:
     """Write the span to `part` as MP4, whatever its length.
 
     Args:
-        long_side: of the picture, at most; None keeps its size.
-        most_bytes: what the bit rate aims at; None keeps what is seen, whatever it takes.
-        on_share: told how much is done, 0..1; may raise to stop.
+        long_side: the longest side of the picture in px; None keeps its size.
+        target_bytes: the size that the bit rate aims at; None keeps the quality, whatever the size.
+        on_share: called with the share that is done, 0..1; may raise to stop.
     Raises: DecodeError: nothing in the span can be read.
     """
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-        bits = None if most_bytes is None else max(40_000, int((most_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)))
+        bits = None
+        if target_bytes is not None:
+            bits = max(40_000, int((target_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)))
         sound_bits = _SOUND_BITS_WHOLE if bits is None else min(_SOUND_BITS, max(_LEAST_SOUND_BITS, bits // 4))
         sound = _sound_stream(probe, output, sound_bits)
         wrote = 0
@@ -104,7 +104,7 @@ def _pictures(
     # The sampling grid counts from 0, a clip from start_s: the first picture is the one on screen at start_s.
     rate = Fraction(fps).limit_denominator(1001)
     own = probe.video.width, probe.video.height
-    width, height = (max(2, side - side % 2) for side in fitted(*own, long_side or max(own)))
+    width, height = (max(2, side - side % 2) for side in fit_size(*own, long_side or max(own)))
     stream = output.add_stream("libx264", rate=rate)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.time_base = 1 / rate

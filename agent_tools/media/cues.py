@@ -1,6 +1,4 @@
-"""Cues as the text of a subtitle file: SubRip or WebVTT, exact to the millisecond, as `read_subtitles` reads it back.
-
-Knows the two forms. Knows nothing of where cues come from or where a file goes."""
+"""Writes cues as a subtitle file, SubRip or WebVTT, exact to the millisecond; `read_subtitles` reads them back."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""A piece of any length as an MP4 of its own: its packets copied where both ends allow it, else encoded anew.
+"""A piece of any length as a separate MP4. Its packets are copied if both ends allow it, else it is encoded again.
 
-Knows packets, key frames and what a container takes. Knows nothing of limits or of who asked. A copy holds exactly the
-pictures of the span: an end among pictures that lean on later ones is encoded, not stretched."""
+A copy holds exactly the pictures of the span: if pictures near the end depend on later ones, the span is encoded."""
 
 from __future__ import annotations
 
@@ -20,9 +19,9 @@ from agent_tools.media.fence import open_media
 from agent_tools.media.packets import TIME_EPS
 from agent_tools.media.streams import Probe, only
 
-_RUN_UP_S = 2.0  # sound lies this far from its pictures in the file, at most
-_TRIED = 30  # pictures of a copy that are decoded before it counts as one
-_BACK_S = (_RUN_UP_S, 12.0)  # how far before a border reading begins, in turn; then from the start of the file
+_RUN_UP_S = 2.0  # the longest distance in the file between sound and its pictures
+_TRIED = 30  # pictures of a copy that are decoded as a check
+_BACK_S = (_RUN_UP_S, 12.0)  # reading begins so far before a border, in turn; then at the start of the file
 
 
 @dataclass(frozen=True)
@@ -30,32 +29,32 @@ class Cut:
     """What `cut` wrote."""
 
     size_bytes: int
-    why_encoded: str  # "" where the packets were copied
+    why_encoded: str  # "" if the packets were copied
 
 
 class _NotCopied(Exception):
-    """Why a span cannot be copied, as the rest of a sentence about it."""
+    """Says why a span cannot be copied."""
 
 
 def cut(probe: Probe, start_s: float, end_s: float, out: Path, on_share: Callable[[float], None] | None = None) -> Cut:
     """Write the pictures shown in [start_s, end_s) and their sound to `out`, in the source's own size.
 
     Args:
-        out: its suffix says the container; .mp4 takes what players know. It appears only when it is whole.
-        on_share: told how much is done, 0..1, while it is encoded; may raise to stop.
+        out: the file; its suffix chooses the container. It appears only when it is complete.
+        on_share: called while it is encoded with the share that is done, 0..1; may raise to stop.
     Raises:
         InvalidArgument: the span is empty.
         DecodeError: the span holds neither a readable picture nor sound.
     """
     if not 0 <= start_s < end_s:
-        raise InvalidArgument(f"{start_s}-{end_s} s makes no clip: the end must lie after the start.")
+        raise InvalidArgument(f"{start_s}-{end_s} s cannot be a clip: the end must be after the start.")
     part = out.with_name(f"{out.stem}.part{out.suffix}")
     why = ""
     try:
         try:
             _copy(probe, start_s, end_s, part)
-        except _NotCopied as told:
-            why = str(told)
+        except _NotCopied as reason:
+            why = str(reason)
             encode(probe, start_s, end_s, part, on_share=on_share)
         size = part.stat().st_size
         os.replace(part, out)
@@ -129,7 +128,7 @@ def _span(
             continue
         if index == video:
             begun = begun or packet.pts == first_pts
-            if begun and packet.pts >= first_pts:  # earlier ones lean on pictures before the cut
+            if begun and packet.pts >= first_pts:  # earlier ones depend on pictures before the cut
                 undated.append(packet)
                 if packet.dts is not None:
                     yield from _dated(undated)
@@ -139,8 +138,8 @@ def _span(
 
 
 def _dated(packets: list[Any]) -> list[Any]:
-    """Packets of which only the last says when it is decoded (Matroska, behind a seek), with a time for each: one
-    picture's length apart."""
+    """Give each packet a decoding time, one picture's length apart. Only the last one has its own (Matroska does so
+    after a seek)."""
     last = packets[-1]
     for back, packet in enumerate(reversed(packets)):
         packet.dts = last.dts - back * (last.duration or 1)
@@ -150,12 +149,12 @@ def _dated(packets: list[Any]) -> list[Any]:
 def _twin(output: Any, stream: Any) -> Any:
     if stream.codec_context is None or stream.codec_context.codec.canonical_name not in output.supported_codecs:
         name = "its sound" if stream.type == "audio" else "its picture"
-        raise _NotCopied(f"{name} is of a codec that this container does not take")
+        raise _NotCopied(f"{name} has a codec that this container does not accept")
     return output.add_stream_from_template(stream, opaque=True)  # without an encoder: AV1 is decoded by libdav1d
 
 
 def _first(probe: Probe, start_s: float) -> int:
-    """pts of the picture on screen at start_s. Raises: _NotCopied: it is no key frame."""
+    """pts of the picture on screen at start_s. Raises: _NotCopied: it is not a key frame."""
     shown: Any = None
     key_s: float | None = None
     for packet in _around(probe, start_s):
@@ -168,20 +167,20 @@ def _first(probe: Probe, start_s: float) -> int:
     if shown is None:
         raise _NotCopied("no picture is shown where it begins")
     if not shown.is_keyframe:
-        before = f"the key frame before lies at {key_s:.2f} s" if key_s is not None else "no key frame lies before"
-        raise _NotCopied(f"{start_s:g} s is no key frame ({before})")
+        before = f"the key frame before it is at {key_s:.2f} s" if key_s is not None else "no key frame is before it"
+        raise _NotCopied(f"{start_s:g} s is not a key frame ({before})")
     return int(shown.pts)
 
 
 def _check_end(probe: Probe, start_s: float, end_s: float) -> None:
-    """Raises: _NotCopied: a picture before the end leans on one behind it."""
+    """Check the last pictures. Raises: _NotCopied: a picture before the end depends on one after it."""
     behind = False
     for packet in _around(probe, end_s):
         at_s = _time(packet, probe)
         if at_s >= end_s - TIME_EPS:
             behind = behind or not packet.is_disposable
         elif behind and at_s >= start_s - TIME_EPS:
-            raise _NotCopied(f"pictures before {end_s:g} s lean on later ones")
+            raise _NotCopied(f"pictures before {end_s:g} s depend on later ones")
 
 
 def _around(probe: Probe, time_s: float) -> list[Any]:
@@ -206,7 +205,7 @@ def _around(probe: Probe, time_s: float) -> list[Any]:
 
 
 def _seek(source: av.container.InputContainer, stream: Any, probe: Probe, time_s: float) -> bool:
-    """To the key frame at or before a time; False where it is not worth it or cannot be done."""
+    """Seek to the key frame at or before a time. False if a seek gains nothing or fails."""
     if time_s <= 0:
         return False
     try:

@@ -1,6 +1,4 @@
-"""Opening a media file so that FFmpeg reads this one local file and nothing else.
-
-Knows containers, protocols and what a broken head looks like. Knows nothing of streams or times."""
+"""Opens a media file so that FFmpeg reads this one local file and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from agent_tools.media.plain_file import Plain, open_plain
 from agent_tools.untrusted import clean
 
 # Demuxers that read one file. Left out on purpose: playlists and scripts (hls, dash, concat, sdp, rtsp, imf, lavfi),
-# which name other files or hosts, and image2, which reads %d in a file name as a pattern for further files.
+# which name other files or hosts, and image2, which reads %d in a file name as a pattern for more files.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
     "matroska,webm",
@@ -37,9 +35,9 @@ FORMATS = (
     *("ogg", "rm", "mxf", "nut", "dv", "gxf", "wtv", "dhav", "yuv4mpegpipe", "gif"),
     *("wav", "w64", "mp3", "flac", "aac", "ac3", "eac3", "dts", "aiff", "au", "caf", "amr", "ape", "wv", "tta", "mpc8"),
 )
-# The file is opened here and handed over, so FFmpeg needs no protocol of its own: none is on the list.
+# FFmpeg gets the opened file, so it needs no protocol, and the list of protocols is empty.
 _OPTIONS = {"protocol_whitelist": "none", "format_whitelist": ",".join(FORMATS)}
-_READ_BYTES = 1 << 16  # FFmpeg's reads: larger ones make seeking dear
+_READ_BYTES = 1 << 16  # per read of FFmpeg: larger reads make seeking slow
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"v=0", b"<mpd", b"<smoothstreamingmedia", b"<asx")
 _KNOWN = "MP4, MOV, Matroska, WebM, AVI, MPEG-TS, Ogg, FLV, GIF or a sound file"
 
@@ -48,8 +46,9 @@ def open_media(path: Path) -> av.container.InputContainer:
     """The opened container of one local file, by its real path.
 
     Raises:
-        SourceNotFound: no file is there, it may not be read, or the path leads through a link.
-        UnreadableVideo: it is empty, text, a playlist, of no known container, or cut so that its index is missing.
+        SourceNotFound: there is no file, it may not be read, or the path leads through a link.
+        UnreadableVideo: it is empty, text or a playlist, has an unknown container, or is cut so that its index is
+            missing.
     """
     file = open_plain(path)
     head = _head(path, file)
@@ -94,8 +93,7 @@ def _refusal(path: Path, head: bytes) -> UnreadableVideo:
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return UnreadableVideo(f"{name} is a Matroska or WebM file with a damaged header. Copy it again, or remux it.")
     return UnreadableVideo(
-        f"{name} is of no container that is read here ({_KNOWN}), or its first bytes are damaged. "
-        "Convert it to MP4 first."
+        f"{name} is not in a known container ({_KNOWN}), or its first bytes are damaged. Convert it to MP4 first."
     )
 
 

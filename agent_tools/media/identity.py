@@ -1,33 +1,39 @@
-"""The id of a video: what its bytes say, whatever its name or place.
-
-Knows bytes. Knows nothing of containers: it must work before and without PyAV."""
+"""The id of a video, made from its bytes alone, whatever its name or folder. It works without PyAV."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent_tools.media.plain_file import open_plain
 
-_WHOLE_BYTES = 256 << 20  # up to here every byte counts
-_BLOCK_BYTES = 1 << 20
-_BLOCKS = 64
+
+@dataclass(frozen=True)
+class HashedParts:
+    """Which bytes of a file go into its id."""
+
+    whole_bytes: int = 256 << 20  # up to this size every byte counts
+    block_bytes: int = 1 << 20  # of a larger file, blocks of this size
+    blocks: int = 64  # spread evenly, the first and the last block included
 
 
-def content_id(path: Path) -> str:
+def content_id(path: Path, parts: HashedParts = HashedParts()) -> str:
     """12 hex digits: BLAKE2b of the size and the whole content up to 256 MiB, above that of the size and 64 blocks
     of 1 MiB spread evenly, the first and the last MiB among them.
 
-    Raises: SourceNotFound: no plain file is there, it may not be read, or the path leads through a link.
+    Args:
+        parts: which bytes count. Another value gives other ids.
+    Raises: SourceNotFound: there is no plain file, it may not be read, or the path leads through a link.
     """
     with open_plain(path) as file:
         size = file.size
         digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=6)
-        if size <= _WHOLE_BYTES:
-            while block := file.read(_BLOCK_BYTES):
+        if size <= parts.whole_bytes:
+            while block := file.read(parts.block_bytes):
                 digest.update(block)
         else:
-            for number in range(_BLOCKS):
-                file.seek(number * (size - _BLOCK_BYTES) // (_BLOCKS - 1))
-                digest.update(file.read(_BLOCK_BYTES))
+            for number in range(parts.blocks):
+                file.seek(number * (size - parts.block_bytes) // (parts.blocks - 1))
+                digest.update(file.read(parts.block_bytes))
     return digest.hexdigest()

@@ -1,6 +1,4 @@
-"""Language codes as containers and file names write them, made comparable.
-
-Knows ISO 639 codes. Knows nothing of tracks or texts."""
+"""Language codes of containers and file names in one form (ISO 639)."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ _UNKNOWN = frozenset({"und", "mul", "zxx", "mis", "unk", ""})
 
 
 def language_of(code: str | None) -> str | None:
-    """The code in lower case, two letters where there are two, with its region; None where it names no language.
+    """The code in lower case, with two letters if such a code exists, and its region; None if it names no language.
     "eng" -> "en", "pt_BR" -> "pt-br", "und" -> None."""
     head, *rest = clean(code or "", 35).lower().replace("_", "-").split("-")
     head = _SHORT.get(head, head)
@@ -27,6 +25,6 @@ def language_of(code: str | None) -> str | None:
 
 
 def is_language(word: str) -> bool:
-    """Whether a word out of a file name is a language code: one of this table, with a region or without."""
+    """Whether a word of a file name is a language code of this table, with or without a region."""
     head = word.lower().replace("_", "-").split("-")[0]
     return head in _SHORT or head in _SHORT.values()

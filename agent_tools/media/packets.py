@@ -1,9 +1,8 @@
 """Which packets of a stream must be decoded for the pictures on screen at wanted times (exact skipping).
 
-A packet whose picture no wanted time falls on is decoded under NONREF, which drops it when no other picture refers to
-it. Which packets those are is known before they are decoded, because a few are read ahead: a later packet cannot be
-shown before its own decoding time.
-Knows packets and times. Knows nothing of pictures or damage."""
+If no wanted time falls on a packet's picture, the packet is decoded under NONREF, which drops the picture if no other
+picture refers to it. Some packets are read ahead, so this is known before a packet is decoded: a later packet cannot be
+shown before its own decoding time."""
 
 from __future__ import annotations
 
@@ -20,24 +19,24 @@ from agent_tools.media.fence import open_media
 from agent_tools.media.streams import Probe, only
 
 TIME_EPS = 1e-6  # a picture at t + 1e-7 is on screen at t: containers round times
-_LOOKAHEAD = 96  # packets read ahead at most; H.264 reorders over 16 pictures, so this is met only by broken times
+_LOOKAHEAD = 96  # packets read ahead at most; H.264 reorders over 16 pictures, so only broken times reach this
 _KNOWN_TIMES = 256
 _READ_ERRORS = 16  # in a row, before the rest of the file counts as unreadable
-# These take skip_frame anew with each packet. libdav1d and others read it once, when they are opened.
+# These read skip_frame for each packet. libdav1d and others read it once, when they are opened.
 _SKIPPING_DECODERS = frozenset(
     {"h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "wmv3", "vp8", "vp9"}
 )
 
 
 class Broken(Exception):
-    """Something cannot be read or decoded; a careful pass will say what."""
+    """Something cannot be read or decoded; a careful pass finds out what."""
 
 
 class Targets(Protocol):
     """Wanted times, increasing."""
 
     def time(self, number: int) -> float | None:
-        """The time of that number, or None behind the last."""
+        """The time with that number, or None after the last."""
 
     def any_in(self, start_s: float, end_s: float) -> bool:
         """Whether a wanted time lies in [start_s, end_s)."""
@@ -73,7 +72,7 @@ class Moments:
 
 
 class Source:
-    """An opened video stream. `careful` decodes without frame threads, so that errors come where they belong."""
+    """An opened video stream. `careful` decodes without frame threads, so that errors come at the right picture."""
 
     def __init__(self, probe: Probe, threads: int = 0, careful: bool = False) -> None:
         assert probe.video is not None
@@ -83,9 +82,9 @@ class Source:
         stream.codec_context.thread_count = threads
         self.stream = stream
         self.unit_s = float(stream.time_base)
-        # The two fields of an interlaced picture may be packets of their own: skipping one would spoil the other.
+        # The two fields of an interlaced picture may be two packets: without one of them the other is spoilt.
         self.can_skip = stream.codec_context.name in _SKIPPING_DECODERS and not careful and not probe.video.interlaced
-        self.seeks_lie = False  # set by who tried: no seek in this file leads to where it should
+        self.seeks_lie = False  # set after a failed try: seeks in this file do not lead to the right place
         only(self.container, self.stream)
 
     def close(self) -> None:
@@ -93,7 +92,7 @@ class Source:
 
 
 class Packets:
-    """The packets of a source in decoding order, each with whether its picture may be wanted."""
+    """The packets of a source in decoding order, each with a flag: its picture may be wanted."""
 
     def __init__(self, probe: Probe, source: Source, targets: Targets, careful: bool) -> None:
         self._origin_s, self._source, self._targets = probe.origin_s, source, targets
@@ -106,7 +105,7 @@ class Packets:
 
     def __iter__(self) -> Iterator[tuple[Any, bool]]:
         waiting: deque[Any] = deque()
-        known: list[int] = []  # presentation times of the packets read, the early ones forgotten
+        known: list[int] = []  # presentation times of the latest packets
         decoded_to = -(1 << 63)  # no later packet is shown before this time
         for packet in self._read():
             waiting.append(packet)
@@ -118,7 +117,7 @@ class Packets:
             if packet.dts is not None:
                 decoded_to = packet.dts
                 if packet.pts is not None and packet.pts < packet.dts:
-                    self.exact = False  # such a file's decoding times promise nothing
+                    self.exact = False  # the decoding times of such a file cannot be trusted
             while waiting:
                 head = waiting[0]
                 if self.exact and head.pts is not None and not head.is_discard and len(waiting) < _LOOKAHEAD:

@@ -1,6 +1,4 @@
-"""One decoded picture, turned and stretched as it is displayed, in the sizes that are asked for.
-
-Knows pixels, rotation and pixel aspect. Knows nothing of files or times."""
+"""One decoded picture, turned and stretched as it is displayed, in any size."""
 
 from __future__ import annotations
 
@@ -18,8 +16,8 @@ from PIL import Image
 from agent_tools.errors import InvalidArgument
 from agent_tools.media.streams import displayed
 
-_SIZES_KEPT = 8  # scalers kept per pass; a pass asks for two or three sizes
-# swscale widens the filter when it shrinks, so bilinear does not alias; it costs a quarter less than bicubic.
+_SIZES_KEPT = 8  # scalers kept per pass; a pass needs two or three sizes
+# swscale widens the filter when it shrinks a picture, so bilinear does not alias; it costs 1/4 less than bicubic.
 _FAST = av.video.reformatter.Interpolation.BILINEAR
 _SHARP = av.video.reformatter.Interpolation.BICUBIC
 
@@ -27,7 +25,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Scaler:
-    """swscale with one prepared context per size. Belongs to one thread at a time."""
+    """swscale with one prepared context per size. Only one thread may use it at a time."""
 
     def __init__(self) -> None:
         self._prepared: OrderedDict[tuple[int, int, str, int], av.video.reformatter.VideoReformatter] = OrderedDict()
@@ -44,7 +42,7 @@ class Scaler:
 
 
 class Picture:
-    """A picture as displayed. Holds the decoder's frame: keep arrays or JPEGs, not many Pictures."""
+    """A picture as displayed. It holds the decoder's frame, so keep arrays or JPEGs and not many Pictures."""
 
     def __init__(self, frame: Any, aspect: float = 1.0, scaler: Scaler | None = None) -> None:
         self._frame = frame
@@ -61,8 +59,8 @@ class Picture:
         return self._scaled(width, height, "gray", _FAST)
 
     def fit(self, long_side: int) -> Pixels:
-        """(H, W, 3) uint8, the longer side long_side px or, in a smaller picture, its own: never enlarged."""
-        width, height = fitted(self.width, self.height, long_side)
+        """(H, W, 3) uint8 whose longer side is at most long_side px; a picture is never enlarged."""
+        width, height = fit_size(self.width, self.height, long_side)
         return self._scaled(width, height, "rgb24", _SHARP)
 
     def jpeg(self, long_side: int, quality: int = 85) -> bytes:
@@ -71,17 +69,17 @@ class Picture:
 
     def _scaled(self, width: int, height: int, form: str, how: int) -> Pixels:
         if width < 1 or height < 1:
-            raise InvalidArgument(f"{width}x{height} is no picture size: both sides must be at least 1 px.")
+            raise InvalidArgument(f"{width}x{height} is not a picture size: both sides must be at least 1 px.")
         if self._turns % 2:
             width, height = height, width
         array = self._scaler.scaled(self._frame, width, height, form, how)
         return np.ascontiguousarray(np.rot90(array, self._turns)) if self._turns else array
 
 
-def fitted(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """A size of the same aspect whose longer side is at most long_side; never larger than given."""
+def fit_size(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """The size with the same aspect whose longer side is at most long_side px; never larger than width x height."""
     if long_side < 1:
-        raise InvalidArgument(f"A longer side of {long_side} px is no picture: it must be at least 1 px.")
+        raise InvalidArgument(f"long_side is {long_side} px; it must be at least 1 px.")
     factor = min(1.0, long_side / max(width, height))
     return max(1, round(width * factor)), max(1, round(height * factor))
 
@@ -103,7 +101,7 @@ def crop(rgb: Pixels, region: Sequence[float]) -> Pixels:
     x, y, w, h = region
     if w <= 0 or h <= 0 or x + w > 1 + 1e-9 or y + h > 1 + 1e-9:
         raise InvalidArgument(
-            f"region {list(region)} is empty or reaches outside: w and h above 0, x + w and y + h at most 1."
+            f"region {list(region)} is empty or reaches outside: w and h must be above 0, x + w and y + h at most 1."
         )
     height, width = rgb.shape[:2]
     left, top = min(int(x * width), width - 1), min(int(y * height), height - 1)

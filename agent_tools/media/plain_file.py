@@ -1,6 +1,6 @@
-"""One plain file, opened by its real path: what is open is what was checked, whatever is put in its place meanwhile.
+"""One plain file, opened by its real path. The open file is the checked one, even if the path changes meanwhile.
 
-Knows descriptors and links. Knows nothing of what is in a file: it must work before and without PyAV."""
+It works without PyAV."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 
 
 
 class Plain:
-    """An opened plain file, as FFmpeg (through PyAV) and we read it. Closed at the latest when it is forgotten."""
+    """An opened plain file that FFmpeg (through PyAV) and this package read. Garbage collection closes it too."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor: int | None = descriptor
-        self.name = str(path)  # FFmpeg goes by its ending where the content is not clear
+        self.name = str(path)  # FFmpeg looks at its suffix if the content is not clear
 
     def fileno(self) -> int:
         if self._descriptor is None:
@@ -35,21 +35,21 @@ class Plain:
         return os.fstat(self.fileno()).st_size
 
     def read(self, count: int) -> bytes:
-        """At most so many bytes, b"" at the end. What the disk cannot give counts as the end: damage, told as such."""
+        """At most so many bytes, b"" at the end. A read error counts as the end, and is reported as damage."""
         try:
             return os.read(self.fileno(), count)
         except OSError:
             return b""
 
-    def whole(self, most: int) -> bytes | None:
-        """All that follows, or None where it is more than `most` bytes."""
+    def whole(self, max_bytes: int) -> bytes | None:
+        """The rest of the file, or None if it has more than max_bytes."""
         found = b""
-        while block := self.read(most + 1 - len(found)):
+        while block := self.read(max_bytes + 1 - len(found)):
             found += block
-        return found if len(found) <= most else None
+        return found if len(found) <= max_bytes else None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """The new position, or a negative error number, as FFmpeg wants it: a damaged file asks for places below 0."""
+        """The new position, or a negative error number as FFmpeg wants it: damaged files lead to places below 0."""
         try:
             return os.lseek(self.fileno(), offset, whence)
         except (OSError, OverflowError):
@@ -78,11 +78,11 @@ class Plain:
 def open_plain(path: Path) -> Plain:
     """Open the plain file whose real path this is.
 
-    Callers check a real path against the allowed folders. Between that and this a file, or a folder on the way to it,
-    may have become a link: then the path is refused here, by the name of what was opened. Exact on Linux; elsewhere
-    the path is looked at once more after opening.
+    Callers check a real path against the allowed folders. After that check the file, or a folder above it, may have
+    become a link. Then the path is refused here, by the name of the opened file. This is exact on Linux; elsewhere the
+    path is checked again after opening.
 
-    Raises: SourceNotFound: nothing there, no plain file, a link on the way, or it may not be read.
+    Raises: SourceNotFound: there is no plain file, the path leads through a link, or it may not be read.
     """
     path = Path(os.path.abspath(path))
     try:
@@ -105,7 +105,7 @@ def open_plain(path: Path) -> Plain:
 
 
 def _stands_at(opened: Plain, path: Path) -> bool:
-    """Whether what is open is the file of that very path, with no link on the way."""
+    """Whether the open file is the one at that path, without a link in the path."""
     if sys.platform == "linux":
         return os.readlink(f"/proc/self/fd/{opened.fileno()}") == str(path)
     try:
@@ -122,6 +122,5 @@ def _nothing(path: Path) -> SourceNotFound:
 
 def _link(path: Path) -> SourceNotFound:
     return SourceNotFound(
-        f"'{clean(str(path), 400)}' leads through a link, which may have been put there meanwhile. "
-        "Give the path that the link leads to."
+        f"'{clean(str(path), 400)}' leads through a link, which may be new. Give the path that the link leads to."
     )

@@ -1,6 +1,4 @@
-"""Pictures on a regular grid of times, in one streaming pass.
-
-Knows the grid. Knows nothing of what the pictures are for."""
+"""Pictures on a regular grid of times, in one streaming pass."""
 
 from __future__ import annotations
 
@@ -35,18 +33,18 @@ def sample(
     threads: int = 0,
 ) -> Iterator[Sample]:
     """The picture on screen at each k / fps in [start_s, end_s): the last one whose time is not after it, as
-    `ffmpeg -vf fps=FPS:round=up` shows. Times without a readable picture are left out, and told as damage.
+    `ffmpeg -vf fps=FPS:round=up` shows. Times without a readable picture are left out and reported as damage.
 
-    Memory does not grow with the length. Starting late gives what a pass from 0 gives at the same k.
+    Memory does not grow with the length. A pass from start_s gives the same pictures as a pass from 0.
     Args:
         fps: grid points per second, above 0.
         end_s: None = to the end of the pictures.
-        on_damage: is told each unreadable or damaged span, clipped to the asked one, when the pass is past it.
+        on_damage: called with each unreadable or damaged span, clipped to [start_s, end_s), after the pass reaches it.
         threads: decoder threads, 0 = as many as cores.
     Raises: InvalidArgument: fps is not a positive number.
     """
     if not (math.isfinite(fps) and fps > 0):
-        raise InvalidArgument(f"fps {fps} is no sampling rate: it must be above 0, e.g. 1.")
+        raise InvalidArgument(f"fps {fps} is not a sampling rate: it must be above 0, e.g. 1.")
     video = probe.video
     if video is None:
         return

@@ -1,6 +1,4 @@
-"""Contact sheets: several pictures in one image, the time written in each cell.
-
-Knows pixels and labels. Knows nothing of where the pictures come from."""
+"""Contact sheets: several pictures in one image, with the time in each cell."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media.picture import Pixels, fitted, jpeg
+from agent_tools.media.picture import Pixels, fit_size, jpeg
 
 _GAP_PX = 4
 
@@ -23,7 +21,7 @@ def sheet(
     per_sheet: int = 9,
     quality: int = 80,
 ) -> list[bytes]:
-    """The pictures in order, row by row, as one JPEG or, where they do not fit, several.
+    """The pictures in order, row by row, as one JPEG, or as several if they do not fit.
 
     A cell is as large as the largest picture within cell_px (nine cells of 480 px at 16:9 stand three by three);
     cells get smaller before a sheet exceeds long_side. The label stands in the upper left corner of its cell.
@@ -35,7 +33,7 @@ def sheet(
     """
     if long_side < 64 or cell_px < 16 or per_sheet < 1:
         raise InvalidArgument(
-            f"long_side {long_side}, cell_px {cell_px}, per_sheet {per_sheet} hold no sheet: at least 64, 16 and 1."
+            f"long_side {long_side}, cell_px {cell_px}, per_sheet {per_sheet}: they must be at least 64, 16 and 1."
         )
     return [
         _one_sheet(images[start : start + per_sheet], long_side, cell_px, quality)
@@ -44,7 +42,7 @@ def sheet(
 
 
 def _one_sheet(images: Sequence[tuple[str, Pixels]], long_side: int, cell_px: int, quality: int) -> bytes:
-    sizes = [fitted(rgb.shape[1], rgb.shape[0], cell_px) for _, rgb in images]
+    sizes = [fit_size(rgb.shape[1], rgb.shape[0], cell_px) for _, rgb in images]
     cell = max(width for width, _ in sizes), max(height for _, height in sizes)
     columns, rows, factor = _grid(len(images), cell, long_side)
     cell = max(1, int(cell[0] * factor)), max(1, int(cell[1] * factor))
@@ -63,7 +61,7 @@ def _one_sheet(images: Sequence[tuple[str, Pixels]], long_side: int, cell_px: in
 
 
 def _grid(count: int, cell: tuple[int, int], long_side: int) -> tuple[int, int, float]:
-    """Columns, rows and the factor (at most 1) that cells shrink by: shrink least, then waste least, then be square."""
+    """(columns, rows, factor <= 1) with the least shrinking, then the least waste, then the most square sheet."""
     best: tuple[tuple[float, int, int], tuple[int, int, float]] | None = None
     for columns in range(1, count + 1):
         rows = math.ceil(count / columns)

@@ -1,6 +1,4 @@
-"""The sound of a file as blocks of samples, 16 kHz mono, one after the other; never the whole of it.
-
-Knows streams, times and read errors. Knows nothing of speech."""
+"""The sound of a file as a stream of sample blocks, 16 kHz mono. The whole sound is never in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ BLOCK_S = 30.0
 JUMP_S = (
     0.1  # a hole or step back of more than this begins a new block at its own time; less is jitter of the container
 )
-SEEK_EARLY_S = 5.0  # decoders need a run-up, and key frames of sound lie unevenly
+SEEK_EARLY_S = 5.0  # decoders need some time before the start, and key frames of sound are spread unevenly
 READ_ERRORS = 64  # in a row, before the rest counts as unreadable
 
 Samples = NDArray[np.float32]
@@ -30,7 +28,7 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive samples. start_s is on the clock of the pictures: stream time minus the probe's origin."""
+    """Consecutive samples. start_s counts from the first picture: stream time minus the probe's origin."""
 
     start_s: float
     samples: Samples  # (n,) float32 in -1..1, n at most block_s * RATE
@@ -47,14 +45,14 @@ def audio(
     on_damage: Callable[[Damage], None] = lambda _: None,
     stream_index: int | None = None,
 ) -> Iterator[Block]:
-    """Blocks of one sound stream from start_s to its end, in time order; none where the file has no sound.
+    """Blocks of one sound stream from start_s to its end, in time order; no block if the file has no sound.
 
-    Sound before the first picture (times below 0) is left out. Consecutive blocks join without a gap unless the file
-    has one of more than JUMP_S; then a new block begins at its own time.
+    Sound before the first picture (times below 0) is left out. Consecutive blocks join without a gap. If the file has a
+    gap of more than JUMP_S, a new block begins at its own time.
     Args:
         block_s: length of a block; the last one, and one before a gap, may be shorter.
         on_damage: called with each span that could not be read.
-        stream_index: of the file's streams; default the first sound that a decoder here knows.
+        stream_index: one of the file's streams; by default the first sound stream with a known codec.
     Raises: InvalidArgument: no such sound stream, or block_s is not positive.
     """
     if block_s <= 0:
@@ -83,12 +81,12 @@ class _Blocks:
     def __init__(self, size: int) -> None:
         self.size = size
         self.start_s = 0.0
-        self.held: list[Samples] = []
+        self.pieces: list[Samples] = []
         self.count = 0
 
     def add(self, at_s: float, samples: Samples, from_s: float) -> Iterator[Block]:
         early = round((max(0.0, from_s) - at_s) * RATE)
-        if early > 0:  # before what was asked for
+        if early > 0:  # samples before from_s
             samples, at_s = samples[early:], at_s + early / RATE
         if not len(samples):
             return
@@ -97,24 +95,24 @@ class _Blocks:
             yield from self.rest()
         if not self.count:
             self.start_s = at_s
-        self.held.append(samples)
+        self.pieces.append(samples)
         self.count += len(samples)
         while self.count >= self.size:
-            whole = np.concatenate(self.held)
+            whole = np.concatenate(self.pieces)
             yield Block(self.start_s, whole[: self.size])
             self.start_s += self.size / RATE
-            self.held, self.count = [whole[self.size :]], len(whole) - self.size
+            self.pieces, self.count = [whole[self.size :]], len(whole) - self.size
 
     def rest(self) -> Iterator[Block]:
         if self.count:
-            yield Block(self.start_s, np.concatenate(self.held))
-        self.held, self.count = [], 0
+            yield Block(self.start_s, np.concatenate(self.pieces))
+        self.pieces, self.count = [], 0
 
 
 def _decoded(
     probe: Probe, index: int, start_s: float, on_damage: Callable[[Damage], None]
 ) -> Iterator[tuple[float, Samples]]:
-    """(time of the first sample, samples) of each decoded piece. Each continues the last, but for real gaps."""
+    """(time of the first sample, samples) of each decoded piece. Each one continues the last, except after a gap."""
     with open_media(probe.path) as container:
         stream: Any = container.streams[index]
         only(container, stream)

@@ -1,6 +1,4 @@
-"""What a file holds: streams, times, chapters, and which of its video streams is the film.
-
-Knows headers and the first picture. Knows nothing of sampling or of later damage."""
+"""Reads the header and the first picture of a file: its streams, times and chapters, and which stream is the film."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ class VideoStream:
 @dataclass(frozen=True)
 class AudioStream:
     index: int
-    codec: str  # "unknown" where no decoder exists
+    codec: str  # "unknown" if there is no decoder
     language: str | None
     duration_s: float | None
 
@@ -64,11 +62,11 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Probe:
-    """One file. Public times are stream times minus origin_s, so the first picture (else sound) stands at 0."""
+    """One file. Public times are stream times minus origin_s, so the first picture (else sound) is at 0."""
 
     path: Path
     container: str
-    duration_s: float | None  # as the header claims it; None where it does not say: see last_time
+    duration_s: float | None  # as the header claims it; None if the header does not say: see last_time
     origin_s: float
     video: VideoStream | None
     audio: tuple[AudioStream, ...]
@@ -78,11 +76,11 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """Open the file, decode its first picture, and say what it holds.
+    """Open the file, decode its first picture, and return what the file holds.
 
-    Of several video streams the largest one with more than one picture is taken; cover art is none.
+    The film is the largest video stream with more than one picture; cover art is never the film.
     Raises:
-        SourceNotFound: no file is there.
+        SourceNotFound: there is no file.
         UnreadableVideo: nothing in it can be decoded; the message says why and what to do.
     """
     with open_media(path) as container:
@@ -111,7 +109,7 @@ def probe(path: Path) -> Probe:
 def last_time(probe: Probe) -> float:
     """Seconds at which the last picture (else sound) of the file really ends, found by reading all packets.
 
-    Slow by design: as long as reading the file. Use it where duration_s is None or is not believed.
+    It is slow, because it reads the whole file. Use it if duration_s is None or not reliable.
     """
     with open_media(probe.path) as container:
         if probe.video is not None:
@@ -126,12 +124,12 @@ def last_time(probe: Probe) -> float:
                     length = packet.duration or 0
                     end = max(end, float((packet.pts + length) * packet.time_base) - probe.origin_s)
         except av.FFmpegError:
-            pass  # what could be read until here is the answer
+            pass  # the end of the readable part is the answer
         return end
 
 
 def only(container: av.container.InputContainer, *streams: Any) -> None:
-    """Let the demuxer pass over all other streams, which MP4 then does not even read."""
+    """Let the demuxer skip all other streams; MP4 then does not even read them."""
     wanted = {stream.index for stream in streams}
     for stream in container.streams:
         stream.discard = av.stream.Discard.default if stream.index in wanted else av.stream.Discard.all
@@ -143,16 +141,16 @@ def _first_video(container: av.container.InputContainer) -> tuple[VideoStream | 
     # A motion photo holds its still as a second, larger stream of one picture: it comes last.
     candidates.sort(key=lambda s: (several and s.frames == 1, -s.width * s.height, s.index))
     for number, stream in enumerate(candidates):
-        frame = _first_frame(container, stream, again=number > 0)
+        frame = _first_frame(container, stream, rewind=number > 0)
         if frame is not None and frame.pts is not None and frame.time_base is not None:
             origin_s = float(frame.pts * frame.time_base)
             return _video_stream(container, stream, frame, origin_s), origin_s
     return None, 0.0
 
 
-def _first_frame(container: av.container.InputContainer, stream: Any, *, again: bool) -> Any:
-    stream.thread_type = "SLICE"  # frame threads would hold the first picture back
-    if again:
+def _first_frame(container: av.container.InputContainer, stream: Any, *, rewind: bool) -> Any:
+    stream.thread_type = "SLICE"  # frame threads would delay the first picture
+    if rewind:
         try:
             container.seek(0)
         except av.FFmpegError:
@@ -189,7 +187,7 @@ def _video_stream(container: av.container.InputContainer, stream: Any, frame: An
 
 
 def pixel_aspect(ratio: Any) -> float:
-    """Width over height of one pixel; 1.0 where the file says nothing or nonsense."""
+    """Width over height of one pixel; 1.0 if the file gives no value or an impossible one."""
     value = float(ratio) if ratio else 1.0
     return value if 0.1 <= value <= 10 else 1.0
 
@@ -201,7 +199,7 @@ def displayed(width: int, height: int, aspect: float, rotation: int) -> tuple[in
 
 
 def _stream_end(container: av.container.InputContainer, stream: Any) -> float | None:
-    """Stream time at which the header says this stream ends. Matroska says it in a tag, if at all."""
+    """The end of this stream (in stream time) from the header. Matroska has it in a tag, or not at all."""
     if stream.duration is not None:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     for key, value in stream.metadata.items():
@@ -235,9 +233,9 @@ def _why_nothing(container: av.container.InputContainer, path: Path) -> str:
     unknown = [s for s in streams if s.type in ("video", "audio") and s.codec_context is None]
     if unknown:
         kinds = " and ".join(sorted({s.type for s in unknown}))
-        return f"{name} holds {kinds} of a codec that no decoder here knows. Convert it to H.264 and AAC first."
+        return f"{name} holds {kinds} in a codec that no decoder here knows. Convert it to H.264 and AAC first."
     if any(s.type == "subtitle" for s in streams):
-        return f"{name} holds subtitles only. Put them beside their video under its name, and give that video."
+        return f"{name} holds subtitles only. Put them next to their video under its name, and give that video."
     if streams:
         return f"{name} opens, but no picture and no sound in it can be decoded. Copy it again or convert it."
     return f"{name} holds no streams. Give a file with video or sound."

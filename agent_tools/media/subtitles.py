@@ -1,6 +1,4 @@
-"""Text tracks of a video: those inside the file and those beside it, one per language, clean and without repeats.
-
-Knows subtitle formats, their tags and encodings, and live captions that roll. Knows nothing of search."""
+"""Text tracks of a video, inside the file and in files next to it: one per language, clean and without repeats."""
 
 from __future__ import annotations
 
@@ -27,9 +25,9 @@ SIDECAR_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 _SIDECAR_BYTES = 16 << 20  # a day of dense captions is about 4 MB
 _SAME_SHARE = 0.9  # of the smaller track's cues in the other one: the same track twice
 _SAME_TIME_S = 1.0
-_ROLL_GAP_S = 0.5  # a caption that rolls on follows at once
-_NO_LENGTH_S = 4.0  # a cue without an end is shown until the next one, at most so long
-_CUES_PER_S, _LEAST_CUES = 10, 5_000  # of one track at most: beyond that it is no text for reading, and takes hours
+_ROLL_GAP_S = 0.5  # the next line of a rolling caption follows at once
+_NO_LENGTH_S = 4.0  # a cue without an end lasts until the next one, at most this long
+_CUES_PER_S, _LEAST_CUES = 10, 5_000  # limit of one track: more cues are not text for reading, and take hours
 _MOST_LINES = 16  # of one cue compared with those before it
 _NOT_SPEECH = frozenset({"chapters", "metadata", "thumbnails", "storyboard"})
 _SECOND_RATE = frozenset({"forced", "descriptions", "signs"})
@@ -40,7 +38,7 @@ _DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<\d[\d:.]*>|</>")
 _BREAK = re.compile(r"\\[Nn]|\r\n?")
 
-# What a file that is not Unicode was most likely written in, by the language its name states.
+# The most likely encoding of a file that is not Unicode, by the language in its name.
 _OLD_ENCODINGS = {
     **dict.fromkeys(("pl", "cs", "sk", "hu", "hr", "sl", "ro", "sq"), "cp1250"),
     **dict.fromkeys(("ru", "uk", "bg", "mk", "sr", "kk"), "cp1251"),
@@ -58,7 +56,7 @@ _OLD_ENCODINGS = {
 
 @dataclass(frozen=True)
 class Cue:
-    """One shown text: a single clean line, seconds from the first picture."""
+    """One text on screen: a single clean line, with seconds from the first picture."""
 
     start_s: float
     end_s: float
@@ -71,56 +69,56 @@ class Track:
     source: str  # "stream 2" or the sidecar's file name
     kind: str  # "embedded" or "sidecar"
     cues: list[Cue]
-    read_to_s: float | None = None  # where there are too many cues: the time from which on none was read
+    read_to_s: float | None = None  # set if there are too many cues: no cue after this time was read
 
 
 def read_subtitles(probe: Probe, on_problem: Callable[[str], None] | None = None) -> list[Track]:
     """The text tracks in and beside the file, at most one per known language, the fullest first.
 
     Sidecars are .srt, .vtt, .ass and .ssa files named as the video, with or without a language ("talk.en.srt"); their
-    times count from the first picture. A track without a language that has 90 % of its cues in another is that one.
-    A sidecar that leads outside its folder (a link) is not read.
+    times count from the first picture. A track without a language is dropped if another track has 90 % of its cues.
+    A sidecar that is a link to another folder is not read.
     Args:
-        on_problem: is told in one line of each track that could not be read.
+        on_problem: called with one line for each track that could not be read.
     """
-    tell = on_problem or _unheard
-    found = [*_embedded(probe, tell), *_sidecars(probe.path, tell)]
-    most = max(_LEAST_CUES, round(_CUES_PER_S * (probe.duration_s or 0.0)))
-    tracks = [(_bounded(replace(track, cues=unrolled(track.cues)), most), second) for track, second in found]
+    report = on_problem or _ignore
+    found = [*_embedded(probe, report), *_sidecars(probe.path, report)]
+    limit = max(_LEAST_CUES, round(_CUES_PER_S * (probe.duration_s or 0.0)))
+    tracks = [(_bounded(replace(track, cues=unrolled(track.cues)), limit), second) for track, second in found]
     return _one_per_language([(track, second) for track, second in tracks if track.cues])
 
 
-def _bounded(track: Track, most: int) -> Track:
-    """The track with its first `most` cues."""
-    if len(track.cues) <= most:
+def _bounded(track: Track, limit: int) -> Track:
+    """The track with its first `limit` cues."""
+    if len(track.cues) <= limit:
         return track
-    return replace(track, cues=track.cues[:most], read_to_s=track.cues[most].start_s)
+    return replace(track, cues=track.cues[:limit], read_to_s=track.cues[limit].start_s)
 
 
 def unrolled(cues: Sequence[Cue]) -> list[Cue]:
-    """Cues in time order without what rolling captions repeat.
+    """Cues in time order without the repeats of rolling captions.
 
     A live caption shows its last line again above the new one, and grows word by word. Lines (in `text`, divided by
-    newlines) that stood on screen just before are dropped; a cue that says nothing new makes its forerunner longer.
-    The texts given back are single clean lines."""
+    newlines) that were on screen just before are dropped; a cue without new words makes the cue before it longer.
+    The returned texts are single clean lines."""
     result: list[Cue] = []
     before: list[str] = []  # the lines on screen until now
     for cue in sorted(cues, key=lambda cue: (cue.start_s, cue.end_s)):
         lines = [line for raw in cue.text.split("\n") if (line := clean(raw))]
         if not lines or cue.end_s <= 0:
             continue
-        fresh = lines
+        new_lines = lines
         if result and cue.start_s <= result[-1].end_s + _ROLL_GAP_S:
-            fresh = _fresh_lines(before, lines)
+            new_lines = _new_lines(before, lines)
         before = lines
-        if fresh:
-            result.append(Cue(max(0.0, cue.start_s), cue.end_s, " ".join(fresh)))
+        if new_lines:
+            result.append(Cue(max(0.0, cue.start_s), cue.end_s, " ".join(new_lines)))
         else:
             result[-1] = replace(result[-1], end_s=max(result[-1].end_s, cue.end_s))
     return result
 
 
-def _fresh_lines(before: list[str], now: list[str]) -> list[str]:
+def _new_lines(before: list[str], now: list[str]) -> list[str]:
     for overlap in range(min(len(before), len(now), _MOST_LINES), 0, -1):
         if before[-overlap:] == now[:overlap]:
             return now[overlap:]
@@ -130,7 +128,7 @@ def _fresh_lines(before: list[str], now: list[str]) -> list[str]:
     return now
 
 
-def _embedded(probe: Probe, tell: Callable[[str], None]) -> Iterator[tuple[Track, bool]]:
+def _embedded(probe: Probe, report: Callable[[str], None]) -> Iterator[tuple[Track, bool]]:
     wanted = [stream for stream in probe.subtitles if stream.text]
     if not wanted:
         return
@@ -148,7 +146,7 @@ def _embedded(probe: Probe, tell: Callable[[str], None]) -> Iterator[tuple[Track
                 for text in _packet_texts(packet):
                     raw[packet.stream_index].append(Cue(start_s, start_s + length_s, text))
         except av.FFmpegError:
-            tell(f"{name_of(probe.path)}: its subtitle tracks could be read in part only")
+            report(f"{name_of(probe.path)}: only a part of its subtitle tracks could be read")
     for stream in wanted:
         cues = _with_ends(raw[stream.index])
         yield Track(stream.language, f"stream {stream.index}", "embedded", cues), stream.index in forced
@@ -166,7 +164,7 @@ def _packet_texts(packet: Any) -> Iterator[str]:
             yield _plain(_ASS_BRACES.sub("", text) if context.name in ("ass", "ssa") else text)
 
 
-def _sidecars(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[Track, bool]]:
+def _sidecars(path: Path, report: Callable[[str], None]) -> Iterator[tuple[Track, bool]]:
     try:
         neighbours = sorted(path.parent.iterdir())
     except OSError:
@@ -182,18 +180,18 @@ def _sidecars(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[Track, 
         name = name_of(neighbour)
         real = neighbour.resolve()
         if real.parent != path.parent.resolve():
-            tell(f"{name} is a link to another folder and was not read")
+            report(f"{name} is a link to another folder and was not read")
             continue
         language = language_of(next((word for word in reversed(words) if is_language(word)), None))
         try:
             with open_plain(real) as file:
                 data = file.whole(_SIDECAR_BYTES)
             if data is None:
-                tell(f"{name} is larger than {_SIDECAR_BYTES >> 20} MiB and was not read")
+                report(f"{name} is larger than {_SIDECAR_BYTES >> 20} MiB and was not read")
                 continue
             cues = parse(decoded(data, language), neighbour.suffix.lower())
         except (SourceNotFound, pysubs2.Pysubs2Error, ValueError) as error:
-            tell(f"{name} could not be read as subtitles ({type(error).__name__})")
+            report(f"{name} could not be read as subtitles ({type(error).__name__})")
             continue
         yield Track(language, name, "sidecar", cues), bool(_SECOND_RATE.intersection(words))
 
@@ -216,7 +214,7 @@ def parse(text: str, suffix: str) -> list[Cue]:
 
 
 def _only_cues(text: str) -> str:
-    """A WebVTT text without notes, styles, regions and cue names, which pysubs2 takes for text of the cue before."""
+    """A WebVTT text without notes, styles, regions and cue names: pysubs2 reads those as text of the cue before."""
     blocks = ["WEBVTT"]
     for block in re.split(r"\n[ \t]*\n", _BREAK.sub("\n", text)):
         lines = block.strip("\n").split("\n")
@@ -227,7 +225,7 @@ def _only_cues(text: str) -> str:
 
 
 def decoded(data: bytes, language: str | None = None) -> str:
-    """A text file's characters: by its byte order mark, as UTF-8, else as the language's old encoding, else cp1252."""
+    """The characters of a text file. Tried in turn: its byte order mark, UTF-8, the language's old encoding, cp1252."""
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
             return data.decode(encoding, "replace")
@@ -287,5 +285,5 @@ def _near(starts: Sequence[float], time_s: float) -> bool:
     return place < len(starts) and starts[place] <= time_s + _SAME_TIME_S
 
 
-def _unheard(problem: str) -> None:
-    """The caller did not ask for problems."""
+def _ignore(problem: str) -> None:
+    """The caller gave no on_problem."""

@@ -40,7 +40,9 @@ def test_a_copy_from_the_start_to_the_end_is_the_whole_film(steady: Path, tmp_pa
     assert [p for _, p in pictures(out)] == [p for _, p in pictures(steady)]
 
 
-@pytest.mark.parametrize(("start_s", "end_s", "why"), [(3.0, 5.0, "no key frame"), (KEY_S, KEY_S + 1.08, "lean on")])
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "why"), [(3.0, 5.0, "not a key frame"), (KEY_S, KEY_S + 1.08, "depend on")]
+)
 def test_a_cut_inside_a_group_is_encoded_and_exact(
     start_s: float, end_s: float, why: str, steady: Path, drawing: ModuleType, tmp_path: Path
 ) -> None:

@@ -13,10 +13,10 @@ from agent_tools.media import Damage, last_time, pictures_at, probe, read_subtit
 
 # File -> what the message must say: the reason, and what to do.
 REFUSED = {
-    "ax_ac4.mp4": ("audio of a codec", "Convert"),
-    "ax_full_blocks.mkv": ("subtitles only", "beside their video"),
+    "ax_ac4.mp4": ("audio in a codec", "Convert"),
+    "ax_full_blocks.mkv": ("subtitles only", "next to their video"),
     "ax_malformed_free_box.mp4": ("index", "Copy or record it again"),
-    "ax_video_dovi_3840x2160_30fps_dav1_10.mp4": ("video of a codec", "Convert"),
+    "ax_video_dovi_3840x2160_30fps_dav1_10.mp4": ("video in a codec", "Convert"),
     "derived_text_named.mp4": ("holds text, not video", "Give a video"),
     "derived_truncated_no_moov.mp4": ("index (moov)", "Copy or record it again"),
     "derived_zero_length.mp4": ("empty (0 bytes)", "again"),

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import SourceNotFound
-from agent_tools.media import identity
-from agent_tools.media.identity import content_id
+from agent_tools.media.identity import HashedParts, content_id
 
 
 def test_id_is_twelve_hex_digits_of_the_content_alone(tmp_path: Path) -> None:
@@ -28,11 +27,8 @@ def test_one_changed_byte_changes_the_id_of_a_small_file(tmp_path: Path) -> None
     assert content_id(path) != before
 
 
-def test_large_file_is_known_by_its_size_first_last_and_spread_blocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(identity, "_WHOLE_BYTES", 1 << 20)
-    monkeypatch.setattr(identity, "_BLOCK_BYTES", 16)
+def test_large_file_is_known_by_its_size_first_last_and_spread_blocks(tmp_path: Path) -> None:
+    parts = HashedParts(whole_bytes=1 << 20, block_bytes=16)
     path = tmp_path / "large.mp4"
     size = 2 << 20
 
@@ -40,17 +36,17 @@ def test_large_file_is_known_by_its_size_first_last_and_spread_blocks(
         data = bytearray(size)
         data[at] = 1
         path.write_bytes(data)
-        return content_id(path)
+        return content_id(path, parts)
 
     path.write_bytes(bytes(size))
-    plain = content_id(path)
+    plain = content_id(path, parts)
     second_block = (size - 16) // 63
     assert with_byte(0) != plain
     assert with_byte(size - 1) != plain
     assert with_byte(second_block) != plain
     assert with_byte(second_block - 1) == plain, "between blocks nothing is read"
     path.write_bytes(bytes(size + 1))
-    assert content_id(path) != plain
+    assert content_id(path, parts) != plain
 
 
 def test_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
