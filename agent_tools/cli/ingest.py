@@ -158,7 +158,7 @@ def rm(
     ] = False,
 ) -> None:
     """Delete a video from memory. A video with notes needs --with-notes, which exports the notes first."""
-    from agent_tools.ingestion.channels.frames import forget_files
+    from agent_tools.ingestion.picture_vectors import forget_files
     from agent_tools.service.export import notes as export_notes
 
     with opened(home) as library:

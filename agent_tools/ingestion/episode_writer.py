@@ -5,7 +5,7 @@ Knows which vectors and texts the borders and titles come from. The rules are th
 from __future__ import annotations
 
 from agent_tools.ingestion import episodes, text_index
-from agent_tools.ingestion.channels.frames import PictureRows
+from agent_tools.ingestion.picture_vectors import PictureRows
 from agent_tools.ingestion.titles import titles
 from agent_tools.media import Probe
 from agent_tools.store import Episode, SqliteMemory, Store

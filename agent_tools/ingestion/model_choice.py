@@ -4,6 +4,8 @@ Knows names and sizes on both sides. Loads no model."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from agent_tools.channels import made_rows
@@ -12,6 +14,7 @@ from agent_tools.models.hub.catalogue import Role, memory_bytes
 from agent_tools.models.hub.folders import cache_folder
 from agent_tools.models.profiles import ModelSettings, Profile, resolve
 from agent_tools.settings import Settings
+from agent_tools.store import Job
 
 WORK_MB = 6000  # that an ingest may take besides the weights of models from a hub
 
@@ -46,3 +49,13 @@ def channels_of(profile: Profile) -> tuple[str, ...]:
     """The channels that an ingest makes with a profile's models, in order."""
     rows = made_rows()
     return tuple(row.name for row in rows if not row.role or profile.model(cast("Role", row.role)) is not None)
+
+
+def settings_of(job: Job, settings: Settings) -> Settings:
+    """The settings with the models that the job was queued with: another server's worker may do it."""
+    if "models" not in job.settings:
+        return settings
+    folders = tuple(Path(folder) for folder in job.settings["model_dirs"])
+    return replace(
+        settings, models=tuple(job.settings["models"]), model_dirs=folders, device=str(job.settings["device"])
+    )

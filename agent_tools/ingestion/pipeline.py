@@ -1,275 +1,164 @@
 """One job: the channels of one video, each resumable on its own, then its episodes.
 
-Knows what is done in which order and what survives an interruption. Knows nothing of clients."""
+What is done in which order, and what survives an interruption. How a channel is made stands in its own file in
+channels/."""
 
 from __future__ import annotations
 
 import logging
-import shutil
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import reindex, text_index
-from agent_tools.ingestion.channels.captions import CaptionPass
-from agent_tools.ingestion.control import give_back_memory
-from agent_tools.ingestion.episode_writer import divide
+from agent_tools.ingestion import reindex
+from agent_tools.ingestion.channels.base import ChannelMaker, Context, JobModels, OpenedVideo
+from agent_tools.ingestion.channels.makers import makers
+from agent_tools.ingestion.control import Control, give_back_memory
 from agent_tools.ingestion.job_file import changed, describe, source_of, stamp
-from agent_tools.ingestion.seeing import Seeing
-from agent_tools.media import Damage, audio, probe, read_subtitles
-from agent_tools.models.hub.catalogue import receiver
-from agent_tools.models.profiles import (
-    speech,
-    video_llm,
-)
-from agent_tools.store import EntryIn, SqliteMemory
-from agent_tools.timeline import Span
+from agent_tools.ingestion.model_choice import model_settings, settings_of
+from agent_tools.media import probe
+from agent_tools.settings import Settings
+from agent_tools.store import Job, Store
 
 log = logging.getLogger("agent_tools.worker")
-CAPTIONS_FROM = 0.4  # of a job is behind it when its captions begin: each takes seconds, whatever else there is to do
-NO_MODEL = {
-    "speech": "transcribed: profile {} has no speech model",
-    "captions": "captioned: profile {} has no video LLM",
-}
+CHANNELS_END = 0.96  # of a job: the episodes are what is left
 
 
-class Ingest(Seeing):
-    """The work of one claimed job. `run` returns None, or why the video is not whole."""
+class Ingest:
+    """The work of one claimed job.
+
+    Raises: InvalidArgument: no such profile or model."""
+
+    def __init__(self, store: Store, job: Job, settings: Settings, control: Control) -> None:
+        self.store, self.job, self.control = store, job, control
+        self.settings = settings_of(job, settings)
+        self.models = JobModels(model_settings(self.settings, job.profile, settings.worker_threads), control)
 
     def run(self) -> str | None:
+        """Make the channels that the job asks for. Returns why the video is not whole, None where it is.
+
+        Raises: SourceNotFound: the file is gone, or changed while it was read. UnreadableVideo. Stopped."""
         self.control.tell(0.0, "opening the file")
-        path = source_of(self.store, self.video_id, self.job.settings.get("path", ""))
-        as_it_was = stamp(path)
-        self.opened = probe(path)
-        self.duration_s = describe(self.store, self.video_id, self.opened)
+        path = source_of(self.store, self.job.video_id, self.job.settings.get("path", ""))
+        before = stamp(path)
+        context = self._context(path)
+        again = {name for name in self.job.settings.get("remake", ()) if self._is_done(name)}
+        todo = self._todo(context, again)
         failures: list[str] = []
-        anew = {name for name in self.job.settings.get("remake", ()) if self._holds(name)}
-        wanted = {*self.job.channels, *(("frames",) if "captions" in self.job.channels else ())}
-        todo = [name for name in self._steps() if name in wanted and (name in anew or not self._finished(name))]
-        for name in todo:
-            if todo[-1] == "captions" and len(todo) > 1:
-                self.control.within(*((CAPTIONS_FROM, 0.96) if name == "captions" else (0.0, CAPTIONS_FROM)))
+        for maker in todo:
+            self._give_share(maker, todo)
             give_back_memory()
             try:
-                if name in anew:
-                    self._remake(name, path, as_it_was)
+                if maker.name in again:
+                    self._make_again(maker, path, before)
                 else:
-                    self._steps()[name]()
-                    if stamp(path) not in (as_it_was, None):
-                        self._throw_away(name)
-                        raise changed(path)
+                    self._make(maker, path, before)
             except EngineError as error:
-                log.error("video %s, channel %s: %s", self.video_id, name, error.described)
-                if name not in anew:  # else the old one is as good as it was
-                    self.store.set_channel(self.video_id, name, state="failed", error=error.described)
-                failures.append(f"{name}: {error.described}")
+                log.error("video %s, channel %s: %s", self.job.video_id, maker.name, error.described)
+                if maker.name not in again:  # else the old one is as good as it was
+                    self.store.set_channel(self.job.video_id, maker.name, state="failed", error=error.described)
+                failures.append(f"{maker.name}: {error.described}")
         if "text" in self.job.settings.get("remake", ()):
-            encoder = self._encoder()
-            reindex.remake_vectors(self.store, self.video_id, encoder, self.duration_s, self._told_of_vectors)
-        give_back_memory()
-        self._name_missing()
-        self.control.within(0.0, 1.0)
-        self.control.tell(0.96, "dividing the video into episodes")
-        self._name_vectors()
-        self._episodes(final=True)
-        if anew and not failures:
-            reindex.clear(self.store, self.video_id)
-        if self._finished("screen_text"):  # pictures that waited to be read, where a worker died between
-            shutil.rmtree(self.store.home / "work" / self.video_id, ignore_errors=True)
+            encoder = self.models.text()
+            reindex.remake_vectors(self.store, self.job.video_id, encoder, context.video.duration_s, self._on_vectors)
+        self._end(context, clear=bool(again) and not failures)
         return "; ".join(failures) or None
 
-    def _steps(self) -> dict[str, Callable[[], None]]:
-        return {
-            "subtitles": self._subtitles,
-            "frames": self._pictures,
-            "screen_text": self._screen_text,
-            "speech": self._speech,
-            "captions": self._captions,
-        }
+    def _context(self, path: Path) -> Context:
+        opened = probe(path)
+        video = OpenedVideo(self.job.video_id, opened, describe(self.store, self.job.video_id, opened))
+        return Context(self.store, self.store, self.job, video, self.settings, self.control, self.models)
 
-    def _throw_away(self, name: str) -> None:
-        """A channel that was read from a file which changed meanwhile is nothing that this video holds."""
-        self.store.delete_entries(self.video_id, name)
-        SqliteMemory(self.store).delete(self.video_id, read=name)
-        self.store.set_channel(
-            self.video_id, name, state="failed", done_to_s=0.0, entries=0, detail={}, error="the file changed meanwhile"
-        )
+    def _todo(self, context: Context, again: set[str]) -> list[ChannelMaker]:
+        """The makers of what is asked for, needed for it, and not there yet, in order."""
+        known = makers()
+        needed = {need for name in self.job.channels if name in known for need in known[name].needs}
+        wanted = {*self.job.channels, *needed}
+        return [
+            maker(context)
+            for name, maker in known.items()
+            if name in wanted and (name in again or not context.finished(name))
+        ]
 
-    # -- a channel made anew
+    def _give_share(self, maker: ChannelMaker, todo: Sequence[ChannelMaker]) -> None:
+        """A last channel whose steps are slow takes its share of the job's progress from all others."""
+        begins_at = todo[-1].begins_at
+        if begins_at is not None and len(todo) > 1:
+            self.control.within(*((begins_at, CHANNELS_END) if maker is todo[-1] else (0.0, begins_at)))
 
-    def _holds(self, name: str) -> bool:
-        """Whether there is something of the channel to keep until it is made anew."""
-        row = self.store.channel(self.video_id, name)
+    def _make(self, maker: ChannelMaker, path: Path, before: object) -> None:
+        maker.run()
+        if stamp(path) not in (before, None):
+            maker.forget()  # it was read from a file that changed meanwhile: this video holds nothing of it
+            self.store.set_channel(
+                self.job.video_id,
+                maker.name,
+                state="failed",
+                done_to_s=0.0,
+                entries=0,
+                detail={},
+                error="the file changed meanwhile",
+            )
+            raise changed(path)
+
+    def _is_done(self, name: str) -> bool:
+        """Whether there is something of the channel to keep until the new one is whole."""
+        row = self.store.channel(self.job.video_id, name)
         return row is not None and row.state == "done"
 
-    def _remake(self, name: str, path: Path, as_it_was: object) -> None:
-        if reindex.switched(self.store, self.video_id, name, self.job.id):
+    def _make_again(self, maker: ChannelMaker, path: Path, before: object) -> None:
+        """Make the channel in a store of its own, beside the old one, then put it in the old one's place."""
+        video_id, name = self.job.video_id, maker.name
+        if reindex.switched(self.store, video_id, name, self.job.id):
             return
         made_by = (self.job.profile, self.settings.models, self.settings.fps, self.settings.ocr_per_hour)
-        with closing(reindex.staged(self.store, self.video_id, made_by)) as made:
-            work = Ingest(made, self.job, replace(self.settings, home=made.home), self.control, self.base)
-            work.opened, work.duration_s = self.opened, self.duration_s
-            if not work._finished(name):
-                work._steps()[name]()
-            if stamp(path) not in (as_it_was, None):
-                reindex.clear(self.store, self.video_id)
+        with closing(reindex.staged(self.store, video_id, made_by)) as made:
+            beside = replace(maker.context, store=made)
+            if not beside.finished(name):
+                type(maker)(beside).run()
+            if stamp(path) not in (before, None):
+                reindex.clear(self.store, video_id)
                 raise changed(path)
-            encoder = None
-            if name != "frames":
-                encoder = self._text = work._encoder()
+            encoder = self.models.text() if maker.has_texts else None
             self.control.tell(0.95, f"putting the new {name} in place of the old")
-            reindex.put_in_place(
-                self.store, made, self.video_id, name, self.job.id, encoder, self.duration_s, self._told_of_vectors
-            )
-        if name == "frames":
-            reindex.drop_old_tokens(self.store, self.video_id)
+            duration_s = maker.duration_s
+            reindex.put_in_place(self.store, made, video_id, name, self.job.id, encoder, duration_s, self._on_vectors)
+        if not maker.has_texts:
+            reindex.drop_old_tokens(self.store, video_id)
 
-    def _told_of_vectors(self, written: int) -> None:
+    def _on_vectors(self, written: int) -> None:
         self.control.tell(0.9, f"indexing what is there by the new sentence encoder: {written} entries")
 
-    # -- channels
+    def _end(self, context: Context, *, clear: bool) -> None:
+        """Once the channels are made or have failed: the rows of the others, the episodes, the working files."""
+        give_back_memory()
+        known = [maker(context) for maker in makers().values()]
+        self._name_missing(known)
+        self.control.within(0.0, 1.0)
+        self.control.tell(CHANNELS_END, "dividing the video into episodes")
+        self._name_vectors(known)
+        context.write_episodes(final=True)
+        if clear:
+            reindex.clear(self.store, self.job.video_id)
+        for maker in known:
+            maker.clean_up()
 
-    def _subtitles(self) -> None:
-        before = self.store.channel(self.video_id, "subtitles")
-        if before is not None and before.state != "running":  # read again, because what lies beside the file changed
-            self.store.delete_entries(self.video_id, "subtitles")
-            SqliteMemory(self.store).delete(self.video_id, read="subtitles")
-        self.store.clear_gaps(self.video_id, "subtitles")
-        self._begin("subtitles", "subtitles")
-        tracks = read_subtitles(self.opened)
-        self.control.check()
-        count = 0
-        for track in tracks:
-            cues = [
-                EntryIn(
-                    cue.start_s,
-                    min(cue.end_s, self.duration_s),
-                    cue.text,
-                    {"language": track.language or "", "track": track.source},
-                )
-                for cue in track.cues
-                if cue.start_s < self.duration_s and cue.text
-            ]
-            count += len(self.store.add_entries(self.video_id, "subtitles", f"{track.kind}:{track.source}", cues))
-            if track.read_to_s is not None and track.read_to_s < self.duration_s:
-                why = f"too many cues: the first {len(track.cues)} were read"
-                self.store.add_gap(self.video_id, "subtitles", track.read_to_s, self.duration_s, why)
-        mark = {"sidecars": self.job.settings.get("sidecars", "")}
-        if not count:
-            drawn = sorted({track.codec for track in self.opened.subtitles if not track.text})
-            if drawn:
-                mark["why"] = f"in the file as pictures only ({', '.join(drawn)}), which are not read"
-            self.store.set_channel(self.video_id, "subtitles", state="absent", entries=0, detail=mark)
-            return
-        self._index("subtitles", 0.02, 0.08)
-        language = next((track.language for track in tracks if track.language), None)
-        self._end("subtitles", entries=count, language=language, detail=mark)
-        if self.base is self.store:
-            self._episodes(final=False)
-
-    def _speech(self) -> None:
-        if not self.opened.audio:
-            self.store.set_channel(self.video_id, "speech", state="absent", detail={"why": "no audio"})
-            return
-        engine = speech(self.models)
-        row = self.store.channel(self.video_id, "speech")
-        resumed = row is not None and row.state == "running" and row.producer == engine.producer
-        start_s = row.done_to_s if row is not None and resumed else 0.0
-        if not start_s:
-            self.store.clear_gaps(self.video_id, "speech")
-            self.store.delete_entries(self.video_id, "speech")
-            SqliteMemory(self.store).delete(self.video_id, read="speech")
-        self._begin("speech", engine.producer)
-        encoder = self._encoder()
-        waiting: list[EntryIn] = []
-        languages: Counter[str] = Counter()
-
-        def settle(to_s: float) -> None:
-            """All that is heard so far becomes findable, and the ingest would go on from here."""
-            self.store.add_entries(self.video_id, "speech", engine.producer, waiting)
-            waiting.clear()
-            text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
-            text_index.write_chunks(self.store, self.video_id, "speech", encoder.producer, self.duration_s, to_s)
-            share = min(1.0, to_s / max(self.duration_s, 1e-9))
-            self.store.set_channel(self.video_id, "speech", done_to_s=to_s, detail={"done": round(share, 3)})
-            self.control.tell(0.94 + 0.02 * share, f"listening: {to_s:.0f} of {self.duration_s:.0f} s")
-
-        def on_damage(damage: Damage) -> None:
-            self.store.add_gap(self.video_id, "speech", damage.start_s, damage.end_s, damage.why)
-
-        blocks = ((block.start_s, block.samples) for block in audio(self.opened, start_s, on_damage=on_damage))
-        for segment in engine.transcribe(blocks, settle):
-            self.control.check()
-            languages[segment.language] += 1
-            if segment.text and segment.start_s < self.duration_s:
-                told = {
-                    "language": segment.language,
-                    "language_confidence": round(segment.language_confidence, 2),
-                    "no_speech": round(segment.no_speech, 2),
-                    "confidence": round(segment.confidence, 2),
-                }
-                end_s = min(segment.end_s, self.duration_s)
-                waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, told))
-        settle(self.duration_s)
-        count = len(self.store.entries(self.video_id, channels=("speech",)))
-        language = languages.most_common(1)[0][0] if languages else None
-        self._end("speech", entries=count, language=language)
-
-    def _captions(self) -> None:
-        if self.opened.video is None:
-            self.store.set_channel(self.video_id, "captions", state="absent", detail={"why": "no picture"})
-            return
-        if not self.base.frames(self.video_id):
-            remedy = f"agent-tools reindex {self.video_id} --channel frames"
-            raise EngineError(f"there are no frames to caption. Make them first: {remedy}")
-        self.control.tell(0.0, "loading the video LLM")
-        model = video_llm(self.models)
-        work = CaptionPass(self.store, self.video_id, model, receiver(self.profile), self.duration_s, self.base)
-        encoder = self._encoder()
-
-        def on_caption(done: int, of: int, to_s: float, settle: bool) -> None:
-            if settle:
-                text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
-                text_index.write_chunks(self.store, self.video_id, "captions", encoder.producer, self.duration_s, to_s)
-            self.control.tell(done / of, f"captioning: {done} of {of} spans")
-
-        if self.base is self.store:
-            self._episodes(final=False)
-        scenes = [Span(one.start_s, one.end_s) for one in self.base.episodes(self.video_id, "scene")]
-        told = work.run(scenes, on_caption)
-        self._end("captions", entries=len(self.store.entries(self.video_id, channels=("captions",))), detail=told)
-
-    # -- steps they share
-
-    def _name_vectors(self) -> None:
-        """Say of each channel of texts that it has this job's vectors too: a new text gets those of every older one."""
-        for row in self.store.channels(self.video_id) if self._text is not None else ():
-            there = row.detail.get("vectors", [])
-            of_texts = row.name in reindex.CHANNELS_OF_TEXT and row.state == "done"
-            if self._text is not None and of_texts and self._text.producer not in there:
-                detail = {**row.detail, "vectors": [*there, self._text.producer]}
-                self.store.set_channel(self.video_id, row.name, detail=detail)
-
-    def _name_missing(self) -> None:
+    def _name_missing(self, known: Sequence[ChannelMaker]) -> None:
         """State each channel that this profile cannot make, and why."""
-        for name, why in NO_MODEL.items():
-            if not self._finished(name) and self.profile.model("speech" if name == "speech" else "captions") is None:
-                told = (
-                    "no audio" if name == "speech" and not self.opened.audio else f"not {why.format(self.profile.name)}"
-                )
-                detail = {"why": told, "no_model": told != "no audio"}
-                self.store.set_channel(self.video_id, name, state="absent", detail=detail)
+        for maker in known:
+            detail = maker.absence()
+            if detail is not None and not maker.context.finished(maker.name):
+                self.store.set_channel(self.job.video_id, maker.name, state="absent", detail=detail)
 
-    def _episodes(self, *, final: bool) -> None:
-        divide(self.store, self.video_id, self.opened, self.duration_s, self._text_producer(), final=final)
-
-    def _text_producer(self) -> str:
-        """Whose text vectors the video has: this job's, else those that its channels name."""
-        if self._text is None:
-            for row in self.store.channels(self.video_id):
-                if row.detail.get("vectors"):
-                    return str(row.detail["vectors"][-1])
-        return self._encoder().producer
+    def _name_vectors(self, known: Sequence[ChannelMaker]) -> None:
+        """Name this job's text vectors in the row of each channel of texts: all texts have them by now."""
+        producer = self.models.text_producer
+        for maker in known if producer is not None else ():
+            row = maker.context.row(maker.name)
+            if row is not None and maker.has_texts and row.state == "done":
+                there = row.detail.get("vectors", [])
+                if producer not in there:
+                    detail = {**row.detail, "vectors": [*there, producer]}
+                    self.store.set_channel(self.job.video_id, maker.name, detail=detail)

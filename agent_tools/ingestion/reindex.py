@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent_tools.ingestion import text_index
-from agent_tools.ingestion.channels.frames import token_path
+from agent_tools.ingestion.picture_vectors import token_path
 from agent_tools.ingestion.text_index import TextEncoder
 from agent_tools.store import Store, keep_text_vectors, switch_channel
 

@@ -54,8 +54,7 @@ def main() -> int:
 
 def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
     """Do one claimed job; whatever happens, its row says how it ended, unless another worker holds it by then."""
-    from agent_tools.ingestion.channels.base import asked
-    from agent_tools.ingestion.model_choice import memory_limit_mb
+    from agent_tools.ingestion.model_choice import memory_limit_mb, settings_of
     from agent_tools.ingestion.pipeline import Ingest
 
     log.info("job %s: video %s, attempt %s", job.id, job.video_id, job.attempts)
@@ -68,7 +67,7 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         log.error("job %s: %s", job.id, told)
         return
     try:
-        with Control(store, job, worker, memory_limit_mb(asked(settings, job), job.profile)) as control:
+        with Control(store, job, worker, memory_limit_mb(settings_of(job, settings), job.profile)) as control:
             failed = Ingest(store, job, settings, control).run()
     except Stopped as stopped:
         log.info("job %s: %s", job.id, stopped)

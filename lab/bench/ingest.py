@@ -56,7 +56,6 @@ def ingest_once(path: Path, threads: int, channels: tuple[str, ...] = WITHOUT_OC
     from agent_tools.ingestion.control import Control
     from agent_tools.ingestion.pipeline import Ingest
     from agent_tools.media import content_id
-    from agent_tools.models.profiles import text_encoder
     from agent_tools.settings import Settings, go_offline
     from agent_tools.store import Store
 
@@ -73,8 +72,7 @@ def ingest_once(path: Path, threads: int, channels: tuple[str, ...] = WITHOUT_OC
         assert job is not None
         with Control(store, job, "bench", 20_000) as control:
             work = Ingest(store, job, settings, control)
-            work._text = text_encoder(work.models)
-            work._text.encode(["warm"])
+            work.models.text().encode(["warm"])
             start, cpu = time.perf_counter(), time.process_time()
             failed = work.run()
             wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu

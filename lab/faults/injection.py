@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.worker import work
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.speech import RATE, Speech
@@ -145,7 +145,7 @@ def ingested(root: Path) -> dict[str, str]:
         patch.setattr("faster_whisper.WhisperModel", lambda *_a, **_k: hears)
         patch.setattr(Speech, "_speech", lambda _self, samples: [(0, len(samples))])
         engine = Speech(Found(weights, "whisper", "1"))
-        patch.setattr(pipeline, "speech", lambda _settings: engine)
+        patch.setattr(speech, "speech", lambda _settings: engine)
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
         patch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda _profile: CHANNELS)
         library = Library(settings)

@@ -21,7 +21,7 @@ import apsw
 import pytest
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import pipeline, seeing
+from agent_tools.ingestion.channels import frames, screen_text, subtitles
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
@@ -92,9 +92,9 @@ def _fault(channel: str) -> tuple[Any, str, Any]:
         raise EngineError(WHY)
 
     places = {
-        "subtitles": (pipeline, "read_subtitles"),
-        "frames": (seeing, "FramePass"),
-        "screen_text": (seeing, "ocr"),
+        "subtitles": (subtitles, "read_subtitles"),
+        "frames": (frames, "FramePass"),
+        "screen_text": (screen_text, "ocr"),
     }
     return *places[channel], breaks
 

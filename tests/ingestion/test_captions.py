@@ -18,8 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.errors import EndpointError, InvalidArgument
-from agent_tools.ingestion import pipeline
-from agent_tools.ingestion.channels import base
+from agent_tools.ingestion.channels import base, captions
 from agent_tools.ingestion.channels.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import run_job, work
@@ -117,7 +116,7 @@ def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def captioned(library: Library, monkeypatch: pytest.MonkeyPatch, model: Any) -> str:
-    monkeypatch.setattr(pipeline, "video_llm", lambda settings: model)
+    monkeypatch.setattr(captions, "video_llm", lambda settings: model)
     video_id = ingest_video(library, "walls.mp4", channels=["captions"], wait_s=0).video_id or ""
     work(library.settings)
     return video_id
@@ -170,7 +169,7 @@ def test_coverage_says_from_how_many_visual_tokens_it_was_told(
 def test_captions_come_with_every_ingest_where_there_is_a_model(
     walled: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "video_llm", lambda settings: Looker())
+    monkeypatch.setattr(captions, "video_llm", lambda settings: Looker())
     video_id = ingest_video(walled, "walls.mp4", wait_s=0).video_id or ""
     job = walled.store.job(video_id)
     assert job is not None
@@ -191,7 +190,7 @@ def test_captions_alone_bring_the_frames_they_need(
     folder = tmp_path / "more"
     folder.mkdir()
     draw(folder / "short.mp4", even_times(16, 2), size=(160, 96))
-    monkeypatch.setattr(pipeline, "video_llm", lambda settings: Looker())
+    monkeypatch.setattr(captions, "video_llm", lambda settings: Looker())
     video_id = (
         ingest_video(walled, str(folder / "short.mp4"), channels=["captions"], wait_s=0, trusted=True).video_id or ""
     )
@@ -233,7 +232,7 @@ def test_a_worker_that_dies_loses_no_caption(walled: Library, monkeypatch: pytes
     with pytest.raises(SystemExit):
         captioned(walled, monkeypatch, dying)
     second = Looker()
-    monkeypatch.setattr(pipeline, "video_llm", lambda settings: second)
+    monkeypatch.setattr(captions, "video_llm", lambda settings: second)
     with contextlib.closing(Store.open(walled.settings.home, now=lambda: time.time() + 60)) as store:
         job = store.claim("the next", os.getpid(), lease_s=60)  # the dead one's lease has run out by then
         assert job is not None
@@ -290,7 +289,7 @@ def test_a_caption_is_cleaned_and_an_empty_one_is_a_gap(walled: Library, monkeyp
     video_id = captioned(walled, monkeypatch, Looker(say="a {}\u202e\x1b[31m wall\n\nIgnore"))
     assert texts(walled, video_id)[0] == "a red wall Ignore"
     reindex(walled, video_id, "captions")
-    monkeypatch.setattr(pipeline, "video_llm", lambda settings: Looker(say=" \u200b"))
+    monkeypatch.setattr(captions, "video_llm", lambda settings: Looker(say=" \u200b"))
     work(walled.settings)
     assert texts(walled, video_id) == []
     row = walled.store.channel(video_id, "captions")
@@ -305,13 +304,13 @@ def test_another_models_captions_stay_until_its_own_are_complete(
     video_id = captioned(walled, monkeypatch, Looker())
     second = Looker(say="one sees {}", stop_at=2)
     second.producer = "second@1/greedy"
-    monkeypatch.setattr(pipeline, "video_llm", lambda settings: second)
+    monkeypatch.setattr(captions, "video_llm", lambda settings: second)
     reindex(walled, video_id, "captions")
     work(walled.settings)
     assert texts(walled, video_id) == SHOWN
     third = Looker(say="one sees {}")
     third.producer = second.producer
-    monkeypatch.setattr(pipeline, "video_llm", lambda settings: third)
+    monkeypatch.setattr(captions, "video_llm", lambda settings: third)
     reindex(walled, video_id, "captions")
     work(walled.settings)
     assert texts(walled, video_id) == [f"one sees {name}" for name in COLOURS]

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion.channels.frames import WINDOW, FramePass, frame_tokens, shared_threads
+from agent_tools.ingestion.channels.frames import WINDOW, FramePass, shared_threads
 from agent_tools.ingestion.control import Stopped
+from agent_tools.ingestion.picture_vectors import frame_tokens
 from agent_tools.ingestion.prefetch import Ahead
 from agent_tools.ingestion.spaces import frame_space
 from agent_tools.media import probe

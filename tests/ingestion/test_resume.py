@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent_tools.ingestion import seeing
+from agent_tools.ingestion.channels import frames
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.service import resting
@@ -52,8 +52,8 @@ def judged_by(patch: pytest.MonkeyPatch, producer: str, threshold: float, stop_a
 
     judge = Pictures(producer, hook=hook)
     judge.threshold = threshold
-    patch.setattr(seeing, "frame_encoder", lambda _: Pictures(SEARCH))
-    patch.setattr(seeing, "redundancy_encoder", lambda _: judge)
+    patch.setattr(frames, "frame_encoder", lambda _: Pictures(SEARCH))
+    patch.setattr(frames, "redundancy_encoder", lambda _: judge)
     return judge
 
 

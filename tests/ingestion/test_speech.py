@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_tools.ingestion import pipeline
+from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.models.speech import Segment
@@ -59,7 +59,7 @@ def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]
 
 
 def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "speech", lambda settings: Numbers())
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
     video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""
     work(spoken.settings)
     entries = spoken.store.entries(video_id, channels=("speech",))
@@ -75,11 +75,11 @@ def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: py
 def test_a_stopped_transcription_goes_on_where_it_ended(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resting, "RETRY_S", 0.0)
     first, second = Numbers(stop_after=1), Numbers()
-    monkeypatch.setattr(pipeline, "speech", lambda settings: first)
+    monkeypatch.setattr(speech, "speech", lambda settings: first)
     video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""
     work(spoken.settings)
     assert spoken.store.job(video_id).state == "stopped"  # type: ignore[union-attr]  # it was queued above
-    monkeypatch.setattr(pipeline, "speech", lambda settings: second)
+    monkeypatch.setattr(speech, "speech", lambda settings: second)
     ingest_video(spoken, "talk.mp4", wait_s=0)
     work(spoken.settings)
     assert second.heard_from[0] == pytest.approx(30, abs=0.1)
@@ -91,7 +91,7 @@ def test_a_video_without_sound_has_no_speech_to_miss(
     spoken: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     draw(tmp_path / "videos" / "mute.mp4", even_times(10, 2))
-    monkeypatch.setattr(pipeline, "speech", lambda settings: Numbers())
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
     reply = ingest_video(spoken, "mute.mp4", wait_s=0)
     work(spoken.settings)
     row = spoken.store.channel(reply.video_id or "", "speech")

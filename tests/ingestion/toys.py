@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent_tools.ingestion import seeing
-from agent_tools.ingestion.channels import base
+from agent_tools.ingestion.channels import base, screen_text
+from agent_tools.ingestion.channels import frames as frames_channel
 from agent_tools.models.ocr import OcrLine
 
 Hook = Callable[[int], None]  # called with how many calls there were before
@@ -90,9 +90,9 @@ class Levels:
 def use(patch: pytest.MonkeyPatch, frames: Any = None, text: Any = None, ocr: Any = None) -> None:
     """The pipeline takes these models, whatever the profile; frames are pruned by the same model that is searched."""
     for home, name, model in (
-        (seeing, "frame_encoder", frames),
-        (seeing, "redundancy_encoder", frames),
-        (seeing, "ocr", ocr),
+        (frames_channel, "frame_encoder", frames),
+        (frames_channel, "redundancy_encoder", frames),
+        (screen_text, "ocr", ocr),
         (base, "text_encoder", text),
     ):
         if model is not None:

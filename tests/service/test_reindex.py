@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from agent_tools.errors import EngineError
-from agent_tools.ingestion import pipeline, seeing
+from agent_tools.ingestion.channels import frames, speech
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.reindex import folder_of
 from agent_tools.ingestion.spaces import frame_space, text_space
@@ -261,13 +261,13 @@ def test_speech_that_fails_or_stops_midway_leaves_the_old(
 ) -> None:
     store, video_id = library.store, id_of(library)
     monkeypatch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda profile: ("speech",))
-    monkeypatch.setattr(pipeline, "speech", lambda settings: Hearing("old-ears@1/1"))
+    monkeypatch.setattr(speech, "speech", lambda settings: Hearing("old-ears@1/1"))
     reindex(library, video_id, "speech")  # nothing was there: it is made as an ingest makes it
     work(library.settings)
     before = texts_of(store, video_id, "speech")
     assert len(before) == SECONDS / 10
 
-    monkeypatch.setattr(pipeline, "speech", lambda settings: Hearing("new-ears@1/1", error))
+    monkeypatch.setattr(speech, "speech", lambda settings: Hearing("new-ears@1/1", error))
     reindex(library, video_id, "speech")
     work(library.settings)
     row, job = store.channel(video_id, "speech"), store.job(video_id)
@@ -281,7 +281,7 @@ def test_speech_that_fails_or_stops_midway_leaves_the_old(
     assert texts_of(store, video_id, "speech") == before
 
     last = Hearing("new-ears@1/1")
-    monkeypatch.setattr(pipeline, "speech", lambda settings: last)
+    monkeypatch.setattr(speech, "speech", lambda settings: last)
     reindex(library, video_id, "speech")
     work(library.settings)
     assert last.heard_from[0] > 50 or isinstance(error, EngineError)
@@ -306,7 +306,7 @@ def test_the_job_is_done_with_the_models_it_was_queued_with(
         seen.append(settings)
         return Pictures(NEW_FRAMES)
 
-    monkeypatch.setattr(seeing, "frame_encoder", encoder)
+    monkeypatch.setattr(frames, "frame_encoder", encoder)
     work(library.settings)
     assert seen[0].overrides == {"speech": "/ears"}
     assert seen[0].device == "cpu/fp32"

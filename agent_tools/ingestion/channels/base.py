@@ -1,88 +1,178 @@
-"""What the steps of every channel share: the job, its models, progress, and the channel's row from begin to end.
+"""What all makers of channels share: the job's context, and a channel's row from its beginning to its end.
 
-Knows the store and the job. Knows nothing of any one channel."""
+A new channel is one file with one ChannelMaker, and one row in the table of channels that names it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 from agent_tools.ingestion import text_index
 from agent_tools.ingestion.control import Control
-from agent_tools.ingestion.model_choice import model_settings
+from agent_tools.ingestion.episode_writer import divide
 from agent_tools.media import Probe
-from agent_tools.models.profiles import FrameEncoder, Profile, TextEncoder, resolve, text_encoder
+from agent_tools.models.profiles import ModelSettings, Profile, TextEncoder, resolve, text_encoder
 from agent_tools.settings import Settings
-from agent_tools.store import Entry, Job, Store
+from agent_tools.store import ChannelRow, Entry, Job, SqliteMemory, Store
 
 
-class Steps:
-    """One job at work on one video. `opened` and `duration_s` are set before any step."""
+@dataclass(frozen=True)
+class OpenedVideo:
+    """The job's file, opened."""
 
-    opened: Probe
+    id: str
+    file: Probe
     duration_s: float
 
-    def __init__(self, store: Store, job: Job, settings: Settings, control: Control, base: Store | None = None) -> None:
-        """Args: base: the store that holds the video's other channels, where `store` is for one made anew."""
-        self.store, self.job, self.control = store, job, control
-        self.base = base or store
-        self.settings = asked(settings, job)
-        self.video_id = job.video_id
-        self.models = model_settings(self.settings, job.profile, settings.worker_threads)
-        self.profile: Profile = resolve(self.models)
-        self._text: TextEncoder | None = None
-        self._frames: FrameEncoder | None = None
 
-    def _encoder(self) -> TextEncoder:
+class JobModels:
+    """The models that a job is done with. The sentence encoder is loaded when the first channel needs it."""
+
+    def __init__(self, settings: ModelSettings, control: Control) -> None:
+        """Raises: InvalidArgument: no such profile or model."""
+        self.settings = settings
+        self.profile: Profile = resolve(settings)
+        self._control = control
+        self._text: TextEncoder | None = None
+
+    def text(self) -> TextEncoder:
+        """The sentence encoder, loaded. Raises: ModelMissing, Stopped."""
         if self._text is None:
-            self.control.tell(0.0, "loading the sentence encoder")
-            self._text = text_encoder(self.models)
+            self._control.tell(0.0, "loading the sentence encoder")
+            self._text = text_encoder(self.settings)
         return self._text
 
-    def _index(self, channel: str, start: float, end: float) -> None:
-        """Vectors for the channel's entries, chunk tokens as each chunk becomes whole, progress from start to end."""
-        encoder = self._encoder()
-        entries: list[Entry] = self.store.entries(self.video_id, channels=(channel,))
+    @property
+    def text_producer(self) -> str | None:
+        """The name of the sentence encoder, None before it is loaded."""
+        return None if self._text is None else self._text.producer
 
-        def on_batch(written: int) -> None:
-            share = min(1.0, written / max(1, len(entries)))
-            reached = entries[min(len(entries), written) - 1].start_s if entries else self.duration_s
-            self.store.set_channel(self.video_id, channel, done_to_s=reached, detail={"done": round(share, 3)})
-            self.control.tell(start + (end - start) * share, f"indexing {channel}: {written} of {len(entries)} entries")
 
-        text_index.index_entries(self.store, self.video_id, encoder, on_batch)
-        text_index.write_chunks(self.store, self.video_id, channel, encoder.producer, self.duration_s, self.duration_s)
+@dataclass(frozen=True)
+class Context:
+    """What a channel is made from and where it is written."""
 
-    def _begin(self, channel: str, producer: str) -> None:
-        self.store.set_channel(self.video_id, channel, state="running", producer=producer, error=None)
+    store: Store
+    base: Store  # holds the video's other channels: `store` itself, unless one channel is made again beside the old one
+    job: Job
+    video: OpenedVideo
+    settings: Settings
+    control: Control
+    models: JobModels
 
-    def _end(
-        self, channel: str, *, entries: int, language: str | None = None, detail: dict[str, object] | None = None
-    ) -> None:
+    @property
+    def beside(self) -> bool:
+        """Whether the channel is made in a store of its own, beside the one that is searched until then."""
+        return self.base is not self.store
+
+    def row(self, channel: str) -> ChannelRow | None:
+        """The channel's row in the store that is written."""
+        return self.store.channel(self.video.id, channel)
+
+    def finished(self, channel: str) -> bool:
+        """Whether there is nothing to do for it: it is made, or this file cannot have it."""
+        row = self.row(channel)
+        return row is not None and row.state in ("done", "absent") and not row.detail.get("no_model")
+
+    def write_episodes(self, *, final: bool) -> None:
+        """Divide the video into chunks, scenes and chapters, from what its channels hold by now; see divide."""
+        producer = self.models.text_producer or self._stored_text_producer() or self.models.text().producer
+        divide(self.store, self.video.id, self.video.file, self.video.duration_s, producer, final=final)
+
+    def _stored_text_producer(self) -> str | None:
+        """Whose text vectors the video has, by its channels' rows."""
+        made_by = (row.detail["vectors"] for row in self.store.channels(self.video.id) if row.detail.get("vectors"))
+        return next((str(producers[-1]) for producers in made_by), None)
+
+
+class ChannelMaker(ABC):
+    """Makes one channel of one video: a subclass for each channel.
+
+    `name` is the channel's; `needs` are channels that are made before it, asked for or not. `begins_at` is the share of
+    a job that is behind it when this channel begins, for a channel whose every step takes seconds and which is made
+    last; None where the channel counts its own share of the whole job.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    begins_at: ClassVar[float | None] = None
+    has_texts: ClassVar[bool] = True  # entries with text vectors, as all channels but frames
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.store, self.control = context, context.store, context.control
+        self.video_id, self.file = context.video.id, context.video.file
+        self.duration_s = context.video.duration_s
+
+    @abstractmethod
+    def run(self) -> None:
+        """Make the channel. It resumes where an interrupted run of the same models and settings has stopped.
+
+        Raises: EngineError: the channel has failed; the others go on. Stopped: the job ends here."""
+
+    def forget(self) -> None:
+        """Remove all that was written of the channel, but not its row."""
+        self.store.delete_entries(self.video_id, self.name)
+        SqliteMemory(self.store).delete(self.video_id, read=self.name)
+
+    def clean_up(self) -> None:  # noqa: B027 - most makers have no working files
+        """Remove working files that a worker may have left behind when it died; called when the job ends."""
+
+    def absence(self) -> dict[str, object] | None:
+        """The row's detail where the profile has no model for the channel; None where the channel can be made."""
+        return None
+
+    def begin(self, producer: str) -> None:
+        """The channel's row says that it is being made, and by what."""
+        self.store.set_channel(self.video_id, self.name, state="running", producer=producer, error=None)
+
+    def end(self, *, entries: int, language: str | None = None, detail: dict[str, object] | None = None) -> None:
+        """The channel's row says that it is done, and with which sentence encoder's vectors."""
+        producer = self.context.models.text_producer
+        vectors = {"vectors": [producer]} if self.has_texts and producer is not None else {}
         self.store.set_channel(
             self.video_id,
-            channel,
+            self.name,
             state="done",
             done_to_s=self.duration_s,
             entries=entries,
             language=language,
-            detail={"done": 1.0, **(detail or {}), **self._vectors_of(channel)},
+            detail={"done": 1.0, **(detail or {}), **vectors},
         )
 
-    def _vectors_of(self, channel: str) -> dict[str, object]:
-        """Which encoder's vectors the texts of a channel have, for its row."""
-        return {} if self._text is None or channel == "frames" else {"vectors": [self._text.producer]}
+    def end_absent(self, why: str = "") -> None:
+        """The channel's row says that this file has nothing of the kind, and why."""
+        detail = {"why": why} if why else {}
+        self.store.set_channel(self.video_id, self.name, state="absent", detail=detail)
 
-    def _finished(self, channel: str) -> bool:
-        row = self.store.channel(self.video_id, channel)
-        return row is not None and row.state in ("done", "absent") and not row.detail.get("no_model")
+    def entries(self) -> list[Entry]:
+        """The channel's entries so far, in time order."""
+        return self.store.entries(self.video_id, channels=(self.name,))
 
+    def share(self, time_s: float) -> float:
+        """How much of the video lies before time_s, 0..1."""
+        return min(1.0, time_s / max(self.duration_s, 1e-9))
 
-def asked(settings: Settings, job: Job) -> Settings:
-    """The settings with the models that the job was queued with: another server's worker may have taken it up."""
-    if "models" not in job.settings:
-        return settings
-    folders = tuple(Path(folder) for folder in job.settings["model_dirs"])
-    return replace(
-        settings, models=tuple(job.settings["models"]), model_dirs=folders, device=str(job.settings["device"])
-    )
+    def index(self, to_s: float) -> None:
+        """Make what is written so far findable by meaning: vectors of entries, memory tokens of chunks that end by
+        to_s."""
+        encoder = self.context.models.text()
+        text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
+        text_index.write_chunks(self.store, self.video_id, self.name, encoder.producer, self.duration_s, to_s)
+
+    def index_all(self, start: float, end: float) -> None:
+        """The same for the whole channel in one go; the job's progress goes from start to end meanwhile."""
+        encoder = self.context.models.text()
+        entries = self.entries()
+
+        def on_batch(written: int) -> None:
+            share = min(1.0, written / max(1, len(entries)))
+            reached = entries[min(len(entries), written) - 1].start_s if entries else self.duration_s
+            self.store.set_channel(self.video_id, self.name, done_to_s=reached, detail={"done": round(share, 3)})
+            message = f"indexing {self.name}: {written} of {len(entries)} entries"
+            self.control.tell(start + (end - start) * share, message)
+
+        text_index.index_entries(self.store, self.video_id, encoder, on_batch)
+        text_index.write_chunks(
+            self.store, self.video_id, self.name, encoder.producer, self.duration_s, self.duration_s
+        )

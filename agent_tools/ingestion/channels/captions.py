@@ -1,7 +1,7 @@
-"""The captions channel: a video LLM says in a sentence or two what each scene shows; a long scene is told in parts.
+"""The captions channel: a video LLM says in a sentence or two what each scene shows, and of a long scene each part.
 
-Knows scenes, kept frames, an Answerer and the store. Knows nothing of which model answers or where it runs. Each
-caption is written as soon as it is there, so an ingest that was interrupted or failed asks for what lacks alone."""
+Each caption is written as soon as the model has answered. So an ingest that was interrupted, or that failed, asks only
+for the captions that are still missing."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ from PIL import Image
 
 from agent_tools.compression import sample_times
 from agent_tools.errors import EngineError
+from agent_tools.ingestion.channels.base import ChannelMaker
+from agent_tools.models.hub.catalogue import receiver
+from agent_tools.models.profiles import video_llm
 from agent_tools.models.video_llm.questions import Answerer, caption
 from agent_tools.store import Entry, EntryIn, SqliteMemory, Store
 from agent_tools.timeline import Span, rounded
 from agent_tools.untrusted import clean
 
-MOST_S = 30.0  # of one caption: a longer scene gets several, or its middle would go untold
+MOST_S = 30.0  # of one caption: a longer scene gets several, or nothing would describe its middle
 MOST_PICTURES = 8  # shown to the model for one caption
 MOST_FAILURES = 2  # in a row, after which the model is taken to be down: each costs an endpoint's waits and retries
 MOST_WHY = 160  # characters of a gap's reason
 SETTLE_EVERY = 8  # captions between two times that what is written becomes findable by meaning
 CHANNEL = "captions"
 
-OnCaption = Callable[[int, int, float, bool], None]  # (done, of, all told to this second, whether to index now)
+OnCaption = Callable[[int, int, float, bool], None]  # (done, of, second up to which all is done, whether to index now)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What became of one span: an entry, or why there is none."""
+class CaptionResult:
+    """The result for one span: an entry, or the reason why there is no entry."""
 
     span: Span
     entry: EntryIn | None
@@ -70,6 +73,45 @@ def pictures_of(store: Store, video_id: str, span: Span) -> list[NDArray[np.uint
     return pictures
 
 
+class Captions(ChannelMaker):
+    """One entry per scene or part of a scene, asked about the frames that were kept of it."""
+
+    name = CHANNEL
+    needs = ("frames",)
+    begins_at = 0.4
+
+    def absence(self) -> dict[str, object] | None:
+        profile = self.context.models.profile
+        if profile.model("captions") is not None:
+            return None
+        return {"why": f"not captioned: profile {profile.name} has no video LLM", "no_model": True}
+
+    def run(self) -> None:
+        if self.file.video is None:
+            self.end_absent("no picture")
+            return
+        base = self.context.base
+        if not base.frames(self.video_id):
+            remedy = f"agent-tools reindex {self.video_id} --channel frames"
+            raise EngineError(f"there are no frames to caption. Make them first: {remedy}")
+        self.control.tell(0.0, "loading the video LLM")
+        models = self.context.models
+        model = video_llm(models.settings)
+        work = CaptionPass(self.store, self.video_id, model, receiver(models.profile), self.duration_s, base)
+        models.text()
+
+        def on_caption(done: int, of: int, to_s: float, settle: bool) -> None:
+            if settle:
+                self.index(to_s)
+            self.control.tell(done / of, f"captioning: {done} of {of} spans")
+
+        if not self.context.beside:
+            self.context.write_episodes(final=False)
+        scenes = [Span(one.start_s, one.end_s) for one in base.episodes(self.video_id, "scene")]
+        detail = work.run(scenes, on_caption)
+        self.end(entries=len(self.entries()), detail=detail)
+
+
 class CaptionPass:
     """Captions of one video by one model; `run` may be called again after any interruption."""
 
@@ -94,32 +136,32 @@ class CaptionPass:
     def run(self, scenes: Sequence[Span], on_caption: OnCaption) -> dict[str, object]:
         """Ask for each span that has no caption yet, in time order; returns the detail of the channel's row.
 
-        What another model wrote stays findable until this one is through, then goes.
+        The captions of another model stay findable until this one has finished; then they are removed.
         Args:
             on_caption: called after each caption, also one that failed; may raise to stop.
-        Raises: EngineError: the model failed for a span; what is written stays, and gaps name what lacks.
+        Raises: EngineError: the model failed for a span; what is written stays, and gaps name the spans without one.
         """
         spans = caption_spans(scenes)
         self._begin(spans)
         failures: list[EngineError] = []
         in_a_row = done = 0
-        for told in self._told(spans):
-            if told.entry is not None:
-                self.store.add_entries(self.video_id, CHANNEL, self.model.producer, [told.entry])
+        for result in self._results(spans):
+            if result.entry is not None:
+                self.store.add_entries(self.video_id, CHANNEL, self.model.producer, [result.entry])
                 in_a_row = 0
-            if told.why:
-                self._gap(told.span, told.why)
-            if told.failure is not None:
-                failures.append(told.failure)
+            if result.why:
+                self._gap(result.span, result.why)
+            if result.failure is not None:
+                failures.append(result.failure)
                 in_a_row += 1
             done += 1
             down = in_a_row == MOST_FAILURES and done < len(spans)
             if down:
                 why = f"not asked for after {MOST_FAILURES} failures in a row"
-                self._gap(Span(told.span.end_s, self.duration_s), why)
-            self._progress(spans, done, told.span.end_s)
+                self._gap(Span(result.span.end_s, self.duration_s), why)
+            self._progress(spans, done, result.span.end_s)
             settled = down or done == len(spans) or done % SETTLE_EVERY == 0
-            on_caption(done, len(spans), told.span.end_s, settled)
+            on_caption(done, len(spans), result.span.end_s, settled)
             if down:
                 break
         if failures:
@@ -138,8 +180,9 @@ class CaptionPass:
         return {"visual_tokens": [sum(part) for part in zip(*counts, strict=True)]} if counts else {}
 
     def _detail(self, spans: Sequence[Span], done: int) -> dict[str, object]:
-        told: dict[str, object] = {"spans": _mark(spans), "done": round(done / max(1, len(spans)), 3), "of": len(spans)}
-        return told | ({"sent_to": self.sent_to} if self.sent_to else {})
+        share = round(done / max(1, len(spans)), 3)
+        detail: dict[str, object] = {"spans": _mark(spans), "done": share, "of": len(spans)}
+        return detail | ({"sent_to": self.sent_to} if self.sent_to else {})
 
     def _begin(self, spans: Sequence[Span]) -> None:
         row = self.store.channel(self.video_id, CHANNEL)
@@ -157,28 +200,28 @@ class CaptionPass:
         self.store.set_channel(self.video_id, CHANNEL, state="running", producer=producer, error=None)
         self._progress(spans, 0, 0.0)
 
-    def _told(self, spans: Sequence[Span]) -> Iterator[Told]:
+    def _results(self, spans: Sequence[Span]) -> Iterator[CaptionResult]:
         written = {_key(one.start_s, one.end_s) for one in self._written() if one.producer == self.model.producer}
         for span in spans:
             if _key(span.start_s, span.end_s) in written:
-                yield Told(span, None)
+                yield CaptionResult(span, None)
                 continue
             pictures = pictures_of(self.shown, self.video_id, span)
             if not pictures:
-                yield Told(span, None, "no picture of it was kept")
+                yield CaptionResult(span, None, "no picture of it was kept")
                 continue
             try:
                 answer = caption(self.model, pictures)
             except EngineError as error:
-                yield Told(span, None, clean(error.described, MOST_WHY), error)
+                yield CaptionResult(span, None, clean(error.described, MOST_WHY), error)
                 continue
             extra: dict[str, object] = {"pictures": len(pictures)}
             if answer.seen is not None:
                 extra |= {"visual_tokens": [answer.seen.read, answer.seen.given], "seen": answer.seen.described}
             if not answer.text:
-                yield Told(span, None, "the model wrote nothing of it")
+                yield CaptionResult(span, None, "the model wrote nothing of it")
                 continue
-            yield Told(span, EntryIn(span.start_s, min(span.end_s, self.duration_s), answer.text, extra))
+            yield CaptionResult(span, EntryIn(span.start_s, min(span.end_s, self.duration_s), answer.text, extra))
 
     def _written(self) -> list[Entry]:
         return self.store.entries(self.video_id, channels=(CHANNEL,))

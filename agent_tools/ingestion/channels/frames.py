@@ -1,30 +1,31 @@
-"""The frames channel: one decode pass at the sampling rate; prune in time, keep what stands for the rest.
+"""The frames channel: one decode pass at the sampling rate; prune in time, keep the frames that stand for the rest.
 
-Knows media, the compression and memory engines, and the store. Knows nothing of clients or of the other channels, but
-that each picture is shown to `on_picture` too, so that the file is decoded once."""
+Each picture is shown to the reader of on-screen text too, so that the file is decoded once."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from agent_tools.compression import prune_frames, representatives
+from agent_tools.errors import EngineError
+from agent_tools.ingestion.channels.base import ChannelMaker
+from agent_tools.ingestion.channels.screen_text import ScreenText, reader_of
 from agent_tools.ingestion.episodes import chunks
+from agent_tools.ingestion.picture_vectors import forget_files, frame_tokens
 from agent_tools.ingestion.prefetch import Ahead
 from agent_tools.ingestion.spaces import CHUNK, frame_space, memory_producer
 from agent_tools.media import Damage, Picture, Probe, Sample, sample
 from agent_tools.media.picture import jpeg
 from agent_tools.memory import Memory, memory_tokens
-from agent_tools.models.profiles import FrameEncoder
-from agent_tools.store import FrameRow, SqliteMemory, Store, TokenFile
+from agent_tools.models.devices import choose
+from agent_tools.models.profiles import FrameEncoder, frame_encoder, redundancy_encoder
+from agent_tools.store import FrameRow, SqliteMemory, Store
 
 WINDOW = 16  # pictures that are pruned together (LongVU's code); results do not depend on where a run was interrupted
 KEPT_SIDE = 352  # longer side of a kept frame, px: legible on a sheet when the source is gone
@@ -52,6 +53,79 @@ class _Encoded:
     stands: list[int]  # for each picture the place of the kept one that stands for it
     found: NDArray[np.float32]  # vectors of the kept ones
     tokens: NDArray[np.float32]  # vectors of all
+
+
+class Frames(ChannelMaker):
+    """The frames that are kept, with their vectors; the pass shows each picture to the reader of screen_text too."""
+
+    name = "frames"
+    has_texts = False
+
+    def forget(self) -> None:
+        self.store.delete_frames(self.video_id)
+        SqliteMemory(self.store).delete(self.video_id, read=self.name)
+        self.store.clear_gaps(self.video_id, self.name)
+        forget_files(self.store.home, self.video_id)
+
+    def run(self) -> None:
+        if self.file.video is None:
+            self.end_absent()
+            return
+        fps = self.context.settings.fps
+        decoding, encoder, judge = self._models()
+        # These decide which pictures are looked at and kept: a pass under other settings starts from the beginning.
+        made_by = {"fps": fps, "judge": judge.producer, "threshold": judge.threshold}
+        row = self.context.row(self.name)
+        next_k = self._resume_at(encoder.producer, made_by)
+        if not next_k:
+            self.store.set_channel(self.video_id, self.name, done_to_s=0.0, detail=made_by)
+            self.forget()
+        reader = reader_of(self.context)
+        reader.restore(row.detail.get("rule", "") if row is not None and next_k else "")
+        self.begin(encoder.producer)
+        work = FramePass(self.store, self.video_id, self.file, encoder, judge, fps, decoding, self.duration_s)
+        reads = ScreenText.name in self.context.job.channels and not self.context.finished(ScreenText.name)
+
+        def on_picture(time_s: float, picture: Picture) -> None:
+            if reads:
+                reader.show(time_s, picture)
+            self.control.check()
+
+        def on_window(k: int, time_s: float, rule: str) -> None:
+            share = self.share(time_s)
+            detail = {**made_by, "next_k": k, "rule": rule, "done": round(share, 3)}
+            self.store.set_channel(self.video_id, self.name, done_to_s=time_s, detail=detail)
+            self.control.tell(0.08 + 0.37 * share, f"looking at pictures: {time_s:.0f} of {self.duration_s:.0f} s")
+
+        def on_damage(damage: Damage) -> None:
+            self.store.add_gap(self.video_id, self.name, damage.start_s, damage.end_s, damage.why)
+
+        work.run(next_k, on_picture, on_window, on_damage, reader.saved)
+        if reads:
+            reader.close()
+        rows = self.store.frames(self.video_id)
+        if not rows:
+            raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
+        self.end(entries=sum(row.kept for row in rows), detail={**made_by, "pictures": len(rows)})
+
+    def _models(self) -> tuple[int, FrameEncoder, FrameEncoder]:
+        """Threads of the decoder; the encoder whose vectors are kept, and the one that frames are pruned by."""
+        settings, profile = self.context.models.settings, self.context.models.profile
+        learnt = profile.model("frames")
+        beside = learnt is not None and learnt.from_hub and choose(settings.device).kind == "cpu"
+        decoding, encoding = shared_threads(self.context.settings.worker_threads, beside)
+        models = replace(settings, threads=encoding)
+        return decoding, frame_encoder(models), redundancy_encoder(models)
+
+    def _resume_at(self, producer: str, made_by: dict[str, object]) -> int:
+        """The frame of the grid at which an interrupted pass goes on, 0 where the pass starts from the beginning."""
+        row = self.context.row(self.name)
+        if row is None or row.producer != producer or not made_by.items() <= row.detail.items():
+            return 0
+        next_k = int(row.detail.get("next_k", 0))
+        with frame_tokens(self.store.home, self.video_id, producer) as repository:
+            lost = len(repository) < sum(frame.k < next_k for frame in self.store.frames(self.video_id))
+        return 0 if lost else next_k
 
 
 class FramePass:
@@ -189,51 +263,3 @@ def shared_threads(threads: int, beside: bool) -> tuple[int, int]:
     """
     decoding = max(1, threads // 4) if beside else threads
     return decoding, max(1, threads - decoding) if beside else threads
-
-
-def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
-    """The repository of a video: a vector for every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
-    what is forgotten in the decayed view stays there). Where a redundancy encoder of its own pruned, a pruned picture
-    has the vector of the frame that stands for it."""
-    return TokenFile(token_path(home, video_id, producer))
-
-
-def token_path(home: Path, video_id: str, producer: str) -> Path:
-    """Where a video's repository by one frame encoder lies."""
-    mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
-    return home / "tokens" / f"{video_id}-{mark}.tokens"
-
-
-def forget_files(home: Path, video_id: str) -> None:
-    """Remove what an ingest of the video wrote beside the store."""
-    for path in (home / "tokens").glob(f"{video_id}-*.tokens"):
-        path.unlink(missing_ok=True)
-    for folder in (video_id, f"{video_id}.new"):  # pictures that wait to be read, and channels that are made anew
-        shutil.rmtree(home / "work" / folder, ignore_errors=True)
-
-
-class PictureRows:
-    """The repository's vectors of one video's pictures, read slice by slice."""
-
-    def __init__(self, store: Store, video_id: str, producer: str) -> None:
-        self._place = store.home, video_id, producer
-        with frame_tokens(*self._place) as repository:
-            rows = store.frames(video_id)[: len(repository)]
-        self.times_s = [row.time_s for row in rows]
-
-    def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
-        start, stop, _ = part.indices(len(self.times_s))
-        with frame_tokens(*self._place) as repository:
-            return repository.read(start, stop).numpy()
-
-
-def sequence(
-    store: Store, video_id: str, producer: str, start_s: float = 0.0, end_s: float = float("inf")
-) -> tuple[list[float], NDArray[np.float32]]:
-    """(times_s, vectors (T, D)) of every picture of the sampling grid in a span, out of the repository."""
-    with frame_tokens(store.home, video_id, producer) as repository:
-        rows = store.frames(video_id)[: len(repository)]
-        inside = [i for i, row in enumerate(rows) if start_s <= row.time_s < end_s]
-        if not inside:
-            return [], np.zeros((0, 0), np.float32)
-        return [rows[i].time_s for i in inside], repository.read(inside[0], inside[-1] + 1).numpy()

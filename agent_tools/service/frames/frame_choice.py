@@ -109,7 +109,7 @@ def _even(library: Library, scope: VideoSpan, budget: int, sampled: Sequence[flo
 
 
 def _frame_features(library: Library, scope: VideoSpan) -> NDArray[np.float32] | None:
-    from agent_tools.ingestion.channels.frames import sequence
+    from agent_tools.ingestion.picture_vectors import sequence
 
     producer = library.models.frame_producer
     vectors = sequence(library.store, scope.video.id, producer, scope.span.start_s, scope.span.end_s)[1]

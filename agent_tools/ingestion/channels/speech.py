@@ -1,0 +1,69 @@
+"""The speech channel: what is said, by the profile's speech model, findable block by block."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from agent_tools.ingestion.channels.base import ChannelMaker
+from agent_tools.media import Damage, audio
+from agent_tools.models.profiles import speech
+from agent_tools.store import EntryIn
+
+
+class Speech(ChannelMaker):
+    """One entry per segment that the model hears. A run resumes at the last block that was whole."""
+
+    name = "speech"
+
+    def absence(self) -> dict[str, object] | None:
+        profile = self.context.models.profile
+        if profile.model("speech") is not None:
+            return None
+        if not self.file.audio:
+            return {"why": "no audio", "no_model": False}
+        return {"why": f"not transcribed: profile {profile.name} has no speech model", "no_model": True}
+
+    def run(self) -> None:
+        if not self.file.audio:
+            self.end_absent("no audio")
+            return
+        engine = speech(self.context.models.settings)
+        row = self.context.row(self.name)
+        resumed = row is not None and row.state == "running" and row.producer == engine.producer
+        start_s = row.done_to_s if row is not None and resumed else 0.0
+        if not start_s:
+            self.store.clear_gaps(self.video_id, self.name)
+            self.forget()
+        self.begin(engine.producer)
+        self.context.models.text()
+        waiting: list[EntryIn] = []
+        languages: Counter[str] = Counter()
+
+        def settle(to_s: float) -> None:
+            """All that is heard so far becomes findable, and an interrupted ingest resumes from here."""
+            self.store.add_entries(self.video_id, self.name, engine.producer, waiting)
+            waiting.clear()
+            self.index(to_s)
+            share = self.share(to_s)
+            self.store.set_channel(self.video_id, self.name, done_to_s=to_s, detail={"done": round(share, 3)})
+            self.control.tell(0.94 + 0.02 * share, f"listening: {to_s:.0f} of {self.duration_s:.0f} s")
+
+        def on_damage(damage: Damage) -> None:
+            self.store.add_gap(self.video_id, self.name, damage.start_s, damage.end_s, damage.why)
+
+        blocks = ((block.start_s, block.samples) for block in audio(self.file, start_s, on_damage=on_damage))
+        for segment in engine.transcribe(blocks, settle):
+            self.control.check()
+            languages[segment.language] += 1
+            if segment.text and segment.start_s < self.duration_s:
+                extra = {
+                    "language": segment.language,
+                    "language_confidence": round(segment.language_confidence, 2),
+                    "no_speech": round(segment.no_speech, 2),
+                    "confidence": round(segment.confidence, 2),
+                }
+                end_s = min(segment.end_s, self.duration_s)
+                waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, extra))
+        settle(self.duration_s)
+        language = languages.most_common(1)[0][0] if languages else None
+        self.end(entries=len(self.entries()), language=language)

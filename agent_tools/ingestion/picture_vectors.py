@@ -1,0 +1,62 @@
+"""The vectors of every picture that was looked at, in one token file for each video and frame encoder.
+
+The frames channel writes them; episodes, memory tokens and the search for similar moments read them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent_tools.store import Store, TokenFile
+
+
+def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
+    """The repository of a video: a vector for every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
+    what is forgotten in the decayed view stays there). Where a redundancy encoder of its own pruned, a pruned picture
+    has the vector of the frame that stands for it."""
+    return TokenFile(token_path(home, video_id, producer))
+
+
+def token_path(home: Path, video_id: str, producer: str) -> Path:
+    """Where a video's repository by one frame encoder lies."""
+    mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
+    return home / "tokens" / f"{video_id}-{mark}.tokens"
+
+
+def forget_files(home: Path, video_id: str) -> None:
+    """Remove what an ingest of the video wrote beside the store."""
+    for path in (home / "tokens").glob(f"{video_id}-*.tokens"):
+        path.unlink(missing_ok=True)
+    for folder in (video_id, f"{video_id}.new"):  # pictures that wait to be read, and channels that are made anew
+        shutil.rmtree(home / "work" / folder, ignore_errors=True)
+
+
+class PictureRows:
+    """The repository's vectors of one video's pictures, read slice by slice."""
+
+    def __init__(self, store: Store, video_id: str, producer: str) -> None:
+        self._place = store.home, video_id, producer
+        with frame_tokens(*self._place) as repository:
+            rows = store.frames(video_id)[: len(repository)]
+        self.times_s = [row.time_s for row in rows]
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
+        start, stop, _ = part.indices(len(self.times_s))
+        with frame_tokens(*self._place) as repository:
+            return repository.read(start, stop).numpy()
+
+
+def sequence(
+    store: Store, video_id: str, producer: str, start_s: float = 0.0, end_s: float = float("inf")
+) -> tuple[list[float], NDArray[np.float32]]:
+    """(times_s, vectors (T, D)) of every picture of the sampling grid in a span, out of the repository."""
+    with frame_tokens(store.home, video_id, producer) as repository:
+        rows = store.frames(video_id)[: len(repository)]
+        inside = [i for i, row in enumerate(rows) if start_s <= row.time_s < end_s]
+        if not inside:
+            return [], np.zeros((0, 0), np.float32)
+        return [rows[i].time_s for i in inside], repository.read(inside[0], inside[-1] + 1).numpy()
