@@ -8,7 +8,7 @@ from agent_tools.ingestion import episodes, text_index
 from agent_tools.ingestion.picture_vectors import PictureRows
 from agent_tools.ingestion.titles import titles
 from agent_tools.media import Probe
-from agent_tools.store import Episode, SqliteMemory, Store
+from agent_tools.store import Episode, Store
 from agent_tools.timeline import Span
 from agent_tools.untrusted import clean
 
@@ -52,5 +52,5 @@ def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encode
         ]
         store.replace_episodes(video_id, level, rows)
         if final and level != "chunk":
-            SqliteMemory(store).delete(video_id, kind=level)
+            store.memories.delete(video_id, kind=level)
             text_index.write_level(store, video_id, level, encoder, level_spans)

@@ -76,7 +76,7 @@ def put_in_place(
         return
     # The others' vectors are added beside the old ones; nobody compares the two.
     index_all(store, video_id, encoder, duration_s, on_batch, apart=channel)
-    with store.db.write():
+    with store.transaction():
         switch_channel(store, made, video_id, channel, detail)
         whole = keep_text_vectors(store, video_id, encoder.producer)
     if not whole:  # a note came meanwhile, with another server's vector alone

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agent_tools.ingestion.episodes import TextPiece, chunks
 from agent_tools.ingestion.spaces import CHUNK, memory_producer, text_space
 from agent_tools.memory import Memory, memory_tokens
-from agent_tools.store import Entry, SqliteMemory, Store
+from agent_tools.store import Entry, Store
 from agent_tools.timeline import Span
 
 MEMORY_TEXT = 400  # characters of a chunk's text kept beside its tokens
@@ -50,7 +50,7 @@ def write_chunks(store: Store, video_id: str, channel: str, producer: str, durat
 
     Writing is idempotent, so a resumed ingest writes the very same tokens.
     """
-    memory = SqliteMemory(store)
+    memory = store.memories
     ready = [span for span in chunks(duration_s) if span.end_s <= done_to_s + 1e-6]
     memories = [
         Memory(CHUNK, span.start_s, span.end_s, text, tokens, memory_producer(producer, channel))
@@ -67,7 +67,7 @@ def write_level(store: Store, video_id: str, level: str, producer: str, spans: S
         for span, text, tokens in _tokens(store, video_id, None, producer, spans)
     ]
     if memories:
-        SqliteMemory(store).write(video_id, memories)
+        store.memories.write(video_id, memories)
 
 
 def pieces(store: Store, video_id: str, producer: str) -> list[TextPiece]:

@@ -42,8 +42,7 @@ def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
             size = f"{counts.pop('file_bytes') / 1e6:.1f} MB"
             held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "empty"
             yield told == "ok", f"memory at {settings.home}: {told}; {size}: {held}"
-            with store.db.read() as connection:
-                store.db.load_vectors(connection)
+            store.load_vec0()
             yield True, "sqlite-vec loads"
             for job in store.open_jobs():
                 yield True, f"job of {job.video_id}: {job.state}, {job.progress:.0%}, {job.message}"

@@ -5,6 +5,7 @@ Importing it loads neither NumPy nor torch nor sqlite-vec: they come with the fi
 
 from agent_tools.store.backup import restore
 from agent_tools.store.channel_swap import keep_text_vectors, switch_channel
+from agent_tools.store.codes import IndexSettings
 from agent_tools.store.entries import Entry, EntryIn
 from agent_tools.store.episodes import Episode
 from agent_tools.store.frames import FrameRow
@@ -24,6 +25,7 @@ __all__ = [
     "Episode",
     "FrameRow",
     "Gap",
+    "IndexSettings",
     "Job",
     "Note",
     "Source",

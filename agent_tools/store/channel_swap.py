@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from agent_tools.channels import made_text_names
-from agent_tools.store.entries import EntryIn, insert_entry
-from agent_tools.store.memory import SqliteMemory
+from agent_tools.store.entries import EntryIn, insert_entry, remove_entries
 from agent_tools.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TEXT = made_text_names()  # channels of entries that an ingest makes
 LEVELS = "text"  # read by memories of scenes and chapters: every text channel
 BATCH = 256  # pictures in memory at once
 
@@ -37,9 +35,8 @@ def switch_channel(store: Store, made: Store, video_id: str, channel: str, detai
             _switch_frames(store, made, video_id)
         else:
             _switch_entries(c, store, made, video_id, channel)
-        memory = SqliteMemory(store)
-        memory.delete(video_id, read=channel)
-        memory.write(video_id, SqliteMemory(made).read_all(video_id, channel))
+        store.memories.delete(video_id, read=channel)
+        store.memories.write(video_id, made.memories.read_all(video_id, channel))
         store.clear_gaps(video_id, channel)
         for gap in made.gaps(video_id):
             if gap.channel == channel:
@@ -68,11 +65,10 @@ def keep_text_vectors(store: Store, video_id: str, producer: str) -> bool:
         for space in store.spaces():
             if space.endswith("|text") and space != kept:
                 store.drop_video_vectors(space, video_id)
-        memory = SqliteMemory(store)
-        for channel in (*TEXT, LEVELS):
-            memory.delete(video_id, read=channel, made_by_others_than=producer)
+        for channel in (*made_text_names(), LEVELS):
+            store.memories.delete(video_id, read=channel, made_by_others_than=producer)
         for row in store.channels(video_id):
-            if row.name in TEXT and row.state == "done":
+            if row.name in made_text_names() and row.state == "done":
                 store.set_channel(video_id, row.name, detail={**row.detail, "vectors": [producer]})
     return True
 
@@ -89,7 +85,7 @@ def _switch_frames(store: Store, made: Store, video_id: str) -> None:
 
 def _switch_entries(c: apsw.Connection, store: Store, made: Store, video_id: str, channel: str) -> None:
     old: list[Any] = c.execute("SELECT id FROM entries WHERE video_id=? AND channel=?", (video_id, channel)).fetchall()
-    store.remove_entries(c, video_id, [row[0] for row in old])
+    remove_entries(store.db, c, video_id, [row[0] for row in old])
     numbers = {
         entry.id: insert_entry(
             c, video_id, channel, entry.producer, EntryIn(entry.start_s, entry.end_s, entry.text, entry.extra)

@@ -1,45 +1,61 @@
-"""Codebooks and codes as rows: what lets a process search a whole library soon after it started.
+"""Codebooks and codes as rows, so that a process can search a whole library soon after it has started.
 
-Knows which are out of date and writes them. Knows nothing of how codes are made (index.py) or searched (nearest.py)."""
+Here it is decided which of them are out of date. index.py makes codes, nearest.py searches them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from agent_tools.store.database import Database
+from agent_tools.store.database import Clock, Database
 from agent_tools.store.part import Part
 from agent_tools.store.vectors import read_rows, read_vectors, unit
 
 if TYPE_CHECKING:
     from agent_tools.store.index import Codebook
 
-EXACT_BYTES = 64 << 20
-SAMPLE = 8192  # vectors a codebook is made from
-RETRAIN = 4  # a library that has grown so many times gets a new codebook
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """How the vectors of a space are searched, by how many there are."""
+
+    exact_bytes: int = 64 << 20  # up to this size all vectors are held and compared; a larger library has codes
+    held_bytes: int = 24 << 20  # of a space that has codes: vectors that are held of videos searched alone
+    few_videos: int = 4  # a search in so many videos never uses codes
+    spare: int = 54  # vectors found by codes and compared exactly, beyond the number that is asked for, at least
+    sample: int = 8192  # vectors that a codebook is made from
+    retrain: float = 4  # a library that has grown so many times gets a new codebook
 
 
 class Codes(Part):
-    def index_vectors(self) -> None:
-        """Write what a process needs to search the whole library at once: codebooks, and codes of all finished videos.
+    """Codebooks and codes, as rows."""
 
-        Done by `finish` at the end of each job; cheap where nothing changed, nothing for a library of few vectors."""
+    def __init__(self, db: Database, now: Clock, settings: IndexSettings) -> None:
+        super().__init__(db, now)
+        self._settings = settings
+
+    def index_vectors(self) -> None:
+        """Write what a process needs to search the whole library: codebooks, and codes of all finished videos.
+
+        `finish` calls this at the end of each job. It is cheap where nothing changed, and does nothing for a library of
+        few vectors."""
         with self.db.read() as c:
             spaces: list[Any] = c.execute(
                 """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)
                    FROM spaces s LEFT JOIN codebooks b ON b.space=s.n"""
             ).fetchall()
         for n, dim, version, trained, total in spaces:
-            if 4 * dim * (total or 0) <= EXACT_BYTES:
+            if 4 * dim * (total or 0) <= self._settings.exact_bytes:
                 continue
-            if trained is None or total >= RETRAIN * trained:
+            if trained is None or total >= self._settings.retrain * trained:
                 self._write_codebook(n, dim, version or 0)
             self._write_codes(n, dim)
 
     def _write_codebook(self, n: int, dim: int, old: int) -> None:
         with self.db.read() as c:
-            book = drawn_codebook(self.db, c, n, dim, old + 1)
+            book = drawn_codebook(self.db, c, n, dim, old + 1, self._settings.sample)
         with self.db.write() as c:
             # Another worker may have been faster; its codebook is as good.
             c.execute(
@@ -102,10 +118,10 @@ def codebook(c: apsw.Connection, n: int, dim: int) -> Codebook | None:
     return Codebook(row[0], row[1], mean, rotation, *row[4:])
 
 
-def drawn_codebook(database: Database, c: apsw.Connection, n: int, dim: int, version: int) -> Codebook:
-    """A codebook made of the vectors there are; not written."""
+def drawn_codebook(database: Database, c: apsw.Connection, n: int, dim: int, version: int, sample: int) -> Codebook:
+    """A codebook made of a sample of the vectors that are there; it is not written."""
     from agent_tools.store.index import train
 
     rows = [row[0] for row in c.execute("SELECT n FROM vector_rows WHERE space=?", (n,))]
-    _, _, matrix = read_rows(database, c, n, dim, sorted(rows[:: max(1, len(rows) // SAMPLE)]))
+    _, _, matrix = read_rows(database, c, n, dim, sorted(rows[:: max(1, len(rows) // sample)]))
     return train(unit(matrix), version, len(rows))

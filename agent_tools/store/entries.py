@@ -13,6 +13,7 @@ from typing import Any
 
 import apsw
 
+from agent_tools.store.database import Database
 from agent_tools.store.part import Part, json_list, milliseconds, storable, to_json
 from agent_tools.store.vectors import drop_vectors
 from agent_tools.store.words import columns
@@ -49,6 +50,8 @@ class Entry:
 
 
 class Entries(Part):
+    """Entries, as rows, with their words."""
+
     def add_entries(self, video_id: str, channel: str, producer: str, entries: Iterable[EntryIn]) -> list[int]:
         """Store entries and make their words findable, in one transaction; one that is there already is not added.
 
@@ -96,13 +99,7 @@ class Entries(Part):
                 "SELECT id FROM entries WHERE video_id=?1 AND channel=?2 AND (?3 IS NULL OR producer=?3)",
                 (video_id, channel, producer),
             )
-            self.remove_entries(c, video_id, [row[0] for row in rows])
-
-    def remove_entries(self, c: apsw.Connection, video_id: str, ids: list[int]) -> None:
-        """Inside a transaction: entries, their words and their vectors."""
-        drop_vectors(self.db, c, "text", video_id, ids)
-        c.executemany("DELETE FROM words WHERE rowid=?", [(number,) for number in ids])
-        c.executemany("DELETE FROM entries WHERE id=?", [(number,) for number in ids])
+            remove_entries(self.db, c, video_id, [row[0] for row in rows])
 
     def pending_text(self, video_id: str, space: str, limit: int = 256, apart: str = "", only: str = "") -> list[Entry]:
         """The first entries, by id, that have no vector in that space yet.
@@ -119,6 +116,13 @@ class Entries(Part):
                 (video_id, space, limit, apart, only),
             )
             return [entry_of(row) for row in rows]
+
+
+def remove_entries(db: Database, c: apsw.Connection, video_id: str, ids: list[int]) -> None:
+    """Inside a transaction: remove entries, their words and their vectors."""
+    drop_vectors(db, c, "text", video_id, ids)
+    c.executemany("DELETE FROM words WHERE rowid=?", [(number,) for number in ids])
+    c.executemany("DELETE FROM entries WHERE id=?", [(number,) for number in ids])
 
 
 def insert_entry(

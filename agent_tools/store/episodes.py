@@ -26,6 +26,8 @@ class Episode:
 
 
 class Episodes(Part):
+    """Episodes, as rows."""
+
     def replace_episodes(self, video_id: str, level: str, rows: Iterable[Episode]) -> None:
         """Put these in the place of all the level's episodes, at once. Their `id`, video and level are not read."""
         with self.db.write() as c:

@@ -25,6 +25,8 @@ class FrameRow:
 
 
 class Frames(Part):
+    """Frames, as rows, and their pictures."""
+
     def add_frames(self, video_id: str, rows: Iterable[FrameRow], jpegs: Mapping[int, bytes]) -> None:
         """Store frames and the pictures of some, by k; what is there already is replaced. Raises: VideoNotFound."""
         with self.db.write() as c:

@@ -45,6 +45,8 @@ JOB = """SELECT id, video_id, state, channels, profile, settings, progress, eta_
 
 
 class Jobs(Part):
+    """Jobs, as rows."""
+
     def enqueue(self, video_id: str, channels: Iterable[str], profile: str, settings: dict[str, Any]) -> Job:
         """Ask for channels of a video. An open job takes them in (keeping its profile and settings) and is returned;
         a stop asked for before is taken back. Raises: VideoNotFound."""

@@ -12,13 +12,13 @@ import apsw
 
 from agent_tools.errors import ShapeError
 from agent_tools.store.part import json_list, storable
-from agent_tools.store.store import Store
 from agent_tools.store.vectors import TOKEN_BITS, drop_vectors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from agent_tools.memory import Memory, ScoredMemory
+    from agent_tools.store.store import Store
 
 _KNOWN = "SELECT count(*) FROM memories WHERE video_id=? AND kind=? AND start_s=? AND end_s=? AND producer=?"
 TIE = 1e-5  # cosines nearer than this may change places when they are computed again in float64
@@ -28,7 +28,7 @@ class SqliteMemory:
     """A MemoryStore that outlives the process, exact in float32. Its videos must be in the store."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._db, self._put_vectors, self._nearest = store.db, store.put_vectors, store.nearest
 
     def write(self, video_id: str, memories: Iterable[Memory]) -> int:
         """Keep those that are new; see agent_tools.memory.MemoryStore.write. Raises: VideoNotFound, ShapeError."""
@@ -36,7 +36,7 @@ class SqliteMemory:
 
         batch = in_writing_order(memories)
         new = 0
-        with self._store.db.write() as c:
+        with self._db.write() as c:
             for memory in batch:
                 key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
                 if c.execute(_KNOWN, key).get:
@@ -57,13 +57,13 @@ class SqliteMemory:
                             f"a memory of {count} vectors: at most {2**TOKEN_BITS - 1} are kept of one span"
                         )
                     ids = range(first, first + count)
-                    self._store.put_vectors(f"{key[4]}|memory", video_id, ids, memory.vectors.numpy())
+                    self._put_vectors(f"{key[4]}|memory", video_id, ids, memory.vectors.numpy())
                 new += 1
         return new
 
     def read(self, video_id: str, kind: str, producer: str) -> list[Memory]:
         """A video's memories of one kind and producer, in order of time."""
-        with self._store.db.read() as c:
+        with self._db.read() as c:
             rows = c.execute(
                 """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
                    WHERE video_id=? AND kind=? AND producer=? ORDER BY start_s, end_s""",
@@ -73,7 +73,7 @@ class SqliteMemory:
 
     def read_all(self, video_id: str, read: str) -> list[Memory]:
         """A video's memories of what was read, by any encoder; see delete."""
-        with self._store.db.read() as c:
+        with self._db.read() as c:
             rows = c.execute(
                 """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
                    WHERE video_id=?1 AND substr(producer, -length(?2)-1) = '|' || ?2 ORDER BY start_s, end_s""",
@@ -88,7 +88,7 @@ class SqliteMemory:
             read: the channel in a producer's name, "model@revision|channel"; "" = any.
             made_by_others_than: the encoder whose memories stay; "" = none.
         """
-        with self._store.db.write() as c:
+        with self._db.write() as c:
             rows: list[Any] = c.execute(
                 """SELECT id, length(vectors) / 4 / dim FROM memories
                    WHERE video_id=?1 AND (?2='' OR kind=?2)
@@ -98,7 +98,7 @@ class SqliteMemory:
             ).fetchall()
             tokens = [(number << TOKEN_BITS) + i for number, count in rows for i in range(count)]
             if tokens:
-                drop_vectors(self._store.db, c, "memory", video_id, tokens)
+                drop_vectors(self._db, c, "memory", video_id, tokens)
             c.executemany("DELETE FROM memories WHERE id=?", [(number,) for number, _ in rows])
         return len(rows)
 
@@ -117,7 +117,7 @@ class SqliteMemory:
             raise ShapeError(f"query {tuple(query.shape)}, k {k}: one vector (D,) and k of 0 or more are needed")
         near = torch.nn.functional.normalize(query.detach().double(), dim=0)
         hits = []
-        with self._store.db.read() as c:
+        with self._db.read() as c:
             for row in self._candidates(c, query, k, storable(producer), video_ids):
                 memory = _memory(row)
                 context = None if row[8] is None else _rows(row[8], row[6])
@@ -138,7 +138,7 @@ class SqliteMemory:
         for space, count in spaces:
             limit = 4 * k + 16
             while k:
-                nearest = self._store.nearest(space, query.numpy(), video_ids=video_ids, limit=limit)
+                nearest = self._nearest(space, query.numpy(), video_ids=video_ids, limit=limit)
                 scores: dict[int, float] = {}
                 for _, token, cosine in nearest:
                     scores.setdefault(token >> TOKEN_BITS, cosine)

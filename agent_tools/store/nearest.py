@@ -1,10 +1,10 @@
 """The vectors nearest a query: in vec0, in a video's vectors held in memory, or through a library's compact codes.
 
-Knows which of the three is fastest for how many vectors, and when what is held is out of date. Knows nothing of how
-vectors are stored (vectors.py) or coded (index.py).
+Which of the three is the fastest depends on how many vectors there are (IndexSettings). vectors.py stores the vectors,
+index.py codes them.
 
-- Up to FEW videos: vec0 the first time, after that the videos' own vectors, held by this process.
-- A library that fits into EXACT_BYTES: all its vectors, held by this process.
+- Up to `few_videos`: vec0 the first time, after that the videos' own vectors, held by this process.
+- A library that fits into `exact_bytes`: all its vectors, held by this process.
 - A larger one: index.py's codes of all videos, read from blobs that the last worker wrote, and of what changed since
   from the vectors; the nearest by code are then compared exactly, by the stored vectors."""
 
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from agent_tools.errors import ShapeError
-from agent_tools.store import codes
+from agent_tools.store.codes import IndexSettings, codebook, drawn_codebook
+from agent_tools.store.database import Clock, Database
 from agent_tools.store.part import Part
 from agent_tools.store.vectors import TOKEN_BITS, find_space, read_rows, read_vectors, unit
 
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
 
     from agent_tools.store.index import Index
 
-FEW = 4
 VEC0_LIMIT = 4096  # vec0 gives no more neighbours than this
-HELD_BYTES = 24 << 20  # of a space that has codes, for videos searched alone
-SPARE = 54  # vectors compared exactly beyond those asked for, at least
 
 Spans = Mapping[str, Sequence[tuple[float, float]]]
 Found = tuple[str, int, float]
@@ -49,7 +47,7 @@ class _Video:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _HeldVectors:
     """A video's vectors of a space in this process's memory, at length 1, by row."""
 
     version: int
@@ -58,18 +56,26 @@ class _Held:
     matrix: NDArray[np.float32]
 
 
-class Cache:
-    """What one process holds of a store's vectors."""
+class VectorSearch(Part):
+    """The nearest vectors. Holds vectors and indexes of this process: by space and video, and by space."""
 
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.held: OrderedDict[tuple[int, str], _Held] = OrderedDict()
-        self.seen: set[tuple[int, str]] = set()
-        self.indexes: dict[int, Index] = {}
+    def __init__(self, db: Database, now: Clock, settings: IndexSettings) -> None:
+        super().__init__(db, now)
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._held: OrderedDict[tuple[int, str], _HeldVectors] = OrderedDict()
+        self._searched: set[tuple[int, str]] = set()
+        self._indexes: dict[int, Index] = {}
 
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """The indexes of whole libraries that this process holds."""
+        return tuple(self._indexes.values())
 
-class Nearest(Part):
-    _cache: Cache
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the vectors that this process holds of single videos."""
+        return sum(each.matrix.nbytes for each in self._held.values())
 
     def nearest(
         self,
@@ -82,7 +88,7 @@ class Nearest(Part):
     ) -> list[Found]:
         """The vectors nearest a query (D,) by cosine, as (video_id, id, cosine), best first.
 
-        Exact, but for a whole library of more than EXACT_BYTES, where a few of a hundred of the nearest may be missing.
+        Exact, except for a whole library of more than `exact_bytes`: there a few of the nearest hundred may be missing.
 
         Args:
             video_ids: only these videos.
@@ -92,7 +98,7 @@ class Nearest(Part):
         import numpy as np
 
         query = np.asarray(query, dtype=np.float32)
-        with self.db.read() as c, self._cache.lock:
+        with self.db.read() as c, self._lock:
             found = find_space(c, space)
             if found is None:
                 return []
@@ -109,8 +115,8 @@ class Nearest(Part):
                 asked = [video for video in asked if video.id in within]
             if (
                 within is None
-                and len(asked) > FEW
-                and 4 * dim * sum(video.count for video in asked) > codes.EXACT_BYTES
+                and len(asked) > self._settings.few_videos
+                and 4 * dim * sum(video.count for video in asked) > self._settings.exact_bytes
             ):
                 names = None if len(asked) == len(videos) else [video.id for video in asked]
                 hits = self._by_codes(c, n, dim, query, limit, videos, names)
@@ -119,15 +125,17 @@ class Nearest(Part):
                 hits = []
                 for video in asked:
                     spans = None if within is None else within[video.id]
-                    hits += self._in_video(c, n, dim, kind, query, limit, video, spans, few=len(asked) <= FEW)
+                    hits += self._in_video(
+                        c, n, dim, kind, query, limit, video, spans, few=len(asked) <= self._settings.few_videos
+                    )
         hits.sort(key=lambda hit: (-hit[2], hit[0], hit[1]))
         return hits[:limit]
 
     def forget_vectors(self, video_id: str) -> None:
         """Let go of what this process holds of a deleted video."""
-        with self._cache.lock:
-            for key in [key for key in self._cache.held if key[1] == video_id]:
-                del self._cache.held[key]
+        with self._lock:
+            for key in [key for key in self._held if key[1] == video_id]:
+                del self._held[key]
 
     def _in_video(
         self,
@@ -145,8 +153,8 @@ class Nearest(Part):
         import numpy as np
 
         key = (n, video.id)
-        first = few and spans is None and key not in self._cache.seen and key not in self._cache.held
-        self._cache.seen.add(key)
+        first = few and spans is None and key not in self._searched and key not in self._held
+        self._searched.add(key)
         if first and not video.irregular and limit <= VEC0_LIMIT:
             return self._in_vec0(c, n, query, limit, video)
         held = self._hold(c, n, dim, video)
@@ -170,11 +178,11 @@ class Nearest(Part):
         ).fetchall()
         return [(video.id, number, 1.0 - distance) for number, distance in rows]
 
-    def _hold(self, c: apsw.Connection, n: int, dim: int, video: _Video) -> _Held:
+    def _hold(self, c: apsw.Connection, n: int, dim: int, video: _Video) -> _HeldVectors:
         """A video's vectors, read anew where they changed, and only what was added where nothing else did."""
         import numpy as np
 
-        key, held = (n, video.id), self._cache.held.get((n, video.id))
+        key, held = (n, video.id), self._held.get((n, video.id))
         if held is None or held.version != video.version:
             grown = held is not None and _grown(c, n, video, len(held.ids), held.last_row)
             rows, ids, matrix = read_vectors(self.db, c, n, dim, video.id, held.last_row if held and grown else 0)
@@ -182,14 +190,14 @@ class Nearest(Part):
             if held is not None and grown:
                 ids, matrix = np.concatenate([held.ids, ids]), np.concatenate([held.matrix, matrix])
             last_row = int(rows[-1]) if len(rows) else held.last_row if held and grown else 0
-            held = _Held(video.version, last_row, ids, matrix)
-            self._cache.held[key] = held
-        self._cache.held.move_to_end(key)
-        budget = HELD_BYTES if n in self._cache.indexes else codes.EXACT_BYTES
-        size = sum(each.matrix.nbytes for (space, _), each in self._cache.held.items() if space == n)
-        for oldest in [other for other in self._cache.held if other[0] == n and other != key]:
+            held = _HeldVectors(video.version, last_row, ids, matrix)
+            self._held[key] = held
+        self._held.move_to_end(key)
+        budget = self._settings.held_bytes if n in self._indexes else self._settings.exact_bytes
+        size = sum(each.matrix.nbytes for (space, _), each in self._held.items() if space == n)
+        for oldest in [other for other in self._held if other[0] == n and other != key]:
             if size > budget:
-                size -= self._cache.held.pop(oldest).matrix.nbytes
+                size -= self._held.pop(oldest).matrix.nbytes
         return held
 
     def _by_codes(
@@ -205,7 +213,7 @@ class Nearest(Part):
         import numpy as np
 
         index = self._index(c, n, dim, videos)
-        rows = index.search(index.book.question(query), limit + max(SPARE, limit // 2), names)
+        rows = index.search(index.book.question(query), limit + max(self._settings.spare, limit // 2), names)
         owners, ids, matrix = read_rows(self.db, c, n, dim, sorted(rows.tolist()))
         scores = np.vecdot(unit(matrix), query)
         return [(owner, int(number), float(score)) for owner, number, score in zip(owners, ids, scores, strict=True)]
@@ -213,14 +221,14 @@ class Nearest(Part):
     def _index(self, c: apsw.Connection, n: int, dim: int, videos: Sequence[_Video]) -> Index:
         from agent_tools.store.index import Index
 
-        index = self._cache.indexes.get(n)
+        index = self._indexes.get(n)
         stored = c.execute("SELECT version FROM codebooks WHERE space=?", (n,)).fetchone()
         if index is None or (stored is not None and stored[0] != index.book.version):
             total = sum(video.count for video in videos)
-            index = Index(codes.codebook(c, n, dim) or codes.drawn_codebook(self.db, c, n, dim, 0), total)
-            self._cache.indexes[n] = index
-            for key in [key for key in self._cache.held if key[0] == n]:
-                del self._cache.held[key]
+            index = Index(codebook(c, n, dim) or drawn_codebook(self.db, c, n, dim, 0, self._settings.sample), total)
+            self._indexes[n] = index
+            for key in [key for key in self._held if key[0] == n]:
+                del self._held[key]
         for gone in set(index.versions) - {video.id for video in videos}:
             index.drop(gone)
         for video in videos:

@@ -10,8 +10,8 @@ from typing import Any
 import apsw
 
 from agent_tools.errors import NoteNotFound
-from agent_tools.store.entries import NOTES, Entries, EntryIn, insert_entry
-from agent_tools.store.part import milliseconds, storable
+from agent_tools.store.entries import NOTES, EntryIn, insert_entry, remove_entries
+from agent_tools.store.part import Part, milliseconds, storable
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Note:
 _NOTE = """SELECT video_id, number, start_s, end_s, text, author, created_at, looked_at, replaced_by FROM notes"""
 
 
-class Notes(Entries):
+class Notes(Part):
+    """Notes, as rows, each with the entry that makes it findable."""
+
     def add_note(
         self,
         video_id: str,
@@ -107,7 +109,7 @@ class Notes(Entries):
             "UPDATE notes SET replaced_by=?, entry=NULL WHERE video_id=? AND number=?", (by, old.video_id, old.number)
         )
         if entry is not None:
-            self.remove_entries(c, old.video_id, [int(entry)])
+            remove_entries(self.db, c, old.video_id, [int(entry)])
 
 
 def _span(start_s: float, end_s: float) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""What the store says of every video at once, read in one transaction and kept until somebody commits.
+"""The state of every video at once, read in one transaction and held until somebody commits.
 
-Knows rows. Knows nothing of entries and vectors, which are too many to be kept."""
+Entries and vectors are not in it: they are too many to be held."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from agent_tools.store.database import Clock, Database
 from agent_tools.store.jobs import JOB, Job, job_of
 from agent_tools.store.part import Part
 from agent_tools.store.videos import CHANNEL, VIDEO, ChannelRow, Gap, VideoRow, channel_of, video_of
@@ -16,47 +17,51 @@ from agent_tools.store.videos import CHANNEL, VIDEO, ChannelRow, Gap, VideoRow, 
 
 @dataclass(frozen=True)
 class Status:
-    """A video with how far its channels have come; not to be changed, others hold it too."""
+    """A video and how far its channels have come. Others hold the same object: do not change it."""
 
     video: VideoRow
     channels: dict[str, ChannelRow] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)  # by start
     job: Job | None = None  # the newest, open or not
-    notes: tuple[int, int] = (0, 0)  # all that are kept; those that no other replaced
-    vectors: int = 0  # another number whenever some of its vectors are others
+    notes: tuple[int, int] = (0, 0)  # how many are kept; how many of them were not replaced
+    vectors: int = 0  # a version number: another one after each change of its vectors
 
 
 class Overview(Part):
-    _overview: tuple[int, Mapping[str, Status]]
-    _steady: threading.local
+    """All videos' states, read again only after a commit."""
+
+    def __init__(self, db: Database, now: Clock) -> None:
+        super().__init__(db, now)
+        self._latest: tuple[int, Mapping[str, Status]] = -1, {}
+        self._snapshot = threading.local()
 
     def overview(self) -> Mapping[str, Status]:
-        """By id, in the order they were added. As of now: a commit by anyone, since the last call, is in it; but for
-        what is asked within `snapshot`."""
-        held: Mapping[str, Status] | None = getattr(self._steady, "overview", None)
+        """By id, in the order they were added. It holds every commit until now, of any process; within `snapshot` every
+        commit until its beginning."""
+        held: Mapping[str, Status] | None = getattr(self._snapshot, "overview", None)
         if held is not None:
             return held
-        version, known = self._overview
+        version, known = self._latest
         now = self.db.data_version()  # before the rows: what is committed in between is read twice, not missed
         if now != version:
             read = self._read_overview()
             # What did not change stays the same object, by which others tell that it did not.
             known = {id_: old if (old := known.get(id_)) == new else new for id_, new in read.items()}
-            self._overview = now, known
+            self._latest = now, known
         return known
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Within it this thread has one overview, that of its beginning: a reply is of one moment, and asks once."""
-        before = getattr(self._steady, "overview", None)
-        self._steady.overview = self.overview()
+        """Within it this thread sees one overview, that of the beginning, so that a reply describes one moment."""
+        before = getattr(self._snapshot, "overview", None)
+        self._snapshot.overview = self.overview()
         try:
             yield
         finally:
-            self._steady.overview = before
+            self._snapshot.overview = before
 
     def entries_mark(self, video_id: str, space: str) -> object:
-        """Another one whenever the video's entries, their vectors in that space, or its memories are others."""
+        """A value that changes whenever the video's entries, their vectors in that space, or its memories change."""
         with self.db.read() as c:
             return c.execute(
                 """SELECT (SELECT count(*) FROM entries WHERE video_id=?1),

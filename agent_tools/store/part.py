@@ -1,6 +1,4 @@
-"""What every part of the store shares: the database, the clock, and how values become columns.
-
-Knows nothing of any one table."""
+"""What all parts of the store share: the database, the clock, and how values become columns."""
 
 from __future__ import annotations
 
@@ -12,10 +10,10 @@ from agent_tools.store.database import Clock, Database
 
 
 class Part:
-    """A group of the store's methods. `Store` is made of parts, which reach each other through it."""
+    """The rows of one kind. Each part of a store has the same database and the same clock, and no other state of it."""
 
-    db: Database
-    now: Clock
+    def __init__(self, db: Database, now: Clock) -> None:
+        self.db, self.now = db, now
 
 
 def storable(text: str) -> str:

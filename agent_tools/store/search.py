@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 
+from agent_tools.store.database import Clock, Database
 from agent_tools.store.entries import Entry, entry_of
 from agent_tools.store.part import Part, json_list
 from agent_tools.store.words import Term, Tokenize, matches, parse, units
@@ -32,8 +33,12 @@ class WordHit:
     idf: float  # 0..1: their share of the whole query's inverse document frequency
 
 
-class Search(Part):
-    _counts: dict[tuple[str | None, ...], tuple[int, int]]
+class WordSearch(Part):
+    """Entries by their words. Holds counts of what a large library contains, see `_count`."""
+
+    def __init__(self, db: Database, now: Clock) -> None:
+        super().__init__(db, now)
+        self._counts: dict[tuple[str | None, ...], tuple[int, int]] = {}
 
     def search_words(
         self,

@@ -1,12 +1,12 @@
 """The store: everything that outlives a process, in one SQLite file that many processes share.
 
-Knows how its parts fit. Knows nothing of decoding, models, ranking or MCP."""
+A later kind of store has the same parts, each over its own database."""
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,34 +14,95 @@ import apsw
 
 from agent_tools.errors import InvalidArgument, StoreError, StoreFull
 from agent_tools.home import HomeFolder
-from agent_tools.store.codes import Codes
+from agent_tools.store.codes import Codes, IndexSettings
 from agent_tools.store.database import BUSY_S, Clock, Database
+from agent_tools.store.entries import Entries, remove_entries
 from agent_tools.store.episodes import Episodes
 from agent_tools.store.frames import Frames
 from agent_tools.store.jobs import Jobs
-from agent_tools.store.nearest import Cache, Nearest
+from agent_tools.store.memory import SqliteMemory
+from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
 from agent_tools.store.overview import Overview
 from agent_tools.store.schema import migrate
-from agent_tools.store.search import Search
+from agent_tools.store.search import WordSearch
 from agent_tools.store.vectors import Vectors, drop_vectors
-from agent_tools.store.videos import Videos
+from agent_tools.store.videos import Videos, remove_video
+
+DEFAULT_INDEX = IndexSettings()
 
 
-class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episodes, Overview):
-    """One home folder's memory. Safe to use from any number of threads and processes at once."""
+class Store:
+    """One home folder's memory. Safe to use from any number of threads and processes at once.
 
-    def __init__(self, home: Path, database: Database, now: Clock) -> None:
-        self.home = home
-        self.db = database
-        self.now = now
-        self._cache = Cache()
-        self._counts = {}
-        self._overview = -1, {}
-        self._steady = threading.local()
+    A store consists of parts: videos, jobs, entries, notes, vectors, memories, frames, episodes, the overview, and what
+    searches them. __init__ lists the methods of each part that are the store's own; the part documents them.
+
+    Attributes:
+        home: the folder.
+        db: the database file, for this package and its tests.
+        memories: what was remembered of spans, as vectors; see SqliteMemory.
+    """
+
+    def __init__(self, home: Path, db: Database, now: Clock, index: IndexSettings) -> None:
+        self.home, self.db = home, db
+
+        videos = Videos(db, now)
+        self.add_video, self.update_video = videos.add_video, videos.update_video
+        self.video, self.videos, self.find_videos = videos.video, videos.videos, videos.find_videos
+        self.add_source, self.known_id = videos.add_source, videos.known_id
+        self.sources, self.all_sources = videos.sources, videos.all_sources
+        self.set_channel, self.channel, self.channels = videos.set_channel, videos.channel, videos.channels
+        self.add_gap, self.gaps, self.clear_gaps = videos.add_gap, videos.gaps, videos.clear_gaps
+
+        self._jobs = jobs = Jobs(db, now)
+        self.enqueue, self.claim, self.beat, self.request_stop = jobs.enqueue, jobs.claim, jobs.beat, jobs.request_stop
+        self.job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
+
+        entries = Entries(db, now)
+        self.add_entries, self.delete_entries = entries.add_entries, entries.delete_entries
+        self.entries, self.entries_by_id = entries.entries, entries.entries_by_id
+        self.pending_text = entries.pending_text
+        self.search_words = WordSearch(db, now).search_words
+
+        notes = Notes(db, now)
+        self.add_note, self.note, self.notes, self.count_notes = (
+            notes.add_note,
+            notes.note,
+            notes.notes,
+            notes.count_notes,
+        )
+
+        vectors = Vectors(db, now)
+        self.put_vectors, self.vectors, self.vector = vectors.put_vectors, vectors.vectors, vectors.vector
+        self.spaces, self.drop_space = vectors.spaces, vectors.drop_space
+        self.drop_video_vectors, self.load_vec0 = vectors.drop_video_vectors, vectors.load_vec0
+        self.index_vectors = Codes(db, now, index).index_vectors
+        self.vector_search = VectorSearch(db, now, index)
+        self.nearest = self.vector_search.nearest
+        self.memories = SqliteMemory(self)
+
+        frames = Frames(db, now)
+        self.add_frames, self.delete_frames = frames.add_frames, frames.delete_frames
+        self.frames, self.count_frames = frames.frames, frames.count_frames
+        self.frame_jpeg, self.nearest_kept = frames.frame_jpeg, frames.nearest_kept
+
+        episodes = Episodes(db, now)
+        self.replace_episodes, self.episodes = episodes.replace_episodes, episodes.episodes
+
+        overview = Overview(db, now)
+        self.overview, self.snapshot, self.entries_mark = overview.overview, overview.snapshot, overview.entries_mark
 
     @classmethod
-    def open(cls, home: Path, *, now: Clock = time.time, busy_s: float = BUSY_S, vfs: str = "") -> Self:
+    def open(
+        cls,
+        home: Path,
+        *,
+        now: Clock = time.time,
+        busy_s: float = BUSY_S,
+        vfs: str = "",
+        index: IndexSettings = DEFAULT_INDEX,
+    ) -> Self:
         """Open home's memory.sqlite3, making folder and file where they are missing and older files new.
 
         Raises: StoreTooNew: a newer program wrote it. StoreFull. StoreError: damaged, locked, or not permitted."""
@@ -55,7 +116,7 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episod
         except BaseException:
             database.close()
             raise
-        return cls(home, database, now)
+        return cls(home, database, now, index)
 
     def close(self) -> None:
         self.db.close()
@@ -64,8 +125,14 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episod
         """Changes whenever any process or thread committed; comparable within this process only."""
         return self.db.data_version()
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of this thread within it are kept together, or none of them is."""
+        with self.db.write():
+            yield
+
     def delete_video(self, video_id: str, *, with_notes: bool = True) -> None:
-        """Take away a video with all its rows, vectors and pictures, in one transaction.
+        """Remove a video with all its rows, vectors and pictures, in one transaction.
 
         Args:
             with_notes: False refuses a video that has notes, in the same transaction, so that none written meanwhile
@@ -74,15 +141,14 @@ class Store(Videos, Jobs, Notes, Search, Vectors, Codes, Nearest, Frames, Episod
         Raises: InvalidArgument: it has notes and with_notes is False."""
         with self.db.write() as c:
             drop_vectors(self.db, c, "", video_id, None)
-            self.remove_entries(
-                c, video_id, [row[0] for row in c.execute("SELECT id FROM entries WHERE video_id=?", (video_id,))]
-            )
-            self.forget_video(c, video_id, with_notes=with_notes)
-        self.forget_vectors(video_id)
+            ids = [row[0] for row in c.execute("SELECT id FROM entries WHERE video_id=?", (video_id,))]
+            remove_entries(self.db, c, video_id, ids)
+            remove_video(c, video_id, with_notes=with_notes)
+        self.vector_search.forget_vectors(video_id)
 
     def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
         """End a job this worker holds, and write the search codes of what it brought; see Jobs.finish."""
-        super().finish(job_id, worker, state, error)
+        self._jobs.finish(job_id, worker, state, error)
         with suppress(StoreFull):  # the job is done; codes can be written, or done without, at any time
             self.index_vectors()
 

@@ -25,6 +25,13 @@ TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits,
 
 
 class Vectors(Part):
+    """Vectors as rows, and the spaces that they are in."""
+
+    def load_vec0(self) -> None:
+        """Load the extension that holds vectors, which else comes with the first vector. Raises: ModelMissing."""
+        with self.db.read() as c:
+            self.db.load_vectors(c)
+
     def put_vectors(self, space: str, video_id: str, ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
         """Store vectors (n, D) float32 under ids, replacing those that are there. The first call makes the space.
 

@@ -83,6 +83,8 @@ CHANNEL = """SELECT video_id, name, state, producer, done_to_s, entries, languag
 
 
 class Videos(Part):
+    """Videos, sources, channels and gaps, as rows."""
+
     def add_video(self, video_id: str, title: str, size_bytes: int) -> bool:
         """Make a video known; True where it is new."""
         with self.db.write() as c:
@@ -226,15 +228,18 @@ class Videos(Part):
         with self.db.write() as c:
             c.execute("DELETE FROM gaps WHERE video_id=? AND channel=?", (video_id, channel))
 
-    def forget_video(self, c: apsw.Connection, video_id: str, *, with_notes: bool) -> None:
-        """Inside `delete_video`'s transaction: the video's row and all that cascades from it."""
-        notes = int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
-        if notes and not with_notes:
-            raise InvalidArgument(
-                f"Video {video_id} has {notes} notes, which would be lost. Export them first, then delete with notes."
-            )
-        c.execute("DELETE FROM notes WHERE video_id=?", (video_id,))
-        c.execute("DELETE FROM videos WHERE id=?", (video_id,))
+
+def remove_video(c: apsw.Connection, video_id: str, *, with_notes: bool) -> None:
+    """Inside a transaction: remove the video's row and all that cascades from it.
+
+    Raises: InvalidArgument: it has notes and with_notes is False."""
+    notes = int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
+    if notes and not with_notes:
+        raise InvalidArgument(
+            f"Video {video_id} has {notes} notes, which would be lost. Export them first, then delete with notes."
+        )
+    c.execute("DELETE FROM notes WHERE video_id=?", (video_id,))
+    c.execute("DELETE FROM videos WHERE id=?", (video_id,))
 
 
 def _signed(inode: int) -> int:

@@ -156,7 +156,7 @@ def _measure(folder: Path) -> dict[str, Any]:
     for query in asked:
         store.nearest(SPACE, query, limit=10)
     grown = _resident_mb() - before
-    index = next(iter(store._cache.indexes.values()), None)
+    index = next(iter(store.vector_search.indexes), None)
     matrix = np.array(np.load(folder / "matrix.npy"))
 
     def product(query: Floats, part: slice = slice(None)) -> NDArray[np.int64]:

@@ -89,7 +89,7 @@ def test_an_ingest_over_its_limit_names_one_that_would_do(store: Store, monkeypa
     store.enqueue(VIDEO, ("frames",), "lite", {})
     monkeypatch.setattr(control, "resident_mb", lambda: 6100.0)
     beat = threading.Event()
-    monkeypatch.setattr(type(store), "beat", lambda *_, **__: beat.set() or "go")
+    monkeypatch.setattr(store, "beat", lambda *_, **__: beat.set() or "go")
     with Control(store, begun(store, 1, 0.0), "me", 6000) as held:
         assert beat.wait(30)
     with pytest.raises(EngineError, match=r"used 6100 MB, over its limit of 6000 MB\. .* with --memory-mb 10000;"):

@@ -87,7 +87,7 @@ def test_the_mark_of_entries_changes_with_entries_vectors_and_memories(filled: S
     assert filled.entries_mark(ONE, space) == marks[-1]
 
 
-def test_what_is_asked_within_steady_is_of_its_beginning(filled: Store) -> None:
+def test_a_snapshot_shows_the_overview_of_its_beginning(filled: Store) -> None:
     other_process = Store.open(filled.home)
     with filled.snapshot():
         before = filled.overview()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import agent_tools.store.codes as codes
 from agent_tools.errors import ShapeError
-from agent_tools.store import EntryIn, FrameRow, Store
+from agent_tools.store import EntryIn, FrameRow, IndexSettings, Store
 from tests.store.conftest import TALK, WEEK
 from tests.store.drawn import recall, scenes
 
@@ -162,8 +162,8 @@ def test_a_change_by_another_process_is_seen(store: Store) -> None:
     other.close()
 
 
-def test_what_is_held_stays_within_its_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codes, "EXACT_BYTES", 4 * 16 * 100)
+def test_what_is_held_stays_within_its_bytes(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "home", index=IndexSettings(exact_bytes=4 * 16 * 100))
     for n in range(4):
         store.add_video(f"{n:012x}", str(n), n)
         store.put_vectors(TEXT, f"{n:012x}", range(60), scenes(60, 16, seed=n))
@@ -171,15 +171,17 @@ def test_what_is_held_stays_within_its_bytes(store: Store, monkeypatch: pytest.M
         for n in range(4):
             best = store.nearest(TEXT, scenes(60, 16, seed=n)[7], video_ids=[f"{n:012x}"], limit=1)
             assert ids(best) == [(f"{n:012x}", 7)]
-    held = store._cache.held
-    assert sum(each.matrix.nbytes for each in held.values()) <= 4 * 16 * 100
+    assert 0 < store.vector_search.held_bytes <= 4 * 16 * 100
+    store.close()
+
+
+SMALL = IndexSettings(exact_bytes=4 * 64 * 1000)
 
 
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def library(tmp_path: Path) -> Iterator[Store]:
     """Twelve videos of 400 vectors, too many to be held exactly."""
-    monkeypatch.setattr(codes, "EXACT_BYTES", 4 * 64 * 1000)
-    opened = Store.open(tmp_path / "library")
+    opened = Store.open(tmp_path / "library", index=SMALL)
     for n in range(12):
         opened.add_video(f"{n:012x}", str(n), n)
         opened.put_vectors(FRAME, f"{n:012x}", range(400), part(n))
@@ -209,8 +211,8 @@ NAMES = [(f"{n:012x}", k) for n in range(12) for k in range(400)]
 
 def test_a_library_is_searched_by_codes_and_compared_exactly(library: Store) -> None:
     check(library, scenes(4800, 64), NAMES)
-    assert library._cache.indexes
-    assert not library._cache.held
+    assert library.vector_search.indexes
+    assert not library.vector_search.held_bytes
 
 
 def test_codes_are_written_at_the_end_of_a_job_and_read_by_others(library: Store) -> None:
@@ -220,11 +222,11 @@ def test_codes_are_written_at_the_end_of_a_job_and_read_by_others(library: Store
     with library.db.read() as c:
         assert c.execute("SELECT count(*) FROM codes").get == 12
         assert c.execute("SELECT trained FROM codebooks").get == 4800
-    other = Store.open(library.home)
+    other = Store.open(library.home, index=SMALL)
     check(other, scenes(4800, 64), NAMES)
-    (index,) = other._cache.indexes.values()
+    (index,) = other.vector_search.indexes
     assert index.book.version == 1
-    assert not other._cache.held
+    assert not other.vector_search.held_bytes
     other.close()
 
 
@@ -233,14 +235,14 @@ def test_codes_of_a_video_that_changed_since_are_not_used(library: Store) -> Non
     check(library, scenes(4800, 64), NAMES)
     fresh = scenes(4800, 64).copy()
     fresh[400:800] = scenes(400, 64, seed=99)
-    writer = Store.open(library.home)
+    writer = Store.open(library.home, index=SMALL)
     writer.put_vectors(FRAME, f"{1:012x}", range(400), fresh[400:800])
     check(library, fresh, NAMES)
     more = np.concatenate([fresh, scenes(50, 64, seed=5)])
     writer.put_vectors(FRAME, f"{3:012x}", range(400, 450), more[4800:])
     check(library, more, NAMES + [(f"{3:012x}", k) for k in range(400, 450)])
     writer.index_vectors()
-    reader = Store.open(library.home)
+    reader = Store.open(library.home, index=SMALL)
     check(reader, more, NAMES + [(f"{3:012x}", k) for k in range(400, 450)])
     writer.delete_video(f"{11:012x}")
     assert f"{11:012x}" not in {video for video, _ in ids(reader.nearest(FRAME, more[4500], limit=100))}
@@ -250,13 +252,14 @@ def test_codes_of_a_video_that_changed_since_are_not_used(library: Store) -> Non
         store.close()
 
 
-def test_a_library_that_grew_gets_a_new_codebook(library: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_grew_gets_a_new_codebook(library: Store) -> None:
     library.index_vectors()
     check(library, scenes(4800, 64), NAMES)
-    monkeypatch.setattr(codes, "RETRAIN", 1)
-    library.index_vectors()
+    worker = Store.open(library.home, index=replace(SMALL, retrain=1))
+    worker.index_vectors()
+    worker.close()
     check(library, scenes(4800, 64), NAMES)
-    (index,) = library._cache.indexes.values()
+    (index,) = library.vector_search.indexes
     assert index.book.version == 2
     with library.db.read() as c:
         assert c.execute("SELECT DISTINCT codebook FROM codes").fetchall() == [(2,)]

@@ -14,7 +14,7 @@ from agent_tools.ingestion.episode_writer import divide
 from agent_tools.media import Probe
 from agent_tools.models.profiles import ModelSettings, Profile, TextEncoder, resolve, text_encoder
 from agent_tools.settings import Settings
-from agent_tools.store import ChannelRow, Entry, Job, SqliteMemory, Store
+from agent_tools.store import ChannelRow, Entry, Job, Store
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class ChannelMaker(ABC):
     def forget(self) -> None:
         """Remove all that was written of the channel, but not its row."""
         self.store.delete_entries(self.video_id, self.name)
-        SqliteMemory(self.store).delete(self.video_id, read=self.name)
+        self.store.memories.delete(self.video_id, read=self.name)
 
     def clean_up(self) -> None:  # noqa: B027 - most makers have no working files
         """Remove working files that a worker may have left behind when it died; called when the job ends."""

@@ -22,7 +22,7 @@ from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.models.hub.catalogue import receiver
 from agent_tools.models.profiles import video_llm
 from agent_tools.models.video_llm.questions import Answerer, caption
-from agent_tools.store import Entry, EntryIn, SqliteMemory, Store
+from agent_tools.store import Entry, EntryIn, Store
 from agent_tools.timeline import Span, rounded
 from agent_tools.untrusted import clean
 
@@ -194,7 +194,7 @@ class CaptionPass:
         )
         if not goes_on:
             self.store.delete_entries(self.video_id, CHANNEL, self.model.producer)
-        SqliteMemory(self.store).delete(self.video_id, read=CHANNEL)  # written anew: a gap may be filled now
+        self.store.memories.delete(self.video_id, read=CHANNEL)  # written anew: a gap may be filled now
         self.store.clear_gaps(self.video_id, CHANNEL)
         producer = self.model.producer
         self.store.set_channel(self.video_id, CHANNEL, state="running", producer=producer, error=None)

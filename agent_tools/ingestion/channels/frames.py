@@ -25,7 +25,7 @@ from agent_tools.media.picture import jpeg
 from agent_tools.memory import Memory, memory_tokens
 from agent_tools.models.devices import choose
 from agent_tools.models.profiles import FrameEncoder, frame_encoder, redundancy_encoder
-from agent_tools.store import FrameRow, SqliteMemory, Store
+from agent_tools.store import FrameRow, Store
 
 WINDOW = 16  # pictures that are pruned together (LongVU's code); results do not depend on where a run was interrupted
 KEPT_SIDE = 352  # longer side of a kept frame, px: legible on a sheet when the source is gone
@@ -63,7 +63,7 @@ class Frames(ChannelMaker):
 
     def forget(self) -> None:
         self.store.delete_frames(self.video_id)
-        SqliteMemory(self.store).delete(self.video_id, read=self.name)
+        self.store.memories.delete(self.video_id, read=self.name)
         self.store.clear_gaps(self.video_id, self.name)
         forget_files(self.store.home, self.video_id)
 
@@ -252,7 +252,7 @@ class FramePass:
             tokens = memory_tokens(torch.from_numpy(vectors))
             producer = memory_producer(self.encoder.producer, "frames")
             memory = Memory(CHUNK, span.start_s, span.end_s, "", tokens, producer)
-            SqliteMemory(self.store).write(self.video_id, [memory])
+            self.store.memories.write(self.video_id, [memory])
 
 
 def shared_threads(threads: int, beside: bool) -> tuple[int, int]:

@@ -1,15 +1,23 @@
-"""The maker of each channel, in the order in which an ingest makes them."""
+"""From the table of channels to the classes that make them."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from agent_tools.channels import made_rows
 from agent_tools.ingestion.channels.base import ChannelMaker
-from agent_tools.ingestion.channels.captions import Captions
-from agent_tools.ingestion.channels.frames import Frames
-from agent_tools.ingestion.channels.screen_text import ScreenText
-from agent_tools.ingestion.channels.speech import Speech
-from agent_tools.ingestion.channels.subtitles import Subtitles
 
 
 def makers() -> dict[str, type[ChannelMaker]]:
-    """Channel name -> its maker."""
-    return {maker.name: maker for maker in (Subtitles, Frames, ScreenText, Speech, Captions)}
+    """Channel name -> its maker, in the order in which an ingest makes them.
+
+    Raises: TypeError: a row of the table names no ChannelMaker, or one of another channel."""
+    return {row.name: _maker(row.name, row.maker) for row in made_rows()}
+
+
+def _maker(channel: str, place: str) -> type[ChannelMaker]:
+    module, _, name = place.partition(":")
+    maker = getattr(import_module(module), name)
+    if not (isinstance(maker, type) and issubclass(maker, ChannelMaker)) or maker.name != channel:
+        raise TypeError(f"{place} does not make channel {channel!r}: a ChannelMaker of that name is needed")
+    return maker
