@@ -16,7 +16,7 @@ WHEEL := build/check
 # share its fixtures. PYTEST_ARGS="-n 0" keeps all tests in one process, as a debugger needs it.
 PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test test-fast check lint wheel bench conformance faults clients clean
+.PHONY: help install demo test test-fast check lint wheel bench conformance faults clients docs picture clean
 
 help:
 	@echo 'make install      a virtual environment in .venv, with the versions of constraints.txt'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test-fast    the tests that need no training and no long ingest: under three minutes'
 	@echo 'make check        format, lint, types, import contracts, and all tests on the built wheel'
 	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
+	@echo 'make docs         the pages of docs/ in build/docs; make picture: the pictures of the front page'
 	@echo 'make clients      real MCP clients and frameworks against the server, in environments of their own'
 
 install: $(STAMP)
@@ -83,6 +84,13 @@ clients: $(STAMP)
 
 faults: $(STAMP)
 	$(PY) -m lab.faults
+
+# Strict: a broken link or anchor ends it. Tables are written by `python -m lab.docs`, and a test compares them.
+docs: $(STAMP)
+	$(PY) -m zensical build --clean --strict
+
+picture: $(STAMP)
+	$(PY) -m lab.picture
 
 clean:
 	rm -rf $(VENV) build dist

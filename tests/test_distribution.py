@@ -22,6 +22,7 @@ from agent_tools.server import build_server
 from agent_tools.settings import Settings, variable
 
 ROOT = Path(__file__).parents[1]
+CLIENTS = "docs/getting-started/clients.md"
 NAME = "io.github.OWNER/agent-tools-video"
 VARIABLES = {variable(field.name) for field in fields(Settings)}
 FLAGS = {f"--{field.name.replace('_', '-')}" for field in fields(Settings) if field.name != "token"}
@@ -77,7 +78,7 @@ def test_owner_stands_only_where_a_format_demands_one() -> None:
     assert data("manifest.json")["author"] == {"name": "OWNER"}
     assert text("manifest.json").count("OWNER") == 1
     assert text("Dockerfile").count("OWNER") == 1
-    assert re.findall(r"\S*OWNER\S*", text("README.md")) == [NAME, "OWNER"]
+    assert re.findall(r"\S*OWNER\S*", text("README.md")) == [NAME]
     assert not {"repository", "websiteUrl", "homepage", "support", "documentation"} & (
         set(data("server.json")) | set(data("manifest.json"))
     )
@@ -158,7 +159,7 @@ def test_image_is_not_root_and_serves_the_mounted_folder() -> None:
 
 
 def test_install_links_hold_one_configuration_which_this_program_takes() -> None:
-    links = dict(re.findall(r"^\[Install in (VS Code|Cursor)\]\((\S+)\)$", text("README.md"), re.MULTILINE))
+    links = dict(re.findall(r"^\[Install in (VS Code|Cursor)\]\((\S+)\)$", text(CLIENTS), re.MULTILINE))
     vscode, cursor = (parse_qs(urlsplit(links[name]).query, strict_parsing=True) for name in ("VS Code", "Cursor"))
     assert vscode["name"] == cursor["name"] == ["agent-tools"]
     config = json.loads(vscode["config"][0])

@@ -76,7 +76,7 @@ def record() -> None:
     MEASURED.write_text(text + "\n", encoding="utf-8")
     from lab import docs
 
-    docs.main()
+    docs.write_all()
 
 
 def say(line: str) -> None:

@@ -1,0 +1,225 @@
+"""Tables of measured results, out of the files in lab/measured that the measuring programs wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def measured(name: str) -> Any:
+    """The numbers that a measuring program wrote to lab/measured/<name>.json."""
+    return json.loads((ROOT / "lab" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def compression_table() -> str:
+    """The last runs of `agent-tools eval compression` and `eval compare`."""
+    from agent_tools.evals.compression.tables import markdown
+
+    return "\n\n".join(markdown(measured(name)) for name in ("compression", "compare"))
+
+
+def needles_table() -> str:
+    """The last run of `agent-tools eval needles`."""
+    from agent_tools.evals.needles.needles import markdown
+
+    return markdown(measured("needles"))
+
+
+def grounding_table() -> str:
+    """The last run of `python -m lab.bench.grounding_hour`."""
+    from agent_tools.evals.grounding.grounding import side_by_side
+
+    return side_by_side(measured("grounding"))
+
+
+def grounding_tiny_table() -> str:
+    """The last run of `agent-tools eval grounding-tiny`."""
+    from agent_tools.evals.tiny.grounding import markdown
+
+    return markdown(measured("grounding_tiny"))
+
+
+def memaug_tiny_table() -> str:
+    """The last run of `agent-tools eval memaug-tiny`."""
+    from agent_tools.evals.tiny.memaug import markdown
+
+    return markdown(measured("memaug_tiny"))
+
+
+def zoom_table() -> str:
+    """The last run of `agent-tools eval zoom`."""
+    from agent_tools.evals.compression.zoom import markdown
+
+    return markdown(measured("zoom"))
+
+
+def tiny_world_table() -> str:
+    """The last run of `python -m tests.models.tiny_world_table`."""
+    from tests.models.tiny_world_table import markdown
+
+    return markdown(measured("tiny_world"))
+
+
+def reasoning_table() -> str:
+    """The last run of `agent-tools eval reasoning`."""
+    from agent_tools.evals.reasoning.reasoning import markdown
+
+    return markdown(measured("reasoning"))
+
+
+def retrieval_table() -> str:
+    """The last run of `agent-tools eval retrieval`."""
+    from agent_tools.evals.retrieval.retrieval import markdown
+
+    return markdown(measured("retrieval"))
+
+
+def memories_table() -> str:
+    """The last run of `agent-tools eval compare --film`."""
+    from agent_tools.evals.retrieval.memories_tables import memories_markdown
+
+    return memories_markdown(measured("memories"))
+
+
+def scaling_table() -> str:
+    """The last run of `python -m lab.bench.growth`."""
+    from lab.bench.growth import table
+
+    return table(measured("scaling"))
+
+
+def costs_table() -> str:
+    """The cost of an hour and of a question, beside published prices of others."""
+    from lab.bench.costs import table
+
+    return table()
+
+
+def bench_table() -> str:
+    """The last run of each part of `make bench`."""
+    from lab.bench.__main__ import PARTS
+    from lab.bench.rows import last, table
+
+    return table(last(), list(PARTS))
+
+
+def faults_table() -> str:
+    """The last runs of `python -m lab.faults`: one row per slice."""
+    rows = measured("faults")
+    lines = ["| slice | what | tried | survived | seconds | seed, date |", "|---|---|---|---|---|---|"]
+    for name, row in rows.items():
+        figures = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in row["figures"].items())
+        what = row["what"] + (f" ({figures})" if figures else "")
+        if row["cases_left"]:
+            what += f"; {row['cases_left']} cases not run"
+        cells = (
+            name,
+            what,
+            str(row["tried"]),
+            str(row["survived"]),
+            str(row["seconds"]),
+            f"{row['seed']}, {row['date']}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def clients_table() -> str:
+    """The last run of `python -m lab.clients`: the calls on the wire."""
+    rows = measured("clients")
+    shown = ("client", "version", "model", "era", "tools", "calls", "errors", "ok")
+    lines = [f"| {' | '.join(shown)} |", "|" + "---|" * len(shown)]
+    return "\n".join([*lines, *(f"| {' | '.join(row[name] for name in shown)} |" for row in rows)])
+
+
+def results_table() -> str:
+    """The table of the front page: one row for a claim, with the page that holds the whole measurement."""
+    rows = ["| measured | result | compared with |", "|---|---|---|"]
+    cells = (*_quality(), *_cost())
+    rows += [f"| [{what}](docs/evaluation/{page}.md) | {ours} | {others} |" for what, page, ours, others in cells]
+    return "\n".join(rows)
+
+
+def _quality() -> list[tuple[str, str, str, str]]:
+    (dense,) = (film for film in measured("retrieval")["films"] if film["film"] == "dense")
+    asked = dense["absent"]["present"]
+    first = dict.fromkeys(("retrieve_memory", "BM25 over lines", "MiniLM over lines"), 0)
+    for row in dense["rows"]:
+        if row["search"] in first:
+            first[row["search"]] += row["first"]
+    ours, words, meaning = first.values()
+    grounding = measured("grounding")["dense"]
+    absent, present = grounding["absent"], grounding["present"]
+    called = grounding["verdicts_of_absent"].get("present", 0)
+    missed = grounding["verdicts_of_present"].get("absent", 0)
+    longest = max(measured("needles")["lengths"], key=lambda length: length["frames"])
+    right = sum(chain["cap"] and chain["qa"] for chain in longest["chains"])
+    calls, tokens = (max(chain[name] for chain in longest["chains"]) for name in ("calls", "tokens"))
+    films = measured("reasoning")["films"]
+    shares = [
+        f"{sum(good for row in film['rows'] for good, _ in row['right'].values())} of {film['questions']}"
+        for film in films
+    ]
+    return [
+        (
+            f"{asked} questions about an hour with 989 lines of text: the first hit is right",
+            "retrieval",
+            f"{ours} of {asked}",
+            f"MiniLM {meaning}, BM25 {words}",
+        ),
+        (
+            f"{absent} events that are not in the hour: called present",
+            "grounding",
+            f"{called} of {absent}",
+            f"{missed} of {present} events that are there are called absent",
+        ),
+        (
+            f"questions of three steps in {longest['frames']:,} frames",
+            "needles",
+            f"{right} of {len(longest['chains'])}",
+            f"at most {calls} calls, {tokens:,} tokens",
+        ),
+        (
+            "questions about the order of events: a drawn hour, an hour of real clips",
+            "reasoning",
+            ", ".join(shares),
+            "25 to 50 % by chance",
+        ),
+    ]
+
+
+def _cost() -> list[tuple[str, str, str, str]]:
+    (hour,) = measured("costs")["hours"]
+    (dense,) = (film for film in measured("retrieval")["films"] if film["film"] == "dense")
+    replies = [row["tokens"] for row in dense["rows"] if row["search"] == "retrieve_memory"]
+    search = measured("bench")["retrieval"]["rows"][0]["figures"]
+    faults = measured("faults").values()
+    return [
+        (
+            "one hour ingested on one thread, with OCR",
+            "cost",
+            f"{hour['wall_s'] / 60:.1f} min",
+            f"{hour['peak_mb']:,.0f} MB of memory, {hour['store_mb']:.0f} MB on disk",
+        ),
+        (
+            "search of 100 hours of vectors",
+            "speed",
+            f"{search['nearest']['ms']:.1f} ms",
+            f"NumPy {search['product']['ms']:.1f} ms; recall@10 {search['nearest']['recall']:.2f}",
+        ),
+        (
+            "a search that returns five hits",
+            "cost",
+            f"{sum(replies) / len(replies):,.0f} tokens",
+            f"the whole transcript: {dense['dump_tokens']:,} tokens",
+        ),
+        (
+            "injected faults: kills, full disks, hostile files, wrong calls",
+            "faults",
+            f"{sum(row['survived'] for row in faults):,} survived",
+            f"of {sum(row['tried'] for row in faults):,}",
+        ),
+    ]

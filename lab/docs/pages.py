@@ -1,0 +1,94 @@
+"""Pages and their tables: where a table stands, what it holds now, and how it is written again."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.docs import drawings, measured, product
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+
+TABLES: dict[str, Callable[[], str]] = {
+    "buttons": product.buttons,
+    "clients": measured.clients_table,
+    "commands": product.commands,
+    "compression": measured.compression_table,
+    "costs": measured.costs_table,
+    "definitions": product.definitions_table,
+    "errors": product.errors_tree,
+    "examples": product.examples_table,
+    "faults": measured.faults_table,
+    "grounding": measured.grounding_table,
+    "grounding-tiny": measured.grounding_tiny_table,
+    "measured": measured.bench_table,
+    "memaug-tiny": measured.memaug_tiny_table,
+    "memories": measured.memories_table,
+    "needles": measured.needles_table,
+    "profiles": product.profiles_table,
+    "python-api": product.python_api,
+    "reasoning": measured.reasoning_table,
+    "results": measured.results_table,
+    "retrieval": measured.retrieval_table,
+    "rules": product.rules_table,
+    "scaling": measured.scaling_table,
+    "schemas": product.schemas,
+    "settings": product.settings_table,
+    "tiny-world": measured.tiny_world_table,
+    "tools": product.tools_table,
+    "tree": product.tree,
+    "zoom": measured.zoom_table,
+}
+
+
+def pages() -> list[Path]:
+    """README and every page of docs/ that a person writes (docs/index.md is made from README)."""
+    return [README, *sorted(path for path in DOCS.rglob("*.md") if path != DOCS / "index.md")]
+
+
+def tables_of(page: Path) -> list[str]:
+    """The names of the tables that stand on a page."""
+    return re.findall(r"^<!-- ([a-z-]+) -->$", page.read_text(encoding="utf-8"), re.M)
+
+
+def standing(page: Path, name: str) -> str | None:
+    """What a page shows between the marks of a table; None where the table does not stand there."""
+    match = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", page.read_text(encoding="utf-8"), re.S)
+    return match[1] if match else None
+
+
+def placed(table: str, page: Path) -> str:
+    """A table with its links, which start at the root of the repository, made relative to the page."""
+    here = page.parent.relative_to(ROOT)
+    return re.sub(r"\]\((docs/[^)]+)\)", lambda link: f"]({Path(os.path.relpath(link[1], here)).as_posix()})", table)
+
+
+def write(*names: str) -> None:
+    """Write these tables again on every page that shows them."""
+    made = {name: TABLES[name]() for name in names}
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        for name in set(tables_of(page)) & set(made):
+            open_mark, close_mark = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+            before, _, rest = text.partition(open_mark)
+            text = before + open_mark + placed(made[name], page) + close_mark + rest.partition(close_mark)[2]
+        page.write_text(text, encoding="utf-8")
+    (DOCS / "index.md").write_text(front_page(), encoding="utf-8")
+
+
+def write_all() -> None:
+    write(*TABLES)
+    for path, drawing in drawings.DRAWINGS.items():
+        (ROOT / path).write_text(drawing(), encoding="utf-8")
+
+
+def front_page() -> str:
+    """README as the first page of the site: links into docs/ lose that folder, links out of docs/ become names."""
+    text = README.read_text(encoding="utf-8")
+    text = re.sub(r"\]\(docs/", "](", text)
+    text = re.sub(r'(src|href)="docs/', r'\1="', text)
+    return re.sub(r"\[([^\]]+)\]\((?:[A-Z_]+(?:\.md)?|examples/?[\w.]*|prompts/?)\)", r"\1", text)
