@@ -51,7 +51,7 @@ def table() -> str:
     lines += [f"| {' | '.join(row)} |" for row in PUBLISHED]
     kept = _read("costs")
     told = f"On {kept['machine']}, load {kept['load']:.1f}, {kept['date']}. " if kept else ""
-    return "\n".join([*lines, "", f"{told}Figures of others as read on {READ}; none was run again."])
+    return "\n".join([*lines, "", f"{told}Figures of others are as read on {READ}; we did not measure them."])
 
 
 def _hours() -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import anyio
 
 ROOT = Path(__file__).resolve().parents[2]
+SHORTEST_PURPOSE = 40  # characters
 TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "yes or no"}
 
 
@@ -51,7 +52,7 @@ def settings_table() -> str:
         if field.name == "home":
             default = "the platform's data folder"
         elif default in ((), ""):
-            default = "none"
+            default = "-"
         elif isinstance(default, bool):
             default = "on" if default else "off"
         flag = "-" if field.name in ("token", "endpoint_key") else f"`--{field.name.replace('_', '-')}`"
@@ -93,9 +94,18 @@ def tools_table() -> str:
     """The six tools and what each is for."""
     rows = ["| tool | what it is for |", "|---|---|"]
     for tool in published():
-        purpose = re.split(r"(?<=[a-z])\.\s", " ".join((tool.description or "").split()))[0]
-        rows.append(f"| `{tool.name}` | {purpose}. |")
+        rows.append(f"| `{tool.name}` | {_purpose(tool.description or '')} |")
     return "\n".join(rows)
+
+
+def _purpose(description: str) -> str:
+    """The first sentence of a tool's description, and the next one while that says too little by itself."""
+    said = ""
+    for sentence in re.split(r"(?<=[a-z)][.?])\s", " ".join(description.split())):
+        said = f"{said} {sentence}".strip()
+        if len(said) >= SHORTEST_PURPOSE:
+            break
+    return said
 
 
 def schemas() -> str:
@@ -148,7 +158,7 @@ def profiles_table() -> str:
     rows = [f"| profile | {' | '.join(roles)} | download |", "|" + "---|" * (len(roles) + 2)]
     for profile in PROFILES.values():
         cells = [model.name if (model := profile.model(role)) else "-" for role in roles]
-        size = f"{profile.size_bytes / 1e9:.1f} GB" if profile.size_bytes else "none"
+        size = f"{profile.size_bytes / 1e9:.1f} GB" if profile.size_bytes else "nothing"
         rows.append(f"| {profile.name} | {' | '.join(cells)} | {size} |")
     return "\n".join(rows)
 

@@ -22,8 +22,9 @@ from PIL import Image
 from agent_tools.evals.agents.agent import ChainAgent, Finding
 from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Call, Session
+from agent_tools.evals.films.demo_story import tell
 from agent_tools.evals.films.demo_video import draw
-from agent_tools.timeline import clock
+from agent_tools.media.identity import content_id
 from lab.picture.scenes import Step, scenes
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -36,28 +37,30 @@ SHEET_TOKENS = 6000
 async def recorded(home: Path, seed: int) -> tuple[str, list[Step], Finding, tuple[Image.Image, str], Image.Image]:
     """The demo's question, the calls that answer it, the answer, the frame that shows it, and a contact sheet."""
     path = home / f"demo-{seed}.mp4"
-    truth = draw(path, seed, DURATION_S)
+    if not path.exists():
+        draw(path, seed, DURATION_S)
+    story = tell(seed, DURATION_S)
     async with serving(home, home) as client:
         await ChainAgent(Session(client), path).read_whole()
         session = Session(client)
-        finding = await ChainAgent(session, path).answer(truth.question)
-        if finding.answer != truth.answer:
-            raise SystemExit(f"the demo answered {finding.answer!r}, not {truth.answer!r}: no picture is made of that")
+        finding = await ChainAgent(session, path).answer(story.question)
+        if finding.answer != story.answer:
+            raise SystemExit(f"the demo answered {finding.answer!r}, not {story.answer!r}: no picture is made of that")
         shot = await client.call_tool(
             "zoom_segment", {"video_id": finding.citations[-1], "query": finding.answer, "max_frames": 1}
         )
         whole = await client.call_tool(
             "zoom_segment",
             {
-                "video_id": truth.video_id,
+                "video_id": content_id(path),
                 "layout": "sheet",
                 "max_frames": SHEET_FRAMES,
                 "max_tokens": SHEET_TOKENS,
             },
         )
     facts = next(json.loads(block.text) for block in shot.content if isinstance(block, TextContent))
-    frame = _image(shot.content), clock(float(facts["frames"][0]["time_s"]))
-    return truth.question, [_step(call) for call in session.calls], finding, frame, _image(whole.content)
+    frame = _image(shot.content), str(facts["frames"][0]["at"])
+    return story.question, [_step(call) for call in session.calls], finding, frame, _image(whole.content)
 
 
 def _image(content: list[object]) -> Image.Image:
