@@ -3,7 +3,7 @@
     python -m lab.bench [PART ...] [--quick] [--readme] [--long] [--resume]
 
 Prints a Markdown table and writes build/bench.json after each part. A full run (no PART and no --quick) and any run
-with --readme also replace the rows of their parts in lab/measured/bench.json and in README. The rows of other parts and
+with --readme also replace the rows of their parts in lab/measured/bench.json and in the documentation. The rows of other parts and
 of parts that failed stay there with their date. A part that fails gets a row with the reason, and the exit status
 is 1."""
 
@@ -62,7 +62,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all but memory if none is named")
     parser.add_argument("--quick", action="store_true", help="shorter files and fewer rounds; the table says so")
-    parser.add_argument("--readme", action="store_true", help="keep these rows in lab/measured/bench.json and README")
+    parser.add_argument(
+        "--readme", action="store_true", help="keep these rows in lab/measured/bench.json and the documentation"
+    )
     parser.add_argument("--long", action="store_true", help="also run memory: six hours of video, 12 minutes")
     parser.add_argument("--resume", action="store_true", help="skip the parts that a run of today has finished")
     given = parser.parse_args()

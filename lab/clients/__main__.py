@@ -4,7 +4,7 @@
 
 The first run downloads the frameworks and tools from the package registries into the user's cache folder, which takes
 minutes. Each example runs twice: with its scripted model, and with MODEL set to an HTTP endpoint that plays the same
-script. The program ends with a table; --json also writes the file that README's table is made from."""
+script. The program ends with a table; --json also writes the file that the documentation's table is made from."""
 
 from __future__ import annotations
 

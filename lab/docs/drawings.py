@@ -24,7 +24,9 @@ WORDS = {  # what a layer holds, in a few words; a new layer of the contract nee
     "grounding": "when it happens, or not",
     "budget": "what an agent can pay",
     "channels": "the table of channels",
-    "home": "the data folder",
+    "home": "paths of the data folder",
+    "options": "options of commands",
+    "progress": "progress of long calls",
     "timeline": "times and uris",
     "types": "replies",
     "errors": "one tree",
@@ -40,6 +42,7 @@ COLOURS = {"cli": TOOLS, "evals": TOOLS, "training": TOOLS, "server": TOOLS, "se
 COLOURS |= dict.fromkeys(("media", "models", "store"), WORK)
 COLOURS |= dict.fromkeys(("compression", "memory", "grounding", "budget"), ENGINES)
 WIDTH, ROW, GAP = 960, 64, 10
+WIDEST_ROW = 6  # boxes
 STEPS = (  # from, to, what goes over; the parts stand in PARTS
     (0, 1, 'tools/call retrieve_memory {query: "why do we cache the keys?"}'),
     (1, 2, "arguments checked, in a thread of its own"),
@@ -63,7 +66,7 @@ def layers() -> list[list[str]]:
 
 def layers_drawing() -> str:
     """An SVG: a row of boxes for each layer, arrows down the side."""
-    rows = layers()
+    rows = [part for row in layers() for part in _halves(row)]
     parts = []
     for number, row in enumerate(rows):
         y = 12 + number * (ROW + GAP)
@@ -84,6 +87,12 @@ def layers_drawing() -> str:
     turned = f'transform="translate({x + 16} {height / 2}) rotate(90)"'
     side = f'<text {turned} text-anchor="middle" font-size="13">imports only go down</text>'
     return _svg(WIDTH, height, "The layers of agent_tools", [*parts, side])
+
+
+def _halves(row: list[str]) -> list[list[str]]:
+    """A row that is too wide for its words, as two."""
+    middle = (len(row) + 1) // 2
+    return [row] if len(row) <= WIDEST_ROW else [row[:middle], row[middle:]]
 
 
 def call_drawing() -> str:

@@ -5,7 +5,7 @@
 
 Without SLICE it runs the slices that the variable FAULTS names (make faults FAULTS=kill,paths), or all of them. A run
 that was stopped continues where it stopped when the same command is given again. --case runs one case of a slice.
---record runs nothing: it writes the rows of the last runs to lab/measured/faults.json and the table to README, which
+--record runs nothing: it writes the rows of the last runs to lab/measured/faults.json and the table to the documentation, which
 says of each slice how much of it was not run."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=15.0, help="time limit of each slice in this run")
     parser.add_argument("--case", default="", help="run only this case of the slice")
     parser.add_argument(
-        "--record", action="store_true", help="write the rows of the last runs to lab/measured and README"
+        "--record", action="store_true", help="write the rows of the last runs to lab/measured and the documentation"
     )
     given = parser.parse_args()
     if given.record:
