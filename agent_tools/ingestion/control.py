@@ -103,7 +103,7 @@ def resident_mb() -> float:
 
             return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
     if sys.platform == "win32":
-        return 0.0  # no figure without a further package: the limit does not hold there, as docs/getting-started/troubleshooting.md says
+        return 0.0  # no figure without a further package: the limit does not hold there, as the documentation says
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)

@@ -3,9 +3,9 @@
     python -m lab.bench [PART ...] [--quick] [--readme] [--long] [--resume]
 
 Prints a Markdown table and writes build/bench.json after each part. A full run (no PART and no --quick) and any run
-with --readme also replace the rows of their parts in lab/measured/bench.json and in the documentation. The rows of other parts and
-of parts that failed stay there with their date. A part that fails gets a row with the reason, and the exit status
-is 1."""
+with --readme also replace the rows of their parts in lab/measured/bench.json and in the documentation. The rows of
+other parts, and of parts that failed, stay there with their date. A part that fails gets a row with the reason, and
+the exit status is 1."""
 
 from __future__ import annotations
 

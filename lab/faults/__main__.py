@@ -5,8 +5,8 @@
 
 Without SLICE it runs the slices that the variable FAULTS names (make faults FAULTS=kill,paths), or all of them. A run
 that was stopped continues where it stopped when the same command is given again. --case runs one case of a slice.
---record runs nothing: it writes the rows of the last runs to lab/measured/faults.json and the table to the documentation, which
-says of each slice how much of it was not run."""
+--record runs nothing: it writes the rows of the last runs to lab/measured/faults.json and to the documentation,
+which says of each slice how much of it was not run."""
 
 from __future__ import annotations
 
