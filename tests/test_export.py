@@ -90,7 +90,7 @@ def test_the_channel_and_the_language_are_chosen(home: Home, tmp_path: Path) -> 
         "we keep a kiss",
         "ja",
     ]
-    assert "the transcript is not whole: speech: running" in said.stderr
+    assert "the transcript is not complete: speech: running" in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_clip_too_large_for_a_client_names_it_too(
     monkeypatch.setattr(home.library.looker, "clip", too_large)
     with pytest.raises(LimitReached) as refused:
         read_resource(home.library, f"video://{home.video_id}/clip/11-13")
-    _numbers_of_the_named_clip(str(refused.value), tmp_path, list(range(22, 26)))  # no key frame: encoded anew
+    _numbers_of_the_named_clip(str(refused.value), tmp_path, list(range(22, 26)))  # no key frame: encoded again
 
 
 def _numbers_of_the_named_clip(message: str, folder: Path, numbers: list[int]) -> None:

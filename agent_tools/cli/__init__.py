@@ -1,7 +1,7 @@
 """The command line: starts the server, does every tool's work by hand, and looks after the memory.
 
-Knows which commands there are, and how an error ends one. Importing it loads nothing heavy: a command loads what it
-needs."""
+Knows the commands and how an error ends one. Knows nothing of how a command does its work. Importing it loads nothing
+heavy: a command loads what it needs."""
 
 from __future__ import annotations
 

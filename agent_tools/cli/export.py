@@ -1,6 +1,4 @@
-"""export, backup and restore: the memory, or what is in it, as files.
-
-Knows flags, file names and what must not be overwritten. The work is the service's and the store's."""
+"""The commands export, backup and restore: the memory, or parts of it, as files."""
 
 from __future__ import annotations
 
@@ -27,9 +25,9 @@ def export(
     home: Home = None,
     transcript: Annotated[str, typer.Option("--transcript", help="srt or vtt: what is said, as subtitles")] = "",
     channel: Annotated[
-        str, typer.Option("--channel", help="of the transcript: subtitles, speech, captions or screen_text")
+        str, typer.Option("--channel", help="channel of the transcript: subtitles, speech, captions or screen_text")
     ] = "",
-    language: Annotated[str, typer.Option("--language", help="of several subtitle tracks, such as en")] = "",
+    language: Annotated[str, typer.Option("--language", help="which of several subtitle tracks, such as en")] = "",
     episodes: Annotated[bool, typer.Option("--episodes", help="chapters, scenes and chunks as JSON")] = False,
     notes: Annotated[bool, typer.Option("--notes", help="every note as JSON")] = False,
     clip: Annotated[
@@ -38,12 +36,12 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="file to write; of several things a folder; default: names of the title, here"
+            "--out", "-o", help="file to write, or a folder for several; default: here, named after the title"
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="write over files that exist")] = False,
+    force: Annotated[bool, typer.Option("--force", help="overwrite files that exist")] = False,
 ) -> None:
-    """Write what is known of a video to files: transcript, episodes, notes, and clips of any length."""
+    """Write what is known about a video to files: transcript, episodes, notes, and clips of any length."""
     from agent_tools.service import export
 
     if not (transcript or episodes or notes or clip):
@@ -68,22 +66,22 @@ def export(
         names = [name for name, _ in texts] + [f"{stem}.{_stamp(s.start_s)}-{_stamp(s.end_s)}.mp4" for s in spans]
         paths = _places(names, out, force)
         if spans and len(names) == 1 and paths[0].suffix.lower() not in SUFFIXES:
-            raise InvalidArgument(f"{paths[0].name} is no name of a clip: end it in {', '.join(SUFFIXES)}.")
+            raise InvalidArgument(f"{paths[0].name} is not a name for a clip: it must end in {', '.join(SUFFIXES)}.")
         for path, (_, make) in zip(paths, texts, strict=False):
             part = path.with_name(path.name + ".part")
             part.write_text(make(), encoding="utf-8")
             os.replace(part, path)
             typer.echo(f"{path}: {path.stat().st_size} bytes")
-        if transcript and (lacking := export.unfinished(library, row, channel)):
-            typer.echo(f"the transcript is not whole: {lacking}", err=True)
+        if transcript and (unfinished := export.unfinished(library, row, channel)):
+            typer.echo(f"the transcript is not complete: {unfinished}", err=True)
         for path, span in zip(paths[len(texts) :], spans, strict=True):
             cut = _shown(path.name, partial(export.clip, library, row, span, path))
-            how = f"encoded anew, because {cut.why_encoded}" if cut.why_encoded else "copied"
+            how = f"encoded again, because {cut.why_encoded}" if cut.why_encoded else "copied"
             typer.echo(f"{path}: {span.length_s:g} s, {cut.size_bytes} bytes, {how}")
 
 
 def _shown(name: str, work: Callable[[Callable[[float], None]], Any]) -> Any:
-    """Do it under a bar on stderr, which is gone when it is done."""
+    """Do the work under a progress bar on stderr, which disappears at the end."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -93,7 +91,7 @@ def _shown(name: str, work: Callable[[Callable[[float], None]], Any]) -> Any:
 
 
 def _places(names: list[str], out: Path | None, force: bool) -> list[Path]:
-    """Where each goes. Raises: InvalidArgument: something is there already, or the folder is not."""
+    """Where each goes. Raises: InvalidArgument: a file exists already, or the folder does not."""
     if out is None or out.is_dir() or len(names) > 1:
         folder = out or Path()
         if folder.exists() and not folder.is_dir():
@@ -103,10 +101,10 @@ def _places(names: list[str], out: Path | None, force: bool) -> list[Path]:
     else:
         paths = [out]
         if not out.absolute().parent.is_dir():
-            raise InvalidArgument(f"{out.parent} is no folder. Make it first, or name another place with --out.")
+            raise InvalidArgument(f"{out.parent} is not a folder. Make it first, or name another place with --out.")
     there = [path for path in paths if path.exists()]
     if there and not force:
-        raise InvalidArgument(f"{there[0]} exists. Add --force to write over it, or name another place with --out.")
+        raise InvalidArgument(f"{there[0]} exists. Add --force to overwrite it, or name another place with --out.")
     return paths
 
 
@@ -135,15 +133,15 @@ def _file_name(title: str) -> str:
 
 
 def backup(path: Annotated[Path, typer.Argument(help="file to write; it must not exist")], home: Home = None) -> None:
-    """Copy the whole memory into one file, while servers go on."""
+    """Copy the whole memory into one file; servers may keep running."""
     with opened(home) as library:
         library.store.backup(path)
         typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 def restore(path: Annotated[Path, typer.Argument(help="a file that backup wrote")], home: Home = None) -> None:
-    """Put a backup in the place of the memory; what was there is kept beside it."""
+    """Replace the memory with a backup; the old memory is kept beside it."""
     from agent_tools.store import restore as put_back
 
     kept = put_back(Settings.load(home=home).home, path)
-    typer.echo(f"restored from {path}" + (f"; what was there is at {kept}" if kept else ""))
+    typer.echo(f"restored from {path}" + (f"; the old memory is at {kept}" if kept else ""))

@@ -1,6 +1,4 @@
-"""models list and models pull: what each profile needs, what of it is here, and how to get the rest.
-
-Knows flags, a table and a progress bar. The work is that of agent_tools.models."""
+"""The commands models list and models pull: what each profile needs, what is here, and how to get the rest."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ models_app = typer.Typer(
 
 @models_app.command("list")
 def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
-    """Say of each profile which models it needs, their size and licence, and whether they are here."""
+    """Show for each profile the models it needs, their size and licence, and whether they are here."""
     from agent_tools.ingestion.model_choice import model_settings
     from agent_tools.models.hub.catalogue import PROFILES, listing, megabytes, missing, pulled_commit
     from agent_tools.models.profiles import pull_command, resolve
@@ -28,13 +26,13 @@ def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
     for name in PROFILES:
         chosen = model_settings(settings, name)
         profile = resolve(chosen)
-        lacking = missing(profile, chosen.searched)
-        told = "all here"
-        if lacking:
-            total = sum(model.size_bytes for model in lacking if model.from_hub)
+        absent = missing(profile, chosen.searched)
+        summary = "all here"
+        if absent:
+            total = sum(model.size_bytes for model in absent if model.from_hub)
             pull = f"; {megabytes(total)}: {pull_command(chosen, profile)}" if total else ""
-            told = f"{len(lacking)} not here{pull}"
-        typer.echo(f"{name} ({told}{'; what auto means now' if name == auto else ''})")
+            summary = f"{len(absent)} not here{pull}"
+        typer.echo(f"{name} ({summary}{'; what auto means now' if name == auto else ''})")
         for model, state in listing(profile, chosen.searched):
             size = megabytes(model.size_bytes) if model.size_bytes else "-"
             commit = pulled_commit(model, chosen.searched) if state == "on this machine" else None
@@ -50,7 +48,7 @@ def models_pull(
     model_dirs: ModelDirs = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask before downloading")] = False,
 ) -> None:
-    """Download what a profile lacks into the Hugging Face cache; the size is said first."""
+    """Download a profile's missing models into the Hugging Face cache, after showing their size."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

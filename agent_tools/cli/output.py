@@ -1,6 +1,4 @@
-"""How results look on a terminal: replies, and the last lines of the worker's log.
-
-Knows text. Knows nothing of what made it."""
+"""How results look on a terminal: replies, and the last lines of the worker's log."""
 
 from __future__ import annotations
 

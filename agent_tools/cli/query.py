@@ -1,6 +1,4 @@
-"""ls, show, search, zoom, ground, remember and budget: every tool's work by hand.
-
-Knows flags, and how a person reads a result. The work is the service's."""
+"""The commands ls, show, search, zoom, ground, remember and budget: every tool's work by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from agent_tools.cli.output import log_lines, show_reply
 
 
 def ls(home: Home = None, as_json: AsJson = False) -> None:
-    """List the library, and what lies in the allowed folders uningested."""
+    """List the library, and the files in the allowed folders that are not ingested."""
     from agent_tools.service.list_episodes import list_episodes
 
     with opened(home) as library:
@@ -38,7 +36,7 @@ def ls(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def show(video: Video, home: Home = None, level: str = "auto", as_json: AsJson = False) -> None:
-    """Show a video's state, channels and episodes; of a failed one the last lines of its worker's log."""
+    """Show a video's state, channels and episodes; after a failure also the last lines of the worker's log."""
     from agent_tools.service.ingest.status import status
     from agent_tools.service.list_episodes import list_episodes
 
@@ -60,7 +58,7 @@ def search(
     query: str,
     home: Home = None,
     profile: Profile = None,
-    video: Annotated[list[str] | None, typer.Option("--video", help="search only this one; repeat it")] = None,
+    video: Annotated[list[str] | None, typer.Option("--video", help="search only this video; repeat it")] = None,
     start: Start = None,
     end: End = None,
     limit: int = 8,
@@ -87,7 +85,7 @@ def search(
 
 def zoom(
     video: Video,
-    out: Annotated[Path, typer.Option("--out", "-o", help="picture to write; further ones get a number")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", help="picture to write; more pictures get a number")] = Path(
         "sheet.jpg"
     ),
     home: Home = None,
@@ -122,14 +120,14 @@ def zoom(
 
 def ground(
     event: str,
-    video: Annotated[str, typer.Option("--video", help="one video; all without it")] = "",
+    video: Annotated[str, typer.Option("--video", help="search only this video; default: all")] = "",
     home: Home = None,
     profile: Profile = None,
     start: Start = None,
     end: End = None,
     max_spans: int = 3,
 ) -> None:
-    """Say when an event happens, or that it does not."""
+    """Find when an event happens, or that it does not happen."""
     from agent_tools.service.ground_event import ground_event
 
     with opened(home, profile) as library:

@@ -1,3 +1,4 @@
-"""The product seen from outside: an MCP client, scripted agents, and the demo video they are shown with.
+"""The server seen from outside: MCP clients, scripted agents, and the films and questions that measure it.
 
-Its modules are imported where they are used: the story needs nothing, the video PyAV, the agents the MCP client."""
+Knows the server as a client knows it, and every number that README shows. Knows nothing of how the server works
+inside. Import its modules where you use them: some need PyAV, torch or an MCP client."""

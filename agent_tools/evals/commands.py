@@ -142,7 +142,7 @@ def grounding(
     times: Literal["ext_timestamps", "timestamps"] = "timestamps" if released else "ext_timestamps"
     own = Settings.load(home=home)
     report = run_grounding(
-        truth, own.home, out, profile=profile, models=own.models, mad_times=times, tell=show_progress
+        truth, own.home, out, profile=profile, models=own.models, mad_times=times, on_line=show_progress
     )
     show_report(report, markdown, json_path)
 
@@ -172,7 +172,7 @@ def calibrate(
         from agent_tools.evals.grounding.calibration import fit_own
         from agent_tools.settings import Settings
 
-        own = fit_own(Settings.load(home=home, profile=profile), truth, date=date, tell=show_progress)
+        own = fit_own(Settings.load(home=home, profile=profile), truth, date=date, on_line=show_progress)
         for file, made in own.items():
             error = made.report.ece_after
             typer.echo(f"{file}: n {made.report.n}, ECE {error.value:.3f} ({error.low:.3f} to {error.high:.3f})")
@@ -181,7 +181,7 @@ def calibrate(
     from agent_tools.evals.grounding.calibration import SHIPPED, fit_lite
 
     folder = out or SHIPPED
-    fitted = fit_lite(folder, videos=data or default_folder(), date=date, seed=seed, tell=show_progress)
+    fitted = fit_lite(folder, videos=data or default_folder(), date=date, seed=seed, on_line=show_progress)
     for name in fitted:
         typer.echo(f"{folder / name}.lite.json")
 

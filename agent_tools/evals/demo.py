@@ -1,6 +1,6 @@
-"""`make demo`: an hour of video, a server, a client and a question that takes three hops; or a file of the user's own.
+"""`make demo`: an hour of video, a server, a client and a question that takes three hops; or your own file.
 
-Knows how the pieces are put together and what a person sees of it. The agent sees the question and the replies only."""
+The agent sees only the question and the replies."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def _drawn(seed: int, home: Path, duration_s: float) -> int:
     async with serving(home, path.parent) as client:
         session = Session(client, on_call=_show)
         finding = await ChainAgent(session, path, pause=_pause).answer(truth.question)
-    _say(f"Answer: {finding.answer or 'none'} ({finding.told})")
+    _say(f"Answer: {finding.answer or 'none'} ({finding.explanation})")
     for uri in finding.citations:
         _say(f"  {uri}")
     _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")

@@ -1,6 +1,4 @@
-"""A benchmark's file, object by object: what is missing or of another kind is told with file, place, key and rule.
-
-Knows JSON, JSON lines and kinds of values. Knows nothing of what the fields mean."""
+"""A benchmark's file, object by object; an error about a field names the file, the place, the key and the rule."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ _SHOWN = 60  # characters of a wrong value that an error shows
 
 
 class Row:
-    """One object of a file, asked for its fields; what is missing or of another kind is told with file, place, key."""
+    """One object of a file. Its methods read fields; an error names the file, the place, the key and the rule."""
 
     def __init__(self, path: Path, where: str, data: Any) -> None:
         self._path, self._where = path, where
@@ -29,9 +27,9 @@ class Row:
         self.data: Mapping[str, Any] = data
 
     def wrong(self, key: str, rule: str, value: Any) -> InvalidArgument:
-        told = "is missing" if value is None else f"is {clean(repr(value), _SHOWN)}"
+        found = "is missing" if value is None else f"is {clean(repr(value), _SHOWN)}"
         named = f"key {key!r} " if key else ""
-        return InvalidArgument(f"{self._path.name}, {self._where}: {named}{told}; it {rule}.")
+        return InvalidArgument(f"{self._path.name}, {self._where}: {named}{found}; it {rule}.")
 
     def text(self, key: str) -> str:
         value = self.data.get(key)

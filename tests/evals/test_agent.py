@@ -72,7 +72,7 @@ def test_agent_without_a_clue_says_which_and_answers_nothing(hop: int, told: str
     )
     finding, session = asked(FakeLibrary(without), story.question)
     assert finding.answer == ""
-    assert told in finding.told
+    assert told in finding.explanation
     assert len(finding.citations) == hop
     assert "remember" not in session.tools
 

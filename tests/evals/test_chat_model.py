@@ -31,7 +31,7 @@ def model(fake: Fake, *replies: Any, name: str = "tiny", **more: Any) -> ChatMod
 
 def test_tools_go_out_and_calls_come_back(fake: Fake) -> None:
     asking = model(fake, said(None, ("look", {"at": 5}), ("look", {})), key="secret")
-    answer = asking.go_on(ASKED, TOOLS)
+    answer = asking.next_turn(ASKED, TOOLS)
     assert answer.calls == (ToolCall("c0", "look", {"at": 5}), ToolCall("c1", "look", {}))
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens, answer.estimated) == ("", 100, 10, False)
     (asked,) = fake.asked
@@ -61,7 +61,7 @@ def test_arguments_that_are_none_are_told_and_not_sent_back(
     fake: Fake, given: Any, arguments: dict[str, Any], broken: str
 ) -> None:
     asking = model(fake, said("", ("look", given)))
-    answer = asking.go_on(ASKED, TOOLS)
+    answer = asking.next_turn(ASKED, TOOLS)
     assert answer.calls[0].arguments == arguments
     assert answer.calls[0].broken.startswith(broken)
     assert bool(answer.calls[0].broken) == bool(broken)
@@ -76,7 +76,7 @@ def test_arguments_may_come_as_an_object_and_text_in_parts(fake: Fake) -> None:
     message["content"] = [{"type": "text", "text": "Let me "}, {"type": "text", "text": "look."}]
     message["tool_calls"][0] = {"function": {"name": "look", "arguments": {"at": 2}}}
     asking = model(fake, (status, headers, json.dumps(changed).encode()))
-    answer = asking.go_on(ASKED, TOOLS)
+    answer = asking.next_turn(ASKED, TOOLS)
     assert (answer.text, answer.calls[0].arguments, answer.calls[0].id) == ("Let me look.", {"at": 2}, "call_0")
     asking.close()
 
@@ -85,7 +85,7 @@ def test_tokens_are_estimated_where_a_server_counts_none(fake: Fake) -> None:
     asking = model(fake, said("word " * 70, usage=None))
     picture = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64," + "A" * 99_999}}
     asked = [{"role": "user", "content": [{"type": "text", "text": "w" * 350}, picture]}]
-    answer = asking.go_on(asked)
+    answer = asking.next_turn(asked)
     assert answer.estimated
     assert 1_100 <= answer.prompt_tokens <= 1_110  # a picture counts by number, not by its letters
     assert answer.completion_tokens == 100
@@ -104,8 +104,8 @@ def test_what_a_server_does_not_take_is_left_out_from_then_on(
     fake: Fake, message: str, field: str, instead: str | None
 ) -> None:
     asking = model(fake, refused(400, message), said("B"))
-    assert asking.go_on(ASKED, TOOLS).text == "B"
-    assert asking.go_on(ASKED, TOOLS).text == "B"
+    assert asking.next_turn(ASKED, TOOLS).text == "B"
+    assert asking.next_turn(ASKED, TOOLS).text == "B"
     assert [field in asked for asked in fake.asked] == [True, False, False]
     if instead is not None:
         assert fake.asked[1][instead] == 1024
@@ -115,7 +115,7 @@ def test_what_a_server_does_not_take_is_left_out_from_then_on(
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_request_that_is_not_taken_is_an_answer_not_an_end(fake: Fake, status: int) -> None:
     asking = model(fake, refused(status, "This model's maximum context length is 8192 tokens"))
-    answer = asking.go_on(ASKED)
+    answer = asking.next_turn(ASKED)
     assert f"answered {status}" in answer.refused
     assert len(fake.asked) == 1
     asking.close()
@@ -123,14 +123,14 @@ def test_a_request_that_is_not_taken_is_an_answer_not_an_end(fake: Fake, status:
 
 def test_a_busy_server_is_asked_again_after_the_time_it_asks_for(fake: Fake) -> None:
     asking = model(fake, refused(429, "slow down", **{"retry-after": "7"}), refused(500, "oops"), said("C"))
-    assert asking.go_on(ASKED).text == "C"
+    assert asking.next_turn(ASKED).text == "C"
     assert fake.waits == [7.0, 2.0]
     asking.close()
 
 
 def test_an_answer_that_is_broken_is_asked_for_again(fake: Fake) -> None:
     asking = model(fake, (200, {}, b'{"choices": [{"mess'), (200, {}, b"[]"), said("D"))
-    assert asking.go_on(ASKED).text == "D"
+    assert asking.next_turn(ASKED).text == "D"
     assert fake.waits == [1.0, 2.0]
     asking.close()
 
@@ -150,7 +150,7 @@ def test_an_answer_that_is_broken_is_asked_for_again(fake: Fake) -> None:
 def test_a_server_that_cannot_answer_ends_the_run(fake: Fake, reply: Any, told: str, count: int) -> None:
     asking = model(fake, reply, key="secret")
     with pytest.raises(EndpointError, match=told) as caught:
-        asking.go_on(ASKED)
+        asking.next_turn(ASKED)
     assert len(fake.asked) == count
     assert "secret" not in str(caught.value)
     asking.close()
@@ -159,7 +159,7 @@ def test_a_server_that_cannot_answer_ends_the_run(fake: Fake, reply: Any, told: 
 def test_an_address_without_a_name_asks_for_default(fake: Fake) -> None:
     fake.replies = [said("B")]
     asking = ChatModel(fake.url)
-    asking.go_on(ASKED)
+    asking.next_turn(ASKED)
     assert fake.asked[0]["model"] == "default"
     assert "secret" not in asking.name
     asking.close()

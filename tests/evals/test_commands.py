@@ -52,8 +52,8 @@ def test_tiny_evidence_is_printed_and_written(tmp_path: Path) -> None:
     [
         (["needles", "--lengths", "1000,long"], "'long' is not a number"),
         (["needles", "--lengths", "60", "--hops", "9"], "hops are 1 to 6"),
-        (["compare", "--data", "/nowhere"], "no manifest"),
-        (["reasoning", "--film", "/nowhere.mp4"], "truth.json is no list of clips"),
+        (["compare", "--data", "/nowhere"], "not a manifest"),
+        (["reasoning", "--film", "/nowhere.mp4"], "truth.json is not a list of clips"),
         (["reasoning", "--truth", "/nowhere.json"], "name it, too, with --film"),
         (["retrieval"], "give one --home"),
         (["reasoning", "--minutes", "2"], "give at least"),

@@ -20,7 +20,7 @@ from agent_tools.evals.compression.encoders import compare, threshold_for
 from agent_tools.evals.compression.judges import NAMES, PixelPatches, judge
 from agent_tools.evals.compression.recall_plot import draw_recall, lines
 from agent_tools.evals.compression.tables import markdown
-from agent_tools.evals.films.real_clips import SLACK_S, read_clips, shown, watch
+from agent_tools.evals.films.real_clips import SLACK_S, decode_clip, read_clips, shown
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.models import checkpoints
@@ -64,7 +64,7 @@ def test_clips_are_the_videos_whose_events_are_known(folder: Path) -> None:
     clips = read_clips(folder)
     assert [clip.name for clip in clips] == ["still.mp4", "moving.mp4"]
     assert [len(clip.events) for clip in clips] == [3, 1]
-    seen = watch(clips[1], [(32, 18), (16, 9)])
+    seen = decode_clip(clips[1], [(32, 18), (16, 9)])
     assert seen.times_s.tolist() == list(range(10))
     assert seen.between_s.tolist() == [k + 0.5 for k in range(10)]
     assert seen.pictures[(16, 9)].shape == (10, 9, 16, 3)

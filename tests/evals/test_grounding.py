@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.grounding.grounding import Asked, markdown, measured
+from agent_tools.evals.grounding.grounding import JudgedEvent, markdown, measured
 from agent_tools.evals.grounding.reliability_plot import draw_reliability
 from agent_tools.evals.grounding.truth import Event, read_truth
 from agent_tools.grounding.reliability import Bin
@@ -84,8 +84,8 @@ def test_our_own_truth_says_absent_by_no_spans(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "truth.json is no truth file"),
-        ("{}", "truth.json is no truth file"),
+        ("", "truth.json is not a truth file"),
+        ("{}", "truth.json is not a truth file"),
         ("nothing", "line 1: not JSON"),
         ('[{"video": "v"}]', "item 0: key 'event' is missing; it must be a text"),
         ('[{"video": "v", "event": "e", "spans": [[3, 1]]}]', "item 0: key 'spans' is .*; it must be a list of"),
@@ -108,8 +108,8 @@ def test_a_file_that_is_no_truth_is_refused_with_its_place(tmp_path: Path, text:
 
 def _asked(
     spans: tuple[tuple[float, float], ...], verdict: str, found: tuple[tuple[float, float], ...], p: float
-) -> Asked:
-    return Asked(Event("v", "e", spans), verdict, "", found, p, 4, 0, 0.1, 200)
+) -> JudgedEvent:
+    return JudgedEvent(Event("v", "e", spans), verdict, "", found, p, 4, 0, 0.1, 200)
 
 
 def test_figures_are_those_counted_by_hand() -> None:

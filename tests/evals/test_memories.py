@@ -14,12 +14,12 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.evals.commands import eval_app
 from agent_tools.evals.retrieval.contexts import FRAME, FRAMES, OFF, ON, OURS, Piece
 from agent_tools.evals.retrieval.memories import BUDGETS, fitting, rank_of
-from agent_tools.evals.retrieval.questions import Asked
+from agent_tools.evals.retrieval.questions import FilmQuestion
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.evals.test_retrieval import CLIPS, QUESTIONS, SAID, stamp, write
 
-ASKED = Asked("screen_words", "x", Span(10.0, 12.0))
+ASKED = FilmQuestion("screen_words", "x", Span(10.0, 12.0))
 
 
 def test_what_is_shown_is_the_first_that_fits() -> None:
@@ -35,10 +35,12 @@ def test_what_is_shown_is_the_first_that_fits() -> None:
         (Piece(Span(12.0, 14.0), 5), ASKED, 0),
         (Piece(Span(12.3, 12.31), FRAME, frame=True), ASKED, 1),
         (Piece(Span(12.6, 12.61), FRAME, frame=True), ASKED, 0),
-        (Piece(Span(11.0, 11.01), FRAME, frame=True), Asked("spoken_words", "x", Span(10.0, 12.0)), 0),
+        (Piece(Span(11.0, 11.01), FRAME, frame=True), FilmQuestion("spoken_words", "x", Span(10.0, 12.0)), 0),
     ],
 )
-def test_a_frame_shows_what_is_on_screen_and_nothing_of_what_is_said(piece: Piece, asked: Asked, rank: int) -> None:
+def test_a_frame_shows_what_is_on_screen_and_nothing_of_what_is_said(
+    piece: Piece, asked: FilmQuestion, rank: int
+) -> None:
     assert rank_of([piece], asked) == rank
 
 

@@ -33,7 +33,7 @@ from agent_tools.evals.needles.needles import (
     MOST_CALLS,
     MOST_TOKENS,
     PUBLISHED,
-    Asked,
+    HiddenChain,
     ask,
     guessing,
     markdown,
@@ -217,14 +217,14 @@ def test_a_files_own_pictures_go_into_a_haystack_of_the_users_own(tmp_path: Path
     found = splice(read_items(file_of(tmp_path / "f.json", [row])), tmp_path, out, 90, haystack=own)
     assert {needle["image"] for needle in found["needles"]} == set(row["images"])
     assert sum(1 for _ in sample(probe(out), fps=1.0)) == 90
-    with pytest.raises(InvalidArgument, match="no readable picture"):
+    with pytest.raises(InvalidArgument, match="not a readable picture"):
         splice(read_items(tmp_path / "f.json"), tmp_path / "nowhere", out, 90)
 
 
 # -- the agent
 
 
-def asked_of_a_double(seed: int, hops: int = 3, without: int | None = None) -> tuple[dict[str, Any], Asked]:
+def asked_of_a_double(seed: int, hops: int = 3, without: int | None = None) -> tuple[dict[str, Any], HiddenChain]:
     """A chain among two others in a story of ten minutes, against the test double; `without` leaves a card out."""
     needles = draw_needles(3, hops, random.Random(seed))
     chains = [[card.image for card in needle.cards if card is not needle.chain[-1]] for needle in needles]
@@ -240,7 +240,7 @@ def asked_of_a_double(seed: int, hops: int = 3, without: int | None = None) -> t
         if image != lost
     ]
     library = FakeLibrary(replace(story, scenes=(*story.scenes, *scenes)), polls=0)
-    one = Asked(needles[0], shuffled(needles[0].item, random.Random(seed)), 0.1, seed, placed)
+    one = HiddenChain(needles[0], shuffled(needles[0].item, random.Random(seed)), 0.1, seed, placed)
 
     async def run() -> dict[str, Any]:
         async with Client(build(library)) as client:

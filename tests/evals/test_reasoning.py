@@ -154,7 +154,7 @@ def test_truth_of_a_film_leaves_out_what_is_told_twice_or_flashes_by(tmp_path: P
     path.write_text(json.dumps([{"speech": said, "on_screen_text": shown}]))
     assert [one.name for one in read_truth(path)] == ["Who stole the jewels?", "The Title", "OLD BOTTLE"]
     path.write_text("{}")
-    with pytest.raises(InvalidArgument, match="no list of clips"):
+    with pytest.raises(InvalidArgument, match="not a list of clips"):
         read_truth(path)
 
 
@@ -200,5 +200,5 @@ def test_report_shows_kinds_by_gap_with_chance_and_control() -> None:
     shown = markdown(report).splitlines()
     assert "| never | 3 of 4 | - | 25% | 75% (asks no time) | 4.0 | 1,234 |" in shown
     assert shown[-1] == "No two things asked about begin 10 min apart."
-    with pytest.raises(InvalidArgument, match=r"truth\.json is no list of clips"):
+    with pytest.raises(InvalidArgument, match=r"truth\.json is not a list of clips"):
         run_reasoning(film=Path("film.mp4"))

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.retrieval.questions import Asked, read_questions
+from agent_tools.evals.retrieval.questions import FilmQuestion, read_questions
 from agent_tools.evals.retrieval.retrieval import OURS, Found, answered, markdown, run_retrieval
 from agent_tools.timeline import Span
 from tests.drawing import draw, even_times
@@ -44,7 +44,7 @@ def write(path: Path, rows: object) -> Path:
 
 def test_questions_are_laid_at_the_times_of_their_clips(tmp_path: Path) -> None:
     asked = read_questions(write(tmp_path / "q.json", QUESTIONS), write(tmp_path / "truth.json", CLIPS))
-    assert asked[2] == Asked("in_order", "we count again", Span(16.0, 19.0), "violin")
+    assert asked[2] == FilmQuestion("in_order", "we count again", Span(16.0, 19.0), "violin")
     assert asked[3].span is None
 
 
@@ -52,9 +52,9 @@ def test_questions_are_laid_at_the_times_of_their_clips(tmp_path: Path) -> None:
     ("questions", "clips", "told"),
     [
         (QUESTIONS, CLIPS[:1], "holds no clip b.mp4"),
-        ([{"kind": "smell", "question": "x", "clip": None}], CLIPS, "'smell' is none of"),
-        ([{"question": "x"}], CLIPS, "no list of objects with kind"),
-        (QUESTIONS, [], "no list of objects with clip"),
+        ([{"kind": "smell", "question": "x", "clip": None}], CLIPS, "'smell' must be one of"),
+        ([{"question": "x"}], CLIPS, "not a list of objects with kind"),
+        (QUESTIONS, [], "not a list of objects with clip"),
     ],
 )
 def test_files_of_another_form_are_refused(tmp_path: Path, questions: object, clips: object, told: str) -> None:
@@ -87,7 +87,7 @@ def test_rank_is_that_of_the_first_hit_that_meets_the_truth(spans: list[Span], r
     async def edge(_query: str) -> float:
         raise AssertionError("nothing has to come before")
 
-    answer = anyio.run(answered, search, edge, Asked("mixed", "x", Span(10.0, 12.0)))
+    answer = anyio.run(answered, search, edge, FilmQuestion("mixed", "x", Span(10.0, 12.0)))
     assert answer.rank == rank
     if off_s is not None:
         assert answer.off_s == off_s
@@ -100,8 +100,8 @@ def test_what_has_to_come_before_bounds_the_search() -> None:
     async def edge(query: str) -> float:
         return 5.0 if query == "this" else 0.0
 
-    assert anyio.run(answered, search, edge, Asked("in_order", "x", Span(8.0, 9.0), "this")).rank == 1
-    assert anyio.run(answered, search, edge, Asked("in_order", "x", Span(8.0, 9.0), "that")).rank == 2
+    assert anyio.run(answered, search, edge, FilmQuestion("in_order", "x", Span(8.0, 9.0), "this")).rank == 1
+    assert anyio.run(answered, search, edge, FilmQuestion("in_order", "x", Span(8.0, 9.0), "that")).rank == 2
 
 
 def stamp(seconds: float) -> str:

@@ -146,7 +146,7 @@ def ask(release: Path, fake: Fake, out: Path, reply: Any = looking, **more: Any)
     made = {name: more.pop(name) for name in ("prices", "blind", "limits") if name in more}
     run = Run("hourvideo", release, out, home=release / "home", **made)
     told: list[str] = more.pop("told", [])
-    return run_benchmark(run, f"{fake.url}#tiny", tell=told.append, **more)
+    return run_benchmark(run, f"{fake.url}#tiny", on_line=told.append, **more)
 
 
 def lines_of(path: Path) -> dict[str, dict[str, Any]]:

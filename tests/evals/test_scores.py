@@ -150,7 +150,7 @@ def test_a_torn_last_line_is_cut_and_asked_again(torn: str, tmp_path: Path) -> N
 def test_a_broken_line_before_the_last_is_refused_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text('{"id": "1"}\nnothing\n{"id": "2"}\n')
-    with pytest.raises(InvalidArgument, match=r"answers\.jsonl, line 2: no answer of a run"):
+    with pytest.raises(InvalidArgument, match=r"answers\.jsonl, line 2: not an answer of a run"):
         Records(path)
 
 
@@ -170,5 +170,5 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"a run with model 'a', not 'b'\. Give another: --out"):
         same_run(tmp_path / "run", {"model": "b", "limits": {"calls": 3}})
     (tmp_path / "run" / "run.json").write_text("{")
-    with pytest.raises(InvalidArgument, match="no run of ours"):
+    with pytest.raises(InvalidArgument, match="not a run of this program"):
         same_run(tmp_path / "run", {"model": "a"})

@@ -1,7 +1,7 @@
-"""Scripted agents: what an LLM would do with the tools, done by rules, so that it can be run and counted anywhere.
+"""Scripted agents: they use the tools as an LLM would, by fixed rules, so they can be run and counted anywhere.
 
-Knows the shape of the demo's cards, as anyone who reads one does. Knows nothing of the truth: every name and number
-comes out of the question or out of a reply."""
+They know the layout of the demo's cards and never see the truth: every name and number comes from the question or from
+a reply."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Finding:
 
     answer: str
     citations: tuple[str, ...]
-    told: str
+    explanation: str
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,13 @@ class ChainAgent(Reader):
         code = await self._insist(lambda: self._gate_code(place.value))
         if code is None:
             return Finding("", (item.uri, place.uri), f"no card tells the gate code of {place.value}")
-        told = (
+        explanation = (
             f"{person[1]} gave away the {item.value}; it is kept at {place.value}; the gate code there is {code.value}"
         )
-        await self.session.call("remember", video_id=self.video_id, start_s=code.start_s, end_s=code.end_s, text=told)
-        return Finding(code.value, (item.uri, place.uri, code.uri), told)
+        await self.session.call(
+            "remember", video_id=self.video_id, start_s=code.start_s, end_s=code.end_s, text=explanation
+        )
+        return Finding(code.value, (item.uri, place.uri, code.uri), explanation)
 
     async def _insist(self, look: Callable[[], Awaitable[T | None]]) -> T | None:
         while True:

@@ -1,6 +1,4 @@
-"""A language model with tools, asked to go on with a conversation over the OpenAI chat protocol.
-
-Knows messages, tool calls and token counts. Knows nothing of videos or questions."""
+"""A language model with tools, which continues a conversation over the OpenAI chat protocol."""
 
 from __future__ import annotations
 
@@ -24,11 +22,11 @@ class ToolCall:
     id: str
     name: str
     arguments: Mapping[str, Any]
-    broken: str = ""  # why the arguments are none
+    broken: str = ""  # why the arguments could not be read
 
 
 @dataclass(frozen=True)
-class Said:
+class ChatTurn:
     """What a model said next; `refused` where the server would not take the request."""
 
     text: str
@@ -82,25 +80,25 @@ class ChatModel:
     def close(self) -> None:
         self._chat.close()
 
-    def go_on(
+    def next_turn(
         self,
         messages: Sequence[Message],
         tools: Sequence[Mapping[str, Any]] = (),
         choice: Literal["auto", "none"] = "auto",
         max_tokens: int = 1024,
-    ) -> Said:
+    ) -> ChatTurn:
         """What the model says next, at temperature 0 where the server takes one.
 
-        Raises: EndpointError: down, too slow, not accepting the key, or answering what is no chat completion."""
+        Raises: EndpointError: down, too slow, not accepting the key, or an answer that is not a chat completion."""
         for _ in range(4):  # the request as it is, and once without each of what a server may not know
             status, body = self._chat.post(self._request(messages, tools, choice, max_tokens))
             if status not in REFUSED or not self._learnt(body):
                 break
         if status in REFUSED:
-            return Said("", refused=self._chat.refusal(status, body))
+            return ChatTurn("", refused=self._chat.refusal(status, body))
         for attempt in range(self._attempts):
             try:
-                return _said(self._chat.completion(status, body), messages)
+                return _turn(self._chat.completion(status, body), messages)
             except (KeyError, TypeError, AttributeError, ValueError) as error:
                 fault: EndpointError = self._chat.no_completion(error)
             except EndpointError as error:
@@ -115,15 +113,15 @@ class ChatModel:
     def _request(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], choice: str, max_tokens: int
     ) -> dict[str, Any]:
-        asked: dict[str, Any] = {"messages": list(messages), "stream": False}
+        request: dict[str, Any] = {"messages": list(messages), "stream": False}
         if "temperature" not in self._without:
-            asked["temperature"] = 0
-        asked["max_completion_tokens" if "max_tokens" in self._without else "max_tokens"] = max_tokens
+            request["temperature"] = 0
+        request["max_completion_tokens" if "max_tokens" in self._without else "max_tokens"] = max_tokens
         if tools:
-            asked["tools"] = list(tools)
+            request["tools"] = list(tools)
             if "tool_choice" not in self._without:
-                asked["tool_choice"] = choice
-        return asked
+                request["tool_choice"] = choice
+        return request
 
     def _learnt(self, body: bytes) -> bool:
         """Whether a refusal names something that can be left out, which it is from now on."""
@@ -138,7 +136,7 @@ class ChatModel:
         return False
 
 
-def _said(answer: Mapping[str, Any], messages: Sequence[Message]) -> Said:
+def _turn(answer: Mapping[str, Any], messages: Sequence[Message]) -> ChatTurn:
     """Raises: KeyError, TypeError, AttributeError, ValueError: not as the protocol has it."""
     message = answer["choices"][0]["message"]
     text = _text(message.get("content"))
@@ -146,9 +144,9 @@ def _said(answer: Mapping[str, Any], messages: Sequence[Message]) -> Said:
     usage = answer.get("usage") or {}
     sent, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if isinstance(sent, int) and isinstance(made, int):
-        return Said(text, calls, sent, made)
+        return ChatTurn(text, calls, sent, made)
     written = text + "".join(json.dumps(dict(call.arguments)) for call in calls)
-    return Said(text, calls, _tokens(messages), reply_tokens(written), estimated=True)
+    return ChatTurn(text, calls, _tokens(messages), reply_tokens(written), estimated=True)
 
 
 def _text(content: Any) -> str:
@@ -161,8 +159,8 @@ def _text(content: Any) -> str:
 
 
 def _call(number: int, made: Mapping[str, Any]) -> ToolCall:
-    told = made["function"]
-    name, given = str(told["name"]), told.get("arguments")
+    function = made["function"]
+    name, given = str(function["name"]), function.get("arguments")
     mark = str(made.get("id") or f"call_{number}")
     if isinstance(given, dict):
         return ToolCall(mark, name, given)

@@ -1,6 +1,4 @@
-"""This program as an MCP server over stdio, as a chat client would start it.
-
-Knows the command line. Knows nothing of what is asked."""
+"""This program as an MCP server over stdio, as a chat client would start it."""
 
 from __future__ import annotations
 

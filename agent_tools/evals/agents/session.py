@@ -1,6 +1,4 @@
-"""One agent's conversation with the server: calls tools through an MCP client and keeps what each cost.
-
-Knows tool calls and replies. Knows nothing of questions."""
+"""One agent's conversation with the server: calls tools through an MCP client and records the cost of each call."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ class Call:
 
 @dataclass
 class Session:
-    """Calls in order. `on_call` is told of each as it ends, and of each step of a running one by `on_progress`."""
+    """Calls in order. `on_call` gets each call when it ends, `on_progress` each step of a running one."""
 
     client: Client
     on_call: Callable[[Call], None] = lambda _call: None

@@ -1,9 +1,9 @@
 """One multiple-choice question, answered by a model that calls this server's tools until it names a letter.
 
-Knows the conversation, its bounds, and what is kept of it. What may be reached is `reach`'s; how a letter is read is
-`answers`'. A tool's error goes back to the model. Calls made at once are answered in their order; their pictures follow
-in one message of the user, because a tool's answer holds text alone. A conversation that the model's server will not
-take any more, as it is too long or holds pictures, is made short once, and an answer is asked for."""
+`reach` decides what a call may see; `answers` reads the letter. An error of a tool goes back to the model. Parallel
+calls are answered in their order; their pictures follow in one user message, because a tool's answer holds only text.
+If the model's server refuses the conversation because it is too long or holds pictures, the conversation is shortened
+once and the model is asked for its answer."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ class Answerer:
         done = Outcome()
         begun = time.perf_counter()
         try:
-            asked = _asked(question)
+            content = _content(question)
         except OSError as error:
             done.ended, done.why = "no picture", f"{error.filename}: {error.strerror}"
             return done
-        done.messages += [{"role": "system", "content": rules}, {"role": "user", "content": asked}]
+        done.messages += [{"role": "system", "content": rules}, {"role": "user", "content": content}]
         warned = not tools  # that no calls are left
         reminded = False  # that a letter is asked for
         lightened = False  # what was too much for the model is taken out
@@ -115,7 +115,9 @@ class Answerer:
                 done.messages.append({"role": "user", "content": NO_CALLS})
                 warned = True
             choice: Literal["auto", "none"] = "none" if warned or reminded else "auto"
-            step = functools.partial(self._model.go_on, list(done.messages), tools, choice, self._limits.answer_tokens)
+            step = functools.partial(
+                self._model.next_turn, list(done.messages), tools, choice, self._limits.answer_tokens
+            )
             said = await anyio.to_thread.run_sync(step)
             done.requests += 1
             done.prompt_tokens += said.prompt_tokens
@@ -165,7 +167,7 @@ class Answerer:
             done.messages.append({"role": "user", "content": parts})
 
 
-def _asked(question: Question) -> str | list[dict[str, Any]]:
+def _content(question: Question) -> str | list[dict[str, Any]]:
     """The question with its options. Raises: OSError: a pictured option is not there."""
     if not question.pictured:
         options = "\n".join(map("{}. {}".format, question.letters, question.options))
@@ -210,9 +212,16 @@ def write_transcript(folder: Path, question: Question, model: str, done: Outcome
     path = folder / f"{_file_name(question.id)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     messages = [message | {"content": _kept(message["content"], folder)} for message in done.messages]
-    told: dict[str, Any] = {"question": question.id, "model": model, "truth": question.answer, "letter": done.letter}
-    told |= {"ended": done.ended, "why": done.why, "until_s": question.until_s, "tools": dict(done.tools)}
-    path.write_text(json.dumps(told | {"messages": messages}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    transcript: dict[str, Any] = {
+        "question": question.id,
+        "model": model,
+        "truth": question.answer,
+        "letter": done.letter,
+    }
+    transcript |= {"ended": done.ended, "why": done.why, "until_s": question.until_s, "tools": dict(done.tools)}
+    path.write_text(
+        json.dumps(transcript | {"messages": messages}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return path
 
 

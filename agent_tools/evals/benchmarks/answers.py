@@ -1,6 +1,4 @@
-"""Which option a model chose, read out of what it wrote.
-
-Knows letters and ways of saying them. Knows nothing of right and wrong."""
+"""Reads from a model's answer which option it chose."""
 
 from __future__ import annotations
 
@@ -23,29 +21,31 @@ _BARE = re.compile(r"(?<![\w'.])\(?([A-J])\)?(?![\w'])")
 
 
 def chosen_letter(text: str, options: Sequence[str], letters: str) -> str:
-    """The letter of the option that a text settles on, "" where it settles on none.
+    """The letter of the option that a text decides for, "" where it does not decide.
 
-    What is said last wins: a line that is a letter, or words of choice with a letter; then a letter that the text
-    begins with, an option's own words, and a capital that stands alone, if it is the only one. A letter beyond the
-    options is none, and so is "A" as an article.
+    The last decision counts: a line that is only a letter, or words of choice with a letter. After these come a letter
+    at the beginning of the text, an option's own words, and a single capital letter, if it is the only one. A letter
+    beyond the options does not count, nor does "A" as an article.
 
     Args:
         letters: those of the options, "ABCD".
     """
-    told = _WRAPPED.sub(lambda match: f" {match[1] or ''} ", _THINKING.sub(" ", unicodedata.normalize("NFKC", text)))
-    told = _MARKS.sub("", told).strip()
-    lines = [line for line in told.splitlines() if line.strip()]
+    plain = _WRAPPED.sub(lambda match: f" {match[1] or ''} ", _THINKING.sub(" ", unicodedata.normalize("NFKC", text)))
+    plain = _MARKS.sub("", plain).strip()
+    lines = [line for line in plain.splitlines() if line.strip()]
     for line in reversed(lines):
         if (match := _WHOLE.fullmatch(line)) is not None:
             return _held(match[1], letters)
         if found := list(_CHOSEN.finditer(line)):
             return "" if _undecided(line, found[-1].end()) else _held(found[-1]["letter"], letters)
-    if (match := _LEADING.match(told)) is not None:
+    if (match := _LEADING.match(plain)) is not None:
         return _held(match[1], letters)
-    said = {letters[place] for place, option in enumerate(options) if _plain(option) and _plain(option) == _plain(told)}
+    said = {
+        letters[place] for place, option in enumerate(options) if _plain(option) and _plain(option) == _plain(plain)
+    }
     if len(said) == 1:
         return said.pop()
-    bare = {match[1] for match in _BARE.finditer(told) if not _article(told, match)}
+    bare = {match[1] for match in _BARE.finditer(plain) if not _article(plain, match)}
     return _held(bare.pop(), letters) if len(bare) == 1 else ""
 
 

@@ -1,15 +1,13 @@
-"""Multiple-choice questions about videos, read out of the benchmarks' own files.
+"""Multiple-choice questions about videos, read from the benchmarks' own files; `hourvideo` reads HourVideo's.
 
-Knows each benchmark's field names. Knows nothing of models, servers or scores. HourVideo's files, which hold more than
-questions, are read by `hourvideo`.
-
-MLVU: a list of {video, question, candidates, answer (an option's text), question_type} per task; those without
-candidates are judged by a language model, not by a letter, and are left out. LongVideoBench: a list of {id, video_path,
-question, candidates, correct_choice (0-based), ...}. Video-MME: a table of {question_id, videoID, question, options
-("A. ..."), answer (letter), ...}, or the same under `questions` of a list of videos, as its results template has them.
-EgoSchema: a list of {q_uid, question, "option 0" ..}, answers in subset_answers.json {q_uid: 0-based}. LVBench: a line
-per video, {key, qa: [{uid, question with "(A) ..." lines, answer (letter), question_type (a list)}]}. MH-NIAH: see
-`needle_items`; two questions an item, about a haystack named as the file is, such as `eval needles --video` writes."""
+MLVU: a list of {video, question, candidates, answer (an option's text), question_type} per task. Questions without
+candidates are judged by a language model, not by a letter, so they are left out. LongVideoBench: a list of {id,
+video_path, question, candidates, correct_choice (0-based), ...}. Video-MME: a table of {question_id, videoID, question,
+options ("A. ..."), answer (letter), ...}, or the same under `questions` of a list of videos, as in its results
+template. EgoSchema: a list of {q_uid, question, "option 0" ..}, answers in subset_answers.json {q_uid: 0-based}.
+LVBench: a line per video, {key, qa: [{uid, question with "(A) ..." lines, answer (letter), question_type (a list)}]}.
+MH-NIAH: see `needles.items`; each item gives two questions about a haystack that has the file's name, as
+`eval needles --video` writes it."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ class Question:
     video: tuple[str, ...]  # paths below the folder of videos where its file may lie, best first
     text: str
     options: tuple[str, ...]
-    answer: str  # the right option's letter; "" where the file does not tell
+    answer: str  # the right option's letter; "" where the file does not give it
     tasks: tuple[str, ...]  # what it counts for
     groups: tuple[str, ...] = ()  # other rows of the report it counts for
     until_s: float | None = None  # what comes later in the video may not be seen
@@ -121,7 +119,7 @@ def _longvideobench(data: Path) -> Iterator[Question]:
             options,
             LETTERS[row.place("correct_choice", len(options))] if row.has("correct_choice") else "",
             (row.text("question_category"),),
-            tuple(f"{told}: {row.text(key)}" for key, told in _LVB_GROUPS if row.has(key)),
+            tuple(f"{label}: {row.text(key)}" for key, label in _LVB_GROUPS if row.has(key)),
             subtitles=row.text("subtitle_path") if row.has("subtitle_path") else "",
             subtitles_from_s=row.seconds("starting_timestamp_for_subtitles"),
         )
@@ -167,8 +165,8 @@ def _parquet(path: Path) -> Any:
 
 def _videomme_question(row: Row, video: Row) -> Question:
     key = "options" if row.has("options") else "choices"
-    told = row.data.get(key)
-    lines = tuple(told.splitlines()) if isinstance(told, str) else row.texts(key)
+    value = row.data.get(key)
+    lines = tuple(value.splitlines()) if isinstance(value, str) else row.texts(key)
     options = row.options([_LETTERED.sub("", line).strip() for line in lines if line.strip()], key)
     length = "duration" if video.has("duration") else "duration_category"
     names = [video.text(key) for key in ("videoID", "video_id") if video.has(key)]
@@ -197,20 +195,20 @@ def _egoschema(data: Path) -> Iterator[Question]:
 def _lvbench(data: Path) -> Iterator[Question]:
     path = found_file(data, "video_info.meta.jsonl", "data/video_info.meta.jsonl")
     for line in read_lines(path):
-        key, asked = line.text("key"), line.data.get("qa")
-        if not isinstance(asked, list):
-            raise line.wrong("qa", "must be a list of questions", asked)
-        for data_row in asked:
+        key, items = line.text("key"), line.data.get("qa")
+        if not isinstance(items, list):
+            raise line.wrong("qa", "must be a list of questions", items)
+        for data_row in items:
             row = Row(path, f"video {key}", data_row)
-            told = row.text("question")
-            lines = list(_OPTION_LINE.finditer(told))
+            text = row.text("question")
+            lines = list(_OPTION_LINE.finditer(text))
             if [match[1] for match in lines] != list(LETTERS[: len(lines)]):
-                raise row.wrong("question", 'must end in lines "(A) ...", "(B) ..." and so on', told)
+                raise row.wrong("question", 'must end in lines "(A) ...", "(B) ..." and so on', text)
             options = row.options([match[2].strip() for match in lines], "question")
             yield Question(
                 row.text("uid"),
                 (key,),
-                told[: lines[0].start()].strip(),
+                text[: lines[0].start()].strip(),
                 options,
                 row.letter("answer", len(options)) if row.has("answer") else "",
                 row.texts("question_type"),
@@ -221,12 +219,12 @@ def _niah(data: Path) -> Iterator[Question]:
     path = found_file(data, "niah-coco-multihop-100.json", "*.json")
     for number, item in enumerate(read_items(path)):
         parts = ("caption", item.question1, item.answer1), ("question", item.question2, item.answer2)
-        for part, told, answer in parts:
+        for part, text, answer in parts:
             yield Question(
                 f"{number}/{part}",
                 (path.stem, "haystack"),
-                told.partition("\nOptions:")[0].strip(),
-                tuple(options(told).values()),
+                text.partition("\nOptions:")[0].strip(),
+                tuple(options(text).values()),
                 answer,
                 (part,),
                 (f"hops: {item.hops}",),
@@ -260,14 +258,14 @@ class Videos:
 
     def of(self, question: Question) -> Path | None:
         """The file that a question is about, None where it is not there. Raises: InvalidArgument: several could be."""
-        for told in question.video:
-            if (direct := self._folder / told).is_file() and direct.suffix.lower() in SUFFIXES:
+        for name in question.video:
+            if (direct := self._folder / name).is_file() and direct.suffix.lower() in SUFFIXES:
                 return direct
-        for told in question.video:
-            held = self._by_name.get(Path(told).name, [])
+        for name in question.video:
+            held = self._by_name.get(Path(name).name, [])
             if len(held) > 1:
                 named = ", ".join(str(path.relative_to(self._folder)) for path in held[:4])
-                raise InvalidArgument(f"Question {question.id}: {len(held)} files could be {told!r}: {named}.")
+                raise InvalidArgument(f"Question {question.id}: {len(held)} files could be {name!r}: {named}.")
             if held:
                 return held[0]
         return None

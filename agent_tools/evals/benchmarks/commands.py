@@ -108,7 +108,7 @@ def _measure(benchmark: str, request: BenchmarkRequest, subtitles: Path | None) 
         only=request.only,
         limit=request.limit,
         present=request.present,
-        tell=show_progress,
+        on_line=show_progress,
     )
     show_report(report, markdown, request.json_path)
     if request.model:

@@ -1,12 +1,10 @@
-"""HourVideo's files as they are: questions about hours seen through somebody's eyes, and its table of answers.
-
-Knows the keys of its JSON and the columns of its CSV. Knows nothing of models or servers.
+"""HourVideo's own files: questions about hours of first-person video, and its table of answers.
 
 {video_uid: {video_metadata, benchmark_dataset: [{qid, task, question, answer_1 .. answer_5, correct_answer_label,
-relevant_timestamps "HH:MM:SS - HH:MM:SS", ...}]}}. Of a prediction, the video may be seen up to the start of its
-relevant_timestamps only. Some options are pictures, named by paths below the release's folder. A file without labels
-(the test part) gives questions without answers. Its own script asks all questions of a task together; here each is
-asked by itself. Accuracy is right over all: a question without an answer is wrong."""
+relevant_timestamps "HH:MM:SS - HH:MM:SS", ...}]}}. For a prediction the model may see the video only up to the start of
+its relevant_timestamps. Some options are pictures, given as paths below the release's folder. A file without labels
+(the test part) gives questions without answers. HourVideo's script asks all questions of a task together; here each
+question is asked by itself. Accuracy counts all questions: one without an answer is wrong."""
 
 from __future__ import annotations
 
@@ -39,10 +37,10 @@ def read_hourvideo(data: Path) -> list[Question]:
         if isinstance(value, str):
             continue  # a word about the file itself, such as its canary
         video = Row(path, f"video {uid}", value)
-        asked = video.data.get("benchmark_dataset")
-        if not isinstance(asked, list):
-            raise video.wrong("benchmark_dataset", "must be a list of questions", asked)
-        rows = (Row(path, f"video {uid}, item {number}", data) for number, data in enumerate(asked))
+        items = video.data.get("benchmark_dataset")
+        if not isinstance(items, list):
+            raise video.wrong("benchmark_dataset", "must be a list of questions", items)
+        rows = (Row(path, f"video {uid}, item {number}", data) for number, data in enumerate(items))
         questions += [_question(uid, row, _release(path)) for row in rows]
     return distinct(questions, path)
 
@@ -65,13 +63,13 @@ def write_tables(folder: Path, questions: Sequence[Question], answers: Mapping[s
         task = question.tasks[0]
         protocol = "summarization" if task.startswith("summarization/") else task
         tables[question.video[0], protocol.replace("/", "_")].append(question)
-    for (uid, task), asked in tables.items():
+    for (uid, task), of_task in tables.items():
         path = folder / uid / f"{task}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
-            table.writerows((q.id, uid, q.tasks[0], q.answer, answers.get(q.id, "")) for q in asked)
+            table.writerows((q.id, uid, q.tasks[0], q.answer, answers.get(q.id, "")) for q in of_task)
 
 
 def _release(path: Path) -> Path:
@@ -99,8 +97,8 @@ def _question(uid: str, row: Row, release: Path) -> Question:
 
 
 def _seen_until(row: Row) -> float:
-    told = row.text("relevant_timestamps")
-    start_s = clock_seconds(told.partition("-")[0])
+    timestamps = row.text("relevant_timestamps")
+    start_s = clock_seconds(timestamps.partition("-")[0])
     if start_s is None:
-        raise row.wrong("relevant_timestamps", 'must be "HH:MM:SS - HH:MM:SS"', told)
+        raise row.wrong("relevant_timestamps", 'must be "HH:MM:SS - HH:MM:SS"', timestamps)
     return start_s

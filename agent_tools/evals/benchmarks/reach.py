@@ -1,13 +1,11 @@
-"""What a model may reach while it answers one question: one video, and of a prediction only what comes before it.
+"""What a model can reach while it answers one question: one video, and for a prediction only the part before its end.
 
-Knows the tools' arguments and replies. Knows nothing of questions, models or processes.
-
-Every call is rewritten to the one video, and to a span that ends where the question's sight ends. A reply to a question
-with such an end is made anew out of fields known to be safe, so that a field somebody adds later stays unseen; and what
-touches the end is left out, because the server cuts a span there but not the words of it. ingest_video and remember
-are not offered: a note would reach the next question. Before an end `like` is not offered, as the nearest kept picture
-may lie behind it, nor ground_event, which checks a span by looking at what lies around it. Nor are hints shown, which
-tell of calls made for the question before."""
+Every call is rewritten to the one video, and to a span that ends where the question's view ends. A reply to a question
+with such an end is built again from fields that are known to be safe, so a field that is added later stays hidden.
+Whatever touches the end is left out, because the server cuts a span there but not its words. ingest_video and remember
+are not offered, because a note would reach the next question. Before an end `like` is not offered, because the nearest
+kept picture may lie after it; nor is ground_event, which looks around a span to check it. Hints are not shown, because
+they are about calls for the question before."""
 
 from __future__ import annotations
 
@@ -86,13 +84,13 @@ class Reach:
         properties = {name: value for name, value in schema.get("properties", {}).items() if name != "like"}
         return {**schema, "properties": properties}
 
-    def arguments(self, tool: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def arguments(self, tool: str, requested: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments that are sent in place of the model's.
 
         Raises: InvalidArgument, written for the model: no such tool, another video, a time it may not see."""
         if tool not in self.names_offered:
             raise InvalidArgument(f"There is no tool {clean(tool, 60)!r}. There are {', '.join(self.names_offered)}.")
-        sent = dict(asked)
+        sent = dict(requested)
         many = tool == "retrieve_memory"
         named = sent.pop("video_ids", None) if many else sent.pop("video_id", None)
         refs = [self._ref(name) for name in (named if isinstance(named, list) else [named])]
@@ -112,18 +110,18 @@ class Reach:
 
     def _ref(self, name: Any) -> VideoRef:
         """The video and span that a name means. Raises: InvalidArgument: another video, or not a name."""
-        told = "" if name is None else name
-        if not isinstance(told, str):
-            raise InvalidArgument(f"A video is named by a text, not by {clean(repr(told), 60)}.")
-        ref = parse_uri(told)
+        text = "" if name is None else name
+        if not isinstance(text, str):
+            raise InvalidArgument(f"A video is named by a text, not by {clean(repr(text), 60)}.")
+        ref = parse_uri(text)
         if ref is not None and ref.video_id == self.video_id:
             return ref
-        plain = told.strip().casefold()
+        plain = text.strip().casefold()
         prefix = len(plain) >= LEAST_PREFIX and self.video_id.startswith(plain)
         if not plain or prefix or plain in {one.casefold() for one in self.names}:
             return VideoRef(self.video_id)
         raise InvalidArgument(
-            f"{clean(told, 80)!r} is not to be seen. This question is about video {self.video_id} alone."
+            f"{clean(text, 80)!r} is not to be seen. This question is about video {self.video_id} alone."
         )
 
     def _like(self, uri: Any) -> None:

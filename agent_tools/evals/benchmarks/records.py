@@ -1,6 +1,4 @@
-"""Answers of a run, one JSON line each: what is finished stays finished, however the run ended.
-
-Knows lines and the settings that they were made with. Knows nothing of questions or scores."""
+"""Answers of a run, one JSON line each; a finished answer is kept however the run ends."""
 
 from __future__ import annotations
 
@@ -36,8 +34,9 @@ class Records:
                 value = json.loads(line)
                 self.lines[str(value["id"])] = value
             except (ValueError, KeyError, TypeError) as error:
+                kind = type(error).__name__
                 raise InvalidArgument(
-                    f"{self._path}, line {number}: no answer of a run ({type(error).__name__}). Repair or remove it."
+                    f"{self._path}, line {number}: not an answer of a run ({kind}). Repair or remove it."
                 ) from error
         self.lines = {name: value for name, value in self.lines.items() if not value.get("again")}
         kept = b"".join(_line(value) for value in self.lines.values())
@@ -64,20 +63,22 @@ def same_run(folder: Path, settings: Mapping[str, Any]) -> None:
 
     Raises: InvalidArgument: it was made with something else, which the message names."""
     path = folder / RUN
-    told = json.loads(json.dumps(settings))
+    made_with = json.loads(json.dumps(settings))
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(made_with, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        other = {key for key in {*told, *held} if told.get(key) != held.get(key)}
+        other = {key for key in {*made_with, *held} if made_with.get(key) != held.get(key)}
     except (ValueError, TypeError) as error:
-        raise InvalidArgument(f"{path} is no run of ours ({error}). Give another folder: --out FOLDER") from error
+        raise InvalidArgument(
+            f"{path} is not a run of this program ({error}). Use another folder: --out FOLDER"
+        ) from error
     if other:
         key = min(other)
         raise InvalidArgument(
-            f"{folder} holds a run with {key} {held.get(key)!r}, not {told.get(key)!r}. Give another: --out FOLDER"
+            f"{folder} holds a run with {key} {held.get(key)!r}, not {made_with.get(key)!r}. Give another: --out FOLDER"
         )
 
 

@@ -1,12 +1,12 @@
-"""A benchmark asked of a model that has this server's tools: video by video, question by question, resumable.
+"""A benchmark run: a model with this server's tools answers video by video, and a stopped run can continue.
 
-Knows the order of work and where its results lie. Files are read by `choices` and `hourvideo`, one question is
-`answering`'s, what it may see `reach`'s, what the answers are worth `scoring`'s.
+`choices` and `hourvideo` read the files, `answerer` asks one question, `reach` limits what it may see, `scores` rates
+the answers.
 
-In the folder of a run: run.json (what it is made with; a run goes on with the same only), answers.jsonl and blind.jsonl
-(one line per question), transcripts/ (each whole conversation, its pictures beside it), report.json, home/ (the videos'
-memory), videos/ (links beside given subtitles). Requests go one after another, so that the same model gives the same
-run."""
+The folder of a run holds run.json (what it was made with; a run continues only with the same settings), answers.jsonl
+and blind.jsonl (one line per question), transcripts/ (each whole conversation, with its pictures), report.json, home/
+(the memory of the videos) and videos/ (links beside subtitles from the benchmark). Requests go one after another, so
+the same model gives the same run."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def run_benchmark(
     only: str = "",
     limit: int = 0,
     present: bool = False,
-    tell: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Read the questions, ask those chosen of the model, and score them; without a model, the baselines alone.
 
@@ -102,7 +102,7 @@ def run_benchmark(
         endpoint: URL#model; "" for none.
         videos: their folder; None: `videos` or `video` beside the data, else the data's own folder.
         present: leave out the questions whose video is not there; else they count as wrong.
-    Raises: as `ask_all`, and InvalidArgument: a file, folder, task or address that is none.
+    Raises: as `ask_all`, and InvalidArgument: a file, folder, task or address that does not exist.
     """
     questions, carried = read(run.benchmark, run.data)
     questions = chosen(questions, only, limit if not present else 0)
@@ -118,7 +118,7 @@ def run_benchmark(
             raise InvalidArgument(f"None of the videos asked about is in {folder}. Name their folder: --videos FOLDER")
     model = ChatModel(endpoint, key=key, attempts=ATTEMPTS)
     try:
-        return ask_all(replace(run, carried=carried), questions, held, folder, model, tell)
+        return ask_all(replace(run, carried=carried), questions, held, folder, model, on_line)
     finally:
         model.close()
 
@@ -129,7 +129,7 @@ def ask_all(
     videos: Videos,
     folder: Path,
     model: ChatModel,
-    tell: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Ask what is not answered yet, and score all that was asked.
 
@@ -151,27 +151,27 @@ def ask_all(
     same_run(run.out, settings)
     answers = Records(run.out / ANSWERS)
     blind = Records(run.out / BLIND) if run.blind else None
-    work = _Work(run, videos, model, answers, blind, tell)
+    work = _Work(run, videos, model, answers, blind, on_line)
     left = [q for q in questions if q.id not in answers]
-    tell(f"{len(questions)} questions, {len(questions) - len(left)} answered before")
+    on_line(f"{len(questions)} questions, {len(questions) - len(left)} answered before")
     if blind is not None:
         anyio.run(work.ask_blind, [q for q in questions if q.id not in blind])
     if left:
         failure = anyio.run(work.ask, left, folder)
         if failure is not None:
             raise failure
-    asked = {question.id for question in questions}
-    report = score(questions, _of(answers, asked), None if blind is None else _of(blind, asked))
+    ids = {question.id for question in questions}
+    report = score(questions, _of(answers, ids), None if blind is None else _of(blind, ids))
     report = {"benchmark": run.benchmark, "model": model.name, "carried": list(run.carried), **report}
     if run.benchmark == HOURVIDEO:
         write_tables(run.out / "csv", questions, {name: str(line["answer"]) for name, line in answers.lines.items()})
-    told = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    (run.out / REPORT).write_text(told, encoding="utf-8")
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    (run.out / REPORT).write_text(text, encoding="utf-8")
     return report
 
 
-def _of(records: Records, asked: set[str]) -> dict[str, Mapping[str, Any]]:
-    return {name: line for name, line in records.lines.items() if name in asked}
+def _of(records: Records, ids: set[str]) -> dict[str, Mapping[str, Any]]:
+    return {name: line for name, line in records.lines.items() if name in ids}
 
 
 class _Work:
@@ -184,9 +184,9 @@ class _Work:
         model: ChatModel,
         answers: Records,
         blind: Records | None,
-        tell: Callable[[str], None],
+        on_line: Callable[[str], None],
     ) -> None:
-        self._run, self._videos, self._answers, self._blind, self._tell = run, videos, answers, blind, tell
+        self._run, self._videos, self._answers, self._blind, self._on_line = run, videos, answers, blind, on_line
         self._model = model.name
         self._answerer = Answerer(model, run.limits)
         self._refused = 0
@@ -220,22 +220,22 @@ class _Work:
         folder = folder if self._given is None else self._given.staged
         async with serving(home, folder, self._run.profile, self._run.flags) as client:
             try:
-                for place, (path, asked) in enumerate(by_video.items(), 1):
-                    self._tell(f"video {place} of {len(by_video)}: {path.name}, {len(asked)} questions")
-                    await self._ask_of(client, path, asked)
+                for place, (path, of_video) in enumerate(by_video.items(), 1):
+                    self._on_line(f"video {place} of {len(by_video)}: {path.name}, {len(of_video)} questions")
+                    await self._ask_of(client, path, of_video)
             except AgentToolsError as error:
                 return error
             except MCPError as error:
                 return EngineError(f"The server broke off ({error.message}). Start the same command again to go on.")
         return None
 
-    async def _ask_of(self, client: Client, path: Path, asked: Sequence[Question]) -> None:
+    async def _ask_of(self, client: Client, path: Path, questions: Sequence[Question]) -> None:
         session = Session(client)
         reader = Reader(session, path)
         await reader.read(ALL_CALLS)
         if not reader.whole:
             why = reader.failed or "its ingest did not end"
-            for question in asked:
+            for question in questions:
                 self._keep(self._answers, question, Outcome(ended="unreadable video", why=why))
             return
         facts = await session.call("ingest_video", source=reader.video_id, wait_s=0)
@@ -243,7 +243,7 @@ class _Work:
         names = frozenset({path.name, path.stem, str(facts.data.get("title") or path.stem)})
         # Until its models are loaded a server finds less: the first question shall not be asked of a lesser one.
         await reader.search("retrieve_memory", query=WARM_UP, video_ids=[reader.video_id], max_tokens=200)
-        for question in asked:
+        for question in questions:
             reach = Reach(reader.video_id, names)
             if question.until_s is not None:
                 until_s = min(question.until_s, duration_s)
@@ -277,7 +277,7 @@ class _Work:
         records.add(line)
         right = "" if not question.answer else (", right" if done.letter == question.answer else ", wrong")
         blind = " blind" if records is self._blind else ""
-        self._tell(
+        self._on_line(
             f"{question.id}{blind}: {done.letter or done.ended}{right}, {line['calls']} calls, {done.tokens} tokens"
         )
         self._refused = self._refused + 1 if done.ended == "refused" else 0

@@ -1,9 +1,9 @@
-"""What answers to multiple-choice questions are worth: accuracy with its interval, beside what needs no video.
+"""The score of answers to multiple-choice questions: accuracy with its interval, beside baselines without video.
 
-Knows letters and counts. Knows nothing of models or servers. A question without an answer is wrong; one whose right
-answer the file does not tell is not scored. Baselines: chance; the best constant letter, for each number of options;
-the same after the options were shuffled, which shows what the letter alone was worth; the best constant letter of each
-task; and, where it was run, the model without the video."""
+A question without an answer counts as wrong. A question whose right answer the file does not give is not scored. The
+baselines: chance; the best constant letter, for each number of options; the same after the options were shuffled, which
+shows what the letter alone is worth; the best constant letter of each task; and the model without the video, where it
+was run."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def markdown(report: Mapping[str, Any]) -> str:
         lines += [f"Model {report['model']}, through this server's tools.", ""]
     if report["without_label"]:
         lines += [f"{report['without_label']} questions have no label here and are not scored.", ""]
-    asked, blind = "cost" in report, "blind_cost" in report
-    if asked:
+    answered, blind = "cost" in report, "blind_cost" in report
+    if answered:
         lines += ["| task | n | accuracy | 95 % | missing |" + (" blind |" if blind else "")]
         lines += ["|---|---|---|---|---|" + ("---|" if blind else "")]
         lines += [_line(row, blind) for row in (*report["tasks"], *report["groups"], report["all"])]
@@ -113,12 +113,12 @@ def markdown(report: Mapping[str, Any]) -> str:
         if blind:
             lines.append(f"| the model, blind | {report['all']['blind']:.3f} |")
         lines.append("")
-    if asked:
+    if answered:
         cost, n = report["cost"], max(1, report["cost"]["answers"])
-        told = ", ".join(f"{count} {why}" for why, count in report["missing"].items()) or "none"
+        missing = ", ".join(f"{count} {why}" for why, count in report["missing"].items()) or "none"
         kind = "estimated" if cost["estimated"] else "as the model's server counts"
         lines += [
-            f"Missing (counted as wrong): {told}. Per question: {cost['calls'] / n:.1f} calls "
+            f"Missing (counted as wrong): {missing}. Per question: {cost['calls'] / n:.1f} calls "
             f"({cost['errors'] / n:.1f} answered by an error), "
             f"{cost['prompt_tokens'] / n:,.0f} + {cost['completion_tokens'] / n:,.0f} tokens ({kind}), "
             f"{cost['seconds'] / n:.1f} s. Together: {cost['prompt_tokens']:,} + {cost['completion_tokens']:,} tokens, "
@@ -143,8 +143,8 @@ def _line(row: Mapping[str, Any], blind: bool) -> str:
     if not row["n"]:
         return f"| {row['name']} | 0 |  |  |  |" + ("  |" if blind else "")
     interval = f"{row['low']:.3f}-{row['high']:.3f}"
-    told = f"| {row['name']} | {row['n']} | {row['accuracy']:.3f} | {interval} | {row['missing']} |"
-    return told + (f" {row['blind']:.3f} |" if blind else "")
+    cells = f"| {row['name']} | {row['n']} | {row['accuracy']:.3f} | {interval} | {row['missing']} |"
+    return cells + (f" {row['blind']:.3f} |" if blind else "")
 
 
 def _pairs(questions: Sequence[Question], answers: Answers) -> dict[str, int]:
@@ -171,12 +171,12 @@ def _ended(answers: Answers, question: Question) -> str:
 
 def _cost(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     held = list(lines)
-    told = {
+    sums = {
         key: sum(line.get(key, 0) for line in held) for key in ("calls", "errors", "prompt_tokens", "completion_tokens")
     }
     return {
         "answers": len(held),
-        **told,
+        **sums,
         "estimated": any(line.get("estimated") for line in held),
         "price": round(sum(line.get("price", 0.0) for line in held), 6),
         "seconds": round(sum(line.get("seconds", 0.0) for line in held), 3),

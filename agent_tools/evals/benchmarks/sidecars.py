@@ -1,9 +1,8 @@
-"""Subtitles that a benchmark gives beside its videos, put where a server finds them: next to the file, by its name.
+"""Subtitles that come with a benchmark, placed where a server finds them: next to the video, under its name.
 
-Knows LongVideoBench's JSON (a list of {timestamp: [s, e], text} or of {start, end, line}, counted from the start of the
-longer video that the file was cut from) and subtitle files, which are taken as they are (Video-MME's .srt). Knows
-nothing of questions asked or of servers. The benchmark's own folders are left as they are: videos are hard-linked into
-a folder of the run."""
+LongVideoBench gives JSON: a list of {timestamp: [s, e], text} or of {start, end, line}, counted from the start of the
+longer video that the file was cut from. Subtitle files are copied as they are (Video-MME's .srt). The benchmark's own
+folders do not change: videos are hard-linked into a folder of the run."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from agent_tools.evals.file_rows import Row, is_span, read_json, rows_of
 from agent_tools.timeline import clock_seconds
 
 KINDS = (".srt", ".vtt", ".ass")
-LAST_S = 5.0  # of a cue whose end is not told
+LAST_S = 5.0  # length of a cue without an end
 
 
 class GivenSubtitles:

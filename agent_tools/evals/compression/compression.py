@@ -1,7 +1,6 @@
 """What each step of compression saves on real files, and what it loses: `agent-tools eval compression`.
 
-Knows clips, judges and the compression engine. Knows nothing of stores or tools. Everything but the seconds comes out
-the same each time."""
+Everything but the seconds is the same in each run."""
 
 from __future__ import annotations
 
@@ -23,19 +22,19 @@ from agent_tools.compression import (
 from agent_tools.evals.compression.judges import Judge, judge
 from agent_tools.evals.compression.moments import (
     WINDOW,
+    EncodedClip,
     Indices,
     Recall,
-    Seen,
-    asked_recall,
     encoded,
     evenly,
     head,
     kept_row,
     of_clips,
     pruned,
+    query_recall,
     recall,
 )
-from agent_tools.evals.films.real_clips import Watched, default_folder, read_clips, shown, watch_all
+from agent_tools.evals.films.real_clips import DecodedClip, decode_clips, default_folder, read_clips, shown
 
 TEXT_TOKENS = 76  # a question of 60 and an answer of 16 (LongVU)
 MERGE_FRAMES, MERGE_TOKENS = 4, 64  # VideoChat-Flash: a clip of four frames becomes 64 tokens
@@ -45,7 +44,7 @@ def compression(
     folder: Path | None = None,
     name: str = "descriptor",
     context: int = 50_000,
-    out: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Measure every step of compression over the clips of a folder.
 
@@ -53,11 +52,11 @@ def compression(
         folder: with a MANIFEST.json; None: shared/videos beside the checkout.
         name: the judge of redundancy (judges.judge).
         context: tokens that the kept frames may take, from which follows how many get the finer grid.
-        out: is given progress, line by line.
+        on_line: receives the progress, line by line.
     Returns: {clips, frames, events, texts, judge, tokens_are, context, steps}.
     """
     by = judge(name)
-    clips = watch_all(read_clips(folder or default_folder()), {by.encoder.size, by.tokens.size}, out)
+    clips = decode_clips(read_clips(folder or default_folder()), {by.encoder.size, by.tokens.size}, on_line)
     return {
         **head(clips),
         "judge": by.what,
@@ -67,15 +66,15 @@ def compression(
     }
 
 
-def _steps(clips: Sequence[Watched], by: Judge, context: int) -> list[dict[str, Any]]:
+def _steps(clips: Sequence[DecodedClip], by: Judge, context: int) -> list[dict[str, Any]]:
     """One row a step: frames, tokens, seconds of CPU, and what is lost."""
     clock = time.process_time
     frames = sum(len(clip.times_s) for clip in clips)
     everything = [np.arange(len(clip.times_s)) for clip in clips]
 
     begun = clock()
-    seen = encoded(clips, by)
-    kept = pruned(seen, by.encoder.threshold)
+    encoded_clips = encoded(clips, by)
+    kept = pruned(encoded_clips, by.encoder.threshold)
     prune_s = clock() - begun
     number = sum(map(len, kept))
 
@@ -98,12 +97,12 @@ def _steps(clips: Sequence[Watched], by: Judge, context: int) -> list[dict[str, 
 
     likeness = (
         None,
-        _mean([_likeness_in_time(one, k) for one, k in zip(seen, kept, strict=True)]),
+        _mean([_likeness_in_time(one, k) for one, k in zip(encoded_clips, kept, strict=True)]),
         None,
         _mean([_likeness_in_space(grid, mask) for grid, mask in zip(grids, masks, strict=True)]),
         _mean(merged),
     )
-    high_recall = _high_recall(seen, by, kept, int(high.sum()))
+    high_recall = _high_recall(encoded_clips, by, kept, int(high.sum()))
     uniform = kept_row(clips, evenly(clips, number))
     seconds = (0.0, prune_s, high_s, spatial_s, merge_s)
     table = savings_table(float(frames), number, high_frames=int(high.sum()), spatial_keep=spatial_keep)
@@ -120,7 +119,7 @@ def _steps(clips: Sequence[Watched], by: Judge, context: int) -> list[dict[str, 
     return rows
 
 
-def _lost(clips: Sequence[Watched], kept: Sequence[Indices]) -> list[dict[str, Any]]:
+def _lost(clips: Sequence[DecodedClip], kept: Sequence[Indices]) -> list[dict[str, Any]]:
     """The events of which no frame is kept."""
     return [
         {"clip": clip.clip.name, "start_s": span.start_s, "end_s": span.end_s}
@@ -130,7 +129,7 @@ def _lost(clips: Sequence[Watched], kept: Sequence[Indices]) -> list[dict[str, A
     ]
 
 
-def _likeness_in_time(one: Seen, kept: Indices) -> list[float]:
+def _likeness_in_time(one: EncodedClip, kept: Indices) -> list[float]:
     """Cosine of each dropped frame to the kept one that stands for it."""
     stands = representatives(torch.from_numpy(kept), len(one.features), one.features, WINDOW)
     gone = np.setdiff1d(np.arange(len(one.features)), kept)
@@ -155,15 +154,15 @@ def _merged(grid: torch.Tensor, mask: torch.Tensor) -> list[float]:
     return found
 
 
-def _high_recall(seen: Sequence[Seen], by: Judge, kept: Sequence[Indices], count: int) -> Recall:
+def _high_recall(encoded_clips: Sequence[EncodedClip], by: Judge, kept: Sequence[Indices], count: int) -> Recall:
     """Share of the moments of which the finer grid shows a frame, when a picture of the moment asks for it."""
-    rows = torch.cat([one.features[k] for one, k in zip(seen, kept, strict=True)])
+    rows = torch.cat([one.features[k] for one, k in zip(encoded_clips, kept, strict=True)])
 
-    def asked(query: torch.Tensor) -> list[Indices]:
+    def chosen(query: torch.Tensor) -> list[Indices]:
         best = (rows @ query).argsort(descending=True, stable=True)[:count].numpy()
         return of_clips(np.sort(best), [len(k) for k in kept], kept)
 
-    return asked_recall(seen, by, asked)
+    return query_recall(encoded_clips, by, chosen)
 
 
 def _cosines(rows: torch.Tensor, others: torch.Tensor) -> list[float]:

@@ -1,6 +1,4 @@
-"""Judges of redundancy to compare: frame encoders by name, two plain baselines among them, and pictures as token grids.
-
-Knows pixels and which class loads which folder. Knows nothing of clips, of truth or of what is kept."""
+"""Judges of redundancy to compare: frame encoders by name, with two plain baselines, and pictures as token grids."""
 
 from __future__ import annotations
 

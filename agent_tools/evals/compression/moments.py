@@ -1,6 +1,4 @@
-"""Clips through a judge's eyes, and which of their moments the kept frames still show.
-
-Knows features, indices and spans. Knows nothing of how frames are chosen."""
+"""Clips as an encoder sees them, and which of their events and texts the kept frames still show."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from agent_tools.compression import UniformSampler, prune_frames
 from agent_tools.evals.compression.judges import Judge
-from agent_tools.evals.films.real_clips import Watched, shown
+from agent_tools.evals.films.real_clips import DecodedClip, shown
 from agent_tools.timeline import Span
 
 WINDOW = 16  # frames that are pruned together, as an ingest does
@@ -24,10 +22,10 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Seen:
+class EncodedClip:
     """A clip through one judge's eyes."""
 
-    watched: Watched
+    watched: DecodedClip
     features: torch.Tensor  # (T, D)
 
     @property
@@ -37,23 +35,23 @@ class Seen:
 
 @dataclass(frozen=True)
 class Recall:
-    """Shares of the events, and of the texts on screen, that a kept frame shows; None where there are none."""
+    """Shares of the events and of the texts on screen that a kept frame shows; None if there are no such moments."""
 
     events: float | None
     texts: float | None
 
 
-def recall(clips: Sequence[Watched], kept: Sequence[Indices]) -> Recall:
+def recall(clips: Sequence[DecodedClip], kept: Sequence[Indices]) -> Recall:
     """How many moments of the clips the kept frames still show. `kept`: indices into each clip's times."""
 
-    def share(spans: Callable[[Watched], Iterable[Span]]) -> float | None:
+    def share(spans: Callable[[DecodedClip], Iterable[Span]]) -> float | None:
         found = [shown(span, clip.times_s[k]) for clip, k in zip(clips, kept, strict=True) for span in spans(clip)]
         return sum(found) / len(found) if found else None
 
     return Recall(share(lambda clip: clip.clip.events), share(lambda clip: clip.clip.texts))
 
 
-def head(clips: Sequence[Watched]) -> dict[str, Any]:
+def head(clips: Sequence[DecodedClip]) -> dict[str, Any]:
     """What a report says of its clips."""
     return {
         "clips": len(clips),
@@ -63,27 +61,27 @@ def head(clips: Sequence[Watched]) -> dict[str, Any]:
     }
 
 
-def encoded(clips: Sequence[Watched], by: Judge) -> list[Seen]:
+def encoded(clips: Sequence[DecodedClip], by: Judge) -> list[EncodedClip]:
     """Each clip's frames as the judge's features."""
-    return [Seen(clip, torch.from_numpy(by.encoder.encode(clip.pictures[by.encoder.size]))) for clip in clips]
+    return [EncodedClip(clip, torch.from_numpy(by.encoder.encode(clip.pictures[by.encoder.size]))) for clip in clips]
 
 
-def pruned(seen: Sequence[Seen], threshold: float) -> list[Indices]:
+def pruned(seen: Sequence[EncodedClip], threshold: float) -> list[Indices]:
     """What prune_frames keeps of each clip, as an ingest of it would."""
     return [prune_frames(one.features, WINDOW, threshold).numpy() for one in seen]
 
 
-def kept_row(clips: Sequence[Watched], kept: Sequence[Indices]) -> dict[str, Any]:
+def kept_row(clips: Sequence[DecodedClip], kept: Sequence[Indices]) -> dict[str, Any]:
     """Frames kept, their share, and both recalls."""
     number, found = sum(map(len, kept)), recall(clips, kept)
     frames = sum(len(clip.times_s) for clip in clips)
     return {"kept": number, "share": number / frames, "events": found.events, "texts": found.texts}
 
 
-def asked_recall(seen: Sequence[Seen], by: Judge, asked: Callable[[torch.Tensor], list[Indices]]) -> Recall:
+def query_recall(seen: Sequence[EncodedClip], by: Judge, choose: Callable[[torch.Tensor], list[Indices]]) -> Recall:
     """Ask for each moment by the picture nearest its middle that is not among the frames; is the moment among them?"""
 
-    def share(spans: Callable[[Watched], Iterable[Span]]) -> float | None:
+    def share(spans: Callable[[DecodedClip], Iterable[Span]]) -> float | None:
         found = []
         for place, one in enumerate(seen):
             watched = one.watched
@@ -92,14 +90,14 @@ def asked_recall(seen: Sequence[Seen], by: Judge, asked: Callable[[torch.Tensor]
             for span in spans(watched):
                 nearest = int(np.abs(watched.between_s - span.middle_s).argmin())
                 picture = watched.between[by.encoder.size][nearest : nearest + 1]
-                kept = asked(torch.from_numpy(by.encoder.encode(picture))[0])
+                kept = choose(torch.from_numpy(by.encoder.encode(picture))[0])
                 found.append(shown(span, watched.times_s[kept[place]]))
         return sum(found) / len(found) if found else None
 
     return Recall(share(lambda watched: watched.clip.events), share(lambda watched: watched.clip.texts))
 
 
-def evenly(clips: Sequence[Watched], budget: int) -> list[Indices]:
+def evenly(clips: Sequence[DecodedClip], budget: int) -> list[Indices]:
     """Uniform sampling of all clips as one reel."""
     counts = [len(clip.times_s) for clip in clips]
     blank = torch.zeros(sum(counts), 1)

@@ -1,6 +1,6 @@
-"""What is still seen against what it costs, as a picture: a line per judge and per sampler.
+"""A plot of what is still seen against its cost: a line per judge and per sampler.
 
-Knows the rows of a comparison. Drawn with Pillow, so that no plotting library is needed."""
+Pillow draws it, so no plotting library is needed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Reports of compression as Markdown, for README and for a terminal.
-
-Knows the reports' fields. Measures nothing."""
+"""Reports of compression as Markdown tables."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What zoom_segment shows of real clips with a few frames, beside as many frames at even distances.
 
-An MCP client: every clip is ingested, then looked at whole. Knows replies and truth. Knows nothing of how frames are
-chosen."""
+An MCP client ingests every clip and looks at the whole of it."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ def run_close_up(
     folder: Path | None = None,
     home: Path | None = None,
     frames: int = FRAMES,
-    out: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Zoom into each whole clip of at least LEAST_S: once without a query, once for each text that stands in less than
     half of it, asked by its own words.
@@ -37,14 +36,14 @@ def run_close_up(
     Args:
         folder: with a MANIFEST.json; None: shared/videos beside the checkout.
         home: data folder; kept. None: a temporary one.
-        out: is given progress, line by line.
+        on_line: receives the progress, line by line.
     Returns: {frames, clips, rows: [{asked, of, even, zoom, tokens}]}; even and zoom are shares of moments shown.
     Raises: EngineError: a clip could not be ingested.
     """
     videos = folder or default_folder()
     with TemporaryDirectory(prefix="agent-tools-zoom-", ignore_cleanup_errors=True) as temporary:
         memory = Path(temporary) if home is None else home.expanduser().absolute()
-        return anyio.run(_asked, memory, videos.absolute(), frames, out)
+        return anyio.run(_asked, memory, videos.absolute(), frames, on_line)
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -60,7 +59,7 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-async def _asked(memory: Path, videos: Path, frames: int, out: Callable[[str], None]) -> dict[str, Any]:
+async def _asked(memory: Path, videos: Path, frames: int, on_line: Callable[[str], None]) -> dict[str, Any]:
     found: dict[str, list[tuple[bool, bool]]] = {"events, no query": [], "texts, no query": [], "texts, by words": []}
     cost: dict[str, list[int]] = {name: [] for name in found}
     looked = 0
@@ -83,7 +82,7 @@ async def _asked(memory: Path, videos: Path, frames: int, out: Callable[[str], N
                 times, _ = await _looked(session, reader.video_id, frames, query)
                 found["texts, by words"].append(_both(span, even, times))
                 cost["texts, by words"].append(session.calls[-1].tokens)
-            out(f"{clip.name}: looked at")
+            on_line(f"{clip.name}: looked at")
     rows = [
         {
             "asked": name,

@@ -1,6 +1,6 @@
-"""Videos made of cue lists alone: what is said and shown when, without a picture, stored as an ingest would.
+"""Videos made only of cue lists: what is said and shown when, without a picture, stored as an ingest would.
 
-For measuring what reads text only. Knows cues and the store. Knows nothing of queries or scores."""
+They measure what reads only text."""
 
 from __future__ import annotations
 

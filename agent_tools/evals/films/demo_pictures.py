@@ -1,7 +1,7 @@
-"""The pictures of the demo video: slides and cards with text, and moving pictures without.
+"""The pictures of the demo video: slides and cards with text, and moving pictures without text.
 
-Knows pixels. Knows nothing of the story, of files or of codecs. Every picture is RGB uint8; a moving picture is drawn
-small and enlarged by the encoder's scaler, which is what makes an hour of them cheap."""
+Every picture is RGB uint8. A moving picture is drawn small and the encoder's scaler enlarges it, so an hour of them is
+cheap."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The story of the demo video: who gave what away, where it is kept, and everything said and shown around it.
 
-A seed decides every name, place, text and time. Knows words and spans. Knows nothing of pictures, files or MCP.
+A seed decides every name, place, text and time.
 
 The question takes three hops. Somebody says which object a person handed over (speech), an inventory card says where
-that object is kept, and a gazetteer card says the gate code of that place. Every clue has look-alikes of the same shape
-with other names, and the clues do not stand in the order in which they are needed."""
+that object is kept, and a gazetteer card says the gate code of that place. Every clue has look-alikes of the same form
+with other names, and the clues do not come in the order in which they are needed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Draws the demo video: an hour of slides, cards and moving pictures with a subtitle track, from one seed.
-
-Knows PyAV as an encoder. Knows nothing of MCP or of how the question is answered."""
+"""Draws the demo video: an hour of slides, cards and moving pictures with a subtitle track, from one seed."""
 
 from __future__ import annotations
 

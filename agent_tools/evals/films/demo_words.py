@@ -1,6 +1,4 @@
-"""The words the demo's grammar draws from. No real person, thing or lecture is meant.
-
-Knows words only."""
+"""The words that the demo's grammar draws from. No real person, thing or lecture is meant."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A cue list made a video: drawn at one picture a second, its slides on screen, what is said beside it as a sidecar.
-
-Knows pictures, cues and PyAV as an encoder. Knows nothing of queries or of the store."""
+"""A cue list as a video: one drawn picture per second, slides on screen, and speech in a subtitle file beside it."""
 
 from __future__ import annotations
 

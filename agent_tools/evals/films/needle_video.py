@@ -1,7 +1,7 @@
-"""A haystack at one picture a second with the needles in it: drawn, or any video of the user's own.
+"""A haystack at one picture a second with needles in it: drawn, or made from any video.
 
-Knows pictures, places in time and PyAV as an encoder. Knows nothing of questions or MCP. Drawn haystacks are the demo's
-story: slides, moving pictures, cards of another form, and a subtitle file beside the video."""
+A drawn haystack is the demo's story: slides, moving pictures, cards of another layout, and a subtitle file beside the
+video."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def needle_picture(path: Path) -> Rgb:
         with Image.open(path) as image:
             return np.asarray(ImageOps.pad(image.convert("RGB"), (WIDTH, HEIGHT)))
     except OSError as error:
-        raise InvalidArgument(f"{path} is no readable picture: {error}") from error
+        raise InvalidArgument(f"{path} is not a readable picture: {error}") from error
 
 
 def write_haystack(

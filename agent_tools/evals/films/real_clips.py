@@ -1,6 +1,6 @@
-"""Real clips with known events: the folder's MANIFEST.json, each clip looked at once, and which moments were kept.
+"""Real clips with known events: reads the folder's MANIFEST.json and decodes each clip once.
 
-Knows files, spans and pictures. Knows nothing of encoders or rules. Times are a clip's own seconds."""
+Times are a clip's own seconds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Watched:
+class DecodedClip:
     """A clip at one picture a second, and between them the pictures half a second later, which serve as questions."""
 
     clip: Clip
@@ -46,7 +46,7 @@ class Watched:
 
 
 def default_folder() -> Path:
-    """shared/videos beside the checkout. Raises: InvalidArgument: there is none."""
+    """shared/videos beside the checkout. Raises: InvalidArgument: it does not exist."""
     folder = Path(__file__).resolve().parents[4] / "shared" / "videos"
     if not (folder / MANIFEST).is_file():
         raise InvalidArgument(f"No test videos at {folder}. Give a folder with a {MANIFEST}: --data FOLDER")
@@ -74,14 +74,14 @@ def read_clips(folder: Path) -> list[Clip]:
             for row in described
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidArgument(f"{path} is no manifest of clips with events: {error}") from error
+        raise InvalidArgument(f"{path} is not a manifest of clips with events: {error}") from error
     for clip in clips:
         if not clip.path.is_file():
             raise InvalidArgument(f"{path} names {clip.name}, which is not there.")
     return clips
 
 
-def watch(clip: Clip, sizes: Iterable[Size]) -> Watched:
+def decode_clip(clip: Clip, sizes: Iterable[Size]) -> DecodedClip:
     """Decode once, at two pictures a second, scaled to each size."""
     wanted = sorted(set(sizes))
     seen: tuple[list[float], list[float]] = ([], [])
@@ -94,15 +94,15 @@ def watch(clip: Clip, sizes: Iterable[Size]) -> Watched:
         {size: np.stack(rows) if rows else np.zeros((0, size[1], size[0], 3), np.uint8) for size, rows in half.items()}
         for half in pictures
     )
-    return Watched(clip, np.array(seen[0]), on, np.array(seen[1]), between)
+    return DecodedClip(clip, np.array(seen[0]), on, np.array(seen[1]), between)
 
 
-def watch_all(clips: Sequence[Clip], sizes: Iterable[Size], out: Callable[[str], None]) -> list[Watched]:
-    """Each clip looked at, those without a picture left out; `out` is told how far it is."""
+def decode_clips(clips: Sequence[Clip], sizes: Iterable[Size], on_line: Callable[[str], None]) -> list[DecodedClip]:
+    """Decode each clip; clips without a picture are left out. `on_line` receives the progress."""
     wanted, watched = set(sizes), []
     for number, clip in enumerate(clips, 1):
-        one = watch(clip, wanted)
-        out(f"{number}/{len(clips)} {clip.name}: {len(one.times_s)} frames")
+        one = decode_clip(clip, wanted)
+        on_line(f"{number}/{len(clips)} {clip.name}: {len(one.times_s)} frames")
         if len(one.times_s):
             watched.append(one)
     return watched

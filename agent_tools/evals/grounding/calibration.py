@@ -1,8 +1,7 @@
-"""Fits calibrations, from raw scores of labelled queries to p(present): those that ship, and a home's own.
+"""Fits calibrations from raw scores of labelled queries to p(present): the ones that ship, and a data folder's own.
 
-Every score is what ground_event itself computes: for those that ship over drawn films in a home of their own, for a
-home's own over its videos, by the events of a truth file. Knows films, queries and where the parameters are kept.
-Knows nothing of how a score is made."""
+ground_event's own code computes every score. The calibrations that ship use drawn films in a temporary data folder;
+your own use your videos and the events of a truth file."""
 
 from __future__ import annotations
 
@@ -43,14 +42,14 @@ class Scored:
 
 
 def fit_lite(
-    out: Path = SHIPPED, *, videos: Path, date: str = "", seed: int = 0, tell: Callable[[str], None] | None = None
+    out: Path = SHIPPED, *, videos: Path, date: str = "", seed: int = 0, on_line: Callable[[str], None] | None = None
 ) -> dict[str, Calibrator]:
     """Fit lite's three calibrations and write each as <name>.lite.json with its report; gives them by name.
 
     Args:
         videos: a folder with filler.txt and edge/subtitles. date: ISO day for the report, today's if empty.
     Raises: ModelMissing: lite's sentence encoder cannot be loaded."""
-    scored = scores(labelled_queries(videos, seed), tell or (lambda _line: None))
+    scored = scores(labelled_queries(videos, seed), on_line or (lambda _line: None))
     out.mkdir(parents=True, exist_ok=True)
     fitted = {}
     for kind, name in KINDS.items():
@@ -67,7 +66,7 @@ def fit_lite(
 
 
 def fit_own(
-    settings: Settings, truth: Path, *, date: str = "", tell: Callable[[str], None] | None = None
+    settings: Settings, truth: Path, *, date: str = "", on_line: Callable[[str], None] | None = None
 ) -> dict[Path, Calibrator]:
     """Fit a calibration for each way of searching that the events of a truth file were searched by, with the models of
     these settings, and write them where ground_event finds them; gives them by file.
@@ -75,17 +74,17 @@ def fit_own(
     Args:
         truth: as for `eval grounding`; at least ten events that are there and ten that are not, best of several videos.
     Raises: InvalidArgument: no truth, a video that is not in the home, or too little to fit any on."""
-    say = tell or (lambda _line: None)
+    say = on_line or (lambda _line: None)
     events = read_truth(truth).events
     found: dict[tuple[str, str], list[tuple[float, int, str]]] = {}
     library = Library(settings, by_hand=True)
     try:
         library.models.text(LOAD_S)
         for event in events:
-            asked = library.video_span(event.video)
-            outcome = search(library, asked, event.text, event.channels or None, lambda _share, _message: None)
+            span = library.video_span(event.video)
+            outcome = search(library, span, event.text, event.channels or None, lambda _share, _message: None)
             for part in () if outcome.words_only else outcome.parts:
-                row = (part.score, int(bool(event.spans)), asked.video.id)
+                row = (part.score, int(bool(event.spans)), span.video.id)
                 found.setdefault((part.calibration, part.producer), []).append(row)
         profile = library.models.profile.name
     finally:
@@ -93,10 +92,12 @@ def fit_own(
     folder, fitted, why = HomeFolder(settings.home).calibrations, {}, ""
     for (name, producer), rows in found.items():
         scored, labels, videos = zip(*rows, strict=True)
-        told = f"{truth.name}: {len(rows)} events of {len(set(videos))} videos of this home; {name} with {producer}"
+        description = (
+            f"{truth.name}: {len(rows)} events of {len(set(videos))} videos of this home; {name} with {producer}"
+        )
         try:
             groups = videos if len(set(videos)) > 1 else None
-            made = Calibrator.fit(scored, labels, groups=groups, data=told, date=date)
+            made = Calibrator.fit(scored, labels, groups=groups, data=description, date=date)
         except InvalidArgument as error:
             why = f"{name}: {error}"
             say(why)
@@ -110,7 +111,7 @@ def fit_own(
     return fitted
 
 
-def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored]:
+def scores(queries: Sequence[Query], on_line: Callable[[str], None]) -> list[Scored]:
     """The raw score of each query in its film, which is drawn and ingested with lite's models.
 
     Raises: ModelMissing: lite's sentence encoder cannot be loaded. UnreadableVideo: an ingest failed."""
@@ -125,16 +126,16 @@ def scores(queries: Sequence[Query], tell: Callable[[str], None]) -> list[Scored
             films = list(dict.fromkeys(query.film for query in queries))
             for number, film in enumerate(films, 1):  # one is ingested while the next is drawn
                 ids[film] = ingest_video(library, write(drawn, film).name, title=film.title, wait_s=0).video_id or ""
-                tell(f"drew film {number} of {len(films)}: {film.title}")
+                on_line(f"drew film {number} of {len(films)}: {film.title}")
             found = []
             for number, film in enumerate(films, 1):
                 _wait(library, ids[film])
-                asked = library.video_span(ids[film])
+                span = library.video_span(ids[film])
                 of_film = [query for query in queries if query.film == film]
                 for query in of_film:
-                    outcome = search(library, asked, query.event, None, lambda _share, _message: None)
+                    outcome = search(library, span, query.event, None, lambda _share, _message: None)
                     found += [Scored(query, part.score, part.producer) for part in outcome.parts]
-                tell(f"film {number} of {len(films)}: {film.title}, {len(of_film)} queries")
+                on_line(f"film {number} of {len(films)}: {film.title}, {len(of_film)} queries")
             return found
         finally:
             for video_id in ids.values():
@@ -156,10 +157,10 @@ def described(queries: Sequence[Query]) -> str:
     sources = Counter(query.source for query in queries)
     absent = sum(not query.present for query in queries)
     paraphrased = sum(query.paraphrased for query in queries)
-    told = _JUDGED[queries[0].kind]
+    judged_as = _JUDGED[queries[0].kind]
     return (
-        f"assembled and drawn video and text, none natural; lite, {told}; {len(queries)} queries, {absent} absent, "
-        f"{paraphrased} paraphrased by hand; {len(films)} drawn and ingested films of "
+        f"assembled and drawn video and text, none natural; lite, {judged_as}; {len(queries)} queries, "
+        f"{absent} absent, {paraphrased} paraphrased by hand; {len(films)} drawn and ingested films of "
         f"{sum(film.duration_s for film in films) / 3600:.1f} h, {cues[0]:.0f} to {cues[-1]:.0f} cues an hour beside "
         "them (sentences of a novel, subtitle files), slides with text read by the OCR; held apart by text source and "
         "thereby by film: " + ", ".join(f"{name} {count}" for name, count in sources.items())

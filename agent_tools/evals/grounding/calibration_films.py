@@ -1,15 +1,13 @@
-"""The labelled queries that lite's calibrations are fitted on, and the films they are asked of.
+"""The labelled queries that lite's calibrations are fitted on, and the films that they are asked about.
 
-Assembled and drawn: sentences of a novel and cues of real subtitle files laid over drawn hours, and drawn slides with
-text. Each source of text has films of its own; what is asked for and absent comes from the same source, so that it is
-as alike as an absent thing can be. Paraphrases were written by hand.
-Knows texts and times. Knows nothing of scores."""
+The films are assembled and drawn: sentences of a novel and cues of real subtitle files over drawn hours, and drawn
+slides with text. Each source of text has films of its own. An absent thing that is asked for comes from the same
+source, so it resembles the film as much as an absent thing can. People wrote the paraphrases by hand."""
 
 from __future__ import annotations
 
 import csv
 import random
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,13 @@ from typing import Literal, get_args
 
 from agent_tools.evals.films.cue_lists import Film, Line
 from agent_tools.evals.films.demo_words import BULLETS, TOPICS, Topic
+from agent_tools.evals.grounding.phrases import (
+    is_telling,
+    phrase,
+    quotation,
+    topic,
+    with_one_word_exchanged,
+)
 from agent_tools.grounding import named
 from agent_tools.media.subtitles import parse
 from agent_tools.service.verdicts.event_search import FEW, FEW_WORDS, calibration_of
@@ -27,14 +32,6 @@ from agent_tools.untrusted import clean
 
 Kind = Literal["meaning", "mentions", "words"]
 BLOCKS = 3  # of the novel, each a source of its own
-_COMMON = set(
-    "about after again against almost always among another anybody because before being believe between both cannot "
-    "could dear down each either enough even every first found from gave give good great have having here himself "
-    "herself into itself just know least leave left less little long made make many might more most much must myself "
-    "never nothing once only other ought over quite rather said same seen shall should since some soon such than that "
-    "their them then there these they thing things think this those though thought through till time together under "
-    "until upon very well were what when where whether which while whole whom will with without would your".split()
-)
 # With which a sentence begins that "someone says that" may stand before.
 _SUBJECTS = set(
     "a all an any both each every everybody everyone he her his i it its my nobody no one our people several she so "
@@ -68,7 +65,7 @@ class _Source:
 
 
 def labelled_queries(videos: Path, seed: int = 0) -> list[Query]:
-    """All queries, of both kinds, present and absent in equal numbers.
+    """All queries: for each kind as many present as absent ones.
 
     Args:
         videos: a folder with filler.txt and edge/subtitles."""
@@ -131,7 +128,7 @@ def _cues(path: Path) -> list[str]:
 
 
 def _drawable(texts: Sequence[str]) -> Iterator[str]:
-    """With their accents taken off; those that still hold other than ASCII, which the slides' font lacks, left out."""
+    """The texts without accents, if they are then ASCII: the slides' font cannot show other letters."""
     for text in texts:
         plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
         if plain.isascii():
@@ -223,19 +220,19 @@ def _paraphrased(
     laid: Sequence[int],
     absent: Sequence[int],
     used: set[tuple[object, ...]],
-    most: int,
+    count: int,
     rng: random.Random,
 ) -> Iterator[Query]:
     """Each paraphrase is asked once where its line is laid and once where it is not."""
     for present, lines in ((True, laid), (False, absent)):
         fresh = [i for i in lines if i in source.paraphrases and (i, present) not in used]
-        for number, i in enumerate(rng.sample(fresh, min(len(fresh), most))):
+        for number, i in enumerate(rng.sample(fresh, min(len(fresh), count))):
             used.add((i, present))
-            told = source.paraphrases[i].rstrip(".!?")
-            told = told[0].lower() + told[1:] if not told.startswith("I ") else told
-            words = told.split()
+            text = source.paraphrases[i].rstrip(".!?")
+            text = text[0].lower() + text[1:] if not text.startswith("I ") else text
+            words = text.split()
             states = words[0].lower() in _SUBJECTS and len(words) > FEW_WORDS and source.paraphrases[i].endswith(".")
-            event = f"someone says that {told}" if number % 3 == 0 and states else told
+            event = f"someone says that {text}" if number % 3 == 0 and states else text
             yield Query(event, present, "meaning", "hand-made paraphrase", True, film, source.name)
 
 
@@ -262,7 +259,7 @@ def _by_meaning(
                 yield Query(
                     f"a slide about {topic.lower()} and the {thing}", present, "meaning", form, False, film, source.name
                 )
-            elif form == "part of a sentence" and (words := _phrase(line, rng, 5, 9)):
+            elif form == "part of a sentence" and (words := phrase(line, rng, 5, 9)):
                 yield Query(words, present, "meaning", form, False, film, source.name)
             else:
                 yield Query(line.rstrip("."), present, "meaning", "whole sentence", False, film, source.name)
@@ -285,18 +282,18 @@ def _mentions(
     """One to three words of a line, two or three of its paraphrase; absent also what other subjects' slides show."""
     held = {word for i in laid for word in tokens(source.lines[i])}
     for present, lines in ((True, laid), (False, absent)):
-        told = [
+        reworded = [
             (source.paraphrases[i], True) for i in lines if i in source.paraphrases and (i, present, "m") not in used
         ]
         used.update((i, present, "m") for i in lines)
-        taken = rng.sample(told, min(len(told), count))
+        taken = rng.sample(reworded, min(len(reworded), count))
         taken += [(source.lines[i], False) for i in rng.choices(lines, k=count // 4)]
         if not present:
             subjects = [text.split(" / ")[1] for text in source.hidden if " / " in text]
             taken += [(rng.choice(subjects), False) for _ in range(count // 6) if subjects]
         for text, paraphrased in taken:
-            words = _topic(text, 2 if paraphrased else 1, rng).lower()
-            unsaid = [word for word in tokens(words) if word not in held and _telling(word)]
+            words = topic(text, 2 if paraphrased else 1, rng).lower()
+            unsaid = [word for word in tokens(words) if word not in held and is_telling(word)]
             event = rng.choice(_MENTIONS).format(words)
             if words and calibration_of(named(event)) == FEW and (present or unsaid):
                 form = "a few words of a paraphrase" if paraphrased else "a few words"
@@ -338,15 +335,15 @@ def _by_words(
         on_screen = bool(shown) and bool(source.hidden) and number % 2 == 0
         forms = _SHOWN if on_screen else _SAID
         here, elsewhere = (shown, source.hidden) if on_screen else (laid, absent)
-        words, form = _quoted(rng.choice(here), rng, number)
+        words, form = quotation(rng.choice(here), rng, number)
         if words:
             event = rng.choice(forms).format(words)
             yield Query(event, True, "words", form, False, film, source.name)
         for _ in range(20):
             if number % 5 == 4:
-                words, form = _exchanged(rng.choice(here), elsewhere, rng), "one word exchanged"
+                words, form = with_one_word_exchanged(rng.choice(here), elsewhere, rng), "one word exchanged"
             else:
-                words, form = _quoted(rng.choice(elsewhere), rng, number)
+                words, form = quotation(rng.choice(elsewhere), rng, number)
             found = tokens(words)
             stems = [token[: max(4, len(token) - 3)] for token in found]
             if not found or " ".join(found) in everywhere:
@@ -355,63 +352,3 @@ def _by_words(
                 continue
             yield Query(rng.choice(forms).format(words), False, "words", form, False, film, source.name)
             break
-
-
-def _quoted(text: str, rng: random.Random, number: int) -> tuple[str, str]:
-    text = text.split(" / ")[rng.randrange(text.count(" / ") + 1)]
-    form = ("word", "phrase", "line", "phrase", "inexact")[number % 5]
-    if form == "word":
-        words = [w for w in _spoken(text) if _telling(w)]
-        return (rng.choice(words), form) if words else ("", form)
-    if form == "phrase":
-        return _phrase(text, rng, 2, 4), form
-    plain = " ".join(_spoken(text)[:14])
-    if form == "inexact":
-        kept = _spoken(plain)
-        small = [at for at, word in enumerate(kept) if not _telling(word) and not any(c.isdigit() for c in word)]
-        if len(kept) > 3 and small:
-            kept.pop(rng.choice(small))
-        return " ".join(kept), form
-    return plain, form
-
-
-def _exchanged(text: str, others: Sequence[str], rng: random.Random) -> str:
-    kept = _spoken(_phrase(text.split(" / ")[0], rng, 3, 6))
-    places = [at for at, word in enumerate(kept) if _telling(word)]
-    words = [word for word in _spoken(rng.choice(others)) if _telling(word)]
-    if not places or not words:
-        return ""
-    kept[rng.choice(places)] = rng.choice(words)
-    return " ".join(kept)
-
-
-def _phrase(text: str, rng: random.Random, least: int, most: int) -> str:
-    """Some words in a row, a telling one among them; "" where the text has none."""
-    words = _spoken(text)
-    size = min(len(words), rng.randint(least, most))
-    starts = [at for at in range(len(words) - size + 1) if any(_telling(w) for w in words[at : at + size])]
-    if size < least or not starts:
-        return ""
-    first = rng.choice(starts)
-    return " ".join(words[first : first + size])
-
-
-def _topic(text: str, least: int, rng: random.Random) -> str:
-    """Up to three telling words in a row, at least so many; "" where the text has none."""
-    runs: list[list[str]] = [[]]
-    for word in _spoken(text):
-        if _telling(word):
-            runs[-1].append(word)
-        elif runs[-1]:
-            runs.append([])
-    runs = [run for run in runs if len(run) >= least]
-    return " ".join(rng.choice(runs)[:3]) if runs else ""
-
-
-def _spoken(text: str) -> list[str]:
-    return re.findall(r"[\w’'-]*\w", text)
-
-
-def _telling(word: str) -> bool:
-    plain = word.lower()
-    return plain not in _COMMON and (len(plain) >= 5 or not plain.isascii())

@@ -1,7 +1,6 @@
-"""How well ground_event finds events, and whether its verdicts and confidences mean what they say.
+"""How well ground_event finds events, and how well its verdicts and confidences are calibrated.
 
-An MCP client that asks the server each event of a truth file and counts. Knows replies and truth. Knows nothing of how
-an event is found."""
+An MCP client asks the server for each event of a truth file and counts."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ MAX_TOKENS = 4000
 
 
 @dataclass(frozen=True)
-class Asked:
+class JudgedEvent:
     """An event and what the server said of it."""
 
     event: Event
@@ -53,7 +52,7 @@ def run_grounding(
     profile: str = "lite",
     models: tuple[str, ...] = (),
     mad_times: Literal["ext_timestamps", "timestamps"] = "ext_timestamps",
-    tell: Callable[[str], None] | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Ask every event of a truth file about the videos in `home`, and count.
 
@@ -61,7 +60,7 @@ def run_grounding(
         out: folder for grounding.md (the table), reliability.png and replies.json; none = nothing is written.
         models: role=model, as the setting has it.
         mad_times: which of MAD's two truths is taken.
-        tell: is told of each event as it is answered.
+        on_line: receives a line for each answered event.
     Returns: what the table says, as JSON values.
     Raises: InvalidArgument: no truth file, or none of its videos is in `home`."""
     wanted = read_truth(truth, mad_times)
@@ -73,7 +72,7 @@ def run_grounding(
         there = [event for event in wanted.events if named[event.video]]
         if not there:
             raise InvalidArgument(f"None of the {len(named)} videos of {truth.name} is in {home}: ingest them first.")
-        asked = anyio.run(_ask, settings, library, there, named, tell or (lambda _line: None))
+        judged = anyio.run(_ask, settings, library, there, named, on_line or (lambda _line: None))
     finally:
         library.close()
     times = mad_times if wanted.format == "mad" else "the only ones"
@@ -85,24 +84,24 @@ def run_grounding(
         "profile": profile,
         "videos": len({named[event.video] for event in there}),
         "videos_missing": sum(not found for found in named.values()),
-        **measured(asked, wanted.strict),
+        **measured(judged, wanted.strict),
         "groups": {
-            name: measured([one for one in asked if one.event.group == name], wanted.strict)
+            name: measured([one for one in judged if one.event.group == name], wanted.strict)
             for name in dict.fromkeys(event.group for event in there if event.group)
         },
     }
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "grounding.md").write_text(markdown(report), encoding="utf-8")
-        (out / "replies.json").write_text(json.dumps([asdict(one) for one in asked], indent=1), encoding="utf-8")
+        (out / "replies.json").write_text(json.dumps([asdict(one) for one in judged], indent=1), encoding="utf-8")
         draw_reliability([Bin(**one) for one in report["reliability"]], out / "reliability.png")
     return report
 
 
-def measured(asked: list[Asked], strict: bool) -> dict[str, Any]:
+def measured(judged: list[JudgedEvent], strict: bool) -> dict[str, Any]:
     """The figures of a list of answers."""
-    present = [one for one in asked if one.event.spans]
-    absent = [one for one in asked if not one.event.spans]
+    present = [one for one in judged if one.event.spans]
+    absent = [one for one in judged if not one.event.spans]
     predicted, truths = [one.spans for one in present], [list(one.event.spans) for one in present]
     recall = {
         f"R{rank}@{overlap:g}": round(recall_at(predicted, truths, rank, overlap, strict), 3) if present else None
@@ -113,7 +112,7 @@ def measured(asked: list[Asked], strict: bool) -> dict[str, Any]:
         max((temporal_iou(one.spans[0], span) for span in one.event.spans), default=0.0) if one.spans else 0.0
         for one in present
     ]
-    sure = [one for one in asked if one.confidence is not None]
+    sure = [one for one in judged if one.confidence is not None]
     said = np.array([one.confidence for one in sure], dtype=np.float64)
     right = np.array([float(bool(one.event.spans)) for one in sure])
     error: Interval | None = bootstrapped_error(said, right, 0) if len(sure) else None
@@ -132,10 +131,10 @@ def measured(asked: list[Asked], strict: bool) -> dict[str, Any]:
         if error is None
         else {"value": round(error.value, 3), "low": round(error.low, 3), "high": round(error.high, 3)},
         "reliability": [asdict(one) for one in reliability_table(said, right)] if len(sure) else [],
-        "frames_processed": sum(one.frames for one in asked),
-        "windows": sum(one.windows for one in asked),
-        "seconds_per_event": round(float(np.median([one.seconds for one in asked])), 3),
-        "tokens_per_event": round(float(np.median([one.tokens for one in asked]))),
+        "frames_processed": sum(one.frames for one in judged),
+        "windows": sum(one.windows for one in judged),
+        "seconds_per_event": round(float(np.median([one.seconds for one in judged])), 3),
+        "tokens_per_event": round(float(np.median([one.tokens for one in judged]))),
     }
 
 
@@ -171,8 +170,8 @@ def side_by_side(reports: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [f"| | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for what in SHOWN:
         lines.append(f"| {what.replace('_', ' ')} | {' | '.join(_cell(one[what]) for one in columns.values())} |")
-    told = {f"{one['comparison']}; profile {one['profile']}" for one in reports.values()}
-    return "\n".join([*lines, "", "; ".join(sorted(told)) + "."])
+    comparisons = {f"{one['comparison']}; profile {one['profile']}" for one in reports.values()}
+    return "\n".join([*lines, "", "; ".join(sorted(comparisons)) + "."])
 
 
 def _cell(value: Any) -> str:
@@ -188,8 +187,8 @@ async def _ask(
     library: Library,
     events: list[Event],
     named: Mapping[str, str],
-    tell: Callable[[str], None],
-) -> list[Asked]:
+    on_line: Callable[[str], None],
+) -> list[JudgedEvent]:
     answered = []
     async with Client(build_server(settings, library)) as client:
         session = Session(client)
@@ -206,12 +205,12 @@ async def _ask(
             if reply.error:
                 raise InvalidArgument(f"{event.text!r}: {reply.text}")
             answered.append(_read(event, reply.data, session.calls[-1].seconds, session.calls[-1].tokens))
-            tell(f"{answered[-1].verdict:9} {event.text}")
+            on_line(f"{answered[-1].verdict:9} {event.text}")
     return answered
 
 
-def _read(event: Event, data: Mapping[str, Any], seconds: float, tokens: int) -> Asked:
-    return Asked(
+def _read(event: Event, data: Mapping[str, Any], seconds: float, tokens: int) -> JudgedEvent:
+    return JudgedEvent(
         event,
         data["verdict"],
         data.get("why") or "",
@@ -234,5 +233,5 @@ def _known(library: Library, name: str) -> str:
     return ""
 
 
-def _share(asked: list[Asked], verdict: str) -> float | None:
-    return round(sum(one.verdict == verdict for one in asked) / len(asked), 3) if asked else None
+def _share(judged: list[JudgedEvent], verdict: str) -> float | None:
+    return round(sum(one.verdict == verdict for one in judged) / len(judged), 3) if judged else None

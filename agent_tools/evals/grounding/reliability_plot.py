@@ -1,6 +1,6 @@
-"""A reliability diagram as a picture: what was said against what was so, with the interval of each bin.
+"""A reliability diagram: stated confidence against the share that was right, with the interval of each bin.
 
-Knows bins. Drawn with Pillow, so that no plotting library is needed."""
+Pillow draws it, so no plotting library is needed."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
-"""Truth for grounding: which event happens when in which video, out of our own JSON or of two benchmarks' files.
+"""Truth for grounding: which event happens when in which video, from our own JSON or from two benchmarks' files.
 
-Knows three formats. Knows nothing of a server.
-
-Simple: a list of {"video", "event", "spans": [[start_s, end_s], ...]}; no spans means that the event is absent,
-"channels" may narrow what is searched, a "group" is counted by itself. MAD: an object id -> {movie, sentence,
+Simple: a list of {"video", "event", "spans": [[start_s, end_s], ...]}. No spans means that the event is absent.
+"channels" may limit what is searched; a "group" is counted by itself. MAD: an object id -> {movie, sentence,
 timestamps, ext_timestamps, ...}; ReVisionLLM's form of VidChapters is the same with a vid. VidChapters-7M: one object a
-line, {qid, query, vid, duration, relevant_windows}; but for its training part a vid is the chapter's number and the
+line, {qid, query, vid, duration, relevant_windows}. Outside its training part, a vid is the chapter's number and the
 YouTube id in one word."""
 
 from __future__ import annotations
@@ -49,7 +47,7 @@ def read_truth(path: Path, mad_times: Literal["ext_timestamps", "timestamps"] = 
 
     Args:
         mad_times: MAD's official evaluation takes ext_timestamps, ReVisionLLM's takes timestamps.
-    Raises: InvalidArgument: the file is none of the three, or a row of it is not; with its place, key and rule."""
+    Raises: InvalidArgument: the file has no known format, or a row breaks its rules (place, key, rule)."""
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -66,7 +64,7 @@ def read_truth(path: Path, mad_times: Literal["ext_timestamps", "timestamps"] = 
     lines = list(read_lines(path)) if value is None or value else []
     if not lines:
         raise InvalidArgument(
-            f'{path.name} is no truth file: neither a list of {{"video", "event", "spans"}} nor MAD nor VidChapters.'
+            f'{path.name} is not a truth file: neither a list of {{"video", "event", "spans"}} nor MAD nor VidChapters.'
         )
     return Truth("vidchapters", tuple(event for row in lines for event in _chapters(row)))
 

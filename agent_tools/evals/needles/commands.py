@@ -60,7 +60,7 @@ def needles(request: NeedlesRequest) -> None:
         return
     lengths, depths, seeds = request.grid_or_lists
     report = run_needles(
-        lengths=lengths, depths=depths, seeds=seeds, hops=request.hops, home=request.home, out=show_progress
+        lengths=lengths, depths=depths, seeds=seeds, hops=request.hops, home=request.home, on_line=show_progress
     )
     show_report(report, markdown, request.json_path)
 

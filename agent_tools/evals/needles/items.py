@@ -1,11 +1,9 @@
-"""Multi-hop needle questions in the form of niah-coco-multihop-100.json: read, drawn, shuffled, and guessed.
-
-Knows words and letters. Knows nothing of videos, files of pictures or MCP.
+"""Multi-hop needle questions in the format of niah-coco-multihop-100.json: read, drawn, shuffled, and guessed.
 
 An item's images are a chain of clue frames, a final frame, and frames of a wrong path. Names hold their place: clues
 are niah_<item>_1, _2, ..., the name without a place is the final frame, the three with the highest places lead astray.
 Both questions describe the first clue frame, send the reader along the instructions on the frames, and ask about the
-final one: for its caption (question1), and for something on it (question2)."""
+final frame: for its caption (question1), and for something on it (question2)."""
 
 from __future__ import annotations
 
@@ -107,7 +105,7 @@ class Needle:
 def read_items(path: Path) -> list[Item]:
     """The items of a file in the original form, as they are.
 
-    Raises: InvalidArgument: not a list of such objects, an answer is no letter A to D, or no chain can be made out."""
+    Raises: InvalidArgument: not a list of such objects, an answer is not a letter A to D, or the chain is unclear."""
     items = [
         Item(row.texts("images"), *(row.text(key) for key in ("question1", "answer1", "question2", "answer2")))
         for row in rows_of(path, read_json(path))
@@ -115,7 +113,7 @@ def read_items(path: Path) -> list[Item]:
     for number, item in enumerate(items):
         for answer, question in ((item.answer1, item.question1), (item.answer2, item.question2)):
             if answer not in options(question):
-                raise InvalidArgument(f"{path}, item {number}: the answer {answer!r} is none of its options.")
+                raise InvalidArgument(f"{path}, item {number}: the answer {answer!r} is not one of its options.")
         if not item.hops:
             raise InvalidArgument(f"{path}, item {number}: no clue frame niah_<item>_1 before the final one.")
     return items

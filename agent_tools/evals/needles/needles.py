@@ -1,12 +1,11 @@
-"""Multi-hop needle in a video haystack, answered by a scripted agent through MCP alone: `agent-tools eval needles`.
+"""Multi-hop needles in a video haystack, found by a scripted agent through MCP: `agent-tools eval needles`.
 
-Knows the needles' form, as anyone who reads one does, and how the pieces are put together. The agent sees the questions
-and the replies only; the truth meets its answers in the report.
+The agent sees only the questions and the replies; the report compares its answers with the truth.
 
-After VideoChat-Flash's multi-hop NIAH. What differs: needles are drawn cards whose caption is written on them (the
+After VideoChat-Flash's multi-hop NIAH. Differences: needles are drawn cards with their caption written on them (the
 original draws clues onto photographs, whose captions only a vision model knows); all chains of a length lie in one
-haystack, each among the others, so that it is ingested once; options are shuffled; and both questions of an item are
-answered from one walk along its chain."""
+haystack, mixed with each other, so it is ingested once; options are shuffled; and one walk along a chain answers both
+questions of an item."""
 
 from __future__ import annotations
 
@@ -106,7 +105,7 @@ class NeedleAgent(Reader):
 
 
 @dataclass(frozen=True)
-class Asked:
+class HiddenChain:
     """A needle in a haystack: which chain at which depth, and where its cards lie."""
 
     needle: Needle
@@ -122,7 +121,7 @@ def run_needles(
     seeds: Sequence[int] = SEEDS,
     hops: int = HOPS,
     home: Path | None = None,
-    out: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Draw, ingest and ask: one haystack per length, one chain per depth and seed in it.
 
@@ -131,7 +130,7 @@ def run_needles(
         depths: of the final frame, 0..1.
         hops: steps from the first clue frame to the final one.
         home: folder for videos and memory, kept afterwards; None: a temporary one.
-        out: is given progress, line by line.
+        on_line: receives the progress, line by line.
     Returns: {hops, lengths: [{frames, ingest_s, chains: [...], constant: {...}}]}; see markdown.
     Raises: EngineError: a haystack could not be ingested. InvalidArgument: the needles do not fit.
     """
@@ -140,11 +139,11 @@ def run_needles(
     with TemporaryDirectory(prefix="agent-tools-needles-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary).resolve() if home is None else home.expanduser().absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        found = [anyio.run(_length, frames, depths, seeds, hops, folder, out) for frames in lengths]
+        found = [anyio.run(_length, frames, depths, seeds, hops, folder, on_line) for frames in lengths]
     return {"hops": hops, "depths": list(depths), "seeds": list(seeds), "lengths": found}
 
 
-def prepare(path: Path, frames: int, depths: Sequence[float], seeds: Sequence[int], hops: int) -> list[Asked]:
+def prepare(path: Path, frames: int, depths: Sequence[float], seeds: Sequence[int], hops: int) -> list[HiddenChain]:
     """Write the haystack of a length with its needles, and say what is asked of it."""
     needles: list[Needle] = []
     for seed in seeds:
@@ -156,23 +155,23 @@ def prepare(path: Path, frames: int, depths: Sequence[float], seeds: Sequence[in
     write_haystack(path, frames, pictures, placed, seed=seeds[0])
     spans = {one.image: one.span for one in placed}
     return [
-        Asked(needle, shuffled(needle.item, random.Random(f"options {seed} {depth}")), depth, seed, spans)
+        HiddenChain(needle, shuffled(needle.item, random.Random(f"options {seed} {depth}")), depth, seed, spans)
         for needle, (depth, seed) in zip(needles, where, strict=True)
     ]
 
 
-async def ask(client: Client, source: Path, asked: Asked) -> dict[str, Any]:
+async def ask(client: Client, source: Path, hidden: HiddenChain) -> dict[str, Any]:
     """One chain walked: what was found of it, and what it cost."""
     session = Session(client)
     begun = time.perf_counter()
-    walk = await NeedleAgent(session, source).walk(asked.item)
+    walk = await NeedleAgent(session, source).walk(hidden.item)
     took = time.perf_counter() - begun
     return {
-        "depth": asked.depth,
-        "seed": asked.seed,
-        "hops": _hops_right(walk, asked),
-        "cap": walk.letter1 == asked.item.answer1,
-        "qa": walk.letter2 == asked.item.answer2,
+        "depth": hidden.depth,
+        "seed": hidden.seed,
+        "hops": _hops_right(walk, hidden),
+        "cap": walk.letter1 == hidden.item.answer1,
+        "qa": walk.letter2 == hidden.item.answer2,
         "calls": len(session.calls),
         "tokens": session.tokens,
         "seconds": took,
@@ -185,27 +184,27 @@ async def _length(
     seeds: Sequence[int],
     hops: int,
     folder: Path,
-    out: Callable[[str], None],
+    on_line: Callable[[str], None],
 ) -> dict[str, Any]:
     path = folder / f"haystack-{frames}.mp4"
-    asked = prepare(path, frames, depths, seeds, hops)
-    out(f"drew {path.name}: {frames} frames, {len(asked)} chains, {path.stat().st_size / 1e6:.1f} MB")
+    hidden = prepare(path, frames, depths, seeds, hops)
+    on_line(f"drew {path.name}: {frames} frames, {len(hidden)} chains, {path.stat().st_size / 1e6:.1f} MB")
     async with serving(folder / "memory", folder) as client:
         begun = time.perf_counter()
         reader = Reader(Session(client), path)
         await reader.read_whole()
         ingest_s = time.perf_counter() - begun
-        out(f"ingested it in {ingest_s:.0f} s")
+        on_line(f"ingested it in {ingest_s:.0f} s")
         chains = []
-        for one in asked:
+        for one in hidden:
             chains.append(await ask(client, path, one))
-            out(f"depth {one.depth}, seed {one.seed}: {chains[-1]}")
+            on_line(f"depth {one.depth}, seed {one.seed}: {chains[-1]}")
     return {
         "frames": frames,
         "ingest_s": ingest_s,
-        "needles": len(asked[0].spans),
+        "needles": len(hidden[0].spans),
         "chains": chains,
-        "constant": constant_letters([one.item for one in asked]),
+        "constant": constant_letters([one.item for one in hidden]),
     }
 
 
@@ -240,8 +239,8 @@ def markdown(report: dict[str, Any]) -> str:
 def guessing(items: Sequence[Item], seeds: Sequence[int]) -> str:
     """What constant letters get on a file of items: as it stands, and with its options shuffled once per seed."""
     hops = Counter(item.hops for item in items)
-    told = ", ".join(f"{number} with {count} hops" for count, number in sorted(hops.items()))
-    lines = [f"{len(items)} items: {told}.", "", "| options | caption | question | both |", "|---|---|---|---|"]
+    by_hops = ", ".join(f"{number} with {count} hops" for count, number in sorted(hops.items()))
+    lines = [f"{len(items)} items: {by_hops}.", "", "| options | caption | question | both |", "|---|---|---|---|"]
     lines.append(f"| as in the file | {_guessed(items)} |")
     for seed in seeds:
         mixed = random.Random(f"options {seed}")
@@ -297,16 +296,16 @@ def _others(needle: Needle) -> list[str]:
     return [card.image for card in needle.cards if card is not needle.chain[-1]]
 
 
-def _hops_right(walk: Walk, asked: Asked) -> float:
+def _hops_right(walk: Walk, hidden: HiddenChain) -> float:
     """Share of the chain's cards that the walk names in their places, each at a time when it is on screen."""
-    chain = asked.needle.chain
+    chain = hidden.needle.chain
     right = 0
     for card, read in zip(chain, walk.cards, strict=False):
         reference = parse_uri(read.uri)
         if reference is None or reference.start_s is None or reference.end_s is None:
             break
         cited = Span(reference.start_s, reference.end_s)
-        if _letters(read.name) != _letters(card.name) or cited.overlap_s(asked.spans[card.image]) <= 0:
+        if _letters(read.name) != _letters(card.name) or cited.overlap_s(hidden.spans[card.image]) <= 0:
             break
         right += 1
     return right / len(chain)

@@ -1,7 +1,6 @@
-"""The hour that questions about time are asked of: arrivals of ships, half of them shown on a card, half of them said.
+"""The hour that questions about time are about: arrivals of ships, half of them shown on a card, half of them said.
 
-Knows slots of time, cards and subtitles. Knows nothing of questions. Between the arrivals lies the demo's story:
-slides, moving pictures, and somebody talking all the while."""
+Between the arrivals lies the demo's story: slides, moving pictures, and somebody who talks all the time."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ ABSENT = 6
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What is told of a film: what happens when, and names of ships that never arrive."""
+    """What happens in a film and when, and names of ships that never arrive."""
 
     happenings: tuple[Happening, ...]
     shown: frozenset[int]  # indices of those on a card; the others are said

@@ -1,8 +1,6 @@
-"""Questions about the order of things in a video, each with its exact answer, made out of what happens when.
+"""Questions about the order of things in a video, each with its exact answer, made from what happens when.
 
-Knows names and times. Knows nothing of videos, tools or how a question is answered.
-
-Every kind but the last turns on times: whoever knows what happens, but not when, gets its chance and no more."""
+Every kind but the last depends on times: an agent that knows what happens, but not when, reaches only chance."""
 
 from __future__ import annotations
 
@@ -136,8 +134,8 @@ def _count(a: Happening, b: Happening, number: int, pool: _Pool) -> Question | N
     if not fitting:
         return None
     anchor = min(fitting, key=lambda one: min(abs(one.start_s - time_s) for time_s in at))
-    told = text.format(_quoted(anchor.name), _listed(names))
-    return Question("count", pool.gap_s, told, (anchor.name,), names, options, str(wanted))
+    sentence = text.format(_quoted(anchor.name), _listed(names))
+    return Question("count", pool.gap_s, sentence, (anchor.name,), names, options, str(wanted))
 
 
 def _between(a: Happening, b: Happening, number: int, pool: _Pool) -> Question | None:
@@ -160,11 +158,11 @@ def _first_after(a: Happening, b: Happening, number: int, pool: _Pool) -> Questi
 
 
 def _before(a: Happening, b: Happening, number: int, pool: _Pool) -> Question:
-    asked, against = (a, b) if number % 2 else (b, a)
+    subject, against = (a, b) if number % 2 else (b, a)
     options = ("before", "not at all before")
-    text = f"Does {_quoted(asked.name)} come before {_quoted(against.name)}, or not at all before it?"
-    answer = options[asked.start_s > against.start_s]
-    return Question("before or not at all", pool.gap_s, text, (against.name,), (asked.name,), options, answer)
+    text = f"Does {_quoted(subject.name)} come before {_quoted(against.name)}, or not at all before it?"
+    answer = options[subject.start_s > against.start_s]
+    return Question("before or not at all", pool.gap_s, text, (against.name,), (subject.name,), options, answer)
 
 
 def _never_between(a: Happening, b: Happening, number: int, pool: _Pool) -> Question | None:

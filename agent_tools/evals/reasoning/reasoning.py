@@ -1,8 +1,8 @@
-"""Reasoning over time, by a scripted agent through MCP alone: `agent-tools eval reasoning`.
+"""Reasoning over time, by a scripted agent through MCP: `agent-tools eval reasoning`.
 
-The agent finds when each named thing happens and compares the times; it sees names and replies, no truth. The control
-answers the same questions from the same findings with the times dealt out anew: what turns on times must fall to
-chance. Knows replies, names and how a report is put together."""
+The agent finds when each named thing happens and compares the times. It sees names and replies, and no truth. The
+control answers the same questions from the same findings with the times dealt out again at random: where an answer
+depends on times, it must fall to chance."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def run_reasoning(
     film: Path | None = None,
     truth: Path | None = None,
     film_home: Path | None = None,
-    out: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Draw an hour, have it ingested, ask; and the same of a film of one's own with a truth file.
 
@@ -100,7 +100,7 @@ def run_reasoning(
     """
     if film is None and truth is not None:
         raise InvalidArgument("--truth is about a film: name it, too, with --film.")
-    told = [] if film is None else read_truth(truth or film.parent / "truth.json")
+    happenings = [] if film is None else read_truth(truth or film.parent / "truth.json")
     gaps_s = tuple(gap_s for gap_s in GAPS_S if gap_s <= 0.75 * duration_s) or GAPS_S[:1]
     with TemporaryDirectory(prefix="agent-tools-reasoning-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary).resolve() if home is None else home.expanduser().absolute()
@@ -110,36 +110,36 @@ def run_reasoning(
         begun = time.perf_counter()
         if not path.exists():
             write_film(path, arrivals, seed, duration_s)
-        out(f"drew {path.name}, {len(arrivals.happenings)} arrivals, in {time.perf_counter() - begun:.0f} s")
-        asked = questions(arrivals.happenings, arrivals.absent, random.Random(seed), gaps_s, each)
-        films = [anyio.run(_asked, "drawn", path, folder / "memory", asked, out)]
+        on_line(f"drew {path.name}, {len(arrivals.happenings)} arrivals, in {time.perf_counter() - begun:.0f} s")
+        question_list = questions(arrivals.happenings, arrivals.absent, random.Random(seed), gaps_s, each)
+        films = [anyio.run(_ask_film, "drawn", path, folder / "memory", question_list, on_line)]
         if film is not None:
-            asked = questions(told, ABSENT, random.Random(seed), gaps_s, each)
+            question_list = questions(happenings, ABSENT, random.Random(seed), gaps_s, each)
             source, memory = film.expanduser().absolute(), (film_home or folder / "memory").expanduser().absolute()
-            films.append(anyio.run(_asked, "assembled", source, memory, asked, out))
+            films.append(anyio.run(_ask_film, "assembled", source, memory, question_list, on_line))
     return {"seed": seed, "duration_s": duration_s, "gaps_s": list(gaps_s), "films": films}
 
 
 def read_truth(path: Path) -> list[Happening]:
-    """What is said and shown in a film, by its own words; what is told twice is left out."""
+    """What is said and shown in a film, in its own words, without anything that occurs twice."""
     try:
         clips = json.loads(path.read_text(encoding="utf-8"))
-        told = [
+        happenings = [
             Happening(_name(str(one["text"])), float(one["start_s"]))
             for clip in clips
             for one in (*clip["speech"], *(t for t in clip["on_screen_text"] if t["end_s"] - t["start_s"] >= LEAST_S))
         ]
-        if not told:
+        if not happenings:
             raise ValueError("nothing is said or shown in it")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidArgument(f"{path} is no list of clips with speech and on_screen_text: {error}") from error
-    often = Counter(one.name for one in told)
+        raise InvalidArgument(f"{path} is not a list of clips with speech and on_screen_text: {error}") from error
+    often = Counter(one.name for one in happenings)
     return [
         one
-        for one in told
+        for one in happenings
         if often[one.name] == 1
         and len(_words(one.name)) > 1
-        and not any(other is not one and tells(other.name, one.name) for other in told)
+        and not any(other is not one and tells(other.name, one.name) for other in happenings)
     ]
 
 
@@ -148,29 +148,29 @@ def _name(text: str) -> str:
     return re.sub(r"\(.*?\)", "", text.split(" / ")[0])[:NAME].strip()
 
 
-async def _asked(
-    name: str, source: Path, memory: Path, asked: Sequence[Question], out: Callable[[str], None]
+async def _ask_film(
+    name: str, source: Path, memory: Path, question_list: Sequence[Question], on_line: Callable[[str], None]
 ) -> dict[str, Any]:
     async with serving(memory, source.parent) as client:
         begun = time.perf_counter()
         reader = TimeAgent(Session(client), source)
         await reader.read_whole()
         ingest_s = time.perf_counter() - begun
-        out(f"{name}: ingested in {ingest_s:.0f} s; {len(asked)} questions")
+        on_line(f"{name}: ingested in {ingest_s:.0f} s; {len(question_list)} questions")
         answers = []
-        for question in asked:
+        for question in question_list:
             reader.session = Session(client)
             found = await reader.find(question)
             answers.append(_answer(question, found, reader.session))
             if not answers[-1]["right"]:
-                out(
+                on_line(
                     f"wrong: {question.text} said {answers[-1]['said']!r}, is {question.answer!r}; found {_told(found)}"
                 )
     return {
         "film": name,
         "ingest_s": ingest_s,
-        "questions": len(asked),
-        "rows": _rows(asked, answers),
+        "questions": len(question_list),
+        "rows": _rows(question_list, answers),
         "missed": [{**answer, "found": _told(answer["found"])} for answer in answers if not answer["right"]],
     }
 
@@ -189,10 +189,10 @@ def _answer(question: Question, found: dict[str, list[float]], session: Session)
     }
 
 
-def _rows(asked: Sequence[Question], answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    dealt = control([answer["found"] for answer in answers], asked)
+def _rows(question_list: Sequence[Question], answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    dealt = control([answer["found"] for answer in answers], question_list)
     table = []
-    for kind in dict.fromkeys(question.kind for question in asked):
+    for kind in dict.fromkeys(question.kind for question in question_list):
         own = [answer for answer in answers if answer["kind"] == kind]
         gaps = {answer["gap_s"]: [a["right"] for a in own if a["gap_s"] == answer["gap_s"]] for answer in own}
         table.append(
@@ -208,17 +208,19 @@ def _rows(asked: Sequence[Question], answers: Sequence[Mapping[str, Any]]) -> li
     return table
 
 
-def control(found: Sequence[Found], asked: Sequence[Question], deals: int = DEALS, seed: int = 0) -> dict[str, float]:
+def control(
+    found: Sequence[Found], question_list: Sequence[Question], deals: int = DEALS, seed: int = 0
+) -> dict[str, float]:
     """Share of right answers by kind when every finding has the time of another one, mean over many deals."""
     right: Counter[str] = Counter()
     rng = random.Random(seed)
     places = sorted({(name, at) for one in found for name, times in one.items() for at in times})
     for _ in range(deals):
         new = dict(zip(places, rng.sample([at for _, at in places], len(places)), strict=True))
-        for question, one in zip(asked, found, strict=True):
+        for question, one in zip(question_list, found, strict=True):
             dealt = {name: sorted(new[name, at] for at in times) for name, times in one.items()}
             right[question.kind] += decide(question, dealt, rng) == question.answer
-    number = Counter(question.kind for question in asked)
+    number = Counter(question.kind for question in question_list)
     return {kind: right[kind] / number[kind] / deals for kind in number}
 
 
@@ -227,7 +229,7 @@ def _told(found: Found) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """A table per film: right answers by kind and gap, chance, the control, what an answer cost; which gaps lack."""
+    """A table per film: right answers by kind and gap, chance, the control, cost of an answer, unused gaps."""
     gaps = [f"{gap_s:g}" for gap_s in report["gaps_s"]]
     head = [
         "kind",

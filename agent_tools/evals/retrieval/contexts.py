@@ -1,6 +1,4 @@
-"""Ways to choose what an agent gets to see of a long film for a question: samplers and memories as swap points.
-
-Knows lines, frames, vectors, and what each costs to show. Knows no truth."""
+"""Ways to choose what an agent sees of a long film for a question: samplers and memories behind one signature."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ Choose = Callable[[str, int], Awaitable[Sequence[Piece]]]  # (query, budget) -> 
 
 
 @dataclass(frozen=True)
-class Held:
+class ChunkLines:
     """A chunk of one channel: its memory, and its lines in time order."""
 
     memory: Memory
@@ -124,19 +122,8 @@ def with_memory(lines: Lines) -> dict[str, Choose]:
 
         return choose
 
-    rows = torch.from_numpy(lines.matrix)
-    begins = torch.tensor([lines.entries[id_].start_s for id_ in lines.ids], dtype=torch.float64)
-    in_time = begins.argsort(stable=True)
-    usual = sum(_line(entry).tokens for entry in lines.entries.values()) / max(1, len(lines.entries))
-
-    async def aware(query: str, budget: int) -> Sequence[Piece]:
-        near, number = torch.from_numpy(lines.vector(query)), max(1, int(budget / usual))
-        chosen = in_time[QuerySampler().select(rows[in_time], begins[in_time], number, near)].tolist()
-        best = sorted(chosen, key=lambda place: -float(rows[place] @ near))
-        return [_line(lines.entries[lines.ids[place]]) for place in best]
-
     return {
-        "lines by the query-aware sampler": aware,
+        "lines by the query-aware sampler": _query_aware(lines),
         "chunks by memory tokens, held in memory": stored(kept),
         "chunks by memory tokens, held in SQLite": stored(SqliteMemory(lines.store)),
         "chunks by memory tokens in the light of the past": past,
@@ -158,7 +145,23 @@ def through_server(reader: Reader) -> Choose:
     return choose
 
 
-def _conditioned(chunks: Sequence[Held], lines: Lines) -> Callable[[torch.Tensor], torch.Tensor]:
+def _query_aware(lines: Lines) -> Choose:
+    """Lines that the query-aware sampler chooses, the most similar to the query first."""
+    rows = torch.from_numpy(lines.matrix)
+    begins = torch.tensor([lines.entries[id_].start_s for id_ in lines.ids], dtype=torch.float64)
+    in_time = begins.argsort(stable=True)
+    usual = sum(_line(entry).tokens for entry in lines.entries.values()) / max(1, len(lines.entries))
+
+    async def choose(query: str, budget: int) -> Sequence[Piece]:
+        near, number = torch.from_numpy(lines.vector(query)), max(1, int(budget / usual))
+        chosen = in_time[QuerySampler().select(rows[in_time], begins[in_time], number, near)].tolist()
+        best = sorted(chosen, key=lambda place: -float(rows[place] @ near))
+        return [_line(lines.entries[lines.ids[place]]) for place in best]
+
+    return choose
+
+
+def _conditioned(chunks: Sequence[ChunkLines], lines: Lines) -> Callable[[torch.Tensor], torch.Tensor]:
     """Scores of the chunks by what their tokens have become when they read all lines in the light of the question."""
     root = float(lines.matrix.shape[1]) ** 0.5
     model = MemAug.training_free(lines.matrix.shape[1]).eval()
@@ -175,7 +178,7 @@ def _conditioned(chunks: Sequence[Held], lines: Lines) -> Callable[[torch.Tensor
     return read
 
 
-def chunks_of(lines: Lines) -> list[Held]:
+def chunks_of(lines: Lines) -> list[ChunkLines]:
     """Every chunk of every text channel with its lines; a line stands in the chunk in which it begins."""
     memory = SqliteMemory(lines.store)
     found = []
@@ -183,11 +186,11 @@ def chunks_of(lines: Lines) -> list[Held]:
         own = [entry for entry in lines.entries.values() if entry.channel == channel]
         for one in memory.read(lines.video_id, CHUNK, memory_producer(lines.producer, channel)):
             inside = tuple(entry for entry in own if one.start_s <= entry.start_s < one.end_s)
-            found.append(Held(one, inside))
+            found.append(ChunkLines(one, inside))
     return found
 
 
-def _searchable(chunks: Sequence[Held], lines: Lines) -> list[Chunk]:
+def _searchable(chunks: Sequence[ChunkLines], lines: Lines) -> list[Chunk]:
     """The chunks as the engine takes them: memory tokens, and a row for each line."""
     row_of = {id_: row for row, id_ in enumerate(lines.ids)}
     made, first = [], 0

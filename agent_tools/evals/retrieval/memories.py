@@ -1,6 +1,4 @@
-"""What is shown of a long film at equal tokens, with memory and without: `agent-tools eval compare --film FILM`.
-
-Samplers and memories on one question set. Knows budgets and truth. Knows nothing of how anything is chosen."""
+"""What is shown of a long film at equal tokens, with memory and without: `agent-tools eval compare --film FILM`."""
 
 from __future__ import annotations
 
@@ -31,14 +29,14 @@ from agent_tools.evals.retrieval.contexts import (
     without_memory,
 )
 from agent_tools.evals.retrieval.plain_searches import Lines
-from agent_tools.evals.retrieval.questions import Asked, default_questions, read_questions
+from agent_tools.evals.retrieval.questions import FilmQuestion, default_questions, read_questions
 
 BUDGETS = (250, 500, 1000, 2000, 4000, 8000)  # tokens
 TEN = 2  # queries of each of five kinds
 
 
 def compare_memories(
-    film: Path, home: Path, questions: Path | None = None, out: Callable[[str], None] = lambda line: None
+    film: Path, home: Path, questions: Path | None = None, on_line: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
     """Every way at every budget, on the questions that have an answer.
 
@@ -48,12 +46,14 @@ def compare_memories(
         tokens, right]]}, ten are queries with the rank of their answer.
     Raises: EngineError: it could not be ingested. InvalidArgument: a file is not of its form.
     """
-    asked = read_questions(questions or default_questions(), film.parent / "truth.json")
-    asked = [one for one in asked if one.span is not None and not one.after]
-    return anyio.run(_compared, film.expanduser().absolute(), home.expanduser().absolute(), asked, out)
+    film_questions = read_questions(questions or default_questions(), film.parent / "truth.json")
+    film_questions = [one for one in film_questions if one.span is not None and not one.after]
+    return anyio.run(_compared, film.expanduser().absolute(), home.expanduser().absolute(), film_questions, on_line)
 
 
-async def _compared(film: Path, home: Path, asked: Sequence[Asked], out: Callable[[str], None]) -> dict[str, Any]:
+async def _compared(
+    film: Path, home: Path, film_questions: Sequence[FilmQuestion], on_line: Callable[[str], None]
+) -> dict[str, Any]:
     async with serving(home, film.parent) as client:
         session = Session(client)
         reader = Reader(session, film)
@@ -65,21 +65,21 @@ async def _compared(film: Path, home: Path, asked: Sequence[Asked], out: Callabl
             begun = time.perf_counter()
             points = []
             for budget in BUDGETS:
-                shown = [fitting(await way(one.text, budget), budget) for one in asked]
-                right = sum(_meets(pieces, one) for pieces, one in zip(shown, asked, strict=True))
+                shown = [fitting(await way(one.text, budget), budget) for one in film_questions]
+                right = sum(_meets(pieces, one) for pieces, one in zip(shown, film_questions, strict=True))
                 tokens = sum(sum(piece.tokens for piece in pieces) for pieces in shown) / len(shown)
                 points.append([budget, round(tokens), right])
-            ms = 1000 * (time.perf_counter() - begun) / len(asked) / len(BUDGETS)
+            ms = 1000 * (time.perf_counter() - begun) / len(film_questions) / len(BUDGETS)
             rows.append({"way": name, "memory": name not in NO_MEMORY, "ms": ms, "points": points})
-            out(f"{name}: {points}")
+            on_line(f"{name}: {points}")
         report = {
             "film": film.parent.name,
-            "questions": len(asked),
+            "questions": len(film_questions),
             "lines": len(lines.entries),
             "chunks": len(chunks_of(lines)),
             "frame_tokens": FRAME,
             "rows": rows,
-            "ten": [await _ranked(one, ways) for one in _ten(asked)],
+            "ten": [await _ranked(one, ways) for one in _ten(film_questions)],
         }
         lines.close()
         return report
@@ -96,12 +96,12 @@ def fitting(pieces: Sequence[Piece], budget: int) -> list[Piece]:
     return taken
 
 
-def _meets(pieces: Sequence[Piece], one: Asked) -> bool:
+def _meets(pieces: Sequence[Piece], one: FilmQuestion) -> bool:
     return rank_of(pieces, one) > 0
 
 
-def rank_of(pieces: Sequence[Piece], one: Asked) -> int:
-    """Of the first piece that holds the answer; 0 where none does."""
+def rank_of(pieces: Sequence[Piece], one: FilmQuestion) -> int:
+    """The rank of the first piece that holds the answer; 0 if no piece does."""
     for rank, piece in enumerate(pieces, 1):
         if one.span is None or (piece.frame and one.kind.startswith("spoken")):
             continue
@@ -111,13 +111,13 @@ def rank_of(pieces: Sequence[Piece], one: Asked) -> int:
     return 0
 
 
-def _ten(asked: Sequence[Asked]) -> list[Asked]:
+def _ten(film_questions: Sequence[FilmQuestion]) -> list[FilmQuestion]:
     """The first two of each kind: by meaning and by word, said and on screen, and both."""
-    kinds = list(dict.fromkeys(one.kind for one in asked))
-    return [one for kind in kinds for one in [other for other in asked if other.kind == kind][:TEN]]
+    kinds = list(dict.fromkeys(one.kind for one in film_questions))
+    return [one for kind in kinds for one in [other for other in film_questions if other.kind == kind][:TEN]]
 
 
-async def _ranked(one: Asked, ways: Mapping[str, Choose]) -> dict[str, Any]:
+async def _ranked(one: FilmQuestion, ways: Mapping[str, Choose]) -> dict[str, Any]:
     """Where the answer stands in what is shown of 2,000 tokens, and what stands before it costs."""
     ranks = {}
     for name in (FRAMES, WORDS, ON, OFF, OURS):

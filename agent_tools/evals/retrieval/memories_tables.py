@@ -1,6 +1,6 @@
-"""What `eval compare` found of memories: as Markdown, and right answers over tokens as a picture.
+"""Memories compared, as a Markdown table and as a plot of right answers over tokens.
 
-Knows the report's fields. Measures nothing. Drawn with Pillow, so that no plotting library is needed."""
+Pillow draws the plot, so no plotting library is needed."""
 
 from __future__ import annotations
 

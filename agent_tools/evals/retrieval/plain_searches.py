@@ -1,7 +1,6 @@
 """Plain ways to find lines of a transcript, to compare with: BM25, a sentence encoder, and both ranks added up.
 
-They search the very entries that an ingest stored, line by line, and hand the best lines over as they are. Knows
-entries, vectors and the store. Knows nothing of truth."""
+They search the entries that an ingest stored, line by line, and return the best lines unchanged."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Questions about a film assembled from real clips, and when their answers are said or shown in it.
-
-Knows a question file and a truth file. Knows nothing of searches."""
+"""Questions about a film assembled from real clips, and when their answers are said or shown in it."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ KINDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class FilmQuestion:
     """A question; `span` is None where the film holds no answer, `after` names what has to come before it."""
 
     kind: str
@@ -35,33 +33,33 @@ class Asked:
 
 
 def default_questions() -> Path:
-    """The checkout's questions about the development clips. Raises: InvalidArgument: this is no checkout."""
+    """The checkout's questions about the development clips. Raises: InvalidArgument: this is not a checkout."""
     path = Path(__file__).resolve().parents[3] / "tests" / "retrieval" / "questions.json"
     if not path.is_file():
         raise InvalidArgument(f"No questions at {path}. Name a file: --questions FILE")
     return path
 
 
-def read_questions(path: Path, truth: Path) -> list[Asked]:
+def read_questions(path: Path, truth: Path) -> list[FilmQuestion]:
     """The questions of a file, [{kind, question, clip, start_s, end_s, after?}], at a film's own times.
 
     Args:
         truth: [{clip, start_s, end_s}], the clips of the film; a clip's times begin at its own start.
-    Raises: InvalidArgument: a file is not of its form, or the film lacks a clip.
+    Raises: InvalidArgument: a file has not the right form, or a clip is missing from the film.
     """
     rows, clips = _rows(path, ("kind", "question", "clip")), _rows(truth, ("clip", "start_s"))
     starts = {str(clip["clip"]): float(clip["start_s"]) for clip in reversed(clips)}
-    asked = []
+    questions = []
     for row in rows:
         if row["kind"] not in KINDS:
-            raise InvalidArgument(f"{path}: kind {row['kind']!r} is none of {', '.join(KINDS)}.")
+            raise InvalidArgument(f"{path}: kind {row['kind']!r} must be one of {', '.join(KINDS)}.")
         name = row["clip"]
         if name is not None and name not in starts:
             raise InvalidArgument(f"{truth} holds no clip {name}, which {path} asks about.")
         at = 0.0 if name is None else starts[name]
         span = None if name is None else Span(at + float(row["start_s"]), at + float(row["end_s"]))
-        asked.append(Asked(row["kind"], row["question"], span, row.get("after", "")))
-    return asked
+        questions.append(FilmQuestion(row["kind"], row["question"], span, row.get("after", "")))
+    return questions
 
 
 def _rows(path: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -69,6 +67,6 @@ def _rows(path: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         if all(all(key in row for key in keys) for row in rows) and rows:
             return rows
-        raise ValueError("a row lacks one of them, or there is none")
+        raise ValueError("a row misses one of them, or there are no rows")
     except (OSError, ValueError, TypeError) as error:
-        raise InvalidArgument(f"{path} is no list of objects with {', '.join(keys)}: {error}") from error
+        raise InvalidArgument(f"{path} is not a list of objects with {', '.join(keys)}: {error}") from error

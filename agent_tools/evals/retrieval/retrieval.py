@@ -1,7 +1,6 @@
 """How well moments of a long film of real clips are found: `agent-tools eval retrieval`.
 
-retrieve_memory through MCP, beside plain searches over the same stored lines. Knows questions with their true spans.
-Knows nothing of how anything is found."""
+Compares retrieve_memory, through MCP, with plain searches over the same stored lines."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Session
 from agent_tools.evals.reasoning.reasoning import LONG_S, tells
 from agent_tools.evals.retrieval.plain_searches import Found, Lines
-from agent_tools.evals.retrieval.questions import KINDS, Asked, default_questions, read_questions
+from agent_tools.evals.retrieval.questions import KINDS, FilmQuestion, default_questions, read_questions
 from agent_tools.timeline import Span
 
 DEPTH = 20  # hits that a rank is looked for in: the most that one call gives
@@ -48,7 +47,7 @@ def run_retrieval(
     films: Sequence[Path],
     homes: Sequence[Path],
     questions: Path | None = None,
-    out: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Ask every question of every film, of retrieve_memory and of the plain searches.
 
@@ -66,12 +65,16 @@ def run_retrieval(
     asked_of = questions or default_questions()
     report = []
     for film, home in zip(films, homes, strict=True):
-        asked = read_questions(asked_of, film.parent / "truth.json")
-        report.append(anyio.run(_film, film.expanduser().absolute(), home.expanduser().absolute(), asked, out))
+        film_questions = read_questions(asked_of, film.parent / "truth.json")
+        report.append(
+            anyio.run(_film, film.expanduser().absolute(), home.expanduser().absolute(), film_questions, on_line)
+        )
     return {"films": report}
 
 
-async def _film(film: Path, home: Path, asked: Sequence[Asked], out: Callable[[str], None]) -> dict[str, Any]:
+async def _film(
+    film: Path, home: Path, film_questions: Sequence[FilmQuestion], on_line: Callable[[str], None]
+) -> dict[str, Any]:
     async with serving(home, film.parent) as client:
         session = Session(client)
         reader = Reader(session, film)
@@ -98,8 +101,8 @@ async def _film(film: Path, home: Path, asked: Sequence[Asked], out: Callable[[s
             if hit is None or hit["end_s"] - hit["start_s"] <= LONG_S:
                 return 0.0 if hit is None else float(hit["end_s"])
             close = await session.call("zoom_segment", video_id=hit["uri"], query=query, layout="text")
-            told = [float(row["end_s"]) for row in rows(close) if tells(row["text"], query)]
-            return min(told, default=float(hit["end_s"]))
+            ends_s = [float(row["end_s"]) for row in rows(close) if tells(row["text"], query)]
+            return min(ends_s, default=float(hit["end_s"]))
 
         def plain(search: Callable[[str], Sequence[int]]) -> tuple[Search, Edge]:
             async def found(query: str, start_s: float, limit: int) -> Found:
@@ -119,33 +122,39 @@ async def _film(film: Path, home: Path, asked: Sequence[Asked], out: Callable[[s
         }
         answers: dict[str, list[Answer]] = {}
         for name, (search, edge) in searches.items():
-            answers[name] = [await answered(search, edge, one) for one in asked]
-            out(f"{film.parent.name}: {name} asked")
+            answers[name] = [await answered(search, edge, one) for one in film_questions]
+            on_line(f"{film.parent.name}: {name} asked")
         report = {
             "film": film.parent.name,
             "entries": len(lines.entries),
             "dump_tokens": lines.dumped(),
-            "rows": [row for kind in KINDS for name in searches if (row := _row(kind, name, asked, answers[name]))],
-            "absent": _absent(asked, answers[OURS]),
+            "rows": [
+                row for kind in KINDS for name in searches if (row := _row(kind, name, film_questions, answers[name]))
+            ],
+            "absent": _absent(film_questions, answers[OURS]),
         }
         lines.close()
         return report
 
 
-async def answered(search: Search, edge: Edge, asked: Asked) -> Answer:
+async def answered(search: Search, edge: Edge, question: FilmQuestion) -> Answer:
     """Ask; a question with an `after` asks for that first, and then for what begins when the best of it is over."""
-    start_s = await edge(asked.after) if asked.after else 0.0
-    found = await search(asked.text, start_s, DEPTH)
-    shown = await search(asked.text, start_s, SHOWN)
+    start_s = await edge(question.after) if question.after else 0.0
+    found = await search(question.text, start_s, DEPTH)
+    shown = await search(question.text, start_s, SHOWN)
     length_s = found.spans[0].length_s if found.spans else 0.0
     for rank, span in enumerate(found.spans, 1):
-        if asked.span is not None and span.overlap_s(asked.span) > 0:
-            return Answer(rank, abs(span.start_s - asked.span.start_s), length_s, shown.tokens, found.score)
+        if question.span is not None and span.overlap_s(question.span) > 0:
+            return Answer(rank, abs(span.start_s - question.span.start_s), length_s, shown.tokens, found.score)
     return Answer(0, float("nan"), length_s, shown.tokens, found.score)
 
 
-def _row(kind: str, name: str, asked: Sequence[Asked], answers: Sequence[Answer]) -> dict[str, Any] | None:
-    own = [answer for one, answer in zip(asked, answers, strict=True) if one.kind == kind and one.span is not None]
+def _row(
+    kind: str, name: str, film_questions: Sequence[FilmQuestion], answers: Sequence[Answer]
+) -> dict[str, Any] | None:
+    own = [
+        answer for one, answer in zip(film_questions, answers, strict=True) if one.kind == kind and one.span is not None
+    ]
     if not own:
         return None
     right = [answer for answer in own if answer.rank]
@@ -162,9 +171,9 @@ def _row(kind: str, name: str, asked: Sequence[Asked], answers: Sequence[Answer]
     }
 
 
-def _absent(asked: Sequence[Asked], answers: Sequence[Answer]) -> dict[str, Any]:
+def _absent(film_questions: Sequence[FilmQuestion], answers: Sequence[Answer]) -> dict[str, Any]:
     """How well the best score tells what is there from what is not."""
-    scores = [(one.span is not None, answer.score or 0.0) for one, answer in zip(asked, answers, strict=True)]
+    scores = [(one.span is not None, answer.score or 0.0) for one, answer in zip(film_questions, answers, strict=True)]
     here, gone = [score for there, score in scores if there], [score for there, score in scores if not there]
     return {
         "sure": SURE,

@@ -1,12 +1,11 @@
-"""Tiny-scale evidence for recursive grounding: ReVisionLLM's four claims on drawn features, each with its number.
+"""Evidence for recursive grounding at a tiny scale: ReVisionLLM's four claims on drawn features, each with its number.
 
-Knows drawn features and tiny networks trained here in seconds. Knows nothing of videos, real models or the server.
-A drawn video is 16 minutes of noisy features at 1 fps in which short events follow each other; an event is an object
-with an action, and the asked pair occurs once, among events that share its object or its action. A dense network
-answers a window with two index tokens or "not present", as the paper's language model does; a sparse one judges a
-segment from the single vector of a HierarchicalAdapter. Both are searched by the real Grounder.
-What this shows is whether the mechanism works here; it says nothing about the paper's films. The noise was set so that
-the flat search is right more often than not and far from always; whether a claim then holds was left to come out."""
+A drawn video is 16 minutes of noisy features at 1 fps in which short events follow each other. An event is an object
+with an action; the pair that is asked for occurs once, among events that share its object or its action. A dense
+network answers a window with two index tokens or "not present", as the paper's language model does. A sparse network
+judges a segment from the single vector of a HierarchicalAdapter. The real Grounder searches with both.
+This shows whether the mechanism works here; it says nothing about the paper's films. The noise was set so that the flat
+search is right more often than not and far from always. Whether a claim then holds was not tuned."""
 
 from __future__ import annotations
 
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +36,7 @@ VIDEO_S, WINDOW_S, SEGMENT_S = 960, 24, 48
 SPARSE = Level(SEGMENT_S, SEGMENT_S, 0.5, top_k=4)
 DENSE = Level(WINDOW_S, WINDOW_S / 2, 1.0)
 IOU = 0.3  # a top answer counts as right above it
+Hits = NDArray[np.float64]  # (queries,) 1 where the answer is right, else 0
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class Dense(nn.Module):
         self.tokens = nn.Linear(HIDDEN, 2)
 
     def forward(self, frames: Tensor, question: Tensor) -> Tensor:
-        dense, asked = self.adapter.dense(frames), self.question(question)
-        read = torch.cat([dense, self.refusal.expand(len(frames), 1, -1), asked], dim=1)  # (B, T + 3, H)
+        dense, query = self.adapter.dense(frames), self.question(question)
+        read = torch.cat([dense, self.refusal.expand(len(frames), 1, -1), query], dim=1)  # (B, T + 3, H)
         mixed = self.mixer(read + self.place)
         logits: Tensor = self.tokens(mixed[:, : WINDOW_S + 1]).transpose(1, 2)  # (B, 2, T + 1)
         if not self.may_refuse:
@@ -163,7 +164,7 @@ class TinyLocalizer:
 
 
 def run(
-    seed: int = 0, out: Callable[[str], object] = lambda line: None, settings: TinySettings | None = None
+    seed: int = 0, on_line: Callable[[str], object] = lambda line: None, settings: TinySettings | None = None
 ) -> dict[str, Any]:
     """Train, search, compare. Under 120 s on one core.
 
@@ -177,7 +178,7 @@ def run(
     world = World(seed, settings)
     refusing, never, sparse = Dense(may_refuse=True), Dense(may_refuse=False), Sparse()
     for name, network in (("dense, not present trained", refusing), ("dense, without", never), ("sparse", sparse)):
-        out(f"{name}: final loss {_train(network, world, settings):.3f}")
+        on_line(f"{name}: final loss {_train(network, world, settings):.3f}")
     present = [world.draw(VIDEO_S, present=True) for _ in range(settings.videos)]
     absent = [world.draw(VIDEO_S, present=False) for _ in range(settings.absent)]
     recursive = Grounder([SPARSE, DENSE], TinyLocalizer(refusing, sparse), "entropy")
@@ -205,22 +206,7 @@ def run(
         "metric": f"R1 at IoU > {IOU}",
         "r1": {name: float(hits.mean()) for name, hits in right.items()},
         "said_present_of_absent": said,
-        "claims": [
-            _claim(
-                "recursion answers better than the flat search", "8.4 -> 15.0", right["recursive"], right["flat"], seed
-            ),
-            {
-                "claim": "recursion processes fewer frames than the flat search",
-                "paper": "57 %",
-                "here": share,
-                "than": 1.0,
-                "difference": share - 1,
-                "agree": share < 1,
-                "clear": True,
-            },
-            _claim("training 'not present' answers better", "1.4 -> 4.8", right["flat"], right["never"], seed),
-            _claim("entropy ranks better than the cosine", "4.8 -> 8.4", right["flat"], right["cosine"], seed),
-        ],
+        "claims": _claims(right, share, seed),
         "seconds": round(time.monotonic() - started, 1),
     }
     return result
@@ -292,7 +278,7 @@ def _cosine(frames: Tensor, question: Tensor) -> float:
     return float(F.cosine_similarity(frames.mean(dim=0), question.sum(dim=0), dim=0))
 
 
-def _right(answers: Sequence[Grounding], drawn: Sequence[Drawn]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _right(answers: Sequence[Grounding], drawn: Sequence[Drawn]) -> Hits:
     """1 where the best proposal overlaps the true span by more than IOU."""
     hits = [
         bool(answer.proposals) and one.span is not None and temporal_iou(answer.proposals[0], one.span) > IOU
@@ -301,11 +287,29 @@ def _right(answers: Sequence[Grounding], drawn: Sequence[Drawn]) -> np.ndarray[A
     return np.array(hits, dtype=np.float64)
 
 
+def _claims(right: Mapping[str, Hits], share: float, seed: int) -> list[dict[str, Any]]:
+    """The paper's four claims, each with its number here. `share`: of the frames that the recursive search reads."""
+    return [
+        _claim("recursion answers better than the flat search", "8.4 -> 15.0", right["recursive"], right["flat"], seed),
+        {
+            "claim": "recursion processes fewer frames than the flat search",
+            "paper": "57 %",
+            "here": share,
+            "than": 1.0,
+            "difference": share - 1,
+            "agree": share < 1,
+            "clear": True,
+        },
+        _claim("training 'not present' answers better", "1.4 -> 4.8", right["flat"], right["never"], seed),
+        _claim("entropy ranks better than the cosine", "4.8 -> 8.4", right["flat"], right["cosine"], seed),
+    ]
+
+
 def _claim(
     claim: str,
     paper: str,
-    here: np.ndarray[Any, np.dtype[np.float64]],
-    than: np.ndarray[Any, np.dtype[np.float64]],
+    here: Hits,
+    than: Hits,
     seed: int,
 ) -> dict[str, Any]:
     """Both shares, their difference, and its paired bootstrap interval."""

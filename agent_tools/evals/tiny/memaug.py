@@ -1,9 +1,9 @@
 """A small MemAug, trained on drawn sequences, answers about frames it no longer has; without its repository it cannot.
 
-Each frame of a drawn sequence shows a name and a value. The question is a name, the answer its value. A quarter of the
-frames stays in the decayed view; the others only the repository holds. Beside it, by the same steps, the same
-architecture is trained with the decayed view as its repository, so that it has no memory.
-Evidence that the mechanism works, at a scale of seconds. Knows nothing of videos nor of Hour-LLaVA's weights."""
+Each frame of a drawn sequence shows a name and a value. The question is a name, the answer its value. The decayed view
+keeps a quarter of the frames; only the repository holds the others. The same architecture is also trained, with the
+same number of steps, with the decayed view as its repository, so it has no memory. This is evidence that the mechanism
+works, at a scale of seconds."""
 
 from __future__ import annotations
 
@@ -76,25 +76,25 @@ class _Reader(nn.Module):
         return scores
 
 
-def run(seed: int = 0, steps: int = 700, out: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def run(seed: int = 0, steps: int = 700, on_line: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """Train both readers, ask both about kept and forgotten frames; about 35 s on one core.
 
     Args:
         seed: decides names, values, sequences and first weights; the same seed gives the same table on one machine.
         steps: of 64 sequences each, per reader; under about 400 the first has not yet learnt to look names up.
-        out: is given progress, line by line.
+        on_line: receives the progress, line by line.
     Returns: settings, `chance`, and `rows`: [{model, about, accuracy, half_width}], the last of the 95 % interval.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
-            return _run(seed, steps, out)
+            return _run(seed, steps, on_line)
     finally:
         torch.set_num_threads(threads)
 
 
-def _run(seed: int, steps: int, out: Callable[[str], None]) -> dict[str, Any]:
+def _run(seed: int, steps: int, on_line: Callable[[str], None]) -> dict[str, Any]:
     everything = torch.arange(_FRAMES)
     rows: list[dict[str, Any]] = []
     for has_memory in (True, False):
@@ -102,19 +102,19 @@ def _run(seed: int, steps: int, out: Callable[[str], None]) -> dict[str, Any]:
         world = _World(seed)
         reader = _Reader(world.kept, has_memory)
         readable = everything if has_memory else world.kept
-        _train(reader, world, readable, steps, out)
+        _train(reader, world, readable, steps, on_line)
         name = "with memory" if has_memory else "trained without memory"
-        asked: list[tuple[str, str, Tensor, Tensor, Tensor | None]] = [
+        trials: list[tuple[str, str, Tensor, Tensor, Tensor | None]] = [
             (name, "forgotten", world.forgotten, readable, None),
             (name, "kept", world.kept, readable, None),
         ]
         if has_memory:
             nothing = torch.zeros(_FRAMES, dtype=torch.bool)
-            asked += [
+            trials += [
                 ("its repository masked out", "forgotten", world.forgotten, everything, nothing),
                 ("its repository the decayed view", "forgotten", world.forgotten, world.kept, None),
             ]
-        for model, about, frames, read, mask in asked:
+        for model, about, frames, read, mask in trials:
             accuracy = _accuracy(reader, world.sequences(_QUESTIONS, frames), read, mask)
             half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / _QUESTIONS)
             rows.append({"model": model, "about": about, "accuracy": accuracy, "half_width": round(half, 3)})
@@ -144,7 +144,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _train(reader: _Reader, world: _World, readable: Tensor, steps: int, out: Callable[[str], None]) -> None:
+def _train(reader: _Reader, world: _World, readable: Tensor, steps: int, on_line: Callable[[str], None]) -> None:
     optimizer = torch.optim.Adam(reader.parameters(), lr=_RATE, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     about = torch.cat([world.kept.repeat(len(world.forgotten) // len(world.kept)), world.forgotten])  # half and half
@@ -157,7 +157,7 @@ def _train(reader: _Reader, world: _World, readable: Tensor, steps: int, out: Ca
         optimizer.step()
         schedule.step()
         if step % _PROGRESS == 0:
-            out(f"{'with' if reader.has_memory else 'without'} memory, step {step}: loss {loss.item():.3f}")
+            on_line(f"{'with' if reader.has_memory else 'without'} memory, step {step}: loss {loss.item():.3f}")
 
 
 @torch.no_grad()
