@@ -27,7 +27,7 @@ from tests.acceptance.conftest import environment
 from tests.drawing import draw, even_times
 
 SERVERS, NOTES, FILMS = 4, 200, 6
-LONGEST_S = 400.0
+LONGEST_S = 900.0  # on a machine that does much else
 
 
 @dataclass

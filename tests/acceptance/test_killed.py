@@ -18,6 +18,7 @@ from lab.faults.homes import contents, expire, until
 from lab.faults.servers import serving
 
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.slow,
     pytest.mark.timeout(1500),
     pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX"),

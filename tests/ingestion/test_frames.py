@@ -22,11 +22,11 @@ from agent_tools.media import probe
 from agent_tools.store import Store
 from tests.drawing import Pixels, draw, even_times, numbered
 from tests.ingestion.toys import Pictures
+from tests.waiting import PATIENCE_S
 
 VIDEO = "0123456789ab"
 SECONDS = 10 * WINDOW
 SCENE_S = 40  # pictures of one scene are equal; of a window with two scenes all are kept
-BOUND_S = 60.0
 
 
 class Waiting(Pictures):
@@ -38,7 +38,7 @@ class Waiting(Pictures):
 
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.asked.set()
-        assert self.go.wait(BOUND_S)
+        assert self.go.wait(PATIENCE_S)
         if self.error is not None:
             raise self.error
         return super().encode(pictures)
@@ -110,7 +110,7 @@ def test_decoding_goes_on_while_the_encoder_works_but_only_so_far(store: Store, 
         window = int(time_s) // WINDOW
         encoded_before.append((window, len(encoder.seen)))
         if window == 1:
-            assert encoder.asked.wait(BOUND_S)  # the encoder is at its first window while the second is decoded
+            assert encoder.asked.wait(PATIENCE_S)  # the encoder is at its first window while the second is decoded
             encoder.go.set()
 
     passing(store, film, encoder, encoder).run(0, on_picture, nothing, nothing)
@@ -127,7 +127,7 @@ def run_paced(home: Path, film: Path, *, decoding_waits: bool) -> tuple[object, 
 
     def on_picture(time_s: float, _: object) -> None:
         if decoding_waits and time_s >= 2 * WINDOW:
-            assert written.wait(BOUND_S)
+            assert written.wait(PATIENCE_S)
         shown.append(time_s)
 
     def on_window(next_k: int, _: float, mark: str) -> None:

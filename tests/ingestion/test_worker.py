@@ -19,6 +19,7 @@ from agent_tools.ingestion.worker import MOST_DEATHS, died_here, run_job
 from agent_tools.models.hub.catalogue import FULL
 from agent_tools.settings import Settings
 from agent_tools.store import Job, Store
+from tests.waiting import PATIENCE_S
 
 VIDEO = "0123456789ab"
 
@@ -91,7 +92,7 @@ def test_an_ingest_over_its_limit_names_one_that_would_do(store: Store, monkeypa
     beat = threading.Event()
     monkeypatch.setattr(store, "beat", lambda *_, **__: beat.set() or "go")
     with Control(store, begun(store, 1, 0.0), "me", 6000) as held:
-        assert beat.wait(30)
+        assert beat.wait(PATIENCE_S)
     with pytest.raises(EngineError, match=r"used 6100 MB, over its limit of 6000 MB\. .* with --memory-mb 10000;"):
         held.check()
 

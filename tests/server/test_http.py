@@ -32,6 +32,7 @@ from agent_tools.server.http import BODY_S, LARGEST_BODY, check, http_app
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from tests.server.conftest import ERAS, VIDEO, endless, ends_when_cancelled
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 TOKEN = "a-token-of-some-length"
@@ -109,7 +110,7 @@ async def test_a_body_that_does_not_come_in_time_is_refused(settings: Settings, 
         await anyio.sleep_forever()
 
     async with http_client(settings, library, body_s=0.05) as client:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             answer = await client.post("/mcp", headers={"host": "localhost", **JSON}, content=trickle())
         assert answer.status_code == 408
         chunks = await client.post("/mcp", headers={"host": "localhost", **JSON}, content=pieces(LARGEST_BODY + 1))
@@ -192,7 +193,7 @@ async def listening(settings: Settings, library: Library, monkeypatch: pytest.Mo
     monkeypatch.setattr(server, "capture_signals", contextlib.nullcontext)
     async with anyio.create_task_group() as serving:
         serving.start_soon(server.serve)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while not server.started:
                 await anyio.sleep(0.01)
         yield f"http://127.0.0.1:{port}/mcp"
@@ -228,7 +229,7 @@ async def test_clients_of_one_token_have_their_own_subscriptions_and_log_levels(
         note = {"video_id": VIDEO, "start_s": 1, "end_s": 2, "text": "a fact"}
         for client in clients:
             await client.call_tool("list_episodes", {})
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await clients[1].call_tool("remember", note)
             for each in told:
                 await each.wait()
@@ -270,7 +271,7 @@ def running(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     )
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             httpx2.get(f"{address}/health")
@@ -294,7 +295,7 @@ async def test_a_real_server_answers_both_eras_and_stops_on_sigterm(
             result = await client.call_tool("list_episodes", {})
             assert result.structured_content["videos"] == []
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=15)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert out == b""
     assert f"{address}/mcp".encode() in err

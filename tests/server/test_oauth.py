@@ -25,6 +25,7 @@ from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from agent_tools.types import GroundReply
 from tests.server.test_http import ENVELOPE, INITIALIZE, JSON, TOKEN, http_client, rpc
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 ISSUER, AUDIENCE = "https://login.example.com/", "https://video.example.com/mcp"
@@ -213,7 +214,7 @@ def served_keys() -> Iterator[tuple[str, list[str], list[str]]]:
     yield f"http://127.0.0.1:{server.server_port}/keys", answers, asked
     server.shutdown()
     server.server_close()
-    thread.join(10)
+    thread.join(PATIENCE_S)
 
 
 async def test_keys_are_fetched_from_the_named_address(

@@ -24,6 +24,7 @@ from agent_tools.server import prompts
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from tests.server.conftest import OTHER, VIDEO, connected, text_of
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 EVERY_CALL: list[tuple[str, dict[str, object]]] = [
@@ -194,7 +195,7 @@ async def test_resource_changes_reach_handshake_clients_that_subscribed(settings
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MCPDeprecationWarning)
             await client.subscribe_resource(f"video://{VIDEO}")
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await client.call_tool("remember", {"video_id": VIDEO, "start_s": 1, "end_s": 2, "text": "a fact"})
             await told.wait()
         with warnings.catch_warnings():
@@ -209,7 +210,7 @@ async def test_resource_changes_reach_2026_clients_that_listen(settings: Setting
         client.listen(resource_subscriptions=[uri]) as events,
     ):
         await client.call_tool("remember", {"video_id": VIDEO, "start_s": 1, "end_s": 2, "text": "a fact"})
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             async for event in events:
                 assert event.uri == uri
                 break
@@ -230,7 +231,7 @@ async def test_a_handshake_client_that_sets_a_log_level_hears_of_its_calls(
         await client.call_tool("list_episodes", {})
         await set_level(client, "info")
         await client.call_tool("retrieve_memory", {"query": "cache"})
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_S):
             await heard.wait()
         await set_level(client, "error")
         await client.call_tool("list_episodes", {})

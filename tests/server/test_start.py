@@ -15,6 +15,7 @@ from mcp import Client, StdioServerParameters
 
 from agent_tools.server.logs import OneLine, configure, where
 from tests.server.conftest import ERAS, text_of
+from tests.waiting import PATIENCE_S
 
 HEAVY = ("torch", "numpy", "av", "sqlite_vec", "transformers", "PIL", "cv2", "onnxruntime", "rapidocr", "apsw")
 # What was loaded when the first answer was made, as one line on stderr.
@@ -90,7 +91,7 @@ def test_initialize_is_answered_before_anything_heavy_is_loaded(tmp_path: Path) 
         assert not set(loaded) & set(HEAVY)
         assert not any(name.startswith("agent_tools.service") for name in loaded)
         process.stdin.close()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_stdout_carries_nothing_but_the_protocol(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_stdout_carries_nothing_but_the_protocol(tmp_path: Path) -> None:
         answers = [json.loads(process.stdout.readline()) for _ in range(6)]
         process.stdin.close()
         rest, errors = process.stdout.read(), process.stderr.read() if process.stderr else b""
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert rest == b""
     assert [answer["error"]["code"] for answer in answers if answer["id"] is None] == [-32700]
     assert sorted(answer["id"] for answer in answers if answer["id"]) == [1, 2, 3, 4, 5]

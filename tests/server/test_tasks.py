@@ -24,6 +24,7 @@ from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.types import IngestReply
 from tests.server.conftest import OTHER, VIDEO
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 Ask = Callable[..., Any]
@@ -75,7 +76,7 @@ def ingest_in_steps(monkeypatch: pytest.MonkeyPatch, *states: str) -> list[float
 
 
 async def settled(ask: Ask, task_id: str) -> dict[str, Any]:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while True:
             view = (await ask("tasks/get", taskId=task_id))["result"]
             if view["status"] in tasks.SETTLED:
@@ -110,7 +111,7 @@ async def test_a_cancelled_task_asks_the_worker_to_stop(
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     library.store.enqueue(VIDEO, ("screen_text",), "lite", {})
     made = (await ask("tools/call", name="ingest_video", arguments={"source": "x"}))["result"]
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while "statusMessage" not in (view := (await ask("tasks/get", taskId=made["taskId"]))["result"]):
             await anyio.sleep(0.01)
         assert view["statusMessage"].startswith("running, searchable to ")
@@ -208,7 +209,7 @@ async def test_a_cancel_before_the_first_result_stops_what_the_call_began(
             anyio.from_thread.run_sync(waiting.set)
 
     monkeypatch.setattr(Steps, "__call__", step)
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         await waiting.wait()
         assert "statusMessage" not in (await ask("tasks/get", taskId=made["taskId"]))["result"]  # no result yet
         assert len(library.store.open_jobs()) == begun

@@ -23,6 +23,7 @@ from agent_tools.settings import Settings
 from tests.server.conftest import ERAS, answers_within
 from tests.server.test_http import free_port
 from tests.server.test_start import environment
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 Connect = Callable[[str], AbstractAsyncContextManager[Client]]
@@ -76,7 +77,7 @@ async def over_http(home: Path, era: str) -> AsyncIterator[Client]:
         [sys.executable, "-c", ENDLESS, str(home), "http", str(port)], env=environment(), stderr=None
     ) as process:
         try:
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENCE_S):
                 while True:
                     with contextlib.suppress(OSError):
                         async with await anyio.connect_tcp("127.0.0.1", port):
@@ -107,13 +108,13 @@ async def test_a_long_call_tells_its_progress_and_ends_within_a_second_of_being_
             async def call() -> None:
                 await client.call_tool(name, arguments, progress_callback=on_progress)  # noqa: B023
 
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENCE_S):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(call)
                     await told.wait()
                     cancelled = anyio.current_time()
                     tasks.cancel_scope.cancel()
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE_S):
                 while not (tmp_path / "ended").exists():
                     await anyio.sleep(0.01)
             took_s.append(anyio.current_time() - cancelled)
@@ -140,7 +141,7 @@ async def test_an_ingest_over_http_answers_within_wait_s(
     monkeypatch.setattr(server, "capture_signals", contextlib.nullcontext)
     async with anyio.create_task_group() as serving:
         serving.start_soon(server.serve)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE_S):
             while not server.started:
                 await anyio.sleep(0.01)
         async with Client(f"http://127.0.0.1:{port}/mcp", mode=era) as client:

@@ -31,6 +31,7 @@ from agent_tools.types import GroundReply
 from tests.drawing import draw, even_times
 from tests.models import checkpoints
 from tests.models.test_endpoint import Fake, ok
+from tests.waiting import PATIENCE_S
 
 FPS, LENGTH_S = 8, 300
 LIGHT = (131.375, 158.625)  # seconds in which the film is light, to its own frames
@@ -229,7 +230,7 @@ def test_a_call_that_waits_for_the_model_tells_it_and_can_be_cancelled(library: 
     answer = eye.answer
 
     def stuck(prompt: Sequence[str | NDArray[np.uint8]], max_tokens: int) -> Answer:
-        released.wait(30)
+        released.wait(PATIENCE_S)
         return answer(prompt, max_tokens)
 
     def step(_progress: float, message: str) -> None:

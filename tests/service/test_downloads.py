@@ -17,6 +17,7 @@ from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library import downloads
 from agent_tools.service.library.downloads import MOST_AT_ONCE, Fetcher, check_address, is_public
 from agent_tools.service.library.library import Library
+from tests.waiting import PATIENCE_S
 
 
 class Site(BaseHTTPRequestHandler):
@@ -65,7 +66,7 @@ class Site(BaseHTTPRequestHandler):
         if self.path.startswith("/slow"):
             self.wfile.write(body[:100])
             Site.begun.release()
-            Site.go_on.wait(20)
+            Site.go_on.wait(PATIENCE_S)
             body = body[100:]
         self.wfile.write(body)
 
@@ -90,13 +91,13 @@ def loopback_too(address: str) -> bool:
 
 
 def fetched(fetcher: Fetcher, url: str) -> Path:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         path = fetcher.fetch(url).path
         if path is not None:
             return path
         time.sleep(0.01)
-    raise AssertionError(f"{url} took longer than 20 s")
+    raise AssertionError(f"{url} took longer than {PATIENCE_S:.0f} s")
 
 
 def test_a_file_is_fetched_once_and_its_redirect_followed(site: str, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_download_that_is_stopped_ends_and_may_be_asked_for_again(site: str, t
     fetcher = Fetcher(tmp_path, loopback_too)
     first = fetcher.fetch(site + "/endless")
     fetcher.stop(site + "/endless")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not first.ended and time.monotonic() < deadline:
         time.sleep(0.01)
     assert "was stopped" in str(first.error)
@@ -221,8 +222,8 @@ def test_two_servers_on_one_home_fetch_into_files_of_their_own(site: str, tmp_pa
     try:
         for fetcher in fetchers:
             fetcher.fetch(site + "/slow")
-            assert Site.begun.acquire(timeout=20)
-        deadline = time.monotonic() + 20  # a part is opened once the site's headers are there
+            assert Site.begun.acquire(timeout=PATIENCE_S)
+        deadline = time.monotonic() + PATIENCE_S  # a part is opened once the site's headers are there
         while len(list(tmp_path.glob("*.part"))) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -15,6 +15,7 @@ from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.search.recall import words_only_because
 from agent_tools.settings import Settings
+from tests.waiting import PATIENCE_S
 
 
 def test_an_encoder_that_breaks_while_it_loads_is_no_longer_loading(
@@ -49,6 +50,6 @@ def test_two_calls_at_once_load_the_frame_encoder_once(tmp_path: Path, monkeypat
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert told == ["frames@1", "frames@1"]
     assert len(made) == 1

@@ -18,6 +18,7 @@ from agent_tools.errors import InvalidArgument, StoreError, StoreFull, StoreTooN
 from agent_tools.home import STORE_FILE
 from agent_tools.store import EntryIn, Store
 from tests.store.conftest import TALK, WEEK
+from tests.waiting import PATIENCE_S
 
 
 def test_importing_and_opening_the_store_loads_neither_numpy_nor_torch_nor_sqlite_vec(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_threads_write_at_once_and_leave_no_file_open(store: Store) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_S)
         counts.append(open_files())
     assert len(store.entries(WEEK)) == 80
     assert max(counts) - counts[0] <= 8  # SQLite keeps some to use again; 32 threads came and went
@@ -102,7 +103,7 @@ def test_data_version_changes_with_this_threads_and_other_threads_commits(store:
     seen.append(store.data_version())
     thread = threading.Thread(target=store.add_gap, args=(WEEK, "", 0.0, 1.0, "why"))
     thread.start()
-    thread.join(60)
+    thread.join(PATIENCE_S)
     seen.append(store.data_version())
     store.videos()
     assert len(set(seen)) == 3

@@ -1,18 +1,19 @@
-"""A short version of each slice: the cases that are quick, on one stage each. `make faults` runs all of them."""
+"""A short version of each slice about calls: the cases that are quick, on one stage each. `make faults` runs all."""
 
 from __future__ import annotations
 
-import random
 import sys
 from pathlib import Path
 
 import pytest
 
-from lab.faults import arguments, bombs, files, injection, kill, load, paths, shared, state
+from lab.faults import arguments, injection, load, paths, state
 from lab.faults.slices import Outcome
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.faults,
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and kill -9 are POSIX"),
 ]
 
@@ -23,7 +24,6 @@ def sound(found: Outcome) -> bool:
     return True
 
 
-@pytest.mark.slow
 def test_what_reaches_for_other_files_does_not_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.faults.races.LOOKS", 5)
     with paths.stage(0, tmp_path) as run:
@@ -31,7 +31,6 @@ def test_what_reaches_for_other_files_does_not_get_them(tmp_path: Path, monkeypa
             assert sound(run(case)), case
 
 
-@pytest.mark.slow
 def test_text_of_a_video_stays_in_its_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: injection.PAYLOADS[name] for name in ("ansi", "bidi")}  # those that the command line shows
     monkeypatch.setattr(injection, "PAYLOADS", few)
@@ -40,7 +39,6 @@ def test_text_of_a_video_stays_in_its_fields(tmp_path: Path, monkeypatch: pytest
             assert sound(run(case)), case
 
 
-@pytest.mark.slow
 def test_calls_with_any_arguments_end_as_replies_or_clean_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,43 +47,6 @@ def test_calls_with_any_arguments_end_as_replies_or_clean_errors(
         assert sound(run("hundred 0"))
 
 
-def test_mutated_files_end_as_done_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "BATCH", 8)
-    with files.stage(0, tmp_path) as run:
-        assert sound(run("batch 0"))
-
-
-def test_ten_thousand_streams_are_no_bomb(tmp_path: Path) -> None:
-    with files.stage(0, tmp_path) as run:
-        assert sound(run("bomb 10,000 streams"))
-    assert len(bombs.BOMBS) == 5
-
-
-@pytest.mark.parametrize("size", [0, 1, 30, 5000])
-def test_a_mutation_is_the_same_for_the_same_seed(size: int) -> None:
-    data = bytes(range(256)) * 20
-    kinds = {files.mutated(data, random.Random(n))[1].split()[0] for n in range(size)}
-    assert kinds == {files.mutated(data, random.Random(n))[1].split()[0] for n in range(size)}
-    assert len(kinds) == (10 if size == 5000 else len(kinds))
-
-
-@pytest.mark.slow
-def test_struck_ingests_end_as_one_left_alone(tmp_path: Path) -> None:
-    with kill.stage(0, tmp_path) as run:
-        for case in ("moments 0", "full disk 0"):
-            assert sound(run(case)), case
-
-
-@pytest.mark.slow
-def test_servers_and_commands_on_one_home_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "SERVERS", 2)
-    monkeypatch.setattr(shared, "NOTES", 20)
-    monkeypatch.setattr(shared, "FILMS", 2)
-    with shared.stage(0, tmp_path) as run:
-        assert sound(run("together"))
-
-
-@pytest.mark.slow
 def test_clients_in_a_hurry_meet_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "CLIENTS", 8)
     monkeypatch.setattr(load, "LOAD_S", 3.0)
@@ -96,7 +57,6 @@ def test_clients_in_a_hurry_meet_no_error(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("case", ["frames", "versions"])
-@pytest.mark.slow
 def test_what_is_not_whole_is_said(tmp_path: Path, case: str) -> None:
     with state.stage(0, tmp_path) as run:
         assert sound(run(case))
