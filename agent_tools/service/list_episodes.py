@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.progress import OnStep, silent
+from agent_tools.service.ingest.status import unfinished_hint
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import check_tokens, clear, cursor, drop_gaps, drop_last, offset_of, trim_to_tokens
-from agent_tools.service.replies.hints import unfinished_hint
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import LEVELS, EpisodeOut, ListReply, NotIngested, VideoOut
 from agent_tools.untrusted import clean

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from agent_tools.errors import InvalidArgument, LimitReached, NoteNotFound, SourceNotFound
 from agent_tools.service import list_episodes
 from agent_tools.service.export import clip_line
+from agent_tools.service.frames.kept_frames import kept_jpeg
 from agent_tools.service.ingest import status
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import CHECK
@@ -26,7 +27,6 @@ JSON, TEXT, JPEG, MP4 = "application/json", "text/plain", "image/jpeg", "video/m
 LONGEST_CLIP_S = 60.0
 LARGEST_CLIP = 8 * 1024 * 1024
 TRANSCRIPT_CHARS = 100_000
-SLOWEST_GRID_S = 10.0  # between two sampled pictures: --fps is at least 0.1
 _CLIP = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 
 
@@ -144,16 +144,6 @@ def _frame(library: Library, scope: VideoSpan, rest: str, check: CHECK | None) -
     if data is None:
         raise SourceNotFound(f"no picture at {time_s:g} s: the file cannot be decoded there, or is gone.")
     return data
-
-
-def kept_jpeg(library: Library, scope: VideoSpan, time_s: float) -> bytes | None:
-    """The kept frame that stands for the sampled picture at a time; None where no picture was sampled there."""
-    rows = library.store.frames(scope.video.id, max(0.0, time_s - SLOWEST_GRID_S), time_s + 0.01)
-    if not rows:
-        return None
-    last = rows[-1]
-    step = last.time_s / last.k if last.k else 1.0 / library.settings.fps  # what it was sampled at, not what is now
-    return library.store.frame_jpeg(scope.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
 
 
 def _clip(library: Library, scope: VideoSpan, rest: str, check: CHECK | None) -> bytes:

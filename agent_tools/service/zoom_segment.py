@@ -13,6 +13,7 @@ from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_
 from agent_tools.errors import EngineError, InvalidArgument
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.frames.frame_choice import chosen_times
+from agent_tools.service.frames.kept_frames import nearest_jpegs
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import Shot
 from agent_tools.service.replies import coverage
@@ -210,15 +211,10 @@ def _shots(
 
 
 def _from_kept(library: Library, scope: VideoSpan, plan: _Plan, check: Callable[[], None]) -> list[Shot]:
-    jpegs: dict[float, bytes] = {}
-    for time_s in plan.times:
-        row = library.store.nearest_kept(scope.video.id, time_s)
-        data = library.store.frame_jpeg(scope.video.id, row.k) if row is not None else None
-        if row is not None and data is not None:
-            jpegs[row.time_s] = data
+    jpegs = nearest_jpegs(library, scope.video.id, plan.times)
     if not plan.single:
-        return library.looker.sheets_of(sorted(jpegs.items()), cell=plan.side, check=check)
-    return [Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in sorted(jpegs.items())]
+        return library.looker.sheets_of(list(jpegs.items()), cell=plan.side, check=check)
+    return [Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in jpegs.items()]
 
 
 def _tokens(shots: Sequence[Shot]) -> int:

@@ -25,9 +25,9 @@ from agent_tools.ingestion.worker import run_job, work
 from agent_tools.models.devices import too_little_memory
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm.questions import Answer, Seen
-from agent_tools.service import resting
 from agent_tools.service.doctor import checkup
 from agent_tools.service.ground_event import ground_event
+from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
@@ -108,7 +108,7 @@ def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     """A library over a copy of that home, with a video LLM by setting."""
     home = shutil.copytree(looked_at.home, tmp_path / "home")
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
-    monkeypatch.setattr(resting, "RETRY_S", 0.0)
+    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
     monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
     library = Library(Settings.load({}, home=home, allow=looked_at.allow, profile="lite", models=MODELS))
     yield library

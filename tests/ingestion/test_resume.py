@@ -13,7 +13,7 @@ import pytest
 from agent_tools.ingestion.channels import frames
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
-from agent_tools.service import resting
+from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
@@ -42,7 +42,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     use(monkeypatch, text=Words("words@1/1"), ocr=Levels())
-    monkeypatch.setattr(resting, "RETRY_S", 0.0)
+    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
 
 
 def judged_by(patch: pytest.MonkeyPatch, producer: str, threshold: float, stop_at: int | None = None) -> Pictures:

@@ -13,7 +13,7 @@ from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.models.speech import Segment
-from agent_tools.service import resting
+from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
@@ -73,7 +73,7 @@ def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: py
 
 
 def test_a_stopped_transcription_goes_on_where_it_ended(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resting, "RETRY_S", 0.0)
+    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
     first, second = Numbers(stop_after=1), Numbers()
     monkeypatch.setattr(speech, "speech", lambda settings: first)
     video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""

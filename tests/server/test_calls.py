@@ -22,11 +22,11 @@ from agent_tools.ingestion.spaces import text_space
 from agent_tools.server.app import AppSettings
 from agent_tools.server.limits import RUNNING, WAITING, Rate, RateLimit
 from agent_tools.server.notices import LIBRARY, Notices
+from agent_tools.service.library.attention import MOST_CALLERS, Attention
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.replies.hints import MOST_CALLERS, Attention
 from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_tools.media.subtitles import parse
-from agent_tools.service.english import is_english, sound_foreign
+from agent_tools.service.search.comparable import is_english, sound_foreign
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from agent_tools.models import profiles
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
-from agent_tools.service.search.recall import words_only_because
+from agent_tools.service.search.comparable import words_only_because
 from agent_tools.settings import Settings
 from tests.waiting import PATIENCE_S
 

@@ -23,8 +23,8 @@ from agent_tools.ingestion.channels import base
 from agent_tools.ingestion.worker import work
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm.local import VideoLlm
-from agent_tools.service import resting
 from agent_tools.service.ground_event import ground_event
+from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
@@ -65,7 +65,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[None]:
     threads = torch.get_num_threads()
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
-    monkeypatch.setattr(resting, "RETRY_S", 0.0)
+    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
     monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
     yield
     torch.set_num_threads(threads)

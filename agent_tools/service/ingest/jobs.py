@@ -4,6 +4,7 @@ Knows files, channels and the queue. Knows nothing of waiting or of replies."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, Un
 from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.media.identity import content_id
 from agent_tools.service.library.library import Library, checked_channels
-from agent_tools.service.resting import retry_after_s
+from agent_tools.store import Job
 from agent_tools.untrusted import clean
 
+RETRY_S = 30.0  # that a failed or stopped ingest rests, so that a client that polls sees that it ended, and why
 VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
 
 
@@ -47,7 +49,7 @@ def enqueue_file(
     Args:
         retry_unreadable: also queue what was found to hold nothing readable: its content is the same as then.
         typed: a person gave the path, or the folder it lies in, to a command.
-        at_once: also what rests goes on (see resting.py), and a stop that is not heard yet is taken back.
+        at_once: also what rests goes on (see retry_after_s), and a stop that is not heard yet is taken back.
     """
     stat = path.stat()
     if stat.st_size == 0:
@@ -159,3 +161,10 @@ def sidecar_mark(path: Path) -> str:
         if (other.stem == path.stem or other.stem.startswith(path.stem + ".")) and other.is_file()
     )
     return repr(beside) if beside else ""
+
+
+def retry_after_s(job: Job | None) -> float:
+    """Seconds until the job may go on without a person asking for it; 0 where it may at once."""
+    if job is None or job.state not in ("failed", "stopped"):
+        return 0.0
+    return max(0.0, job.updated_at + RETRY_S - time.time())

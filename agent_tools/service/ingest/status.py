@@ -9,10 +9,11 @@ from pathlib import Path
 
 from agent_tools.channels import channel
 from agent_tools.errors import UnreadableVideo
+from agent_tools.service.ingest.jobs import retry_after_s
 from agent_tools.service.library.library import Library
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import clear, drop_last, trim_to_tokens
-from agent_tools.service.replies.hints import unfinished_hint
+from agent_tools.service.replies.hints import HINT_LENGTH
 from agent_tools.store import Job, Source, VideoRow
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import CHANNELS, ChannelOut, GapOut, IngestReply, Refused, VideoOut
@@ -20,6 +21,7 @@ from agent_tools.untrusted import clean
 
 REPLY_TOKENS = 2000
 MOST_GAPS = 12  # named; the rest are counted
+NAMES_THE_FILE = ("UnreadableVideo", "SourceNotFound")  # errors whose words somebody else has chosen in part
 
 
 def status(library: Library, video_id: str) -> IngestReply:
@@ -135,3 +137,16 @@ def folder_status(
         reply.omitted = (reply.omitted or 0) + 1
 
     return trim_to_tokens(reply, REPLY_TOKENS, [drop_last(reply.videos, 3, count), drop_last(reply.refused, 3, count)])
+
+
+def unfinished_hint(video_id: str, job: Job | None) -> str | None:
+    """The sentence for a video whose ingest failed or was stopped."""
+    if job is None or job.state not in ("failed", "stopped"):
+        return None
+    if job.state == "stopped":
+        when = f" in {rest:.0f} s" if (rest := retry_after_s(job)) > 0 else ""
+        return f"The ingest of {video_id} was stopped at {job.progress:.0%}; ingest_video goes on with it{when}."
+    error = job.error or "the worker log says why"
+    if error.startswith(NAMES_THE_FILE):
+        error = f"{error.partition(':')[0]}. ingest_video with this id says why."
+    return clean(f"The ingest of {video_id} failed: {error}", HINT_LENGTH)

@@ -13,12 +13,12 @@ from pathlib import Path
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, SpanOutsideVideo, VideoNotFound
 from agent_tools.home import HomeFolder
 from agent_tools.service.library.access import Fence
+from agent_tools.service.library.attention import Attention
 from agent_tools.service.library.downloads import Fetcher
 from agent_tools.service.library.entry_cache import EntryCache
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.replies.hints import Attention
 from agent_tools.settings import Settings
 from agent_tools.store import Source, Store, VideoRow
 from agent_tools.timeline import Span, VideoRef, clock, parse_uri

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_tools.channels import channel
-from agent_tools.service.english import is_english
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.search.comparable import other_texts
 from agent_tools.store import ChannelRow, Status, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
 from agent_tools.types import CHANNELS, TEXT_CHANNELS, ChannelWords, Coverage, GapOut, NotKnown
 
 if TYPE_CHECKING:
-    from agent_tools.models.profiles import TextEncoder
+    pass
 
 MOST_GAPS = 6  # named in a reply; the rest are counted
-ENGLISH_ONLY = "meaning: English only"
 
 SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
 SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
@@ -102,21 +101,6 @@ def view(
     if closer:
         phrase += f"; {closer}"
     return ChannelView(name, phrase, row.producer, gaps, True)
-
-
-def other_vectors(row: ChannelRow, encoder: TextEncoder | None) -> str:
-    """Why a channel's texts cannot be compared by meaning with this server's questions; "" where they can."""
-    made = row.detail.get("vectors")
-    if not made or encoder is None or encoder.producer in made:
-        return ""
-    return f"words only: its vectors are {made[-1]}'s, not this server's model"
-
-
-def other_texts(row: ChannelRow, encoder: TextEncoder | None) -> str:
-    """Why this server's encoder cannot compare a channel's texts by meaning, as far as its row tells; "" if it can."""
-    if encoder is not None and encoder.languages == "English" and not is_english(row.language or "", ""):
-        return ENGLISH_ONLY
-    return other_vectors(row, encoder)
 
 
 def _failed(row: ChannelRow) -> str:

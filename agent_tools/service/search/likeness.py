@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.service.frames.kept_frames import grid_step_s, times_shown_by
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.search.moments import Moment
 from agent_tools.timeline import Span, merged, parse_uri
 from agent_tools.untrusted import clean
 
@@ -16,13 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_tools.service.retrieve_memory import Moment
-
 NEAREST = 200
 LEAST_COSINE = 0.35  # unrelated pictures of the lite descriptor lie below (95th percentile .28, measured on real clips)
 JOIN_S = 3.0
-WINDOW = 16  # pictures that are pruned together: a frame stands for none farther away
-SLOWEST_GRID_S = 10.0  # between two sampled pictures: --fps is at least 0.1
 
 
 def similar_moments(library: Library, scopes: Sequence[VideoSpan], uri: str) -> list[Moment]:
@@ -30,8 +28,6 @@ def similar_moments(library: Library, scopes: Sequence[VideoSpan], uri: str) -> 
 
     The moment asked with is left out. Raises: InvalidArgument: no `video://` uri, or no picture there.
     """
-    from agent_tools.service.retrieve_memory import Moment
-
     ref = parse_uri(uri)
     if ref is None:
         raise InvalidArgument(
@@ -52,10 +48,10 @@ def similar_moments(library: Library, scopes: Sequence[VideoSpan], uri: str) -> 
         if cosine < LEAST_COSINE:
             continue
         if video_id not in steps:
-            steps[video_id] = _step(library, video_id)
+            steps[video_id] = grid_step_s(library, video_id)
         step = steps[video_id]
         start_s, end_s = spans[video_id].start_s, spans[video_id].end_s
-        times_s = [time_s for time_s in _group(library, video_id, k, step) if start_s <= time_s < end_s]
+        times_s = [time_s for time_s in times_shown_by(library, video_id, k, step) if start_s <= time_s < end_s]
         for span in merged((Span(time_s, min(time_s + step, end_s)) for time_s in times_s), JOIN_S):
             near = video_id == own.video.id and span.overlap_s(Span(max(0.0, middle - JOIN_S), middle + JOIN_S)) > 0
             if near:
@@ -88,15 +84,3 @@ def _vector(library: Library, video_id: str, k: int) -> tuple[str, NDArray[np.fl
         if vector is not None:
             return space, vector
     return None
-
-
-def _step(library: Library, video_id: str) -> float:
-    """Seconds between two sampled pictures of the video: of its own ingest, whatever this server samples at."""
-    later = next((row for row in library.store.frames(video_id, 0.0, SLOWEST_GRID_S + 1.0) if row.k), None)
-    return later.time_s / later.k if later is not None else 1.0 / library.settings.fps
-
-
-def _group(library: Library, video_id: str, k: int, step: float) -> list[float]:
-    """Times of the kept frame k and of those it stands for."""
-    around = library.store.frames(video_id, max(0.0, (k - WINDOW) * step), (k + WINDOW + 1) * step)
-    return [row.time_s for row in around if row.stands_for == k]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.entry_cache import LoadedVideo, video_number
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.service.replies.coverage import ENGLISH_ONLY
+from agent_tools.service.search.comparable import words_only_because
 from agent_tools.service.search.fusion import Background, fuse
 from agent_tools.store import Entry, WordHit
 from agent_tools.timeline import Span
@@ -181,13 +181,3 @@ def _by_words(library: Library, scopes: Sequence[VideoSpan], query: str, names: 
 
 def _best_first(found: list[ScoredEntry]) -> list[ScoredEntry]:
     return sorted(found, key=lambda r: (-r.score, r.entry.video_id, r.entry.start_s, r.entry.id))
-
-
-def words_only_because(library: Library, encoder: TextEncoder | None, query: str) -> str:
-    """Why a query cannot go by meaning, "" if it can."""
-    if encoder is None:
-        error = library.models.error
-        return "words only: " + (error.described if error else "the sentence encoder is still loading")
-    if encoder.languages == "English" and any(ord(c) > 0x24F for c in query if c.isalpha()):
-        return ENGLISH_ONLY
-    return ""

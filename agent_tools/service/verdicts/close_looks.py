@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, cast
 
 from agent_tools.errors import EngineError
 from agent_tools.progress import OnStep
+from agent_tools.service.frames.kept_frames import standing_jpegs
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.timeline import Span
 
 if TYPE_CHECKING:
     import numpy as np
@@ -242,19 +244,9 @@ class CloseLook:
             jpegs = [None if shot is None else shot.jpeg for shot in opened]
         else:
             self.kept_only = self.kept_only or not sparse
-            jpegs = self._kept(times, spans)
+            jpegs = standing_jpegs(self.library, self.scope.video.id, times, Span(start_s, end_s))
         seen = [(span, _pixels(data)) for span, data in zip(spans, jpegs, strict=True) if data is not None]
         return Shots(tuple(span for span, _ in seen), tuple(pixels for _, pixels in seen), sparse)
-
-    def _kept(self, times: Sequence[float], spans: Sequence[tuple[float, float]]) -> list[bytes | None]:
-        """The kept frame that stands for each time; a picture that was pruned is shown by the one it is like."""
-        video, store = self.scope.video, self.library.store
-        rows = store.frames(video.id, spans[0][0], spans[-1][1])
-        found: list[bytes | None] = []
-        for time_s in times:
-            near = min(rows, key=lambda row: abs(row.time_s - time_s), default=None)
-            found.append(None if near is None else store.frame_jpeg(video.id, near.stands_for))
-        return found
 
 
 def _from(curves: RelevanceCurveLocalizer, edge: float) -> RelevanceCurveLocalizer:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from agent_tools.errors import EngineError
 from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.service.search.pictures import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
+from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.segments import Segments, sparse_first
 from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, localizer
 from agent_tools.types import CHANNELS, TEXT_CHANNELS

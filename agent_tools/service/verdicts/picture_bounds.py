@@ -13,7 +13,7 @@ from agent_tools.service.library.library import Library, VideoSpan
 
 if TYPE_CHECKING:
     from agent_tools.grounding import Proposal
-    from agent_tools.service.search.pictures import PictureEvidence
+    from agent_tools.service.verdicts.picture_evidence import PictureEvidence
 
 HALVINGS = 3  # of the time between two frames: an eighth is left
 LONG_SIDE = 512  # px of a picture that is decoded for this

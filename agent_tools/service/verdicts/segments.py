@@ -13,7 +13,7 @@ from agent_tools.grounding import Evidence, Proposal
 if TYPE_CHECKING:
     from agent_tools.grounding import Level, RelevanceCurveLocalizer
     from agent_tools.models.segment_reader import SegmentReader
-    from agent_tools.service.search.pictures import PictureEvidence
+    from agent_tools.service.verdicts.picture_evidence import PictureEvidence
 
 SPARSE, DENSE = 0.0, 1.0  # details of a level: one vector per segment, or every frame that was sampled
 

@@ -12,10 +12,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent_tools.service.english import is_english, sound_foreign
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.service.replies.coverage import ENGLISH_ONLY, other_vectors
-from agent_tools.service.search.recall import word_hits, words_only_because
+from agent_tools.service.search.comparable import (
+    ENGLISH_ONLY,
+    is_english,
+    other_vectors,
+    sound_foreign,
+    words_only_because,
+)
+from agent_tools.service.search.recall import word_hits
 from agent_tools.service.verdicts.quoted_words import PART, Occurrence, tokens
 from agent_tools.store import Entry, WordHit
 from agent_tools.timeline import Span, merged
