@@ -65,11 +65,13 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find moments by meaning and by words."""
-    from agent_tools.service.retrieve_memory import retrieve_memory
+    from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 
     with opened(home, profile) as library:
         reply = retrieve_memory(
-            library, query=query, video_ids=video, start_s=start, end_s=end, limit=limit, max_tokens=20_000, wait_s=60
+            library,
+            SearchRequest(query=query, video_ids=video, start_s=start, end_s=end, limit=limit, max_tokens=20_000),
+            wait_s=60,
         )
         if as_json:
             show_reply(reply, True)
@@ -97,19 +99,21 @@ def zoom(
     layout: str = "auto",
 ) -> None:
     """Write pictures of a span, and print what is said and shown in it."""
-    from agent_tools.service.zoom_segment import zoom_segment
+    from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
     with opened(home, profile) as library:
         library.models.text(60 if query else 0)
         found = zoom_segment(
             library,
-            video_id=video,
-            start_s=start,
-            end_s=end,
-            query=query,
-            max_frames=max_frames,
-            layout=layout,
-            max_tokens=20_000,
+            ZoomRequest(
+                video_id=video,
+                start_s=start,
+                end_s=end,
+                query=query,
+                max_frames=max_frames,
+                layout=layout,
+                max_tokens=20_000,
+            ),
         )
         for number, picture in enumerate(found.pictures):
             path = out if number == 0 else out.with_stem(f"{out.stem}-{number + 1}")

@@ -141,20 +141,22 @@ async def retrieve_memory(ctx: Ctx, **arguments: Any) -> CallToolResult:
     given = RetrieveArguments(**arguments)
 
     def work(library: Library, caller: str, on_step: OnStep) -> Reply:
-        from agent_tools.service.retrieve_memory import retrieve_memory
+        from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 
         return retrieve_memory(
             library,
-            query=given.query,
-            like=given.like,
-            video_ids=given.video_ids,
-            start_s=given.start_s,
-            end_s=given.end_s,
-            channels=_names(given.channels),
-            limit=given.limit,
-            detail=given.detail,
-            cursor_text=given.cursor,
-            max_tokens=given.max_tokens,
+            SearchRequest(
+                query=given.query,
+                like=given.like,
+                video_ids=given.video_ids,
+                start_s=given.start_s,
+                end_s=given.end_s,
+                channels=_names(given.channels),
+                limit=given.limit,
+                detail=given.detail,
+                cursor=given.cursor,
+                max_tokens=given.max_tokens,
+            ),
             caller=caller,
             on_step=on_step,
         )
@@ -193,18 +195,20 @@ async def zoom_segment(
     with its image, then links to what did not fit; next_start_s says where to go on."""
 
     def work(library: Library, caller: str, on_step: OnStep) -> Zoomed:
-        from agent_tools.service.zoom_segment import zoom_segment
+        from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
         return zoom_segment(
             library,
-            video_id=video_id,
-            start_s=start_s,
-            end_s=end_s,
-            query=query,
-            max_frames=max_frames,
-            layout=layout,
-            region=region,
-            max_tokens=max_tokens,
+            ZoomRequest(
+                video_id=video_id,
+                start_s=start_s,
+                end_s=end_s,
+                query=query,
+                max_frames=max_frames,
+                layout=layout,
+                region=region,
+                max_tokens=max_tokens,
+            ),
             caller=caller,
             on_step=on_step,
         )

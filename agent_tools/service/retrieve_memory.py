@@ -1,10 +1,9 @@
-"""retrieve_memory: hits merged into spans, in time order, with snippets around the match, within a number of tokens.
-
-Knows replies and how a moment is shown. What answers a query is recall's."""
+"""retrieve_memory: the moments that answer a query, as hits with snippets around the match, within max_tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from agent_tools.errors import InvalidArgument
@@ -15,6 +14,7 @@ from agent_tools.service.library.entry_cache import LoadedVideo
 from agent_tools.service.library.library import Library, VideoSpan, checked_channels
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import (
+    Cut,
     check_tokens,
     clear,
     cursor,
@@ -32,110 +32,147 @@ from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, recall
 from agent_tools.store import Entry
 from agent_tools.timeline import clock, rounded, video_uri
-from agent_tools.types import TEXT_CHANNELS, Hit, RetrieveReply
+from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
 from agent_tools.untrusted import clean
 
 SNIPPET = {"concise": 220, "full": 900}
 BESIDE = {"concise": 90, "full": 300}  # characters of a channel that did not match, shown for context
 QUERY_LENGTH = 2000
-TOLD_WORDS = 0.1  # share of the query's word mass from which words are named as what matched: "the" alone is not
-TOLD_COSINE = 0.25
+MATCHED_WORDS = 0.1  # share of the query's word mass from which words are named as what matched: "the" alone is not
+MATCHED_COSINE = 0.25
 JOINT = " / "
 CURSOR_TOKENS = 16  # what the cursor adds
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """What retrieve_memory is asked. `query` is words, `like` a `video://` uri; `like` wins where both are given."""
+
+    query: str = ""
+    like: str = ""
+    video_ids: Sequence[str] | None = None  # all videos if None
+    start_s: float | None = None
+    end_s: float | None = None
+    channels: Sequence[str] | None = None  # all channels if None
+    limit: int = 8  # hits of one reply
+    detail: Literal["concise", "full"] = "concise"
+    cursor: str = ""
+    max_tokens: int = 2000
+
+    def check(self) -> None:
+        """Raises: InvalidArgument: neither query nor like is given, or a bound breaks its rule."""
+        if not clean(self.query) and not self.like.strip():
+            raise InvalidArgument("query and like are both empty. Give words to search for, or like=<a video:// uri>.")
+        if len(self.query) > QUERY_LENGTH:
+            raise InvalidArgument(
+                f"query has {len(self.query)} characters; at most {QUERY_LENGTH}. Ask for one thing at a time."
+            )
+        if not 1 <= self.limit <= 20:
+            raise InvalidArgument(f"limit is {self.limit}; it must be from 1 to 20.")
+        if self.detail not in SNIPPET:
+            raise InvalidArgument(f"detail is {self.detail!r}; it must be concise or full.")
+        check_tokens(self.max_tokens)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What answers a request: moments, best first, and how they were found."""
+
+    moments: list[Moment]
+    entries: EntrySearchResult
+    coverage: Coverage
+
+
 def retrieve_memory(
-    library: Library,
-    *,
-    query: str = "",
-    like: str = "",
-    video_ids: list[str] | None = None,
-    start_s: float | None = None,
-    end_s: float | None = None,
-    channels: list[str] | None = None,
-    limit: int = 8,
-    detail: Literal["concise", "full"] = "concise",
-    cursor_text: str = "",
-    max_tokens: int = 2000,
-    caller: str = "",
-    on_step: OnStep | None = None,
-    wait_s: float = 0.0,
+    library: Library, request: SearchRequest, *, caller: str = "", on_step: OnStep = silent, wait_s: float = 0.0
 ) -> RetrieveReply:
     """Moments that answer `query`, or look like the moment of the uri `like`.
 
-    Raises: RequestError: a name, span, channel, cursor or bound that breaks its rule; neither query nor like given.
+    Args:
+        caller: whose searches count for the hint that a search repeats itself.
+        wait_s: how long to wait for the sentence encoder if it still loads; then words alone answer.
+    Raises: RequestError: a name, span, channel, cursor or bound breaks its rule; neither query nor like is given.
     """
-    if not clean(query) and not like.strip():
-        raise InvalidArgument("query and like are both empty. Give words to search for, or like=<a video:// uri>.")
-    if len(query) > QUERY_LENGTH:
-        raise InvalidArgument(
-            f"query has {len(query)} characters; at most {QUERY_LENGTH}. Ask for one thing at a time."
-        )
-    if not 1 <= limit <= 20:
-        raise InvalidArgument(f"limit is {limit}; it must be from 1 to 20.")
-    if detail not in SNIPPET:
-        raise InvalidArgument(f"detail is {detail!r}; it must be concise or full.")
-    check_tokens(max_tokens)
-    names = checked_channels(channels)
+    request.check()
+    channels = checked_channels(request.channels)
     with library.store.snapshot():
-        scopes = library.chosen(video_ids, start_s, end_s)
-        step = on_step or silent
-        step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
-        result = EntrySearchResult([], False, "")
-        if like.strip():
-            moments = similar_moments(library, scopes, like)
-        else:
-            result = recall(library, scopes, query, names, wait_s=wait_s, on_step=within(step, 0.1, 0.8))
-            moments = merge(result.found, scopes)
-            if names is None or "frames" in names:
-                moments = with_pictures(moments, frames_matching(library, scopes, query, wait_s=wait_s))
-        question = (query, like, tuple(video_ids or ()), start_s, end_s, names, limit, detail)
-        offset = offset_of(cursor_text, *question)
-        page = moments[offset : offset + limit]
+        scopes = library.chosen(request.video_ids, request.start_s, request.end_s)
+        on_step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
+        found = _find(library, scopes, request, channels, within(on_step, 0.1, 0.8), wait_s)
+        on_step(0.8, f"found {len(found.moments)} moments")
+        question = (
+            request.query,
+            request.like,
+            tuple(request.video_ids or ()),
+            request.start_s,
+            request.end_s,
+            channels,
+            request.limit,
+            request.detail,
+        )
+        offset = offset_of(request.cursor, *question)
+        page = found.moments[offset : offset + request.limit]
         ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
-        step(0.8, f"found {len(moments)} moments")
-        hits = [_hit(library, result.held, moment, rank, query, detail) for rank, moment in ranked]
+        hits = [
+            _hit(library, found.entries.held, moment, rank, request.query, request.detail) for rank, moment in ranked
+        ]
         reply = RetrieveReply(
-            hits=in_time_order(hits),
-            coverage=coverage.coverage(library, scopes, ("frames",), by_picture=maker_of(library, like))
-            if like.strip()
-            else coverage.coverage(library, scopes, names, words_only=result.words_only),
-            more=max(0, len(moments) - offset - len(page)),
+            hits=in_time_order(hits), coverage=found.coverage, more=max(0, len(found.moments) - offset - len(page))
         )
         if not hits and len(scopes) == 1:
             reply.not_known = coverage.not_known(library, scopes[0].video) or None
-        reply.hints = _hints(library, scopes, query, like, reply.hits, caller)
-
-        def drop_worst() -> bool:
-            if len(reply.hits) <= 1:
-                return False
-            reply.hits.remove(max(reply.hits, key=lambda hit: hit.rank))
-            reply.more += 1
-            return True
-
-        shrink = [
-            halve(hit, name, around=f"{query} {best.text}" if best else query)
-            for beside in (True, False)  # what only stands beside the match goes first
-            for hit, (_, moment) in zip(hits, ranked, strict=True)
-            for name in TEXT_CHANNELS
-            if ((best := _best(moment, name)) is None) == beside
-        ]
-        trim_to_tokens(
-            reply,
-            max_tokens - CURSOR_TOKENS,
-            [
-                drop_gaps(reply.coverage),
-                clear(reply.coverage, "producers"),
-                drop_worst,
-                drop_last(reply.hints, 0),
-                clear(reply, "not_known"),
-                *shrink,
-                thin(reply.coverage),
-            ],
-        )
+        reply.hints = _hints(library, scopes, request, reply.hits, caller)
+        trim_to_tokens(reply, request.max_tokens - CURSOR_TOKENS, _cuts(reply, hits, page, request.query))
         if reply.more:
             reply.cursor = cursor(offset + len(reply.hits), *question)
-        return trim_to_tokens(reply, max_tokens, [])
+        return trim_to_tokens(reply, request.max_tokens, [])
+
+
+def _find(
+    library: Library,
+    scopes: Sequence[VideoSpan],
+    request: SearchRequest,
+    channels: tuple[str, ...] | None,
+    on_step: OnStep,
+    wait_s: float,
+) -> _Found:
+    if request.like.strip():
+        moments = similar_moments(library, scopes, request.like)
+        seen = coverage.coverage(library, scopes, ("frames",), by_picture=maker_of(library, request.like))
+        return _Found(moments, EntrySearchResult([], False, ""), seen)
+    result = recall(library, scopes, request.query, channels, wait_s=wait_s, on_step=on_step)
+    moments = merge(result.found, scopes)
+    if channels is None or "frames" in channels:
+        moments = with_pictures(moments, frames_matching(library, scopes, request.query, wait_s=wait_s))
+    return _Found(moments, result, coverage.coverage(library, scopes, channels, words_only=result.words_only))
+
+
+def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], query: str) -> list[Cut]:
+    """What goes first where the reply is too long. `hits` are those of the moments of the page, in its order."""
+
+    def drop_worst() -> bool:
+        if len(reply.hits) <= 1:
+            return False
+        reply.hits.remove(max(reply.hits, key=lambda hit: hit.rank))
+        reply.more += 1
+        return True
+
+    shrink = [
+        halve(hit, name, around=f"{query} {best.text}" if best else query)
+        for is_context in (True, False)  # texts that did not match go first
+        for hit, moment in zip(hits, page, strict=True)
+        for name in TEXT_CHANNELS
+        if ((best := _best(moment, name)) is None) == is_context
+    ]
+    return [
+        drop_gaps(reply.coverage),
+        clear(reply.coverage, "producers"),
+        drop_worst,
+        drop_last(reply.hints, 0),
+        clear(reply, "not_known"),
+        *shrink,
+        thin(reply.coverage),
+    ]
 
 
 def in_time_order(hits: list[Hit]) -> list[Hit]:
@@ -163,8 +200,8 @@ def _hit(library: Library, held: Mapping[str, LoadedVideo], moment: Moment, rank
     matched = []
     for name in TEXT_CHANNELS:
         own_found = [r for r in moment.found if r.entry.channel == name]
-        by_words = any(r.words >= TOLD_WORDS for r in own_found)
-        by_meaning = any(r.cosine is not None and r.cosine > TOLD_COSINE for r in own_found)
+        by_words = any(r.words >= MATCHED_WORDS for r in own_found)
+        by_meaning = any(r.cosine is not None and r.cosine > MATCHED_COSINE for r in own_found)
         if own_found and not by_words and not by_meaning:  # a weak hit, but not one without a reason
             by_words = all(r.cosine is None for r in own_found)
             by_meaning = not by_words
@@ -204,18 +241,19 @@ def _snippet(entries: Sequence[Entry], query: str, length: int, best: Entry | No
 
 
 def _hints(
-    library: Library, scopes: Sequence[VideoSpan], query: str, like: str, hits: Sequence[Hit], caller: str
+    library: Library, scopes: Sequence[VideoSpan], request: SearchRequest, hits: Sequence[Hit], caller: str
 ) -> list[str]:
-    hints = ["like was given, so query was not used. Search for each alone."] if like.strip() and query.strip() else []
-    if (told := negation_hint(query)) is not None:
-        hints.append(told)
+    both = request.like.strip() and request.query.strip()
+    hints = ["like was given, so query was not used. Search for each alone."] if both else []
+    if (hint := negation_hint(request.query)) is not None:
+        hints.append(hint)
     for one in scopes:
         known = library.store.overview().get(one.video.id)
         job = known.job if known is not None else None
         if job is not None and job.state in ("queued", "running"):
             hints.append(f"{one.video.id} is still being ingested ({job.progress:.0%}): later searches may find more.")
-        elif (told := unfinished_hint(one.video.id, job)) is not None:
-            hints.append(told)
+        elif (hint := unfinished_hint(one.video.id, job)) is not None:
+            hints.append(hint)
     if library.attention.searched(caller, [(hit.video_id, hit.start_s) for hit in hits]) and hits:
         video = max(hits, key=lambda hit: -hit.rank).video_id
         whole = next(one.span for one in scopes if one.video.id == video)

@@ -1,6 +1,6 @@
 """zoom_segment: pictures, speech and on-screen text of a span, chosen for a query, within a number of tokens.
 
-Knows which moments to show and what fits. The looker opens the file."""
+The looker, a process of its own, opens the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent_tools.service.frames.kept_frames import nearest_jpegs
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import Shot
 from agent_tools.service.replies import coverage
-from agent_tools.service.replies.fit import check_tokens, compact_json
+from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last
 from agent_tools.service.search.recall import recall
 from agent_tools.store import Entry
 from agent_tools.timeline import clock, rounded, seconds_text, video_uri
@@ -64,41 +64,60 @@ class Zoomed:
     links: list[ZoomedLink]
 
 
-def zoom_segment(
-    library: Library,
-    *,
-    video_id: str,
-    start_s: float | None = None,
-    end_s: float | None = None,
-    query: str = "",
-    max_frames: int = 6,
-    layout: str = "auto",
-    region: Sequence[float] | None = None,
-    max_tokens: int = 3000,
-    caller: str = "",
-    on_step: OnStep | None = None,
-) -> Zoomed:
-    """Look closely at a span. Raises: RequestError for names, spans and bounds; EngineError: the looker died."""
-    _check(max_frames, layout, region, max_tokens)
-    scope = library.video_span(video_id, start_s, end_s)
-    step = on_step or silent
-    step(0.0, "choosing frames")
+@dataclass(frozen=True, kw_only=True)
+class ZoomRequest:
+    """What zoom_segment is asked."""
+
+    video_id: str
+    start_s: float | None = None
+    end_s: float | None = None
+    query: str = ""  # frames and texts that match it come first
+    max_frames: int = 6
+    layout: str = "auto"
+    region: Sequence[float] | None = None  # [x, y, w, h] in 0..1
+    max_tokens: int = 3000
+
+    def check(self) -> None:
+        """Raises: InvalidArgument: a bound breaks its rule."""
+        if not 1 <= self.max_frames <= 16:
+            raise InvalidArgument(f"max_frames is {self.max_frames}; it must be from 1 to 16.")
+        if self.layout not in LAYOUTS:
+            raise InvalidArgument(f"layout is {self.layout!r}; it must be one of {', '.join(LAYOUTS)}.")
+        check_tokens(self.max_tokens)
+        if (region := self.region) is None:
+            return
+        good = len(region) == 4 and all(0 <= v <= 1 for v in region) and region[2] > 0 and region[3] > 0
+        if not good or region[0] + region[2] > 1 + 1e-9 or region[1] + region[3] > 1 + 1e-9:
+            raise InvalidArgument(
+                f"region is {list(region)}; it must be [x, y, w, h] in 0..1, such as [0.5, 0, 0.5, 0.5]."
+            )
+
+
+def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on_step: OnStep = silent) -> Zoomed:
+    """Look closely at a span.
+
+    Args:
+        caller: whose look it is: a note of theirs on the span then says that it was looked at.
+    Raises: RequestError: a name, span or bound breaks its rule. EngineError: the process that opens videos died."""
+    request.check()
+    scope = library.video_span(request.video_id, request.start_s, request.end_s)
+    on_step(0.0, "choosing frames")
     entries = [
         entry
         for entry in library.store.entries(scope.video.id, start_s=scope.span.start_s, end_s=scope.span.end_s)
         if entry.channel in TEXT_CHANNELS
     ]
-    scores = _relevance(library, scope, query)
+    scores = _relevance(library, scope, request.query)
     best = sorted((e for e in entries if scores.get(e.id, 0.0) >= SHOWN_SCORE), key=lambda e: -scores[e.id])
-    looks = layout != "text" and bool(scope.video.width)
-    times = chosen_times(library, scope, max_frames, query, best) if looks else []
-    plan = _plan(library, scope, times, entries, scores, layout, region, max_tokens)
-    step(0.2, f"opening {len(plan.times)} frames")
-    opened, note = _shots(library, scope, plan, region, lambda: step(0.5, "decoding"))
+    looks = request.layout != "text" and bool(scope.video.width)
+    times = chosen_times(library, scope, request.max_frames, request.query, best) if looks else []
+    plan = _plan(library, scope, times, entries, scores, request)
+    on_step(0.2, f"opening {len(plan.times)} frames")
+    opened, note = _shots(library, scope, plan, request.region, lambda: on_step(0.5, "decoding"))
     decoded = {time_s for shot in opened for time_s in shot.times_s}
     unreadable = [] if note else [time_s for time_s in plan.times if time_s not in decoded]
     shots = _within(opened)
-    facts = _facts(scope, plan, scores, shots, note, unreadable, max_tokens, len(entries))
+    facts = _facts(scope, plan, scores, shots, note, unreadable, request.max_tokens)
     shown = {time_s for shot in shots for time_s in shot.times_s}
     omitted = [] if note else [time_s for time_s in times if time_s not in shown and time_s not in unreadable]
     if omitted:
@@ -108,7 +127,7 @@ def zoom_segment(
     if shots and scope.span.length_s <= LONGEST_CLIP_S and library.sources(scope.video.id):
         span = f"{seconds_text(scope.span.start_s)}-{seconds_text(scope.span.end_s)}"
         links.append(ZoomedLink(f"video://{scope.video.id}/clip/{span}", f"clip {span} s", "video/mp4"))
-    step(1.0, "done")
+    on_step(1.0, "done")
     return Zoomed(facts, [_picture(shot) for shot in shots], links)
 
 
@@ -130,16 +149,16 @@ def _plan(
     times: Sequence[float],
     entries: Sequence[Entry],
     scores: dict[int, float],
-    layout: str,
-    region: Sequence[float] | None,
-    max_tokens: int,
+    request: ZoomRequest,
 ) -> _Plan:
     """Frames and texts packed into max_tokens, at the largest size at which all frames fit, else the smallest."""
-    single = layout == "frames" or (layout == "auto" and (len(times) <= SINGLE or region is not None))
+    region = request.region
+    few = len(times) <= SINGLE or region is not None
+    single = request.layout == "frames" or (request.layout == "auto" and few)
     view = coverage.coverage(library, [scope], None)
     view.producers = None
-    told = view.compact() if max_tokens >= WHOLE_COVERAGE else {"share": view.share}
-    free = max_tokens - _cost({**_head(scope), "coverage": told}, 0)
+    covered = view.compact() if request.max_tokens >= WHOLE_COVERAGE else {"share": view.share}
+    free = request.max_tokens - _cost({**_head(scope), "coverage": covered}, 0)
     most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
     if len(times) > most:
         times = [times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most)]
@@ -165,21 +184,7 @@ def _plan(
     chosen = {id(offer) for offer in packed.texts}
     kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in chosen)
     left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in chosen)
-    return _Plan(tuple(frame.time_s for frame in packed.frames), side, single, kept, left, told)
-
-
-def _check(max_frames: int, layout: str, region: Sequence[float] | None, max_tokens: int) -> None:
-    if not 1 <= max_frames <= 16:
-        raise InvalidArgument(f"max_frames is {max_frames}; it must be from 1 to 16.")
-    if layout not in LAYOUTS:
-        raise InvalidArgument(f"layout is {layout!r}; it must be one of {', '.join(LAYOUTS)}.")
-    check_tokens(max_tokens)
-    if region is not None:
-        good = len(region) == 4 and all(0 <= v <= 1 for v in region) and region[2] > 0 and region[3] > 0
-        if not good or region[0] + region[2] > 1 + 1e-9 or region[1] + region[3] > 1 + 1e-9:
-            raise InvalidArgument(
-                f"region is {list(region)}; it must be [x, y, w, h] in 0..1, such as [0.5, 0, 0.5, 0.5]."
-            )
+    return _Plan(tuple(frame.time_s for frame in packed.frames), side, single, kept, left, covered)
 
 
 def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, float]:
@@ -253,9 +258,9 @@ def _facts(
     note: str,
     unreadable: Sequence[float],
     max_tokens: int,
-    held: int,
 ) -> dict[str, Any]:
-    """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first."""
+    """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first and pictures
+    last, out of `shots` too."""
     facts: dict[str, Any] = {**_head(scope), "frames": _frame_rows(scope, shots)}
     if note:
         facts["note"] = note
@@ -263,27 +268,49 @@ def _facts(
         facts["not_readable_s"] = [rounded(time_s) for time_s in unreadable]
     facts["text"] = _text_rows(plan.entries, scores)
     facts["coverage"] = plan.coverage
-    while _cost(facts, _tokens(shots)) > max_tokens and facts["coverage"].get("gaps"):
-        facts["coverage"]["gaps"].pop()
-        facts["coverage"]["gaps_omitted"] = facts["coverage"].get("gaps_omitted", 0) + 1
-    while _cost(facts, _tokens(shots)) > max_tokens and len(facts["text"]) > 1:
-        facts["text"].pop()
-    if _cost(facts, _tokens(shots)) > max_tokens:
-        facts["coverage"] = {"share": plan.coverage["share"]}
-    while _cost(facts, _tokens(shots)) > max_tokens and facts["text"] and len(facts["text"][0]["text"]) > 40:
-        facts["text"][0]["text"] = facts["text"][0]["text"][: len(facts["text"][0]["text"]) // 2].rstrip() + "…"
-    while _cost(facts, _tokens(shots)) > max_tokens and shots:
-        shots.pop()
-        facts["frames"] = _frame_rows(scope, shots)
+    cut_until_it_fits(lambda: _cost(facts, _tokens(shots)), max_tokens, _cuts(scope, facts, shots))
     shown = {row["start_s"] for row in facts["text"]}
-    missing = [entry.start_s for entry in (*plan.entries, *plan.left_out) if rounded(entry.start_s) not in shown]
-    if len(facts["text"]) < held:
-        facts["text_omitted"] = held - len(facts["text"])
+    everything = (*plan.entries, *plan.left_out)
+    if len(facts["text"]) < len(everything):
+        facts["text_omitted"] = len(everything) - len(facts["text"])
+        missing = [entry.start_s for entry in everything if rounded(entry.start_s) not in shown]
         later = [start_s for start_s in missing if start_s > scope.span.start_s]
         if later and not scores:
             facts["next_start_s"] = rounded(min(later))
     facts["tokens"] = _cost(facts, _tokens(shots))
     return facts
+
+
+def _cuts(scope: VideoSpan, facts: dict[str, Any], shots: list[Shot]) -> list[Cut]:
+    texts: list[dict[str, Any]] = facts["text"]
+
+    def drop_gap() -> bool:
+        if not facts["coverage"].get("gaps"):
+            return False
+        facts["coverage"]["gaps"].pop()
+        facts["coverage"]["gaps_omitted"] = facts["coverage"].get("gaps_omitted", 0) + 1
+        return True
+
+    def keep_the_share_alone() -> bool:
+        if facts["coverage"].keys() == {"share"}:
+            return False
+        facts["coverage"] = {"share": facts["coverage"]["share"]}
+        return True
+
+    def halve_text() -> bool:
+        if not texts or len(texts[0]["text"]) <= 40:
+            return False
+        texts[0]["text"] = texts[0]["text"][: len(texts[0]["text"]) // 2].rstrip() + "…"
+        return True
+
+    def drop_picture() -> bool:
+        if not shots:
+            return False
+        shots.pop()
+        facts["frames"] = _frame_rows(scope, shots)
+        return True
+
+    return [drop_gap, drop_last(texts, 1), keep_the_share_alone, halve_text, drop_picture]
 
 
 def _frame_rows(scope: VideoSpan, shots: Sequence[Shot]) -> list[dict[str, Any]]:

@@ -114,7 +114,7 @@ def make(home: Path, hours: int, encoder: Varied) -> dict[str, float]:
 def search(home: Path) -> dict[str, float]:
     """retrieve_memory's own work in this process, the encoder warm: the first, later ones, and in one video."""
     from agent_tools.service.library.library import Library
-    from agent_tools.service.retrieve_memory import retrieve_memory
+    from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
     from agent_tools.settings import Settings, go_offline
 
     go_offline()
@@ -125,16 +125,16 @@ def search(home: Path) -> dict[str, float]:
     before = _resident_mb()
     asked = questions()
     begun = time.perf_counter()
-    retrieve_memory(library, query=asked[0], wait_s=60.0)
+    retrieve_memory(library, SearchRequest(query=asked[0]), wait_s=60.0)
     first_s = time.perf_counter() - begun
     times: dict[str, list[float]] = {"all": [], "one": [], "encoder": []}
     for query in asked * 2:
         begun = time.perf_counter()
         encoder.encode([query], query=True)
         encoded = time.perf_counter()
-        retrieve_memory(library, query=query)
+        retrieve_memory(library, SearchRequest(query=query))
         found = time.perf_counter()
-        retrieve_memory(library, query=query, video_ids=["0" * 12])
+        retrieve_memory(library, SearchRequest(query=query, video_ids=["0" * 12]))
         ended = time.perf_counter()
         for name, took in (("encoder", encoded - begun), ("all", found - encoded), ("one", ended - found)):
             times[name].append(1000 * took)

@@ -34,7 +34,7 @@ from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.replies.coverage import view
-from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.settings import Settings
 from agent_tools.store import Store
 from agent_tools.timeline import Span
@@ -138,7 +138,7 @@ def test_each_scene_has_one_caption_that_is_found(walled: Library, monkeypatch: 
     row = walled.store.channel(video_id, "captions")
     assert row is not None
     assert (row.state, row.entries, row.detail["done"], row.detail["of"]) == ("done", 4, 1.0, 4)
-    hit = min(retrieve_memory(walled, query="a blue wall", wait_s=60).hits, key=lambda hit: hit.rank)
+    hit = min(retrieve_memory(walled, SearchRequest(query="a blue wall"), wait_s=60).hits, key=lambda hit: hit.rank)
     assert (hit.captions or "").startswith("a blue wall fills the picture")
     assert any(one.startswith("captions:") for one in hit.matched)
     spans = ground_event(walled, event="'a blue wall'", video_id=video_id, channels=["captions"]).spans or []

@@ -17,7 +17,7 @@ from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.settings import Settings
 from tests.drawing import draw, even_times
 
@@ -68,7 +68,9 @@ def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: py
     row = spoken.store.channel(video_id, "speech")
     assert row is not None
     assert (row.state, row.language, row.producer, row.entries) == ("done", "en", "numbers@1/1", 8)
-    hit = min(retrieve_memory(spoken, query="number 45 was said", wait_s=60).hits, key=lambda hit: hit.rank)
+    hit = min(
+        retrieve_memory(spoken, SearchRequest(query="number 45 was said"), wait_s=60).hits, key=lambda hit: hit.rank
+    )
     assert hit.start_s == 45
 
 

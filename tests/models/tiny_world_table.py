@@ -30,8 +30,8 @@ from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.retrieve_memory import retrieve_memory
-from agent_tools.service.zoom_segment import zoom_segment
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
 from tests.models.tiny_world import STEPS, THINGS, gallery, scores, train
 from tests.service.test_tiny_world import ABSENT, QUIET_S, SCENE_S, film, told
@@ -83,10 +83,12 @@ def _asked(library: Library, spans: Spans) -> dict[str, Any]:
     video = library.store.videos()[0].id
     first = looked = grounded = 0
     for thing, (start_s, end_s) in spans.items():
-        hits = retrieve_memory(library, query=told(thing), channels=["frames"], video_ids=[video]).hits
+        hits = retrieve_memory(library, SearchRequest(query=told(thing), channels=["frames"], video_ids=[video])).hits
         best = min(hits, key=lambda hit: hit.rank, default=None)
         first += best is not None and best.start_s < end_s and best.end_s > start_s
-        frames = zoom_segment(library, video_id=video, query=told(thing), max_frames=MOST_FRAMES).facts["frames"]
+        frames = zoom_segment(library, ZoomRequest(video_id=video, query=told(thing), max_frames=MOST_FRAMES)).facts[
+            "frames"
+        ]
         looked += any(start_s <= frame["at_s"] < end_s for frame in frames)
         found = ground_event(library, event=told(thing), video_id=video, channels=["frames"]).spans or []
         grounded += bool(found) and temporal_iou(found[0], (start_s, end_s)) >= SAME

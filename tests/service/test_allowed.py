@@ -16,7 +16,7 @@ from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.read_resource import read_resource
-from agent_tools.service.zoom_segment import zoom_segment
+from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from tests.drawing import draw, even_times
@@ -54,7 +54,7 @@ def test_what_an_older_allow_took_in_is_closed_to_a_server_without_it(film: Path
         with pytest.raises(SourceNotAllowed, match="agent-tools serve --allow"):
             ingest_video(library, str(film), wait_s=0)
         assert library.sources(video_id) == []
-        shown = zoom_segment(library, video_id=video_id, start_s=2, end_s=6)
+        shown = zoom_segment(library, ZoomRequest(video_id=video_id, start_s=2, end_s=6))
         assert shown.pictures, "kept frames still answer"
         assert shown.facts["note"].startswith("the file lies outside the allowed folders")
         with pytest.raises(SourceNotFound, match="outside the allowed folders"):

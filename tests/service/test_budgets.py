@@ -19,8 +19,8 @@ from agent_tools.service.library.workers import Workers
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.remember import remember
 from agent_tools.service.replies.fit import compact_json
-from agent_tools.service.retrieve_memory import retrieve_memory
-from agent_tools.service.zoom_segment import Zoomed, zoom_segment
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.zoom_segment import Zoomed, ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
 from tests.service.spoken_hour import (
     CHINESE,
@@ -105,10 +105,10 @@ def test_a_search_costs_no_more_than_asked_and_gives_its_first_hit(
     channels: list[str] | None,
 ) -> None:
     asked: dict[str, Any] = {"query": query, "video_ids": chosen, "channels": channels, "detail": detail, **timed(span)}
-    reply = retrieve_memory(hours, **asked, limit=limit, max_tokens=max_tokens)
+    reply = retrieve_memory(hours, SearchRequest(**asked, limit=limit, max_tokens=max_tokens))
     assert cost(reply.compact()) <= reply.tokens <= max_tokens
     assert 0 <= reply.coverage.share <= 1
-    everything = retrieve_memory(hours, **asked, limit=20, max_tokens=20_000)
+    everything = retrieve_memory(hours, SearchRequest(**asked, limit=20, max_tokens=20_000))
     assert bool(reply.hits) is bool(everything.hits)
     assert len(reply.hits) <= limit
     if reply.hits:
@@ -134,11 +134,9 @@ def test_cursors_lead_through_every_hit_exactly_once(
         for turn in range(400):
             reply = retrieve_memory(
                 hours,
-                query=query,
-                video_ids=chosen,
-                limit=limit,
-                cursor_text=cursor,
-                max_tokens=budgets[turn % len(budgets)],
+                SearchRequest(
+                    query=query, video_ids=chosen, limit=limit, cursor=cursor, max_tokens=budgets[turn % len(budgets)]
+                ),
             )
             found += sorted((hit.rank, hit.uri) for hit in reply.hits)
             if not (cursor := reply.cursor):
@@ -201,7 +199,10 @@ def test_a_look_costs_no_more_than_asked(
     layout: str,
 ) -> None:
     found = zoom_segment(
-        hours, video_id=video, query=query, max_tokens=max_tokens, max_frames=frames, layout=layout, **timed(span)
+        hours,
+        ZoomRequest(
+            video_id=video, query=query, max_tokens=max_tokens, max_frames=frames, layout=layout, **timed(span)
+        ),
     )
     assert texts_and_pictures(found) <= found.facts["tokens"] <= max_tokens
     assert 0 <= found.facts["coverage"]["share"] <= 1
@@ -218,7 +219,8 @@ def test_next_start_s_leads_through_all_that_is_said(hours: Library, talk: Talk,
     shown: list[float] = []
     for _ in range(200):
         found = zoom_segment(
-            hours, video_id=talk.video_id, start_s=start_s, end_s=end_s, layout="text", max_tokens=max_tokens
+            hours,
+            ZoomRequest(video_id=talk.video_id, start_s=start_s, end_s=end_s, layout="text", max_tokens=max_tokens),
         )
         shown += [row["start_s"] for row in found.facts["text"]]
         following = found.facts.get("next_start_s")
@@ -278,7 +280,7 @@ def test_replies_without_max_tokens_are_small(hours: Library, text: str, video: 
     ],
 )
 def test_words_are_found_in_each_language(hours: Library, query: str, talk: Talk) -> None:
-    reply = retrieve_memory(hours, query=query)
+    reply = retrieve_memory(hours, SearchRequest(query=query))
     best = min(reply.hits, key=lambda hit: hit.rank)
     assert best.video_id == talk.video_id
     assert best.start_s <= NEEDLE_S < best.end_s
@@ -289,7 +291,7 @@ def test_words_are_found_in_each_language(hours: Library, query: str, talk: Talk
 
 
 def test_hints_and_what_is_not_known_are_facts_of_the_hours(hours: Library) -> None:
-    reply = retrieve_memory(hours, query="memory without a window", max_tokens=20_000)
+    reply = retrieve_memory(hours, SearchRequest(query="memory without a window", max_tokens=20_000))
     told = " ".join(reply.hints)
     assert "negation ('without')" in told
     assert f"{KOREAN.video_id} is still being ingested (50%)" in told
@@ -297,19 +299,21 @@ def test_hints_and_what_is_not_known_are_facts_of_the_hours(hours: Library) -> N
     assert reply.coverage.channels.speech == "all"
     assert "running, searched to 0:30:00" in (reply.coverage.channels.screen_text or "")
     assert len(reply.coverage.gaps) + (reply.coverage.gaps_omitted or 0) == 3 * 120
-    nothing = retrieve_memory(hours, query="aardvark", video_ids=[ENGLISH.video_id], channels=["speech"])
+    nothing = retrieve_memory(hours, SearchRequest(query="aardvark", video_ids=[ENGLISH.video_id], channels=["speech"]))
     assert not nothing.hits
     assert [one.channel for one in nothing.not_known or []] == ["frames"]
 
 
 def test_the_same_hits_three_times_in_a_row_are_told_with_what_nobody_looked_at(hours: Library) -> None:
-    asked = {"query": ENGLISH.needle, "video_ids": [ENGLISH.video_id], "caller": "somebody"}
-    assert not any("returned the same" in hint for _ in range(2) for hint in retrieve_memory(hours, **asked).hints)
-    assert any("returned the same spans" in hint for hint in retrieve_memory(hours, **asked).hints)
-    zoom_segment(hours, video_id=ENGLISH.video_id, start_s=0, end_s=1800, layout="text", caller="somebody")
-    (hint,) = [hint for hint in retrieve_memory(hours, **asked).hints if "returned the same" in hint]
+    asked = SearchRequest(query=ENGLISH.needle, video_ids=[ENGLISH.video_id])
+    assert not any(
+        "returned the same" in hint for _ in range(2) for hint in retrieve_memory(hours, asked, caller="somebody").hints
+    )
+    assert any("returned the same spans" in hint for hint in retrieve_memory(hours, asked, caller="somebody").hints)
+    zoom_segment(hours, ZoomRequest(video_id=ENGLISH.video_id, start_s=0, end_s=1800, layout="text"), caller="somebody")
+    (hint,) = [hint for hint in retrieve_memory(hours, asked, caller="somebody").hints if "returned the same" in hint]
     assert "0:30:00-1:00:00" in hint
-    assert not retrieve_memory(hours, **{**asked, "caller": "somebody else"}).hints
+    assert not retrieve_memory(hours, asked, caller="somebody else").hints
 
 
 def test_a_search_can_be_ended_between_two_videos(hours: Library) -> None:
@@ -321,5 +325,5 @@ def test_a_search_can_be_ended_between_two_videos(hours: Library) -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        retrieve_memory(hours, query="memory", on_step=step)
+        retrieve_memory(hours, SearchRequest(query="memory"), on_step=step)
     assert told == ["searching 3 videos", "searching video 1 of 3", "searching video 2 of 3"]

@@ -23,8 +23,8 @@ from agent_tools.ingestion.worker import work
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.retrieve_memory import retrieve_memory
-from agent_tools.service.zoom_segment import zoom_segment
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.store import SqliteMemory, TokenFile
 
 Course = tuple[Path, DemoTruth]
@@ -37,15 +37,15 @@ def broken(*_args: object, **_kwargs: object) -> NoReturn:
 
 def searched(library: Library, _video_id: str) -> Any:
     library.entries = type(library.entries)()
-    return retrieve_memory(library, query="the gate code")
+    return retrieve_memory(library, SearchRequest(query="the gate code"))
 
 
 def zoomed(library: Library, video_id: str) -> Any:
-    return zoom_segment(library, video_id=video_id)
+    return zoom_segment(library, ZoomRequest(video_id=video_id))
 
 
 def zoomed_for(library: Library, video_id: str) -> Any:
-    return zoom_segment(library, video_id=video_id, query="gate code")
+    return zoom_segment(library, ZoomRequest(video_id=video_id, query="gate code"))
 
 
 def grounded(library: Library, video_id: str) -> Any:

@@ -9,7 +9,7 @@ from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.service.frames.frame_choice import representative
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
-from agent_tools.service.zoom_segment import zoom_segment
+from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
 
 def test_lasting_pictures_come_before_fades() -> None:
@@ -33,5 +33,7 @@ def test_before_the_encoder_is_loaded_words_choose_the_frames(
 ) -> None:
     monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: None)
     hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
-    found = zoom_segment(library, video_id=course[1].video_id, query=f'"{hop.text.split(".")[0]}"', max_frames=1)
+    found = zoom_segment(
+        library, ZoomRequest(video_id=course[1].video_id, query=f'"{hop.text.split(".")[0]}"', max_frames=1)
+    )
     assert hop.start_s - 1 <= found.facts["frames"][0]["at_s"] <= hop.end_s + 1

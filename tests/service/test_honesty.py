@@ -15,7 +15,7 @@ from agent_tools.service.ground_event import AS_QUOTED, ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.service.read_resource import read_resource
 from agent_tools.service.remember import remember
-from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.verdicts.judgement import FOUND_APART
 from agent_tools.settings import Settings
 from agent_tools.store import Episode
@@ -126,7 +126,7 @@ def test_words_as_they_stand_are_judged_in_any_language(library: Library, lay: L
 def test_a_search_says_which_channel_is_not_in_the_language_of_the_encoder(library: Library, lay: Lay) -> None:
     said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Und so gehen wir weiter.") for i in range(60))
     video_id = lay(Film("searched", 300, said, (), language="de"))
-    found = retrieve_memory(library, query="a dragon", video_ids=[video_id])
+    found = retrieve_memory(library, SearchRequest(query="a dragon", video_ids=[video_id]))
     assert found.coverage.channels.subtitles == "all; meaning: English only"
 
 
@@ -195,7 +195,9 @@ def test_a_hit_of_many_notes_shows_the_one_that_was_asked_for(library: Library, 
     for n, text in enumerate(notes):
         remember(library, video_id=film.video_id, start_s=n % 5, end_s=n % 5 + 1, text=text)
     for text in notes:
-        reply = retrieve_memory(library, query=f'"{text}"', video_ids=[film.video_id], max_tokens=max_tokens)
+        reply = retrieve_memory(
+            library, SearchRequest(query=f'"{text}"', video_ids=[film.video_id], max_tokens=max_tokens)
+        )
         assert text in str(reply.hits)
 
 

@@ -21,7 +21,7 @@ from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.remember import remember
-from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from tests.drawing import draw, even_times
 
 Course = tuple[Path, DemoTruth]
@@ -158,7 +158,7 @@ def test_a_note_on_a_video_that_nobody_has_opened_yet_is_found(empty: Library, t
     assert status(empty, video_id).state == "queued"
     remember(empty, video_id=video_id, start_s=5, end_s=7, text="the kettle is blue")
     for named in ([video_id], None):
-        hits = retrieve_memory(empty, query='"kettle is blue"', video_ids=named).hits
+        hits = retrieve_memory(empty, SearchRequest(query='"kettle is blue"', video_ids=named)).hits
         assert [(hit.start_s, hit.notes) for hit in hits] == [(5, "the kettle is blue")], named
 
 

@@ -28,7 +28,7 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.replies.coverage import view
-from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.settings import Settings
 from agent_tools.store import SqliteMemory, Store
 from agent_tools.timeline import Span
@@ -175,7 +175,10 @@ def test_subtitles_by_another_sentence_encoder_are_switched_with_all_text_vector
     def during(_: int) -> None:
         with contextlib.closing(Store.open(store.home)) as other:
             seen.append((texts_of(other, video_id, "subtitles"), text_spaces(other, video_id)[text_space(OLD_WORDS)]))
-            hit = min(retrieve_memory(library, query="sentence 7 is about caches").hits, key=lambda hit: hit.rank)
+            hit = min(
+                retrieve_memory(library, SearchRequest(query="sentence 7 is about caches")).hits,
+                key=lambda hit: hit.rank,
+            )
             assert (hit.start_s, "subtitles:meaning" in hit.matched) == (70.0, True)
 
     use(monkeypatch, text=Words(NEW_WORDS, hook=during))
@@ -212,7 +215,7 @@ def test_a_server_of_another_encoder_says_that_it_searches_words_alone(
     asks_with(monkeypatch, NEW_WORDS)
     told = view(library, asked, "subtitles").phrase
     assert told == f"all; words only: its vectors are {OLD_WORDS}'s, not this server's model"
-    found = retrieve_memory(library, query="sentence 7")
+    found = retrieve_memory(library, SearchRequest(query="sentence 7"))
     assert found.hits
     assert all(how == "subtitles:words" for hit in found.hits for how in hit.matched)
     use(monkeypatch, text=Words(NEW_WORDS))

@@ -20,8 +20,8 @@ from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.read_resource import read_resource
 from agent_tools.service.remember import remember
 from agent_tools.service.replies.fit import compact_json
-from agent_tools.service.retrieve_memory import retrieve_memory
-from agent_tools.service.zoom_segment import zoom_segment
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
 Course = tuple[Path, DemoTruth]
 URI = re.compile(r'"(video://[^"]+)"')
@@ -30,14 +30,14 @@ URI = re.compile(r'"(video://[^"]+)"')
 def test_each_clue_is_the_first_hit_for_its_own_words(library: Library, course: Course) -> None:
     for hop in course[1].hops:
         words = re.sub(r"[^\w ]", " ", hop.text)[:120]
-        reply = retrieve_memory(library, query=words, channels=[hop.channel])
+        reply = retrieve_memory(library, SearchRequest(query=words, channels=[hop.channel]))
         best = min(reply.hits, key=lambda hit: hit.rank)
         assert best.start_s <= hop.end_s, hop
         assert best.end_s >= hop.start_s, hop
 
 
 def test_hits_stand_in_time_order_and_ranks_start_at_one(library: Library) -> None:
-    reply = retrieve_memory(library, query="the gate code of the store room", limit=8)
+    reply = retrieve_memory(library, SearchRequest(query="the gate code of the store room", limit=8))
     assert [hit.start_s for hit in reply.hits] == sorted(hit.start_s for hit in reply.hits)
     assert sorted(hit.rank for hit in reply.hits) == list(range(1, len(reply.hits) + 1))
 
@@ -46,7 +46,7 @@ def test_pages_follow_each_other_without_repeats(library: Library) -> None:
     seen: list[int] = []
     cursor = ""
     for _ in range(20):
-        reply = retrieve_memory(library, query="slide about the plan", limit=3, cursor_text=cursor)
+        reply = retrieve_memory(library, SearchRequest(query="slide about the plan", limit=3, cursor=cursor))
         seen += [hit.rank for hit in reply.hits]
         cursor = reply.cursor
         if not cursor:
@@ -56,12 +56,12 @@ def test_pages_follow_each_other_without_repeats(library: Library) -> None:
 
 
 def test_a_cursor_of_another_question_is_refused(library: Library) -> None:
-    cursor = retrieve_memory(library, query="plan", limit=1).cursor
+    cursor = retrieve_memory(library, SearchRequest(query="plan", limit=1)).cursor
     assert cursor
     with pytest.raises(InvalidArgument, match="other arguments"):
-        retrieve_memory(library, query="another", limit=1, cursor_text=cursor)
+        retrieve_memory(library, SearchRequest(query="another", limit=1, cursor=cursor))
     with pytest.raises(InvalidArgument, match="not one that a reply gave"):
-        retrieve_memory(library, query="plan", limit=1, cursor_text="%%%")
+        retrieve_memory(library, SearchRequest(query="plan", limit=1, cursor="%%%"))
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
@@ -70,13 +70,13 @@ def test_no_reply_exceeds_its_tokens(library: Library, course: Course, max_token
     video_id = course[1].video_id
     replies: list[dict[str, Any]] = [
         retrieve_memory(
-            library, query=query, detail="full" if full else "concise", max_tokens=max_tokens, limit=20
+            library, SearchRequest(query=query, detail="full" if full else "concise", max_tokens=max_tokens, limit=20)
         ).compact(),
         list_episodes(library, video_id=video_id, max_tokens=max_tokens).compact(),
         list_episodes(library, max_tokens=max_tokens).compact(),
         ground_event(library, event=query, video_id=video_id, max_tokens=max_tokens).compact(),
         ground_event(library, event=query, max_tokens=max_tokens).compact(),
-        zoom_segment(library, video_id=video_id, layout="text", query=query, max_tokens=max_tokens).facts,
+        zoom_segment(library, ZoomRequest(video_id=video_id, layout="text", query=query, max_tokens=max_tokens)).facts,
     ]
     for reply in replies:
         assert reply["tokens"] <= max_tokens, reply
@@ -87,11 +87,11 @@ def test_every_uri_of_every_reply_can_be_read(library: Library, course: Course) 
     video_id = course[1].video_id
     note = remember(library, video_id=video_id, start_s=5, end_s=9, text="a note to read back")
     replies = [
-        retrieve_memory(library, query="plan", detail="full").compact(),
+        retrieve_memory(library, SearchRequest(query="plan", detail="full")).compact(),
         list_episodes(library, video_id=video_id).compact(),
         list_episodes(library).compact(),
         ground_event(library, event="the plan", video_id=video_id).compact(),
-        zoom_segment(library, video_id=video_id, start_s=10, end_s=20, max_frames=2).facts,
+        zoom_segment(library, ZoomRequest(video_id=video_id, start_s=10, end_s=20, max_frames=2)).facts,
         note.compact(),
     ]
     uris = set(URI.findall(json.dumps(replies)))
@@ -148,12 +148,14 @@ def test_a_span_outside_is_refused_with_the_length(
     library: Library, course: Course, start_s: float, end_s: float
 ) -> None:
     with pytest.raises(SpanOutsideVideo):
-        zoom_segment(library, video_id=course[1].video_id, start_s=start_s, end_s=end_s)
+        zoom_segment(library, ZoomRequest(video_id=course[1].video_id, start_s=start_s, end_s=end_s))
 
 
 def test_zoom_shows_pictures_within_tokens_and_says_what_stands_there(library: Library, course: Course) -> None:
     hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
-    found = zoom_segment(library, video_id=course[1].video_id, start_s=hop.start_s, end_s=hop.end_s, max_frames=2)
+    found = zoom_segment(
+        library, ZoomRequest(video_id=course[1].video_id, start_s=hop.start_s, end_s=hop.end_s, max_frames=2)
+    )
     assert found.facts["tokens"] <= 3000
     assert 1 <= len(found.pictures) <= 2  # a card that stands still needs no second picture
     assert {picture.jpeg[:2] for picture in found.pictures} == {b"\xff\xd8"}
@@ -162,7 +164,7 @@ def test_zoom_shows_pictures_within_tokens_and_says_what_stands_there(library: L
 
 
 def test_six_frames_come_as_one_sheet_with_their_times(library: Library, course: Course) -> None:
-    found = zoom_segment(library, video_id=course[1].video_id, max_frames=6)
+    found = zoom_segment(library, ZoomRequest(video_id=course[1].video_id, max_frames=6))
     assert len(found.pictures) == 1
     assert found.pictures[0].label.startswith("sheet of 6 frames")
     assert len(found.facts["frames"]) == 6
@@ -172,7 +174,7 @@ def test_zoom_without_the_file_shows_kept_frames_and_says_so(
     library: Library, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Library, "sources", lambda self, video_id: [])
-    found = zoom_segment(library, video_id=course[1].video_id, max_frames=4)
+    found = zoom_segment(library, ZoomRequest(video_id=course[1].video_id, max_frames=4))
     assert "kept frames" in found.facts["note"]
     assert found.pictures
 
@@ -207,7 +209,7 @@ def test_the_same_note_is_written_once_and_found_at_once(library: Library, cours
         library, video_id=video_id, start_s=30, end_s=40, text="the purple umbrella leans left", author="a"
     )
     assert (again.note, again.same_as_before) == (first.note, True)
-    hits = retrieve_memory(library, query="purple umbrella").hits
+    hits = retrieve_memory(library, SearchRequest(query="purple umbrella")).hits
     assert min(hits, key=lambda hit: hit.rank).notes == "the purple umbrella leans left"
 
 
@@ -216,7 +218,7 @@ def test_a_replaced_note_is_history_and_no_longer_found(library: Library, course
     old = remember(library, video_id=video_id, start_s=50, end_s=55, text="an orange kayak drifts by")
     new = remember(library, video_id=video_id, start_s=50, end_s=55, text="a red canoe drifts by", replaces=old.note)
     assert new.replaces == old.note
-    texts = [hit.notes or "" for hit in retrieve_memory(library, query="orange kayak").hits]
+    texts = [hit.notes or "" for hit in retrieve_memory(library, SearchRequest(query="orange kayak")).hits]
     assert not any("kayak" in text for text in texts)
     assert json.loads(read_resource(library, old.note).text or "")["replaced_by"] == new.note
     with pytest.raises(NoteNotFound, match="was replaced by"):
@@ -234,7 +236,7 @@ def test_what_is_no_notes_number_is_refused(library: Library, course: Course, nu
 
 def test_a_query_that_nobody_can_see_is_empty(library: Library) -> None:
     with pytest.raises(InvalidArgument, match="query and like are both empty"):
-        retrieve_memory(library, query="\u200b \u00ad")
+        retrieve_memory(library, SearchRequest(query="\u200b \u00ad"))
 
 
 def test_a_note_needs_a_span_and_text(library: Library, course: Course) -> None:
@@ -246,7 +248,7 @@ def test_a_note_needs_a_span_and_text(library: Library, course: Course) -> None:
 
 def test_like_finds_other_moments_of_the_same_look(library: Library, course: Course) -> None:
     hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
-    reply = retrieve_memory(library, like=hop.uri)
+    reply = retrieve_memory(library, SearchRequest(like=hop.uri))
     assert all(hit.matched == ["frames:likeness"] for hit in reply.hits)
     assert all(hit.end_s <= hop.start_s or hit.start_s >= hop.end_s for hit in reply.hits[:1])
 
@@ -254,10 +256,14 @@ def test_like_finds_other_moments_of_the_same_look(library: Library, course: Cou
 def test_the_same_spans_three_times_in_a_row_are_pointed_out(library: Library) -> None:
     told: list[str] = []
     for _ in range(3):
-        told = retrieve_memory(library, query="gate code", caller="one").hints
+        told = retrieve_memory(library, SearchRequest(query="gate code"), caller="one").hints
     assert any("last 3 searches returned the same spans" in hint for hint in told)
-    assert not any("last 3" in hint for hint in retrieve_memory(library, query="gate code", caller="two").hints)
+    assert not any(
+        "last 3" in hint for hint in retrieve_memory(library, SearchRequest(query="gate code"), caller="two").hints
+    )
 
 
 def test_a_negation_is_pointed_out(library: Library) -> None:
-    assert any("negation" in hint for hint in retrieve_memory(library, query="a slide without a title").hints)
+    assert any(
+        "negation" in hint for hint in retrieve_memory(library, SearchRequest(query="a slide without a title")).hints
+    )

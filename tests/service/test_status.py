@@ -17,7 +17,7 @@ from agent_tools.service.library.entry_cache import has_enough_letters
 from agent_tools.service.library.library import Library
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.read_resource import read_resource
-from agent_tools.service.retrieve_memory import retrieve_memory
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.store import Episode
 from agent_tools.timeline import video_uri
 from tests.service.conftest import DURATION_S
@@ -26,7 +26,7 @@ Course = tuple[Path, DemoTruth]
 
 
 def test_a_search_by_likeness_says_that_frames_alone_were_searched(library: Library, course: Course) -> None:
-    reply = retrieve_memory(library, like=video_uri(course[1].video_id, 10, 12), query="the plan")
+    reply = retrieve_memory(library, SearchRequest(like=video_uri(course[1].video_id, 10, 12), query="the plan"))
     assert reply.coverage.channels.compact() == {"frames": "all"}
     assert reply.coverage.share == 1.0
     assert any("query was not used" in hint for hint in reply.hints)
@@ -34,7 +34,7 @@ def test_a_search_by_likeness_says_that_frames_alone_were_searched(library: Libr
 
 @pytest.mark.parametrize("query", ["the gate code", "an unrelated thing in the sea", "the", "plan of the store room"])
 def test_every_hit_names_what_matched(library: Library, query: str) -> None:
-    for hit in retrieve_memory(library, query=query, limit=20).hits:
+    for hit in retrieve_memory(library, SearchRequest(query=query, limit=20)).hits:
         assert hit.matched, hit
 
 
@@ -69,7 +69,7 @@ def test_a_failed_video_is_called_so_where_its_content_is_asked_for(empty: Libra
     work(empty.settings)
     for hints in (
         list_episodes(empty, video_id=video_id).hints,
-        retrieve_memory(empty, query="words", video_ids=[video_id]).hints,
+        retrieve_memory(empty, SearchRequest(query="words", video_ids=[video_id])).hints,
     ):
         assert any("failed: UnreadableVideo" in hint and "notes.mp4" not in hint for hint in hints), hints
     with pytest.raises(UnreadableVideo):
@@ -92,7 +92,7 @@ def test_of_many_gaps_the_longest_are_named_and_the_rest_counted(library: Librar
     for number in range(40):
         library.store.add_gap(video_id, "screen_text", 5.0 * number, 5.0 * number + 1 + number / 100, "not read")
     try:
-        told = retrieve_memory(library, query="the gate code", video_ids=[video_id]).coverage
+        told = retrieve_memory(library, SearchRequest(query="the gate code", video_ids=[video_id])).coverage
         assert (len(told.gaps), told.gaps_omitted) == (6, 34)
         assert [gap.start_s for gap in told.gaps] == [5.0 * number for number in range(34, 40)]
         assert told.channels.screen_text == "all but 40 gaps of 48 s"

@@ -24,8 +24,8 @@ from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
-from agent_tools.service.retrieve_memory import retrieve_memory
-from agent_tools.service.zoom_segment import zoom_segment
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
 from tests.models import checkpoints
 from tests.models.tiny_world import THINGS, Thing, draw, tiny_world  # noqa: F401  # a fixture
@@ -85,7 +85,7 @@ def test_things_are_found_by_their_names(world: World) -> None:
     library, spans = world
     right = 0
     for thing, (start_s, end_s) in spans.items():
-        hits = retrieve_memory(library, query=f"the picture of {thing.told}", channels=["frames"]).hits
+        hits = retrieve_memory(library, SearchRequest(query=f"the picture of {thing.told}", channels=["frames"])).hits
         best = min(hits, key=lambda hit: hit.rank, default=None)
         if best is not None and best.start_s < end_s and best.end_s > start_s:
             right += 1
@@ -103,9 +103,9 @@ def test_zoom_chooses_frames_that_show_what_is_asked(world: World) -> None:
     library, spans = world
     thing = Thing("green", "triangle")
     start_s, end_s = spans[thing]
-    frames = zoom_segment(library, video_id="things", query=f"the picture of {thing.told}", max_frames=4).facts[
-        "frames"
-    ]
+    frames = zoom_segment(
+        library, ZoomRequest(video_id="things", query=f"the picture of {thing.told}", max_frames=4)
+    ).facts["frames"]
     assert any(start_s <= frame["at_s"] < end_s for frame in frames)
 
 
@@ -113,7 +113,7 @@ def test_coverage_says_that_frames_were_searched_and_by_whom(
     world: World,
 ) -> None:
     library, _ = world
-    reply = retrieve_memory(library, query="the picture of a red circle")
+    reply = retrieve_memory(library, SearchRequest(query="the picture of a red circle"))
     assert reply.coverage.channels.frames == "all"
     assert reply.coverage.producers is not None
     assert reply.coverage.producers.frames == library.models.frame_producer
@@ -125,7 +125,7 @@ def test_another_profile_on_the_same_home_says_whose_frames_these_are(
     library, _ = world
     other = Library(Settings.load({}, home=library.settings.home, profile="lite"))
     try:
-        reply = retrieve_memory(other, query="the picture of a red circle")
+        reply = retrieve_memory(other, SearchRequest(query="the picture of a red circle"))
         assert reply.coverage.channels.frames == "no words (lite)"
         assert not [hit for hit in reply.hits if "frames:meaning" in hit.matched]
     finally:

@@ -21,8 +21,8 @@ from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.remember import remember
-from agent_tools.service.retrieve_memory import retrieve_memory
-from agent_tools.service.zoom_segment import zoom_segment
+from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
 from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
@@ -116,7 +116,7 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[L
 
 
 def phrases(library: Library, video_id: str, query: str = "snow") -> dict[str, str]:
-    found = retrieve_memory(library, query=query, video_ids=[video_id]).coverage.channels.model_dump()
+    found = retrieve_memory(library, SearchRequest(query=query, video_ids=[video_id])).coverage.channels.model_dump()
     return {name: phrase for name, phrase in found.items() if phrase}
 
 
@@ -150,11 +150,11 @@ def test_no_question_meets_vectors_of_another_model(
             monkeypatch.setattr(library.store, name, spied)
     for library, own in ((small, "small-"), (large, "large-")):
         asked.clear()
-        retrieve_memory(library, query="what is said of snow")
+        retrieve_memory(library, SearchRequest(query="what is said of snow"))
         ground_event(library, event="snow falls", video_id=one)
         ground_event(library, event="snow falls", video_id=two)
-        zoom_segment(library, video_id=one, query="snow", max_frames=2, layout="text")
-        zoom_segment(library, video_id=two, query="snow", max_frames=2, layout="text")
+        zoom_segment(library, ZoomRequest(video_id=one, query="snow", max_frames=2, layout="text"))
+        zoom_segment(library, ZoomRequest(video_id=two, query="snow", max_frames=2, layout="text"))
         assert asked
         assert all(space.startswith(own) for space in asked), asked
 
@@ -163,10 +163,10 @@ def test_words_find_the_other_servers_texts_and_notes(servers: tuple[Library, Li
     small, large, one, two = servers
     remember(large, video_id=one, start_s=1.0, end_s=2.0, text="a zebra crosses", author="large")
     for library, other in ((small, two), (large, one)):
-        hits = retrieve_memory(library, query="says 6 of stone", video_ids=[other]).hits
+        hits = retrieve_memory(library, SearchRequest(query="says 6 of stone", video_ids=[other])).hits
         best = min(hits, key=lambda hit: hit.rank)
         assert (best.start_s, best.matched) == (30.0, ["subtitles:words"])
-    found = retrieve_memory(small, query="a zebra crosses").hits
+    found = retrieve_memory(small, SearchRequest(query="a zebra crosses")).hits
     assert [hit.notes for hit in found if hit.notes] == ["a zebra crosses"]
 
 
@@ -181,7 +181,7 @@ def test_what_looks_alike_is_looked_for_where_the_same_model_made_the_pictures(
 ) -> None:
     """The other film shows the very same pictures; its vectors are of another model, and the reply says so."""
     small, _, one, two = servers
-    reply = retrieve_memory(small, like=f"video://{one}#t=25,26")
+    reply = retrieve_memory(small, SearchRequest(like=f"video://{one}#t=25,26"))
     assert {hit.video_id for hit in reply.hits} <= {one}
     assert reply.coverage.share == pytest.approx(0.5, abs=0.01)
     told = reply.coverage.channels.frames or ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ class Library:
             )
         return Span(start, min(end, duration))
 
-    def chosen(self, video_ids: list[str] | None, start_s: float | None, end_s: float | None) -> list[VideoSpan]:
+    def chosen(self, video_ids: Sequence[str] | None, start_s: float | None, end_s: float | None) -> list[VideoSpan]:
         """The videos a search is about: the named ones with their uris' spans, or all that hold something.
 
         Without names, a video shorter than start_s is passed over rather than refused.
@@ -166,7 +167,7 @@ class Library:
         return self.by_hand or source.typed or fetched or self.fence.permits(path)
 
 
-def checked_channels(channels: list[str] | None) -> tuple[str, ...] | None:
+def checked_channels(channels: Sequence[str] | None) -> tuple[str, ...] | None:
     """The channels asked for, or None for all. Raises: InvalidArgument: one that does not exist."""
     if not channels:
         return None

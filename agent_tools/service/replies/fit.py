@@ -28,15 +28,20 @@ def compact_json(value: dict[str, Any]) -> str:
 
 def trim_to_tokens(reply: R, max_tokens: int, cuts: Sequence[Cut], image_tokens: int = 0) -> R:
     """The reply with `tokens` set, cut until it costs at most max_tokens. Cuts are used up in their order."""
-    waiting = list(cuts)
-    while True:
-        cost = _cost(reply, image_tokens)
-        if cost <= max_tokens or not waiting:
-            break
-        if not waiting[0]():
-            waiting.pop(0)
+    cost = cut_until_it_fits(lambda: _cost(reply, image_tokens), max_tokens, cuts)
     object.__setattr__(reply, "tokens", cost)
     return reply
+
+
+def cut_until_it_fits(cost: Callable[[], int], max_tokens: int, cuts: Sequence[Cut]) -> int:
+    """Cut until `cost` gives at most max_tokens or nothing is left to cut. Returns what it costs then.
+
+    The first cut is repeated until it has nothing left to take, then the second, and so on."""
+    waiting = list(cuts)
+    while (tokens := cost()) > max_tokens and waiting:
+        if not waiting[0]():
+            waiting.pop(0)
+    return tokens
 
 
 def _cost(reply: Reply, image_tokens: int) -> int:
