@@ -6,11 +6,12 @@ process; only an ingest runs in a worker process of its own, as it does for a se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from agent_tools.progress import OnStep
 from agent_tools.settings import Profile, Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Library"]
 
-OnStep = Callable[[float, str], None]
 CALL_S = 45.0  # the longest wait of one ingest call; a longer one is several calls
 MODELS_S = 120.0  # how long a search waits for the sentence encoder, which the first search loads
 CALLER = "python"
@@ -191,20 +191,22 @@ class Library:
 
         Raises: VideoNotFound, AmbiguousVideo, SpanOutsideVideo, InvalidArgument.
         """
-        from agent_tools.service.retrieve_memory import retrieve_memory
+        from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 
         return retrieve_memory(
             self._session,
-            query=query,
-            like=like,
-            video_ids=list(videos) or None,
-            start_s=start_s,
-            end_s=end_s,
-            channels=None if channels is None else list(channels),
-            limit=limit,
-            detail=detail,
-            cursor_text=cursor,
-            max_tokens=max_tokens,
+            SearchRequest(
+                query=query,
+                like=like,
+                video_ids=list(videos) or None,
+                start_s=start_s,
+                end_s=end_s,
+                channels=channels,
+                limit=limit,
+                detail=detail,
+                cursor=cursor,
+                max_tokens=max_tokens,
+            ),
             caller=CALLER,
             wait_s=MODELS_S,
         )
@@ -235,19 +237,21 @@ class Library:
         Returns: `.facts` (a dict), `.pictures` (JPEG bytes with their times) and `.links`.
         Raises: VideoNotFound, AmbiguousVideo, SpanOutsideVideo, InvalidArgument; EngineError: decoding failed.
         """
-        from agent_tools.service.zoom_segment import zoom_segment
+        from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
         self._session.models.text(MODELS_S if query else 0)
         return zoom_segment(
             self._session,
-            video_id=video,
-            start_s=start_s,
-            end_s=end_s,
-            query=query,
-            max_frames=max_frames,
-            layout=layout,
-            region=region,
-            max_tokens=max_tokens,
+            ZoomRequest(
+                video_id=video,
+                start_s=start_s,
+                end_s=end_s,
+                query=query,
+                max_frames=max_frames,
+                layout=layout,
+                region=region,
+                max_tokens=max_tokens,
+            ),
             caller=CALLER,
         )
 
