@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agent_tools.channels import made_text_names
 from agent_tools.ingestion import text_index
 from agent_tools.ingestion.picture_vectors import token_path
 from agent_tools.ingestion.text_index import TextEncoder
 from agent_tools.store import Store, keep_text_vectors, switch_channel
 
 MADE_BY = "made-by.json"
-CHANNELS_OF_TEXT = ("subtitles", "speech", "screen_text", "captions")
 
 
 def folder_of(home: Path, video_id: str) -> Path:
@@ -93,7 +93,7 @@ def index_all(
 ) -> None:
     """A vector of this encoder for every text of the video, notes too, and memory tokens for every channel of texts."""
     text_index.index_entries(store, video_id, encoder, on_batch, apart=apart)
-    for channel in CHANNELS_OF_TEXT:
+    for channel in made_text_names():
         if channel != apart:
             text_index.write_chunks(store, video_id, channel, encoder.producer, duration_s, duration_s)
 

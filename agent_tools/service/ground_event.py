@@ -39,29 +39,29 @@ def ground_event(
     on_step: OnStep | None = None,
 ) -> GroundReply:
     """Verdict and spans for one video, or one verdict for each of all. Raises: RequestError for names and bounds."""
-    told = clean(event)
-    if not 1 <= len(told) <= EVENT_LENGTH:
-        raise InvalidArgument(f"event has {len(told)} visible characters; it must have 1 to {EVENT_LENGTH}.")
+    visible = clean(event)
+    if not 1 <= len(visible) <= EVENT_LENGTH:
+        raise InvalidArgument(f"event has {len(visible)} visible characters; it must have 1 to {EVENT_LENGTH}.")
     if not 1 <= max_spans <= 10:
         raise InvalidArgument(f"max_spans is {max_spans}; it must be from 1 to 10.")
     check_tokens(max_tokens)
-    names = checked_channels(channels)
+    searched = checked_channels(channels)
     step = on_step or silent
     if video_id.strip():
-        return _one(library, library.video_span(video_id, start_s, end_s), event, names, max_spans, max_tokens, step)
-    return _each(library, library.chosen(None, start_s, end_s), event, names, max_tokens, step)
+        return _one(library, library.video_span(video_id, start_s, end_s), event, searched, max_spans, max_tokens, step)
+    return _each(library, library.chosen(None, start_s, end_s), event, searched, max_tokens, step)
 
 
 def _one(
     library: Library,
     scope: VideoSpan,
     event: str,
-    names: tuple[str, ...] | None,
+    channels: tuple[str, ...] | None,
     max_spans: int,
     max_tokens: int,
-    step: OnStep,
+    on_step: OnStep,
 ) -> GroundReply:
-    found = judge(library, scope, event, names, max_spans, step)
+    found = judge(library, scope, event, channels, max_spans, on_step)
     reply = GroundReply(
         verdict=found.verdict.verdict,
         why=found.verdict.reason,
@@ -100,14 +100,14 @@ def _each(
     library: Library,
     everything: Sequence[VideoSpan],
     event: str,
-    names: tuple[str, ...] | None,
+    channels: tuple[str, ...] | None,
     max_tokens: int,
-    step: OnStep,
+    on_step: OnStep,
 ) -> GroundReply:
     found: list[Judgement] = []
     for place, scope in enumerate(everything):
-        step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
-        found.append(judge(library, scope, event, names, 1, silent, use_video_llm=False))
+        on_step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
+        found.append(judge(library, scope, event, channels, 1, silent, use_video_llm=False))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
     videos = [
@@ -146,21 +146,21 @@ def _commonest(found: Sequence[Judgement]) -> list[str]:
 
     reasons = [one.verdict.reason for one in found if one.verdict.verdict == "uncertain"]
     causes = Counter(why[why.find(UNJUDGED) :] if UNJUDGED in why else why for why in reasons)
-    told = f"uncertain: {len(reasons)} of {len(found)} videos"
-    return [clean(f"{told}, {n} of them because: {why}", HINT_LENGTH) for why, n in causes.most_common(1)]
+    share = f"uncertain: {len(reasons)} of {len(found)} videos"
+    return [clean(f"{share}, {n} of them because: {why}", HINT_LENGTH) for why, n in causes.most_common(1)]
 
 
 def _hints(event: str, found: Judgement) -> list[str]:
     from agent_tools.grounding import JUST_QUOTED, named
 
-    told = named(event)
+    wording = named(event)
     hints = [hint] if (hint := negation_hint(event)) else []
-    if not told.words and _WRITTEN_OR_SAID.search(event):
+    if not wording.words and _WRITTEN_OR_SAID.search(event):
         hints.append(
             "Words in quotation marks are looked for as they stand, in their channel alone: "
             "'...' on a slide, the speaker says '...', or '...' by itself."
         )
-    if told.rule is JUST_QUOTED and found.verdict.verdict != "present":
+    if wording.rule is JUST_QUOTED and found.verdict.verdict != "present":
         hints.append(AS_QUOTED)
     if found.failed:
         hints.append(clean(found.failed, HINT_LENGTH))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,59 +57,87 @@ def ingest_video(
     if not 0 <= wait_s <= 45:
         raise InvalidArgument(f"wait_s is {wait_s}; it must be from 0 to 45.")
     wanted = needed(library, channels)
-    step = on_step or silent
-    begun = on_begun or (lambda _id_or_address: None)
+    call = _Call(library, wanted, deadline, trusted, patient, at_once, on_step or silent, on_begun or _unnoticed)
     if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
-        video = library.video(source)
-        begun(video.id)
-        if title:
-            library.store.update_video(video.id, title=clean(title, 200))
-        resume(library, video.id, wanted if channels else ())
-        _wait(library, [video.id], deadline, step)
-        return status(library, video.id)
-    fetched: Path | None = None
-    if is_address(source):
-        begun(source)
-        fetch = _fetched(library, source, deadline, step)
-        if fetch.path is None:
-            name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
-            hint = f"{fetch.told}. Call ingest_video again with the same source."
-            return trim_to_tokens(
-                IngestReply(title=clean(title, 200) or name, state="queued", hints=[hint]), REPLY_TOKENS, []
-            )
-        fetched = fetch.path
-        title = title or clean(Path(urlsplit(source).path).stem, 200)
-    paths, folder = ([fetched], None) if fetched is not None else _resolve(library, source, trusted, step)
-    if folder is None:
-        step(0.0, "looking at the file")
-        video_id = enqueue_file(library, paths[0], clean(title, 200), wanted, typed=trusted, at_once=at_once)
-        begun(video_id)
-        _wait(library, [video_id], deadline, step)
-        return status(library, video_id)
+        return _known(call, source, title, wanted if channels else ())
+    if not is_address(source):
+        paths, folder = _resolve(library, source, trusted, call.on_step)
+        return _file(call, paths[0], title) if folder is None else _folder(call, paths, folder)
+    call.on_begun(source)
+    fetch = _fetched(library, source, deadline, call.on_step)
+    if fetch.path is None:
+        name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
+        hint = f"{fetch.described}. Call ingest_video again with the same source."
+        reply = IngestReply(title=clean(title, 200) or name, state="queued", hints=[hint])
+        return trim_to_tokens(reply, REPLY_TOKENS, [])
+    return _file(call, fetch.path, title or clean(Path(urlsplit(source).path).stem, 200))
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What one call is about, checked; see ingest_video."""
+
+    library: Library
+    wanted: tuple[str, ...]  # channels
+    deadline: float  # by time.monotonic
+    trusted: bool
+    patient: bool
+    at_once: bool
+    on_step: OnStep
+    on_begun: Callable[[str], None]
+
+
+def _unnoticed(_id_or_address: str) -> None:
+    """For a caller that does not ask which work has begun."""
+
+
+def _known(call: _Call, name: str, title: str, asked_for: Sequence[str]) -> IngestReply:
+    """A video of the library: how far it is. Its ingest goes on if it ended early, or if channels are asked for."""
+    library = call.library
+    video = library.video(name)
+    call.on_begun(video.id)
+    if title:
+        library.store.update_video(video.id, title=clean(title, 200))
+    resume(library, video.id, asked_for)
+    _wait(library, [video.id], call.deadline, call.on_step)
+    return status(library, video.id)
+
+
+def _file(call: _Call, path: Path, title: str) -> IngestReply:
+    call.on_step(0.0, "looking at the file")
+    video_id = enqueue_file(
+        call.library, path, clean(title, 200), call.wanted, typed=call.trusted, at_once=call.at_once
+    )
+    call.on_begun(video_id)
+    _wait(call.library, [video_id], call.deadline, call.on_step)
+    return status(call.library, video_id)
+
+
+def _folder(call: _Call, paths: Sequence[Path], folder: Path) -> IngestReply:
+    """Queue the files of a folder, as many as the call's time allows; the next call continues."""
+    library = call.library
     refused: list[Refused] = []
     added: list[str] = []
     for place, path in enumerate(paths):
-        if place and not patient and time.monotonic() > deadline + GRACE_S:
+        if place and not call.patient and time.monotonic() > call.deadline + GRACE_S:
             break
-        step(0.0, f"looking at file {place + 1} of {len(paths)}")
+        call.on_step(0.0, f"looking at file {place + 1} of {len(paths)}")
         try:
-            added.append(
-                enqueue_file(library, path, "", wanted, retry_unreadable=False, typed=trusted, at_once=at_once)
+            video_id = enqueue_file(
+                library, path, "", call.wanted, retry_unreadable=False, typed=call.trusted, at_once=call.at_once
             )
-            begun(added[-1])
         except LimitReached:
-            break  # the others wait for the next call, as those that no time was left for
+            break  # the others wait for the next call, like those for which no time was left
         except AgentToolsError as error:
-            refused.append(
-                Refused(
-                    source=clean(str(path.relative_to(folder) if folder in path.parents else path.name), 120),
-                    error=error.described,
-                )
-            )
+            name = path.relative_to(folder) if folder in path.parents else path.name
+            refused.append(Refused(source=clean(str(name), 120), error=error.described))
+        else:
+            added.append(video_id)
+            call.on_begun(video_id)
         if len(added) == 1:
             library.workers.ensure(library.store)
     left = len(paths) - len(added) - len(refused)
-    _wait(library, added, deadline, step)
+    _wait(library, added, call.deadline, call.on_step)
     return folder_status(library, folder, len(paths), left, added, refused)
 
 
@@ -118,7 +147,7 @@ def _fetched(library: Library, url: str, deadline: float, step: OnStep) -> Fetch
         raise refuse_addresses(url)
     while True:
         fetch = library.fetcher.fetch(url)
-        step(fetch.share, fetch.told)
+        step(fetch.share, fetch.described)
         if fetch.path is not None or time.monotonic() + POLL_S >= deadline:
             return fetch
         time.sleep(POLL_S)

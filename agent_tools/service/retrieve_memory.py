@@ -138,13 +138,14 @@ def _find(
 ) -> _Found:
     if request.like.strip():
         moments = similar_moments(library, scopes, request.like)
-        seen = coverage.coverage(library, scopes, ("frames",), by_picture=maker_of(library, request.like))
-        return _Found(moments, EntrySearchResult([], False, ""), seen)
+        notes = coverage.SearchNotes(by_picture=maker_of(library, request.like))
+        return _Found(moments, EntrySearchResult([], False, ""), coverage.coverage(library, scopes, ("frames",), notes))
     result = recall(library, scopes, request.query, channels, wait_s=wait_s, on_step=on_step)
     moments = merge(result.found, scopes)
     if channels is None or "frames" in channels:
         moments = with_pictures(moments, frames_matching(library, scopes, request.query, wait_s=wait_s))
-    return _Found(moments, result, coverage.coverage(library, scopes, channels, words_only=result.words_only))
+    notes = coverage.SearchNotes(result.words_only)
+    return _Found(moments, result, coverage.coverage(library, scopes, channels, notes))
 
 
 def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], query: str) -> list[Cut]:

@@ -83,7 +83,7 @@ def fit_own(
         for event in events:
             span = library.video_span(event.video)
             outcome = search(library, span, event.text, event.channels or None, lambda _share, _message: None)
-            for part in () if outcome.words_only else outcome.parts:
+            for part in () if outcome.words_only else outcome.sources:
                 row = (part.score, int(bool(event.spans)), span.video.id)
                 found.setdefault((part.calibration, part.producer), []).append(row)
         profile = library.models.profile.name
@@ -134,7 +134,7 @@ def scores(queries: Sequence[Query], on_line: Callable[[str], None]) -> list[Sco
                 of_film = [query for query in queries if query.film == film]
                 for query in of_film:
                     outcome = search(library, span, query.event, None, lambda _share, _message: None)
-                    found += [Scored(query, part.score, part.producer) for part in outcome.parts]
+                    found += [Scored(query, part.score, part.producer) for part in outcome.sources]
                 on_line(f"film {number} of {len(films)}: {film.title}, {len(of_film)} queries")
             return found
         finally:

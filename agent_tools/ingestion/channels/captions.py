@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from agent_tools.channels import channel
 from agent_tools.compression import sample_times
 from agent_tools.errors import EngineError
 from agent_tools.ingestion.channels.base import ChannelMaker
@@ -84,7 +85,7 @@ class Captions(ChannelMaker):
         profile = self.context.models.profile
         if profile.model("captions") is not None:
             return None
-        return {"why": f"not captioned: profile {profile.name} has no video LLM", "no_model": True}
+        return {"why": channel(self.name).no_model.format(profile=profile.name), "no_model": True}
 
     def run(self) -> None:
         if self.file.video is None:

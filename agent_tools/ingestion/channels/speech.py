@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from agent_tools.channels import channel
 from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.media import Damage, audio
 from agent_tools.models.profiles import speech
@@ -21,7 +22,7 @@ class Speech(ChannelMaker):
             return None
         if not self.file.audio:
             return {"why": "no audio", "no_model": False}
-        return {"why": f"not transcribed: profile {profile.name} has no speech model", "no_model": True}
+        return {"why": channel(self.name).no_model.format(profile=profile.name), "no_model": True}
 
     def run(self) -> None:
         if not self.file.audio:

@@ -65,7 +65,7 @@ class Fetch:
         return self.error is not None and self.ended > 0 and (self.stopped or time.monotonic() - self.ended > RETRY_S)
 
     @property
-    def told(self) -> str:
+    def described(self) -> str:
         """How far it is, for a person or a model."""
         of = f" of {self.total_bytes / 1e6:.0f}" if self.total_bytes else ""
         return f"downloading: {self.done_bytes / 1e6:.0f}{of} MB"

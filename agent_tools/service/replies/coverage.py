@@ -1,12 +1,12 @@
 """What was searched and what was not: each channel's state in a phrase, gaps, shares, and what a profile cannot know.
 
-Knows channel rows, gaps and the profile. Every reply's `coverage` and `not_known` come from here."""
+The `coverage` and `not_known` of every reply come from here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agent_tools.channels import channel
 from agent_tools.service.library.library import Library, VideoSpan
@@ -26,81 +26,93 @@ SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
 
 @dataclass(frozen=True)
 class ChannelView:
-    """One channel of one video as far as a search of a span goes."""
+    """One channel of one video, for a search of a span."""
 
     name: str
     phrase: str
     producer: str
     gaps: tuple[Span, ...]  # parts of the asked span that this channel could not or did not yet search
-    searched: bool  # whether it took part at all
+    searched: bool  # whether the search used it at all
 
 
-def view(
-    library: Library,
-    scope: VideoSpan,
-    name: str,
-    *,
-    words_only: str = "",
-    by_picture: str = "",
-    apart: Mapping[str, str] | None = None,
-    looked: Mapping[str, str] | None = None,
-) -> ChannelView:
-    """State of one channel over the asked span.
+@dataclass(frozen=True)
+class SearchNotes:
+    """What one search has to say of channels besides their state."""
 
-    Args:
-        words_only: why the search went by words alone (the encoder loads, or knows only English), "" if it did not.
-        by_picture: the producer of the vector that was compared, where the search was for what looks alike: then
-            frames need no text side.
-        apart: channels that this search left apart although they could have been searched, and why.
-        looked: channels that a model looked into for this search, whatever the profile's vectors can, and how.
-    """
-    closer = (looked or {}).get(name, "")
-    video, span = scope.video, scope.span
-    if name == "notes":
-        return ChannelView(name, "all", "notes", (), True)
-    known = _known(library, video)
-    row, state = known.channels.get(name), known.job.state if known.job else "done"
+    words_only: str = ""  # why it went by words alone (the encoder loads, or knows only English), "" if it did not
+    by_picture: str = ""  # the producer of the vector that a search by likeness compared: frames need no text side then
+    apart: Mapping[str, str] = field(default_factory=dict)  # channels it left out, although it could search, and why
+    looked: Mapping[str, str] = field(default_factory=dict)  # channels that a video LLM looked into, and how
+
+
+PLAIN = SearchNotes()
+
+
+def view(library: Library, scope: VideoSpan, name: str, notes: SearchNotes = PLAIN) -> ChannelView:
+    """State of one channel over the span, for a search with these notes."""
+    if channel(name).kind == "notes":
+        return ChannelView(name, "all", name, (), True)
+    known = _known(library, scope.video)
+    row = known.channels.get(name)
     if row is None or row.state in ("absent", "queued"):
-        phrase = _absent(name, row, state)
-        return ChannelView(name, phrase, "", (span,), False)
-    by_words = name == "frames" and not by_picture and not closer
-    if name == "frames" and row.state == "failed":  # before what the profile could not do with it anyway
-        return ChannelView(name, _failed(row), row.producer, (span,), False)
-    if by_words and not library.models.profile_has_text_side:
-        return ChannelView(name, f"no words ({library.models.profile.name})", row.producer, (span,), False)
-    if by_words and row.producer != library.models.frame_producer:
-        return ChannelView(name, f"made by {row.producer}, not this server's model", row.producer, (span,), False)
-    if name == "frames" and by_picture and row.producer != by_picture:
-        phrase = f"made by {row.producer}, not by {by_picture} as the moment asked with"
-        return ChannelView(name, phrase, row.producer, (span,), False)
-    if by_words and library.models.picture_words() is None:
-        return ChannelView(name, "not by words: the image-text model is not loaded", row.producer, (span,), False)
-    if apart and name in apart:
-        return ChannelView(name, apart[name], row.producer, (span,), False)
-    holes = [Span(gap.start_s, gap.end_s) for gap in known.gaps if gap.channel in ("", name)]
+        phrase = _absent(name, row, known.job.state if known.job else "done")
+        return ChannelView(name, phrase, "", (scope.span,), False)
+    why_not = _pictures_not_searched(library, row, notes) if channel(name).kind == "pictures" else ""
+    if why_not := why_not or notes.apart.get(name, ""):
+        return ChannelView(name, why_not, row.producer, (scope.span,), False)
+    gaps = _unread(row, known, scope.span)
+    return ChannelView(name, _phrase(library, row, gaps, notes), row.producer, gaps, True)
+
+
+def _pictures_not_searched(library: Library, row: ChannelRow, notes: SearchNotes) -> str:
+    """Why a search could not compare the frames; "" if it could."""
+    if row.state == "failed":  # this comes before what the profile could not do with them anyway
+        return _failed(row)
+    if notes.by_picture:
+        if row.producer == notes.by_picture:
+            return ""
+        return f"made by {row.producer}, not by {notes.by_picture} as the moment asked with"
+    if row.name in notes.looked:
+        return ""
+    if not library.models.profile_has_text_side:
+        return f"no words ({library.models.profile.name})"
+    if row.producer != library.models.frame_producer:
+        return f"made by {row.producer}, not this server's model"
+    if library.models.picture_words() is None:
+        return "not by words: the image-text model is not loaded"
+    return ""
+
+
+def _unread(row: ChannelRow, known: Status, span: Span) -> tuple[Span, ...]:
+    """The parts of the span that the channel did not read: its gaps, and what it has not reached yet."""
+    holes = [Span(gap.start_s, gap.end_s) for gap in known.gaps if gap.channel in ("", row.name)]
     if row.state != "done":
         holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
-    gaps = tuple(part for hole in merged(holes) if (part := hole.clipped(span.start_s, span.end_s)))
+    return tuple(part for hole in merged(holes) if (part := hole.clipped(span.start_s, span.end_s)))
+
+
+def _phrase(library: Library, row: ChannelRow, gaps: Sequence[Span], notes: SearchNotes) -> str:
+    """What a search of this channel saw, in a phrase."""
     if row.state == "failed":
         phrase = _failed(row)
     elif row.state != "done":
-        phrase = channel(name).unfinished.format(state=row.state, at=clock(row.done_to_s))
+        phrase = channel(row.name).unfinished.format(state=row.state, at=clock(row.done_to_s))
     else:
         missing = sum(gap.length_s for gap in gaps)
         phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
         if row.detail.get("half_size"):
             phrase += f", {row.detail['half_size']} of {row.detail['pictures']} pictures at half size"
+    parts = [phrase]
     if row.detail.get("sent_to"):
-        phrase += f"; pictures of the video went to {row.detail['sent_to']}"
+        parts.append(f"pictures of the video went to {row.detail['sent_to']}")
     if row.detail.get("visual_tokens"):
-        phrase += "; told from {} of {} visual tokens".format(*row.detail["visual_tokens"])
-    if words_only and name != "frames":
-        phrase += f"; {words_only}"
-    elif name in TEXT_CHANNELS and (others := other_texts(row, library.models.loaded)):
-        phrase += f"; {others}"
-    if closer:
-        phrase += f"; {closer}"
-    return ChannelView(name, phrase, row.producer, gaps, True)
+        parts.append("told from {} of {} visual tokens".format(*row.detail["visual_tokens"]))
+    is_text = row.name in TEXT_CHANNELS
+    if is_text and (others := notes.words_only or other_texts(row, library.models.loaded)):
+        parts.append(others)
+    if looked := notes.looked.get(row.name, ""):
+        parts.append(looked)
+    return "; ".join(parts)
 
 
 def _failed(row: ChannelRow) -> str:
@@ -108,19 +120,11 @@ def _failed(row: ChannelRow) -> str:
 
 
 def coverage(
-    library: Library,
-    scopes: Sequence[VideoSpan],
-    channels: tuple[str, ...] | None,
-    *,
-    words_only: str = "",
-    by_picture: str = "",
-    apart: Mapping[str, str] | None = None,
-    looked: Mapping[str, str] | None = None,
+    library: Library, scopes: Sequence[VideoSpan], channels: tuple[str, ...] | None, notes: SearchNotes = PLAIN
 ) -> Coverage:
-    """Of one or several videos: share searched by every channel that took part, phrases, producers and gaps."""
+    """Of one or several videos: the share that was searched, each channel's phrase and producer, and the gaps."""
     names = channels or CHANNELS
-    told: dict[str, Any] = {"words_only": words_only, "by_picture": by_picture, "apart": apart, "looked": looked}
-    views = [(one, [view(library, one, name, **told) for name in names]) for one in scopes]
+    views = [(one, [view(library, one, name, notes) for name in names]) for one in scopes]
     total = sum(one.span.length_s for one, _ in views)
     searched = 0.0
     gaps: list[GapOut] = []
@@ -197,7 +201,7 @@ def subtitles_stand_for_speech(library: Library, scope: VideoSpan) -> bool:
 
 
 def _known(library: Library, video: VideoRow) -> Status:
-    """What the store says of it now; of one that was just deleted, nothing."""
+    """What the store holds of the video now; nothing if it was just deleted."""
     return library.store.overview().get(video.id) or Status(video)
 
 

@@ -56,7 +56,7 @@ class CloseLook:
         scope: VideoSpan,
         event: str,
         pointers: Sequence[Pointer],
-        step: OnStep,
+        on_step: OnStep,
         *,
         sighted: bool,
     ) -> None:
@@ -64,7 +64,7 @@ class CloseLook:
         Args:
             sighted: the pointers compare pictures with the event: what they do not point at need not be seen."""
         self.library, self.scope, self.event = library, scope, event
-        self.step, self.sighted = step, sighted
+        self.on_step, self.sighted = on_step, sighted
         self.pointers = [replace(one, curves=_from(one.curves, one.edge)) for one in pointers]
         self.looks = self.pictures = 0
         self.left_out = 0  # windows that MOST_LOOKS left no look for
@@ -87,10 +87,10 @@ class CloseLook:
         for levels in self._plans():
             grounder = Grounder(levels, self, settings=GrounderSettings(descend="spans"))
             bound = min(MOST_LOOKS, grounder.looks_bound(self.scope.span.length_s))
-            self.step(0.3, f"looking closer, at most {bound} looks")
+            self.on_step(0.3, f"looking closer, at most {bound} looks")
 
             def on_look(done: int, total: int) -> None:
-                self.step(0.3 + 0.5 * min(1.0, done / max(1, total)), f"look {self.looks} of at most {MOST_LOOKS}")
+                self.on_step(0.3 + 0.5 * min(1.0, done / max(1, total)), f"look {self.looks} of at most {MOST_LOOKS}")
 
             found = grounder.ground(self.event, self.scope.span.start_s, self.scope.span.end_s, self.look, on_look)
             reports += found.levels
@@ -139,7 +139,7 @@ class CloseLook:
                 break
         return edge_s
 
-    def told(self) -> str:
+    def described(self) -> str:
         """What was looked at, by whom, and where the pictures went; for coverage."""
         from agent_tools.models.hub.catalogue import receiver
 
@@ -187,7 +187,7 @@ class CloseLook:
                 break
             except TimeoutError:
                 try:
-                    self.step(0.3, "waiting for the model")
+                    self.on_step(0.3, "waiting for the model")
                 except BaseException:
                     answered.cancel()
                     raise
@@ -239,7 +239,7 @@ class CloseLook:
         paths = [] if sparse else self.library.sources(self.scope.video.id)
         if paths:
             opened = self.library.looker.pictures(
-                paths[0], times, long_side=LONG_SIDE, check=lambda: self.step(0.3, "decoding")
+                paths[0], times, long_side=LONG_SIDE, check=lambda: self.on_step(0.3, "decoding")
             )
             jpegs = [None if shot is None else shot.jpeg for shot in opened]
         else:

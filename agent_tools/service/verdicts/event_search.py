@@ -69,8 +69,8 @@ class EvidenceSource:
 class EventSearch:
     """What the parts of one video gave."""
 
-    parts: tuple[EvidenceSource, ...]
-    names: tuple[str, ...] | None  # channels asked about: the caller's, or those that the event names
+    sources: tuple[EvidenceSource, ...]
+    channels: tuple[str, ...] | None  # those asked about: the caller's, or those that the event names
     words_only: str = ""
     scattered: bool = False  # the words that the event quotes stand in different places of the texts
     apart: dict[str, str] = field(default_factory=dict)  # channels left out, and why
@@ -82,8 +82,8 @@ def search(
     library: Library,
     scope: VideoSpan,
     event: str,
-    names: tuple[str, ...] | None,
-    step: OnStep,
+    channels: tuple[str, ...] | None,
+    on_step: OnStep,
     *,
     use_video_llm: bool = True,
 ) -> EventSearch:
@@ -94,66 +94,66 @@ def search(
         use_video_llm: whether a model that pictures can be shown to is asked where the profile has one."""
     from agent_tools.grounding import could_show, named
 
-    step(0.05, "scoring entries")
-    told = named(event)
-    if told.rule is not None:
-        names = tuple(name for name in CHANNELS if name in could_show(event, names or CHANNELS))
-    channels = names or CHANNELS
+    on_step(0.05, "scoring entries")
+    wording = named(event)
+    if wording.rule is not None:
+        channels = tuple(name for name in CHANNELS if name in could_show(event, channels or CHANNELS))
+    searched = channels or CHANNELS
     apart = {}
     seen: PictureEvidence | None = None
-    if "frames" in channels:
-        seen = picture_evidence(library, scope, event, wait_s=LOAD_S) if told.rule is None else None
+    if "frames" in searched:
+        seen = picture_evidence(library, scope, event, wait_s=LOAD_S) if wording.rule is None else None
         if seen is None:
-            apart["frames"] = VERBATIM if told.rule is not None else NOT_COMPARED
-    parts: list[EvidenceSource] = []
+            apart["frames"] = VERBATIM if wording.rule is not None else NOT_COMPARED
+    sources: list[EvidenceSource] = []
     pointers: list[Pointer] = []
     words_only, scattered = "", False
-    has_texts = _has_texts(library, scope, channels)
+    has_texts = _has_texts(library, scope, searched)
     if has_texts or seen is None:
-        evidence = _texts(library, scope, event, told, channels)
+        evidence = _texts(library, scope, event, wording, searched)
         words_only, scattered = evidence.words_only, evidence.scattered
         apart |= evidence.foreign
         curves = localizer()
-        name = calibration_of(told)
-        parts.append(_by_curves(scope, event, name, evidence, curves, step))
+        name = calibration_of(wording)
+        sources.append(_by_curves(scope, event, name, evidence, curves, on_step))
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
         curves = seen.localizer()
         segments = Segments(seen, curves, library.models.segment_reader)
-        part = _by_curves(scope, event, PICTURES, seen, curves, step, seen.score, segments)
-        parts.append(replace(part, second_look=_exactly(library, scope, seen, part.second_look, step)))
+        source = _by_curves(scope, event, PICTURES, seen, curves, on_step, seen.score, segments)
+        sources.append(replace(source, second_look=_exactly(library, scope, seen, source.second_look, on_step)))
         pointers.append(Pointer(seen.look, curves, 0.0))
     failed = ""
     close: CloseLook | None = None
-    if use_video_llm and "frames" in channels and library.models.has_closer and scope.video.width:
-        close = CloseLook(library, scope, event, pointers, step, sighted=seen is not None)
+    if use_video_llm and "frames" in searched and library.models.has_closer and scope.video.width:
+        close = CloseLook(library, scope, event, pointers, on_step, sighted=seen is not None)
         try:
             found = close.ground()
-            parts = [one for one in parts if one.calibration != PICTURES] if has_texts else []
-            parts.append(EvidenceSource(CLOSER, found, close.producer, close.second_look))
+            sources = [one for one in sources if one.calibration != PICTURES] if has_texts else []
+            sources.append(EvidenceSource(CLOSER, found, close.producer, close.second_look))
             apart.pop("frames", None)
         except EngineError as error:
             close, failed = None, f"closer looks failed: {error.described}"
             if seen is None:
                 apart["frames"] = failed
-    return EventSearch(tuple(parts), names, words_only, scattered, apart, close, failed)
+    return EventSearch(tuple(sources), channels, words_only, scattered, apart, close, failed)
 
 
-def calibration_of(told: Named) -> str:
+def calibration_of(wording: Named) -> str:
     """The name of the calibration for events so worded: their scores mean different things."""
-    if told.rule is None:
+    if wording.rule is None:
         return LOCALIZER
-    if told.rule.verbatim:
+    if wording.rule.verbatim:
         return NAMED_WORDS
-    return FEW if len(" ".join(told.words).split()) <= FEW_WORDS else LOCALIZER
+    return FEW if len(" ".join(wording.words).split()) <= FEW_WORDS else LOCALIZER
 
 
-def _texts(library: Library, scope: VideoSpan, event: str, told: Named, channels: tuple[str, ...]) -> ScoredEntries:
-    if told.rule is None:
-        return by_meaning(library, scope, _FRAME.sub("", event), channels, told.words)
-    if told.rule.verbatim:
-        return by_words(library, scope, told, channels)
-    return by_meaning(library, scope, " ".join(told.words), channels)
+def _texts(library: Library, scope: VideoSpan, event: str, wording: Named, channels: tuple[str, ...]) -> ScoredEntries:
+    if wording.rule is None:
+        return by_meaning(library, scope, _FRAME.sub("", event), channels, wording.words)
+    if wording.rule.verbatim:
+        return by_words(library, scope, wording, channels)
+    return by_meaning(library, scope, " ".join(wording.words), channels)
 
 
 def _has_texts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:
@@ -171,14 +171,14 @@ def _by_curves(
     calibration: str,
     evidence: ScoredEntries | PictureEvidence,
     curves: RelevanceCurveLocalizer,
-    step: OnStep,
+    on_step: OnStep,
     score_of: Callable[[float], float] = float,
     segments: Segments | None = None,
 ) -> EvidenceSource:
     from agent_tools.grounding import Grounder, Level, verify
 
     def on_look(done: int, total: int) -> None:
-        step(0.1 + 0.2 * done / max(1, total), f"looked into {done} windows")
+        on_step(0.1 + 0.2 * done / max(1, total), f"looked into {done} windows")
 
     def second_look(proposal: Proposal) -> tuple[Proposal, str]:
         second = verify(event, proposal, curves, evidence.look, scope.video.duration_s or proposal.end_s, fps=0.0)
@@ -204,15 +204,15 @@ def _by_curves(
 
 
 def _exactly(
-    library: Library, scope: VideoSpan, seen: PictureEvidence, second_look: SecondLook, step: OnStep
+    library: Library, scope: VideoSpan, seen: PictureEvidence, second_look: SecondLook, on_step: OnStep
 ) -> SecondLook:
     """A second look at pictures, then at the moments around each bound."""
 
     def look(proposal: Proposal) -> tuple[Proposal, str]:
         from agent_tools.grounding import changes
 
-        held, told = second_look(proposal)
-        fine = refine_bounds(library, scope, held, seen, lambda: step(0.9, "looking at the bounds"))
-        return fine, told if fine == held else f"{told}; by pictures in between: {changes(held, fine)}"
+        held, change = second_look(proposal)
+        fine = refine_bounds(library, scope, held, seen, lambda: on_step(0.9, "looking at the bounds"))
+        return fine, change if fine == held else f"{change}; by pictures in between: {changes(held, fine)}"
 
     return look

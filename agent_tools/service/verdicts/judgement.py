@@ -6,7 +6,7 @@ nor of replies' sizes."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -59,71 +59,82 @@ def judge(
     library: Library,
     scope: VideoSpan,
     event: str,
-    names: tuple[str, ...] | None,
+    channels: tuple[str, ...] | None,
     max_spans: int,
-    step: OnStep,
+    on_step: OnStep,
     *,
     use_video_llm: bool = True,
 ) -> Judgement:
     """Ground an event in one video's span and reach a verdict about the channels that were searched.
 
     Args:
-        most: spans that are looked at a second time and returned."""
+        max_spans: how many spans are looked at a second time and returned."""
     from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide
 
-    found = search(library, scope, event, names, step, use_video_llm=use_video_llm)
-    fitted = [(part, _calibrator(library, part, found.words_only)) for part in found.parts]
-    likely = [calibrator.probability(part.score) for part, calibrator in fitted if calibrator is not None]
+    found = search(library, scope, event, channels, on_step, use_video_llm=use_video_llm)
+    calibrated = [(source, _calibrator(library, source, found.words_only)) for source in found.sources]
+    likely = [calibrator.probability(source.score) for source, calibrator in calibrated if calibrator is not None]
     # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
-    raw = not likely or (len(likely) < len(fitted) and max(likely) < PRESENT_AT_LEAST)
-    candidates = _candidates([(part, None if raw else one) for part, one in fitted], beside_calibrated=not raw)
-    accepted, spans = _looked_again(scope, candidates, max_spans, step)
-    told = SearchNotes(found.words_only, found.apart, {} if found.close is None else {"frames": found.close.told()})
-    views = [told.view(library, scope, name) for name in found.names or CHANNELS]
-    judged = [view.name for view in views if view.searched]
-    not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, scope, v.name)}
-    if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, scope):
-        del not_judged["speech"]
-    searched = told.coverage(library, scope, found.names)
+    raw = not likely or (len(likely) < len(calibrated) and max(likely) < PRESENT_AT_LEAST)
+    weighted = [(source, None if raw else one) for source, one in calibrated]
+    candidates = _candidates(weighted, beside_calibrated=not raw)
+    accepted, spans = _looked_again(scope, candidates, max_spans, on_step)
+    looked = {} if found.close is None else {"frames": found.close.described()}
+    notes = coverage.SearchNotes(found.words_only, apart=found.apart, looked=looked)
+    searched = coverage.coverage(library, [scope], found.channels, notes)
+    judged, not_judged = _judged(library, scope, found.channels or CHANNELS, notes)
+    kind: Literal["calibrated", "raw"] = "raw" if raw else "calibrated"
     probability = None if raw else max(likely)
-    verdict = decide(
-        probability,
-        "raw" if raw else "calibrated",
-        searched.share,
-        judged,
-        not_judged,
-        could_show(event, found.names or CHANNELS),
-        _doubt(found),
-    )
-    refused = [
-        (part.confidence(None if raw else calibrator, one.score), one)
-        for part, calibrator in fitted
-        if (raw or calibrator is not None)
-        and (one := part.grounding.best_rejected) is not None
-        and all(_apart(one, kept) for _, _, _, kept in candidates)
-    ]
-    rejected = max(refused, key=lambda pair: pair[0], default=None)
-    guesses, guessed = _guesses(library, scope, found.parts) if not spans and "frames" in not_judged else ([], "")
+    able = could_show(event, found.channels or CHANNELS)
+    verdict = decide(probability, kind, searched.share, judged, not_judged, able, _doubt(found))
+    guesses, guessed = _guesses(library, scope, found.sources) if not spans and "frames" in not_judged else ([], "")
     return Judgement(
         scope,
         verdict,
-        "raw" if raw else "calibrated",
+        kind,
         probability,
         sorted(spans, key=lambda span: -span.confidence),
         sum(all(_apart(one, kept) for kept in accepted) for _, _, _, one in candidates),
-        None if rejected is None else _span(scope, rejected[1], rejected[0], None),
+        _best_rejected(scope, [pair for pair in weighted if raw or pair[1] is not None], candidates),
         judged,
         [NotJudged(channel=name, why=why) for name, why in not_judged.items()],
         searched,
-        _levels(found.parts),
+        _levels(found.sources),
         found.failed,
         guesses,
         guessed,
     )
 
 
+def _judged(
+    library: Library, scope: VideoSpan, channels: Sequence[str], notes: coverage.SearchNotes
+) -> tuple[list[str], dict[str, str]]:
+    """The channels that were searched, and of those that were not, but could hold something, why."""
+    views = [coverage.view(library, scope, name, notes) for name in channels]
+    not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, scope, v.name)}
+    if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, scope):
+        del not_judged["speech"]
+    return [view.name for view in views if view.searched], not_judged
+
+
+def _best_rejected(
+    scope: VideoSpan,
+    weighted: Sequence[tuple[EvidenceSource, Calibrator | None]],
+    candidates: Sequence[Candidate],
+) -> SpanOut | None:
+    """The likeliest of the spans that the searches refused, apart from all candidates."""
+    refused = [
+        (source.confidence(calibrator, one.score), one)
+        for source, calibrator in weighted
+        if (one := source.grounding.best_rejected) is not None
+        and all(_apart(one, kept) for _, _, _, kept in candidates)
+    ]
+    best = max(refused, key=lambda pair: pair[0], default=None)
+    return None if best is None else _span(scope, best[1], best[0], None)
+
+
 def _looked_again(
-    scope: VideoSpan, candidates: Sequence[Candidate], max_spans: int, step: OnStep
+    scope: VideoSpan, candidates: Sequence[Candidate], max_spans: int, on_step: OnStep
 ) -> tuple[list[Proposal], list[SpanOut]]:
     """At most that many candidates, disjoint, as a second look left them."""
     accepted: list[Proposal] = []
@@ -131,7 +142,7 @@ def _looked_again(
     for _, weigh, part, proposal in candidates:
         if len(spans) == max_spans or not all(_apart(proposal, one) for one in accepted):
             continue
-        step(0.8 + 0.2 * len(spans) / max_spans, f"looking again at {clock(proposal.start_s)}")
+        on_step(0.8 + 0.2 * len(spans) / max_spans, f"looking again at {clock(proposal.start_s)}")
         try:
             after, verified = part.second_look(proposal)
         except EngineError as error:
@@ -142,32 +153,15 @@ def _looked_again(
     return accepted, spans
 
 
-@dataclass(frozen=True)
-class SearchNotes:
-    """What this search has to say of channels besides their state."""
-
-    words_only: str
-    apart: Mapping[str, str]
-    looked: Mapping[str, str]
-
-    def view(self, library: Library, scope: VideoSpan, name: str) -> coverage.ChannelView:
-        return coverage.view(library, scope, name, words_only=self.words_only, apart=self.apart, looked=self.looked)
-
-    def coverage(self, library: Library, scope: VideoSpan, names: tuple[str, ...] | None) -> Coverage:
-        return coverage.coverage(
-            library, [scope], names, words_only=self.words_only, apart=self.apart, looked=self.looked
-        )
-
-
 def _candidates(
-    fitted: Sequence[tuple[EvidenceSource, Calibrator | None]], *, beside_calibrated: bool
+    weighted: Sequence[tuple[EvidenceSource, Calibrator | None]], *, beside_calibrated: bool
 ) -> list[Candidate]:
-    """The proposals of all parts, likeliest first; one that overlaps a likelier one only adds its evidence to it.
+    """The proposals of all sources, likeliest first; one that overlaps a likelier one only adds its evidence to it.
 
     Args:
         beside_calibrated: what has no calibration stands below what has one, and says so."""
     ranked: list[Candidate] = []
-    for part, calibrator in fitted:
+    for part, calibrator in weighted:
         below = beside_calibrated and calibrator is None
         weigh: Callable[[float], float] = functools.partial(_weighed, part, calibrator, BELOW if below else 1.0)
         ranked += [
@@ -203,11 +197,11 @@ def _calibrator(library: Library, part: EvidenceSource, words_only: str) -> Cali
     return calibrator_for(part.calibration, library.models.profile.name, part.producer, library.settings.home)
 
 
-def _levels(parts: Sequence[EvidenceSource]) -> list[LevelOut]:
-    """Coarse to fine; parts that look into the same windows are counted once."""
+def _levels(sources: Sequence[EvidenceSource]) -> list[LevelOut]:
+    """Coarse to fine; windows that several sources look into are counted once."""
     seen: dict[float, tuple[int, int]] = {}
-    for part in parts:
-        for level in part.grounding.levels:
+    for source in sources:
+        for level in source.grounding.levels:
             windows, frames = seen.get(level.window_s, (0, 0))
             seen[level.window_s] = max(windows, level.windows), frames + level.frames
     return [
@@ -225,33 +219,33 @@ def _doubt(found: EventSearch) -> str:
     return ""
 
 
-def _guesses(library: Library, scope: VideoSpan, parts: Sequence[EvidenceSource]) -> tuple[list[str], str]:
+def _guesses(library: Library, scope: VideoSpan, sources: Sequence[EvidenceSource]) -> tuple[list[str], str]:
     """Where to look, and what lies there: the nearest texts, else a few episodes from all over the span."""
     span = scope.span
-    places = [Span(item.start_s, item.end_s) for item in parts[0].nearest]
-    told = "nearest texts"
+    places = [Span(item.start_s, item.end_s) for item in sources[0].nearest]
+    named = "nearest texts"
     for level in ("chapter", "scene"):
         if not places:
-            told = f"{level}s"
+            named = f"{level}s"
             every = [
                 Span(one.start_s, one.end_s)
                 for one in library.store.episodes(scope.video.id, level, span.start_s, span.end_s)
             ]
             places = every[:: max(1, -(-len(every) // GUESSES))]
     nearest = [place.clipped(span.start_s, span.end_s) for place in places]
-    return list(dict.fromkeys(video_uri(scope.video.id, one.start_s, one.end_s) for one in nearest if one)), told
+    return list(dict.fromkeys(video_uri(scope.video.id, one.start_s, one.end_s) for one in nearest if one)), named
 
 
 def _span(scope: VideoSpan, proposal: Proposal, confidence: float, verified: str | None) -> SpanOut:
     part = Span(proposal.start_s, proposal.end_s).clipped(scope.span.start_s, scope.span.end_s) or scope.span
     times = f" {rounded(proposal.start_s):g}-{rounded(proposal.end_s):g}"
-    told = clean(proposal.evidence, EVIDENCE_LENGTH - len(times)) + times
+    evidence = clean(proposal.evidence, EVIDENCE_LENGTH - len(times)) + times
     return SpanOut(
         start_s=rounded(part.start_s),
         end_s=rounded(part.end_s),
         at=clock(part.start_s),
         confidence=round(min(1.0, max(0.0, confidence)), 3),
-        evidence=told,
+        evidence=evidence,
         verified=verified,
         uri=video_uri(scope.video.id, part.start_s, part.end_s),
     )
