@@ -17,6 +17,7 @@ from agent_tools.models.hub.catalogue import (
     LITE,
     PROFILES,
     ROLES,
+    ROUTED_PACKAGE,
     STANDARD,
     Model,
     Profile,
@@ -126,6 +127,11 @@ class ModelSettings:
     endpoint_key: str = field(default="", repr=False)  # bearer token of the captions endpoint
 
     @property
+    def made(self) -> Path | None:
+        """The folder for what is unpacked out of packages once; None where nothing is remembered."""
+        return None if self.remembered is None else self.remembered.parent / "weights"
+
+    @property
     def searched(self) -> tuple[Path, ...]:
         """The folders in which weights are looked for."""
         return (cache_folder(),) if self.folders is None else self.folders
@@ -154,7 +160,13 @@ def pull_command(settings: ModelSettings, profile: Profile) -> str:
 
 def text_encoder(settings: ModelSettings) -> TextEncoder:
     """The sentence encoder of the profile, loaded (seconds). Raises: ModelMissing."""
-    if not _wanted(settings, "text").from_hub:
+    model = _wanted(settings, "text")
+    if model.package == ROUTED_PACKAGE:
+        from agent_tools.models.routed_text import RoutedText
+
+        made = settings.made and settings.made / "use-multilingual-v3"
+        return RoutedText(made, threads=settings.threads, remembered=settings.remembered)
+    if not model.from_hub:
         from agent_tools.models.minilm import MiniLM
 
         return MiniLM(threads=settings.threads, remembered=settings.remembered)
@@ -200,11 +212,18 @@ def redundancy_encoder(settings: ModelSettings) -> FrameEncoder:
 
 def speech(settings: ModelSettings) -> Speech:
     """The speech model of the profile, loaded (seconds). Raises: ModelMissing: also where the profile has none."""
-    found = _located(settings, "speech")
     from agent_tools.models.devices import choose
     from agent_tools.models.speech import Speech
 
     device = choose(settings.device)
+    if not _wanted(settings, "speech").from_hub:
+        from agent_tools.models.whisper.base_weights import NAME, whisper_base
+
+        base = whisper_base(settings.made and settings.made / NAME, settings.remembered)
+        return Speech(
+            base.found, device=device, threads=settings.threads, remembered=settings.remembered, files=base.files
+        )
+    found = _located(settings, "speech")
     return Speech(found, device=device, threads=settings.threads, remembered=settings.remembered)
 
 

@@ -1,30 +1,37 @@
-"""Speech to text by faster-whisper, from a stream of sound; with what tells invented speech from real.
+"""Speech to text by a Whisper model, from a stream of sound, with signs that tell invented speech from real speech.
 
-Knows samples, times and one Whisper model in CTranslate2's format. Knows nothing of files with sound, stores or
-downloads. The package faster-whisper is optional; without it the constructor says how to get it.
+The parts: whisper.stretches finds where somebody speaks, whisper.decoder hears one window, whisper.entries cuts its
+words into entries. This module chooses the language of each window and decides what is kept.
 
-Guards against speech that nobody spoke (Whisper writes it over silence and music), all of them:
- 1  Only stretches that voice activity detection (Silero, inside faster-whisper) holds for speech are heard at all.
- 2  Stretches are heard one by one, without the text of the ones before: a loop cannot feed itself.
- 3  A segment is dropped if it is probably no speech (over .6) and unsure (mean log probability under -1), if its text
-    repeats itself (compression ratio over 2.4), or if no word of it could be placed in time.
- 4  What is left carries its no-speech probability, the language's probability and its own confidence, to be shown.
-Decoding is greedy by beam, at temperature 0: the same sound gives the same text."""
+Guards against speech that nobody spoke (Whisper writes it over silence, noise and music):
+ 1  Only sound that voice activity detection (Silero) holds for speech is heard at all.
+ 2  Windows are heard one by one, without the text of the ones before, so a loop cannot feed itself.
+ 3  The tokens of a window are bounded by its length (16, and 8 a second).
+ 4  A window is dropped if the model thinks that nobody speaks in it (over .6) or if no word has a time. Repeats that
+    are faster than any voice are dropped, with the words after them.
+ 5  Everything that is dropped becomes an Unheard span with its reason. Nothing vanishes.
+ 6  What is kept carries its confidence, and is unsure below .5. Measured on real speech: confidence .52 and above; on
+    inventions .29 to .52.
+
+The language is chosen for each window anew: the likeliest one if its probability is at least .5 (.8 in a window under
+2 s), else the language of the window before where the model holds it for possible."""
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent_tools.errors import EngineError, ModelMissing, ShapeError
+from agent_tools.errors import EngineError, ModelMissing
 from agent_tools.models.devices import Device, choose, out_of_memory, too_little_memory
 from agent_tools.models.hub.folders import Found
+from agent_tools.models.whisper.decoder import Decoder, Encoded, SpokenWord, Window
+from agent_tools.models.whisper.entries import Run, runs
+from agent_tools.models.whisper.stretches import RATE, spoken, stretches
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
@@ -32,18 +39,15 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
+__all__ = ["RATE", "Heard", "Segment", "Speech", "Unheard", "Word"]
+
 log = logging.getLogger("agent_tools")
 REMEDY = "Install it with: pip install 'faster-whisper>=1.2,<2'"
-RATE = 16_000
-STRETCH_S = 60.0  # sound that is held while silences are looked for; all that is ever in memory
-LONGEST_S = 28.0  # of one stretch of speech: Whisper's window is 30 s
-PAUSE_S = 2.0  # that two pieces of speech may have between them and still be heard together
-JOIN_S = 0.02  # blocks closer than this follow each other
 NO_SPEECH = 0.6
-UNSURE = -1.0
-REPEATS = 2.4
-SETTLED = 0.9  # probability at which one stretch decides the language of all
-SETTLE_AFTER = 3  # stretches after which the likeliest language so far decides
+SURE = 0.5  # confidence of an entry, and probability of a language
+SHORT_S, SURE_WHEN_SHORT = 2.0, 0.8  # a short window may change the language only if the model is this sure
+POSSIBLE = 0.1  # probability at which an unsure window keeps the language of the window before
+LOST_S = 1.0  # sound behind a loop that is shorter than this holds no words worth a gap
 
 
 @dataclass(frozen=True)
@@ -52,43 +56,54 @@ class Word:
     end_s: float
     text: str
     probability: float
+    glued: bool = False  # no space before it: scripts that write without spaces
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One sentence or so, as heard. All probabilities lie in 0..1."""
+    """One entry, as heard. All probabilities lie in 0..1."""
 
     start_s: float
     end_s: float
-    text: str  # cleaned
+    text: str  # cleaned; "TEXT (×9)" where TEXT is said nine times in a row
     no_speech: float  # the model's probability that nobody speaks here
     language: str  # ISO code as Whisper names it
-    language_confidence: float
+    language_confidence: float  # 0 where the model cannot tell languages apart, 1 where the caller named it
     confidence: float  # exp of the mean log probability of its tokens
-    words: tuple[Word, ...] = ()
+    words: tuple[Word, ...] = ()  # of the first time, where it is repeated
+    repeats: int = 1
+
+    @property
+    def unsure(self) -> bool:
+        """Shown and found, but never alone a reason to call something present."""
+        return self.confidence < SURE
+
+    @property
+    def language_unsure(self) -> bool:
+        return self.language_confidence < SURE
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """A span with a voice, or something like it, whose words are not known."""
+
+    start_s: float
+    end_s: float
+    why: str  # the rest of a sentence about it: "probably no speech (0.83)"
 
 
 @dataclass
 class Heard:
-    """What one transcription dropped and decided; grows while it runs."""
+    """What one transcription heard and dropped; grows while it runs."""
 
     speech_s: float = 0.0  # that voice activity detection let through
     sound_s: float = 0.0
-    dropped: dict[str, int] = field(default_factory=dict)  # why -> segments
-    languages: dict[str, float] = field(default_factory=dict)  # language -> summed probability
-
-
-@dataclass
-class _Language:
-    """Settles the language from the first stretches."""
-
-    name: str | None = None
-    confidence: float = 0.0
-    votes: int = 0
+    gaps: list[Unheard] = field(default_factory=list)
+    languages: dict[str, float] = field(default_factory=dict)  # language -> seconds of windows heard as it
 
 
 class Speech:
-    """Loads on construction (seconds). Not safe for two threads at once."""
+    """Loads on construction (a second or more). Not safe for two threads at once."""
 
     def __init__(
         self,
@@ -98,208 +113,159 @@ class Speech:
         threads: int = 1,
         language: str | None = None,
         remembered: Path | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         """
         Args:
-            found: a folder with CTranslate2's model.bin, config.json, tokenizer.json and preprocessor_config.json.
+            found: a folder with CTranslate2's model.bin, config.json and tokenizer.json.
             device: cuda where CTranslate2 can use it, else the processor: it knows no mps.
             language: Whisper's code, where it is known; None lets the sound decide.
+            files: the model's files by name, in the place of the folder's (a disk that cannot be written).
         Raises: ModelMissing: faster-whisper is not installed, or a file is missing or broken. EngineError: too little
             memory.
         """
-        try:
-            from faster_whisper import WhisperModel
-        except ImportError as error:
-            raise ModelMissing(f"The package faster-whisper is not installed. {REMEDY}") from error
-        for name in ("model.bin", "tokenizer.json"):  # without a tokenizer the library would ask the hub
-            if not (found.folder / name).is_file():
-                raise ModelMissing(
-                    f"{found.folder} holds no {name}: it is no Whisper model in CTranslate2's format. Name one such as "
-                    "Systran/faster-whisper-small, or convert it with ct2-transformers-converter."
-                )
-        chosen = device or choose()
-        kind, number = ("cuda", int(chosen.name.partition(":")[2] or 0)) if chosen.kind == "cuda" else ("cpu", 0)
-        if kind == "cuda" and (why := _no_cuda()):
-            log.warning("speech is transcribed on the processor: CTranslate2 cannot use CUDA here: %s", why)
-            kind, number = "cpu", 0
-        try:
-            self._model: Any = WhisperModel(
-                str(found.folder),
-                device=kind,
-                device_index=number,
-                compute_type=_compute_type(kind),
-                cpu_threads=threads,
-                local_files_only=True,
-            )
-        except (RuntimeError, ValueError, OSError) as error:
-            if out_of_memory(error):
-                raise too_little_memory(found.name) from error
-            raise ModelMissing(f"{found.folder} does not load as a Whisper model: {error} Get it again.") from error
-        except Exception as error:  # tokenizers raises a bare Exception for any file it cannot read
-            raise ModelMissing(f"{found.folder} does not hold a readable tokenizer: {error}") from error
+        self._decoder = Decoder(_loaded(found, device or choose(), threads, files))
         self._fixed = language
-        self.producer = found.producer(f"vad-beam5{'-' + language if language else ''}", remembered)
+        self.producer = found.producer(f"windows-beam5{'-' + language if language else ''}", remembered)
         self.heard = Heard()
 
+    @property
+    def languages(self) -> str:
+        """What it understands, for people: "English only" or "many"."""
+        return "English only" if self._decoder.english_only else "many"
+
     def transcribe(
-        self, blocks: Iterable[tuple[float, Samples]], on_progress: Callable[[float], None] | None = None
+        self,
+        blocks: Iterable[tuple[float, Samples]],
+        on_progress: Callable[[float], None] | None = None,
+        on_gap: Callable[[Unheard], None] | None = None,
     ) -> Iterator[Segment]:
         """Segments in time order, as the blocks come in.
 
         Args:
-            blocks: (start_s, samples (n,) float32 at 16 kHz mono), in time order. At most STRETCH_S and one block are
-                held at a time. A gap between two blocks is silence, and ends a stretch.
+            blocks: (start_s, samples (n,) float32 at 16 kHz mono), in time order. At most a minute and one block are
+                held at a time. A gap between two blocks is silence, and ends a window.
             on_progress: called with the time up to which all is heard; it may raise to stop.
+            on_gap: called with what was dropped, before the on_progress that covers it. `heard.gaps` holds them all.
         Raises: ShapeError: samples of another shape or type. EngineError: too little memory.
         """
         self.heard = Heard()
-        language = _Language(self._fixed, 1.0 if self._fixed else 0.0)
-        for stretch in _stretches(blocks, self._speech):
+        running: str | None = None
+        for stretch in stretches(blocks, self._speech):
             for begin, end in stretch.speech:
                 self.heard.speech_s += (end - begin) / RATE
-                yield from self._hear(stretch.samples[begin:end], stretch.start_s + begin / RATE, language)
+                start_s = stretch.start_s + begin / RATE
+                segments, gaps, running = self._hear(stretch.samples[begin:end], start_s, running)
+                yield from segments
+                self.heard.gaps += gaps
+                for gap in gaps if on_gap is not None else ():
+                    on_gap(gap)
             self.heard.sound_s += stretch.heard_to / RATE
             if on_progress is not None:
                 on_progress(stretch.start_s + stretch.heard_to / RATE)
 
     def _speech(self, samples: Samples) -> list[tuple[int, int]]:
-        """Speech [begin, end) in samples, each at most LONGEST_S long."""
-        from faster_whisper.vad import VadOptions, get_speech_timestamps
+        return spoken(samples)
 
-        options = VadOptions(
-            threshold=0.5, min_silence_duration_ms=500, speech_pad_ms=200, max_speech_duration_s=LONGEST_S
-        )
-        return _joined([(int(one["start"]), int(one["end"])) for one in get_speech_timestamps(samples, options)])
-
-    def _hear(self, samples: Samples, start_s: float, language: _Language) -> Iterator[Segment]:
+    def _hear(
+        self, samples: Samples, start_s: float, running: str | None
+    ) -> tuple[list[Segment], list[Unheard], str | None]:
+        """The segments and gaps of one window, and the language that the next one is likely in."""
         try:
-            self._settle(samples, language)
-            found, info = self._model.transcribe(
-                samples,
-                language=language.name,
-                beam_size=5,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                word_timestamps=True,
-                vad_filter=False,
-                no_speech_threshold=NO_SPEECH,
-                log_prob_threshold=UNSURE,
-                compression_ratio_threshold=REPEATS,
-            )
-            segments = list(found)
+            encoded = self._decoder.encode(samples, ask_language=self._fixed is None)
+            language, share = self._language(encoded, running)
+            window = self._decoder.decode(encoded, language)
         except RuntimeError as error:
             if out_of_memory(error):
                 raise too_little_memory(self.producer) from error
             raise EngineError(f"{self.producer} failed at {start_s:.1f} s: {error}") from error
-        end_s = start_s + len(samples) / RATE
-        for one in segments:
-            why = _dropped(one)
-            if why:
-                self.heard.dropped[why] = self.heard.dropped.get(why, 0) + 1
-                continue
-            words = tuple(
-                Word(
-                    min(end_s, start_s + float(word.start)),
-                    min(end_s, start_s + float(word.end)),
-                    clean(word.word).strip(),
-                    float(word.probability),
-                )
-                for word in one.words
+        seconds = len(samples) / RATE
+        if window.no_speech > NO_SPEECH:
+            return [], [Unheard(start_s, start_s + seconds, f"probably no speech ({window.no_speech:.2f})")], running
+        self.heard.languages[language] = self.heard.languages.get(language, 0.0) + seconds
+        entries, loop_s = runs(window.words)
+        segments = [_segment(entry, window, language, share, start_s, seconds) for entry in entries]
+        segments = [one for one in segments if one.text]
+        return segments, _gaps(segments, window, loop_s, start_s, seconds), language
+
+    def _language(self, encoded: Encoded, running: str | None) -> tuple[str, float]:
+        """The language of a window and its probability."""
+        if self._fixed:
+            return self._fixed, 1.0
+        if not encoded.languages:
+            return "en", 0.0  # an English-only model: it writes English whatever is said
+        likeliest, share = encoded.languages[0]
+        if share >= (SURE if encoded.seconds >= SHORT_S else SURE_WHEN_SHORT):
+            return likeliest, share
+        before = dict(encoded.languages).get(running, 0.0) if running else 0.0
+        return (str(running), before) if before >= POSSIBLE else (likeliest, share)
+
+
+def _segment(entry: Run, window: Window, language: str, share: float, start_s: float, seconds: float) -> Segment:
+    """An entry of a window at its time in the video; never empty, never past the window's end."""
+    begin, end = (min(seconds, max(0.0, at_s)) for at_s in (entry.start_s, entry.end_s))
+    return Segment(
+        start_s=start_s + begin,
+        end_s=start_s + max(end, begin + 0.01),
+        text=clean(entry.text).strip(),
+        no_speech=window.no_speech,
+        language=language,
+        language_confidence=share,
+        confidence=window.confidence,
+        words=tuple(_word(word, start_s, seconds) for word in entry.words),
+        repeats=entry.repeats,
+    )
+
+
+def _word(word: SpokenWord, start_s: float, seconds: float) -> Word:
+    begin, end = (start_s + min(seconds, at_s) for at_s in (word.start_s, word.end_s))
+    return Word(begin, end, clean(word.text).strip(), word.probability, glued=not word.text.startswith(" "))
+
+
+def _gaps(
+    segments: list[Segment], window: Window, loop_s: float | None, start_s: float, seconds: float
+) -> list[Unheard]:
+    """The part of a window that was dropped, if any."""
+    if not segments:
+        return [Unheard(start_s, start_s + seconds, "a sound like speech, without words")]
+    lost_s = segments[-1].end_s
+    if (loop_s is not None or window.full) and start_s + seconds - lost_s >= LOST_S:
+        return [Unheard(lost_s, start_s + seconds, "the speech model repeated itself")]
+    return []
+
+
+def _loaded(found: Found, device: Device, threads: int, files: Mapping[str, bytes] | None) -> Any:
+    """A faster_whisper.WhisperModel. Raises: as Speech does."""
+    try:
+        from faster_whisper import WhisperModel
+    except ImportError as error:
+        raise ModelMissing(f"The package faster-whisper is not installed. {REMEDY}") from error
+    for name in ("model.bin", "tokenizer.json"):  # without a tokenizer the library would ask the hub
+        if not (name in files if files is not None else (found.folder / name).is_file()):
+            raise ModelMissing(
+                f"{found.folder} holds no {name}: it is no Whisper model in CTranslate2's format. Name one such as "
+                "Systran/faster-whisper-small, or convert it with ct2-transformers-converter."
             )
-            yield Segment(
-                start_s=words[0].start_s,
-                end_s=max(words[-1].end_s, words[0].start_s + 0.01),  # never empty
-                text=clean(one.text).strip(),
-                no_speech=float(one.no_speech_prob),
-                language=language.name or info.language,
-                language_confidence=language.confidence or float(info.language_probability),
-                confidence=min(1.0, math.exp(one.avg_logprob)),
-                words=words,
-            )
-
-    def _settle(self, samples: Samples, language: _Language) -> None:
-        """Ask for the language of this stretch until one is sure enough, or enough of them were asked."""
-        if self._fixed or language.votes >= SETTLE_AFTER or language.confidence >= SETTLED:
-            return
-        if not self._model.model.is_multilingual:
-            language.name, language.confidence = "en", 1.0
-            return
-        name, probability, every = self._model.detect_language(samples)
-        for other, share in every or [(name, probability)]:
-            self.heard.languages[other] = self.heard.languages.get(other, 0.0) + float(share)
-        language.votes += 1
-        best = max(self.heard.languages, key=lambda one: self.heard.languages[one])
-        sure = float(probability) >= SETTLED
-        language.name = name if sure else best
-        language.confidence = float(probability) if sure else self.heard.languages[best] / language.votes
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    start_s: float
-    samples: Samples
-    speech: Sequence[tuple[int, int]]  # to be heard now
-    heard_to: int  # samples; what lies behind comes again, with what follows
-
-
-def _stretches(
-    blocks: Iterable[tuple[float, Samples]], speech: Callable[[Samples], Sequence[tuple[int, int]]]
-) -> Iterator[_Stretch]:
-    """Sound in pieces of at most STRETCH_S, cut where nobody speaks if that can be."""
-    held: list[Samples] = []
-    start_s, count, most = 0.0, 0, round(STRETCH_S * RATE)
-    for at_s, samples in blocks:
-        if samples.ndim != 1 or samples.dtype != np.float32:
-            raise ShapeError(f"Sound is (n,) float32, not {samples.shape} {samples.dtype}.")
-        if count and abs(at_s - (start_s + count / RATE)) > JOIN_S:
-            whole = np.concatenate(held)
-            yield _Stretch(start_s, whole, speech(whole), len(whole))
-            held, count = [], 0
-        if not count:
-            start_s = at_s
-        held.append(samples)
-        count += len(samples)
-        while count >= most:
-            whole = np.concatenate(held)
-            stretch = whole[:most]
-            spans = speech(stretch)
-            heard_to = _safe_end(spans, most)
-            yield _Stretch(start_s, stretch, [span for span in spans if span[0] < heard_to], heard_to)
-            start_s += heard_to / RATE
-            held, count = [whole[heard_to:]], len(whole) - heard_to
-    if count:
-        whole = np.concatenate(held)
-        yield _Stretch(start_s, whole, speech(whole), count)
-
-
-def _safe_end(spans: Sequence[tuple[int, int]], size: int) -> int:
-    """Up to where a stretch is heard now: the begin of speech that touches its end, unless that is most of it."""
-    if not spans or spans[-1][1] < size - RATE // 2:
-        return size
-    begin = spans[-1][0]
-    return begin if begin > size // 4 else size
-
-
-def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Neighbours with a short pause between them as one: a window costs what it costs, and context helps."""
-    joined: list[tuple[int, int]] = []
-    for begin, end in spans:
-        if joined and begin - joined[-1][1] <= PAUSE_S * RATE and end - joined[-1][0] <= LONGEST_S * RATE:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((begin, end))
-    return joined
-
-
-def _dropped(segment: Any) -> str | None:
-    """Why a segment is no speech to be shown; None for one that is kept."""
-    if not clean(segment.text).strip() or not segment.words:
-        return "no words"
-    if segment.no_speech_prob > NO_SPEECH and segment.avg_logprob < UNSURE:
-        return "no speech"
-    if segment.compression_ratio > REPEATS:
-        return "repeats itself"
-    return None
+    kind, number = ("cuda", int(device.name.partition(":")[2] or 0)) if device.kind == "cuda" else ("cpu", 0)
+    if kind == "cuda" and (why := _no_cuda()):
+        log.warning("speech is transcribed on the processor: CTranslate2 cannot use CUDA here: %s", why)
+        kind, number = "cpu", 0
+    try:
+        return WhisperModel(
+            str(found.folder),
+            device=kind,
+            device_index=number,
+            compute_type=_compute_type(kind),
+            cpu_threads=threads,
+            local_files_only=True,
+            files=dict(files) if files is not None else None,
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        if out_of_memory(error):
+            raise too_little_memory(found.name) from error
+        raise ModelMissing(f"{found.folder} does not load as a Whisper model: {error} Get it again.") from error
+    except Exception as error:  # tokenizers raises a bare Exception for any file it cannot read
+        raise ModelMissing(f"{found.folder} does not hold a readable tokenizer: {error}") from error
 
 
 def _no_cuda() -> str:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -30,6 +29,7 @@ from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.worker import work
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.speech import RATE, Speech
+from agent_tools.models.whisper.decoder import Encoded, SpokenWord, Window
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
@@ -111,22 +111,18 @@ def film(folder: Path, payload: str) -> Path:
 
 
 class Hears:
-    """A Whisper that hears the payload of the film it is given; Speech around it is the real one."""
+    """A decoder that hears the payload of the film it is given; Speech around it is the real one."""
+
+    english_only = False
 
     def __init__(self) -> None:
-        self.model = SimpleNamespace(is_multilingual=True)
         self.payload = ""
 
-    def detect_language(self, _samples: Any) -> tuple[str, float, list[tuple[str, float]]]:
-        return "en", 0.99, [("en", 0.99)]
+    def encode(self, samples: Any, *, ask_language: bool) -> Encoded:
+        return Encoded(None, 100, len(samples) / RATE, [("en", 0.99)])
 
-    def transcribe(self, samples: Any, **_: Any) -> tuple[Iterator[Any], Any]:
-        end = len(samples) / RATE
-        words = [SimpleNamespace(start=0.1, end=end, word=self.payload, probability=0.9)]
-        told = SimpleNamespace(
-            text=self.payload, words=words, no_speech_prob=0.0, avg_logprob=-0.1, compression_ratio=1.0
-        )
-        return iter([told]), SimpleNamespace(language="en", language_probability=1.0)
+    def decode(self, encoded: Encoded, language: str) -> Window:
+        return Window((SpokenWord(0.1, encoded.seconds, self.payload, 0.9),), 0.0, 0.9)
 
 
 def ingested(root: Path) -> dict[str, str]:
@@ -142,9 +138,10 @@ def ingested(root: Path) -> dict[str, str]:
     for name in ("model.bin", "tokenizer.json"):
         (weights / name).write_bytes(b"{}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("faster_whisper.WhisperModel", lambda *_a, **_k: hears)
+        patch.setattr("faster_whisper.WhisperModel", lambda *_a, **_k: None)
         patch.setattr(Speech, "_speech", lambda _self, samples: [(0, len(samples))])
         engine = Speech(Found(weights, "whisper", "1"))
+        patch.setattr(engine, "_decoder", hears)
         patch.setattr(speech, "speech", lambda _settings: engine)
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
         patch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda _profile: CHANNELS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,27 @@ def test_vectors_are_float32_of_unit_length_in_the_order_given(minilm: MiniLM) -
     assert np.allclose(vectors[0], vectors[5], atol=1e-5)
     for text, vector in zip(texts, vectors, strict=True):
         assert np.allclose(minilm.encode([text])[0], vector, atol=1e-5)
+
+
+def test_vectors_are_those_of_transformers(minilm: MiniLM) -> None:
+    """The same weights through transformers and torch, one text at a time."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers.models.bert.configuration_bert import BertConfig
+    from transformers.models.bert.modeling_bert import BertModel
+
+    folder = model_folder()
+    assert folder is not None
+    model = BertModel(BertConfig(**json.loads((folder / "config.json").read_text())), add_pooling_layer=False).eval()
+    state = load_file(folder / "model.safetensors")
+    state = {n: t for n, t in state.items() if not n.startswith("pooler.") and n != "embeddings.position_ids"}
+    model.load_state_dict(state)
+    texts = ["A man is eating pasta.", "", "two " * 600, "대한민국", "What did she say about the third budget line?"]
+    for text, vector in zip(texts, minilm.encode(texts), strict=True):
+        with torch.inference_mode():
+            hidden = model(torch.tensor([minilm._tokenizer.encode(text).ids])).last_hidden_state[0]
+        mean = hidden.mean(0)
+        assert np.abs((mean / mean.norm()).numpy() - vector).max() < 1e-6
 
 
 def test_no_texts_give_no_vectors(minilm: MiniLM) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import sys
 import tomllib
@@ -11,17 +10,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ctranslate2
 import numpy as np
 import pytest
 
 from agent_tools.errors import EngineError, ModelMissing, ShapeError
-from agent_tools.models import speech as module
 from agent_tools.models.devices import Device
 from agent_tools.models.hub.folders import Reference, locate
-from agent_tools.models.speech import RATE, Speech
+from agent_tools.models.speech import RATE, Speech, Unheard
+from agent_tools.models.whisper import stretches
+from agent_tools.models.whisper.decoder import Encoded, SpokenWord, Window
 from tests.models import checkpoints
-
-pytest.importorskip("faster_whisper")
 
 
 def loaded(folder: Path, **more: Any) -> Speech:
@@ -42,7 +41,7 @@ def real(folder: Path) -> Speech:
 def speech(real: Speech, monkeypatch: pytest.MonkeyPatch) -> Speech:
     """The tiny model, with loud samples in the place of speech: voice activity detection needs a real voice."""
     monkeypatch.setattr(real, "_speech", loud)
-    monkeypatch.setattr(real, "_model", FakeWhisper())
+    monkeypatch.setattr(real, "_decoder", FakeDecoder())
     return real
 
 
@@ -53,41 +52,35 @@ def loud(samples: np.ndarray) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for number, is_loud in enumerate(on):
         begin, end = number * tenth, min(len(samples), (number + 1) * tenth)
-        if is_loud and spans and spans[-1][1] == begin and end - spans[-1][0] <= module.LONGEST_S * RATE:
+        if is_loud and spans and spans[-1][1] == begin and end - spans[-1][0] <= stretches.LONGEST_S * RATE:
             spans[-1] = (spans[-1][0], end)
         elif is_loud:
             spans.append((begin, end))
-    return module._joined(spans)
+    return stretches.joined(spans)
 
 
-class FakeWhisper:
-    """Hears one segment of two words in each stretch, from .1 s to its end less .1 s, in the language it is set to."""
+class FakeDecoder:
+    """Hears one sentence of two words in each window, from .1 s to its end less .1 s, in the language it is told."""
+
+    english_only = False
 
     def __init__(self) -> None:
-        self.model = SimpleNamespace(is_multilingual=True)
         self.heard_s: list[float] = []
-        self.asked: list[str | None] = []
-        self.languages = [("de", 0.95)]
+        self.read_as: list[str] = []
+        self.languages = [[("de", 0.95), ("en", 0.05)]]
         self.more: dict[str, Any] = {}
 
-    def detect_language(self, samples: np.ndarray) -> tuple[str, float, list[tuple[str, float]]]:
-        name, probability = self.languages.pop(0) if len(self.languages) > 1 else self.languages[0]
-        rest = [(f"x{number}", (1 - probability) / 20) for number in range(20)]
-        return name, probability, [(name, probability), *rest]
-
-    def transcribe(self, samples: np.ndarray, language: str | None, **options: Any) -> tuple[Iterator[Any], Any]:
-        assert options["temperature"] == 0.0
-        assert options["condition_on_previous_text"] is False
+    def encode(self, samples: np.ndarray, *, ask_language: bool) -> Encoded:
         self.heard_s.append(len(samples) / RATE)
-        self.asked.append(language)
-        end = len(samples) / RATE - 0.1
-        words = [
-            SimpleNamespace(start=0.1, end=end / 2, word=" hallo", probability=0.9),
-            SimpleNamespace(start=end / 2, end=end, word=" welt", probability=0.8),
-        ]
-        segment = {"text": " hallo welt", "words": words, "no_speech_prob": 0.02, "avg_logprob": -0.3}
-        segment |= {"compression_ratio": 1.1, **self.more}
-        return iter([SimpleNamespace(**segment)]), SimpleNamespace(language=language, language_probability=1.0)
+        found = self.languages.pop(0) if len(self.languages) > 1 else self.languages[0]
+        return Encoded(None, 100, len(samples) / RATE, found if ask_language and not self.english_only else [])
+
+    def decode(self, encoded: Encoded, language: str) -> Window:
+        self.read_as.append(language)
+        end = encoded.seconds - 0.1
+        middle = 0.1 + (end - 0.1) / 2
+        words = (SpokenWord(0.1, middle, " hallo", 0.9), SpokenWord(middle, end, " welt", 0.8))
+        return Window(**{"words": words, "no_speech": 0.02, "confidence": 0.7, **self.more})
 
 
 def sound(*spans: tuple[float, float], seconds: float) -> np.ndarray:
@@ -107,26 +100,34 @@ def blocks(samples: np.ndarray, start_s: float = 0.0, block_s: float = 7.0) -> I
 
 
 def test_segments_and_words_stand_where_the_sound_is(speech: Speech) -> None:
-    found = list(speech.transcribe(blocks(sound((3, 6), (20, 31), (95, 99), seconds=120), start_s=100.0)))
+    found = list(speech.transcribe(blocks(sound((3, 6), (20, 27), (95, 99), seconds=120), start_s=100.0)))
     assert [round(one.start_s, 2) for one in found] == [103.1, 120.1, 195.1]
-    assert [round(one.end_s, 2) for one in found] == [105.9, 130.9, 198.9]
+    assert [round(one.end_s, 2) for one in found] == [105.9, 126.9, 198.9]
     assert [word.text for word in found[0].words] == ["hallo", "welt"]
-    assert found[0].words[0].end_s == found[0].words[1].start_s == pytest.approx(104.45)
+    assert found[0].words[0].end_s == found[0].words[1].start_s == pytest.approx(104.5)
     assert found[0].text == "hallo welt"
+    assert not any(word.glued for word in found[0].words)
 
 
 def test_what_tells_invented_speech_is_kept(speech: Speech) -> None:
     (one,) = speech.transcribe(blocks(sound((1, 4), seconds=5)))
-    assert one.no_speech == 0.02
-    assert one.confidence == pytest.approx(math.exp(-0.3))
-    assert (one.language, one.language_confidence) == ("de", 0.95)
+    assert (one.no_speech, one.confidence, one.unsure) == (0.02, 0.7, False)
+    assert (one.language, one.language_confidence, one.language_unsure) == ("de", 0.95, False)
+
+
+@pytest.mark.parametrize(("confidence", "unsure"), [(0.29, True), (0.499, True), (0.5, False), (0.9, False)])
+def test_an_entry_is_unsure_below_a_confidence_of_half(speech: Speech, confidence: float, unsure: bool) -> None:
+    speech._decoder.more = {"confidence": confidence}
+    (one,) = speech.transcribe(blocks(sound((1, 4), seconds=5)))
+    assert one.unsure is unsure
 
 
 def test_silence_is_never_shown_to_the_model(speech: Speech) -> None:
     assert list(speech.transcribe(blocks(np.zeros(RATE * 130, np.float32)))) == []
-    assert speech._model.heard_s == []
+    assert speech._decoder.heard_s == []
     assert speech.heard.sound_s == pytest.approx(130)
     assert speech.heard.speech_s == 0
+    assert speech.heard.gaps == []
 
 
 def test_only_a_minute_and_a_block_are_ever_held(speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,27 +140,27 @@ def test_only_a_minute_and_a_block_are_ever_held(speech: Speech, monkeypatch: py
 
     monkeypatch.setattr(speech, "_speech", measured)
     list(speech.transcribe(blocks(sound((0, 600), seconds=600))))
-    assert most <= module.STRETCH_S * RATE
-    assert max(speech._model.heard_s) <= module.LONGEST_S
-    assert sum(speech._model.heard_s) == pytest.approx(600, abs=0.5)
+    assert most <= stretches.HELD_S * RATE
+    assert max(speech._decoder.heard_s) <= stretches.LONGEST_S
+    assert sum(speech._decoder.heard_s) == pytest.approx(600, abs=0.5)
 
 
 def test_speech_across_the_held_minute_is_heard_whole_and_once(speech: Speech) -> None:
     found = list(speech.transcribe(blocks(sound((5, 8), (52, 66), seconds=90))))
-    assert [round(one.start_s, 1) for one in found] == [5.1, 52.1]
-    assert speech._model.heard_s == pytest.approx([3.0, 14.0], abs=0.2)
+    assert round(found[0].start_s, 1) == 5.1
+    assert speech._decoder.heard_s == pytest.approx([3.0, 14.0], abs=0.2)
 
 
 def test_short_pauses_are_heard_together_long_ones_apart(speech: Speech) -> None:
-    list(speech.transcribe(blocks(sound((1, 3), (4, 6), (12, 14), seconds=20))))
-    assert speech._model.heard_s == pytest.approx([5.0, 2.0], abs=0.2)
+    list(speech.transcribe(blocks(sound((1, 3), (3.6, 6), (12, 14), seconds=20))))
+    assert speech._decoder.heard_s == pytest.approx([5.0, 2.0], abs=0.2)
 
 
 def test_a_gap_between_blocks_keeps_the_times_of_both_sides(speech: Speech) -> None:
     piece = sound((0.5, 2.5), seconds=3)
     found = list(speech.transcribe([(10.0, piece), (13.0, piece), (300.0, piece)]))
-    assert [round(one.start_s, 1) for one in found] == [10.6, 300.6]
-    assert found[0].end_s == pytest.approx(15.4, abs=0.05)
+    assert [round(one.start_s, 1) for one in found] == [10.6, 13.6, 300.6]
+    assert found[1].end_s == pytest.approx(15.4, abs=0.05)
 
 
 def test_the_end_of_each_stretch_is_reported_and_may_stop_it(speech: Speech) -> None:
@@ -177,50 +178,106 @@ def test_the_end_of_each_stretch_is_reported_and_may_stop_it(speech: Speech) -> 
         list(speech.transcribe(blocks(sound((5, 8), seconds=100)), on_progress=stop))
 
 
-def test_a_sure_stretch_settles_the_language(speech: Speech) -> None:
-    speech._model.languages = [("en", 0.4), ("de", 0.97), ("fr", 0.99)]
-    found = list(speech.transcribe(blocks(sound((1, 3), (8, 10), (15, 17), (22, 24), seconds=30))))
-    assert [one.language for one in found] == ["en", "de", "de", "de"]
-    assert [one.language_confidence for one in found] == pytest.approx([0.4, 0.97, 0.97, 0.97])
+LANGUAGES = [  # what the model thinks of each window of 3 s -> language, confidence, unsure
+    ([("en", 0.97)], [("de", 0.95)], [("en", 0.9)]),
+    ([("en", 0.97)], [("de", 0.4), ("en", 0.3)], [("de", 0.9)]),
+    ([("en", 0.97)], [("de", 0.4), ("en", 0.05)], [("de", 0.9)]),
+    ([("nl", 0.4)], [("de", 0.45), ("nl", 0.2)], [("de", 0.9)]),
+]
+CHOSEN = [
+    [("en", 0.97, False), ("de", 0.95, False), ("en", 0.9, False)],
+    [("en", 0.97, False), ("en", 0.3, True), ("de", 0.9, False)],
+    [("en", 0.97, False), ("de", 0.4, True), ("de", 0.9, False)],
+    [("nl", 0.4, True), ("nl", 0.2, True), ("de", 0.9, False)],
+]
 
 
-def test_unsure_stretches_settle_it_by_their_sum(speech: Speech) -> None:
-    speech._model.languages = [("en", 0.5), ("nl", 0.6), ("en", 0.7), ("zh", 0.8)]
-    found = list(speech.transcribe(blocks(sound((1, 3), (8, 10), (15, 17), (22, 24), seconds=30))))
-    assert [one.language for one in found] == ["en", "nl", "en", "en"]
-    assert found[3].language_confidence == pytest.approx((0.5 + 0.7) / 3)
+@pytest.mark.parametrize(("languages", "chosen"), list(zip(LANGUAGES, CHOSEN, strict=True)))
+def test_each_window_has_its_own_language_and_an_unsure_one_stays_with_the_window_before(
+    speech: Speech, languages: Any, chosen: Any
+) -> None:
+    speech._decoder.languages = list(languages)
+    found = list(speech.transcribe(blocks(sound((1, 4), (8, 11), (15, 18), seconds=30))))
+    assert [(one.language, one.language_confidence, one.language_unsure) for one in found] == chosen
+    assert speech._decoder.read_as == [language for language, *_ in chosen]
+
+
+@pytest.mark.parametrize(("seconds", "language"), [(1.5, "en"), (3.0, "de")])
+def test_a_short_window_changes_the_language_only_if_the_model_is_sure(
+    speech: Speech, seconds: float, language: str
+) -> None:
+    speech._decoder.languages = [[("en", 0.97)], [("de", 0.6), ("en", 0.3)]]
+    found = list(speech.transcribe(blocks(sound((1, 4), (8, 8 + seconds), seconds=15))))
+    assert found[1].language == language
 
 
 def test_a_language_that_is_given_is_not_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speech = loaded(folder, language="ko")
     monkeypatch.setattr(speech, "_speech", loud)
-    monkeypatch.setattr(speech, "_model", FakeWhisper())
+    monkeypatch.setattr(speech, "_decoder", FakeDecoder())
     (one,) = speech.transcribe(blocks(sound((1, 3), seconds=5)))
     assert (one.language, one.language_confidence) == ("ko", 1.0)
-    assert speech.producer.endswith("/vad-beam5-ko")
+    assert speech.producer.endswith("/windows-beam5-ko")
 
 
+def test_a_model_of_english_alone_says_so_and_claims_no_confidence(speech: Speech) -> None:
+    assert speech.languages == "many"
+    speech._decoder.english_only = True
+    (one,) = speech.transcribe(blocks(sound((1, 4), seconds=5)))
+    assert speech.languages == "English only"
+    assert (one.language, one.language_confidence, one.language_unsure) == ("en", 0.0, True)
+
+
+SPACES = SpokenWord(0.1, 0.5, " \u202e ", 0.9)
 GUARDS = [
-    ({"no_speech_prob": 0.9, "avg_logprob": -1.5}, "no speech"),
-    ({"compression_ratio": 3.0}, "repeats itself"),
-    ({"words": []}, "no words"),
-    ({"words": None}, "no words"),
-    ({"text": " \u202e "}, "no words"),
+    ({"no_speech": 0.9}, "probably no speech (0.90)"),
+    ({"words": ()}, "a sound like speech, without words"),
+    ({"words": (SPACES,)}, "a sound like speech, without words"),
 ]
 
 
 @pytest.mark.parametrize(("more", "why"), GUARDS)
-def test_invented_speech_is_dropped_and_counted(speech: Speech, more: dict[str, Any], why: str) -> None:
-    speech._model.more = more
-    assert list(speech.transcribe(blocks(sound((1, 3), seconds=5)))) == []
-    assert speech.heard.dropped == {why: 1}
+def test_whatever_is_dropped_is_a_gap_with_its_reason(speech: Speech, more: dict[str, Any], why: str) -> None:
+    speech._decoder.more = more
+    gaps: list[Unheard] = []
+    reached: list[tuple[float, int]] = []
+    samples = blocks(sound((1, 3), seconds=5), start_s=40.0)
+    assert list(speech.transcribe(samples, lambda to_s: reached.append((to_s, len(gaps))), gaps.append)) == []
+    assert gaps == speech.heard.gaps == [Unheard(pytest.approx(41.0), pytest.approx(43.0), why)]
+    assert reached == [(pytest.approx(45.0), 1)]  # the gap is known before its time counts as heard
 
 
-@pytest.mark.parametrize("more", [{"no_speech_prob": 0.9, "avg_logprob": -0.2}, {"avg_logprob": -1.5}])
-def test_one_bad_sign_alone_drops_nothing(speech: Speech, more: dict[str, Any]) -> None:
-    speech._model.more = more
-    (one,) = speech.transcribe(blocks(sound((1, 3), seconds=5)))
-    assert one.no_speech == more.get("no_speech_prob", 0.02)
+@pytest.mark.parametrize("more", [{"no_speech": 0.6}, {"confidence": 0.1}])
+def test_what_may_be_speech_is_kept(speech: Speech, more: dict[str, Any]) -> None:
+    speech._decoder.more = more
+    assert len(list(speech.transcribe(blocks(sound((1, 3), seconds=5))))) == 1
+    assert speech.heard.gaps == []
+
+
+def phrase(times: int, each_s: float, at_s: float = 0.0) -> tuple[SpokenWord, ...]:
+    words = " the door is open".split()
+    step = each_s / len(words)
+    return tuple(
+        SpokenWord(at_s + each_s * n + step * k, at_s + each_s * n + step * (k + 1), f" {word}", 0.9)
+        for n in range(times)
+        for k, word in enumerate(words)
+    )
+
+
+def test_a_sentence_said_nine_times_is_one_entry_that_says_so(speech: Speech) -> None:
+    speech._decoder.more = {"words": phrase(9, 1.5)}
+    (one,) = speech.transcribe(blocks(sound((1, 15), seconds=20)))
+    assert (one.text, one.repeats) == ("the door is open (×9)", 9)
+    assert (one.start_s, one.end_s) == (pytest.approx(1.0), pytest.approx(14.5))
+    assert [word.text for word in one.words] == ["the", "door", "is", "open"]
+
+
+def test_a_loop_of_the_decoder_is_cut_and_the_sound_behind_it_is_a_gap(speech: Speech) -> None:
+    spoken = phrase(1, 1.5)
+    speech._decoder.more = {"words": (*spoken, *phrase(20, 0.02, at_s=1.5)), "full": True}
+    (one,) = speech.transcribe(blocks(sound((1, 9), seconds=12)))
+    assert (one.text, one.repeats, one.end_s) == ("the door is open", 1, pytest.approx(2.5))
+    assert speech.heard.gaps == [Unheard(pytest.approx(2.5), pytest.approx(9.0), "the speech model repeated itself")]
 
 
 @pytest.mark.parametrize("samples", [np.zeros((2, 5), np.float32), np.zeros(5, np.int16)])
@@ -233,18 +290,17 @@ def test_memory_that_runs_out_is_told(speech: Speech, monkeypatch: pytest.Monkey
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA failed with error out of memory")
 
-    monkeypatch.setattr(speech._model, "transcribe", full)
+    monkeypatch.setattr(speech._decoder, "decode", full)
     with pytest.raises(EngineError, match="ran out of memory"):
         list(speech.transcribe(blocks(sound((1, 3), seconds=5))))
 
 
-def test_the_real_library_gives_times_inside_the_stretch_and_the_same_text_twice(
+def test_the_real_library_gives_times_inside_the_window_and_the_same_text_twice(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through faster-whisper and CTranslate2 with random weights; the guards are lifted, for its text is noise."""
+    """Through faster-whisper and CTranslate2 with random weights, so the text is noise."""
     speech = loaded(folder)
-    monkeypatch.setattr(module, "REPEATS", 1e9)
-    monkeypatch.setattr(module, "UNSURE", -1e9)
+    monkeypatch.setattr("agent_tools.models.speech.NO_SPEECH", 1.0)
     monkeypatch.setattr(speech, "_speech", loud)
     runs = [list(speech.transcribe(blocks(sound((2, 9), seconds=12), start_s=50.0))) for _ in range(2)]
     assert runs[0]
@@ -254,6 +310,27 @@ def test_the_real_library_gives_times_inside_the_stretch_and_the_same_text_twice
         assert 0 <= one.no_speech <= 1
         assert 0 <= one.confidence <= 1
         assert all(type(word.start_s) is float for word in one.words)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 7.0])
+def test_tokens_are_bounded_by_the_length_of_the_sound(
+    real: Speech, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    inner, bounds = real._decoder._model.model, []
+
+    def generate(features: Any, prompts: Any, **options: Any) -> Any:
+        bounds.append(options["max_length"] - len(prompts[0]))
+        return inner.generate(features, prompts, **options)
+
+    watched = SimpleNamespace(generate=generate, align=inner.align, is_multilingual=True)
+    monkeypatch.setattr(real._decoder._model, "model", watched)
+    monkeypatch.setattr(type(real._decoder._model), "encode", lambda self, mel: encoded)
+    whole = sound((0, seconds), seconds=seconds)
+    mel = np.zeros((1, 80, 3000), np.float32)
+    encoded = inner.encode(ctranslate2.StorageView.from_array(mel))
+    window = real._decoder.decode(real._decoder.encode(whole, ask_language=False), "en")
+    assert bounds == [16 + 8 * seconds]
+    assert len(window.words) <= bounds[0]
 
 
 def test_voice_activity_detection_lets_no_silence_and_no_noise_through(real: Speech) -> None:
@@ -272,7 +349,7 @@ def test_voice_activity_detection_finds_a_real_voice(real: Speech, real_videos: 
     samples = np.concatenate([block.samples for block in audio(opened)])
     spoken = np.zeros(len(samples), bool)
     for begin, end in real._speech(samples):
-        assert end - begin <= module.LONGEST_S * RATE + RATE
+        assert end - begin <= stretches.LONGEST_S * RATE + RATE
         spoken[begin:end] = True
     cues = read_subtitles(opened)[0].cues
     middles = [round((cue.start_s + cue.end_s) / 2 * RATE) for cue in cues]
@@ -299,7 +376,7 @@ def test_broken_files_are_told(folder: Path, tmp_path: Path, name: str) -> None:
 def test_without_the_package_it_says_how_to_get_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    (wanted,) = project["optional-dependencies"]["standard"]
+    (wanted,) = [one for one in project["dependencies"] if one.startswith("faster-whisper")]
     with pytest.raises(ModelMissing, match="faster-whisper is not installed") as caught:
         loaded(folder)
     assert str(caught.value).endswith(f"Install it with: pip install '{wanted}'")
@@ -320,5 +397,5 @@ def test_where_ctranslate2_cannot_use_cuda_the_processor_hears(
 
     monkeypatch.setattr(ctranslate2, "get_supported_compute_types", types)
     speech = Speech(locate(Reference.of(str(folder)), [], ""), device=Device("cuda:0", "fp16"))
-    assert speech._model.model.device == "cpu"
+    assert speech._decoder._model.model.device == "cpu"
     assert f"CTranslate2 cannot use CUDA here: {error}" in caplog.text

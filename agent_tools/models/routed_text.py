@@ -1,0 +1,69 @@
+"""Lite's text vectors: an English encoder and one of sixteen languages side by side, chosen by each text's language.
+
+An English text is [MiniLM; USE] / sqrt(2), any other [0; USE]: 896 numbers, of length 1. So two English texts are
+compared by both encoders, and every other pair by USE alone. A text that does not tell its language counts as
+English: it has both parts. Measured (`python -m lab.bench languages`): R@1 over translated subtitles .76, where MiniLM
+alone has .10; English paraphrases .595, MiniLM .503, USE .479."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agent_tools.models.minilm import MiniLM
+from agent_tools.models.text_language import language_of
+from agent_tools.models.use import Use
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+class RoutedText:
+    """A TextEncoder of English and fifteen other languages. Loads on construction. Not safe for two threads at once."""
+
+    dim = MiniLM.dim + Use.dim
+    languages = Use.languages
+    producer = f"{MiniLM.producer.split('/')[0]}+{Use.producer.split('/')[0]}/routed-1"
+
+    def __init__(self, made: Path | None = None, *, threads: int = 1, remembered: Path | None = None) -> None:
+        """As Use and MiniLM. Raises: ModelMissing: a package is not installed, or holds other bytes."""
+        self._english = MiniLM(threads=threads, remembered=remembered)
+        self._many = Use(made, threads=threads, remembered=remembered)
+
+    def encode(
+        self, texts: Sequence[str], *, query: bool = False, languages: Sequence[str | None] | None = None
+    ) -> Array:
+        """Vectors (n, 896), float32, L2-normalised, in the order of the texts; n may be 0.
+
+        Args:
+            languages: of each text, where it is known ("de", "pt-BR"; None where not); else the text decides.
+        """
+        known = languages if languages is not None else [None] * len(texts)
+        english = [
+            i for i, (text, language) in enumerate(zip(texts, known, strict=True)) if _is_english(text, language)
+        ]
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        vectors[:, MiniLM.dim :] = self._many.encode(texts)
+        if english:
+            vectors[english, : MiniLM.dim] = self._english.encode([texts[i] for i in english])
+            vectors[english] *= np.float32(0.5**0.5)
+        return vectors
+
+
+def encode_known(encoder: Any, texts: Sequence[str], languages: Sequence[str | None]) -> Array:
+    """Vectors of entries whose languages are known, by any TextEncoder; only a RoutedText asks for the languages."""
+    if isinstance(encoder, RoutedText):
+        return encoder.encode(texts, languages=languages)
+    vectors: Array = encoder.encode(texts)
+    return vectors
+
+
+def _is_english(text: str, language: str | None) -> bool:
+    if language and language != "und":
+        return language.split("-")[0].lower() in ("en", "eng")
+    return language_of(text).maybe_english

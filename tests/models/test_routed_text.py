@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_tools.models.minilm import MiniLM
+from agent_tools.models.routed_text import RoutedText, encode_known
+
+ENGLISH, GERMAN = "The dog chews a bone.", "Der Hund kaut an einem Knochen."
+
+
+@pytest.fixture(scope="module")
+def routed(tmp_path_factory: pytest.TempPathFactory) -> RoutedText:
+    return RoutedText(tmp_path_factory.mktemp("weights") / "use")
+
+
+def test_english_has_both_parts_and_other_languages_one(routed: RoutedText, minilm: MiniLM) -> None:
+    english, german, undecided = routed.encode([ENGLISH, GERMAN, "Mitigation"])
+    half = np.float32(0.5**0.5)
+    assert np.allclose(english[:384], half * minilm.encode([ENGLISH])[0], atol=1e-6)
+    assert np.linalg.norm(english[384:]) == pytest.approx(half, abs=1e-5)
+    assert not german[:384].any()
+    assert np.linalg.norm(german[384:]) == pytest.approx(1, abs=1e-5)
+    assert undecided[:384].any()
+    for vector in (english, german, undecided):
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_two_english_texts_are_compared_by_both_encoders(routed: RoutedText, minilm: MiniLM) -> None:
+    texts = [ENGLISH, "A puppy gnaws on something hard."]
+    one, other = routed.encode(texts)
+    by_minilm = float(np.dot(*minilm.encode(texts)))
+    by_use = float(np.dot(one[384:], other[384:]) * 2)
+    assert float(one @ other) == pytest.approx((by_minilm + by_use) / 2, abs=1e-5)
+
+
+LANGUAGES = [(ENGLISH, "de", False), (GERMAN, "en-GB", True), (ENGLISH, None, True), (GERMAN, "und", False)]
+
+
+@pytest.mark.parametrize(("text", "language", "english"), LANGUAGES)
+def test_a_language_that_is_known_is_not_guessed(
+    routed: RoutedText, text: str, language: str | None, english: bool
+) -> None:
+    (vector,) = routed.encode([text], languages=[language])
+    assert vector[:384].any() == english
+    assert np.array_equal(encode_known(routed, [text], [language])[0], vector)
+
+
+def test_an_encoder_that_does_not_ask_is_not_given_languages(minilm: MiniLM) -> None:
+    assert np.array_equal(encode_known(minilm, [GERMAN], ["de"]), minilm.encode([GERMAN]))
+
+
+def test_no_texts_give_no_vectors(routed: RoutedText) -> None:
+    assert routed.encode([]).shape == (0, routed.dim) == (0, 896)
+
+
+def test_the_producer_names_both_models_and_the_routing(routed: RoutedText) -> None:
+    assert routed.producer == "minilm-l6-v2@53aa5117+use-multilingual-v3@0db566fd/routed-1"
+
+
+def test_a_profile_may_load_it_with_its_files_in_the_data_folder(tmp_path: Path) -> None:
+    from agent_tools.models.profiles import ModelSettings
+
+    assert ModelSettings().made is None
+    assert ModelSettings(remembered=tmp_path / "checked.json").made == tmp_path / "weights"
