@@ -21,4 +21,5 @@ def _controller() -> ThreadpoolController:
 
 def threads(most: int) -> AbstractContextManager[object]:
     """Matrix products of this process take at most so many threads inside the block."""
-    return _controller().limit(limits=most, user_api="blas")
+    limited: AbstractContextManager[object] = _controller().limit(limits=most, user_api="blas")
+    return limited

@@ -106,7 +106,8 @@ class MiniLM:
         for layer in self._layers:
             hidden = layer(hidden, spans)
         means: Array = np.stack([hidden[span].mean(0) for span in spans])
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        return means
 
 
 class _Layer:
@@ -142,7 +143,7 @@ def _attention(inward: Array) -> Array:
     """Queries, keys and values side by side (N, 3C) to what each token attends to (N, C)."""
     count, width = len(inward), inward.shape[1] // 3
     query, key, value = inward.reshape(count, 3, HEADS, width // HEADS).transpose(1, 2, 0, 3)  # (H, N, C/H) each
-    scores = query @ key.transpose(0, 2, 1)
+    scores: Array = query @ key.transpose(0, 2, 1)
     scores /= math.sqrt(width // HEADS)
     scores -= scores.max(-1, keepdims=True)
     np.exp(scores, out=scores)
@@ -152,7 +153,7 @@ def _attention(inward: Array) -> Array:
 
 
 def _normalised(x: Array, weight: Array, bias: Array) -> Array:
-    centred = x - x.mean(-1, keepdims=True)
+    centred: Array = x - x.mean(-1, keepdims=True)
     variance = np.einsum("nc,nc->n", centred, centred)[:, None] / x.shape[1]
     centred /= np.sqrt(variance + EPS)
     centred *= weight
@@ -169,5 +170,6 @@ def _gelu(x: Array) -> Array:
         tail += np.float32(factor)
         tail *= t
     tail *= np.exp(-z * z)
-    half: Array = 0.5 * x
-    return half + np.abs(half) * (1 - tail)
+    half: Array = np.float32(0.5) * x
+    half += np.abs(half) * (1 - tail)
+    return half

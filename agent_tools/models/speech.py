@@ -158,8 +158,9 @@ class Speech:
                 segments, gaps, running = self._hear(stretch.samples[begin:end], start_s, running)
                 yield from segments
                 self.heard.gaps += gaps
-                for gap in gaps if on_gap is not None else ():
-                    on_gap(gap)
+                if on_gap is not None:
+                    for gap in gaps:
+                        on_gap(gap)
             self.heard.sound_s += stretch.heard_to / RATE
             if on_progress is not None:
                 on_progress(stretch.start_s + stretch.heard_to / RATE)

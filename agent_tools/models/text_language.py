@@ -7,7 +7,7 @@ the language is undecided, and `maybe_english` says whether anything speaks agai
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +20,8 @@ WORDS = {
     "en": """the of and to is that it you was for this with are have not i we they be at or from had by his her she he
         but what all were when there can which their if will would who so about them then me my your been has do did
         how where why could should an as on no out up its into our than only does in a over after while just""",
-    "de": """der einem des wurde worden wieder jetzt immer alle alles das und ist nicht ein eine ich sie wir mit auf von zu den dem sich auch es im für an er so dass wie als
+    "de": """einem des wurde worden wieder jetzt immer alle alles
+        der das und ist nicht ein eine ich sie wir mit auf von zu den dem sich auch es im für an er so dass wie als
         bei oder aus wird war noch nur nach aber wenn was haben hat sind man mir mich du dir wo über einen einer eines
         kann mein dein sein ihr uns euch hier schon mehr sehr doch zum zur warum wer wann die in unter keine kein ja""",
     "es": """el los una por con del para como pero más está que de la y en un se no las lo su al es son ha me si sin
@@ -103,7 +104,7 @@ def _by_script(counts: Counter[str], text: str, share: float) -> TextLanguage:
 
 def _by_words(text: str) -> TextLanguage:
     words = [word.strip(".,;:!?\"'()[]…“”«»-") for word in text.lower().replace("’", "'").split()]
-    scores: Counter[str] = Counter()
+    scores: defaultdict[str, float] = defaultdict(float)
     weights = _weights()
     for word in words:
         for language, worth in weights.get(word, ()):
@@ -114,7 +115,7 @@ def _by_words(text: str) -> TextLanguage:
                 scores[language] += worth
     if not scores:
         return TextLanguage("", 0.0, maybe_english=True)
-    (best, most), *rest = scores.most_common(2)
+    (best, most), *rest = sorted(scores.items(), key=lambda one: -one[1])
     other = max((score for language, score in scores.items() if language != "en"), default=0.0)
     maybe_english = scores["en"] >= other * ENGLISH_SHARE if other >= SURE else True
     lead = (most - rest[0][1]) / most if rest else 1.0

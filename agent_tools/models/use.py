@@ -114,7 +114,8 @@ class Use:
         middle = np.maximum(x @ weights["p1"] + first @ weights["d1"], 0)
         second = np.maximum(middle @ weights["d2"], 0)
         last: Array = np.tanh(middle @ weights["p3"] + second @ weights["d3"])
-        return last / np.linalg.norm(last, axis=1, keepdims=True)
+        last /= np.linalg.norm(last, axis=1, keepdims=True)
+        return last
 
 
 def _neighbours(lengths: NDArray[np.int64], begins: NDArray[np.int64]) -> NDArray[np.int64]:
