@@ -53,6 +53,11 @@ class HomeFolder:
         """Which files of weights were checked, so that each is hashed once."""
         return self.root / "checked-weights.json"
 
+    @property
+    def weights(self) -> Path:
+        """Models that were unpacked or joined once out of packages. They are made again where they are missing."""
+        return self.root / "weights"
+
     # -- logs
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from agent_tools.channels import made_rows
+from agent_tools.home import HomeFolder
 from agent_tools.models.devices import choose
 from agent_tools.models.hub.catalogue import Role, memory_bytes
 from agent_tools.models.hub.folders import cache_folder
@@ -25,7 +26,8 @@ def model_settings(settings: Settings, profile: str = "", threads: int = 1) -> M
         profile=profile or settings.profile,
         folders=(*settings.model_dirs, cache_folder()) if settings.model_dirs else None,
         threads=threads,
-        remembered=settings.home / "checked-weights.json",
+        remembered=HomeFolder(settings.home).checked_weights,
+        made=HomeFolder(settings.home).weights,
         overrides={role.strip(): name.strip() for role, _, name in (one.partition("=") for one in settings.models)},
         device=settings.device,
         endpoint_key=settings.endpoint_key,

@@ -121,15 +121,11 @@ class ModelSettings:
     folders: tuple[Path, ...] | None = None
     threads: int = 1  # of torch, of speech and of OCR, each
     remembered: Path | None = None  # file that keeps which weights were checked (weights.sha256_of)
+    made: Path | None = None  # folder for what is unpacked out of packages once; None = unpacked at each load
     # role -> a local folder, org/name, org/name@revision, "off", or for captions http(s)://host/v1#model
     overrides: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"  # devices.choose
     endpoint_key: str = field(default="", repr=False)  # bearer token of the captions endpoint
-
-    @property
-    def made(self) -> Path | None:
-        """The folder for what is unpacked out of packages once; None where nothing is remembered."""
-        return None if self.remembered is None else self.remembered.parent / "weights"
 
     @property
     def searched(self) -> tuple[Path, ...]:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -58,10 +56,3 @@ def test_no_texts_give_no_vectors(routed: RoutedText) -> None:
 
 def test_the_producer_names_both_models_and_the_routing(routed: RoutedText) -> None:
     assert routed.producer == "minilm-l6-v2@53aa5117+use-multilingual-v3@0db566fd/routed-1"
-
-
-def test_a_profile_may_load_it_with_its_files_in_the_data_folder(tmp_path: Path) -> None:
-    from agent_tools.models.profiles import ModelSettings
-
-    assert ModelSettings().made is None
-    assert ModelSettings(remembered=tmp_path / "checked.json").made == tmp_path / "weights"
