@@ -197,6 +197,17 @@ def examples_table() -> str:
     return "\n".join(rows)
 
 
+def channels_table() -> str:
+    """The table of channels: what each is made from, the model it needs, what it can show."""
+    from agent_tools.channels import TABLE
+
+    rows = ["| channel | kind | made from | needs a model | can show events that are |", "|---|---|---|---|---|"]
+    for row in TABLE:
+        shows = ", ".join(sorted(row.shows)) or "-"
+        rows.append(f"| `{row.name}` | {row.kind} | {row.derived_from} | {row.role or '-'} | {shows} |")
+    return "\n".join(rows)
+
+
 def errors_tree() -> str:
     """The tree of errors, as the docstring of errors.py draws it."""
     from agent_tools import errors
