@@ -68,7 +68,7 @@ def test_doctor_says_of_a_lacking_profile_what_it_takes(tmp_path: Path) -> None:
     hub = [model for model in STANDARD.models if model.from_hub]
     assert [line.split(": ")[0] for line in wrong] == [
         *(f"!!  no model for {model.role}" for model in hub),
-        "!!  get what lacks (2.5 GB) with",
+        "!!  get the missing models (2.5 GB) with",
     ]
     assert wrong[-1].endswith("agent-tools models pull standard")
     assert f"looked for in {tmp_path / 'cache'}" in "\n".join(found)

@@ -1,6 +1,6 @@
 """What `agent-tools doctor` finds: packages, models, the vector extension, folders, and what will not be known.
 
-Knows how to ask each part whether it works. Mends nothing."""
+It only looks; it repairs nothing."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
 def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
     try:
         with contextlib.closing(Store.open(settings.home)) as store:
-            told, counts = store.integrity_check(), store.stats()
+            verdict, counts = store.integrity_check(), store.stats()
             size = f"{counts.pop('file_bytes') / 1e6:.1f} MB"
             held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "empty"
-            yield told == "ok", f"memory at {settings.home}: {told}; {size}: {held}"
+            yield verdict == "ok", f"memory at {settings.home}: {verdict}; {size}: {held}"
             store.load_vec0()
             yield True, "sqlite-vec loads"
             for job in store.open_jobs():
@@ -68,13 +68,13 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield True, f"models run on {choose(settings.device).described}; looked for in {_listed(chosen.searched)}"
         auto = "" if settings.memory_mb else f": {WORK_MB} and what the models take; --memory-mb sets another"
         yield True, f"an ingest gives up at {memory_limit_mb(settings)} MB of memory{auto}"
-        lacking = missing(profile, chosen.searched)
-        for model in lacking:
+        absent = missing(profile, chosen.searched)
+        for model in absent:
             yield False, f"no model for {model.role}: {why_missing(model, chosen.searched)}"
-        size = sum(model.size_bytes for model in lacking if model.from_hub)
+        size = sum(model.size_bytes for model in absent if model.from_hub)
         if size and profile.name in PROFILES:
-            yield False, f"get what lacks ({megabytes(size)}) with: {pull_command(chosen, profile)}"
-        if not any(model.role == "text" for model in lacking):
+            yield False, f"get the missing models ({megabytes(size)}) with: {pull_command(chosen, profile)}"
+        if not any(model.role == "text" for model in absent):
             encoder = text_encoder(chosen)
             yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
         yield True, f"an ingest makes: {', '.join(channels_of(profile))}"

@@ -1,6 +1,6 @@
 """ingest_video: a file or a folder becomes part of memory; idempotent by content; answers within wait_s.
 
-Knows sources, jobs and workers. Knows nothing of what a worker does with a file."""
+Workers do the ingest; a call only queues jobs and waits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ingest_video(
 
     Args:
         source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is, and
-            goes on with an ingest that failed or was stopped half a minute ago or more.
+            continues an ingest that failed or was stopped half a minute ago or more.
         trusted: a person typed the path, which allows it.
         patient: queue all files of a folder, however long it takes to look at them; else those that wait_s allows,
             and the next call goes on.
@@ -142,7 +142,7 @@ def _folder(call: _Call, paths: Sequence[Path], folder: Path) -> IngestReply:
 
 
 def _fetched(library: Library, url: str, deadline: float, step: OnStep) -> Fetch:
-    """The download of an address, as far as it is at the deadline. Raises: SourceNotAllowed, and why it failed."""
+    """The download of an address, in its state at the deadline. Raises: SourceNotAllowed; why it failed."""
     if not library.settings.allow_urls:
         raise refuse_addresses(url)
     while True:

@@ -1,6 +1,6 @@
 """remember: what an agent saw becomes a note that later retrieval finds; no note is ever lost.
 
-Knows notes and who looked. Knows nothing of searches, but that a note gets its vector at once."""
+A note gets its vector at once, if the sentence encoder is loaded."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def index_notes(library: Library, video_id: str, wait_s: float = 0.0) -> bool:
     if encoder is None:
         return False
     space = text_space(encoder.producer)
-    while lacking := library.store.pending_text(video_id, space, only="notes"):
-        vectors = encoder.encode([entry.text for entry in lacking])
-        library.store.put_vectors(space, video_id, [entry.id for entry in lacking], vectors)
+    while unindexed := library.store.pending_text(video_id, space, only="notes"):
+        vectors = encoder.encode([entry.text for entry in unindexed])
+        library.store.put_vectors(space, video_id, [entry.id for entry in unindexed], vectors)
     return True
 
 

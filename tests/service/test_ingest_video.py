@@ -195,11 +195,11 @@ def test_who_polls_does_not_set_going_what_somebody_stopped(
     for source, channels in ((video_id, None), ("talk.mp4", ["frames"]), (f"video://{video_id}", ["frames"])):
         reply = ingest_video(empty, source, channels=channels, wait_s=0)
         assert reply.state == "stopped"
-        assert re.search(r"stopped at 0%; ingest_video goes on with it in (30|29|2\d) s\.", reply.hints[0])
+        assert re.search(r"stopped at 0%; call ingest_video to continue it in (30|29|2\d) s\.", reply.hints[0])
     folder = ingest_video(
         empty, "", channels=["frames"], wait_s=0, trusted=True, patient=True
     )  # as the command does that follows it
-    assert (folder.failed, folder.hints) == (1, ["1 were stopped: ingest_video with their id goes on with them."])
+    assert (folder.failed, folder.hints) == (1, ["1 were stopped: call ingest_video with their id to continue."])
     assert (
         ingest_video(empty, video_id, channels=["frames", "subtitles"], wait_s=0).state == "queued"
     )  # not asked for before

@@ -1,6 +1,4 @@
-"""Which jobs an ingest is made of: what a file lacks of the wanted channels, when it goes on, and what is made anew.
-
-Knows files, channels and the queue. Knows nothing of waiting or of replies."""
+"""The jobs of ingests: which channels are missing, when an ended ingest continues, what reindex makes again."""
 
 from __future__ import annotations
 
@@ -76,8 +74,8 @@ def resume(library: Library, video_id: str, wanted: Sequence[str]) -> None:
         return
     if paths := library.sources(video_id):
         made = channels_of(library.models.profile)
-        lacking = wanted or [n for n in made if job and n in job.channels]
-        _queue(library, video_id, paths[0], lacking, retry_unreadable=False)
+        missing = wanted or [n for n in made if job and n in job.channels]
+        _queue(library, video_id, paths[0], missing, retry_unreadable=False)
     elif any((row := store.channel(video_id, n)) is None or row.state not in ("done", "absent") for n in wanted):
         raise SourceNotFound(f"{library.closed(video_id)}, so {', '.join(wanted)} of {video_id} cannot be made.")
 
@@ -85,7 +83,7 @@ def resume(library: Library, video_id: str, wanted: Sequence[str]) -> None:
 def _queue(
     library: Library, video_id: str, path: Path, wanted: Sequence[str], *, retry_unreadable: bool, at_once: bool = False
 ) -> None:
-    """Queue what is lacking, unless it is on its way, or rests and nothing new is wanted."""
+    """Queue the missing channels, unless a job is at work on them, or rests and no other channel is wanted."""
     store, job = library.store, library.store.job(video_id)
     if job is not None and job.state in ("queued", "running"):
         if at_once and job.stop_requested:
@@ -96,35 +94,35 @@ def _queue(
     ended = subtitles is not None and subtitles.state in ("done", "absent")
     if ended and subtitles is not None and subtitles.detail.get("sidecars", mark) != mark:
         rows.pop("subtitles")  # read before what lies beside the file now
-    lacking = [
+    missing = [
         name
         for name in wanted
         if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.get("no_model")
     ]
     rests = not at_once and retry_after_s(job) > 0
     if job is not None and job.state == "stopped":
-        if rests and set(lacking) <= set(job.channels):
+        if rests and set(missing) <= set(job.channels):
             return
         if job.settings.get("remake"):  # a reindex goes on as it was asked for
             store.enqueue(video_id, job.channels, job.profile, {**job.settings, "path": str(path)})
             return
-    if not lacking:
+    if not missing:
         return
     if job is not None and job.state == "failed":
         unreadable = (job.error or "").startswith("UnreadableVideo")
         if rests or (unreadable and not retry_unreadable):
             return
-    if "subtitles" in lacking and ended:
+    if "subtitles" in missing and ended:
         store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
-    store.enqueue(video_id, tuple(lacking), library.models.profile.name, _of_file(library, path))
+    store.enqueue(video_id, tuple(missing), library.models.profile.name, _of_file(library, path))
 
 
 def reindex(library: Library, video_id: str, *channels: str) -> None:
-    """Queue channels of a video anew, with this profile's models, and start a worker; what there is of them stays
+    """Queue channels of a video to be made again with this profile's models, and start a worker. The old channels stay
     searchable until the new ones are whole.
 
     Args:
-        channels: names of channels, or "text": the sentence vectors of all texts, which are not read anew.
+        channels: names of channels, or "text": only the sentence vectors of all texts.
 
     Raises: InvalidArgument: a channel that cannot be made here, or the video is being ingested.
     """

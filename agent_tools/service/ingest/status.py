@@ -1,6 +1,6 @@
 """How far ingests are: one video channel by channel, or a folder's in numbers; what will not be known, and why.
 
-Knows jobs, channels and replies. Knows nothing of how an ingest begins."""
+It also says what will not be known of a video, and why."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def folder_status(
         eta_s=round(eta) if eta and not counts["queued"] and not left else None,
         hints=[
             *([f"{left} files were not looked at yet: call ingest_video again with the same source."] if left else []),
-            *([f"{stopped} were stopped: ingest_video with their id goes on with them."] if stopped else []),
+            *([f"{stopped} were stopped: call ingest_video with their id to continue."] if stopped else []),
         ],
     )
 
@@ -145,7 +145,7 @@ def unfinished_hint(video_id: str, job: Job | None) -> str | None:
         return None
     if job.state == "stopped":
         when = f" in {rest:.0f} s" if (rest := retry_after_s(job)) > 0 else ""
-        return f"The ingest of {video_id} was stopped at {job.progress:.0%}; ingest_video goes on with it{when}."
+        return f"The ingest of {video_id} was stopped at {job.progress:.0%}; call ingest_video to continue it{when}."
     error = job.error or "the worker log says why"
     if error.startswith(NAMES_THE_FILE):
         error = f"{error.partition(':')[0]}. ingest_video with this id says why."

@@ -1,6 +1,6 @@
 """Which files may be read: allowed folders by real path, files a person named on the command line, nothing else.
 
-Knows paths. Knows nothing of what is inside a file, and never opens one."""
+No file is opened here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Fence:
 
         Args:
             source: a path, absolute or relative to an allowed folder; `~` and file:// are understood.
-            named: real paths that a person gave to `agent-tools ingest`, and that are thereby allowed.
+            named: real paths that a person gave to `agent-tools ingest`, which allows them.
 
         Raises: InvalidArgument: not a local path. SourceNotAllowed: outside; the message shows the line to add.
             SourceNotFound: nothing there.
@@ -86,7 +86,7 @@ class Fence:
                 return
 
     def _how_to_allow(self, path: Path) -> str:
-        """By the path as it was asked alone: what is there, and where a link leads, is nobody's business outside."""
+        """The remedy, from the path alone: it does not tell what is there, or where a link leads."""
         folder = path.parent if path.suffix.lower() in SUFFIXES else path
         line = f'"{clean(str(folder), 200)}"' if path.is_absolute() else "FOLDER"
         return (
@@ -114,7 +114,9 @@ def local_path(source: str) -> Path:
     if parts is not None:
         raise _no_path(source)
     if source != "~" and not source.startswith(("~/", "~\\")):
-        return Path(source)  # ~name too: another user's folder is nobody's shorthand here, and a file may be called so
+        return Path(
+            source
+        )  # ~name too: it is no short form of another user's folder here, and a file may have that name
     try:
         return Path(source).expanduser()
     except RuntimeError as error:  # nobody's home

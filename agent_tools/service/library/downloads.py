@@ -1,6 +1,6 @@
 """Video files from http(s) addresses, only where --allow-urls is given: fetched in the background into the data folder.
 
-Knows addresses, sizes and where a name leads. Knows nothing of what is inside a file."""
+Each address is checked by where its name leads, not by its name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BLOCK = 1 << 18
 RETRY_S = 30.0
 MOST_AT_ONCE = 2  # downloads under way
 ABANDONED_S = 3600.0  # a part that nobody has written to for so long is of a process that died
-# Pages that show a video but are none: their own players fetch it by other means.
+# Pages that show a video but are not the file: their own players fetch it by other means.
 PAGES = ("youtube.com", "youtu.be", "vimeo.com", "twitch.tv", "tiktok.com", "dailymotion.com", "bilibili.com")
 # Of IPv6; Python counts them as global. The first two end in an IPv4 address: NAT64, and the old "compatible" form.
 HOLDING_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
@@ -61,7 +61,7 @@ class Fetch:
 
     @property
     def over(self) -> bool:
-        """Whether it was stopped or failed a while ago: asking again begins anew."""
+        """Whether it was stopped or failed a while ago: the next call starts again."""
         return self.error is not None and self.ended > 0 and (self.stopped or time.monotonic() - self.ended > RETRY_S)
 
     @property
@@ -140,7 +140,7 @@ class Fetcher:
                     part.unlink()
 
     def _download(self, client: object, found: Fetch, part: Path) -> str:
-        """Follow redirects by hand, each checked anew, and write the body. Returns the file name's ending."""
+        """Follow redirects by hand, check each address again, and write the body. Returns the file name's ending."""
         import httpx2
 
         assert isinstance(client, httpx2.Client)
@@ -205,7 +205,7 @@ class Fetcher:
             for block in response.iter_raw(BLOCK):
                 found.done_bytes += len(block)
                 if found.stopped:
-                    raise SourceNotFound(f"the download of {_shown(found.url)} was stopped. Call again to begin anew.")
+                    raise SourceNotFound(f"the download of {_shown(found.url)} was stopped. Call again to start again.")
                 if found.done_bytes > LARGEST:
                     raise _too_large(found.url)
                 out.write(block)

@@ -1,6 +1,6 @@
 """Entries, their vectors and their chunks of the videos searched last, held in memory for the next question.
 
-Knows when a video has changed, and how entries lie in chunks. Knows nothing of questions."""
+A video is read again when something of it has changed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every call needs: the settings, the store, the fence, the query models, the workers; and names made videos.
+"""What every call needs: the settings, the store, the fence, the query models, the workers.
 
-Knows who is who. Knows nothing of MCP, and does none of the tools' work itself."""
+It turns the names and times that a client gives into videos and spans."""
 
 from __future__ import annotations
 

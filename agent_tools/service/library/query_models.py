@@ -1,6 +1,6 @@
 """The models that questions go through, loaded once, in the background, and never in the way of an answer.
 
-Knows the profile's encoders. Knows nothing of searches."""
+The encoders are those of the profile."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class QueryModels:
     def segment_reader(self) -> SegmentReader:
         """What makes one vector of a segment of frames; softmax pooling where no adapter's weights are named.
 
-        Raises: ModelMissing: a named adapter that is not here, or is none."""
+        Raises: ModelMissing: a named adapter that is not here, or is not an adapter."""
         from agent_tools.models.profiles import segment_reader
 
         with self._making:

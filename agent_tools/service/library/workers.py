@@ -1,6 +1,6 @@
 """Starting ingest workers: processes of their own, detached, that outlive the server or command that started them.
 
-Knows how a worker is started and whether one runs. Knows nothing of what it does."""
+A worker ends when no job is left."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
 """How meaning and words join into one score, judged against what is usual in the searched video.
-
-Knows numbers. Knows nothing of entries, stores, videos or models.
-
 The rule was chosen on 62 questions over the hour assembled from the real development clips, laid out three times, with
 the sparse transcript and among 950 sentences of a novel (lab/bench/fusion.py; R@1, mean of the three):
 
@@ -79,7 +76,7 @@ class Background:
 
 
 def _median(values: NDArray[np.float32]) -> float:
-    """As np.median gives it, which spends most of its time on cases that are none here."""
+    """The median, as np.median gives it but without its checks, which take most of its time."""
     half = len(values) // 2
     middle = np.partition(values, [half - 1, half] if len(values) % 2 == 0 else [half])
     return float(middle[half] if len(values) % 2 else (middle[half - 1] + middle[half]) / 2)

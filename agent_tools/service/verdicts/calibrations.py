@@ -1,6 +1,6 @@
 """Calibrations by localizer, profile and producer: those that ship with the package, and a home's own.
 
-Knows where they lie. Knows nothing of how they were fitted."""
+They are fitted by `agent-tools eval calibrate`."""
 
 from __future__ import annotations
 

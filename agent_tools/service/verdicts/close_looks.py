@@ -262,4 +262,6 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
     try:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     except OSError as error:
-        raise EngineError("a kept picture is damaged; agent-tools reindex --channel frames makes them anew.") from error
+        raise EngineError(
+            "a kept picture is damaged; agent-tools reindex --channel frames makes them again."
+        ) from error

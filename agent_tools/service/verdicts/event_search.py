@@ -1,7 +1,7 @@
 """The searches for one event in one video: by texts, by pictures that words can be compared with, by closer looks.
 
-Each is a part with its own scores and its own calibration: a text's cosine, a picture's and an entropy are not on one
-scale. Knows evidence, curves and the grounding engine. Knows nothing of verdicts."""
+Each is a source of evidence with its own scores and its own calibration: a text's cosine, a picture's cosine and an
+entropy are not on one scale."""
 
 from __future__ import annotations
 

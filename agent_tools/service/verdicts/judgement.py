@@ -1,7 +1,6 @@
 """A verdict on one video: what its searches found, joined, looked at again, calibrated and decided.
 
-The likeliest search speaks for the event. Knows searches, calibrations and coverage. Knows nothing of how one goes,
-nor of replies' sizes."""
+The likeliest of the searches decides for the event."""
 
 from __future__ import annotations
 
@@ -52,7 +51,7 @@ class Judgement:
     levels: list[LevelOut]
     failed: str  # why closer looks ended without a result
     guesses: list[str]  # uris to look at, where nothing was found and pictures were not judged
-    guessed: str  # what lies there: the nearest texts or, where there are none, episodes of a level
+    guessed: str  # what lies there: the nearest texts, or episodes of a level if there are no texts
 
 
 def judge(
