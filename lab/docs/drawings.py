@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = {  # what a layer holds, in a few words; a new layer of the contract needs its words here
     "cli": "the command line",
+    "api": "the Python API",
     "evals": "MCP clients that measure",
     "training": "training of small adapters",
     "server": "MCP: schemas, resources, prompts",
@@ -38,7 +39,15 @@ TOOLS = "#dbe7ff", "#2a5bd7"
 WORK = "#e3f4e4", "#2c8a3d"
 ENGINES = "#fff1d6", "#b67700"
 VALUES = "#ececf1", "#666677"
-COLOURS = {"cli": TOOLS, "evals": TOOLS, "training": TOOLS, "server": TOOLS, "service": WORK, "ingestion": WORK}
+COLOURS = {
+    "cli": TOOLS,
+    "api": TOOLS,
+    "evals": TOOLS,
+    "training": TOOLS,
+    "server": TOOLS,
+    "service": WORK,
+    "ingestion": WORK,
+}
 COLOURS |= dict.fromkeys(("media", "models", "store"), WORK)
 COLOURS |= dict.fromkeys(("compression", "memory", "grounding", "budget"), ENGINES)
 WIDTH, ROW, GAP = 960, 64, 10
