@@ -55,9 +55,8 @@ def channels_of(profile: Profile) -> tuple[str, ...]:
 
 def settings_of(job: Job, settings: Settings) -> Settings:
     """The settings with the models that the job was queued with: another server's worker may do it."""
-    if "models" not in job.settings:
+    queued = job.settings
+    if queued.models is None:
         return settings
-    folders = tuple(Path(folder) for folder in job.settings["model_dirs"])
-    return replace(
-        settings, models=tuple(job.settings["models"]), model_dirs=folders, device=str(job.settings["device"])
-    )
+    folders = tuple(Path(folder) for folder in queued.model_dirs)
+    return replace(settings, models=queued.models, model_dirs=folders, device=queued.device)

@@ -20,7 +20,7 @@ from agent_tools.ingestion.job_file import changed, describe, source_of, stamp
 from agent_tools.ingestion.model_choice import model_settings, settings_of
 from agent_tools.media import probe
 from agent_tools.settings import Settings
-from agent_tools.store import Job, Store
+from agent_tools.store import ChannelDetail, Job, Store
 
 log = logging.getLogger("agent_tools.worker")
 CHANNELS_END = 0.96  # of a job: the episodes are what is left
@@ -41,10 +41,10 @@ class Ingest:
 
         Raises: SourceNotFound: the file is gone, or changed while it was read. UnreadableVideo. Stopped."""
         self.control.tell(0.0, "opening the file")
-        path = source_of(self.store, self.job.video_id, self.job.settings.get("path", ""))
+        path = source_of(self.store, self.job.video_id, self.job.settings.path)
         before = stamp(path)
         context = self._context(path)
-        again = {name for name in self.job.settings.get("remake", ()) if self._is_done(name)}
+        again = {name for name in self.job.settings.remake if self._is_done(name)}
         todo = self._todo(context, again)
         failures: list[str] = []
         for maker in todo:
@@ -60,7 +60,7 @@ class Ingest:
                 if maker.name not in again:  # else the old one is as good as it was
                     self.store.set_channel(self.job.video_id, maker.name, state="failed", error=error.described)
                 failures.append(f"{maker.name}: {error.described}")
-        if "text" in self.job.settings.get("remake", ()):
+        if "text" in self.job.settings.remake:
             encoder = self.models.text()
             reindex.remake_vectors(self.store, self.job.video_id, encoder, context.video.duration_s, self._on_vectors)
         self._end(context, clear=bool(again) and not failures)
@@ -98,7 +98,7 @@ class Ingest:
                 state="failed",
                 done_to_s=0.0,
                 entries=0,
-                detail={},
+                detail=ChannelDetail(),
                 error="the file changed meanwhile",
             )
             raise changed(path)
@@ -155,10 +155,10 @@ class Ingest:
     def _name_vectors(self, known: Sequence[ChannelMaker]) -> None:
         """Name this job's text vectors in the row of each channel of texts: all texts have them by now."""
         producer = self.models.text_producer
-        for maker in known if producer is not None else ():
+        for maker in known:
             row = maker.context.row(maker.name)
-            if row is not None and maker.has_texts and row.state == "done":
-                there = row.detail.get("vectors", [])
-                if producer not in there:
-                    detail = {**row.detail, "vectors": [*there, producer]}
-                    self.store.set_channel(self.job.video_id, maker.name, detail=detail)
+            if producer is None or row is None or not maker.has_texts or row.state != "done":
+                continue
+            if producer not in row.detail.vectors:
+                detail = replace(row.detail, vectors=(*row.detail.vectors, producer))
+                self.store.set_channel(self.job.video_id, maker.name, detail=detail)

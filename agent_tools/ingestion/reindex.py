@@ -48,7 +48,7 @@ def staged(store: Store, video_id: str, made_by: Sequence[object]) -> Store:
 def switched(store: Store, video_id: str, channel: str, job_id: int) -> bool:
     """Whether this very job has put the channel in its place already."""
     row = store.channel(video_id, channel)
-    return row is not None and row.detail.get("remade") == job_id
+    return row is not None and row.detail.remade == job_id
 
 
 def put_in_place(
@@ -67,17 +67,16 @@ def put_in_place(
         encoder: of a channel of texts; None for frames.
         on_batch: called with how many of the other texts have their new vector; may raise to stop.
     """
-    detail = {"remade": job_id}
     if channel == "frames":
         row = made.channel(video_id, channel)
         _take_tokens(store.home, made.home, video_id, row.producer if row is not None else "")
     if encoder is None:
-        switch_channel(store, made, video_id, channel, detail)
+        switch_channel(store, made, video_id, channel, job_id)
         return
     # The others' vectors are added beside the old ones; nobody compares the two.
     index_all(store, video_id, encoder, duration_s, on_batch, apart=channel)
     with store.transaction():
-        switch_channel(store, made, video_id, channel, detail)
+        switch_channel(store, made, video_id, channel, job_id)
         whole = keep_text_vectors(store, video_id, encoder.producer)
     if not whole:  # a note came meanwhile, with another server's vector alone
         remake_vectors(store, video_id, encoder, duration_s, on_batch)

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_tools.budget import fits, naive_tokens, savings_table, text_tokens
 from agent_tools.service.library.library import Library
-from agent_tools.store import VideoRow
+from agent_tools.store import ChannelDetail, VideoRow
 from agent_tools.timeline import rounded
 
 ASSUMED = ("spatial", "merged")  # steps that are arithmetic with published shares: nothing here measured them
@@ -22,8 +22,8 @@ def budget(library: Library, video: VideoRow) -> dict[str, Any]:
     kept = sum(row.kept for row in rows)
     duration_s = video.duration_s or 0.0
     channel = library.store.channel(video.id, "frames")
-    by = channel.detail if channel is not None else {}
-    fps = by.get("fps") or max(1, len(rows)) / max(duration_s, 1.0)  # older versions did not tell theirs
+    by = channel.detail if channel is not None else ChannelDetail()
+    fps = by.fps or max(1, len(rows)) / max(duration_s, 1.0)  # older versions did not tell theirs
     looked_at_s = max(duration_s, len(rows) / fps)  # a file may be longer than its header says
     steps = savings_table(looked_at_s, kept, fps=fps) if rows else []
     text = sum(text_tokens(entry.text) for entry in library.store.entries(video.id))
@@ -37,5 +37,5 @@ def budget(library: Library, video: VideoRow) -> dict[str, Any]:
         "assumed": list(ASSUMED),
         "fits": fits(steps) if steps else [],
         "text_tokens": round(text),
-        "judged_by": by.get("judge") if rows else None,
+        "judged_by": by.judge if rows else None,
     }

@@ -4,12 +4,13 @@ The only place with SQL. Knows rows, words, vectors and leases. Knows nothing of
 Importing it loads neither NumPy nor torch nor sqlite-vec: they come with the first vector."""
 
 from agent_tools.store.backup import restore
+from agent_tools.store.channel_detail import ChannelDetail
 from agent_tools.store.channel_swap import keep_text_vectors, switch_channel
 from agent_tools.store.codes import IndexSettings
 from agent_tools.store.entries import Entry, EntryIn
 from agent_tools.store.episodes import Episode
 from agent_tools.store.frames import FrameRow
-from agent_tools.store.jobs import Job
+from agent_tools.store.jobs import Job, JobSettings
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
 from agent_tools.store.overview import Status
@@ -19,6 +20,7 @@ from agent_tools.store.tokenfile import TokenFile
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow
 
 __all__ = [
+    "ChannelDetail",
     "ChannelRow",
     "Entry",
     "EntryIn",
@@ -27,6 +29,7 @@ __all__ = [
     "Gap",
     "IndexSettings",
     "Job",
+    "JobSettings",
     "Note",
     "Source",
     "SqliteMemory",

@@ -5,6 +5,7 @@ Knows which rows belong to a channel. Knows nothing of how they were made."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -20,12 +21,12 @@ LEVELS = "text"  # read by memories of scenes and chapters: every text channel
 BATCH = 256  # pictures in memory at once
 
 
-def switch_channel(store: Store, made: Store, video_id: str, channel: str, detail: Mapping[str, Any]) -> None:
+def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_id: int) -> None:
     """Put `made`'s channel in the place of `store`'s: entries or frames, vectors, memories, gaps and its row.
 
     Args:
         made: the same video in another file, whose channel is done.
-        detail: added to the channel's row.
+        job_id: of the job that made it, for the channel's row.
     """
     row = made.channel(video_id, channel)
     if row is None or row.state not in ("done", "absent"):
@@ -49,7 +50,7 @@ def switch_channel(store: Store, made: Store, video_id: str, channel: str, detai
             done_to_s=row.done_to_s,
             entries=row.entries,
             language=row.language,
-            detail={**row.detail, **detail},
+            detail=replace(row.detail, remade=job_id),
             error=None,
         )
 
@@ -69,7 +70,7 @@ def keep_text_vectors(store: Store, video_id: str, producer: str) -> bool:
             store.memories.delete(video_id, read=channel, made_by_others_than=producer)
         for row in store.channels(video_id):
             if row.name in made_text_names() and row.state == "done":
-                store.set_channel(video_id, row.name, detail={**row.detail, "vectors": [producer]})
+                store.set_channel(video_id, row.name, detail=replace(row.detail, vectors=(producer,)))
     return True
 
 

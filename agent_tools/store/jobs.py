@@ -7,14 +7,38 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import apsw
 
 from agent_tools.errors import StoreError
-from agent_tools.store.part import Part, storable, to_json
+from agent_tools.store.part import Part, read_fields, storable, to_json, written_fields
 
 Order = Literal["go", "stop", "lost"]
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """Which file a job reads and with which models: whichever server's worker takes it up, it makes the same."""
+
+    path: str = ""  # that was asked for; "" is any source of the video
+    sidecars: str = ""  # mark of the subtitle files beside it, see ChannelDetail.sidecars
+    remake: tuple[str, ...] = ()  # channels that are made again though they are there; "text": sentence vectors
+    models: tuple[str, ...] | None = None  # role=model of the server that asked; None: the worker's own models
+    model_dirs: tuple[str, ...] = ()
+    device: str = "auto"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are not at their default."""
+        return written_fields(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """The settings that were stored; keys of other versions are left out."""
+        return cls(**read_fields(cls, stored))
+
+
+DEFAULTS = JobSettings()
 
 
 @dataclass(frozen=True)
@@ -26,7 +50,7 @@ class Job:
     state: str
     channels: tuple[str, ...]
     profile: str
-    settings: dict[str, Any]
+    settings: JobSettings
     progress: float
     eta_s: float | None
     message: str
@@ -47,7 +71,7 @@ JOB = """SELECT id, video_id, state, channels, profile, settings, progress, eta_
 class Jobs(Part):
     """Jobs, as rows."""
 
-    def enqueue(self, video_id: str, channels: Iterable[str], profile: str, settings: dict[str, Any]) -> Job:
+    def enqueue(self, video_id: str, channels: Iterable[str], profile: str, settings: JobSettings = DEFAULTS) -> Job:
         """Ask for channels of a video. An open job takes them in (keeping its profile and settings) and is returned;
         a stop asked for before is taken back. Raises: VideoNotFound."""
         with self.db.write() as c:
@@ -59,7 +83,7 @@ class Jobs(Part):
                 c.execute(
                     """INSERT INTO jobs(video_id, state, channels, profile, settings, created_at, updated_at)
                        VALUES(?, 'queued', ?, ?, ?, ?, ?)""",
-                    (video_id, to_json(list(dict.fromkeys(channels))), profile, to_json(settings), now, now),
+                    (video_id, to_json(list(dict.fromkeys(channels))), profile, to_json(settings.to_json()), now, now),
                 )
                 return _one(c, c.last_insert_rowid())
             united = list(dict.fromkeys([*json.loads(row[1]), *channels]))
@@ -192,6 +216,6 @@ def _one(c: apsw.Connection, job_id: int) -> Job:
 def job_of(row: tuple[Any, ...]) -> Job:
     values = list(row)
     values[3] = tuple(json.loads(row[3]))
-    values[5] = json.loads(row[5])
+    values[5] = JobSettings.from_json(json.loads(row[5]))
     values[13] = bool(row[13])
     return Job(*values)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from agent_tools.store.database import Clock, Database
@@ -23,6 +24,17 @@ def storable(text: str) -> str:
 
 def to_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def written_fields(value: Any) -> dict[str, Any]:
+    """The fields of a frozen value that are not at their default, for a column of JSON."""
+    return {f.name: held for f in fields(value) if (held := getattr(value, f.name)) != f.default}
+
+
+def read_fields(kind: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what `written_fields` stored, the fields that the frozen value `kind` has; other versions may have others."""
+    names = {f.name for f in fields(kind)}
+    return {name: tuple(held) if isinstance(held, list) else held for name, held in stored.items() if name in names}
 
 
 def json_list(values: Iterable[Any]) -> str:

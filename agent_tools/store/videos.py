@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from agent_tools.errors import InvalidArgument, VideoNotFound
+from agent_tools.store.channel_detail import NO_DETAIL, ChannelDetail
 from agent_tools.store.part import Part, storable, to_json
 
 
@@ -59,7 +60,7 @@ class ChannelRow:
     done_to_s: float = 0.0
     entries: int = 0
     language: str | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: ChannelDetail = NO_DETAIL
     error: str | None = None
     updated_at: float = 0.0
 
@@ -189,7 +190,7 @@ class Videos(Part):
         """Make a channel or change fields of it. Raises: VideoNotFound."""
         with self.db.write() as c:
             row = replace(_channel(c, video_id, name) or ChannelRow(video_id, name), **fields, updated_at=self.now())
-            values = (*astuple(row)[:7], to_json(row.detail), row.error, row.updated_at)
+            values = (*astuple(row)[:7], to_json(row.detail.to_json()), row.error, row.updated_at)
             c.execute(
                 """INSERT INTO channels(video_id, name, state, producer, done_to_s, entries, language, detail, error,
                    updated_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -271,5 +272,5 @@ def _channel(c: apsw.Connection, video_id: str, name: str) -> ChannelRow | None:
 
 def channel_of(row: tuple[Any, ...]) -> ChannelRow:
     values = list(row)
-    values[7] = json.loads(row[7])
+    values[7] = ChannelDetail.from_json(json.loads(row[7]))
     return ChannelRow(*values)

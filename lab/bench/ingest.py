@@ -67,7 +67,7 @@ def ingest_once(path: Path, threads: int, channels: tuple[str, ...] = WITHOUT_OC
         video_id, stat = content_id(path), path.stat()
         store.add_video(video_id, path.stem, stat.st_size)
         store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        store.enqueue(video_id, channels, "lite", {})
+        store.enqueue(video_id, channels, "lite")
         job = store.claim("bench", 0)
         assert job is not None
         with Control(store, job, "bench", 20_000) as control:

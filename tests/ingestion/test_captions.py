@@ -137,7 +137,7 @@ def test_each_scene_has_one_caption_that_is_found(walled: Library, monkeypatch: 
     assert all(entry.extra["pictures"] == shown for entry, shown in zip(entries, model.asked, strict=True))
     row = walled.store.channel(video_id, "captions")
     assert row is not None
-    assert (row.state, row.entries, row.detail["done"], row.detail["of"]) == ("done", 4, 1.0, 4)
+    assert (row.state, row.entries, row.detail.done, row.detail.of) == ("done", 4, 1.0, 4)
     hit = min(retrieve_memory(walled, SearchRequest(query="a blue wall"), wait_s=60).hits, key=lambda hit: hit.rank)
     assert (hit.captions or "").startswith("a blue wall fills the picture")
     assert any(one.startswith("captions:") for one in hit.matched)
@@ -204,7 +204,7 @@ def test_an_endpoint_gets_the_pictures_of_each_scene_and_nothing_else(walled: Li
     fake.replies = [ok("A wall.")]
     row = run_with(walled, f"captions={fake.url}#tiny-vl")
     fake.close()
-    assert (row.state, row.entries, row.producer) == ("done", 4, f"tiny-vl@{row.detail['sent_to']}/greedy")
+    assert (row.state, row.entries, row.producer) == ("done", 4, f"tiny-vl@{row.detail.sent_to}/greedy")
     assert len(fake.asked) == 4
     for asked in fake.asked:
         kinds = [part["type"] for part in asked["messages"][0]["content"]]

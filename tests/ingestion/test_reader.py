@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from agent_tools.ingestion.screen_text import reader as reader_module
-from agent_tools.ingestion.screen_text.reader import LEAST_CALLS, Reader
+from agent_tools.ingestion.screen_text.reader import DEFAULTS, Reader, ReaderSettings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, Shares, read_together, shares
 from agent_tools.models.ocr import OcrLine, RapidOcr
 from agent_tools.store import Store
@@ -37,13 +36,13 @@ def engine() -> RapidOcr:
     return RapidOcr()
 
 
-def waiting(home: Path, count: int, text: bool = False) -> Reader:
+def waiting(home: Path, count: int, text: bool = False, settings: ReaderSettings = DEFAULTS) -> Reader:
     """A reader of a video of `count` x 4 s with a picture waiting for each."""
     store = Store.open(home)
     store.add_video("0123456789ab", "a film", 1)
     store.update_video("0123456789ab", duration_s=4.0 * count)
     store.set_channel("0123456789ab", "screen_text", state="running", producer="test")
-    reader = Reader(store, "0123456789ab", home, 4.0 * count)
+    reader = Reader(store, "0123456789ab", home, 4.0 * count, settings)
     reader.folder.mkdir(parents=True)
     for i in range(count):
         image = Image.new("RGB", (640, 360), (30, 60, 90))
@@ -62,9 +61,9 @@ def test_no_more_calls_than_allowed_and_nothing_left_out_that_fits_by_sixes(
     missing = reader.choose(per_hour=1)
     reader.read(engine, lambda done, to_s, fresh: None)
     assert len(missing) == left_out
-    assert engine.calls <= LEAST_CALLS
+    assert engine.calls <= DEFAULTS.least_calls
     assert reader.chosen == count - left_out
-    assert (reader.half_size == 0) == (count <= 2 * LEAST_CALLS)
+    assert (reader.half_size == 0) == (count <= 2 * DEFAULTS.least_calls)
     reader.store.close()
 
 
@@ -95,11 +94,8 @@ def test_pictures_that_share_a_call_keep_their_own_lines(engine: RapidOcr, size:
         assert "".join(lines).replace(" ", "") == f"someword{i:02d}"
 
 
-def test_pictures_of_a_shared_call_are_written_at_their_own_times(
-    engine: RapidOcr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader_module, "LEAST_CALLS", 3)
-    reader = waiting(tmp_path, 5, text=True)
+def test_pictures_of_a_shared_call_are_written_at_their_own_times(engine: RapidOcr, tmp_path: Path) -> None:
+    reader = waiting(tmp_path, 5, text=True, settings=ReaderSettings(least_calls=3))
     assert reader.choose(per_hour=1) == []
     reader.read(engine, lambda done, to_s, fresh: None)
     entries = reader.store.entries("0123456789ab", channels=("screen_text",))

@@ -20,7 +20,7 @@ from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.token_costs import budget
 from agent_tools.settings import Settings
-from agent_tools.store import SqliteMemory
+from agent_tools.store import ChannelDetail, SqliteMemory
 from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
 
@@ -118,9 +118,11 @@ def test_the_budget_counts_by_the_rate_and_the_judge_of_the_ingest(
     assert told["judged_by"] == "judge@1"
 
 
-@pytest.mark.parametrize("detail", [{"fps": 2.0, "judge": "judge@1"}, {}], ids=["now", "older version"])
+@pytest.mark.parametrize(
+    "detail", [ChannelDetail(fps=2.0, judge="judge@1"), ChannelDetail()], ids=["now", "older version"]
+)
 def test_the_budget_of_a_file_whose_header_understates_its_length_counts_its_pictures(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detail: dict[str, Any]
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detail: ChannelDetail
 ) -> None:
     judged_by(monkeypatch, "judge@1", 2.0)
     ingested(tmp_path / "home", film, FPS)
@@ -131,5 +133,5 @@ def test_the_budget_of_a_file_whose_header_understates_its_length_counts_its_pic
         library.store.set_channel(video.id, "frames", detail=detail)
         told = budget(library, library.video(video.id))
     assert told["naive_tokens"] == SECONDS * FPS * 256
-    assert told["judged_by"] == detail.get("judge")
+    assert told["judged_by"] == detail.judge
     assert told["assumed"] == ["spatial", "merged"]

@@ -98,4 +98,4 @@ def test_a_video_without_sound_has_no_speech_to_miss(
     work(spoken.settings)
     row = spoken.store.channel(reply.video_id or "", "speech")
     assert row is not None
-    assert (row.state, row.detail["why"]) == ("absent", "no audio")
+    assert (row.state, row.detail.why) == ("absent", "no audio")

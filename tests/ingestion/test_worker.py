@@ -18,7 +18,7 @@ from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
 from agent_tools.ingestion.worker import MOST_DEATHS, died_here, run_job
 from agent_tools.models.hub.catalogue import FULL
 from agent_tools.settings import Settings
-from agent_tools.store import Job, Store
+from agent_tools.store import Job, JobSettings, Store
 from tests.waiting import PATIENCE_S
 
 VIDEO = "0123456789ab"
@@ -38,14 +38,14 @@ def begun(store: Store, attempts: int, progress: float) -> Job:
 
 
 def test_deaths_at_one_place_are_counted_and_progress_starts_again(store: Store) -> None:
-    store.enqueue(VIDEO, ("frames",), "lite", {})
+    store.enqueue(VIDEO, ("frames",), "lite")
     places = [0.0, 0.2, 0.2, 0.2, 0.5, 0.5]
     counted = [died_here(store.home, begun(store, i, p)) for i, p in enumerate(places, 1)]
     assert counted == [1, 1, 2, 3, 1, 2]
 
 
 def test_a_job_whose_workers_keep_dying_fails_and_says_where(store: Store) -> None:
-    store.enqueue(VIDEO, ("frames",), "lite", {})
+    store.enqueue(VIDEO, ("frames",), "lite")
     for attempt in range(1, MOST_DEATHS + 1):
         assert died_here(store.home, begun(store, attempt, 0.3)) == attempt
     job = store.claim("the last", 1, lease_s=30.0)
@@ -58,7 +58,7 @@ def test_a_job_whose_workers_keep_dying_fails_and_says_where(store: Store) -> No
 
 
 def test_a_new_job_of_the_video_begins_to_count_anew(store: Store) -> None:
-    store.enqueue(VIDEO, ("frames",), "lite", {})
+    store.enqueue(VIDEO, ("frames",), "lite")
     job = begun(store, 1, 0.0)
     assert [died_here(store.home, replace(job, attempts=i)) for i in (1, 2, 3)] == [1, 2, 3]
     assert died_here(store.home, replace(job, attempts=1)) == 1
@@ -87,7 +87,7 @@ def test_the_memory_limit_has_room_for_the_models_of_the_profile(
 
 
 def test_an_ingest_over_its_limit_names_one_that_would_do(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.enqueue(VIDEO, ("frames",), "lite", {})
+    store.enqueue(VIDEO, ("frames",), "lite")
     monkeypatch.setattr(control, "resident_mb", lambda: 6100.0)
     beat = threading.Event()
     monkeypatch.setattr(store, "beat", lambda *_, **__: beat.set() or "go")
@@ -105,7 +105,7 @@ def test_a_worker_gives_its_job_the_limit_of_the_jobs_own_models(store: Store, m
         raise Stopped("stop")
 
     monkeypatch.setattr(Control, "__init__", begin)
-    store.enqueue(VIDEO, ("frames",), "lite", {"models": ["frames=acme/foo"], "model_dirs": [], "device": "cpu/fp32"})
+    store.enqueue(VIDEO, ("frames",), "lite", JobSettings(models=("frames=acme/foo",), device="cpu/fp32"))
     settings = Settings.load({}, home=store.home, profile="lite", models=("frames=http://nobody/v1#m",))
     run_job(store, begun(store, 1, 0.0), "me", settings)
     assert seen == [WORK_MB]

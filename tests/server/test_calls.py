@@ -329,7 +329,7 @@ def test_changes_are_told_once_and_only_what_changed(library: Library) -> None:
     store = library.store
     assert notices.changes(store) == []  # how it was found is no change
     assert notices.changes(store) == []
-    store.enqueue(VIDEO, ("screen_text",), "lite", {})
+    store.enqueue(VIDEO, ("screen_text",), "lite")
     about = [f"video://{VIDEO}", f"video://{VIDEO}/episodes"]
     assert notices.changes(store) == [LIBRARY, *about]
     job = store.claim("worker", 1)

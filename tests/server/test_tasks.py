@@ -109,7 +109,7 @@ async def test_a_cancelled_task_asks_the_worker_to_stop(
 ) -> None:
     ingest_in_steps(monkeypatch, "running")
     monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
-    library.store.enqueue(VIDEO, ("screen_text",), "lite", {})
+    library.store.enqueue(VIDEO, ("screen_text",), "lite")
     made = (await ask("tools/call", name="ingest_video", arguments={"source": "x"}))["result"]
     with anyio.fail_after(PATIENCE_S):
         while "statusMessage" not in (view := (await ask("tasks/get", taskId=made["taskId"]))["result"]):
@@ -219,7 +219,7 @@ async def test_a_cancel_before_the_first_result_stops_what_the_call_began(
 
 
 async def test_a_cancelled_folder_leaves_the_ingests_of_others(settings: Settings, library: Library) -> None:
-    library.store.enqueue(VIDEO, ("screen_text",), "lite", {})
-    library.store.enqueue(OTHER, ("screen_text",), "lite", {})
+    library.store.enqueue(VIDEO, ("screen_text",), "lite")
+    library.store.enqueue(OTHER, ("screen_text",), "lite")
     await long_ingest.stop(App(settings, library, Notices()), {VIDEO})
     assert [job.video_id for job in library.store.open_jobs()] == [OTHER]

@@ -115,11 +115,11 @@ def fill(store: Store) -> None:
             store.replace_episodes(video_id, level, rows)
         rows = [FrameRow(video_id, 60 * i, 60.0 * i, 60 * i, True) for i in range(60)]
         store.add_frames(video_id, rows, {row.k: _jpeg(row.k) for row in rows})
-    store.enqueue(CHINESE.video_id, ("screen_text",), "lite", {})
+    store.enqueue(CHINESE.video_id, ("screen_text",), "lite")
     failed = store.claim("worker", 1)
     assert failed is not None
     store.finish(failed.id, "worker", "failed", "the disk was full")
-    store.enqueue(KOREAN.video_id, ("screen_text",), "lite", {})
+    store.enqueue(KOREAN.video_id, ("screen_text",), "lite")
     going = store.claim("worker", 1, lease_s=1e9)
     assert going is not None
     store.beat(going.id, "worker", progress=0.5, lease_s=1e9)

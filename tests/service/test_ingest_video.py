@@ -181,7 +181,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_done(empty: Library, tmp_pa
     assert "changed while it was read" in (reply.error or "")
     assert [channel.state for channel in reply.channels or [] if channel.name == "frames"] == ["failed"]
     path.write_bytes(whole)
-    empty.store.enqueue(video_id, ("frames",), "lite", {})
+    empty.store.enqueue(video_id, ("frames",), "lite")
     work(empty.settings)
     assert status(empty, video_id).state == "done"
 
@@ -267,7 +267,7 @@ def test_a_stopped_reindex_goes_on_as_it_was_asked_for(
     reindex(empty, video_id, "frames")
     assert empty.store.request_stop(video_id)
     assert ingest_video(empty, video_id, wait_s=0).state == "queued"
-    assert empty.store.job(video_id).settings["remake"] == ["frames"]  # type: ignore[union-attr]  # it was queued
+    assert empty.store.job(video_id).settings.remake == ("frames",)  # type: ignore[union-attr]  # it was queued
 
 
 def test_a_failed_ingest_is_tried_again_by_its_id_after_a_while(

@@ -104,7 +104,8 @@ def test_captions_are_made_with_every_engine_at_work(home: Path, tmp_path: Path,
     for entry in entries:
         assert all(step in entry.extra["seen"] for step in steps)
     assert entries
-    read, given = row.detail["visual_tokens"]
+    assert row.detail.visual_tokens is not None
+    read, given = row.detail.visual_tokens
     assert 0 < read < given == sum(entry.extra["visual_tokens"][1] for entry in entries)
 
 

@@ -67,11 +67,11 @@ def held(store: Store) -> dict[str, object]:
 
 def test_switched_channels_are_what_the_other_file_holds(store: Store, made: Store) -> None:
     for channel in ("frames", "subtitles"):
-        switch_channel(store, made, WEEK, channel, {"remade": 7})
+        switch_channel(store, made, WEEK, channel, job_id=7)
     assert held(store) == held(made)
     row = store.channel(WEEK, "frames")
     assert row is not None
-    assert row.detail["remade"] == 7
+    assert row.detail.remade == 7
     assert store.integrity_check() == "ok"
 
 
@@ -89,7 +89,7 @@ def test_another_process_sees_the_old_until_the_new_is_whole(
         return real(self, video_id, memories)
 
     monkeypatch.setattr(SqliteMemory, "write", write)
-    switch_channel(store, made, WEEK, channel, {})
+    switch_channel(store, made, WEEK, channel, job_id=7)
     assert seen == [before]
 
 
@@ -102,14 +102,14 @@ def test_what_fails_midway_changes_nothing(store: Store, made: Store, monkeypatc
     monkeypatch.setattr(SqliteMemory, "write", broken)
     for channel in ("frames", "subtitles"):
         with pytest.raises(OSError, match="went away"):
-            switch_channel(store, made, WEEK, channel, {})
+            switch_channel(store, made, WEEK, channel, job_id=7)
         assert held(store) == before
 
 
 def test_a_channel_that_is_not_done_is_put_in_no_place(store: Store, made: Store) -> None:
     made.set_channel(WEEK, "frames", state="running")
     with pytest.raises(ValueError, match="not done"):
-        switch_channel(store, made, WEEK, "frames", {})
+        switch_channel(store, made, WEEK, "frames", job_id=7)
 
 
 def test_text_vectors_of_others_go_when_the_new_are_complete(store: Store, made: Store) -> None:
@@ -129,4 +129,4 @@ def test_text_vectors_of_others_go_when_the_new_are_complete(store: Store, made:
     assert len(store.vectors(f"{OLD}|frame", WEEK)[0]) == 3
     row = store.channel(WEEK, "subtitles")
     assert row is not None
-    assert row.detail["vectors"] == [NEW]
+    assert row.detail.vectors == (NEW,)

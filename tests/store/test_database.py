@@ -288,7 +288,7 @@ def test_rows_of_a_video_that_is_not_there_are_refused(store: Store) -> None:
         lambda: store.add_entries(ghost, "speech", "p", [EntryIn(0, 1, "x")]),
         lambda: store.set_channel(ghost, "speech", state="done"),
         lambda: store.add_gap(ghost, "", 0, 1, "x"),
-        lambda: store.enqueue(ghost, ["speech"], "lite", {}),
+        lambda: store.enqueue(ghost, ["speech"], "lite"),
         lambda: store.add_source(ghost, "/x", 1, 2, 3),
         lambda: store.add_frames(ghost, [], {0: b"x"}),
         lambda: store.add_note(ghost, 0, 1, "x", "agent", None),

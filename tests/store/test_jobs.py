@@ -6,14 +6,14 @@ import apsw
 import pytest
 
 from agent_tools.errors import StoreError
-from agent_tools.store import Store
+from agent_tools.store import JobSettings, Store
 from tests.store.conftest import TALK, WEEK, Clock
 
 
 def test_a_queued_job_is_claimed_once_and_the_oldest_first(store: Store, clock: Clock) -> None:
-    first = store.enqueue(TALK, ["frames"], "lite", {"fps": 1.0})
+    first = store.enqueue(TALK, ["frames"], "lite", JobSettings(path="/talk.mp4", models=()))
     clock.time_s += 1
-    store.enqueue(WEEK, ["frames"], "lite", {})
+    store.enqueue(WEEK, ["frames"], "lite")
     claimed = store.claim("a", 11)
     assert claimed is not None
     assert (claimed.id, claimed.state, claimed.worker, claimed.pid, claimed.attempts) == (
@@ -23,7 +23,7 @@ def test_a_queued_job_is_claimed_once_and_the_oldest_first(store: Store, clock: 
         11,
         1,
     )
-    assert claimed.settings == {"fps": 1.0}
+    assert claimed.settings == JobSettings(path="/talk.mp4", models=())
     second = store.claim("b", 12)
     assert second is not None
     assert second.video_id == WEEK
@@ -31,8 +31,8 @@ def test_a_queued_job_is_claimed_once_and_the_oldest_first(store: Store, clock: 
 
 
 def test_one_video_has_one_open_job_whose_channels_grow(store: Store) -> None:
-    first = store.enqueue(WEEK, ["frames"], "lite", {})
-    again = store.enqueue(WEEK, ["speech", "frames"], "standard", {})
+    first = store.enqueue(WEEK, ["frames"], "lite")
+    again = store.enqueue(WEEK, ["speech", "frames"], "standard")
     assert again.id == first.id
     assert again.channels == ("frames", "speech")
     assert (again.profile, again.state) == ("lite", "queued")
@@ -45,18 +45,18 @@ def test_one_video_has_one_open_job_whose_channels_grow(store: Store) -> None:
 
 
 def test_a_finished_job_makes_room_for_the_next(store: Store) -> None:
-    first = store.enqueue(WEEK, ["frames"], "lite", {})
+    first = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("a", 1)
     store.finish(first.id, "a", "done")
     done = store.job(WEEK)
     assert done is not None
     assert (done.state, done.progress) == ("done", 1.0)
     assert store.open_jobs() == []
-    assert store.enqueue(WEEK, ["speech"], "lite", {}).id != first.id
+    assert store.enqueue(WEEK, ["speech"], "lite").id != first.id
 
 
 def test_an_expired_lease_is_taken_over_and_its_holder_told(store: Store, clock: Clock) -> None:
-    job = store.enqueue(WEEK, ["frames"], "lite", {})
+    job = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("dead", 1, lease_s=30)
     clock.time_s += 29
     assert store.claim("next", 2) is None
@@ -75,7 +75,7 @@ def test_an_expired_lease_is_taken_over_and_its_holder_told(store: Store, clock:
 
 
 def test_beats_report_progress_and_keep_what_is_not_given(store: Store) -> None:
-    job = store.enqueue(WEEK, ["frames"], "lite", {})
+    job = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("a", 1)
     store.beat(job.id, "a", progress=0.25, eta_s=90.0, message="frames")
     store.beat(job.id, "a", progress=2.0)
@@ -86,18 +86,18 @@ def test_beats_report_progress_and_keep_what_is_not_given(store: Store) -> None:
 
 def test_a_stop_reaches_the_holder_and_ends_a_job_nobody_holds(store: Store, clock: Clock) -> None:
     assert store.request_stop(WEEK) is False
-    store.enqueue(WEEK, ["frames"], "lite", {})
+    store.enqueue(WEEK, ["frames"], "lite")
     assert store.request_stop(WEEK) is True
     queued = store.job(WEEK)
     assert queued is not None
     assert queued.state == "stopped"
-    job = store.enqueue(WEEK, ["frames"], "lite", {})
+    job = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("a", 1)
     assert store.request_stop(WEEK) is True
     assert store.beat(job.id, "a") == "stop"
     store.finish(job.id, "a", "stopped")
     assert store.open_jobs() == []
-    store.enqueue(TALK, ["frames"], "lite", {})
+    store.enqueue(TALK, ["frames"], "lite")
     store.claim("dies", 1)
     store.request_stop(TALK)
     clock.time_s += 60
@@ -108,17 +108,17 @@ def test_a_stop_reaches_the_holder_and_ends_a_job_nobody_holds(store: Store, clo
 
 
 def test_asking_again_takes_a_stop_back(store: Store) -> None:
-    job = store.enqueue(WEEK, ["frames"], "lite", {})
+    job = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("a", 1)
     store.request_stop(WEEK)
-    store.enqueue(WEEK, ["frames"], "lite", {})
+    store.enqueue(WEEK, ["frames"], "lite")
     assert store.beat(job.id, "a") == "go"
 
 
 def test_channels_asked_for_during_a_run_are_not_reported_done_with_it(store: Store) -> None:
-    job = store.enqueue(WEEK, ["frames"], "lite", {})
+    job = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("a", 1)
-    store.enqueue(WEEK, ["speech"], "lite", {})
+    store.enqueue(WEEK, ["speech"], "lite")
     store.finish(job.id, "a", "done")
     again = store.job(WEEK)
     assert again is not None
@@ -129,7 +129,7 @@ def test_channels_asked_for_during_a_run_are_not_reported_done_with_it(store: St
 
 
 def test_a_failed_job_keeps_its_error(store: Store) -> None:
-    job = store.enqueue(WEEK, ["frames"], "lite", {})
+    job = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("a", 1)
     store.finish(job.id, "a", "failed", "DecodeError: the stream broke at 12 s")
     failed = store.job(WEEK)
@@ -140,7 +140,7 @@ def test_a_failed_job_keeps_its_error(store: Store) -> None:
 
 
 def test_workers_alive_are_running_jobs_with_a_lease(store: Store, clock: Clock) -> None:
-    store.enqueue(WEEK, ["frames"], "lite", {})
+    store.enqueue(WEEK, ["frames"], "lite")
     assert store.workers_alive() == 0
     store.claim("a", 1)
     assert store.workers_alive() == 1
@@ -149,7 +149,7 @@ def test_workers_alive_are_running_jobs_with_a_lease(store: Store, clock: Clock)
 
 
 def test_a_deleted_videos_worker_has_lost_its_job(store: Store) -> None:
-    job = store.enqueue(WEEK, ["frames"], "lite", {})
+    job = store.enqueue(WEEK, ["frames"], "lite")
     store.claim("a", 1)
     store.delete_video(WEEK)
     assert store.beat(job.id, "a") == "lost"

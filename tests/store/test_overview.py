@@ -23,10 +23,10 @@ def filled(store: Store) -> Store:
     store.add_gap(ONE, "", 5.0, 6.0, "damaged")
     store.add_note(ONE, 1.0, 2.0, "a note", "me", None, None)
     store.add_note(ONE, 1.0, 2.0, "a better note", "me", None, 1)
-    job = store.enqueue(ONE, ("frames",), "lite", {})
+    job = store.enqueue(ONE, ("frames",), "lite")
     store.claim("worker", 1)
     store.finish(job.id, "worker", "failed", "out of luck")
-    store.enqueue(ONE, ("frames",), "lite", {})
+    store.enqueue(ONE, ("frames",), "lite")
     return store
 
 

@@ -65,7 +65,7 @@ with store.db.write() as c:
 def test_a_job_is_never_claimed_twice(store: Store) -> None:
     for n in range(40):
         store.add_video(f"{n:012x}", str(n), n)
-        store.enqueue(f"{n:012x}", ["frames"], "lite", {})
+        store.enqueue(f"{n:012x}", ["frames"], "lite")
     answers = together(CLAIM, [(store.home, f"worker {n}") for n in range(4)])
     claimed = [job for answer in answers for job in answer]
     assert len(claimed) == 40

@@ -216,7 +216,7 @@ def test_a_library_is_searched_by_codes_and_compared_exactly(library: Store) -> 
 
 
 def test_codes_are_written_at_the_end_of_a_job_and_read_by_others(library: Store) -> None:
-    job = library.enqueue("0" * 12, ["frames"], "lite", {})
+    job = library.enqueue("0" * 12, ["frames"], "lite")
     library.claim("a", 1)
     library.finish(job.id, "a", "done")
     with library.db.read() as c:
@@ -276,7 +276,7 @@ def test_some_of_a_librarys_videos_are_searched_exactly_or_by_codes(library: Sto
 
 
 def test_a_job_that_is_running_has_no_codes_written(library: Store) -> None:
-    library.enqueue("0" * 12, ["frames"], "lite", {})
+    library.enqueue("0" * 12, ["frames"], "lite")
     library.claim("a", 1)
     library.index_vectors()
     with library.db.read() as c:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from agent_tools.errors import InvalidArgument, VideoNotFound
-from agent_tools.store import EntryIn, FrameRow, Gap, Source, Store
+from agent_tools.store import ChannelDetail, EntryIn, FrameRow, Gap, Source, Store
 from tests.store.conftest import TALK, WEEK
 
 
@@ -117,7 +117,9 @@ def test_a_file_name_that_is_no_unicode_is_kept(store: Store) -> None:
 
 
 def test_a_channel_keeps_what_is_not_set_anew(store: Store) -> None:
-    store.set_channel(WEEK, "speech", state="running", producer="whisper@1/2", language="de", detail={"beam": 5})
+    store.set_channel(
+        WEEK, "speech", state="running", producer="whisper@1/2", language="de", detail=ChannelDetail(done=0.5)
+    )
     store.set_channel(WEEK, "speech", done_to_s=61.5, entries=12)
     row = store.channel(WEEK, "speech")
     assert row is not None
@@ -127,7 +129,7 @@ def test_a_channel_keeps_what_is_not_set_anew(store: Store) -> None:
         61.5,
         12,
         "de",
-        {"beam": 5},
+        ChannelDetail(done=0.5),
     )
     assert store.channel(WEEK, "frames") is None
     assert [channel.name for channel in store.channels(WEEK)] == ["speech"]
@@ -151,7 +153,7 @@ def everything(store: Store, video_id: str) -> None:
     store.add_source(video_id, f"/a/{video_id}.mp4", 1, 2, 3)
     store.set_channel(video_id, "speech", state="done")
     store.add_gap(video_id, "", 0, 1, "why")
-    store.enqueue(video_id, ["speech"], "lite", {})
+    store.enqueue(video_id, ["speech"], "lite")
     ids = store.add_entries(video_id, "speech", "p", [EntryIn(n, n + 1, f"wolf {n}") for n in range(5)])
     store.put_vectors("m@1/1|text", video_id, ids, [[1.0, 0.0]] * 5)  # type: ignore[arg-type]  # a list is read as rows
     store.add_frames(video_id, [FrameRow(video_id, 0, 0.0, 0, True)], {0: b"jpeg"})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from agent_tools.ingestion.text_index import index_entries
-from agent_tools.store import EntryIn, Store
+from agent_tools.store import ChannelDetail, EntryIn, Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +88,8 @@ def lay_down(store: Store, film: Film, encoder: Remembered) -> str:
             language=film.language if name == "subtitles" else None,
         )
     store.set_channel(video_id, "frames", state="done", producer="none", done_to_s=film.duration_s)
-    store.set_channel(video_id, "speech", state="absent", detail={"why": "not transcribed: profile lite has no model"})
+    store.set_channel(
+        video_id, "speech", state="absent", detail=ChannelDetail(why="not transcribed: profile lite has no model")
+    )
     index_entries(store, video_id, encoder, lambda _written: None)
     return video_id

@@ -5,16 +5,17 @@ A new channel is one file with one ChannelMaker, and one row in the table of cha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, cast
 
+from agent_tools.channels import channel
 from agent_tools.ingestion import text_index
 from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.episode_writer import divide
 from agent_tools.media import Probe
-from agent_tools.models.profiles import ModelSettings, Profile, TextEncoder, resolve, text_encoder
+from agent_tools.models.profiles import ModelSettings, Profile, Role, TextEncoder, resolve, text_encoder
 from agent_tools.settings import Settings
-from agent_tools.store import ChannelRow, Entry, Job, Store
+from agent_tools.store import ChannelDetail, ChannelRow, Entry, Job, Store
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Context:
     def finished(self, channel: str) -> bool:
         """Whether there is nothing to do for it: it is made, or this file cannot have it."""
         row = self.row(channel)
-        return row is not None and row.state in ("done", "absent") and not row.detail.get("no_model")
+        return row is not None and row.state in ("done", "absent") and not row.detail.no_model
 
     def write_episodes(self, *, final: bool) -> None:
         """Divide the video into chunks, scenes and chapters, from what its channels hold by now; see divide."""
@@ -82,8 +83,8 @@ class Context:
 
     def _stored_text_producer(self) -> str | None:
         """Whose text vectors the video has, by its channels' rows."""
-        made_by = (row.detail["vectors"] for row in self.store.channels(self.video.id) if row.detail.get("vectors"))
-        return next((str(producers[-1]) for producers in made_by), None)
+        rows = self.store.channels(self.video.id)
+        return next((row.detail.vectors[-1] for row in rows if row.detail.vectors), None)
 
 
 class ChannelMaker(ABC):
@@ -97,12 +98,16 @@ class ChannelMaker(ABC):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     begins_at: ClassVar[float | None] = None
-    has_texts: ClassVar[bool] = True  # entries with text vectors, as all channels but frames
 
     def __init__(self, context: Context) -> None:
         self.context, self.store, self.control = context, context.store, context.control
         self.video_id, self.file = context.video.id, context.video.file
         self.duration_s = context.video.duration_s
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether the channel is entries with text vectors."""
+        return channel(self.name).kind == "text"
 
     @abstractmethod
     def run(self) -> None:
@@ -118,18 +123,23 @@ class ChannelMaker(ABC):
     def clean_up(self) -> None:  # noqa: B027 - most makers have no working files
         """Remove working files that a worker may have left behind when it died; called when the job ends."""
 
-    def absence(self) -> dict[str, object] | None:
+    def absence(self) -> ChannelDetail | None:
         """The row's detail where the profile has no model for the channel; None where the channel can be made."""
-        return None
+        row, profile = channel(self.name), self.context.models.profile
+        if not row.role or profile.model(cast("Role", row.role)) is not None:
+            return None
+        if row.derived_from == "sound" and not self.file.audio:
+            return ChannelDetail(why="no audio")
+        return ChannelDetail(why=row.no_model.format(profile=profile.name), no_model=True)
 
     def begin(self, producer: str) -> None:
         """The channel's row says that it is being made, and by what."""
         self.store.set_channel(self.video_id, self.name, state="running", producer=producer, error=None)
 
-    def end(self, *, entries: int, language: str | None = None, detail: dict[str, object] | None = None) -> None:
+    def end(self, *, entries: int, language: str | None = None, detail: ChannelDetail | None = None) -> None:
         """The channel's row says that it is done, and with which sentence encoder's vectors."""
         producer = self.context.models.text_producer
-        vectors = {"vectors": [producer]} if self.has_texts and producer is not None else {}
+        vectors = (producer,) if self.has_texts and producer is not None else ()
         self.store.set_channel(
             self.video_id,
             self.name,
@@ -137,13 +147,12 @@ class ChannelMaker(ABC):
             done_to_s=self.duration_s,
             entries=entries,
             language=language,
-            detail={"done": 1.0, **(detail or {}), **vectors},
+            detail=replace(detail or ChannelDetail(), done=1.0, vectors=vectors),
         )
 
     def end_absent(self, why: str = "") -> None:
         """The channel's row says that this file has nothing of the kind, and why."""
-        detail = {"why": why} if why else {}
-        self.store.set_channel(self.video_id, self.name, state="absent", detail=detail)
+        self.store.set_channel(self.video_id, self.name, state="absent", detail=ChannelDetail(why=why))
 
     def entries(self) -> list[Entry]:
         """The channel's entries so far, in time order."""
@@ -168,7 +177,9 @@ class ChannelMaker(ABC):
         def on_batch(written: int) -> None:
             share = min(1.0, written / max(1, len(entries)))
             reached = entries[min(len(entries), written) - 1].start_s if entries else self.duration_s
-            self.store.set_channel(self.video_id, self.name, done_to_s=reached, detail={"done": round(share, 3)})
+            self.store.set_channel(
+                self.video_id, self.name, done_to_s=reached, detail=ChannelDetail(done=round(share, 3))
+            )
             message = f"indexing {self.name}: {written} of {len(entries)} entries"
             self.control.tell(start + (end - start) * share, message)
 

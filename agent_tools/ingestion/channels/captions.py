@@ -9,21 +9,20 @@ import hashlib
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agent_tools.channels import channel
 from agent_tools.compression import sample_times
 from agent_tools.errors import EngineError
 from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.models.hub.catalogue import receiver
 from agent_tools.models.profiles import video_llm
 from agent_tools.models.video_llm.questions import Answerer, caption
-from agent_tools.store import Entry, EntryIn, Store
+from agent_tools.store import ChannelDetail, Entry, EntryIn, Store
 from agent_tools.timeline import Span, rounded
 from agent_tools.untrusted import clean
 
@@ -81,12 +80,6 @@ class Captions(ChannelMaker):
     needs = ("frames",)
     begins_at = 0.4
 
-    def absence(self) -> dict[str, object] | None:
-        profile = self.context.models.profile
-        if profile.model("captions") is not None:
-            return None
-        return {"why": channel(self.name).no_model.format(profile=profile.name), "no_model": True}
-
     def run(self) -> None:
         if self.file.video is None:
             self.end_absent("no picture")
@@ -134,7 +127,7 @@ class CaptionPass:
         self.store, self.video_id, self.model = store, video_id, model
         self.sent_to, self.duration_s = sent_to, duration_s
 
-    def run(self, scenes: Sequence[Span], on_caption: OnCaption) -> dict[str, object]:
+    def run(self, scenes: Sequence[Span], on_caption: OnCaption) -> ChannelDetail:
         """Ask for each span that has no caption yet, in time order; returns the detail of the channel's row.
 
         The captions of another model stay findable until this one has finished; then they are removed.
@@ -173,17 +166,16 @@ class CaptionPass:
             ) from last
         for other in {one.producer for one in self._written()} - {self.model.producer}:
             self.store.delete_entries(self.video_id, CHANNEL, other)
-        return self._detail(spans, done) | self._tokens()
+        return replace(self._detail(spans, done), visual_tokens=self._visual_tokens())
 
-    def _tokens(self) -> dict[str, object]:
-        """Visual tokens that a model which runs here read for all captions, and of how many."""
+    def _visual_tokens(self) -> tuple[int, int] | None:
+        """Visual tokens that a model on this machine read for all captions, and how many it was given."""
         counts = [one.extra["visual_tokens"] for one in self._written() if "visual_tokens" in one.extra]
-        return {"visual_tokens": [sum(part) for part in zip(*counts, strict=True)]} if counts else {}
+        return (sum(read for read, _ in counts), sum(given for _, given in counts)) if counts else None
 
-    def _detail(self, spans: Sequence[Span], done: int) -> dict[str, object]:
+    def _detail(self, spans: Sequence[Span], done: int) -> ChannelDetail:
         share = round(done / max(1, len(spans)), 3)
-        detail: dict[str, object] = {"spans": _mark(spans), "done": share, "of": len(spans)}
-        return detail | ({"sent_to": self.sent_to} if self.sent_to else {})
+        return ChannelDetail(spans=_mark(spans), done=share, of=len(spans), sent_to=self.sent_to)
 
     def _begin(self, spans: Sequence[Span]) -> None:
         row = self.store.channel(self.video_id, CHANNEL)
@@ -191,7 +183,7 @@ class CaptionPass:
             row is not None
             and row.producer == self.model.producer
             and row.state in ("running", "failed")
-            and row.detail.get("spans") == _mark(spans)
+            and row.detail.spans == _mark(spans)
         )
         if not goes_on:
             self.store.delete_entries(self.video_id, CHANNEL, self.model.producer)

@@ -25,7 +25,7 @@ from agent_tools.media.picture import jpeg
 from agent_tools.memory import Memory, memory_tokens
 from agent_tools.models.devices import choose
 from agent_tools.models.profiles import FrameEncoder, frame_encoder, redundancy_encoder
-from agent_tools.store import FrameRow, Store
+from agent_tools.store import ChannelDetail, FrameRow, Store
 
 WINDOW = 16  # pictures that are pruned together (LongVU's code); results do not depend on where a run was interrupted
 KEPT_SIDE = 352  # longer side of a kept frame, px: legible on a sheet when the source is gone
@@ -59,7 +59,6 @@ class Frames(ChannelMaker):
     """The frames that are kept, with their vectors; the pass shows each picture to the reader of screen_text too."""
 
     name = "frames"
-    has_texts = False
 
     def forget(self) -> None:
         self.store.delete_frames(self.video_id)
@@ -74,14 +73,14 @@ class Frames(ChannelMaker):
         fps = self.context.settings.fps
         decoding, encoder, judge = self._models()
         # These decide which pictures are looked at and kept: a pass under other settings starts from the beginning.
-        made_by = {"fps": fps, "judge": judge.producer, "threshold": judge.threshold}
+        made_by = ChannelDetail(fps=fps, judge=judge.producer, threshold=judge.threshold)
         row = self.context.row(self.name)
         next_k = self._resume_at(encoder.producer, made_by)
         if not next_k:
             self.store.set_channel(self.video_id, self.name, done_to_s=0.0, detail=made_by)
             self.forget()
         reader = reader_of(self.context)
-        reader.restore(row.detail.get("rule", "") if row is not None and next_k else "")
+        reader.restore(row.detail.rule if row is not None and next_k else "")
         self.begin(encoder.producer)
         work = FramePass(self.store, self.video_id, self.file, encoder, judge, fps, decoding, self.duration_s)
         reads = ScreenText.name in self.context.job.channels and not self.context.finished(ScreenText.name)
@@ -93,7 +92,7 @@ class Frames(ChannelMaker):
 
         def on_window(k: int, time_s: float, rule: str) -> None:
             share = self.share(time_s)
-            detail = {**made_by, "next_k": k, "rule": rule, "done": round(share, 3)}
+            detail = replace(made_by, next_k=k, rule=rule, done=round(share, 3))
             self.store.set_channel(self.video_id, self.name, done_to_s=time_s, detail=detail)
             self.control.tell(0.08 + 0.37 * share, f"looking at pictures: {time_s:.0f} of {self.duration_s:.0f} s")
 
@@ -106,7 +105,7 @@ class Frames(ChannelMaker):
         rows = self.store.frames(self.video_id)
         if not rows:
             raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
-        self.end(entries=sum(row.kept for row in rows), detail={**made_by, "pictures": len(rows)})
+        self.end(entries=sum(row.kept for row in rows), detail=replace(made_by, pictures=len(rows)))
 
     def _models(self) -> tuple[int, FrameEncoder, FrameEncoder]:
         """Threads of the decoder; the encoder whose vectors are kept, and the one that frames are pruned by."""
@@ -117,15 +116,20 @@ class Frames(ChannelMaker):
         models = replace(settings, threads=encoding)
         return decoding, frame_encoder(models), redundancy_encoder(models)
 
-    def _resume_at(self, producer: str, made_by: dict[str, object]) -> int:
+    def _resume_at(self, producer: str, made_by: ChannelDetail) -> int:
         """The frame of the grid at which an interrupted pass goes on, 0 where the pass starts from the beginning."""
         row = self.context.row(self.name)
-        if row is None or row.producer != producer or not made_by.items() <= row.detail.items():
+        if row is None or row.producer != producer or _choice(row.detail) != _choice(made_by):
             return 0
-        next_k = int(row.detail.get("next_k", 0))
+        next_k = row.detail.next_k
         with frame_tokens(self.store.home, self.video_id, producer) as repository:
             lost = len(repository) < sum(frame.k < next_k for frame in self.store.frames(self.video_id))
         return 0 if lost else next_k
+
+
+def _choice(detail: ChannelDetail) -> tuple[float | None, str | None, float | None]:
+    """What decides which pictures are looked at and which of them are kept."""
+    return detail.fps, detail.judge, detail.threshold
 
 
 class FramePass:

@@ -11,6 +11,7 @@ from agent_tools.ingestion.channels.base import ChannelMaker, Context
 from agent_tools.ingestion.screen_text.reader import Reader
 from agent_tools.media import sample
 from agent_tools.models.profiles import ocr
+from agent_tools.store import ChannelDetail
 from agent_tools.timeline import merged
 
 GATHER_EVERY = 64  # pictures between two places from which an interrupted collection resumes
@@ -44,7 +45,7 @@ class ScreenText(ChannelMaker):
         def on_read(done: int, to_s: float, written: bool) -> None:
             if written:
                 self.index(to_s)
-            detail = {"done": round(done / total, 3)}
+            detail = ChannelDetail(done=round(done / total, 3))
             self.store.set_channel(self.video_id, self.name, done_to_s=to_s, detail=detail)
             self.control.tell(0.45 + 0.49 * done / total, f"reading on-screen text: {done} of {total} pictures")
 
@@ -54,7 +55,7 @@ class ScreenText(ChannelMaker):
             self.store.add_gap(self.video_id, self.name, gap.start_s, gap.end_s, "over the limit of OCR calls")
         self.end(
             entries=count,
-            detail={"pictures": reader.chosen, "half_size": reader.half_size, "left_out": len(left_out)},
+            detail=ChannelDetail(pictures=reader.chosen, half_size=reader.half_size, left_out=len(left_out)),
         )
         reader.clear()
 
@@ -65,13 +66,13 @@ class ScreenText(ChannelMaker):
     def _gather(self, reader: Reader) -> None:
         """Collect the pictures to read in a pass of their own, where no pass for frames did."""
         row, fps = self.context.row(self.name), self.context.settings.fps
-        next_k = int(row.detail.get("next_k", 0)) if row is not None and row.detail.get("fps") == fps else 0
-        reader.restore(str(row.detail.get("rule", "")) if row is not None and next_k else "")
+        next_k = row.detail.next_k if row is not None and row.detail.fps == fps else 0
+        reader.restore(row.detail.rule if row is not None and next_k else "")
         threads = self.context.settings.worker_threads
         for shown in sample(self.file, fps=fps, start_s=next_k / fps, threads=threads):
             if shown.k >= next_k + GATHER_EVERY:
                 next_k = shown.k
-                detail = {"fps": fps, "next_k": next_k, "rule": reader.saved(), "done": 0.0}
+                detail = ChannelDetail(fps=fps, next_k=next_k, rule=reader.saved(), done=0.0)
                 self.store.set_channel(self.video_id, self.name, detail=detail)
                 progress = 0.08 + 0.37 * self.share(shown.time_s)
                 self.control.tell(progress, f"looking for text: {shown.time_s:.0f} s")

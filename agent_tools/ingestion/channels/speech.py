@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from agent_tools.channels import channel
 from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.media import Damage, audio
 from agent_tools.models.profiles import speech
-from agent_tools.store import EntryIn
+from agent_tools.store import ChannelDetail, EntryIn
 
 
 class Speech(ChannelMaker):
     """One entry per segment that the model hears. A run resumes at the last block that was whole."""
 
     name = "speech"
-
-    def absence(self) -> dict[str, object] | None:
-        profile = self.context.models.profile
-        if profile.model("speech") is not None:
-            return None
-        if not self.file.audio:
-            return {"why": "no audio", "no_model": False}
-        return {"why": channel(self.name).no_model.format(profile=profile.name), "no_model": True}
 
     def run(self) -> None:
         if not self.file.audio:
@@ -46,7 +37,7 @@ class Speech(ChannelMaker):
             waiting.clear()
             self.index(to_s)
             share = self.share(to_s)
-            self.store.set_channel(self.video_id, self.name, done_to_s=to_s, detail={"done": round(share, 3)})
+            self.store.set_channel(self.video_id, self.name, done_to_s=to_s, detail=ChannelDetail(done=round(share, 3)))
             self.control.tell(0.94 + 0.02 * share, f"listening: {to_s:.0f} of {self.duration_s:.0f} s")
 
         def on_damage(damage: Damage) -> None:

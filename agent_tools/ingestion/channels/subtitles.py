@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.media import read_subtitles
-from agent_tools.store import EntryIn
+from agent_tools.store import ChannelDetail, EntryIn
 
 
 class Subtitles(ChannelMaker):
@@ -36,15 +38,16 @@ class Subtitles(ChannelMaker):
             if track.read_to_s is not None and track.read_to_s < self.duration_s:
                 why = f"too many cues: the first {len(track.cues)} were read"
                 self.store.add_gap(self.video_id, self.name, track.read_to_s, self.duration_s, why)
-        mark = {"sidecars": self.context.job.settings.get("sidecars", "")}
+        detail = ChannelDetail(sidecars=self.context.job.settings.sidecars)
         if not count:
             drawn = sorted({track.codec for track in self.file.subtitles if not track.text})
             if drawn:
-                mark["why"] = f"in the file as pictures only ({', '.join(drawn)}), which are not read"
-            self.store.set_channel(self.video_id, self.name, state="absent", entries=0, detail=mark)
+                why = f"in the file as pictures only ({', '.join(drawn)}), which are not read"
+                detail = replace(detail, why=why)
+            self.store.set_channel(self.video_id, self.name, state="absent", entries=0, detail=detail)
             return
         self.index_all(0.02, 0.08)
         language = next((track.language for track in tracks if track.language), None)
-        self.end(entries=count, language=language, detail=mark)
+        self.end(entries=count, language=language, detail=detail)
         if not self.context.beside:
             self.context.write_episodes(final=False)

@@ -27,11 +27,20 @@ from agent_tools.timeline import Span
 
 SIDE = 960  # px: longer side of a picture that waits for OCR
 QUALITY = 90
-LEAST_CALLS = 30  # a short video may read this many pictures whatever its length
 WHOLE = "whole"  # name of the file that says so
-SETTLE_EVERY = 8  # readings between two writes of what can no longer change
 
 OnRead = Callable[[int, float, bool], None]  # (pictures read, time all is read to, whether entries were written)
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """How much is read, and how often what was read is stored."""
+
+    least_calls: int = 30  # a short video may read this many pictures whatever its length
+    settle_every: int = 8  # readings between two writes of what can no longer change
+
+
+DEFAULTS = ReaderSettings()
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,11 @@ class Waiting:
 class Reader:
     """Collects pictures during the decode pass, then reads them. All its files lie in home/work/<video>."""
 
-    def __init__(self, store: Store, video_id: str, home: Path, duration_s: float) -> None:
+    def __init__(
+        self, store: Store, video_id: str, home: Path, duration_s: float, settings: ReaderSettings = DEFAULTS
+    ) -> None:
         self.store, self.video_id, self.duration_s = store, video_id, duration_s
+        self.settings = settings
         self.folder = home / "work" / video_id
         self.rule = StillRule()
         self._last: Picture | None = None
@@ -107,7 +119,7 @@ class Reader:
         read whole rather than half of it not at all.
         """
         ranked = sorted(self._waiting(), key=lambda one: (-one.score, one.start_s))
-        spread = shares(len(ranked), max(LEAST_CALLS, math.ceil(per_hour * self.duration_s / 3600)))
+        spread = shares(len(ranked), max(self.settings.least_calls, math.ceil(per_hour * self.duration_s / 3600)))
         pairs_end = spread.alone + spread.in_pairs
         sixes_end = pairs_end + spread.in_sixes
         chosen, left_out = ranked[:sixes_end], ranked[sixes_end:]
@@ -138,7 +150,7 @@ class Reader:
                     self._note(one.path.name, lines)
                     done[one.path.name] = lines
             readings.append(Reading(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
-            settle = number % SETTLE_EVERY == 0 or number == len(self._chosen)
+            settle = number % self.settings.settle_every == 0 or number == len(self._chosen)
             if settle:
                 written = self._settle(readings, final=number == len(self._chosen))
             on_read(number, waiting.start_s, settle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agent_tools.channels import channel
@@ -11,7 +12,7 @@ from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, Un
 from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.media.identity import content_id
 from agent_tools.service.library.library import Library, checked_channels
-from agent_tools.store import Job
+from agent_tools.store import ChannelDetail, Job, JobSettings
 from agent_tools.untrusted import clean
 
 RETRY_S = 30.0  # that a failed or stopped ingest rests, so that a client that polls sees that it ended, and why
@@ -92,19 +93,19 @@ def _queue(
     rows = {row.name: row for row in store.channels(video_id)}
     subtitles, mark = rows.get("subtitles"), sidecar_mark(path)
     ended = subtitles is not None and subtitles.state in ("done", "absent")
-    if ended and subtitles is not None and subtitles.detail.get("sidecars", mark) != mark:
+    if ended and subtitles is not None and subtitles.detail.sidecars not in (mark, None):
         rows.pop("subtitles")  # read before what lies beside the file now
     missing = [
         name
         for name in wanted
-        if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.get("no_model")
+        if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.no_model
     ]
     rests = not at_once and retry_after_s(job) > 0
     if job is not None and job.state == "stopped":
         if rests and set(missing) <= set(job.channels):
             return
-        if job.settings.get("remake"):  # a reindex goes on as it was asked for
-            store.enqueue(video_id, job.channels, job.profile, {**job.settings, "path": str(path)})
+        if job.settings.remake:  # a reindex goes on as it was asked for
+            store.enqueue(video_id, job.channels, job.profile, replace(job.settings, path=str(path)))
             return
     if not missing:
         return
@@ -113,7 +114,7 @@ def _queue(
         if rests or (unreadable and not retry_unreadable):
             return
     if "subtitles" in missing and ended:
-        store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail={"sidecars": mark})
+        store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail=ChannelDetail(sidecars=mark))
     store.enqueue(video_id, tuple(missing), library.models.profile.name, _of_file(library, path))
 
 
@@ -134,20 +135,23 @@ def reindex(library: Library, video_id: str, *channels: str) -> None:
     for name in wanted:
         row = library.store.channel(video_id, name)
         if row is None or row.state != "done":  # nothing is there to keep
-            library.store.set_channel(video_id, name, state="queued", done_to_s=0.0, detail={}, error=None)
+            library.store.set_channel(video_id, name, state="queued", done_to_s=0.0, detail=ChannelDetail(), error=None)
     paths = library.sources(video_id)
-    settings = {**_of_file(library, paths[0] if paths else None), "remake": list(channels)}
+    settings = replace(_of_file(library, paths[0] if paths else None), remake=tuple(channels))
     library.store.enqueue(video_id, wanted, library.models.profile.name, settings)
     library.workers.ensure(library.store)
 
 
-def _of_file(library: Library, path: Path | None) -> dict[str, object]:
-    """The job's row: which file it is about, and what chooses the models, so that whichever server's worker takes it
-    up, it makes the same."""
+def _of_file(library: Library, path: Path | None) -> JobSettings:
+    """Which file the job reads, and this server's models."""
     settings = library.settings
-    folders = [str(folder) for folder in settings.model_dirs]
-    models = {"models": list(settings.models), "model_dirs": folders, "device": settings.device}
-    return {"path": str(path or ""), "sidecars": sidecar_mark(path) if path else "", **models}
+    return JobSettings(
+        path=str(path or ""),
+        sidecars=sidecar_mark(path) if path else "",
+        models=settings.models,
+        model_dirs=tuple(str(folder) for folder in settings.model_dirs),
+        device=settings.device,
+    )
 
 
 def sidecar_mark(path: Path) -> str:

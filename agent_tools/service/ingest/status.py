@@ -51,7 +51,7 @@ def status(library: Library, video_id: str) -> IngestReply:
                 state=row.state,  # type: ignore[arg-type]  # the store's check constraint
                 entries=row.entries if row.state in ("done", "running") else None,
                 language=row.language or None,
-                done=row.detail.get("done") if row.state == "running" else None,
+                done=row.detail.done if row.state == "running" else None,
                 eta_s=None if job is None or row.state != "running" or job.eta_s is None else round(job.eta_s),
                 error=row.error,
             )

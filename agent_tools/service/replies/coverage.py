@@ -100,13 +100,13 @@ def _phrase(library: Library, row: ChannelRow, gaps: Sequence[Span], notes: Sear
     else:
         missing = sum(gap.length_s for gap in gaps)
         phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
-        if row.detail.get("half_size"):
-            phrase += f", {row.detail['half_size']} of {row.detail['pictures']} pictures at half size"
+        if row.detail.half_size:
+            phrase += f", {row.detail.half_size} of {row.detail.pictures} pictures at half size"
     parts = [phrase]
-    if row.detail.get("sent_to"):
-        parts.append(f"pictures of the video went to {row.detail['sent_to']}")
-    if row.detail.get("visual_tokens"):
-        parts.append("told from {} of {} visual tokens".format(*row.detail["visual_tokens"]))
+    if row.detail.sent_to:
+        parts.append(f"pictures of the video went to {row.detail.sent_to}")
+    if row.detail.visual_tokens:
+        parts.append("told from {} of {} visual tokens".format(*row.detail.visual_tokens))
     is_text = row.name in TEXT_CHANNELS
     if is_text and (others := notes.words_only or other_texts(row, library.models.loaded)):
         parts.append(others)
@@ -231,7 +231,7 @@ def _gaps(library: Library, one: VideoSpan, names: Sequence[str], *, several: bo
 def _absent(name: str, row: ChannelRow | None, state: str) -> str:
     """The phrase for a channel that holds nothing, by its row and the state of the video's newest job."""
     if row is not None and row.state == "absent":
-        return str(row.detail.get("why") or channel(name).nothing)
+        return row.detail.why or channel(name).nothing
     return "not yet" if state in ("queued", "running") else channel(name).not_made
 
 

@@ -49,7 +49,7 @@ def sound_foreign(texts: Sequence[str]) -> bool:
 
 def other_vectors(row: ChannelRow, encoder: TextEncoder | None) -> str:
     """Why a channel's texts cannot be compared by meaning with this server's questions; "" where they can."""
-    made = row.detail.get("vectors")
+    made = row.detail.vectors
     if not made or encoder is None or encoder.producer in made:
         return ""
     return f"words only: its vectors are {made[-1]}'s, not this server's model"
