@@ -1,6 +1,4 @@
-"""A job's pulse: the lease is kept, progress is told, and a stop, a lost lease or too much memory ends the work.
-
-Knows the job's row in the store. Knows nothing of what the work is."""
+"""A job's pulse: it renews the lease and reports progress. A stop, a lost lease or too much memory ends the work."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ class Stopped(Exception):
 
 
 class Control:
-    """Context of one job's work. `check()` between steps raises what ends it."""
+    """Surrounds the work of one job. `check()` between two steps raises what ends it."""
 
     def __init__(self, store: Store, job: Job, worker: str, memory_mb: int) -> None:
         self.store, self.job, self.worker, self.memory_mb = store, job, worker, memory_mb
@@ -47,11 +45,11 @@ class Control:
         self._thread.join()
 
     def within(self, start: float, end: float) -> None:
-        """What is told from here on, from 0 to 1, is this part of the job: one step may outlast all others."""
+        """From here on, progress from 0 to 1 means this part of the job: one step may take longer than all others."""
         self._part = start, end
 
     def tell(self, progress: float, message: str) -> None:
-        """State how far the job is, from 0 to 1, and what it does now; then check."""
+        """Report how far the job is, from 0 to 1, and what it does now; then check."""
         start, end = self._part
         share = start + (end - start) * min(1.0, progress)
         self._progress, self._message = max(self._progress, share), message
@@ -71,7 +69,7 @@ class Control:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds to go, from this run's own pace."""
+        """Seconds that are left, by the pace of this run."""
         gained = self._progress - self._start_progress
         if gained < 0.01:
             return None
@@ -96,7 +94,7 @@ class Control:
 
 
 def resident_mb() -> float:
-    """Memory this process holds now, in MB; its peak where the system tells no current figure."""
+    """Memory that this process holds now, in MB; its peak where the system gives no current figure."""
     if sys.platform == "linux":
         with open("/proc/self/statm", encoding="ascii") as statm:
             import resource
@@ -110,8 +108,8 @@ def resident_mb() -> float:
 
 
 def give_back_memory() -> None:
-    """Return to the system what has been freed. glibc keeps it for the thread that had it: without this, what one
-    channel no longer needs, such as the index of hours of frames, stands beside what the next one takes."""
+    """Return freed memory to the system. glibc keeps it for the thread that had it, so the memory of one channel, such
+    as the index of hours of frames, would add to the memory of the next one."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
         if trim is not None:

@@ -1,6 +1,6 @@
-"""Chunks, scenes and chapters of one video, out of what its channels hold by now, into the store.
+"""Writes the chunks, scenes and chapters of one video to the store, from what its channels hold by now.
 
-Knows which vectors and texts the borders and titles come from. The rules are those of episodes.py and titles.py."""
+The rules for borders and titles are in episodes.py and titles.py."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from agent_tools.untrusted import clean
 
 
 def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encoder: str, *, final: bool) -> None:
-    """Write the three levels anew.
+    """Write the three levels; they replace those that are there.
 
     Args:
         encoder: the producer of the text vectors that tell topics apart.
-        final: also write the memory tokens of scenes and chapters: nothing more will change them.
+        final: also write the memory tokens of scenes and chapters, because nothing will change them any more.
     """
     pieces = text_index.pieces(store, video_id, encoder)
     row = store.channel(video_id, "frames")

@@ -1,6 +1,6 @@
 """Episodes of one video: chunks of 60 s, scenes where the picture changes for good, chapters where the topic does.
 
-Pure functions over times, vectors and texts. Knows nothing of files, models or the store."""
+Pure functions over times, vectors and texts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The file of a job: a path that still holds the video's content, and what its header says, into the store.
-
-Knows sources and headers. Knows nothing of channels."""
+"""The file of a job: finds a path that still holds the video's content, and stores what its header says."""
 
 from __future__ import annotations
 
@@ -41,7 +39,7 @@ def source_of(store: Store, video_id: str, asked: str = "") -> Path:
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is written to or replaced; None where it is gone (what is open can be read on)."""
+    """Size, time and inode: one changes when the file is written to or replaced. None where the file is gone."""
     try:
         stat = path.stat()
     except OSError:

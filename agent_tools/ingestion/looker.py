@@ -1,6 +1,6 @@
-"""The looker process: opens videos at given times and answers with pictures, one JSON line for one JSON line.
+"""The looker process: opens videos at given times and answers each JSON line with one JSON line of pictures.
 
-Knows media alone. Keeps files open between calls; ends when its input does."""
+It keeps files open between calls, and ends when its input ends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Settings made into what the model constructors take: the one place where the two meet.
-
-Knows names and sizes on both sides. Loads no model."""
+"""Turns settings into what the model constructors take. No model is loaded here."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ def model_settings(settings: Settings, profile: str = "", threads: int = 1) -> M
 
 
 def memory_limit_mb(settings: Settings, profile: str = "") -> int:
-    """Memory at which an ingest gives up: what the settings say, else room for the work and for the profile's models.
+    """Memory at which an ingest gives up: the setting, else enough for the work and for the profile's models.
 
     Raises: InvalidArgument: no such profile, model or device."""
     if settings.memory_mb:

@@ -1,6 +1,4 @@
-"""A step of a pass that is done ahead of the next one, in a thread of its own, by a bounded number of items.
-
-Knows threads, order and errors. Knows nothing of what the items are."""
+"""A step of a pass that runs ahead of the next step, in its own thread, by a bounded number of items."""
 
 from __future__ import annotations
 
@@ -13,11 +11,11 @@ Item = TypeVar("Item")
 
 
 class Ahead(Generic[Item]):
-    """Iterates `items` in a thread and gives them in the same order. `close` it, with contextlib.closing.
+    """Iterates `items` in a thread and gives them in the same order. Close it, for example with contextlib.closing.
 
-    At most `most` items wait; one more is in the making and one in the hands of who iterates, so memory is bounded and
-    a result never depends on who is faster. What `items` raises is raised here, behind the items before it. Aheads may
-    be stacked: each takes from the one below, and the last is closed first.
+    At most `most` items wait, one more is being made and the consumer holds one. So memory is bounded, and a result
+    never depends on which side is faster. An error of `items` is raised here after the items before it. Several can be
+    stacked: each takes from the one below, and the last one is closed first.
     """
 
     def __init__(self, items: Iterator[Item], most: int = 1) -> None:
@@ -44,7 +42,7 @@ class Ahead(Generic[Item]):
         raise StopIteration
 
     def close(self) -> None:
-        """End the thread, at the end of the item that it makes now, and close `items`."""
+        """Let the thread finish the item that it is making, then end it and close `items`."""
         with self._changed:
             self._closed = True
             self._ready.clear()
@@ -56,7 +54,7 @@ class Ahead(Generic[Item]):
             for item in self._items:
                 if not self._put(item):
                     break
-        except BaseException as error:  # noqa: BLE001  # whatever it is belongs to who iterates, in the other thread
+        except BaseException as error:  # noqa: BLE001  # the consumer, in the other thread, gets the error
             self._error = error
         finally:
             if (close := getattr(self._items, "close", None)) and not isinstance(self._items, Ahead):
@@ -66,7 +64,7 @@ class Ahead(Generic[Item]):
                 self._changed.notify_all()
 
     def _put(self, item: Item) -> bool:
-        """Whether it was wanted."""
+        """False where nobody wants the item any more."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._ready) < self._most or self._closed)
             if not self._closed:

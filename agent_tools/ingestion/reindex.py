@@ -1,8 +1,7 @@
-"""A channel made anew: beside the one there is, in a store of its own, then put in its place in one transaction.
+"""Makes a channel again in a store of its own, then puts it in the place of the old one in one transaction.
 
-Until then the old one is what is searched. A worker that is killed leaves its store behind, and the next one goes on
-from it, if it is to make the same thing. Knows folders and the order of the switch. Knows nothing of how a channel is
-made."""
+Until then searches see the old channel. A killed worker leaves its store behind; the next worker resumes from it, if it
+makes the same thing with the same settings."""
 
 from __future__ import annotations
 
@@ -22,15 +21,15 @@ MADE_BY = "made-by.json"
 
 
 def folder_of(home: Path, video_id: str) -> Path:
-    """Where a video's channels are made anew."""
+    """The folder in which a video's channels are made again."""
     return home / "work" / f"{video_id}.new"
 
 
 def staged(store: Store, video_id: str, made_by: Sequence[object]) -> Store:
-    """A store for the video's new channels, opened: what an interrupted run left in it, or empty.
+    """Open a store for the video's new channels. It is empty, or holds what an interrupted run has left.
 
     Args:
-        made_by: what decides how they come out; what other settings have begun is thrown away.
+        made_by: the settings that decide the result; the work of a run with other settings is removed.
     """
     folder = folder_of(store.home, video_id)
     mark = json.dumps(list(made_by))
@@ -46,7 +45,7 @@ def staged(store: Store, video_id: str, made_by: Sequence[object]) -> Store:
 
 
 def switched(store: Store, video_id: str, channel: str, job_id: int) -> bool:
-    """Whether this very job has put the channel in its place already."""
+    """Whether this job has already put the channel in the place of the old one."""
     row = store.channel(video_id, channel)
     return row is not None and row.detail.remade == job_id
 
@@ -61,11 +60,11 @@ def put_in_place(
     duration_s: float,
     on_batch: Callable[[int], None],
 ) -> None:
-    """Switch one channel, and with a channel of texts the video's other text vectors too: all are the encoder's then.
+    """Switch one channel. With a channel of texts, all text vectors of the video are the encoder's afterwards.
 
     Args:
-        encoder: of a channel of texts; None for frames.
-        on_batch: called with how many of the other texts have their new vector; may raise to stop.
+        encoder: the sentence encoder, for a channel of texts; None for frames.
+        on_batch: called with how many of the other texts have a new vector; may raise to stop.
     """
     if channel == "frames":
         row = made.channel(video_id, channel)
@@ -73,12 +72,12 @@ def put_in_place(
     if encoder is None:
         switch_channel(store, made, video_id, channel, job_id)
         return
-    # The others' vectors are added beside the old ones; nobody compares the two.
+    # New vectors of the other texts are added beside the old ones; a search never compares the two.
     index_all(store, video_id, encoder, duration_s, on_batch, apart=channel)
     with store.transaction():
         switch_channel(store, made, video_id, channel, job_id)
         whole = keep_text_vectors(store, video_id, encoder.producer)
-    if not whole:  # a note came meanwhile, with another server's vector alone
+    if not whole:  # meanwhile another server has added a note, with its own vector only
         remake_vectors(store, video_id, encoder, duration_s, on_batch)
 
 
@@ -90,7 +89,7 @@ def index_all(
     on_batch: Callable[[int], None],
     apart: str = "",
 ) -> None:
-    """A vector of this encoder for every text of the video, notes too, and memory tokens for every channel of texts."""
+    """Write a vector of this encoder for every text of the video, notes too, and memory tokens of each text channel."""
     text_index.index_entries(store, video_id, encoder, on_batch, apart=apart)
     for channel in made_text_names():
         if channel != apart:
@@ -100,7 +99,7 @@ def index_all(
 def remake_vectors(
     store: Store, video_id: str, encoder: TextEncoder, duration_s: float, on_batch: Callable[[int], None]
 ) -> None:
-    """The video's text vectors by another encoder: added beside the old ones, which go when all are there."""
+    """Make the video's text vectors by another encoder. The old ones are removed when all new ones are there."""
     while True:
         index_all(store, video_id, encoder, duration_s, on_batch)
         if keep_text_vectors(store, video_id, encoder.producer):
@@ -108,7 +107,7 @@ def remake_vectors(
 
 
 def clear(store: Store, video_id: str) -> None:
-    """Remove the store in which channels were made anew."""
+    """Remove the store in which channels were made again."""
     shutil.rmtree(folder_of(store.home, video_id), ignore_errors=True)
 
 
@@ -123,7 +122,7 @@ def drop_old_tokens(store: Store, video_id: str) -> None:
 
 
 def _take_tokens(home: Path, made: Path, video_id: str, producer: str) -> None:
-    """Before the switch, so that no row lacks its tokens; a worker that was killed may have done it already."""
+    """Move the token file before the switch, so that no row is without its tokens. A killed worker may have done it."""
     source, target = token_path(made, video_id, producer), token_path(home, video_id, producer)
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)

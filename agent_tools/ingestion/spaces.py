@@ -1,6 +1,6 @@
-"""The names under which vectors and memory tokens are kept: by who made them, and of what.
+"""The names under which vectors and memory tokens are kept: which model made them, and from what.
 
-Knows names. Imports nothing heavy: the server reads them at start."""
+Imports nothing heavy, because the server reads it at start."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The text channels' common part: entries get vectors, chunks get memory tokens, both in time order and resumable.
-
-Knows the store, a text encoder and the memory engine. Knows nothing of where a text came from."""
+"""Makes texts findable by meaning: entries get vectors, chunks get memory tokens, in time order and resumable."""
 
 from __future__ import annotations
 
@@ -32,10 +30,10 @@ class TextEncoder(Protocol):
 def index_entries(
     store: Store, video_id: str, encoder: TextEncoder, on_batch: Callable[[int], None], apart: str = ""
 ) -> int:
-    """Give every entry without one its vector, a batch at a time; returns how many were written.
+    """Write a vector for each entry that has no vector yet, in batches; returns how many were written.
 
     Args:
-        apart: a channel whose entries need none: others take their place."""
+        apart: a channel whose entries get no vectors, because others will replace them."""
     space, written = text_space(encoder.producer), 0
     while batch := store.pending_text(video_id, space, limit=128, apart=apart):
         vectors = encoder.encode([entry.text for entry in batch])
@@ -46,9 +44,9 @@ def index_entries(
 
 
 def write_chunks(store: Store, video_id: str, channel: str, producer: str, duration_s: float, done_to_s: float) -> None:
-    """Memory tokens of each chunk whose text is whole (it ends by done_to_s), from the vectors of its entries.
+    """Write memory tokens of each chunk whose text is complete (it ends by done_to_s), from the vectors of its entries.
 
-    Writing is idempotent, so a resumed ingest writes the very same tokens.
+    Writing is idempotent: a resumed ingest writes the same tokens.
     """
     memory = store.memories
     ready = [span for span in chunks(duration_s) if span.end_s <= done_to_s + 1e-6]
@@ -61,7 +59,7 @@ def write_chunks(store: Store, video_id: str, channel: str, producer: str, durat
 
 
 def write_level(store: Store, video_id: str, level: str, producer: str, spans: Sequence[Span]) -> None:
-    """Memory tokens of scenes or chapters over all text channels."""
+    """Write memory tokens of scenes or chapters, over all text channels."""
     memories = [
         Memory(level, span.start_s, span.end_s, text, tokens, memory_producer(producer, "text"))
         for span, text, tokens in _tokens(store, video_id, None, producer, spans)
@@ -71,7 +69,7 @@ def write_level(store: Store, video_id: str, level: str, producer: str, spans: S
 
 
 def pieces(store: Store, video_id: str, producer: str) -> list[TextPiece]:
-    """Every text entry of the video, less notes, with its vector where it has one, in time order."""
+    """Every text entry of the video except notes, in time order, with its vector where it has one."""
     held = _vectors(store, video_id, producer)
     return [
         TextPiece(e.start_s, e.end_s, e.text, e.channel, held.get(e.id))

@@ -1,6 +1,6 @@
 """Extractive titles: the most telling words and the most telling line of an episode's own text, never invented.
 
-Knows words and vectors. Knows nothing of files, models or the store."""
+Pure functions over words and vectors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The ingest worker: a process that takes jobs from the store until none is left, and outlives who started it.
-
-Knows leases, logs and the pipeline. Knows nothing of clients."""
+"""The ingest worker: a process that takes jobs from the store until all are done. It outlives the process that started
+it."""
 
 from __future__ import annotations
 
@@ -22,12 +21,12 @@ from agent_tools.store import Job, Store
 log = logging.getLogger("agent_tools.worker")
 LOG_BYTES, LOG_FILES = 1_000_000, 3
 WAIT_S = 0.5
-MOST_DEATHS = 3  # of workers at the same place in a job: then it has failed
-LEAST_GAIN = 0.005  # of progress, that counts as having got farther
+MOST_DEATHS = 3  # of workers at the same place in a job; then the job has failed
+LEAST_GAIN = 0.005  # of progress that counts as getting farther
 
 
 def work(settings: Settings) -> int:
-    """Take and do jobs until none is queued and no dead worker's lease is still to expire. Returns how many it took."""
+    """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took."""
     worker = f"{os.getpid()}-{secrets.token_hex(4)}"
     taken = 0
     with contextlib.closing(Store.open(settings.home)) as store:
@@ -43,7 +42,7 @@ def work(settings: Settings) -> int:
 
 
 def main() -> int:
-    """The worker process: settings come by the environment of whoever started it."""
+    """The worker process; its settings come from the environment."""
     go_offline()
     _lower_priority()
     settings = Settings.load()
@@ -53,18 +52,18 @@ def main() -> int:
 
 
 def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
-    """Do one claimed job; whatever happens, its row says how it ended, unless another worker holds it by then."""
+    """Do one claimed job. Its row always says how it ended, unless another worker has taken it over by then."""
     from agent_tools.ingestion.model_choice import memory_limit_mb, settings_of
     from agent_tools.ingestion.pipeline import Ingest
 
     log.info("job %s: video %s, attempt %s", job.id, job.video_id, job.attempts)
     if died_here(settings.home, job) > MOST_DEATHS:
-        told = (
+        error = (
             f"WorkerDied: {MOST_DEATHS} workers died at {job.progress:.0%} of it: {job.message or 'opening the file'}"
         )
-        store.update_video(job.video_id, error=told)
-        store.finish(job.id, worker, "failed", error=told)
-        log.error("job %s: %s", job.id, told)
+        store.update_video(job.video_id, error=error)
+        store.finish(job.id, worker, "failed", error=error)
+        log.error("job %s: %s", job.id, error)
         return
     try:
         with Control(store, job, worker, memory_limit_mb(settings_of(job, settings), job.profile)) as control:
@@ -87,10 +86,10 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
 
 
 def died_here(home: Path, job: Job) -> int:
-    """How often this job has been begun without getting farther, this time included.
+    """How often this job was started without getting farther, this time included.
 
-    A crash in a codec ends the worker at the same place each time: without an end to it, the oldest job would keep all
-    others waiting. Kept beside the pictures that wait to be read, because nothing else outlives a killed worker.
+    A crash in a codec ends the worker at the same place each time. Without a limit the oldest job would block all
+    others. The count is a file beside the pictures that wait for OCR, because nothing else outlives a killed worker.
     """
     path = home / "work" / f"{job.video_id}.begun"
     before = json.loads(path.read_text()) if job.attempts > 1 and path.is_file() else {"progress": -1.0, "times": 0}
@@ -118,7 +117,7 @@ def alive(pid: int | None) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether it has ended and only its parent has not asked how yet: as process 1 of a container may never do."""
+    """Whether it has ended, but its parent has not collected it yet. Process 1 of a container may never do that."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):

@@ -1,6 +1,4 @@
-"""A backup put in the place of a home's store, while servers run: nothing that was there is thrown away.
-
-Knows files and SQLite's online copy. Knows nothing of rows."""
+"""Puts a backup in the place of a home's store, while servers run. The old store is kept."""
 
 from __future__ import annotations
 
@@ -55,13 +53,13 @@ def restore(home: Path, backup: Path) -> Path | None:
     finally:
         target.close()
         source.close()
-    Store.open(home).close()  # an older backup is made new
+    Store.open(home).close()  # migrates an older backup
     return kept
 
 
 def _check(backup: Path) -> None:
     if not backup.is_file():
-        raise InvalidArgument(f"{backup} is no file. Give a file that `agent-tools backup` wrote.")
+        raise InvalidArgument(f"{backup} is not a file. Give a file that `agent-tools backup` wrote.")
     try:
         connection = apsw.Connection(str(backup), flags=apsw.SQLITE_OPEN_READONLY)
         try:

@@ -1,7 +1,6 @@
-"""One channel of a video out of another store in the place of this store's own, and one encoder's text vectors in the
-place of all others': each in one transaction, so that a search sees the old or the new, never both and never neither.
+"""Replaces one channel of a video by that of another store, and the text vectors of all encoders by one encoder's.
 
-Knows which rows belong to a channel. Knows nothing of how they were made."""
+Each happens in one transaction: a search sees the old or the new, never both and never neither."""
 
 from __future__ import annotations
 
@@ -56,9 +55,9 @@ def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_i
 
 
 def keep_text_vectors(store: Store, video_id: str, producer: str) -> bool:
-    """Take away the video's text vectors and memory tokens of every other encoder, if this one's are complete.
+    """Remove the video's text vectors and memory tokens of all other encoders, if this one's are complete.
 
-    Returns: whether they were; False where an entry came meanwhile that has none yet, and nothing is changed."""
+    Returns: True where they were complete. False where a new entry has no vector yet; then nothing is changed."""
     kept = f"{producer}|text"
     with store.db.write():
         if store.pending_text(video_id, kept, limit=1):

@@ -1,6 +1,6 @@
-"""One SQLite file: a connection per thread, transactions, waiting, and one language for its errors.
+"""One SQLite file: a connection per thread, transactions, waiting for locks, and errors of this program's own tree.
 
-Knows apsw, WAL and locks. Knows nothing of videos, entries or vectors: schema.py holds the tables."""
+schema.py holds the tables."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Entries: what a channel says of a span, one row per cue, on-screen state, speech segment, caption or note.
 
-Knows rows and keeps the word index in step with them. Knows nothing of how entries are made or ranked."""
+The word index changes in the same transaction as the entries."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Entries(Part):
             return [entry_of(row) for row in rows]
 
     def entries_by_id(self, ids: Iterable[int]) -> list[Entry]:
-        """In the order asked for; ids that are not there (any more) are left out."""
+        """In the order of the ids; ids that are not in the store are left out."""
         ids = list(ids)
         with self.db.read() as c:
             rows = c.execute(
@@ -91,7 +91,7 @@ class Entries(Part):
         return [found[number] for number in ids if number in found]
 
     def delete_entries(self, video_id: str, channel: str, producer: str | None = None) -> None:
-        """Take away a channel's entries with their words and vectors; those of one producer, or of all."""
+        """Remove a channel's entries with their words and vectors: those of one producer, or all."""
         if channel == NOTES:
             raise ValueError("the entries of notes come and go with their notes: nothing may make a note unfindable")
         with self.db.write() as c:

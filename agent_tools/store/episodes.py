@@ -1,6 +1,4 @@
-"""Episodes: the timeline of a video as chunks, scenes and chapters.
-
-Knows rows. Knows nothing of how a video is divided or titled."""
+"""Episodes: the timeline of a video as chunks, scenes and chapters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The sampled frames of a video: when each was shown, which kept frame stands for it, and the pictures kept.
-
-Knows times and JPEG bytes. Knows nothing of how frames are chosen or drawn."""
+"""The sampled frames of a video: when each was shown, which kept frame stands for it, and the pictures kept."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ class Frames(Part):
             )
 
     def delete_frames(self, video_id: str) -> None:
-        """Take away all frames of a video, their pictures and their vectors in every space."""
+        """Remove all frames of a video, their pictures and their vectors in every space."""
         with self.db.write() as c:
             drop_vectors(self.db, c, "frame", video_id, None)
             c.execute("DELETE FROM jpegs WHERE video_id=?", (video_id,))

@@ -3,9 +3,7 @@
 A vector of length 1 is centred on the library's mean and turned by a random rotation, so that every number of it says
 equally much, whatever the spectrum. Of each number four bits are kept, and their signs once more as columns of 64.
 A query passes three sieves: signs that differ, over all; the four bits, over the thousands that are left; and the
-vectors themselves, which the caller reads for the dozens that are left then. 768 numbers take 480 bytes.
-
-Knows arrays. Knows nothing of files, SQL, videos' contents or what a vector stands for."""
+vectors themselves, which the caller reads for the dozens that are left then. 768 numbers take 480 bytes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Ingest jobs and the leases on them.
-
-Knows who holds which job until when. Knows nothing of what a job does."""
+"""Ingest jobs and the leases on them."""
 
 from __future__ import annotations
 

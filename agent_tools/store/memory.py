@@ -1,7 +1,6 @@
 """SqliteMemory: agent_tools.memory's MemoryStore in the store.
 
-Knows memories as rows, and their vectors as points of the space f"{producer}|memory". Knows nothing of how vectors are
-made or what a query says. torch comes with the first call, as agent_tools.memory does."""
+Memories are rows; their vectors are in the space f"{producer}|memory". torch is imported by the first call."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Notes: what agents wrote about spans. Nothing may ever lose one.
-
-Knows who wrote what where and when, and what it replaced. Knows nothing of principals or sessions."""
+"""Notes: what agents wrote about spans, with author and time. No note may ever be lost."""
 
 from __future__ import annotations
 
@@ -50,7 +48,8 @@ class Notes(Part):
         The same author's same text on the same span is one note. The one it replaces is kept as history and no longer
         found.
 
-        Returns: the note, and whether it was there before. Raises: NoteNotFound: none to replace. VideoNotFound."""
+        Returns: the note, and whether it was there before.
+        Raises: NoteNotFound: the note to replace is not there. VideoNotFound."""
         text, author = storable(text), storable(author)
         with self.db.write(durable=True) as c:
             old = None if replaces is None else _note(c, video_id, replaces)

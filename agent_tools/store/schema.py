@@ -1,7 +1,6 @@
 """The tables, as ordered migrations: function n brings the file from version n to n + 1.
 
-Knows SQL and the file's version. Knows nothing of what the rows mean to others. A released function never changes;
-a new need is a new function at the end."""
+A released function never changes; a new need is a new function at the end."""
 
 from __future__ import annotations
 

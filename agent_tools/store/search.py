@@ -1,6 +1,4 @@
-"""Finding entries by their words: BM25 over FTS5, and how much of the query each entry answers.
-
-Knows terms, weights and filters. Knows nothing of meaning, vectors or fusion."""
+"""Finding entries by their words: BM25 over FTS5, and how much of the query each entry answers."""
 
 from __future__ import annotations
 

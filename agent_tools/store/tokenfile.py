@@ -1,7 +1,6 @@
 """The token file: agent_tools.memory's Repository on disk, int8 with a scale per token, appended and memory-mapped.
 
-Knows rows, positions, records and checksums. Knows nothing of frames, videos or the SQLite file. One process appends
-(the holder of the video's lease), any number read; one object is for one thread at a time.
+One process appends (the one that holds the video's lease), any number read; one object is for one thread at a time.
 
     file    = header (32 bytes: magic, version, width, zeros, crc32), records
     record  = header (28 bytes: magic, count, crc32 of the payload, first position, crc32 of these), payload

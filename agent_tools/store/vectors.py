@@ -1,7 +1,7 @@
 """Vectors by space and video: vec0 tables hold them, one per space, partitioned by video.
 
 A space is one producer's vectors of one kind, f"{producer}|{kind}", kind text, memory or frame; a query never meets
-another space. Knows ids and rows. Knows nothing of what made the vectors; nearest.py searches them."""
+another space. nearest.py searches them."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ class Vectors(Part):
             return [row[0] for row in c.execute("SELECT name FROM spaces ORDER BY n")]
 
     def drop_video_vectors(self, space: str, video_id: str) -> None:
-        """Take a video's vectors out of one space; none there is fine."""
+        """Remove a video's vectors from one space; does nothing where there are no vectors."""
         with self.db.write() as c:
             found = find_space(c, space)
             if found is not None and _delete(self.db, c, found[0], video_id, None):
                 _touch(c, found[0], video_id)
 
     def drop_space(self, space: str) -> None:
-        """Take a space away with all its vectors; one that is not there is fine."""
+        """Remove a space with all its vectors; does nothing where it is not there."""
         with self.db.write() as c:
             found = find_space(c, space)
             if found is not None:

@@ -1,6 +1,6 @@
 """Videos, the files they came from, their channels and gaps.
 
-Knows rows. Knows nothing of files on disk: paths, sizes and times are what the caller saw."""
+No file is opened here: paths, sizes and times are what the caller saw."""
 
 from __future__ import annotations
 

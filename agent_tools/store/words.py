@@ -2,8 +2,7 @@
 
 Spaced scripts are left to FTS5 (unicode61 without diacritics, porter stems). A run of Hangul, Han or Kana is indexed as
 its characters and overlapping pairs, "abc" as "a ab b bc c", and asked for as a phrase of the same form, so that words
-of one, two, three or more characters are found and a pair across a space is not. Knows text and FTS5's query language.
-Knows nothing of rows."""
+of one, two, three or more characters are found and a pair across a space is not."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Readings of neighbouring pictures become entries: what stays on screen is one entry with its whole span.
 
-Pure functions over texts and times. Knows nothing of pictures or the store."""
+Pure functions over texts and times."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""The screen_text channel: pictures that stand still wait on disk, the best are read by OCR, readings become entries.
+"""Reads on-screen text: pictures that stand still wait on disk, OCR reads the best of them, readings become entries.
 
-Knows the still rule, the OCR engine and the store. What was read is kept in a file of its own until the channel is
-done, so that an interrupted ingest reads no picture twice."""
+Each reading is also kept in a file until the channel is done, so an interrupted ingest reads no picture twice."""
 
 from __future__ import annotations
 
@@ -71,7 +70,7 @@ class Reader:
     # -- while decoding
 
     def restore(self, saved: str) -> None:
-        """Go on with the rule where `saved` left it; "" begins anew."""
+        """Continue the rule from the state `saved`; "" starts from the beginning."""
         if saved:
             self.rule = StillRule.from_bytes(base64.b64decode(saved))
         else:
@@ -89,7 +88,7 @@ class Reader:
         self._last = picture
 
     def close(self) -> None:
-        """The pass is over: the last picture counts too, and every picture that is to be read lies on disk."""
+        """End the pass: the last picture counts too, and all pictures to read are on disk."""
         if self._last is not None and (candidate := self.rule.last()) is not None:
             self._put(candidate, self._last)
         self._last = None
@@ -97,7 +96,7 @@ class Reader:
 
     @property
     def whole(self) -> bool:
-        """Whether a pass came to its end, so that what lies on disk is all there is to read."""
+        """Whether a pass has reached the end, so that all pictures to read are on disk."""
         return (self.folder / WHOLE).is_file()
 
     # -- afterwards
@@ -115,8 +114,8 @@ class Reader:
     def choose(self, per_hour: int) -> list[Span]:
         """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
 
-        Where there are more pictures than calls, those that look least like text share calls: an hour in motion is
-        read whole rather than half of it not at all.
+        Where there are more pictures than calls, those that look least like text share calls. So all of an hour in
+        motion is read, instead of half of it.
         """
         ranked = sorted(self._waiting(), key=lambda one: (-one.score, one.start_s))
         spread = shares(len(ranked), max(self.settings.least_calls, math.ceil(per_hour * self.duration_s / 3600)))

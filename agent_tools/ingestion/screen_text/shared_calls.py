@@ -1,6 +1,5 @@
-"""Several pictures in one call of the OCR: how many share one, where each lies on their canvas, and whose a line is.
-
-Knows pictures, canvases and lines. Knows nothing of files, videos, or which picture deserves more."""
+"""Several pictures in one call of the OCR: how many share a call, where each lies on the canvas, and which picture a
+line belongs to."""
 
 from __future__ import annotations
 

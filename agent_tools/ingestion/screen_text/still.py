@@ -1,6 +1,6 @@
-"""Which pictures to read: one for each that stands still and differs from the last one kept, in motion one per 4 s.
+"""Which pictures to read: each that stands still and differs from the last one kept; in motion one per 4 s.
 
-Knows small grey pictures in time order. Knows nothing of OCR, files, or the pruning of frames (which loses slides)."""
+It works on small grey pictures in time order. The pruning of frames is another rule, which loses slides."""
 
 from __future__ import annotations
 
