@@ -10,15 +10,18 @@ import pickle
 import random
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from numpy.typing import NDArray
 
 from agent_tools.ingestion.channels import base
 from agent_tools.models import profiles
@@ -89,10 +92,22 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     return made
 
 
+class SharedMiniLM(MiniLM):
+    """A MiniLM that several libraries may use at once: their threads wait for each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str], *, query: bool = False) -> NDArray[np.float32]:
+        with self._lock:
+            return super().encode(texts, query=query)
+
+
 @pytest.fixture(scope="session")
 def minilm() -> MiniLM:
-    """The sentence encoder, loaded once. No two threads may use it at once."""
-    return MiniLM()
+    """The sentence encoder, loaded once for all tests of this process."""
+    return SharedMiniLM()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from agent_tools import __version__, cli
 from agent_tools.service.library.query_models import QueryModels
-from agent_tools.service.library.workers import Workers
 from agent_tools.store import Store
+from tests.library import start_no_worker
 from tests.server.conftest import SAID, VIDEO, fill
 
 
@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with two videos, without models and workers."""
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     monkeypatch.setattr(QueryModels, "text", lambda self, wait_s=0.0: None)
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    start_no_worker(monkeypatch)
     store = Store.open(tmp_path / "home")
     fill(store)
     store.close()

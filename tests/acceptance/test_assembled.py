@@ -4,21 +4,17 @@ The film is assembled, not natural: its cuts are easier than a natural video's. 
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agent_tools.ingestion.worker import work
 from agent_tools.server import build_server
-from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
-from agent_tools.settings import Settings
 from lab.bench.assembled import Transcript, Truth, assembled_hour, cues_of
 from tests.acceptance.replies import Conversation
+from tests.library import ingested, lite, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -44,11 +40,7 @@ def assembled(
     folder = tmp_path_factory.mktemp(transcript)
     for path in (built, built.with_name("assembled.en.srt")):
         shutil.copy(path, folder)
-    settings = Settings.load({}, home=folder / "home", allow=(folder,), profile="lite")
-    with pytest.MonkeyPatch.context() as patch, contextlib.closing(Library(settings)) as library:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest_video(library, built.name, channels=["subtitles", "frames"], wait_s=0)
-        assert work(settings) == 1
+    with opened(ingested(lite(folder / "home", folder), built.name, channels=["subtitles", "frames"])) as library:
         assert library.models.text(120) is not None
         yield library, truth
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ from agent_tools.evals.grounding.calibration_films import Query
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.verdicts.quoted_words import tokens
-from agent_tools.settings import Settings
+from tests.library import OpenLibrary
 
 SLIDES = (
     "Tides: the harbour wall / The gauge rises 42 times / A shallow estuary turns before the strong current slows down",
@@ -33,12 +31,9 @@ FILM = Film(
 
 
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+def library(tmp_path: Path, open_library: OpenLibrary) -> Library:
     (tmp_path / "films").mkdir()
-    made = Library(Settings.load({}, home=tmp_path / "home", allow=(tmp_path / "films",), profile="lite"))
-    yield made
-    made.close()
+    return open_library(tmp_path / "films")
 
 
 def test_an_ingest_finds_what_the_list_holds(library: Library, tmp_path: Path) -> None:

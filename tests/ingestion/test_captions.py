@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.errors import EndpointError, InvalidArgument
-from agent_tools.ingestion.channels import base, captions
+from agent_tools.ingestion.channels import captions
 from agent_tools.ingestion.channels.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import run_job, work
 from agent_tools.models.devices import too_little_memory
-from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm.questions import Answer, Seen
 from agent_tools.service.doctor import checkup
 from agent_tools.service.ground_event import ground_event
@@ -32,13 +31,13 @@ from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.replies.coverage import view
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.settings import Settings
 from agent_tools.store import Store
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
+from tests.library import OpenLibrary, ingested, lite
 from tests.models import checkpoints
 from tests.models.test_endpoint import Fake, ok
 
@@ -93,26 +92,22 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a home in which the frames of one drawn video of four scenes are done."""
     folder = tmp_path_factory.mktemp("videos")
     draw(folder / "walls.mp4", even_times(2 * DURATION_S, 2), size=(160, 96), picture=walls)
-    settings = Settings.load({}, home=tmp_path_factory.mktemp("home"), allow=(folder,), profile="lite", models=MODELS)
-    library = Library(settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest_video(library, "walls.mp4", channels=["frames"], wait_s=0)
-    library.close()
-    assert work(settings) == 1
-    return settings
+    settings = lite(tmp_path_factory.mktemp("home"), folder, models=MODELS)
+    return ingested(settings, "walls.mp4", channels=["frames"])
 
 
 @pytest.fixture
-def walled(looked_at: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[Library]:
+def walled(
+    looked_at: Settings,
+    tmp_path: Path,
+    open_library: OpenLibrary,
+    monkeypatch: pytest.MonkeyPatch,
+    loaded_encoder: None,
+) -> Library:
     """A library over a copy of that home, with a video LLM by setting."""
     home = shutil.copytree(looked_at.home, tmp_path / "home")
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(jobs, "RETRY_S", 0.0)
-    monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
-    library = Library(Settings.load({}, home=home, allow=looked_at.allow, profile="lite", models=MODELS))
-    yield library
-    library.close()
+    return open_library(*looked_at.allow, home=home, models=MODELS)
 
 
 def captioned(library: Library, monkeypatch: pytest.MonkeyPatch, model: Any) -> str:

@@ -17,12 +17,12 @@ from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.token_costs import budget
 from agent_tools.settings import Settings
 from agent_tools.store import ChannelDetail, SqliteMemory
 from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
+from tests.library import start_no_worker
 
 SECONDS, FPS = 80, 2
 SEARCH = "pictures@1/1"
@@ -39,7 +39,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    start_no_worker(monkeypatch)
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     use(monkeypatch, text=Words("words@1/1"), ocr=Levels())
     monkeypatch.setattr(jobs, "RETRY_S", 0.0)

@@ -16,10 +16,9 @@ from agent_tools.models.speech import Segment
 from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
-from agent_tools.settings import Settings
 from tests.drawing import draw, even_times
+from tests.library import OpenLibrary
 
 
 class Numbers:
@@ -46,16 +45,13 @@ class Numbers:
 
 
 @pytest.fixture
-def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+def spoken(tmp_path: Path, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch) -> Library:
     """A library that allows one drawn video of 80 s with sound."""
     folder = tmp_path / "videos"
     folder.mkdir()
     draw(folder / "talk.mp4", even_times(160, 2), tone=True)
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda profile: ("speech",))
-    library = Library(Settings.load({}, home=tmp_path / "home", allow=(folder,), profile="lite"))
-    yield library
-    library.close()
+    return open_library(folder)
 
 
 def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:

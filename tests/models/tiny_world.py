@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from tests.conftest import Once
 from tests.models.checkpoints import word_tokenizer
 
 COLOURS = {
@@ -166,12 +167,8 @@ def scores(encoder: Any, texts: Sequence[str], pictures: NDArray[np.uint8]) -> N
     return made
 
 
-_trained: dict[str, Path] = {}
-
-
 @pytest.fixture(scope="session")
-def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the trained model; trained once in a process, wherever this fixture is imported."""
-    if "folder" not in _trained:
-        _trained["folder"] = train(tmp_path_factory.mktemp("tiny-world") / "tiny-world-siglip")
-    return _trained["folder"]
+def tiny_world(once: Once) -> Path:
+    """The folder of the trained model; trained once in a run, wherever this fixture is imported."""
+    folder: Path = once("tiny world", lambda folder: train(folder / "tiny-world-siglip"))
+    return folder

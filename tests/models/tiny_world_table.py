@@ -29,10 +29,10 @@ from agent_tools.models.image_text import ImageText
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
+from tests.library import start_no_worker
 from tests.models.tiny_world import STEPS, THINGS, gallery, scores, train
 from tests.service.test_tiny_world import ABSENT, QUIET_S, SCENE_S, film, told
 
@@ -54,7 +54,7 @@ def measure(steps: int, folder: Path, video: Path, spans: Spans) -> dict[str, An
     library = Library(settings)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Workers, "ensure", lambda self, store: False)
+            start_no_worker(patch)
             ingest_video(library, video.name, channels=["frames"], wait_s=0)
         begun = time.perf_counter()
         work(settings)

@@ -30,6 +30,7 @@ from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply
+from tests.library import start_no_worker
 from tests.server.conftest import OTHER, VIDEO, answers_within, connected, endless, ends_when_cancelled, text_of
 from tests.waiting import PATIENCE_S
 
@@ -146,7 +147,7 @@ async def test_progress_goes_on_while_the_work_says_nothing(
 async def test_an_ingest_answers_within_wait_s(
     settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch, wait_s: float
 ) -> None:
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)  # the job never ends
+    start_no_worker(monkeypatch)  # the job never ends
     (settings.allow[0] / "a.mp4").write_bytes(b"film")
     async with connected(settings, library, era) as client:
         await client.call_tool("ingest_video", {"source": VIDEO, "wait_s": 0})  # what is imported once
@@ -177,7 +178,7 @@ async def test_time_spent_waiting_for_other_calls_counts_as_waited(
 async def test_wait_s_is_kept_while_every_place_of_those_that_wait_is_taken(
     settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)  # the job never ends
+    start_no_worker(monkeypatch)  # the job never ends
     (settings.allow[0] / "a.mp4").write_bytes(b"film")
     async with connected(settings, library, "2026-07-28") as client, anyio.create_task_group() as tasks:
         await client.call_tool("ingest_video", {"source": "a.mp4", "wait_s": 0})  # what is imported once

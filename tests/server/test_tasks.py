@@ -20,9 +20,9 @@ from agent_tools.server.http import http_app
 from agent_tools.server.notices import Notices
 from agent_tools.service.library.downloads import Fetch
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.types import IngestReply
+from tests.library import start_no_worker
 from tests.server.conftest import OTHER, VIDEO
 from tests.waiting import PATIENCE_S
 
@@ -108,7 +108,7 @@ async def test_a_cancelled_task_asks_the_worker_to_stop(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, library: Library
 ) -> None:
     ingest_in_steps(monkeypatch, "running")
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    start_no_worker(monkeypatch)
     library.store.enqueue(VIDEO, ("screen_text",), "lite")
     made = (await ask("tools/call", name="ingest_video", arguments={"source": "x"}))["result"]
     with anyio.fail_after(PATIENCE_S):
@@ -192,7 +192,7 @@ def test_an_ingest_goes_on_while_something_is_queued_or_running(reply: IngestRep
 async def test_a_cancel_before_the_first_result_stops_what_the_call_began(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, settings: Settings, library: Library, source: str, begun: int
 ) -> None:
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    start_no_worker(monkeypatch)
     (settings.allow[0] / "film.mp4").write_bytes(b"film")
     for number in range(begun - 1):
         (settings.allow[0] / f"{number}.mp4").write_bytes(b"film %d" % number)

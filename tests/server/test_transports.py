@@ -18,8 +18,8 @@ from agent_tools.server.app import AppSettings
 from agent_tools.server.build import build_server
 from agent_tools.server.http import http_app
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
+from tests.library import start_no_worker
 from tests.server.conftest import ERAS, answers_within
 from tests.server.test_http import free_port
 from tests.server.test_start import environment
@@ -131,7 +131,7 @@ async def test_a_long_call_tells_its_progress_and_ends_within_a_second_of_being_
 async def test_an_ingest_over_http_answers_within_wait_s(
     settings: Settings, library: Library, monkeypatch: pytest.MonkeyPatch, era: str, wait_s: float
 ) -> None:
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)  # the job never ends
+    start_no_worker(monkeypatch)  # the job never ends
 
     (settings.allow[0] / "a.mp4").write_bytes(b"film")
     port = free_port()

@@ -14,29 +14,23 @@ from agent_tools.errors import SourceNotAllowed, SourceNotFound
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.read_resource import read_resource
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
-from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from tests.drawing import draw, even_times
+from tests.library import lite
 
 
 @pytest.fixture
-def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+def film(tmp_path: Path, no_worker: None) -> Path:
     (tmp_path / "videos").mkdir()
     return draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
 
 
 @contextlib.contextmanager
 def opened(film: Path, *, allow: tuple[Path, ...] = (), by_hand: bool = False) -> Iterator[Library]:
-    settings = Settings.load({}, home=film.parent.parent / "home", allow=allow, profile="lite")
-    library = Library(settings, by_hand=by_hand)
-    try:
+    with contextlib.closing(Library(lite(film.parent.parent / "home", *allow), by_hand=by_hand)) as library:
         yield library
-    finally:
-        library.close()
 
 
 def taken_in(film: Path, **how: Any) -> str:
@@ -116,8 +110,7 @@ def test_a_download_is_open_where_addresses_are_allowed_only(film: Path) -> None
     downloads.mkdir(parents=True)
     film = film.rename(downloads / "0123456789abcdef.mp4")
     for allow_urls in (True, False):
-        settings = Settings.load({}, home=downloads.parent, profile="lite", allow_urls=allow_urls)
-        with contextlib.closing(Library(settings)) as library:
+        with contextlib.closing(Library(lite(downloads.parent, allow_urls=allow_urls))) as library:
             if allow_urls:
                 stat = film.stat()
                 library.store.add_video("a" * 12, "talk", stat.st_size)

@@ -15,13 +15,13 @@ from agent_tools.budget.reply import reply_tokens, text_tokens
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.remember import remember
 from agent_tools.service.replies.fit import compact_json
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.zoom_segment import Zoomed, ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
+from tests.library import start_no_worker
 from tests.service.spoken_hour import (
     CHINESE,
     CUES,
@@ -60,7 +60,7 @@ bounds = st.none() | spans
 @pytest.fixture(scope="module")
 def hours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
+        start_no_worker(patch)
         opened = Library(Settings.load({}, home=tmp_path_factory.mktemp("hours"), profile="lite"))
         patch.setattr(opened.models, "text", lambda wait_s=0.0: ToyEncoder())
         fill(opened.store)

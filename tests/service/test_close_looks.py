@@ -16,19 +16,17 @@ from numpy.typing import NDArray
 
 from agent_tools.errors import EndpointError
 from agent_tools.grounding import Calibrator
-from agent_tools.ingestion.worker import work
 from agent_tools.models.video_llm.endpoint import Endpoint
 from agent_tools.models.video_llm.questions import ABSENT, Answer
 from agent_tools.service.ground_event import NOT_CLOSELY, ground_event
-from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.verdicts.calibrations import stored
 from agent_tools.service.verdicts.close_looks import PICTURES, CloseLook, Pointer
 from agent_tools.service.verdicts.text_evidence import by_meaning, localizer
 from agent_tools.settings import Settings
 from agent_tools.types import GroundReply
 from tests.drawing import draw, even_times
+from tests.library import ingested, lite
 from tests.models import checkpoints
 from tests.models.test_endpoint import Fake, ok
 from tests.waiting import PATIENCE_S
@@ -80,14 +78,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = Settings.load({}, home=tmp_path_factory.mktemp("home"), allow=(film.parent,), profile="lite")
-    library = Library(settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest_video(library, film.name, channels=["subtitles", "frames"], wait_s=0)
-    library.close()
-    assert work(settings) == 1
-    return settings
+    settings = lite(tmp_path_factory.mktemp("home"), film.parent)
+    return ingested(settings, film.name, channels=["subtitles", "frames"])
 
 
 def opened(home: Settings, model: str) -> Library:

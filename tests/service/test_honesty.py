@@ -17,9 +17,9 @@ from agent_tools.service.read_resource import read_resource
 from agent_tools.service.remember import remember
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.verdicts.judgement import FOUND_APART
-from agent_tools.settings import Settings
 from agent_tools.store import Episode
 from agent_tools.types import GroundReply
+from tests.library import lite, opened
 
 SAYING = "so we walk on through the quiet rooms of the old house"
 Lay = Callable[[Film], str]
@@ -27,10 +27,9 @@ Lay = Callable[[Film], str]
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    made = Library(Settings.load({}, home=tmp_path_factory.mktemp("home"), profile="lite"))
-    assert made.models.text(120) is not None
-    yield made
-    made.close()
+    with opened(lite(tmp_path_factory.mktemp("home"))) as made:
+        assert made.models.text(120) is not None
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,6 @@ from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.query_models import QueryModels
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.replies.coverage import view
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.settings import Settings
@@ -34,6 +33,7 @@ from agent_tools.store import SqliteMemory, Store
 from agent_tools.timeline import Span
 from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
+from tests.library import OpenLibrary
 
 SECONDS = 160
 SCENE_S = 20
@@ -78,17 +78,15 @@ def asks_with(patch: pytest.MonkeyPatch, producer: str) -> None:
 
 
 @pytest.fixture
-def library(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+def library(film: Path, open_library: OpenLibrary, monkeypatch: pytest.MonkeyPatch) -> Library:
     """A library in which the film is done, by the old models; questions go through the old words."""
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     asks_with(monkeypatch, OLD_WORDS)
     use(monkeypatch, Pictures(OLD_FRAMES), Words(OLD_WORDS), Levels())
-    opened = Library(Settings.load({}, home=tmp_path / "home", allow=(film.parent,), profile="lite"))
-    with contextlib.closing(opened):
-        ingest_video(opened, "talk.mp4", wait_s=0)
-        work(opened.settings)
-        yield opened
+    opened = open_library(film.parent)
+    ingest_video(opened, "talk.mp4", wait_s=0)
+    work(opened.settings)
+    return opened
 
 
 def id_of(library: Library) -> str:

@@ -23,10 +23,10 @@ from agent_tools.models.video_llm import questions
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
+from tests.library import ingested, lite, opened, start_no_worker
 from tests.models import checkpoints
 from tests.models.tiny_world import THINGS, Thing, draw, tiny_world  # noqa: F401  # a fixture
 
@@ -68,17 +68,10 @@ def world(
     """A library whose frames are searched by the tiny model, with a 20-minute film of all things but one."""
     folder = tmp_path_factory.mktemp("films")
     spans = film(folder / "things.mp4", [thing for thing in THINGS if thing != ABSENT])
-    settings = Settings.load(
-        {}, home=tmp_path_factory.mktemp("home"), allow=(folder,), profile="lite", models=(f"frames={tiny_world}",)
-    )
-    library = Library(settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest_video(library, "things.mp4", channels=["frames"], wait_s=0)
-    assert work(settings) == 1
-    assert library.models.picture_words(60) is not None
-    yield library, spans
-    library.close()
+    settings = lite(tmp_path_factory.mktemp("home"), folder, models=(f"frames={tiny_world}",))
+    with opened(ingested(settings, "things.mp4", channels=["frames"])) as library:
+        assert library.models.picture_words(60) is not None
+        yield library, spans
 
 
 def test_things_are_found_by_their_names(world: World) -> None:
@@ -230,7 +223,7 @@ def test_a_calibration_of_ones_own_makes_verdicts(world: World, tmp_path: Path) 
     home = Settings.load({}, home=tmp_path / "home", allow=(folder,), profile="lite", models=settings.models)
     fitting = Library(home)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
+        start_no_worker(patch)
         for seed in range(6):
             order = random.Random(seed).sample(THINGS, len(THINGS))
             held = film(folder / f"short {seed}.mp4", order[:10], scene_s=4, quiet_s=2, seed=20 + seed)

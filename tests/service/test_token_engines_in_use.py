@@ -27,11 +27,11 @@ from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import ChannelRow
 from agent_tools.types import GroundReply
 from tests.drawing import draw, even_times
+from tests.library import ingested, start_no_worker
 from tests.models import checkpoints
 
 CONTEXT = 175  # of the tiny model: too little for a caption of several pictures, so that every step is taken
@@ -51,20 +51,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoints.memaug(folder / "tiny-memaug")
     (folder / "videos").mkdir()
     draw(folder / "videos" / "numbers.mp4", even_times(24, 2), size=(320, 180))
-    settings = made(folder, folder / "home", ())
-    library = Library(settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workers, "ensure", lambda self, store: False)
-        ingest_video(library, "numbers.mp4", channels=["frames"], wait_s=0)
-    library.close()
-    assert work(settings) == 1
+    ingested(made(folder, folder / "home", ()), "numbers.mp4", channels=["frames"])
     return folder
 
 
 @pytest.fixture(autouse=True)
 def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[None]:
     threads = torch.get_num_threads()
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    start_no_worker(monkeypatch)
     monkeypatch.setattr(jobs, "RETRY_S", 0.0)
     monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
     yield

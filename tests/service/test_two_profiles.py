@@ -19,13 +19,13 @@ from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
-from agent_tools.service.library.workers import Workers
 from agent_tools.service.remember import remember
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
 from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
+from tests.library import start_no_worker
 
 SECONDS, SCENE_S = 80, 20
 TOLD = ("sand", "snow", "stone", "straw")
@@ -99,7 +99,7 @@ def other_scene(number: int, width: int, height: int) -> Pixels:
 @pytest.fixture
 def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Library, Library, str, str]]:
     """A small and a large server, and two films: one made by each server's own models."""
-    monkeypatch.setattr(Workers, "ensure", lambda self, store: False)
+    start_no_worker(monkeypatch)
     folder, home = tmp_path / "films", tmp_path / "home"
     folder.mkdir()
     for name, picture in (("one", scene), ("two", other_scene)):

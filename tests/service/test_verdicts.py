@@ -11,10 +11,9 @@ import pytest
 
 from agent_tools.evals.films.cue_lists import Remembered, lay_down
 from agent_tools.evals.grounding.grounding import run_grounding
-from agent_tools.service.library.library import Library
 from agent_tools.service.verdicts.calibrations import calibrator_for
 from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, NAMED_WORDS
-from agent_tools.settings import Settings
+from tests.library import lite, opened
 from tests.service.dev_hour import ABSENT_SIGHTS, ABSENT_WORDS, NAMED, SEEN, dev_hour
 
 Answers = dict[str, dict[str, Any]]
@@ -27,11 +26,10 @@ def asked(
     """The report, and the answer to each event."""
     folder = tmp_path_factory.mktemp(request.param)
     film, truth = dev_hour(real_videos, request.param)
-    library = Library(Settings.load({}, home=folder / "home", profile="lite"))
-    encoder = library.models.text(120)
-    assert encoder is not None
-    lay_down(library.store, film, Remembered(encoder))
-    library.close()
+    with opened(lite(folder / "home")) as library:
+        encoder = library.models.text(120)
+        assert encoder is not None
+        lay_down(library.store, film, Remembered(encoder))
     (folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     report = run_grounding(folder / "truth.json", folder / "home", folder / "out")
     answers = json.loads((folder / "out" / "replies.json").read_text(encoding="utf-8"))
