@@ -24,17 +24,17 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class KeepRule:
-    """The numbers of the rule. Fitted for the pixel descriptor by `python -m lab.bench.keep fit`."""
+    """The numbers of the rule. Fitted for the pixel descriptor (lab/bench/keep.py); other encoders take them unfitted."""
 
-    same: float = 0.98  # cosine from which two frames show the same picture
+    same: float = 0.975  # cosine from which two frames show the same picture
     cut: float = 0.3  # a frame less like both the one before it and the last kept one begins a new scene
     gap_s: float = 2.0  # seconds between two kept frames of a moving picture, at least
-    long_gap_s: float = 3.0  # the same once the scene has lasted long_s: what goes on moving says less and less
-    long_s: float = 20.0
-    change_s: float = 0.1  # (1 - cosine) times the seconds since the last kept frame, at least: small changes wait
-    moved: float = 0.001  # squared distance of a part of two unit vectors from which that part has moved
-    memory_s: float = 32.0  # over how long a part's restlessness is averaged, in seconds
-    restless: float = 0.1  # share of that time in motion from which a part is restless
+    long_gap_s: float = 4.0  # the same once the scene has lasted long_s: what goes on moving says less and less
+    long_s: float = 25.0
+    change_s: float = 0.15  # (1 - cosine) times the seconds since the last kept frame, at least: small changes wait
+    moved: float = 0.0015  # squared distance of a part of two unit vectors from which that part has moved
+    memory_s: float = 24.0  # over how long a part's restlessness is averaged, in seconds
+    restless: float = 0.15  # share of that time in motion from which a part is restless
     corner: float = 0.15  # share of the parts that may be restless and left out; where more are, the picture moves
     corner_gap_s: float = 40.0  # seconds between two kept frames that differ in restless parts only
 
@@ -142,7 +142,7 @@ class FrameKeeper:
         if still >= rule.same - ROUNDING or (like < rule.cut and still < rule.cut):
             return True
         moving_s = rule.gap_s if time_s - self._scene_s <= rule.long_s else rule.long_gap_s
-        return bool(gap_s >= max(moving_s, rule.change_s / (1 - like)))
+        return bool(gap_s >= moving_s and gap_s * (1 - like) >= rule.change_s)
 
     def _resting(self, from_before: Vector, seconds: float) -> Any:
         """Which components count: all, but those of a few restless parts."""

@@ -42,6 +42,8 @@ class PixelDescriptor:
     size = (COLUMNS * CELL, ROWS * CELL)  # (width, height) px of the pictures that encode wants
     has_text_side = False
     threshold = 0.885
+    # The cell of each component, for compression.FrameKeeper: three of colour, one of edges; the last has no cell.
+    parts = (*(component // 3 for component in range(ROWS * COLUMNS * 3)), *range(ROWS * COLUMNS), -1)
 
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors (n, 577) of pictures (n, 72, 128, 3); n may be 0.

@@ -66,9 +66,9 @@ def test_stills_are_kept_once_and_cuts_at_once(film: list[int], frames: list[int
         ([0] * 5 + [20] * 5, [0, 5]),  # .94 from the last kept one; 5 s have passed
         ([0, 30, 60, 90, 120, 150, 180], [0, 2, 4, 6]),  # motion: one in 2 s
         ([0, 30, 30, 30, 30], [0, 2]),  # moving at 1 s, too early; at 2 s it stands still
-        ([0, 15, 0, 15, 0, 15], [0, 3]),  # .966: so small a change waits until .034 times 3 s is over .1
-        ([0] + [4 * i for i in range(1, 13)], [0, 3, 6, 9, 12]),  # a drift: 12 degrees are .978
-        ([0] + [1.2 * i for i in range(1, 13)], [0, 10]),  # a slower one
+        ([0, 15, 0, 15, 0, 15], [0, 5]),  # .966: so small a change waits until .034 times 5 s is over .15
+        ([0] + [4 * i for i in range(1, 13)], [0, 4, 8, 12]),  # a drift: 12 degrees are .978, 16 are .961
+        ([0] + [1.2 * i for i in range(1, 13)], [0, 11]),  # a slower one
     ],
 )
 def test_motion_is_kept_at_even_distances_and_a_drift_when_it_has_come_far(
@@ -78,7 +78,7 @@ def test_motion_is_kept_at_even_distances_and_a_drift_when_it_has_come_far(
 
 
 def test_a_scene_that_goes_on_moving_is_kept_less_often() -> None:
-    assert np.diff(kept(pictures([None] * 40))).tolist() == [2] * 10 + [3] * 6
+    assert np.diff(kept(pictures([None] * 40))).tolist() == [2] * 12 + [4] * 3
 
 
 def test_a_small_part_that_never_rests_is_left_out_and_looked_at_now_and_then() -> None:
@@ -152,8 +152,8 @@ def test_same_as_the_rule_written_out(film: list[int | None], seed: int) -> None
     for now in range(1, len(film)):
         like, step, gap = unit[now] @ unit[frames[-1]], unit[now] @ unit[now - 1], now - frames[-1]
         scene = now if step < 0.3 else scene
-        due = gap >= (2 if now - scene <= 20 else 3) - 0.05 and (1 - like) * (gap + 0.05) >= 0.1
-        if like < 0.98 and (step >= 0.98 or (like < 0.3 and step < 0.3) or due):
+        due = gap >= (2 if now - scene <= 25 else 4) - 0.05 and (1 - like) * (gap + 0.05) >= 0.15
+        if like < 0.975 and (step >= 0.975 or (like < 0.3 and step < 0.3) or due):
             frames.append(now)
     assert kept(features) == frames
 
