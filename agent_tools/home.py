@@ -96,6 +96,14 @@ class HomeFolder:
         """How often a job was begun without getting farther."""
         return self.work / f"{video_id}.begun"
 
+    def keeper(self, video_id: str, next_k: int) -> Path:
+        """By which an interrupted frames pass goes on from frame `next_k` of the grid: what it compares frames with."""
+        return self.work / f"{video_id}.keeper-{next_k}"
+
+    def keepers(self, video_id: str) -> Iterator[Path]:
+        """The same files that are there, whatever frame they belong to."""
+        return self.work.glob(f"{video_id}.keeper-*")
+
     @property
     def tokens(self) -> Path:
         return self.root / "tokens"

@@ -24,7 +24,7 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class KeepRule:
-    """The numbers of the rule. Fitted for the pixel descriptor (lab/bench/keep.py); other encoders take them unfitted."""
+    """The numbers of the rule, fitted for the pixel descriptor (lab/bench/keep.py) and for no other encoder yet."""
 
     same: float = 0.975  # cosine from which two frames show the same picture
     cut: float = 0.3  # a frame less like both the one before it and the last kept one begins a new scene

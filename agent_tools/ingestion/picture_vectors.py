@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agent_tools.home import HomeFolder
 from agent_tools.store import Store, TokenFile
 
 
@@ -29,7 +30,7 @@ def token_path(home: Path, video_id: str, producer: str) -> Path:
 
 def forget_files(home: Path, video_id: str) -> None:
     """Remove what an ingest of the video wrote beside the store."""
-    for path in (home / "tokens").glob(f"{video_id}-*.tokens"):
+    for path in (*(home / "tokens").glob(f"{video_id}-*.tokens"), *HomeFolder(home).keepers(video_id)):
         path.unlink(missing_ok=True)
     for folder in (video_id, f"{video_id}.new"):  # pictures that wait to be read, and channels that are made anew
         shutil.rmtree(home / "work" / folder, ignore_errors=True)

@@ -23,7 +23,7 @@ class ChannelDetail:
     # What an interrupted run resumes from
     fps: float | None = None  # pictures that are looked at per second
     judge: str | None = None  # model that frames are pruned by
-    threshold: float | None = None  # at which it prunes
+    keep: str = ""  # the numbers of the rule by which frames are kept, as JSON
     next_k: int = 0  # frame of the sampling grid
     rule: str = ""  # state of the still rule
     spans: str = ""  # digest of the spans that get captions

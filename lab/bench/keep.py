@@ -79,14 +79,14 @@ class Row:
 
 def rules(encoder: FrameEncoder) -> dict[str, Rule]:
     """Each rule by the name that the table gives it; the prototypes are those that led to KeepRule."""
-    never = KeepRule(cut=-2.0, gap_s=0.0, long_gap_s=0.0, change_s=0.0)
+    never = KeepRule(same=0.98, cut=-2.0, gap_s=0.0, long_gap_s=0.0, change_s=0.0)
     parts = getattr(encoder, "parts", None)
 
     def window(features: Features, _: NDArray[np.float64]) -> NDArray[np.int64]:
         return prune_frames(torch.from_numpy(features), 16, encoder.threshold).numpy()
 
     def paced(gap_s: float) -> Rule:
-        rule = KeepRule(cut=0.5, gap_s=gap_s, long_gap_s=gap_s, change_s=0.0)
+        rule = KeepRule(same=0.98, cut=0.5, gap_s=gap_s, long_gap_s=gap_s, change_s=0.0)
         return lambda features, times_s: keep_frames(features, times_s, rule)
 
     return {

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.errors import EngineError
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels.frames import WINDOW, FramePass, shared_threads
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.picture_vectors import frame_tokens
@@ -26,7 +27,7 @@ from tests.waiting import PATIENCE_S
 
 VIDEO = "0123456789ab"
 SECONDS = 10 * WINDOW
-SCENE_S = 40  # pictures of one scene are equal; of a window with two scenes all are kept
+SCENE_S = 40  # pictures of one scene are equal: longer than two windows
 
 
 class Waiting(Pictures):
@@ -93,6 +94,34 @@ def test_what_is_pruned_is_never_encoded_twice(store: Store, film: Path) -> None
     assert kept < SECONDS / 2
     ids, _ = store.vectors(frame_space(search.producer), VIDEO)
     assert ids.tolist() == [row.k for row in store.frames(VIDEO, kept_only=True)]
+
+
+@pytest.mark.parametrize("one", [True, False], ids=["one encoder", "two encoders"])
+def test_a_still_picture_is_kept_once_over_all_its_windows(store: Store, film: Path, one: bool) -> None:
+    search = Pictures("search@1/1", (16, 12))
+    passing(store, film, search, search if one else Pictures("redundancy@1/1", (32, 18))).run(
+        0, nothing, nothing, nothing
+    )
+    begins = list(range(0, SECONDS, SCENE_S))
+    rows = store.frames(VIDEO)
+    assert [row.k for row in rows if row.kept] == begins
+    assert [row.stands_for for row in rows] == [row.k // SCENE_S * SCENE_S for row in rows]
+    with frame_tokens(store.home, VIDEO, search.producer) as repository:
+        vectors = repository.read(0, SECONDS)
+    # With one encoder each picture has its own vector; a second one never sees what is pruned.
+    assert one or all(torch.equal(vectors[row.k], vectors[row.stands_for]) for row in rows)
+
+
+def test_what_compares_frames_is_kept_between_windows_and_not_after_the_last(store: Store, film: Path) -> None:
+    home, held_for = HomeFolder(store.home), []
+
+    def on_window(next_k: int, *_: object) -> None:
+        assert home.keeper(VIDEO, next_k).is_file()
+        held_for.append(next_k)
+
+    passing(store, film, *[Pictures("search@1/1", (16, 12))] * 2).run(0, nothing, on_window, nothing)
+    assert held_for == list(range(WINDOW, SECONDS, WINDOW))
+    assert list(home.keepers(VIDEO)) == []
 
 
 def test_one_encoder_for_both_sees_each_picture_once(store: Store, film: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent_tools.compression import KeepRule
 from agent_tools.ingestion.channels import frames
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
@@ -45,13 +46,14 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "RETRY_S", 0.0)
 
 
-def judged_by(patch: pytest.MonkeyPatch, producer: str, threshold: float, stop_at: int | None = None) -> Pictures:
+def judged_by(patch: pytest.MonkeyPatch, producer: str, same: float, stop_at: int | None = None) -> Pictures:
     def hook(before: int) -> None:
         if before == stop_at:
             raise Stopped("stop")
 
     judge = Pictures(producer, hook=hook)
-    judge.threshold = threshold
+    rule = KeepRule(same=same, cut=-2.0, gap_s=0.0, long_gap_s=0.0, change_s=0.0)
+    patch.setattr(frames.Frames, "rule", rule)
     patch.setattr(frames, "frame_encoder", lambda _: Pictures(SEARCH))
     patch.setattr(frames, "redundancy_encoder", lambda _: judge)
     return judge
@@ -76,7 +78,7 @@ OTHERS = {
     "finer": (1.0, "judge@1", 0.9, 2.0, "judge@1", 0.9),
     "coarser": (2.0, "judge@1", 0.9, 1.0, "judge@1", 0.9),
     "judge": (2.0, "judge@1", 0.9, 2.0, "judge@2", 0.9),
-    "threshold": (2.0, "judge@1", 0.9, 2.0, "judge@1", 0.2),
+    "rule": (2.0, "judge@1", 0.9, 2.0, "judge@1", 0.2),
 }
 
 
@@ -84,13 +86,13 @@ OTHERS = {
 def test_taken_up_under_other_settings_it_begins_anew(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: tuple[Any, ...]
 ) -> None:
-    fps, judge, threshold, then_fps, then_judge, then_threshold = case
-    judged_by(monkeypatch, judge, threshold, stop_at=3)
+    fps, judge, same, then_fps, then_judge, then_same = case
+    judged_by(monkeypatch, judge, same, stop_at=3)
     assert len(ingested(tmp_path / "home", film, fps)[1]) == 48
-    again = judged_by(monkeypatch, then_judge, then_threshold)
+    again = judged_by(monkeypatch, then_judge, then_same)
     taken_up = ingested(tmp_path / "home", film, then_fps)
     assert sum(again.seen) == SECONDS * then_fps
-    judged_by(monkeypatch, then_judge, then_threshold)
+    judged_by(monkeypatch, then_judge, then_same)
     assert taken_up == ingested(tmp_path / "fresh", film, then_fps)
 
 

@@ -1,19 +1,21 @@
-"""The frames channel: one decode pass at the sampling rate; prune in time, keep the frames that stand for the rest.
+"""The frames channel: one decode pass at the sampling rate; still pictures are kept once, motion at even distances.
 
 Each picture is shown to the reader of on-screen text too, so that the file is decoded once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent_tools.compression import prune_frames, representatives
+from agent_tools.compression import FrameKeeper, KeepRule, stand_ins
 from agent_tools.errors import EngineError
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.ingestion.channels.screen_text import ScreenText, reader_of
 from agent_tools.ingestion.episodes import chunks
@@ -27,7 +29,7 @@ from agent_tools.models.devices import choose
 from agent_tools.models.profiles import FrameEncoder, frame_encoder, redundancy_encoder
 from agent_tools.store import ChannelDetail, FrameRow, Store
 
-WINDOW = 16  # pictures that are pruned together (LongVU's code); results do not depend on where a run was interrupted
+WINDOW = 16  # pictures that are encoded and committed together; what is kept does not depend on it
 KEPT_SIDE = 352  # longer side of a kept frame, px: legible on a sheet when the source is gone
 KEPT_QUALITY = 48  # with it an hour in which nothing can be pruned stays within 60 MB
 
@@ -49,16 +51,18 @@ class _Encoded:
     """A window with what the encoders say of it."""
 
     window: _Window
-    places: list[int]  # of the pictures that are kept
-    stands: list[int]  # for each picture the place of the kept one that stands for it
+    places: list[int]  # of the pictures that are kept; a window of a still picture may keep none of its own
+    stands_for: list[int]  # for each picture the k of the kept one that stands for it
     found: NDArray[np.float32]  # vectors of the kept ones
     tokens: NDArray[np.float32]  # vectors of all
+    keeper: bytes  # the keeper's state behind the window
 
 
 class Frames(ChannelMaker):
     """The frames that are kept, with their vectors; the pass shows each picture to the reader of screen_text too."""
 
     name = "frames"
+    rule = KeepRule()
 
     def forget(self) -> None:
         self.store.delete_frames(self.video_id)
@@ -73,7 +77,7 @@ class Frames(ChannelMaker):
         fps = self.context.settings.fps
         decoding, encoder, judge = self._models()
         # These decide which pictures are looked at and kept: a pass under other settings starts from the beginning.
-        made_by = ChannelDetail(fps=fps, judge=judge.producer, threshold=judge.threshold)
+        made_by = ChannelDetail(fps=fps, judge=judge.producer, keep=json.dumps(asdict(self.rule)))
         row = self.context.row(self.name)
         next_k = self._resume_at(encoder.producer, made_by)
         if not next_k:
@@ -82,7 +86,9 @@ class Frames(ChannelMaker):
         reader = reader_of(self.context)
         reader.restore(row.detail.rule if row is not None and next_k else "")
         self.begin(encoder.producer)
-        work = FramePass(self.store, self.video_id, self.file, encoder, judge, fps, decoding, self.duration_s)
+        work = FramePass(
+            self.store, self.video_id, self.file, encoder, judge, fps, decoding, self.duration_s, self.rule
+        )
         reads = ScreenText.name in self.context.job.channels and not self.context.finished(ScreenText.name)
 
         def on_picture(time_s: float, picture: Picture) -> None:
@@ -124,12 +130,13 @@ class Frames(ChannelMaker):
         next_k = row.detail.next_k
         with frame_tokens(self.store.home, self.video_id, producer) as repository:
             lost = len(repository) < sum(frame.k < next_k for frame in self.store.frames(self.video_id))
-        return 0 if lost else next_k
+        kept = HomeFolder(self.store.home).keeper(self.video_id, next_k).is_file()
+        return next_k if kept and not lost else 0
 
 
-def _choice(detail: ChannelDetail) -> tuple[float | None, str | None, float | None]:
+def _choice(detail: ChannelDetail) -> tuple[float | None, str | None, str]:
     """What decides which pictures are looked at and which of them are kept."""
-    return detail.fps, detail.judge, detail.threshold
+    return detail.fps, detail.judge, detail.keep
 
 
 class FramePass:
@@ -149,12 +156,14 @@ class FramePass:
         fps: float,
         threads: int,
         duration_s: float,
+        rule: KeepRule | None = None,
     ) -> None:
         self.store, self.video_id, self.probe = store, video_id, probe
         self.encoder, self.redundancy = encoder, redundancy
         self.one_encoder = encoder.producer == redundancy.producer
         self.fps, self.threads, self.duration_s = fps, threads, duration_s
         self.space = frame_space(encoder.producer)
+        self.rule = rule or KeepRule()
 
     def run(
         self,
@@ -172,7 +181,7 @@ class FramePass:
             on_damage: called with each span that could not be decoded, in the thread that decodes.
             mark: asked between two windows for the state of what on_picture does, because decoding is ahead.
         """
-        self.position = sum(row.k < from_k for row in self.store.frames(self.video_id))
+        self._go_on(from_k)
         pending = [span for span in chunks(self.duration_s) if span.end_s > from_k / self.fps]
         decoded = self._decoded(from_k, on_picture, on_damage, mark)
         with closing(Ahead(decoded)) as windows, closing(Ahead(self._encoded(windows))) as ready:
@@ -180,11 +189,14 @@ class FramePass:
                 self._commit(encoded)
                 next_k = encoded.window.next_k
                 if next_k is not None:
+                    self._save_keeper(next_k, encoded.keeper)
                     while pending and pending[0].end_s <= next_k / self.fps:
                         self._remember(pending.pop(0).start_s)
                     on_window(next_k, next_k / self.fps, encoded.window.mark)
+                    self._drop_keepers(but=next_k)
         for span in pending:
             self._remember(span.start_s)
+        self._drop_keepers()
 
     def _decoded(
         self,
@@ -214,36 +226,75 @@ class FramePass:
             window.small.append(shown.picture.rgb(*self.encoder.size))
         window.large.append(shown.picture.fit(KEPT_SIDE))
 
+    def _go_on(self, from_k: int) -> None:
+        """Set the state in which `from_k` finds the pass: what keeps frames, and the last frame that was kept."""
+        rows = [row for row in self.store.frames(self.video_id) if row.k < from_k]
+        self.position = len(rows)
+        self._keeper, self._last_k = FrameKeeper(self.rule, self._parts()), 0
+        self._last_vector = np.zeros((0, 0), np.float32)
+        if from_k:
+            saved = HomeFolder(self.store.home).keeper(self.video_id, from_k).read_bytes()
+            self._keeper, self._last_k = FrameKeeper.restored(saved, self.rule, self._parts()), rows[-1].stands_for
+            with frame_tokens(self.store.home, self.video_id, self.encoder.producer) as repository:
+                self._last_vector = repository.read(self.position - 1, self.position).numpy()
+
+    def _parts(self) -> Sequence[int] | None:
+        parts: Sequence[int] | None = getattr(self.redundancy, "parts", None)  # encoders with a grid have them
+        return parts
+
     def _encoded(self, windows: Iterator[_Window]) -> Iterator[_Encoded]:
-        """The redundancy encoder sees every picture, the search encoder those alone that are kept."""
+        """The redundancy encoder sees every picture; the search encoder sees only those that are kept."""
         for window in windows:
             judged = self.redundancy.encode(np.stack(window.judged))
-            features = torch.from_numpy(judged)
-            kept = prune_frames(features, window=WINDOW, threshold=self.redundancy.threshold)
-            stands = representatives(kept, len(window.samples), features, window=WINDOW).tolist()
-            places = sorted(set(kept.tolist()))
-            # What is pruned is never encoded twice: it has the vector of the frame that stands for it.
-            found = (
-                judged[places] if self.one_encoder else self.encoder.encode(np.stack([window.small[i] for i in places]))
-            )
-            tokens = judged if self.one_encoder else found[[places.index(stand) for stand in stands]]
+            mask = self._keeper.keep(judged, [k / self.fps for k, _ in window.samples])
+            places = np.flatnonzero(mask).tolist()
+            if self.one_encoder:
+                found, tokens = judged[places], judged
+            else:
+                small = [window.small[place] for place in places]
+                found = self.encoder.encode(np.stack(small)) if small else judged[:0, :0]
+                # What is pruned is never encoded: it has the vector of the frame that stands for it.
+                rows = [*self._last_vector, *found]
+                before = len(self._last_vector)
+                tokens = np.stack([rows[before - 1 + kept] for kept in np.cumsum(mask)])
+                self._last_vector = tokens[-1:]
+            ks = np.array([k for k, _ in window.samples])
+            stands = stand_ins(mask)
+            stands_for = np.where(stands < 0, self._last_k, ks[stands]).tolist()
+            self._last_k = stands_for[-1]
             window.judged, window.small = [], []
-            yield _Encoded(window, places, stands, found, tokens)
+            yield _Encoded(window, places, stands_for, found, tokens, self._keeper.saved())
 
     def _commit(self, encoded: _Encoded) -> None:
         ks = [k for k, _ in encoded.window.samples]
         kept = set(encoded.places)
         rows = [
-            FrameRow(self.video_id, k, time_s, ks[encoded.stands[i]], i in kept)
+            FrameRow(self.video_id, k, time_s, encoded.stands_for[i], i in kept)
             for i, (k, time_s) in enumerate(encoded.window.samples)
         ]
         jpegs = {ks[i]: jpeg(encoded.window.large[i], KEPT_QUALITY) for i in encoded.places}
         with frame_tokens(self.store.home, self.video_id, self.encoder.producer) as repository:
             if len(repository) <= self.position:  # else this very window was appended before an interruption
                 repository.append(torch.from_numpy(encoded.tokens))
-        self.store.put_vectors(self.space, self.video_id, [ks[i] for i in encoded.places], encoded.found)
+        if encoded.places:
+            self.store.put_vectors(self.space, self.video_id, [ks[i] for i in encoded.places], encoded.found)
         self.store.add_frames(self.video_id, rows, jpegs)
         self.position += len(rows)
+
+    def _save_keeper(self, next_k: int, state: bytes) -> None:
+        """Before the window counts as done: whoever goes on from it finds the state that belongs to it."""
+        path = HomeFolder(self.store.home).keeper(self.video_id, next_k)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.part")
+        unfinished.write_bytes(state)
+        unfinished.replace(path)
+
+    def _drop_keepers(self, but: int | None = None) -> None:
+        home = HomeFolder(self.store.home)
+        last = None if but is None else home.keeper(self.video_id, but)
+        for path in home.keepers(self.video_id):
+            if path != last:
+                path.unlink(missing_ok=True)
 
     def _remember(self, start_s: float) -> None:
         """Memory tokens of the chunk that starts here, over every picture of it, kept or not."""
