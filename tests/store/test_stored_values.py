@@ -37,7 +37,7 @@ def test_what_is_written_is_read(value: ChannelDetail | JobSettings) -> None:
 OLDER: dict[str, tuple[dict[str, Any], ChannelDetail]] = {
     "frames": (
         {"done": 0.5, "fps": 1.0, "judge": "dino@1", "next_k": 32, "rule": "eJw=", "threshold": 0.83},
-        ChannelDetail(done=0.5, fps=1.0, judge="dino@1", next_k=32, rule="eJw=", keep="{}"),
+        ChannelDetail(done=0.5, fps=1.0, judge="dino@1", next_k=32, rule="eJw="),
     ),
     "captions": (
         {"done": 1.0, "of": 4, "sent_to": "host", "spans": "ab", "vectors": ["m@1"], "visual_tokens": [64, 784]},
