@@ -1,6 +1,4 @@
-"""What of a long text is shown: the part where the words that were asked for stand, "…" where something is left out.
-
-Knows two texts. Knows nothing of where they came from."""
+"""Excerpts of a long text: the part that holds the words of a query, with "…" where text is left out."""
 
 from __future__ import annotations
 
@@ -10,13 +8,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-# Words in quotation marks, the marks of many languages; an apostrophe within single ones does not end them.
+# Words in the quotation marks of many languages; an apostrophe inside single marks does not end them.
 QUOTATION = re.compile(
     r"""(?<!\w)(?:"[^"]+"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|‘[^’]+’|「[^」]+」|『[^』]+』|`[^`]+`|'[^']+(?:'(?=\w)[^']+)*')(?!\w)"""
 )
-WHOLE_UP_TO = 2  # letters: "of" and "9" are looked for as whole words, longer ones also within others
-MOST_TERMS, MOST_PLACES = 64, 200  # that a text is looked through for: of more, the first
-# Hangul, Kana and Han: written without spaces, so a run of them is looked for by its pairs, too.
+WHOLE_UP_TO = 2  # letters: "of" and "9" match whole words only, longer words also inside others
+MOST_TERMS, MOST_PLACES = 64, 200  # limits of one search; the first ones count
+# Hangul, Kana and Han are written without spaces, so a run of them is also searched by its pairs.
 _RUN = re.compile(
     r"[\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f]+"
 )
@@ -24,15 +22,13 @@ _WORD = re.compile(rf"{_RUN.pattern}|(?:(?!{_RUN.pattern})[\w\u0300-\u036f\u0900
 _JOINER = "\u200d"
 
 
-def excerpt(text: str, asked: str, length: int, keep: tuple[int, int] | None = None) -> str:
-    """At most `length` characters of the text (never fewer than 3): where the asked words stand, of equal places the
-    first.
+def excerpt(text: str, query: str, length: int, keep: tuple[int, int] | None = None) -> str:
+    """At most `length` characters of the text (never fewer than 3), from the first place with the most query words.
 
     Args:
-        asked: a question or an event. Where the words that it holds in quotation marks stand goes before any other
-            place; then the longer a word, the more it tells.
-        keep: the first character, and the one after the last, of what is shown in any case; where that is too long
-            itself, the excerpt is taken out of it.
+        query: a question or an event. A place with its quoted words comes before any other place; longer words count
+            more.
+        keep: (start, end) of a part that is always shown; if it is too long, the excerpt is a piece of it.
     """
     if len(text) <= length:
         return text
@@ -42,19 +38,19 @@ def excerpt(text: str, asked: str, length: int, keep: tuple[int, int] | None = N
     first, last = (max(0, min(at, latest)) for at in (first, last))
     wished = max(first, min(keep[0] - lead, last)) if keep else 0
     lowered = _lower(text)
-    quoted, words = ([(at, len(term)) for term in terms if (at := _places(term, lowered))] for terms in _terms(asked))
+    quoted, words = ([(at, len(term)) for term in terms if (at := _places(term, lowered))] for terms in _terms(query))
     places = sorted(at for found, _ in quoted or words for at in found)[:MOST_PLACES]
     starts = {wished, *(max(first, min(at - lead, last)) for at in places)}
 
-    def told(start: int, terms: list[tuple[list[int], int]]) -> int:
-        """Characters of the different terms that stand wholly in the room from there on."""
+    def weight(start: int, terms: list[tuple[list[int], int]]) -> int:
+        """Characters of the different terms that fit completely into the room from `start`."""
         return sum(
             size
             for found, size in terms
             if (at := bisect_left(found, start)) < len(found) and found[at] + size <= start + room
         )
 
-    start = max(starts, key=lambda at: (told(at, quoted), told(at, words), -abs(at - wished)))
+    start = max(starts, key=lambda at: (weight(at, quoted), weight(at, words), -abs(at - wished)))
     if start:
         before = text.find(" ", start - 1, min(start + lead, keep[0] if keep else len(text)))
         start = _whole(text, before + 1 if before >= 0 else start, 1)
@@ -64,10 +60,10 @@ def excerpt(text: str, asked: str, length: int, keep: tuple[int, int] | None = N
 
 
 @lru_cache(maxsize=64)
-def _terms(asked: str) -> tuple[list[str], list[str]]:
-    """What is quoted, as a whole; and words, of what is written without spaces also the pairs. Each once."""
-    quoted = (told for marked in QUOTATION.findall(asked) if (told := marked[1:-1].strip()))
-    return _first(quoted), _first(_words(asked))
+def _terms(query: str) -> tuple[list[str], list[str]]:
+    """(quoted phrases, words), each once; text without spaces also gives its pairs of characters."""
+    quoted = (phrase for marked in QUOTATION.findall(query) if (phrase := marked[1:-1].strip()))
+    return _first(quoted), _first(_words(query))
 
 
 def _first(terms: Iterable[str]) -> list[str]:

@@ -1,6 +1,4 @@
-"""Every setting: its flag, its AGENT_TOOLS_ variable, its default. The only module that reads the environment.
-
-Knows names and values. Knows nothing of what they switch."""
+"""Every setting: its flag, its AGENT_TOOLS_ variable, its default. The only module that reads the environment."""
 
 from __future__ import annotations
 
@@ -93,7 +91,7 @@ class Settings:
     def load(cls, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
         """Settings from the environment, overridden by each flag that is not None.
 
-        Raises: InvalidArgument: a value that its rule forbids, or an AGENT_TOOLS_ variable nobody knows.
+        Raises: InvalidArgument: a value that its rule forbids, or an unknown AGENT_TOOLS_ variable.
         """
         environ = os.environ if environ is None else environ
         known = {PREFIX + field.name.upper(): field.name for field in fields(cls)}

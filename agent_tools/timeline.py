@@ -1,6 +1,4 @@
-"""Spans of presentation time, their clock form and their uris (W3C Media Fragments).
-
-Knows seconds and spans. Knows nothing of files, frames, text or stores."""
+"""Spans of presentation time, their clock form and their uris (W3C Media Fragments)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Text that came out of a video (speech, subtitles, on-screen text, metadata, notes): made harmless, never trusted.
-
-Knows characters. Knows nothing of where a text came from or where it is shown."""
+"""Cleans text that comes from a video (speech, subtitles, on-screen text, metadata, notes). It is never trusted."""
 
 from __future__ import annotations
 

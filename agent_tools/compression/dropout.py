@@ -1,6 +1,6 @@
 """Progressive visual dropout: how many tokens each stage of a model keeps, and which (VideoChat-Flash, Sec. 3.2).
 
-Knows counts and scores. Needs the inside of a model we run ourselves; nothing behind an API can use it.
+It needs the inside of a model that runs on this machine; a model behind an API cannot use it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from agent_tools.errors import ShapeError, TokenBudgetError
 def dropout_schedule(n: int, keep: Sequence[float] = (1.0, 0.75, 0.25)) -> list[int]:
     """Return the number of visual tokens each stage reads: 8192 -> [8192, 6144, 2048].
 
-    Every ratio is one of the original n, rounded down, at least 1 token while there are any.
+    Every ratio is a share of the original n, rounded down, at least 1 token if n is at least 1.
     Source: VideoChat-Flash, model card settings (cuts before layers 4 and 18; the training defaults are 1, .5, .25 and
     .125 at 8, 16 and 24). The paper's headline numbers are without it.
-    Raises: TokenBudgetError: n is negative, or the ratios are none, outside (0, 1], or rise.
+    Raises: TokenBudgetError: n is negative, or the ratios are empty, outside (0, 1], or rise.
     """
     if n < 0 or not keep or not all(0 < ratio <= 1 for ratio in keep) or list(keep) != sorted(keep, reverse=True):
         raise TokenBudgetError(f"n {n}, keep {tuple(keep)}: need n >= 0 and ratios in (0, 1] that never rise.")

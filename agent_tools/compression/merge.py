@@ -1,6 +1,6 @@
 """Token merging: many tokens of a clip into few, by bipartite matching in halving rounds (VideoChat-Flash, ToMe).
 
-Knows tokens and how many originals each stands for. Knows neither positions nor the model they came from.
+Each token carries the number of original tokens that it stands for.
 """
 
 from __future__ import annotations

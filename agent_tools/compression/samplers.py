@@ -18,7 +18,7 @@ from agent_tools.errors import InvalidArgument, ShapeError, TokenBudgetError
 
 
 class Sampler(Protocol):
-    """Chooses frames: increasing indices, at most budget of them, never none while there is a frame."""
+    """Chooses frames: increasing indices, at most `budget` of them, and at least one if there is a frame."""
 
     def select(self, features: TensorLike, times_s: TensorLike, budget: int, query: TensorLike | None = None) -> Tensor:
         """Return the indices (K,), K <= budget, of the chosen ones of T frames.

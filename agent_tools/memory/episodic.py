@@ -1,7 +1,6 @@
 """Episodic memory: what is remembered of spans of video, and which of it a query brings back.
 
-Knows spans, texts and vectors by video id. Knows nothing of files and SQL; agent_tools.store.SqliteMemory is the
-lasting form, and both pass one contract (tests/memory/store_contract.py)."""
+agent_tools.store.SqliteMemory is the persistent form; both pass one contract (tests/memory/store_contract.py)."""
 
 from __future__ import annotations
 

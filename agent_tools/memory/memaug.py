@@ -1,8 +1,7 @@
 """MemAug: the decayed view of a video reads the full repository, led by the question.
 
 Source: Hour-LLaVA, Sec. 3 (MemAug) and its released code. Four blocks after each other, post-norm: self-attention over
-the decayed tokens and the question together, cross-attention into the repository, MLP. Knows tensors and positions.
-Knows nothing of frames, encoders or language models."""
+the decayed tokens and the question together, cross-attention into the repository, MLP."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The token-level long-term memory: every token of every frame, appended once and read by position.
 
 Source: Hour-LLaVA, Sec. 3 (memory repository H_v): per frame 64 tokens and a newline token, 65 in all, uncompressed.
-Knows rows and positions. Knows nothing of files, frames or videos; the file form is agent_tools.store.TokenFile."""
+The form in a file is agent_tools.store.TokenFile."""
 
 from __future__ import annotations
 

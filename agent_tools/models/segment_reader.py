@@ -60,14 +60,14 @@ class SegmentReader:
     def read(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> NDArray[np.float32]:
         """Frames (T, D) with T at least 1 and a question (D,) to a vector (D,) of length 1."""
         with torch.inference_mode():
-            shown, asked = (
+            shown, asking = (
                 torch.from_numpy(frames)[None],
                 torch.from_numpy(question)[None, None],
             )  # (1, T, D), (1, 1, D)
             if self._adapter is None:
-                pooled = softmax_pool(shown, asked, temperature=TEMPERATURE)
+                pooled = softmax_pool(shown, asking, temperature=TEMPERATURE)
             else:
                 name, dtype = self._device.name, self._device.dtype
-                pooled = self._adapter.sparse(shown.to(name, dtype), asked.to(name, dtype))
+                pooled = self._adapter.sparse(shown.to(name, dtype), asking.to(name, dtype))
             vector: NDArray[np.float32] = F.normalize(pooled[0].float(), dim=0).cpu().numpy()
         return vector

@@ -1,7 +1,6 @@
-"""The OpenAI chat protocol on the wire: one address, attempts, waits, and faults told to the operator.
+"""The OpenAI chat protocol on the wire: one address, attempts, waits, and errors for the operator.
 
-Knows requests and answers as JSON. Knows nothing of what is asked. No redirect is followed and no proxy is taken from
-the environment: what is sent goes to the named address, and to no other."""
+It follows no redirect and takes no proxy from the environment: requests go to the named address and to no other."""
 
 from __future__ import annotations
 
@@ -67,7 +66,7 @@ class Chat:
     def close(self) -> None:
         self._client.close()
 
-    def post(self, asked: Mapping[str, Any]) -> tuple[int, bytes]:
+    def post(self, payload: Mapping[str, Any]) -> tuple[int, bytes]:
         """(status, body) of the last attempt at a request for this model.
 
         A refused, late or broken attempt is repeated after a wait, up to `attempts` in all; Retry-After is honoured up
@@ -79,12 +78,12 @@ class Chat:
         for attempt in range(self._attempts):
             pause_s = float(2**attempt)
             try:
-                with self._client.stream("POST", self._url, json={"model": self.model, **asked}) as reply:
+                with self._client.stream("POST", self._url, json={"model": self.model, **payload}) as reply:
                     status, body = reply.status_code, _read_up_to(reply.iter_bytes(), MOST_BYTES)
                     if status not in _AGAIN:
                         return status, body
-                    asked_s = _retry_after(reply.headers.get("retry-after"))
-                    pause_s = pause_s if asked_s is None else asked_s
+                    wanted_s = _retry_after(reply.headers.get("retry-after"))
+                    pause_s = pause_s if wanted_s is None else wanted_s
                     failure = ""
             except httpx2.TimeoutException as error:
                 failure = f"did not answer in time ({type(error).__name__})"

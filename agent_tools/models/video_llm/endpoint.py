@@ -56,18 +56,18 @@ class Endpoint:
         Raises: EndpointError: down, too slow, refusing, or answering what is no chat completion.
         """
         content = [_text(part) if isinstance(part, str) else _image(part) for part in prompt]
-        asked: dict[str, Any] = {
+        payload: dict[str, Any] = {
             "messages": [{"role": "user", "content": content}],
             "temperature": 0,
             "max_tokens": max_tokens,
             "stream": False,
         }
         if self._logprobs:
-            status, body = self._chat.post({**asked, "logprobs": True, "top_logprobs": TOP})
+            status, body = self._chat.post({**payload, "logprobs": True, "top_logprobs": TOP})
             if status not in (400, 422) or b"logprob" not in body:
                 return self._read(status, body)
             self._logprobs = False  # the server said that it gives none
-        return self._read(*self._chat.post(asked))
+        return self._read(*self._chat.post(payload))
 
     def _read(self, status: int, body: bytes) -> Answer:
         choice = self._chat.completion(status, body)["choices"][0]

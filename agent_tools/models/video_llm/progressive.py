@@ -89,10 +89,10 @@ def attention(layer: Any, query: Tensor, turn: tuple[Tensor, Tensor], keys: Tens
     from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
     own = layer.self_attn
-    asked = own.q_proj(layer.input_layernorm(query)).view(1, 1, -1, own.head_dim).transpose(1, 2)  # (1, H, 1, W)
-    asked = apply_rotary_pos_emb(asked, asked, *(part[:, -1:] for part in turn))[0]
-    keys = keys.repeat_interleave(asked.shape[1] // keys.shape[1], dim=1)  # grouped queries share their keys
-    shares: Tensor = (asked.float() @ keys.float().transpose(2, 3) * own.scaling).softmax(dim=-1)  # (1, H, 1, L)
+    heads = own.q_proj(layer.input_layernorm(query)).view(1, 1, -1, own.head_dim).transpose(1, 2)  # (1, H, 1, W)
+    heads = apply_rotary_pos_emb(heads, heads, *(part[:, -1:] for part in turn))[0]
+    keys = keys.repeat_interleave(heads.shape[1] // keys.shape[1], dim=1)  # grouped queries share their keys
+    shares: Tensor = (heads.float() @ keys.float().transpose(2, 3) * own.scaling).softmax(dim=-1)  # (1, H, 1, L)
     return shares.mean(dim=1)[0, 0]
 
 

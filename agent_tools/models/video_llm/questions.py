@@ -1,4 +1,4 @@
-"""What is asked of a language model that sees pictures, and how its answer becomes spans: the same for every model.
+"""Questions to a language model that sees pictures, and how its answers become spans: the same for every model.
 
 Knows prompts, pictures with times, answers and entropies. Knows nothing of how an answer is made: a local model and an
 endpoint both are an Answerer."""
@@ -52,7 +52,7 @@ class Seen:
     fine: int  # of them, with the tower's own grid
     steps: tuple[tuple[str, int], ...]  # (name, tokens left after it), the vision tower first
     layers: tuple[tuple[int, int], ...] = ()  # (layer, tokens read from it on) of progressive dropout
-    note: str = ""  # what was not done although it was asked for, and why
+    note: str = ""  # a step that was requested but not done, and the reason
 
     @property
     def given(self) -> int:
@@ -65,10 +65,10 @@ class Seen:
     @property
     def described(self) -> str:
         """One phrase: "8 pictures: vision tower 1024, spatial pruning 300 tokens"."""
-        told = ", ".join(
+        steps = ", ".join(
             [f"{name} {left}" for name, left in self.steps] + [f"from layer {at} on {left}" for at, left in self.layers]
         )
-        return f"{self.pictures} pictures: {told} tokens" + (f"; {self.note}" if self.note else "")
+        return f"{self.pictures} pictures: {steps} tokens" + (f"; {self.note}" if self.note else "")
 
 
 @dataclass(frozen=True)
@@ -120,15 +120,15 @@ def _numbered(one: str, many: str, event: str, pictures: Sequence[NDArray[np.uin
     for number, picture in enumerate(pictures):
         prompt += [f"{one} {number:0{width}d}:", picture]
     prompt.append(
-        f"In which {many} can this be seen: {told(event)}?\n"
+        f"In which {many} can this be seen: {one_line(event)}?\n"
         f"Answer with the numbers of the first and the last of them, from {0:0{width}d} to {last:0{width}d}, in this "
         f"form: From {0:0{width}d} to {last:0{width}d}. If it cannot be seen, answer: {ABSENT}"
     )
     return prompt
 
 
-def told(event: str) -> str:
-    """The event as a prompt carries it: one line, no final period (as in ReVisionLLM's code; the case is kept)."""
+def one_line(event: str) -> str:
+    """The event in the form of a prompt: one line, no final period (as in ReVisionLLM's code; the case is kept)."""
     return " ".join(clean(event).split()).rstrip(".?! ")
 
 
