@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["look"]:  # a private process of the server: no need of the command line's libraries
+    if sys.argv[1:] == ["look"]:  # a private process of the server, without the libraries of the command line
         from agent_tools.ingestion.looker import main as look
 
         look()

@@ -1,10 +1,10 @@
-"""The one tree of errors.
+"""All errors of this package, in one tree.
 
     AgentToolsError
-    |- RequestError            a caller could have avoided it; written for the model that called
+    |- RequestError            the caller can avoid it; written for the model that calls
     |  |- InvalidArgument      a value breaks a stated rule
     |  |- VideoNotFound        no video by that id, title, file name, prefix or uri
-    |  |- AmbiguousVideo       several videos answer to that name
+    |  |- AmbiguousVideo       several videos have that name
     |  |- SpanOutsideVideo     a span lies outside the video or is empty
     |  |- SourceNotFound       no file or folder at that path
     |  |- SourceNotAllowed     the path lies outside the allowed folders
@@ -13,24 +13,24 @@
     |  '- LimitReached         too many jobs, calls or bytes at once; try later
     '- EngineError             the operator must act; written for the operator
        |- ShapeError           a tensor of the wrong shape or size (also a ValueError)
-       |- TokenBudgetError     a number of tokens or frames that cannot be (also a ValueError)
+       |- TokenBudgetError     an impossible number of tokens or frames (also a ValueError)
        |- DecodeError          a stream broke while it was decoded
-       |- ModelMissing         weights or a package that a profile needs are not there
-       |- EndpointError        the named endpoint did not answer as it must
-       |- WorkerDied           the process that did the work ended without a result
+       |- ModelMissing         weights or a package that a profile needs are missing
+       |- EndpointError        the named endpoint gave no valid answer
+       |- WorkerDied           the worker process ended without a result
        '- StoreError           the memory file cannot be used
-          |- StoreTooNew       it was written by a newer version
+          |- StoreTooNew       a newer version wrote it
           '- StoreFull         the disk, or the file's limit, is full
 
-Nothing found is a result, never an error. A message holds the value, the rule and the remedy, never text out of a
-video.
+A search that finds nothing has a result, not an error. A message names the value, the rule and the remedy; it never
+holds text from a video.
 """
 
 from __future__ import annotations
 
 
 class AgentToolsError(Exception):
-    """Any error this package raises on purpose; `code` is the stable word clients may match on."""
+    """Any error that this package raises on purpose. `code` is stable, so clients can match it."""
 
     @property
     def code(self) -> str:
@@ -38,12 +38,12 @@ class AgentToolsError(Exception):
 
     @property
     def described(self) -> str:
-        """`Code: message`, the form every tool, job and log line shows."""
+        """`Code: message`, as tools, jobs and log lines show it."""
         return f"{self.code}: {self}"
 
 
 class RequestError(AgentToolsError):
-    """A caller could have avoided it: says what to send instead."""
+    """The caller can avoid it: the message says what to send instead."""
 
 
 class InvalidArgument(RequestError, ValueError): ...
@@ -74,7 +74,7 @@ class LimitReached(RequestError): ...
 
 
 class EngineError(AgentToolsError):
-    """The operator must act: says what to install, free, repair or change."""
+    """The operator must act: the message says what to install, free, repair or change."""
 
 
 class ShapeError(EngineError, ValueError): ...

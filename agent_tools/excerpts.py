@@ -13,7 +13,7 @@ QUOTATION = re.compile(
     r"""(?<!\w)(?:"[^"]+"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|‘[^’]+’|「[^」]+」|『[^』]+』|`[^`]+`|'[^']+(?:'(?=\w)[^']+)*')(?!\w)"""
 )
 WHOLE_UP_TO = 2  # letters: "of" and "9" match whole words only, longer words also inside others
-MOST_TERMS, MOST_PLACES = 64, 200  # limits of one search; the first ones count
+MAX_TERMS, MAX_PLACES = 64, 200  # of one search; later ones are ignored
 # Hangul, Kana and Han are written without spaces, so a run of them is also searched by its pairs.
 _RUN = re.compile(
     r"[\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f]+"
@@ -39,7 +39,7 @@ def excerpt(text: str, query: str, length: int, keep: tuple[int, int] | None = N
     wished = max(first, min(keep[0] - lead, last)) if keep else 0
     lowered = _lower(text)
     quoted, words = ([(at, len(term)) for term in terms if (at := _places(term, lowered))] for terms in _terms(query))
-    places = sorted(at for found, _ in quoted or words for at in found)[:MOST_PLACES]
+    places = sorted(at for found, _ in quoted or words for at in found)[:MAX_PLACES]
     starts = {wished, *(max(first, min(at - lead, last)) for at in places)}
 
     def weight(start: int, terms: list[tuple[list[int], int]]) -> int:
@@ -67,41 +67,41 @@ def _terms(query: str) -> tuple[list[str], list[str]]:
 
 
 def _first(terms: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(map(_lower, terms)))[:MOST_TERMS]
+    return list(dict.fromkeys(map(_lower, terms)))[:MAX_TERMS]
 
 
-def _words(asked: str) -> Iterator[str]:
-    for word in _WORD.findall(asked):
+def _words(query: str) -> Iterator[str]:
+    for word in _WORD.findall(query):
         yield word
         if len(word) > 2 and _RUN.fullmatch(word):
             yield from (word[at : at + 2] for at in range(len(word) - 1))
 
 
 def _places(term: str, lowered: str) -> list[int]:
-    """Where the term begins; of a short one only where it stands alone."""
+    """Where the term begins; a short term counts only as a whole word."""
     alone = len(term) <= WHOLE_UP_TO and not _RUN.fullmatch(term)
     found, at = [], lowered.find(term)
     while at >= 0:
         end = at + len(term)
-        if not (alone and (_goes_on(lowered[max(0, at - 1) : at]) or _goes_on(lowered[end : end + 1]))):
+        if not (alone and (_joins_words(lowered[max(0, at - 1) : at]) or _joins_words(lowered[end : end + 1]))):
             found.append(at)
         at = lowered.find(term, end)
     return found
 
 
-def _goes_on(letter: str) -> bool:
-    """Whether a word beside this letter would be part of a longer one."""
+def _joins_words(letter: str) -> bool:
+    """Whether a word next to this letter is part of a longer word."""
     return letter.isalnum() and not _RUN.fullmatch(letter)
 
 
 def _lower(text: str) -> str:
-    """In lower case and as long as before: what would become two letters stays as it is."""
+    """In lower case, with the same length: a letter that would become two letters stays."""
     lowered = text.lower()
     return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _whole(text: str, at: int, step: int) -> int:
-    """The nearest place in that direction that parts no letter from its accents, and no joined picture."""
+    """The nearest place in that direction that cuts no letter from its accents and splits no joined emoji."""
     while 0 < at < len(text) and (unicodedata.combining(text[at]) or _JOINER in text[at - 1 : at + 1]):
         at += step
     return at

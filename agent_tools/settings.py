@@ -126,9 +126,9 @@ def default_home() -> Path:
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:
-    """The environment of a worker process: this one's, less the token, with the settings that a worker needs.
+    """The environment of a worker process: this process's own, without the token, with the settings a worker needs.
 
-    Telemetry of the model libraries is off, and they stay offline: downloads happen only where the user asks for one.
+    Model libraries send no telemetry and stay offline: a download happens only if the user asks for it.
     """
     environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
     for name in WORKER_SETTINGS:
@@ -153,7 +153,7 @@ def offline_switches() -> dict[str, str]:
 
 
 def go_offline() -> None:
-    """Switch this process's model libraries offline and quiet; before they are imported."""
+    """Make the model libraries of this process offline and quiet. Call it before they are imported."""
     os.environ.update(offline_switches())
 
 

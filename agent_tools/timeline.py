@@ -23,7 +23,7 @@ class Span:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)) or self.end_s < self.start_s:
             raise ValueError(
-                f"{self.start_s}-{self.end_s} is not a span: both ends finite, the end not before the start"
+                f"{self.start_s}-{self.end_s} is not a span: both ends must be finite, and the end not before the start"
             )
 
     @property
@@ -45,7 +45,7 @@ class Span:
 
 @dataclass(frozen=True)
 class VideoRef:
-    """A parsed `video://` uri: the id, the path behind it ("" or "/note/3"), and the seconds of its #t."""
+    """A parsed `video://` uri: the id, the path after it ("" or "/note/3"), and the seconds of its #t."""
 
     video_id: str
     path: str = ""
@@ -60,7 +60,7 @@ def clock(seconds: float) -> str:
 
 
 def clock_seconds(text: str) -> float | None:
-    """The seconds that "1:02:03" or "2:03.5" means, else None. Used to name them in an error."""
+    """The seconds of "1:02:03" or "2:03.5"; None for other text. Errors use it to suggest seconds."""
     match = _CLOCK.fullmatch(text.strip())
     if match is None:
         return None
@@ -89,7 +89,7 @@ def note_uri(video_id: str, number: int) -> str:
 
 
 def parse_uri(text: str) -> VideoRef | None:
-    """The parts of a `video://` uri, or None where it is not one. A malformed #t counts as not one."""
+    """The parts of a `video://` uri, or None if it is not one; also None if its #t is malformed."""
     match = _URI.fullmatch(text.strip())
     if match is None:
         return None
@@ -104,7 +104,7 @@ def parse_uri(text: str) -> VideoRef | None:
 
 
 def merged(spans: Iterable[Span], gap_s: float = 0.0) -> list[Span]:
-    """The union of spans in time order; neighbours not more than gap_s apart become one."""
+    """The union of spans in time order; spans at most gap_s apart become one."""
     union: list[Span] = []
     for span in sorted(spans):
         if union and span.start_s <= union[-1].end_s + gap_s:
@@ -114,9 +114,9 @@ def merged(spans: Iterable[Span], gap_s: float = 0.0) -> list[Span]:
     return union
 
 
-def covered_share(asked: Span, gaps: Sequence[Span]) -> float:
-    """Share of `asked` that lies outside all gaps, in [0, 1]; an empty span is wholly covered."""
-    if asked.length_s == 0:
+def covered_share(span: Span, gaps: Sequence[Span]) -> float:
+    """Share of `span` that lies outside all gaps, in [0, 1]; 1.0 for an empty span."""
+    if span.length_s == 0:
         return 1.0
-    missing = sum(part.length_s for gap in merged(gaps) if (part := gap.clipped(asked.start_s, asked.end_s)))
-    return max(0.0, 1.0 - missing / asked.length_s)
+    missing = sum(part.length_s for gap in merged(gaps) if (part := gap.clipped(span.start_s, span.end_s)))
+    return max(0.0, 1.0 - missing / span.length_s)

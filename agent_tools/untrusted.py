@@ -25,7 +25,7 @@ def clean(text: str, limit: int | None = None) -> str:
     """One line of visible characters: no ANSI sequence, control, bidi or zero-width character; breaks are spaces.
 
     Args:
-        limit: most characters to keep; a longer text ends in "…", which counts.
+        limit: the largest number of characters; a longer text ends in "…", which counts.
     """
     text = _BREAKS.sub(" ", _ANSI.sub("", text))
     text = unicodedata.normalize("NFC", "".join(c for c in text if _visible(c)))

@@ -1,6 +1,6 @@
 """What an image costs in each family of models, as data with its date and source.
 
-Knows the vendors' published rules. Does not know which model a client really runs: that is the caller's word.
+The rules are those that the vendors publish. The caller names the family, because a server cannot see the model.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which frames and texts to hand over within a number of tokens: relevance with diversity, in time order.
+"""Chooses frames and texts within a number of tokens, by relevance and diversity, and gives them in time order.
 
-Knows offers with scores and costs. Does not know what they show. torch is loaded when frames bring vectors.
+torch is loaded only if frames have vectors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FrameOffer:
     score: float  # relevance, 0..1, on one scale with the texts' scores
     width: int  # pixels as it would be shown
     height: int
-    vector: Any = field(default=None, compare=False, repr=False)  # (D,), or None: then it is like no other frame
+    vector: Any = field(default=None, compare=False, repr=False)  # (D,), or None: then it resembles no other frame
 
     def __post_init__(self) -> None:
         if not (isfinite(self.time_s) and isfinite(self.score) and self.width >= 1 and self.height >= 1):
@@ -45,16 +45,16 @@ class TextOffer:
         if not (isfinite(self.start_s) and isfinite(self.end_s) and isfinite(self.score)):
             raise InvalidArgument(f"{self}: times and score must be finite.")
         if self.end_s < self.start_s or self.tokens < 0:
-            raise InvalidArgument(f"{self}: it must end no earlier than it starts and cost no less than nothing.")
+            raise InvalidArgument(f"{self}: it must not end before it starts, and its cost must not be negative.")
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What fits."""
+    """The chosen frames and texts."""
 
     frames: tuple[FrameOffer, ...]  # in time order
     texts: tuple[TextOffer, ...]  # in time order
-    tokens: int  # of all of them together
+    tokens: int  # of all together
 
 
 def pack(
@@ -64,21 +64,21 @@ def pack(
     family: str = "claude",
     diversity: float = 0.3,
 ) -> Packed:
-    """Choose frames and texts that cost at most `budget` tokens together; nothing left out would still fit.
+    """Choose frames and texts that cost at most `budget` tokens together; no other offer would still fit.
 
     Offers are taken one by one: of those that still fit, the one with the highest
-    (1 - diversity) * score - diversity * repetition, of equals the cheaper, then the earlier. A frame repeats as
-    much as its cosine to the most similar frame already taken (never below 0), a text as much of the shorter of two
-    spans as it shares with a text already taken. Frames and texts do not repeat each other: seeing is not reading.
-    Not in the papers, which fill a fixed number of frames; maximal marginal relevance under a cost.
+    (1 - diversity) * score - diversity * repetition, of equals the cheaper, then the earlier. The repetition of a frame
+    is its cosine to the most similar frame already taken (never below 0); that of a text is its overlap with a text
+    already taken, as a share of the shorter span. Frames and texts do not repeat each other.
+    Not in the papers, which fill a fixed number of frames: this is maximal marginal relevance under a cost.
     Raises: TokenBudgetError: budget is negative. InvalidArgument: diversity outside 0..1, an unknown family.
         ShapeError: vectors of different lengths.
     """
     if budget < 0:
-        raise TokenBudgetError(f"budget is {budget} tokens; it cannot be negative.")
+        raise TokenBudgetError(f"budget is {budget} tokens; it must not be negative.")
     if not 0 <= diversity <= 1:
-        raise InvalidArgument(f"diversity is {diversity}; it lies in 0..1.")
-    token_cost(1, 1, family)  # an unknown family is one without frames too
+        raise InvalidArgument(f"diversity is {diversity}; it must be in 0..1.")
+    token_cost(1, 1, family)  # refuses an unknown family even if there are no frames
     offers: list[FrameOffer | TextOffer] = [*frames, *texts]
     costs = [_cost(offer, family) for offer in offers]
     starts = [offer.time_s if isinstance(offer, FrameOffer) else offer.start_s for offer in offers]
@@ -98,8 +98,8 @@ def pack(
         waiting.remove(best)
         taken.append(best)
         left -= costs[best]
-        for index, alike in _alike(offers, vectors, best, waiting):
-            repetition[index] = max(repetition[index], alike)
+        for index, share in _repetitions(offers, vectors, best, waiting):
+            repetition[index] = max(repetition[index], share)
     shown = sorted((offer for i in taken if isinstance(offer := offers[i], FrameOffer)), key=lambda f: f.time_s)
     given = sorted(
         (offer for i in taken if isinstance(offer := offers[i], TextOffer)), key=lambda t: (t.start_s, t.end_s)
@@ -127,7 +127,7 @@ def _unit_vectors(frames: Sequence[FrameOffer]) -> Tensor | None:
     return torch.nn.functional.normalize(filled, dim=1)
 
 
-def _alike(
+def _repetitions(
     offers: list[FrameOffer | TextOffer], vectors: Tensor | None, best: int, waiting: set[int]
 ) -> list[tuple[int, float]]:
     """Return how much each waiting offer of the same kind repeats the one just taken, 0..1."""
@@ -143,6 +143,6 @@ def _alike(
 def _shared(a: TextOffer, b: TextOffer) -> float:
     shorter = min(a.end_s - a.start_s, b.end_s - b.start_s)
     common = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
-    if shorter <= 0:  # a moment: inside the other span or not
+    if shorter <= 0:  # a moment is inside the other span or not
         return float(common >= 0)
     return min(1.0, max(0.0, common / shorter))

@@ -1,7 +1,4 @@
-"""What a video costs in tokens, naively and after each step of compression.
-
-Knows plain numbers that others measured. Measures nothing itself and sees no tensor.
-"""
+"""What a video costs in tokens, naively and after each step of compression, computed from measured counts."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from typing import TypedDict
 
 from agent_tools.errors import InvalidArgument, TokenBudgetError
 
-CONTEXTS = (25_000, 200_000, 1_000_000)  # a client's cap on one reply; two usual context lengths
+CONTEXTS = (25_000, 200_000, 1_000_000)  # a client's limit for one reply; two usual context lengths
 
 
 class Saving(TypedDict):
-    """One step: what is left after it."""
+    """One step: the frames and tokens after it."""
 
     step: str
     frames: int
@@ -67,8 +64,8 @@ def savings_table(
         duration_s: the video's length.
         kept_frames: what prune_frames kept of it.
         high_frames: how many of those high_resolution marked; 0 unless a question and a context are given.
-        spatial_keep: share of tokens prune_tokens kept; the default is LongVU's published mean (40.4 % removed), to be
-            replaced by a measured one wherever a model gives tokens.
+        spatial_keep: share of tokens that prune_tokens kept; the default is LongVU's published mean (40.4 % removed).
+            Give a measured share if a model gives tokens.
         merged_per_frame: tokens per frame after merge_tokens (VideoChat-Flash: 64 per clip of 4).
     Raises: InvalidArgument: a duration, rate or share outside its range. TokenBudgetError: more frames kept than
         sampled, more high ones than kept, or a cost below 1.

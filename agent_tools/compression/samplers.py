@@ -1,6 +1,6 @@
 """Four ways to choose frames within a budget, behind one Protocol: evenly, by duration, by redundancy, for a query.
 
-Knows features and times. Does not know which encoder made them, nor what a frame costs (see agent_tools.budget).
+They compare features and times of any encoder. The cost of a frame is in agent_tools.budget.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Sampler(Protocol):
         Args:
             features: (T, D), one row a frame, in time order.
             times_s: (T,), seconds of presentation time, never falling.
-            budget: most frames to choose, at least 1.
+            budget: the largest number of frames to choose, at least 1.
             query: (D,), in the space of the features; samplers that look at no query ignore it.
         Raises: ShapeError: the shapes do not belong together. InvalidArgument: a number is not finite, or times fall.
             TokenBudgetError: budget is below 1.
@@ -48,9 +48,9 @@ class UniformSampler:
 class DurationSampler:
     """The frames nearest to sample_times of the stretch (VideoChat-Flash), fewer where the budget is smaller."""
 
-    fps: float = 1.0  # frames per second asked for between the two bounds
-    t_min: int = 64  # a short stretch is still looked at this often
-    t_max: int = 512  # a long one no more often than this
+    fps: float = 1.0  # frames per second, if their number is between the two bounds
+    t_min: int = 64  # frames of a short stretch
+    t_max: int = 512  # frames of a long stretch
     clip: int = 4  # the number of frames is a multiple of it, as video encoders want
 
     def select(self, features: TensorLike, times_s: TensorLike, budget: int, query: TensorLike | None = None) -> Tensor:
@@ -121,8 +121,8 @@ class QuerySampler:
             best = int(gain.argmax())
             taken.append(best)
             close = (1 - (times - times[best]).abs() / slot_s).clamp_min(0)
-            alike = (unit @ unit[best]).clamp_min(0)
-            nearness = torch.maximum(nearness, (1 - self.spread) * alike + self.spread * close)
+            similarity = (unit @ unit[best]).clamp_min(0)
+            nearness = torch.maximum(nearness, (1 - self.spread) * similarity + self.spread * close)
             gain = (1 - self.diversity) * relevance - self.diversity * nearness
             gain[taken] = -torch.inf
         return torch.tensor(sorted(taken))

@@ -1,6 +1,6 @@
 """Redundancy in space: which frames get the fine grid, and which tokens repeat the first frame of their window.
 
-Knows scores and token grids. Does not know where the scores come from, nor the model that reads the tokens.
+The scores and the tokens can come from any model.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ def high_resolution(scores: TensorLike, context: int, text_tokens: int, high: in
     """Return a mask (T,): True for the frames that get `high` tokens, the others get `low`.
 
     N_h = max(0, floor((context - text_tokens - low * T) / (high - low))), at most T, best scores first; of equal
-    scores the earlier frame. Order in time is the mask's own. Where low * T + text_tokens fits into the context,
-    so does the sum of all; where it does not, the mask is empty and frames must go first (prune_frames).
+    scores the earlier frame. The mask is in time order. If low * T + text_tokens fits the context, the sum of all
+    tokens fits too. If not, the mask is all False, and the caller must drop frames first (prune_frames).
     Source: LongVU, Sec. 3.2. Paper and released code differ: the code also pays a newline token per grid row (156 and
     72 tokens a frame) and has three regimes by T; we follow the paper's formula. The score there is the mean inner
-    product of projected visual tokens with the LLM's text embeddings; any relevance to the question serves here,
-    and with an image-text cosine it is an analogue.
+    product of projected visual tokens with the LLM's text embeddings. Here any relevance to the question can be the
+    score; with an image-text cosine the rule is an analogue.
     Args:
         scores: (T,), higher is more relevant to the question.
         context: tokens the model reads in all.

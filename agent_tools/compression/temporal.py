@@ -1,6 +1,6 @@
-"""Redundancy in time: which frames of a window say what the others already say (LongVU, Sec. 3.1).
+"""Redundancy in time: which frames of a window repeat the others (LongVU, Sec. 3.1).
 
-Knows feature vectors in time order. Does not know which encoder made them: the threshold must fit the encoder.
+The features can come from any encoder, but the threshold must fit that encoder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 from agent_tools.compression.vectors import TensorLike, checked, unit_rows
 from agent_tools.errors import ShapeError, TokenBudgetError
 
-ROUNDING = 1e-9  # a score that equals the threshold is redundant, whatever the last bits of the cosines say
+ROUNDING = 1e-9  # a score equal to the threshold is redundant, whatever the last bits of the cosines are
 
 
 def redundancy(features: TensorLike, window: int = 16) -> Tensor:

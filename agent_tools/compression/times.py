@@ -1,6 +1,6 @@
 """When to look: sampling times for a duration, and the sentence that tells a model those times.
 
-Knows seconds. Does not know how many frames a file really holds; a caller with fewer takes the nearest ones.
+The number of frames in the file does not count: if there are fewer, the caller takes the nearest ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def sample_times(duration_s: float, fps: float = 1.0, t_min: int = 64, t_max: in
     The number of frames is duration_s * fps held between t_min and t_max, then rounded down to a multiple of clip
     (at least one clip): 10, 70, 511 and 3600 s give 64, 68, 508 and 512.
     Source: VideoChat-Flash, duration-based sampling (paper and released code agree). Differs: the released code
-    takes no more frames than the file holds; here the times are asked for and the decoder gives its nearest frames.
+    takes no more frames than the file holds; here the decoder gives the frames nearest to the times.
     Not for ingestion, which looks at every second however long the video is.
     Raises: InvalidArgument: duration_s or fps is not a positive number. TokenBudgetError: t_min, t_max or clip
         is below 1, t_min is above t_max, or clip is above t_max.

@@ -1,7 +1,4 @@
-"""Vectors as the rules of this package compare them: checked, and at unit length.
-
-Knows shapes and cosines. Does not know what a vector stands for.
-"""
+"""Checks vectors and brings them to unit length, for the comparisons of this package."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ def checked(values: TensorLike, shape: str, name: str) -> Tensor:
     """Return values as a tensor whose number of dimensions is that of shape, such as "T D".
 
     Raises: ShapeError for another number of dimensions; InvalidArgument for numbers that are not finite,
-        because every comparison with them is false and frames would vanish without a word.
+        because every comparison with them is false, so frames would disappear without an error.
     """
     tensor = torch.as_tensor(values)
     axes = shape.split()
-    if tensor.ndim == 1 and tensor.numel() == 0:  # an empty list carries no shape of its own
+    if tensor.ndim == 1 and tensor.numel() == 0:  # an empty list has no shape
         tensor = tensor.reshape((0,) * len(axes))
     if tensor.ndim != len(axes):
         raise ShapeError(f"{name} has shape {tuple(tensor.shape)}; it must be ({', '.join(axes)}).")
@@ -40,12 +37,12 @@ def widened(tensor: Tensor) -> Tensor:
 def unit_rows(rows: Tensor) -> Tensor:
     """Return (..., C + 1) widened rows whose inner products are cosines, whatever the rows' scale.
 
-    A row of zeros has no direction. Descriptors that remove a frame's mean give it for every plain picture, so two
-    such rows count as equal (cosine 1) and as unlike any other row (cosine 0): the last column is theirs.
+    A row of zeros has no direction. Descriptors that remove a frame's mean give such a row for every plain picture, so
+    two of them count as equal (cosine 1) and as different from any other row (cosine 0), by the last column.
     """
     wide = widened(rows)
     peak = wide.abs().amax(dim=-1, keepdim=True) if wide.shape[-1] else wide.new_zeros((*wide.shape[:-1], 1))
     zero = peak == 0
-    wide = wide / torch.where(zero, torch.ones_like(peak), peak)  # before squaring, which would underflow
+    wide = wide / torch.where(zero, torch.ones_like(peak), peak)  # before the norm, whose squares would underflow
     norm = wide.norm(dim=-1, keepdim=True)
     return torch.cat((wide / torch.where(zero, torch.ones_like(norm), norm), zero.to(wide.dtype)), dim=-1)

@@ -14,7 +14,7 @@ from agent_tools.grounding.evidence import Proposal
 
 Scoring: TypeAlias = Literal["entropy", "released", "raw"]
 SCORINGS: tuple[Scoring, ...] = ("entropy", "released", "raw")
-LEAST_ENTROPY = 1e-6  # H = 0 has no reciprocal; the most certain answer scores 1e6
+MIN_ENTROPY = 1e-6  # H = 0 has no reciprocal; the most certain answer scores 1e6
 
 
 def mean_entropy(probabilities: ArrayLike) -> float:
@@ -39,7 +39,7 @@ def entropy_confidence(probabilities: ArrayLike) -> float:
     """1 / mean entropy, natural logarithm. Source: ReVisionLLM, confidence R. (.97, .01, .01, .01) gives 5.963.
 
     Differs: H below 1e-6 counts as 1e-6 where the released code adds 1e-10 inside the logarithm."""
-    return 1.0 / max(mean_entropy(probabilities), LEAST_ENTROPY)
+    return 1.0 / max(mean_entropy(probabilities), MIN_ENTROPY)
 
 
 def released_confidence(cosines: Sequence[float], entropies: Sequence[float]) -> list[float]:
@@ -62,8 +62,8 @@ def rescore(proposals: Sequence[Proposal], scoring: Scoring) -> tuple[list[Propo
     "entropy" needs token entropies. If a proposal has none (relevance curves have no tokens), the localizer's own score
     stays and the second value is "raw". "released" raises InvalidArgument without cosine and entropy."""
     if scoring == "released":
-        lacking = [one for one in proposals if one.cosine is None or one.entropy is None]
-        if lacking:
+        incomplete = [one for one in proposals if one.cosine is None or one.entropy is None]
+        if incomplete:
             raise InvalidArgument(
                 "score = 'released' needs cosine and entropy of each proposal; take 'entropy' or 'raw'."
             )
@@ -73,4 +73,4 @@ def rescore(proposals: Sequence[Proposal], scoring: Scoring) -> tuple[list[Propo
         return [replace(one, score=score) for one, score in zip(proposals, scores, strict=True)], "released"
     if scoring == "raw" or any(one.entropy is None for one in proposals):
         return list(proposals), "raw"
-    return [replace(one, score=1.0 / max(one.entropy or 0.0, LEAST_ENTROPY)) for one in proposals], "entropy"
+    return [replace(one, score=1.0 / max(one.entropy or 0.0, MIN_ENTROPY)) for one in proposals], "entropy"

@@ -44,8 +44,8 @@ class Level:
 
 @dataclass(frozen=True)
 class GrounderSettings:
-    merge_gap_s: float = 0.0  # spans this close are one, if alike
-    alike: float = 0.5  # a span joins a better one if it has this share of its score
+    merge_gap_s: float = 0.0  # spans this close become one, if their scores allow
+    min_score_share: float = 0.5  # a span joins a better one if it has this share of its score
     nms_iou: float | None = (
         0.0  # of spans overlapping by more, the best stays; 0 = disjoint, None = off (as in the paper)
     )
@@ -261,14 +261,14 @@ class Grounder:
 
     def _settle(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Join touching spans and drop overlapping ones; best first."""
-        whole = merge_touching(proposals, self.settings.merge_gap_s, self.settings.alike)
+        whole = merge_touching(proposals, self.settings.merge_gap_s, self.settings.min_score_share)
         if self.settings.nms_iou is None:
             return whole
         return [whole[index] for index in nms(whole, [one.score for one in whole], self.settings.nms_iou)]
 
 
-def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: float = 0.5) -> list[Proposal]:
-    """Join spans at most gap_s apart if the weaker one has at least the share `alike` of the better score; best first.
+def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, min_score_share: float = 0.5) -> list[Proposal]:
+    """Join spans at most gap_s apart if the lower score is at least `min_score_share` of the higher; best first.
 
     The joined span keeps all other fields of the stronger one. A much weaker neighbour stays separate, so it cannot
     blur the bounds of a strong span. Equal spans become one, whatever their scores."""
@@ -286,7 +286,7 @@ def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: flo
         while joining.any():
             free &= ~joining
             start_s, end_s = min(start_s, float(starts[joining].min())), max(end_s, float(ends[joining].max()))
-            close = (np.maximum(starts - end_s, start_s - ends) <= gap_s) & (scores >= alike * best.score)
+            close = (np.maximum(starts - end_s, start_s - ends) <= gap_s) & (scores >= min_score_share * best.score)
             joining = free & (close | ((starts == start_s) & (ends == end_s)))
         wholes.append(replace(best, start_s=start_s, end_s=end_s))
     return wholes
@@ -294,9 +294,9 @@ def merge_touching(proposals: Sequence[Proposal], gap_s: float = 0.0, alike: flo
 
 def _widened(one: Proposal, least_s: float, start_s: float, end_s: float) -> Place:
     """The span, widened around its middle to at least that length, inside [start_s, end_s)."""
-    lacking = max(0.0, least_s - (one.end_s - one.start_s)) / 2
-    low = max(start_s, min(one.start_s - lacking, end_s - least_s))
-    return low, min(end_s, max(one.end_s + lacking, low + least_s))
+    missing = max(0.0, least_s - (one.end_s - one.start_s)) / 2
+    low = max(start_s, min(one.start_s - missing, end_s - least_s))
+    return low, min(end_s, max(one.end_s + missing, low + least_s))
 
 
 def _joined(places: Sequence[Place]) -> list[Place]:

@@ -1,6 +1,6 @@
 """Which channels could show an event: the published rules, as data.
 
-Knows the wording of an event in English and in quotation marks of many languages. Knows nothing of what was searched.
+The rules read events in English, and words in the quotation marks of many languages.
 An event names its channel only if the whole of it does: "'Rex' on a slide" does, "a dog named 'Rex' runs" does not.
 Whatever no rule matches from end to end could be shown by every channel, so a rule that is missing costs an "absent",
 never makes a wrong one."""
@@ -186,6 +186,6 @@ def could_show(event: str, channels: Iterable[str] = CHANNELS) -> frozenset[str]
     `channels` are those the caller asked about: all, unless narrowed. Where a rule names none of them, all of them
     stay: a doubt leads to "uncertain", never to "absent". Where subtitles in the language of the audio cover the span,
     the caller takes speech out of what was not judged: they stand for it."""
-    asked = frozenset(channels)
+    requested = frozenset(channels)
     rule = matching_rule(event)
-    return (asked & rule.channels if rule else asked) or asked
+    return (requested & rule.channels if rule else requested) or requested

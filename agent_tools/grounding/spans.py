@@ -1,7 +1,6 @@
 """Spans of time: windows over a video, overlap, suppression, merging and recall.
 
-Knows half-open spans in seconds. Knows nothing of events, evidence, models or files.
-A span is a (start_s, end_s) pair, or anything with `start_s` and `end_s`."""
+A span is a half-open (start_s, end_s) pair in seconds, or anything with `start_s` and `end_s`."""
 
 from __future__ import annotations
 

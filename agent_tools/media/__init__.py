@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent_tools.media.access import Opener as Opener
     from agent_tools.media.access import pictures_at as pictures_at
     from agent_tools.media.clips import clip as clip
-    from agent_tools.media.cues import written as written
+    from agent_tools.media.cues import subtitle_text as subtitle_text
     from agent_tools.media.cuts import Cut as Cut
     from agent_tools.media.cuts import cut as cut
     from agent_tools.media.damage import Damage as Damage
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "access": ("Opener", "pictures_at"),
     "clips": ("clip",),
-    "cues": ("written",),
+    "cues": ("subtitle_text",),
     "cuts": ("Cut", "cut"),
     "identity": ("content_id",),
     "picture": ("Picture", "crop"),

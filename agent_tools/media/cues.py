@@ -11,7 +11,7 @@ from agent_tools.media.subtitles import Cue
 Form = Literal["srt", "vtt"]
 
 
-def written(cues: Sequence[Cue], form: Form) -> str:
+def subtitle_text(cues: Sequence[Cue], form: Form) -> str:
     """The file's text: cues in time order, each a single line, none shorter than a millisecond.
 
     WebVTT escapes &, < and >, as it must. SubRip knows no escapes: a text that looks like a tag is read as one."""

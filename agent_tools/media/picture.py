@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media.streams import displayed
+from agent_tools.media.streams import display_size
 
 _SIZES_KEPT = 8  # scalers kept per pass; a pass needs two or three sizes
 # swscale widens the filter when it shrinks a picture, so bilinear does not alias; it costs 1/4 less than bicubic.
@@ -48,7 +48,7 @@ class Picture:
         self._frame = frame
         self._turns = round(frame.rotation / 90) % 4  # quarter turns anticlockwise
         self._scaler = scaler or Scaler()
-        self.width, self.height = displayed(frame.width, frame.height, aspect, frame.rotation)
+        self.width, self.height = display_size(frame.width, frame.height, aspect, frame.rotation)
 
     def rgb(self, width: int, height: int) -> Pixels:
         """(height, width, 3) uint8, stretched to exactly that size."""

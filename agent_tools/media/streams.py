@@ -170,7 +170,7 @@ def _first_frame(container: av.container.InputContainer, stream: Any, *, rewind:
 
 def _video_stream(container: av.container.InputContainer, stream: Any, frame: Any, origin_s: float) -> VideoStream:
     aspect = pixel_aspect(stream.sample_aspect_ratio)
-    width, height = displayed(frame.width, frame.height, aspect, frame.rotation)
+    width, height = display_size(frame.width, frame.height, aspect, frame.rotation)
     rate = stream.average_rate or stream.guessed_rate
     end = _stream_end(container, stream)
     return VideoStream(
@@ -192,7 +192,7 @@ def pixel_aspect(ratio: Any) -> float:
     return value if 0.1 <= value <= 10 else 1.0
 
 
-def displayed(width: int, height: int, aspect: float, rotation: int) -> tuple[int, int]:
+def display_size(width: int, height: int, aspect: float, rotation: int) -> tuple[int, int]:
     """Size on screen of a coded picture: pixels squared along the width, then turned."""
     width = max(1, round(width * aspect))
     return (height, width) if round(rotation / 90) % 2 else (width, height)

@@ -84,7 +84,7 @@ def read_subtitles(probe: Probe, on_problem: Callable[[str], None] | None = None
     report = on_problem or _ignore
     found = [*_embedded(probe, report), *_sidecars(probe.path, report)]
     limit = max(_LEAST_CUES, round(_CUES_PER_S * (probe.duration_s or 0.0)))
-    tracks = [(_bounded(replace(track, cues=unrolled(track.cues)), limit), second) for track, second in found]
+    tracks = [(_bounded(replace(track, cues=drop_repeats(track.cues)), limit), second) for track, second in found]
     return _one_per_language([(track, second) for track, second in tracks if track.cues])
 
 
@@ -95,7 +95,7 @@ def _bounded(track: Track, limit: int) -> Track:
     return replace(track, cues=track.cues[:limit], read_to_s=track.cues[limit].start_s)
 
 
-def unrolled(cues: Sequence[Cue]) -> list[Cue]:
+def drop_repeats(cues: Sequence[Cue]) -> list[Cue]:
     """Cues in time order without the repeats of rolling captions.
 
     A live caption shows its last line again above the new one, and grows word by word. Lines (in `text`, divided by
@@ -189,7 +189,7 @@ def _sidecars(path: Path, report: Callable[[str], None]) -> Iterator[tuple[Track
             if data is None:
                 report(f"{name} is larger than {_SIDECAR_BYTES >> 20} MiB and was not read")
                 continue
-            cues = parse(decoded(data, language), neighbour.suffix.lower())
+            cues = parse(decode_text(data, language), neighbour.suffix.lower())
         except (SourceNotFound, pysubs2.Pysubs2Error, ValueError) as error:
             report(f"{name} could not be read as subtitles ({type(error).__name__})")
             continue
@@ -224,7 +224,7 @@ def _only_cues(text: str) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def decoded(data: bytes, language: str | None = None) -> str:
+def decode_text(data: bytes, language: str | None = None) -> str:
     """The characters of a text file. Tried in turn: its byte order mark, UTF-8, the language's old encoding, cp1252."""
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):

@@ -1,4 +1,4 @@
-"""Episodic memory: what is remembered of spans of video, and which of it a query brings back.
+"""Episodic memory: memories of spans of video, and the search for those nearest to a query.
 
 agent_tools.store.SqliteMemory is the persistent form; both pass one contract (tests/memory/store_contract.py)."""
 
@@ -19,12 +19,12 @@ from agent_tools.timeline import Span
 
 _Key = tuple[str, float, float, str]
 
-CHUNK = "chunk"  # the kind whose write reads the past
+CHUNK = "chunk"  # the kind whose write reads earlier chunks
 
 
-@dataclass(frozen=True, eq=False)  # tensors have no truth value: memories are the same by `key`
+@dataclass(frozen=True, eq=False)  # tensors have no truth value: compare memories by `key`
 class Memory:
-    """What is kept of the span [start_s, end_s): its text, and vectors by which it is found."""
+    """The memory of the span [start_s, end_s): its text, and the vectors that a search compares."""
 
     kind: str  # "chunk", "scene", "chapter", "note", ...
     start_s: float
@@ -39,50 +39,51 @@ class Memory:
             raise InvalidArgument(f"kind {self.kind!r} and producer {self.producer!r}: neither may be empty")
         vectors = self.vectors[None] if self.vectors.ndim == 1 else self.vectors
         if vectors.ndim != 2:
-            raise ShapeError(f"vectors of shape {tuple(vectors.shape)}: a memory takes (m, D)")
+            raise ShapeError(f"vectors of shape {tuple(vectors.shape)}: they must be (m, D)")
         if not vectors.isfinite().all():
             raise InvalidArgument(
-                "vectors hold NaN or infinity, which no query can be compared with: encode the span again"
+                "vectors hold NaN or infinity, so no query can be compared with them: encode the span again"
             )
         object.__setattr__(self, "vectors", vectors.detach().float().clone())
 
     @property
     def key(self) -> _Key:
-        """With the video, what makes two writes the same write."""
+        """Two writes with the same key, to the same video, are the same write."""
         return self.kind, self.start_s, self.end_s, self.producer
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredMemory:
-    """A memory that a query brought back. `score` is the greatest cosine of the query and its vectors, -1..1."""
+    """A memory that a query found. `score` is the greatest cosine of the query and its vectors, -1..1."""
 
     video_id: str
     memory: Memory
     score: float
-    context: Tensor | None = None  # (m, D): a chunk's vectors in the light of the chunks before; see contextualise
+    context: Tensor | None = None  # (m, D): a chunk's vectors mixed with the chunks before; see contextualise
 
 
 class MemoryStore(Protocol):
-    """Memories by video; writing the same one again changes nothing."""
+    """Memories by video. To write the same memory again changes nothing."""
 
     def write(self, video_id: str, memories: Iterable[Memory]) -> int:
-        """Keep those that are new by (video, kind, start, end, producer); the first write of a key stands.
+        """Store those whose (video, kind, start, end, producer) is new. Later writes of the same key change nothing.
 
-        The batch is taken in order of time. A chunk's write reads the bank: the vectors, as written, of the same
-        video's and producer's chunks that end by its start, in order of time. So a stream of chunks written in order
-        of time gives the same store whatever batches it came in and wherever it was interrupted and taken up again.
-        All of a call is kept, or, if it raises, nothing.
+        The batch is written in time order. A chunk's write reads the bank: the vectors, as written and in time order,
+        of the chunks of the same video and producer that end by its start. So a stream of chunks in time order gives
+        the same store, whatever its batches are and wherever it was interrupted and continued. A call stores all of
+        its memories, or none if it raises.
 
-        Returns: how many were new. Raises: ShapeError: a chunk of another width than its producer's before.
+        Returns: the number of new memories. Raises: ShapeError: a chunk whose width differs from its producer's
+            earlier chunks.
         """
         ...
 
     def retrieve(self, query: Tensor, k: int, *, producer: str = "") -> list[ScoredMemory]:
-        """The k memories whose vectors are nearest the query (D,), best first.
+        """The k memories whose vectors are nearest to the query (D,), best first.
 
-        The score is the maximum over a memory's vectors, never the mean; ties are ordered by video and time. Memories
-        of another width, or without vectors, are not compared; two producers may share a width, so a caller that has
-        both names the query's. Raises: ShapeError: query not (D,), k negative.
+        The score is the maximum over a memory's vectors, never the mean; ties are in order of video and time. Memories
+        of another width, or without vectors, are not compared. Two producers can have the same width: then name the
+        query's producer. Raises: ShapeError: query not (D,), k negative.
         """
         ...
 
@@ -94,7 +95,7 @@ class InMemoryMemoryStore:
         self._videos: dict[str, dict[_Key, tuple[Memory, Tensor | None]]] = {}
 
     def write(self, video_id: str, memories: Iterable[Memory]) -> int:
-        """Keep those that are new; see MemoryStore.write."""
+        """Store the new ones; see MemoryStore.write."""
         kept = dict(self._videos.get(video_id, {}))
         before = len(kept)
         for memory in in_writing_order(memories):
@@ -108,7 +109,7 @@ class InMemoryMemoryStore:
     def retrieve(self, query: Tensor, k: int, *, producer: str = "") -> list[ScoredMemory]:
         """The k nearest memories; see MemoryStore.retrieve."""
         if query.ndim != 1 or k < 0:
-            raise ShapeError(f"query {tuple(query.shape)}, k {k}: one vector (D,) and k of 0 or more are needed")
+            raise ShapeError(f"query {tuple(query.shape)}, k {k}: the query must be one vector (D,), k 0 or more")
         comparable = [
             (video_id, memory, context)
             for video_id, kept in self._videos.items()
@@ -124,14 +125,14 @@ class InMemoryMemoryStore:
 
 
 def in_writing_order(memories: Iterable[Memory]) -> list[Memory]:
-    """A batch in the order a store takes it: by time, so that a chunk finds the chunks before it in the bank."""
+    """A batch in the order in which a store writes it: by time, so that a chunk finds earlier chunks in the bank."""
     return sorted(memories, key=lambda memory: (memory.start_s, memory.end_s))
 
 
 def bank_before(chunk: Memory, kept: Iterable[Memory]) -> Tensor:
-    """The bank a chunk's write reads: vectors (P, D) of the producer's chunks in `kept` that end by its start.
+    """The bank that a chunk's write reads: vectors (P, D) of its producer's chunks in `kept` that end by its start.
 
-    Raises: ShapeError: one of them has another width.
+    Raises: ShapeError: a chunk in the bank has another width.
     """
     past = [m for m in kept if m.kind == CHUNK and m.producer == chunk.producer and m.end_s <= chunk.start_s]
     width = chunk.vectors.shape[1]

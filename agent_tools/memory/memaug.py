@@ -1,7 +1,7 @@
-"""MemAug: the decayed view of a video reads the full repository, led by the question.
+"""MemAug: the decayed view of a video reads the full repository, guided by the question.
 
-Source: Hour-LLaVA, Sec. 3 (MemAug) and its released code. Four blocks after each other, post-norm: self-attention over
-the decayed tokens and the question together, cross-attention into the repository, MLP."""
+Source: Hour-LLaVA, Sec. 3 (MemAug) and its released code. Four blocks in a row, post-norm: self-attention over the
+decayed tokens together with the question, cross-attention into the repository, MLP."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _ROPE_BASE = 10_000.0
 
 
 class MemAug(nn.Module):
-    """Transformer that gives decayed tokens back what the repository knows about the question.
+    """Transformer that adds to decayed tokens what the repository holds about the question.
 
     Args:
         dim: width C of all tokens.
         depth: blocks; 4 in the paper (1, 2, 4, 8 differ by 0.6 points there).
         heads, kv_heads: attention heads and, for grouped queries, heads of keys and values. The original copies both
-            from its language model; here the default is the most heads, up to 8, that are 8 or more wide.
+            from its language model; here the default is the largest number of heads, up to 8, that are at least 8 wide.
         mlp_ratio: hidden width of the MLP over dim.
-        analogue: no parameters at all; see training_free.
-    Raises: ShapeError: heads do not divide dim, kv_heads not heads, or a head is too narrow to be turned.
+        analogue: no parameters; see training_free.
+    Raises: ShapeError: heads do not divide dim, kv_heads do not divide heads, or a head is too narrow for RoPE.
     """
 
     def __init__(
@@ -42,20 +42,21 @@ class MemAug(nn.Module):
         kv_heads = kv_heads or heads
         if dim % heads or heads % kv_heads or (dim // heads < 4 and not analogue):
             raise ShapeError(
-                f"dim {dim}, heads {heads}, kv_heads {kv_heads}: each divides the one before, heads 4 wide"
+                f"dim {dim}, heads {heads}, kv_heads {kv_heads}: each must divide the one before, "
+                "and a head is at least 4 wide"
             )
         self.blocks = nn.ModuleList(_Block(dim, heads, kv_heads, mlp_ratio, analogue) for _ in range(depth))
 
     @classmethod
     def training_free(cls, dim: int) -> MemAug:
-        """The retrieval analogue of MemAug: the same read with nothing learnt, for encoders nobody trained it with.
+        """The retrieval analogue of MemAug: the same read without weights, for encoders that have no trained MemAug.
 
         Identity projections, one head, scale 1/sqrt(C), residual then layer norm without weights, no MLP, 4 blocks;
-        positions are taken and ignored. It is not Hour-LLaVA's MemAug and must not be reported as such.
+        positions are ignored. It is not Hour-LLaVA's MemAug and must not be reported as such.
 
-        What makes the read follow the question is the softmax of 1/sqrt(C) alone, so lengths matter: repository and
-        question rows of length about sqrt(C), and a decayed view well below it. Where the decayed rows are as
-        long as the question, each attends to itself and the question is hardly heard.
+        Only the softmax with scale 1/sqrt(C) makes the read follow the question, so lengths matter: rows of the
+        repository and the question need a length of about sqrt(C), rows of the decayed view much less. If the decayed
+        rows are as long as the question, each attends to itself and the question has little effect.
         """
         return cls(dim, heads=1, analogue=True)
 
@@ -71,21 +72,21 @@ class MemAug(nn.Module):
     ) -> Tensor:
         """Decayed tokens after the read.
 
-        The question is in the query stream, beside the decayed tokens; keys and values of the read are the repository
-        alone. A token with a position is turned by RoPE over half of the head width, one without is not, which equals
-        position 0. Differs from the released code, which shifts the query side by the length of the text before the
-        video while keys start at 0: here one source index means one angle on both sides.
+        The query stream is the decayed tokens and the question; keys and values of the read come from the repository
+        alone. RoPE turns a token with a position, over half of the head width; a token without a position is not
+        turned, as at position 0. Differs from the released code, which shifts the query side by the length of the text
+        before the video while keys start at 0: here one source index is one angle on both sides.
 
         Args:
-            decayed: (B, N, C), as forget leaves it.
+            decayed: (B, N, C), the tokens that forget keeps.
             question: (B, Q, C), Q may be 0.
             repository: (B, M, C), M may be 0.
             positions: row of each decayed token in the repository, (N,) or (B, N).
             repository_positions: of each repository token, (M,) or (B, M).
-            mask: (M,) or (B, M) bool, True where the token is real. The others have a weight of exactly zero, whatever
-                they hold; a video with no real token reads nothing.
+            mask: (M,) or (B, M) bool, True for real tokens. The others have a weight of exactly zero, whatever
+                they hold; a video without a real token reads nothing.
         Returns: (B, N, C).
-        Raises: ShapeError: a shape other than these.
+        Raises: ShapeError: any other shape.
         """
         _check(self.dim, decayed=decayed, question=question, repository=repository)
         batch, count = decayed.shape[:2]
@@ -94,7 +95,7 @@ class MemAug(nn.Module):
         far = _rows(repository_positions, batch, repository.shape[1], "repository_positions")
         real = _rows(mask, batch, repository.shape[1], "mask")
         if real is not None:
-            repository = repository.masked_fill(~real.bool()[..., None], 0)  # zero times NaN would not be zero
+            repository = repository.masked_fill(~real.bool()[..., None], 0)  # because 0 * NaN is not 0
         stream = torch.cat([decayed, question], dim=1)  # (B, N+Q, C)
         for block in self.blocks:
             stream = block(stream, repository, turn, far, real)
@@ -129,7 +130,7 @@ class _Block(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Grouped-query attention of one stream into another; the analogue takes both as they are."""
+    """Grouped-query attention of one stream into another; the analogue has no projections."""
 
     def __init__(self, dim: int, heads: int, kv_heads: int, analogue: bool) -> None:
         super().__init__()
@@ -160,12 +161,12 @@ class _Attention(nn.Module):
 
 
 def _turned(heads: Tensor, positions: Tensor | None) -> Tensor:
-    """RoPE (B, H, N, W) by positions (B, N), over the first half of W; the other half carries content alone."""
+    """RoPE (B, H, N, W) by positions (B, N), over the first half of W; the other half stays as it is."""
     if positions is None:
         return heads
     pairs = heads.shape[-1] // 4
     speed = _ROPE_BASE ** (-torch.arange(pairs, dtype=torch.float64) / pairs)
-    # float64, for an hour has positions up to 234,000; and on the processor, for mps has no float64
+    # In float64, because an hour has positions up to 234,000, and on the processor, because mps has no float64.
     angle = positions.cpu().double()[:, None, :, None] * speed
     cos, sin = angle.cos().to(heads), angle.sin().to(heads)
     a, b, rest = heads[..., :pairs], heads[..., pairs : 2 * pairs], heads[..., 2 * pairs :]
@@ -173,11 +174,11 @@ def _turned(heads: Tensor, positions: Tensor | None) -> Tensor:
 
 
 def _rows(given: Tensor | None, batch: int, count: int, name: str) -> Tensor | None:
-    """A value per token as (B, count)."""
+    """One value per token, as (B, count)."""
     if given is None or given.shape == (batch, count):
         return given
     if given.shape != (count,):
-        raise ShapeError(f"{name} of shape {tuple(given.shape)}: ({count},) or ({batch}, {count}) is needed")
+        raise ShapeError(f"{name} of shape {tuple(given.shape)}: it must be ({count},) or ({batch}, {count})")
     return given.expand(batch, count)
 
 

@@ -1,7 +1,7 @@
 """PixelDescriptor: what a picture looks like, from its pixels alone. The lite profile's frame encoder.
 
-Knows colour layout and edges. Knows nothing of meaning: it has no text side, and two photographs of one dog are
-strangers to it. It serves pruning, scene borders and `like`."""
+It sees colour layout and edges, not meaning: it has no text side, and two different photographs of one dog are not
+similar to it. It serves pruning, scene borders and `like`."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 ROWS, COLUMNS, CELL = 9, 16, 8  # cells of 8 x 8 pixels
 EDGE_UNIT = 1.0  # levels of 255 per pixel; well above it cells compare by the logarithm of their edges
 COLOUR_WEIGHT = 0.5
-# A part weaker than this is mostly noise: it fades out instead of being blown up to unit length (black, white, fog).
+# A part weaker than this is mostly noise (black, white, fog): it fades out and is not scaled up to unit length.
 EDGE_FLOOR = 1.5
 COLOUR_FLOOR = 60.0
 
 
 class PixelDescriptor:
-    """Edges and colour layout on a 9 x 16 grid, each frame's own mean removed; (n, 577), L2-normalised.
+    """Edges and colour layout on a 9 x 16 grid, without the frame's own mean; (n, 577), L2-normalised.
 
-    Over raw pixels unrelated clips lie at cosine .84, next to the .83 of LongVU's rule; with each frame's own mean
-    removed they lie near 0. Of 38 variants tried (grids, orientations, scales, weights) this family prunes most while
-    it keeps a frame of every text on screen: the logarithm of edge energy per cell tells slides of one template apart
-    and forgives small motion.
+    With raw pixels, unrelated clips have a cosine of .84, next to the .83 of LongVU's rule; without each frame's own
+    mean it is near 0. 38 variants were tried (grids, orientations, scales, weights). This one prunes the most frames
+    and still keeps a frame of every text on screen: the logarithm of edge energy per cell separates slides of one
+    template and tolerates small motion.
 
     `threshold` is for compression.prune_frames with its window of 16. Fitted on the 35 real clips of the development
-    set at 1 fps (lab/bench/fit_descriptor.py; 656 frames, 23 spans of text of at least 2 s): at .885 no span is
+    set at 1 fps (lab/bench/fit_descriptor.py; 656 frames, 23 spans of text of at least 2 s). At .885 no span is
     missed, wherever the windows start (16 phases), and 522 frames are kept (.80; these clips are short and restless: a
-    static one keeps 1 of 16). .86, the least value with none missed where each clip starts a window, keeps 501 (.76)
-    and misses a span in three of the other phases.
+    static one keeps 1 of 16). At .86, the lowest value that misses no span if each clip starts a window, 501 frames
+    are kept (.76), and three of the other phases miss a span.
     """
 
     producer = "pixel-descriptor@1/9x16"
     dim = ROWS * COLUMNS * 4 + 1
-    size = (COLUMNS * CELL, ROWS * CELL)  # (width, height) px of the pictures that encode wants
+    size = (COLUMNS * CELL, ROWS * CELL)  # (width, height) px of the pictures that encode takes
     has_text_side = False
     threshold = 0.885
     # The cell of each component, for compression.FrameKeeper: three of colour, one of edges; the last has no cell.
@@ -59,7 +59,7 @@ class PixelDescriptor:
         edges -= edges.mean((1, 2), keepdims=True)
         colour_part, colour_rest = _faded(colour.reshape(-1, ROWS * COLUMNS * 3), COLOUR_FLOOR)
         edge_part, edge_rest = _faded(edges.reshape(-1, ROWS * COLUMNS), EDGE_FLOOR)
-        # What both parts lack goes to one common axis: featureless pictures are alike, whatever their noise.
+        # What both parts lose goes to one common axis: pictures without features are similar, whatever their noise.
         featureless = np.hypot(COLOUR_WEIGHT * colour_rest, edge_rest)
         vectors = np.concatenate([COLOUR_WEIGHT * colour_part, edge_part, featureless], axis=1)
         return (vectors / np.float32(np.hypot(COLOUR_WEIGHT, 1.0))).astype(np.float32)
@@ -73,7 +73,7 @@ def _cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _luma(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """BT.601, (n, H, W). Not a matrix product: its rounding depends on how many pictures come together."""
+    """BT.601, (n, H, W). Not a matrix product: its rounding would depend on the number of pictures."""
     luma: NDArray[np.float32] = 0.299 * pixels[..., 0] + 0.587 * pixels[..., 1] + 0.114 * pixels[..., 2]
     return luma
 
@@ -88,6 +88,6 @@ def _edge_energy(luma: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _faded(part: NDArray[np.float32], floor: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The part at nearly unit length, and what its length lacks to 1, (n, 1): squares of both add up to 1."""
+    """The part at nearly unit length, and the rest (n, 1): the squares of both lengths add up to 1."""
     full = np.sqrt((part**2).sum(1, keepdims=True) + floor**2)
     return part / full, floor / full

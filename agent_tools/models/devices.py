@@ -1,6 +1,6 @@
-"""Where a model runs and in which precision: what is there, one setting to override, batches that fit the memory.
+"""Chooses where a model runs and in which precision, and cuts its input into batches that fit the memory.
 
-Knows torch devices and memory. Knows nothing of models. Figures on cuda and mps are rules, not measurements."""
+One setting overrides the choice. The numbers for cuda and mps are rules, not measurements."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 PRECISIONS = ("fp32", "bf16", "fp16")
-MEMORY_SHARE = 0.25  # of the free memory that one batch may take: the decoder and other encoders live beside it
-MOST_AT_ONCE = 64  # items; beyond it an encoder gains nothing, on any device
+MEMORY_SHARE = 0.25  # of the free memory that one batch may take; the decoder and other encoders need the rest
+MAX_BATCH = 64  # items; larger batches make no encoder faster, on any device
 
 
 @dataclass(frozen=True)
@@ -45,34 +45,34 @@ class Device:
 def choose(setting: str = "auto") -> Device:
     """The device of a setting: "auto", a device ("cpu", "cuda:1", "mps"), or a device and precision ("cpu/bf16").
 
-    auto takes cuda, else mps, else cpu. Without a precision: bf16 on a cuda device or a processor that computes in it
-    natively (AMX or AVX512-BF16) and on mps, fp16 on other cuda devices, fp32 on other processors.
+    auto takes cuda, else mps, else cpu. Without a precision: bf16 on mps and on a cuda device or a processor that
+    computes in it natively (AMX or AVX512-BF16), fp16 on other cuda devices, fp32 on other processors.
     Raises: InvalidArgument: no such device or precision, or a device that this machine does not have.
     """
     import torch
 
     name, _, precision = setting.strip().lower().partition("/")
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name in ("", "auto"):
-        name = next(kind for kind, present in there.items() if present)
+        name = next(kind for kind, is_present in present.items() if is_present)
     kind, _, number = name.partition(":")
-    if kind not in there or (number and not number.isdecimal()) or precision not in ("", *PRECISIONS):
+    if kind not in present or (number and not number.isdecimal()) or precision not in ("", *PRECISIONS):
         raise InvalidArgument(
-            f"device is {setting!r}; it must be auto, cpu, cuda, cuda:1 or mps, with /fp32, /bf16 or /fp16 behind it "
-            "where the precision is to be fixed."
+            f"device is {setting!r}; it must be auto, cpu, cuda, cuda:1 or mps. To fix the precision, add /fp32, "
+            "/bf16 or /fp16."
         )
-    if not there[kind] or (kind == "cuda" and number and int(number) >= torch.cuda.device_count()):
+    if not present[kind] or (kind == "cuda" and number and int(number) >= torch.cuda.device_count()):
         raise InvalidArgument(f"device is {setting!r}, which this machine does not have. Set it to auto or cpu.")
     return Device(name, precision or _native(kind))
 
 
 def batch_size(bytes_each: int, device: Device) -> int:
-    """Items that one batch may hold: a quarter of the free memory over what one item takes, from 1 to 64."""
-    return max(1, min(MOST_AT_ONCE, int(MEMORY_SHARE * free_bytes(device)) // max(1, bytes_each)))
+    """Items that one batch may hold: a quarter of the free memory divided by `bytes_each`, from 1 to 64."""
+    return max(1, min(MAX_BATCH, int(MEMORY_SHARE * free_bytes(device)) // max(1, bytes_each)))
 
 
 def free_bytes(device: Device) -> int:
-    """Memory that is free on the device, in bytes; 2 GB where the system tells none."""
+    """Memory that is free on the device, in bytes; 2 GB if the system does not say."""
     import torch
 
     if device.kind == "cuda":
@@ -87,12 +87,12 @@ def free_bytes(device: Device) -> int:
 
 
 def in_batches(make: Callable[[Any], Made], items: Any, size: int, what: str) -> Iterator[Made]:
-    """make() of consecutive batches of at most `size` items; one that does not fit the memory is halved and retried.
+    """make() of consecutive batches of at most `size` items; one that does not fit the memory is halved.
 
     Args:
         items: a sequence or an array, cut along its first axis.
         what: the model's name, for the message.
-    Raises: EngineError: one item alone does not fit.
+    Raises: EngineError: a single item does not fit.
     """
     first = 0
     while first < len(items):
@@ -112,7 +112,7 @@ def in_batches(make: Callable[[Any], Made], items: Any, size: int, what: str) ->
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: torch's own error on a GPU, a RuntimeError's wording elsewhere."""
+    """Whether an error means that memory ran out: torch's own error on a GPU, the text of a RuntimeError elsewhere."""
     import torch
 
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):

@@ -1,7 +1,6 @@
 """Pictures and texts in one space: SigLIP 2, SigLIP and CLIP through transformers, from files on this machine.
 
-Knows one model and its tokenizer. Knows nothing of videos, stores or downloads. Searching pictures by words is the
-cosine of `encode_text` with `encode`."""
+To search pictures by words, take the cosine of `encode_text` with `encode`."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-FAMILIES = {"siglip": "SiglipModel", "clip": "CLIPModel"}  # config's model_type; SigLIP 2 of fixed size says siglip
+FAMILIES = {"siglip": "SiglipModel", "clip": "CLIPModel"}  # config's model_type; SigLIP 2 of fixed size has siglip
 ENGLISH_ONLY = "clip"
 _PUNCTUATION = re.compile("[" + re.escape(string.punctuation) + "]")
 _ACTIVATIONS = 12  # rough count of (tokens, width) arrays that are alive at once in one layer of a vision tower
@@ -32,8 +31,8 @@ _ACTIVATIONS = 12  # rough count of (tokens, width) arrays that are alive at onc
 class ImageText:
     """FrameEncoder with a text side. Loads on construction. Not safe for two threads at once.
 
-    `threshold` is LongVU's .83, stated for DINOv2 features: profiles prune by `Redundancy`; it serves here only where
-    no redundancy encoder is at hand.
+    `threshold` is LongVU's .83 for DINOv2 features. Profiles prune by `Redundancy`; this value is used only if there
+    is no redundancy encoder.
     """
 
     has_text_side = True
@@ -76,7 +75,7 @@ class ImageText:
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors (n, dim), float32, L2-normalised, of pictures (n, H, W, 3); n may be 0.
 
-        Give pictures of `size`; others are scaled and cropped as the model's own processor does.
+        Pictures of another size than `size` are scaled and cropped as the model's own processor does.
         Raises: ShapeError: not (n, H, W, 3) uint8. EngineError: one picture does not fit the memory.
         """
         import torch
@@ -85,14 +84,14 @@ class ImageText:
         with torch.inference_mode():
             rows += in_batches(self._encode, pictures, self._batch, self.producer)
         if not len(pictures):
-            self._rule.prepare(pictures)  # the shape is checked all the same
+            self._rule.prepare(pictures)  # checks the shape
         return np.concatenate(rows)
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors (n, dim), float32, L2-normalised, in the space of `encode`; n may be 0.
 
-        SigLIP is given each text in lower case and padded to its full length, as it was trained; CLIP lowers the case
-        itself. What is beyond the model's length (64 or 77 tokens) is not seen.
+        SigLIP gets each text in lower case and padded to its full length, as in its training; CLIP lowers the case
+        itself. Text beyond the model's length (64 or 77 tokens) is cut off.
         """
         import torch
 

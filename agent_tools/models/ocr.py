@@ -1,8 +1,7 @@
-"""Text on a picture: RapidOCR with the PP-OCR models that its package carries, on one thread.
+"""Reads the text on a picture: RapidOCR with the PP-OCR models inside its package, on one thread.
 
-Knows pictures and lines of text. Knows nothing of videos, of time, or of hubs: every model file is named by its path,
-so that the library never looks for one elsewhere. Text upside down is not turned: the direction classifier costs .27 s
-a picture."""
+Each model file is named by its path, so RapidOCR never looks for one on the network. Text upside down is not turned:
+the direction classifier costs .27 s per picture."""
 
 from __future__ import annotations
 
@@ -23,17 +22,17 @@ if TYPE_CHECKING:
 
 REMEDY = "Install it with its models (31 MB) with: pip install --force-reinstall 'rapidocr>=3.10,<4'"
 LONG_SIDE = 960  # px; a larger picture is scaled down first
-LEAST_SIDE = 8  # px; a thinner picture holds no letter
-LONGEST_STRIP = 4  # long side over short side; a longer strip is padded (2 x 900 px took 85 s without)
-MIN_SCORE = 0.6  # of a line, 0..1; below, PP-OCR mostly reads texture
-MIN_SCORE_SHORT = 0.9  # of a line with one letter or digit: edges in photographs are read as strokes (seen up to .86)
-SAME_ROW = 0.5  # two boxes are of one row when they share this part of the lower one's height
-WORD_GAP = 1.5  # in heights: boxes of a row with less between them are one line, with more two columns
+MIN_SIDE = 8  # px; a thinner picture holds no letter
+MAX_ASPECT = 4  # long side over short side; a longer strip is padded (2 x 900 px took 85 s without padding)
+MIN_SCORE = 0.6  # of a line, 0..1; a lower score is mostly texture read as text
+MIN_SCORE_SHORT = 0.9  # of a line with one letter or digit: PP-OCR reads edges in photographs as letters (up to .86)
+SAME_ROW = 0.5  # two boxes are in one row if they share this part of the lower one's height
+WORD_GAP = 1.5  # in heights: with a smaller gap two boxes of a row are one line, with a larger gap two columns
 
 
 @dataclass(frozen=True)
 class OcrLine:
-    """One line as read: cleaned text, confidence 0..1, box (x0, y0, x1, y1) in 0..1 of width and height."""
+    """One line of text: cleaned text, confidence 0..1, box (x0, y0, x1, y1) in 0..1 of width and height."""
 
     text: str
     score: float
@@ -64,7 +63,7 @@ class RapidOcr:
         import cv2
 
         height, width = rgb.shape[:2]
-        if min(height, width) < LEAST_SIDE:
+        if min(height, width) < MIN_SIDE:
             return []
         scale = LONG_SIDE / max(height, width)
         if scale < 1:
@@ -78,13 +77,13 @@ class RapidOcr:
             return []
         lines = []
         for corners, text, score in zip(answer.boxes, answer.txts, answer.scores, strict=True):
-            shown = clean(text)
-            letters = sum(map(str.isalnum, shown))
+            cleaned = clean(text)
+            letters = sum(map(str.isalnum, cleaned))
             if not letters or score < (MIN_SCORE_SHORT if letters == 1 else MIN_SCORE):
                 continue
             (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
             box = (_share(x0, width), _share(y0, height), _share(x1, width), _share(y1, height))
-            lines.append(OcrLine(shown, float(score), box))
+            lines.append(OcrLine(cleaned, float(score), box))
         return reading_order(lines, width / height)
 
     def _load(self) -> Any:
@@ -108,10 +107,10 @@ class RapidOcr:
 
 
 def reading_order(lines: Sequence[OcrLine], aspect: float) -> list[OcrLine]:
-    """Boxes as read from a page: neighbours of a row joined into one line, rows from the top, in a row from the left.
+    """The lines in reading order: rows from the top, in a row from the left; close neighbours in a row become one line.
 
     Args:
-        aspect: width / height of the picture, which turns both axes of the boxes into the same unit.
+        aspect: width / height of the picture, to measure both axes of the boxes in the same unit.
     """
     rows: list[list[OcrLine]] = []
     for line in sorted(lines, key=lambda part: (part.box[1] + part.box[3], part.box[0])):
@@ -162,10 +161,10 @@ def _share(pixels: float, of: int) -> float:
 
 
 def _padded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Black below or to the right of a strip: the detector scales the short side up to 736 px."""
+    """A strip with black added below or to the right, because the detector scales the short side up to 736 px."""
     height, width = picture.shape[:2]
-    below = max(0, width // LONGEST_STRIP - height)
-    right = max(0, height // LONGEST_STRIP - width)
+    below = max(0, width // MAX_ASPECT - height)
+    right = max(0, height // MAX_ASPECT - width)
     return np.ascontiguousarray(np.pad(picture, ((0, below), (0, right), (0, 0))))
 
 

@@ -1,6 +1,6 @@
-"""Pictures made ready for a vision model as its own image processor would, without torchvision.
+"""Prepares pictures for a vision model by its preprocessor_config.json, as its own image processor would.
 
-Knows preprocessor_config.json and pixels. Knows nothing of models or files of weights, and needs no torchvision."""
+It works without torchvision."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _FILTERS = (2, 3)  # Pillow's numbers: bilinear, bicubic
 
 @dataclass(frozen=True)
 class PictureRule:
-    """What is done to a picture before a model sees it. `size` is what the model sees, (width, height) px."""
+    """The steps from a picture to a model's input. `size` is the size of that input, (width, height) px."""
 
     size: tuple[int, int]
-    resize_to: tuple[int, int] | None  # (width, height); None with a short side
-    short_side: int | None  # the aspect is kept, then the middle of `size` is cut out
+    resize_to: tuple[int, int] | None  # (width, height); None if there is a short side
+    short_side: int | None  # the picture keeps its aspect, then its middle is cut to `size`
     resample: int  # Pillow's number of the filter
     rescale: float
     mean: tuple[float, ...]
@@ -36,9 +36,9 @@ class PictureRule:
 
     @classmethod
     def read(cls, folder: Path) -> PictureRule:
-        """From preprocessor_config.json, or processor_config.json where newer versions keep it.
+        """The rule in preprocessor_config.json, or in processor_config.json (newer versions).
 
-        Raises: ModelMissing: neither is there, or it describes something else than fixed-size RGB pictures.
+        Raises: ModelMissing: neither file is there, or it does not describe RGB pictures of one fixed size.
         """
         path = folder / "preprocessor_config.json"
         if path.is_file():
@@ -75,9 +75,9 @@ class PictureRule:
     def prepare(self, pictures: NDArray[np.uint8]) -> torch.Tensor:
         """Pixels (n, 3, h, w) float32 of pictures (n, H, W, 3).
 
-        Pictures that already have `size` are only normalised: the decoder's scaler has made them so, and it shows the
-        whole picture where some processors cut off the sides. Others are scaled and cropped as the model's own
-        processor does, by the same Pillow filter: equal to it but for the rounding of float32 (1e-5).
+        Pictures of `size` are only normalised: the decoder has scaled them, and it keeps the whole picture, while some
+        processors cut off the sides. Others are scaled and cropped as the model's own processor does, with the same
+        Pillow filter; the results differ only by the rounding of float32 (1e-5).
         Raises: ShapeError: not (n, H, W, 3) uint8.
         """
         import torch

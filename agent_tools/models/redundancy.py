@@ -1,6 +1,4 @@
-"""Which frames show nothing new: DINOv2 or DINOv3 patch features, for pruning only.
-
-Knows one vision model. Knows nothing of words (it has no text side), windows or rules: compression judges."""
+"""DINOv2 or DINOv3 patch features, to prune frames that show nothing new. They have no text side."""
 
 from __future__ import annotations
 
@@ -30,9 +28,9 @@ class Redundancy:
     """FrameEncoder of all patch features of a picture, flattened and L2-normalised; loads on construction.
 
     Source: LongVU, Sec. 3 (released code): cosine of flattened DINOv2 features, threshold .83. Differs: the model's own
-    patch grid (16 x 16 at 224 px; LongVU resizes 27 x 27 at 378 px to 24 x 24), and the whole picture, which the
-    decoder has scaled to the model's size, where the model's own processor would cut off the sides.
-    A vector holds tokens x width values (98,304 for dinov2-small): it serves one window at a time, it is not kept.
+    patch grid (16 x 16 at 224 px; LongVU resizes 27 x 27 at 378 px to 24 x 24), and the whole picture, scaled to the
+    model's size by the decoder (the model's own processor would cut off the sides).
+    A vector holds tokens x width values (98,304 for dinov2-small), so it is used for one window and not kept.
     """
 
     has_text_side = False
@@ -55,7 +53,9 @@ class Redundancy:
         self._rule = PictureRule.read(found.folder)
         self._model: Any = load_model(FAMILIES[family], found.folder, self._device)
         config = self._model.config
-        self._first_patch = 1 + int(getattr(config, "num_register_tokens", 0))  # behind the class token and registers
+        self._first_patch = 1 + int(
+            getattr(config, "num_register_tokens", 0)
+        )  # after the class token and the registers
         patch = int(config.patch_size)
         self.size = self._rule.size
         tokens = (self.size[0] // patch) * (self.size[1] // patch)
@@ -64,7 +64,7 @@ class Redundancy:
         self._batch = batch_size(4 * self.dim * _ACTIVATIONS, self._device)
 
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Vectors (n, dim), float32, L2-normalised, of pictures (n, H, W, 3); n may be 0. Give pictures of `size`.
+        """Vectors (n, dim), float32, L2-normalised, of pictures (n, H, W, 3), best of `size`; n may be 0.
 
         Raises: ShapeError: not (n, H, W, 3) uint8. EngineError: one picture does not fit the memory.
         """
@@ -74,7 +74,7 @@ class Redundancy:
         with torch.inference_mode():
             rows += in_batches(self._encode, pictures, self._batch, self.producer)
         if not len(pictures):
-            self._rule.prepare(pictures)  # the shape is checked all the same
+            self._rule.prepare(pictures)  # checks the shape
         return np.concatenate(rows)
 
     def _encode(self, pictures: Any) -> NDArray[np.float32]:

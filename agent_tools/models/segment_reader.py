@@ -1,7 +1,7 @@
-"""One vector for a whole segment, made for the question: what the sparse levels of a search by pictures look at.
+"""Makes one vector of a whole segment for a question. The sparse levels of a search by pictures compare it.
 
-A HierarchicalAdapter where trained weights are named for it; without weights softmax pooling by the question, which is
-its analogue and no learnt model. Knows frame vectors and one checkpoint. Knows nothing of videos or levels."""
+With trained weights it runs a HierarchicalAdapter. Without weights it pools by softmax over the question, an analogue
+that has learnt nothing."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from agent_tools.models.hub.folders import Found
 
 KIND = "hierarchical-adapter"  # model_type in config.json
-# Pictures and texts lie in a narrow band of cosines: at the default of .1 all frames of a segment would weigh the same.
+# Cosines of pictures with texts lie in a narrow band: at the default of .1 all frames would have the same weight.
 TEMPERATURE = 0.01
 
 
 class SegmentReader:
-    """Frames of a segment and a question to one vector in their space."""
+    """Turns the frames of a segment and a question into one vector in their space."""
 
     def __init__(self, found: Found | None, width: int, device: Device) -> None:
         """
         Args:
-            found: an adapter that was trained so that its vector is compared with the question's by cosine; None pools.
+            found: an adapter whose vector is trained to be compared with the question's by cosine; None: pooling.
             width: D of the frame and question vectors.
         Raises: ModelMissing: a folder that holds no such adapter, or one of another width.
         """
@@ -45,29 +45,27 @@ class SegmentReader:
         sizes = config.get("dim"), config.get("hidden")
         if config.get("model_type") != KIND:
             raise ModelMissing(
-                f"{found.folder} holds a {config.get('model_type')} model: config.json of an adapter says model_type "
-                f'"{KIND}", dim and hidden.'
+                f"{found.folder} holds a {config.get('model_type')} model: an adapter's config.json must have "
+                f'model_type "{KIND}", dim and hidden.'
             )
         if sizes != (width, width):
             raise ModelMissing(
-                f"{found.folder} is an adapter from {sizes[0]} to {sizes[1]} numbers; the frames model's vectors have "
-                f"{width}, and the adapter's are compared with them. Name the one that was trained with this model."
+                f"{found.folder} is an adapter from {sizes[0]} to {sizes[1]} numbers; the vectors of the frames "
+                f"model have {width}, and both are compared. Name the adapter that was trained with this model."
             )
         self._adapter = HierarchicalAdapter(width, width)
         load_weights(self._adapter, found.folder, device)
         self.name = found.name
 
     def read(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Frames (T, D) with T at least 1 and a question (D,) to a vector (D,) of length 1."""
+        """One vector (D,) of length 1 from frames (T, D), T at least 1, and a question (D,)."""
         with torch.inference_mode():
-            shown, asking = (
-                torch.from_numpy(frames)[None],
-                torch.from_numpy(question)[None, None],
-            )  # (1, T, D), (1, 1, D)
+            segment = torch.from_numpy(frames)[None]  # (1, T, D)
+            query = torch.from_numpy(question)[None, None]  # (1, 1, D)
             if self._adapter is None:
-                pooled = softmax_pool(shown, asking, temperature=TEMPERATURE)
+                pooled = softmax_pool(segment, query, temperature=TEMPERATURE)
             else:
                 name, dtype = self._device.name, self._device.dtype
-                pooled = self._adapter.sparse(shown.to(name, dtype), asking.to(name, dtype))
+                pooled = self._adapter.sparse(segment.to(name, dtype), query.to(name, dtype))
             vector: NDArray[np.float32] = F.normalize(pooled[0].float(), dim=0).cpu().numpy()
         return vector

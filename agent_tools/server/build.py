@@ -78,12 +78,6 @@ def build_server(
     """
     logs.configure(settings.log_level)
     notices = Notices()
-    access: dict[str, Any] = {}
-    if settings.transport == "http":
-        from agent_tools.server import oauth
-
-        if oauth.configured(settings):
-            access = {"auth": oauth.auth(settings), "token_verifier": oauth.Verifier(settings)}
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
@@ -118,5 +112,15 @@ def build_server(
         extensions=[
             Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long_tools or {}), task_settings)
         ],
-        **access,
+        **_access(settings),
     )
+
+
+def _access(settings: Settings) -> dict[str, Any]:
+    """The SDK's arguments for access tokens; empty if the transport is not http or the settings name no issuer."""
+    if settings.transport == "http":
+        from agent_tools.server import oauth
+
+        if oauth.configured(settings):
+            return {"auth": oauth.auth(settings), "token_verifier": oauth.Verifier(settings)}
+    return {}

@@ -108,15 +108,15 @@ def _rule(schema: Mapping[str, Any]) -> str:
     if kind == "string":
         return "text" + _range(schema.get("minLength"), schema.get("maxLength"), " of", " characters")
     if kind == "array":
-        least, most = schema.get("minItems"), schema.get("maxItems")
-        size = f"{least} items" if least is not None and least == most else "items"
+        minimum, maximum = schema.get("minItems"), schema.get("maxItems")
+        size = f"{minimum} items" if minimum is not None and minimum == maximum else "items"
         return f"a list of {size}, each {_rule(schema.get('items', {}))}"
     return {"boolean": "true or false", "object": "an object"}.get(str(kind), "of the published type")
 
 
-def _range(least: object, most: object, before: str = "", after: str = "") -> str:
-    if least is not None and most is not None:
-        return f"{before} from {least} to {most}{after}"
-    if least is not None:
-        return f", {least} or more"
-    return f"{before} of at most {most}{after}" if most is not None else ""
+def _range(minimum: object, maximum: object, before: str = "", after: str = "") -> str:
+    if minimum is not None and maximum is not None:
+        return f"{before} from {minimum} to {maximum}{after}"
+    if minimum is not None:
+        return f", {minimum} or more"
+    return f"{before} of at most {maximum}{after}" if maximum is not None else ""

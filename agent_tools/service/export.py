@@ -35,7 +35,7 @@ def transcript(library: Library, video: VideoRow, form: str, channel: str = "", 
         language: of several subtitle tracks; default the fullest one.
     Raises: InvalidArgument: no such form, channel or language, or nothing is there to write; the message says why.
     """
-    from agent_tools.media import Cue, written
+    from agent_tools.media import Cue, subtitle_text
 
     if form not in ("srt", "vtt"):
         raise InvalidArgument(f"transcript is {clean(form, 20)!r}; it must be srt or vtt.")
@@ -47,7 +47,7 @@ def transcript(library: Library, video: VideoRow, form: str, channel: str = "", 
     if not entries:
         raise InvalidArgument(_nothing(library, video, channel))
     entries = _one_track(entries, language)
-    return written([Cue(entry.start_s, entry.end_s, entry.text) for entry in entries], form)  # type: ignore[arg-type]  # checked above
+    return subtitle_text([Cue(entry.start_s, entry.end_s, entry.text) for entry in entries], form)  # type: ignore[arg-type]  # checked above
 
 
 def unfinished(library: Library, video: VideoRow, channel: str = "") -> str:

@@ -23,7 +23,7 @@ from agent_tools.ingestion.channels.captions import MOST_FAILURES, caption_spans
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import run_job, work
 from agent_tools.models.devices import too_little_memory
-from agent_tools.models.video_llm.questions import Answer, Seen
+from agent_tools.models.video_llm.questions import Answer, TokenReport
 from agent_tools.service.doctor import checkup
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest import jobs
@@ -69,7 +69,7 @@ class Looker:
 
     producer = "looker@1/greedy"
     stop: BaseException = Stopped("stop")
-    seen: Seen | None = None
+    seen: TokenReport | None = None
 
     def answer(self, prompt: Sequence[str | NDArray[np.uint8]], max_tokens: int) -> Answer:
         pictures = [part for part in prompt if not isinstance(part, str)]
@@ -81,7 +81,7 @@ class Looker:
         mean = pictures[0].reshape(-1, 3).mean(axis=0)
         unit = mean / np.linalg.norm(mean)
         likeness = {name: float(unit @ np.array(c) / np.linalg.norm(c)) for name, c in COLOURS.items()}
-        return Answer(self.say.format(max(likeness, key=lambda name: likeness[name])), seen=self.seen)
+        return Answer(self.say.format(max(likeness, key=lambda name: likeness[name])), token_report=self.seen)
 
 
 MODELS = ("captions=http://127.0.0.1:9/v1#looker",)
@@ -153,7 +153,7 @@ def test_coverage_says_from_how_many_visual_tokens_it_was_told(
     walled: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = Looker()
-    model.seen = Seen(2, 2, (("vision tower", 36), ("spatial pruning", 19)))
+    model.seen = TokenReport(2, 2, (("vision tower", 36), ("spatial pruning", 19)))
     video_id = captioned(walled, monkeypatch, model)
     phrase = view(walled, VideoSpan(walled.video(video_id), Span(0.0, DURATION_S)), "captions").phrase
     assert "told from 76 of 144 visual tokens" in phrase

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_tools.media import Cue, probe, read_subtitles
-from agent_tools.media.cues import Form, written
+from agent_tools.media.cues import Form, subtitle_text
 from agent_tools.media.subtitles import parse
 
 # Letters of several scripts, digits and marks; no tag, because SubRip has no way to say that a "<b>" is none.
@@ -22,7 +22,7 @@ CUES = st.lists(st.tuples(st.integers(0, 350_000_000), st.integers(1, 9_000), TE
 @given(drawn=CUES)
 def test_cues_are_read_back_to_the_millisecond(form: Form, drawn: list[tuple[int, int, str]]) -> None:
     cues = sorted((Cue(s / 1000, (s + n) / 1000, text) for s, n, text in drawn), key=lambda c: (c.start_s, c.end_s))
-    found = parse(written(cues, form), "." + form)
+    found = parse(subtitle_text(cues, form), "." + form)
     assert [replace(cue, text=" ".join(cue.text.split())) for cue in found] == [
         replace(cue, text=" ".join(cue.text.split())) for cue in cues
     ]
@@ -30,13 +30,13 @@ def test_cues_are_read_back_to_the_millisecond(form: Form, drawn: list[tuple[int
 
 def test_webvtt_keeps_what_looks_like_a_tag_or_an_arrow() -> None:
     cue = Cue(3.5, 4.25, "if a < b && b > c --> stop, <i>not</i> &amp; so on")
-    assert "-->" not in written([cue], "vtt").splitlines()[3]
-    (found,) = parse(written([cue], "vtt"), ".vtt")
+    assert "-->" not in subtitle_text([cue], "vtt").splitlines()[3]
+    (found,) = parse(subtitle_text([cue], "vtt"), ".vtt")
     assert (found.start_s, found.end_s, found.text) == (cue.start_s, cue.end_s, cue.text)
 
 
 def test_hours_minutes_and_an_instant_are_written_whole() -> None:
-    lines = written([Cue(36_001.0005, 36_001.0005, "late")], "srt").splitlines()
+    lines = subtitle_text([Cue(36_001.0005, 36_001.0005, "late")], "srt").splitlines()
     assert lines == ["1", "10:00:01,000 --> 10:00:01,001", "late"]
 
 
@@ -45,6 +45,6 @@ def test_a_file_beside_a_video_is_read_as_its_subtitles(form: Form, steady: Path
     video = tmp_path / "talk.mp4"
     video.hardlink_to(steady)
     cues = [Cue(0.04, 1.5, "we keep the keys"), Cue(1.501, 3.0, "and the values"), Cue(3.0, 19.999, "of every token")]
-    (tmp_path / f"talk.en.{form}").write_text(written(cues, form), encoding="utf-8")
+    (tmp_path / f"talk.en.{form}").write_text(subtitle_text(cues, form), encoding="utf-8")
     (track,) = read_subtitles(probe(video))
     assert (track.language, track.cues) == ("en", cues)

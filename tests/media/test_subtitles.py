@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agent_tools.media import Cue, probe, read_subtitles
-from agent_tools.media.subtitles import decoded, parse, unrolled
+from agent_tools.media.subtitles import decode_text, drop_repeats, parse
 
 LINES = [f"Sentence number {n} of the talk." for n in range(20)]
 
@@ -139,15 +139,15 @@ def test_embedded_track_counts_from_the_first_picture(tmp_path: Path) -> None:
     ],
 )
 def test_tags_notes_and_drawings_are_gone(suffix: str, text: str, plain: str) -> None:
-    assert unrolled(parse(text, suffix)) == [Cue(1.0, 2.0, plain)]
+    assert drop_repeats(parse(text, suffix)) == [Cue(1.0, 2.0, plain)]
 
 
 def test_every_encoding_gives_the_same_letters() -> None:
     text = "Füße, naïve café – déjà vu"
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"):
-        assert decoded(text.encode(encoding)) == text, encoding
-    assert decoded("Слева мы видим".encode("cp1251"), "ru") == "Слева мы видим"
-    assert decoded("左に見える".encode("cp932"), "ja") == "左に見える"
+        assert decode_text(text.encode(encoding)) == text, encoding
+    assert decode_text("Слева мы видим".encode("cp1251"), "ru") == "Слева мы видим"
+    assert decode_text("左に見える".encode("cp932"), "ja") == "左に見える"
 
 
 def test_rolling_captions_say_each_line_once() -> None:
@@ -158,7 +158,7 @@ def test_rolling_captions_say_each_line_once() -> None:
         Cue(4.0, 4.01, "about attention"),
         Cue(4.01, 6.0, "about attention\nand its keys"),
     ]
-    assert [(c.start_s, c.text) for c in unrolled(rolled)] == [
+    assert [(c.start_s, c.text) for c in drop_repeats(rolled)] == [
         (0.0, "so today we talk"),
         (2.01, "about attention"),
         (4.01, "and its keys"),
@@ -167,21 +167,21 @@ def test_rolling_captions_say_each_line_once() -> None:
 
 def test_line_that_grows_by_words_is_said_once() -> None:
     grown = [Cue(n, n + 1.0, " ".join(["we", "keep", "every", "key"][: n + 1])) for n in range(4)]
-    assert " ".join(c.text for c in unrolled(grown)) == "we keep every key"
+    assert " ".join(c.text for c in drop_repeats(grown)) == "we keep every key"
 
 
 def test_same_words_said_again_later_are_kept() -> None:
     cues = [Cue(0, 1, "No."), Cue(5, 6, "No."), Cue(6, 7, "Yes.\nNo."), Cue(7, 8, "Never.")]
-    assert [c.text for c in unrolled(cues)] == ["No.", "No.", "Yes. No.", "Never."]
+    assert [c.text for c in drop_repeats(cues)] == ["No.", "No.", "Yes. No.", "Never."]
 
 
 def test_overlapping_speakers_are_both_kept() -> None:
     cues = [Cue(0, 4, "- Where are you?"), Cue(1, 3, "- Here!")]
-    assert [c.text for c in unrolled(cues)] == ["- Where are you?", "- Here!"]
+    assert [c.text for c in drop_repeats(cues)] == ["- Where are you?", "- Here!"]
 
 
 def test_hidden_characters_do_not_survive() -> None:
-    assert unrolled([Cue(0, 1, "a\u202eb\x1b[31mc\u200bd"), Cue(2, 3, "\u200b")]) == [Cue(0, 1, "abcd")]
+    assert drop_repeats([Cue(0, 1, "a\u202eb\x1b[31mc\u200bd"), Cue(2, 3, "\u200b")]) == [Cue(0, 1, "abcd")]
 
 
 def test_a_track_of_too_many_cues_is_read_in_part_and_quickly(tmp_path: Path, drawing: ModuleType) -> None:

@@ -209,9 +209,14 @@ def test_retry_after_may_be_a_date(fake: Fake) -> None:
 
 FAULTS: list[tuple[str, Reply, str, int]] = [
     ("500 for ever", (500, {}, b"oops"), r"answered 500: it failed\. Its own log says why\.", 3),
-    ("429 for ever", (429, {}, b"{}"), "too much to do", 3),
+    ("429 for ever", (429, {}, b"{}"), "it is too busy", 3),
     ("bad key", (401, {}, b'{"error": {"message": "bad key"}}'), "does not accept the key.* It says: bad key", 1),
-    ("no model", (404, {}, b'{"error": "no model"}'), "knows no model 'tiny-vl', or the address lacks /v1", 1),
+    (
+        "no model",
+        (404, {}, b'{"error": "no model"}'),
+        "knows no model 'tiny-vl', or the address does not end in /v1",
+        1,
+    ),
     ("too large", (413, {}, b""), "too many or too large", 1),
     ("broken JSON", (200, {}, b'{"choices": [{"mess'), r"something else than a chat completion \(JSONDecodeError\)", 1),
     ("no choices", (200, {}, b'{"choices": []}'), "something else than a chat completion", 1),

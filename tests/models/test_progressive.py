@@ -17,7 +17,7 @@ from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.video_llm import progressive
 from agent_tools.models.video_llm.generation import Prompt, write
 from agent_tools.models.video_llm.local import VideoLlm
-from agent_tools.models.video_llm.progressive import Staged, can_stage, cuts_of, load
+from agent_tools.models.video_llm.progressive import StagedDecoder, can_stage, cuts_of, load
 from agent_tools.models.video_llm.questions import dense_prompt
 from agent_tools.models.video_llm.visual_tokens import TokenSettings
 from tests.models import checkpoints
@@ -52,7 +52,7 @@ def read(model: VideoLlm) -> Prompt:
     return found[0]
 
 
-def staged(model: VideoLlm) -> Staged:
+def staged(model: VideoLlm) -> StagedDecoder:
     assert model._staged is not None
     return model._staged
 
@@ -128,11 +128,11 @@ def test_the_schedule_is_that_of_the_paper_on_its_depth() -> None:
 def test_over_the_budget_the_layers_read_no_more_than_it_in_the_mean(tmp_path: Path) -> None:
     model = loaded(checkpoints.qwen2_vl(tmp_path / "tiny", side=168, layers=4), most_tokens=40, low_tokens=9)
     answer = model.answer(PROMPT, 3)
-    assert answer.seen is not None
-    assert answer.seen.steps == (("vision tower", 108), ("spatial pruning", 108), ("merging", 54))
-    assert answer.seen.layers == ((1, 40), (3, 13))
+    assert answer.token_report is not None
+    assert answer.token_report.steps == (("vision tower", 108), ("spatial pruning", 108), ("merging", 54))
+    assert answer.token_report.layers == ((1, 40), (3, 13))
     assert (54 + 40 + 40 + 13) / 4 <= 40
-    assert answer.seen.described.endswith("merging 54, from layer 1 on 40, from layer 3 on 13 tokens")
+    assert answer.token_report.described.endswith("merging 54, from layer 1 on 40, from layer 3 on 13 tokens")
     assert answer == model.answer(PROMPT, 3)
 
 
@@ -145,5 +145,5 @@ def test_a_model_that_cannot_be_taken_apart_is_thinned_evenly(tmp_path: Path, mo
     assert not can_stage(whole._layout.decoder)
     monkeypatch.setattr("agent_tools.models.video_llm.local.can_stage", lambda decoder: False)
     answer = loaded(folder, most_tokens=40, low_tokens=9).answer(PROMPT, 3)
-    assert answer.seen is not None
-    assert (answer.seen.steps[-1], answer.seen.layers) == (("dropout", 40), ())
+    assert answer.token_report is not None
+    assert (answer.token_report.steps[-1], answer.token_report.layers) == (("dropout", 40), ())

@@ -21,7 +21,8 @@ from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.video_llm import local, token_layouts
 from agent_tools.models.video_llm.generation import write
 from agent_tools.models.video_llm.local import VideoLlm
-from agent_tools.models.video_llm.questions import Answer, Seen, caption, dense_prompt
+from agent_tools.models.video_llm.questions import Answer, TokenReport, caption, dense_prompt
+from agent_tools.models.video_llm.token_layouts import LayoutFamilies
 from agent_tools.models.video_llm.visual_tokens import PictureTokens, TokenSettings, compress
 from tests.models import checkpoints
 
@@ -88,7 +89,7 @@ def test_without_compression_the_logits_and_the_text_are_those_of_generate(
     with torch.inference_mode():
         read = model._read(inputs, count, 8)
         assert read is not None
-        ours, theirs = write(model._model, read[0], 8), model._whole(inputs, 8)
+        ours, theirs = write(model._model, read[0], 8), model._generate_with_all_tokens(inputs, 8)
     assert ours.ids == theirs.ids
     for one, other in zip(ours.logits, theirs.logits, strict=True):
         assert torch.allclose(one, other, atol=1e-4)
@@ -117,7 +118,7 @@ def test_the_language_model_reads_as_many_tokens_as_the_answer_says(
     passes = read(model)
     prompt = dense_prompt(QUESTION, [*RANDOM[:1] * 6, *RANDOM[1:3]])
     given = model._inputs(prompt)["input_ids"].shape[1]
-    seen = model.answer(prompt, 2).seen
+    seen = model.answer(prompt, 2).token_report
     assert seen is not None
     assert passes[0][0] == given - seen.given + seen.read
     assert seen.read <= most or mean_read(model, seen) <= most
@@ -125,7 +126,7 @@ def test_the_language_model_reads_as_many_tokens_as_the_answer_says(
     assert seen.read < seen.given
 
 
-def mean_read(model: VideoLlm, seen: Seen) -> float:
+def mean_read(model: VideoLlm, seen: TokenReport) -> float:
     """Visual tokens that a layer reads in the mean."""
     assert model._staged is not None
     reading, total = seen.read, 0
@@ -155,7 +156,7 @@ def test_kept_tokens_keep_the_positions_that_the_model_gave_them(qwen: VideoLlm,
 
 
 def test_a_static_film_collapses_to_its_first_pictures(qwen: VideoLlm) -> None:
-    seen = qwen.answer(dense_prompt(QUESTION, RANDOM[:1] * 16), 1).seen
+    seen = qwen.answer(dense_prompt(QUESTION, RANDOM[:1] * 16), 1).token_report
     assert seen is not None
     assert seen.steps == (("vision tower", 16 * 18), ("spatial pruning", 2 * (18 + 7)))  # two windows of 8
     assert seen.described == "16 pictures: vision tower 288, spatial pruning 50 tokens"
@@ -163,14 +164,14 @@ def test_a_static_film_collapses_to_its_first_pictures(qwen: VideoLlm) -> None:
 
 @pytest.mark.skipif(len(FAMILIES) < 4, reason="num2words is not installed")
 def test_the_tiles_of_a_picture_are_compared_with_those_at_their_place(folders: dict[str, Path]) -> None:
-    seen = load(folders["smolvlm in tiles"]).answer(dense_prompt(QUESTION, RANDOM[:1] * 8), 1).seen
+    seen = load(folders["smolvlm in tiles"]).answer(dense_prompt(QUESTION, RANDOM[:1] * 8), 1).token_report
     assert seen is not None
     assert seen.steps == (("vision tower", 8 * 5 * 4), ("spatial pruning", 5 * 4 + 7))  # four tiles, the whole
 
 
 def test_pictures_of_another_size_are_not_compared(qwen: VideoLlm) -> None:
     large, small = RANDOM[0], RANDOM[0][:, :90]
-    seen = qwen.answer(dense_prompt(QUESTION, [large, small, small]), 1).seen
+    seen = qwen.answer(dense_prompt(QUESTION, [large, small, small]), 1).token_report
     assert seen is not None
     first, second = seen.steps[0][1], seen.steps[1][1]
     assert second == 18 + (first - 18) // 2 + 1
@@ -181,8 +182,8 @@ def test_over_the_budget_the_question_chooses_who_keeps_the_fine_grid() -> None:
     far, near = torch.tensor([0.0, 1.0, 0.2]), torch.tensor([1.0, 0.2, 0.1])
     pictures = [drawn(far, 0), drawn(near, 1), drawn(far, 2), drawn(far, 3)]
     found = compress(pictures, question, 30, TokenSettings(threshold=1.5, low_tokens=4, clip=2))
-    assert found.seen.steps == (("vision tower", 64), ("spatial pruning", 64), ("merging", 4 + 16 + 8))
-    assert found.seen.fine == 1
+    assert found.report.steps == (("vision tower", 64), ("spatial pruning", 64), ("merging", 4 + 16 + 8))
+    assert found.report.fine == 1
     assert torch.isin(pictures[1].columns, found.columns).all()
     assert (found.columns.diff() > 0).all()
     tokens = found.tokens[torch.isin(found.columns, pictures[1].columns)]
@@ -200,7 +201,7 @@ def test_a_merged_token_stands_where_its_first_source_stood() -> None:
 def test_what_no_merging_brings_into_the_budget_is_thinned_evenly() -> None:
     pictures = [drawn(torch.tensor([1.0, 0.0, 0.0]), number) for number in range(6)]
     found = compress(pictures, torch.zeros(0, 3), 9, TokenSettings(threshold=1.5, low_tokens=2))
-    assert found.seen.steps[-2:] == (("merging", 12), ("dropout", 9))
+    assert found.report.steps[-2:] == (("merging", 12), ("dropout", 9))
     assert len(found.tokens) == 9
 
 
@@ -213,8 +214,8 @@ def test_the_budget_holds_and_columns_rise(count: int, size: int, budget: int, l
         for number in range(count)
     ]
     found = compress(pictures, torch.randn(3, 5, generator=draw), budget, TokenSettings(low_tokens=low))
-    assert len(found.tokens) == len(found.columns) == found.seen.read <= budget
-    assert found.seen.given == count * size
+    assert len(found.tokens) == len(found.columns) == found.report.read <= budget
+    assert found.report.given == count * size
     assert (found.columns.diff() > 0).all()
     assert torch.isin(found.columns, torch.cat([one.columns for one in pictures])).all()
 
@@ -234,25 +235,23 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, int]) -> None:
 # -- families without a layout
 
 
-def test_another_familys_pictures_go_in_whole_and_it_says_so(
-    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_familys_pictures_go_in_whole_and_it_says_so(folders: dict[str, Path]) -> None:
     prompt = dense_prompt(QUESTION, RANDOM[:4])
     whole = load(folders["qwen2_vl"], tokens=None).answer(prompt, 4)
-    monkeypatch.setattr(token_layouts, "M_ROPE", frozenset())
-    model = load(folders["qwen2_vl"])
+    families = LayoutFamilies(m_rope=frozenset())
+    model = load(folders["qwen2_vl"], families=families)
     answer = model.answer(prompt, 4)
     assert model.producer.endswith("/greedy,tokens.whole")
-    assert answer.seen is not None
-    assert answer.seen.note == "tokens whole: the layout of qwen2_vl models is not known here"
+    assert answer.token_report is not None
+    assert answer.token_report.note == "tokens whole: the layout of qwen2_vl models is not known here"
     assert (answer.text, answer.entropies) == (whole.text, pytest.approx(whole.entropies, abs=1e-4))
     with pytest.raises(ModelMissing, match="memaug cannot serve it, the layout of qwen2_vl models is not known"):
-        load(folders["qwen2_vl"], memaug=locate(Reference.of(str(folders["memaug"])), [], ""))
+        load(folders["qwen2_vl"], families=families, memaug=locate(Reference.of(str(folders["memaug"])), [], ""))
 
 
 def test_pictures_that_lie_otherwise_than_known_go_in_whole(qwen: VideoLlm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_layouts.Layout, "pictures", lambda *_: None)
-    seen = qwen.answer(dense_prompt(QUESTION, RANDOM[:2]), 1).seen
+    seen = qwen.answer(dense_prompt(QUESTION, RANDOM[:2]), 1).token_report
     assert seen is not None
     assert seen.note.startswith("tokens whole: this prompt's pictures do not lie")
 
@@ -278,9 +277,9 @@ def remembered(folders: dict[str, Path], memaug: Path | None, pictures: list[Any
 def test_a_memaug_gives_the_language_model_its_tokens(folders: dict[str, Path], tmp_path: Path) -> None:
     without, with_it = (remembered(folders, one, RANDOM[:3]) for one in (None, folders["memaug"]))
     other = remembered(folders, checkpoints.memaug(tmp_path / "other", seed=1), RANDOM[:3])
-    assert with_it.seen is not None
-    assert [name for name, _ in with_it.seen.steps] == ["vision tower", "forgetting"]
-    assert 0 < with_it.seen.read < with_it.seen.given == 3 * 18
+    assert with_it.token_report is not None
+    assert [name for name, _ in with_it.token_report.steps] == ["vision tower", "forgetting"]
+    assert 0 < with_it.token_report.read < with_it.token_report.given == 3 * 18
     assert len({without.entropies, with_it.entropies, other.entropies}) == 3
     assert remembered(folders, folders["memaug"], RANDOM[:3]) == with_it
 
@@ -308,8 +307,8 @@ def test_a_forgotten_token_still_reaches_the_answer(folders: dict[str, Path]) ->
 
 def test_pictures_of_several_sizes_are_compressed_and_memory_says_so(folders: dict[str, Path]) -> None:
     answer = remembered(folders, folders["memaug"], [RANDOM[0], RANDOM[1][:, :90]])
-    assert answer.seen is not None
-    assert answer.seen.note == "memory not read: the pictures are of several sizes"
+    assert answer.token_report is not None
+    assert answer.token_report.note == "memory not read: the pictures are of several sizes"
 
 
 WRONG: list[tuple[Callable[[Path], object], str]] = [
@@ -318,7 +317,7 @@ WRONG: list[tuple[Callable[[Path], object], str]] = [
     (lambda folder: checkpoints.dinov2(folder), "holds a dinov2 model, no MemAug"),
     (lambda folder: checkpoints.memaug(folder, dim=64), "for tokens 64 wide; those of the captions model are 32 wide"),
     (lambda folder: checkpoints.memaug(folder, depth="2"), "in whole numbers"),
-    (lambda folder: checkpoints.memaug(folder, heads=5), r"each divides the one before.*Get the model again"),
+    (lambda folder: checkpoints.memaug(folder, heads=5), r"each must divide the one before.*Get the model again"),
     (lambda folder: checkpoints.memaug(folder, depth=2), r"does not fit its config\.json"),
     (
         lambda folder: (checkpoints.memaug(folder) / "model.safetensors").write_bytes(b"torn"),
@@ -337,7 +336,7 @@ def test_a_folder_that_holds_no_fitting_memaug_is_told(
 
 
 def test_a_caption_says_what_was_read_of_the_pictures(qwen: VideoLlm) -> None:
-    seen = caption(qwen, RANDOM[:1] * 2).seen
+    seen = caption(qwen, RANDOM[:1] * 2).token_report
     assert seen is not None
     assert (seen.given, seen.read) == (36, 19)
     assert local.DEFAULT.window == 8

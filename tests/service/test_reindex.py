@@ -19,7 +19,7 @@ from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.reindex import folder_of
 from agent_tools.ingestion.spaces import frame_space, text_space
 from agent_tools.ingestion.worker import work
-from agent_tools.media import Cue, written
+from agent_tools.media import Cue, subtitle_text
 from agent_tools.models.speech import Segment
 from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
@@ -67,7 +67,7 @@ def scene(number: int, width: int, height: int) -> Pixels:
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
     cues = [Cue(start_s, end_s, text) for start_s, end_s, text in SAID]
-    (folder / "talk.srt").write_text(written(cues, "srt"))
+    (folder / "talk.srt").write_text(subtitle_text(cues, "srt"))
     return draw(folder / "talk.mp4", even_times(SECONDS, 1), picture=scene, key_every=16, tone=True)
 
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agent_tools.ingestion.worker import work
-from agent_tools.media import Cue, written
+from agent_tools.media import Cue, subtitle_text
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest_video import ingest_video
@@ -104,7 +104,7 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[L
     folder.mkdir()
     for name, picture in (("one", scene), ("two", other_scene)):
         cues = [Cue(5.0 * i, 5.0 * i + 3, f"{name} says {i} of {TOLD[i % 4]}") for i in range(16)]
-        (folder / f"{name}.srt").write_text(written(cues, "srt"))
+        (folder / f"{name}.srt").write_text(subtitle_text(cues, "srt"))
         draw(folder / f"{name}.mp4", even_times(SECONDS, 1), picture=picture, key_every=16)
     with contextlib.closing(SMALL.serve(home, folder)) as small, contextlib.closing(LARGE.serve(home, folder)) as large:
         ids: list[str] = []

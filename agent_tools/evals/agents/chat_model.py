@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from agent_tools.budget import reply_tokens
 from agent_tools.errors import EndpointError, InvalidArgument
-from agent_tools.models.video_llm.chat import ANSWER_S, ATTEMPTS, MOST_WAIT_S, Chat
+from agent_tools.models.video_llm.chat import ANSWER_S, ATTEMPTS, MAX_WAIT_S, Chat
 
 PICTURE_TOKENS = 1_000  # of a picture, where a server does not count
 REFUSED = (400, 413, 422)  # this request, not this address
@@ -106,7 +106,7 @@ class ChatModel:
                     raise
                 fault = error
             if attempt + 1 < self._attempts:
-                self._wait(min(MOST_WAIT_S, float(2**attempt)))
+                self._wait(min(MAX_WAIT_S, float(2**attempt)))
                 status, body = self._chat.post(self._request(messages, tools, choice, max_tokens))
         raise fault
 

@@ -209,8 +209,8 @@ class CaptionPass:
                 yield CaptionResult(span, None, clean(error.described, MOST_WHY), error)
                 continue
             extra: dict[str, object] = {"pictures": len(pictures)}
-            if answer.seen is not None:
-                extra |= {"visual_tokens": [answer.seen.read, answer.seen.given], "seen": answer.seen.described}
+            if (report := answer.token_report) is not None:
+                extra |= {"visual_tokens": [report.read, report.given], "seen": report.described}
             if not answer.text:
                 yield CaptionResult(span, None, "the model wrote nothing of it")
                 continue

@@ -1,7 +1,6 @@
 """A language model that sees pictures, asked over the OpenAI chat protocol (vLLM, llama.cpp, LM Studio, hosted ones).
 
-Knows texts, pictures and log probabilities. Knows nothing of videos: what is asked comes from `asking`. Pictures of the
-video leave this machine for the address that was named, and for no other: `chat` sees to that."""
+The prompts come from `questions`. Pictures of the video leave this machine only for the named address (see `chat`)."""
 
 from __future__ import annotations
 
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 
 LONG_SIDE = 512  # px of a picture that is sent
 QUALITY = 80
-TOP = 20  # tokens that entropies are taken over; servers give no more
+TOP = 20  # tokens that an entropy is computed from; servers give no more
 
 
 class Endpoint:
-    """Answerer. Opens no connection before it is asked. Safe to use from several threads.
+    """Answerer. Opens no connection before the first question. Safe to use from several threads.
 
-    Entropies come from the best TOP tokens of each position (`logprobs`), the rest counted as one further token: a
+    Entropies come from the best TOP tokens of each position (`logprobs`); all others count as one more token. This is a
     lower bound of the true entropy, and the answer says so. A server without logprobs gives answers without entropies.
     """
 
@@ -53,7 +52,7 @@ class Endpoint:
         """The model's answer to texts and pictures (H, W, 3) in their order, at temperature 0.
 
         Pictures are sent as JPEG of at most LONG_SIDE px.
-        Raises: EndpointError: down, too slow, refusing, or answering what is no chat completion.
+        Raises: EndpointError: the server is down, too slow, refuses, or sends something else than a chat completion.
         """
         content = [_text(part) if isinstance(part, str) else _image(part) for part in prompt]
         payload: dict[str, Any] = {
@@ -66,7 +65,7 @@ class Endpoint:
             status, body = self._chat.post({**payload, "logprobs": True, "top_logprobs": TOP})
             if status not in (400, 422) or b"logprob" not in body:
                 return self._read(status, body)
-            self._logprobs = False  # the server said that it gives none
+            self._logprobs = False  # the server refused them
         return self._read(*self._chat.post(payload))
 
     def _read(self, status: int, body: bytes) -> Answer:
@@ -74,7 +73,7 @@ class Endpoint:
         try:
             text = choice["message"]["content"]
             if not isinstance(text, str):
-                raise TypeError("content is no text")
+                raise TypeError("content is not text")
             entropies = _entropies(choice.get("logprobs"))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise self._chat.no_completion(error) from error
@@ -82,13 +81,13 @@ class Endpoint:
 
 
 def _entropies(logprobs: Any) -> tuple[float, ...]:
-    """Lower bounds of each token's entropy in nats; none where a server gave no, or broken, log probabilities."""
+    """Lower bounds of each token's entropy in nats; empty if the server's log probabilities are missing or broken."""
     entropies = []
     for position in (logprobs or {}).get("content") or ():
         best = {one["token"]: math.exp(min(0.0, float(one["logprob"]))) for one in position.get("top_logprobs") or ()}
         best.setdefault(position["token"], math.exp(min(0.0, float(position["logprob"]))))
         if len(best) < 2:
-            return ()  # the chosen token alone tells no distribution
+            return ()  # one token alone is not a distribution
         shares = [*best.values(), max(0.0, 1.0 - math.fsum(best.values()))]
         entropies.append(-math.fsum(share * math.log(share) for share in shares if share > 0))
     return tuple(max(0.0, entropy) for entropy in entropies)

@@ -1,6 +1,4 @@
-"""Greedy decoding from embeddings, with the model's own cache: the way from a prompt whose tokens we chose to a text.
-
-Knows a loaded transformers model that takes embeddings. Knows nothing of pictures, tokenizers or prompts."""
+"""Greedy decoding by a transformers model from embeddings, so that the caller chooses the prompt's tokens."""
 
 from __future__ import annotations
 
@@ -12,30 +10,32 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from agent_tools.models.video_llm.progressive import Staged
+    from agent_tools.models.video_llm.progressive import StagedDecoder
 
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """What a language model reads before it writes."""
+    """The input of a language model."""
 
     embeds: Tensor  # (L, C)
-    positions: Tensor  # (..., L), as the model's rotary embedding takes them
+    positions: Tensor  # (..., L), in the form of the model's rotary embedding
     visual: Tensor | None = None  # (L,) bool, the visual tokens
-    cuts: Mapping[int, int] = field(default_factory=dict)  # layer -> visual tokens left from it on; see progressive
+    cuts: Mapping[int, int] = field(
+        default_factory=dict
+    )  # layer -> number of visual tokens from that layer on; see progressive
 
 
 @dataclass(frozen=True, eq=False)
-class Written:
-    ids: list[int]  # the one that ends the text included
-    logits: list[Tensor]  # (V,) for each
+class GeneratedTokens:
+    ids: list[int]  # with the token that ends the text
+    logits: list[Tensor]  # (V,) for each id
 
 
-def write(model: Any, prompt: Prompt, max_tokens: int, staged: Staged | None = None) -> Written:
-    """The most probable token again and again, until one ends the text or there are max_tokens.
+def write(model: Any, prompt: Prompt, max_tokens: int, staged: StagedDecoder | None = None) -> GeneratedTokens:
+    """Take the most probable token at each step, until a token ends the text or there are max_tokens.
 
     Args:
-        staged: runs the layers where the prompt has cuts; the model runs itself otherwise.
+        staged: runs the layers if the prompt has cuts; without cuts the model runs itself.
     """
     from transformers import DynamicCache
 
@@ -44,7 +44,7 @@ def write(model: Any, prompt: Prompt, max_tokens: int, staged: Staged | None = N
     embeds, positions = prompt.embeds[None], prompt.positions
     following = int(positions.max()) + 1
     cache = DynamicCache(config=model.config.get_text_config())
-    written = Written([], [])
+    generated = GeneratedTokens([], [])
     for step in range(max_tokens):
         if staged is not None and prompt.cuts:
             visual, cuts = (prompt.visual, prompt.cuts) if step == 0 else (None, {})
@@ -57,10 +57,10 @@ def write(model: Any, prompt: Prompt, max_tokens: int, staged: Staged | None = N
                 use_cache=True,
                 logits_to_keep=1,
             ).logits[0, -1]
-        written.logits.append(row)
-        written.ids.append(int(row.argmax()))
-        if written.ids[-1] in ends:
+        generated.logits.append(row)
+        generated.ids.append(int(row.argmax()))
+        if generated.ids[-1] in ends:
             break
-        embeds = model.get_input_embeddings()(torch.tensor([written.ids[-1:]], device=embeds.device))
+        embeds = model.get_input_embeddings()(torch.tensor([generated.ids[-1:]], device=embeds.device))
         positions = torch.full((*positions.shape[:-1], 1), following + step, device=embeds.device)
-    return written
+    return generated

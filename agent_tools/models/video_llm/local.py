@@ -1,8 +1,7 @@
 """A language model that sees pictures, run on this machine by transformers (the Qwen-VL and SmolVLM2 families).
 
-Knows one model, its tokenizer and its image processor. Knows nothing of videos: what is asked comes from `asking`; what
-becomes of visual tokens is visual_tokens', progressive's and memory_reader's. Frames go in as images, through the
-Pillow image processor: no torchvision."""
+The prompts come from `questions`. visual_tokens, progressive and memory_reader decide which visual tokens it reads.
+Frames go in as images, through the Pillow image processor, so torchvision is not needed."""
 
 from __future__ import annotations
 
@@ -18,12 +17,12 @@ from agent_tools.errors import EngineError, ModelMissing
 from agent_tools.models.devices import Device, choose, out_of_memory, too_little_memory
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.hub.loader import load_model, load_processor, parameters_dtype
-from agent_tools.models.video_llm.generation import Prompt, Written, write
+from agent_tools.models.video_llm.generation import GeneratedTokens, Prompt, write
 from agent_tools.models.video_llm.memory_reader import MemoryReader
-from agent_tools.models.video_llm.progressive import Staged, can_stage, cuts_of, load
-from agent_tools.models.video_llm.questions import Answer, Seen
-from agent_tools.models.video_llm.token_layouts import layout_of
-from agent_tools.models.video_llm.visual_tokens import Compressed, PictureTokens, TokenSettings, compress, whole
+from agent_tools.models.video_llm.progressive import StagedDecoder, can_stage, cuts_of, load
+from agent_tools.models.video_llm.questions import Answer, TokenReport
+from agent_tools.models.video_llm.token_layouts import KNOWN_FAMILIES, LayoutFamilies, layout_of
+from agent_tools.models.video_llm.visual_tokens import Compressed, PictureTokens, TokenSettings, all_tokens, compress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +35,9 @@ DEFAULT = TokenSettings()
 class VideoLlm:
     """Answerer. Loads on construction (a minute for a large model). Not safe for two threads at once.
 
-    Where the family's layout is known (token_layouts), pictures go through the product's own compression, or through
-    its memory where a MemAug is given, on their way from the vision tower to the language model; an Answer's `seen`
-    says what was done. Another family's pictures go in whole, and producer and Answer say so.
+    If the family's layout is known (token_layouts), the tokens of pictures are compressed between the vision tower and
+    the language model, or go through memory if there is a MemAug; an Answer's `token_report` says what was done. The
+    language model reads all tokens of another family's pictures, and producer and Answer say so.
     """
 
     def __init__(
@@ -50,22 +49,24 @@ class VideoLlm:
         remembered: Path | None = None,
         tokens: TokenSettings | None = DEFAULT,
         memaug: Found | None = None,
+        families: LayoutFamilies = KNOWN_FAMILIES,
     ) -> None:
         """
         Args:
-            tokens: how visual tokens are compressed; None leaves them whole.
-            memaug: a MemAug trained for this very model.
-        Raises: ModelMissing: another kind of model, a missing package or file. EngineError: too little memory.
+            tokens: how visual tokens are compressed; None: not at all.
+            memaug: a MemAug that was trained for this model.
+            families: the families whose layout is known.
+        Raises: ModelMissing: the wrong kind of model, or a missing package or file. EngineError: too little memory.
         """
         torch.set_num_threads(threads)
         self._device = device or choose()
         self._processor: Any = load_processor(found.folder, found.config())
         self._model: Any = load_model(CLASS, found.folder, self._device)
-        self._layout, self._tokens = layout_of(self._model), tokens
+        self._layout, self._tokens = layout_of(self._model, families), tokens
         self._memory: MemoryReader | None = None
-        self._staged: Staged | None = None
+        self._staged: StagedDecoder | None = None
         if self._layout is not None and tokens is not None and tokens.stages and can_stage(self._layout.decoder):
-            self._staged = Staged(self._layout.decoder)
+            self._staged = StagedDecoder(self._layout.decoder)
         how = ["greedy"]
         if self._layout is None:
             how.append("tokens.whole")
@@ -81,29 +82,29 @@ class VideoLlm:
     def answer(self, prompt: Sequence[str | NDArray[np.uint8]], max_tokens: int) -> Answer:
         """The model's answer to texts and pictures (H, W, 3) in their order, and the entropy of each written token.
 
-        Greedy. Entropies are of the whole vocabulary, from the model's own logits, in nats; the token that ends the
-        answer counts too, for it is a choice like any other.
-        Raises: EngineError: the pictures do not fit the memory or the model; its numbers do not fit the precision.
+        Decoding is greedy. Entropies are in nats, over the whole vocabulary, from the model's own logits; the token
+        that ends the answer counts too, because the model chose it like any other.
+        Raises: EngineError: the pictures do not fit the memory or the model, or the logits do not fit the precision.
         """
         try:
             inputs = self._inputs(prompt)
             count = sum(not isinstance(part, str) for part in prompt)
             with torch.inference_mode():
                 read = self._read(inputs, count, max_tokens)
-                seen: Seen | None
+                report: TokenReport | None
                 if read is None:
-                    written = self._whole(inputs, max_tokens)
-                    seen = Seen(count, count, (), note=f"tokens whole: {self._why_whole}")
+                    generated = self._generate_with_all_tokens(inputs, max_tokens)
+                    report = TokenReport(count, count, (), note=f"tokens whole: {self._why_whole}")
                 else:
-                    written = write(self._model, read[0], max_tokens, self._staged)
-                    seen = read[1]
+                    generated = write(self._model, read[0], max_tokens, self._staged)
+                    report = read[1]
         except (RuntimeError, ValueError) as error:
             if out_of_memory(error):
                 raise too_little_memory(self.producer) from error
             if isinstance(error, EngineError):
                 raise
             raise EngineError(f"{self.producer} cannot answer: {str(error)[:300]}") from error
-        rows = torch.stack([logits.float() for logits in written.logits])  # (K, V)
+        rows = torch.stack([logits.float() for logits in generated.logits])  # (K, V)
         if not bool(rows.amax(-1).isfinite().all()):
             raise EngineError(
                 f"{self.producer} computed words that are NaN or infinite on {self._device.described}, a precision too "
@@ -111,8 +112,10 @@ class VideoLlm:
             )
         logs = rows.log_softmax(-1)
         entropies = torch.special.entr(logs.exp()).sum(-1)  # 0 log 0 = 0
-        text = self._processor.tokenizer.decode(written.ids, skip_special_tokens=True)
-        return Answer(str(text).strip(), tuple(float(value) for value in entropies), seen=seen if count else None)
+        text = self._processor.tokenizer.decode(generated.ids, skip_special_tokens=True)
+        return Answer(
+            str(text).strip(), tuple(float(value) for value in entropies), token_report=report if count else None
+        )
 
     @property
     def _why_whole(self) -> str:
@@ -120,8 +123,10 @@ class VideoLlm:
             return f"the layout of {self._model.config.model_type} models is not known here"
         return "this prompt's pictures do not lie as they are known to"
 
-    def _read(self, inputs: Mapping[str, Tensor], count: int, max_tokens: int) -> tuple[Prompt, Seen | None] | None:
-        """What the language model reads; None where the model itself must put the prompt together."""
+    def _read(
+        self, inputs: Mapping[str, Tensor], count: int, max_tokens: int
+    ) -> tuple[Prompt, TokenReport | None] | None:
+        """The language model's input; None if the model itself must put the prompt together."""
         layout = self._layout
         if layout is None:
             return None
@@ -132,24 +137,24 @@ class VideoLlm:
         pictures = layout.pictures(inputs, count)
         if pictures is None:
             return None
-        shown = torch.cat([one.columns for one in pictures])
-        context = max(1, layout.context - (len(embeds) - len(shown)) - max_tokens)
+        columns = torch.cat([one.columns for one in pictures])
+        context = max(1, layout.context - (len(embeds) - len(columns)) - max_tokens)
         compressed = self._compressed(pictures, embeds, embeds[layout.question(inputs)], context)
         embeds[compressed.columns] = compressed.tokens.to(embeds.dtype)
-        kept[shown] = False
+        kept[columns] = False
         visual = torch.zeros_like(kept)
         visual[compressed.columns] = True
         kept |= visual
-        seen, cuts = compressed.seen, {}
-        if self._staged is not None and self._tokens is not None and seen.read > self._tokens.most_tokens:
-            cuts = cuts_of(self._staged.depth, seen.read, self._tokens.stages)
-            seen = replace(seen, layers=tuple(cuts.items()))
-        return Prompt(embeds[kept], layout.positions(inputs, kept), visual[kept], cuts), seen
+        report, cuts = compressed.report, {}
+        if self._staged is not None and self._tokens is not None and report.read > self._tokens.most_tokens:
+            cuts = cuts_of(self._staged.depth, report.read, self._tokens.stages)
+            report = replace(report, layers=tuple(cuts.items()))
+        return Prompt(embeds[kept], layout.positions(inputs, kept), visual[kept], cuts), report
 
     def _compressed(
         self, pictures: Sequence[PictureTokens], embeds: Tensor, question: Tensor, context: int
     ) -> Compressed:
-        """Args: context: visual tokens that fit the model beside the text."""
+        """Args: context: number of visual tokens that fit the model together with the text."""
         settings, note = self._tokens, ""
         budget = ceiling = context if settings is None else min(context, settings.most_tokens)
         if settings is not None and self._staged is not None:
@@ -160,12 +165,12 @@ class VideoLlm:
             if read is not None:
                 return read
             note = "memory not read: the pictures are of several sizes"
-        found = whole(pictures) if settings is None else compress(pictures, question, budget, settings, ceiling)
-        return replace(found, seen=replace(found.seen, note=note))
+        found = all_tokens(pictures) if settings is None else compress(pictures, question, budget, settings, ceiling)
+        return replace(found, report=replace(found.report, note=note))
 
-    def _whole(self, inputs: Mapping[str, Tensor], max_tokens: int) -> Written:
-        """The same decoding by transformers, with every visual token."""
-        given = inputs["input_ids"].shape[1]
+    def _generate_with_all_tokens(self, inputs: Mapping[str, Tensor], max_tokens: int) -> GeneratedTokens:
+        """The same greedy decoding, by transformers, with every visual token."""
+        length = inputs["input_ids"].shape[1]
         out = self._model.generate(
             **inputs,
             max_new_tokens=max_tokens,
@@ -178,7 +183,7 @@ class VideoLlm:
             return_dict_in_generate=True,
             output_logits=True,
         )
-        return Written(out.sequences[0, given:].tolist(), [logits[0] for logits in out.logits])
+        return GeneratedTokens(out.sequences[0, length:].tolist(), [logits[0] for logits in out.logits])
 
     def _inputs(self, prompt: Sequence[str | NDArray[np.uint8]]) -> dict[str, Any]:
         from PIL import Image
@@ -187,7 +192,7 @@ class VideoLlm:
         content = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in prompt]
         if not self._processor.chat_template:
             raise ModelMissing(f"{self.producer} has no chat template. Take an instruction-tuned model.")
-        # through the tokenizer: some processors look for the video processor here, which is not loaded
+        # By the tokenizer: some processors would look for the video processor, which is not loaded.
         text = self._processor.tokenizer.apply_chat_template(
             [{"role": "user", "content": content}],
             chat_template=self._processor.chat_template,

@@ -1,9 +1,8 @@
-"""Hour-LLaVA's memory between vision tower and language model, where a trained MemAug checkpoint is named for it.
+"""Hour-LLaVA's memory between vision tower and language model, with a trained MemAug checkpoint.
 
-The repository holds every token of every picture, forgetting leaves a part of them, and MemAug gives that part back
-what the repository knows about the question. Without weights there is no memory: MemAug.training_free normalises every
-token, so a language model could not read what it gives; it is the retrieval analogue only.
-Knows tokens, columns and one checkpoint. Knows nothing of the language model."""
+The repository holds every token of every picture. Forgetting keeps a part of them, and MemAug adds to that part what
+the repository holds about the question. Without weights there is no memory: MemAug.training_free normalises every
+token, so a language model cannot read its output. It is only an analogue for retrieval."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ from torch import Tensor
 from agent_tools.errors import ModelMissing, ShapeError
 from agent_tools.memory import MemAug, forget
 from agent_tools.models.hub.loader import load_weights
-from agent_tools.models.video_llm.questions import Seen
-from agent_tools.models.video_llm.visual_tokens import Compressed, PictureTokens, dropped
+from agent_tools.models.video_llm.questions import TokenReport
+from agent_tools.models.video_llm.visual_tokens import Compressed, PictureTokens, thin
 
 if TYPE_CHECKING:
     from agent_tools.models.devices import Device
@@ -28,12 +27,12 @@ _SIZES = ("dim", "depth", "heads", "kv_heads", "mlp_ratio")  # of MemAug, in con
 
 
 class MemoryReader:
-    """Forgetting and MemAug over one prompt's pictures."""
+    """Applies forgetting and MemAug to the pictures of one prompt."""
 
     def __init__(self, found: Found, width: int, device: Device) -> None:
         """
         Args:
-            width: C of the language model's embeddings, which the checkpoint must have been trained for.
+            width: C of the language model's embeddings; the checkpoint must have the same.
         Raises: ModelMissing: a folder that holds no MemAug, or one of another width.
         """
         config = found.config()
@@ -46,7 +45,7 @@ class MemoryReader:
         if sizes.get("dim") != width:
             raise ModelMissing(
                 f"{found.folder} is a MemAug for tokens {sizes.get('dim')} wide; those of the captions model are "
-                f"{width} wide. Name the one that was trained with this model."
+                f"{width} wide. Name the MemAug that was trained with this model."
             )
         try:
             self._memaug = MemAug(**sizes)
@@ -58,13 +57,13 @@ class MemoryReader:
     def read(
         self, pictures: Sequence[PictureTokens], newlines: Tensor, question: Tensor, budget: int
     ) -> Compressed | None:
-        """What the language model reads of the pictures; None where they are of several grids.
+        """The pictures' tokens for the language model; None if the pictures have several grids.
 
-        Differs from Hour-LLaVA: its newline is a learnt token; here it is the mark that closes a picture in the prompt,
-        which MemAug reads too but which stays as it is. What forgetting draws twice (videos under 128 pictures are
-        stretched) is read once.
+        Differs from Hour-LLaVA: its newline is a learnt token; here it is the mark that closes a picture in the prompt.
+        MemAug reads that mark too but does not change it. Tokens that forgetting draws twice (videos under 128 pictures
+        are stretched) are read once.
         Args:
-            newlines: (T, C), the embedding of the column that follows each picture's last.
+            newlines: (T, C), the embedding of the column after each picture's last column.
         """
         count, size = len(pictures), len(pictures[0].tokens)
         if len({(one.grid, len(one.tokens)) for one in pictures}) > 1:
@@ -80,4 +79,4 @@ class MemoryReader:
         )[0]
         visual = (kept + 1) % (size + 1) != 0
         steps = (("vision tower", count * size), ("forgetting", int(visual.sum())))
-        return dropped(read[visual], places[kept[visual]], budget, Seen(count, 0, steps))
+        return thin(read[visual], places[kept[visual]], budget, TokenReport(count, 0, steps))

@@ -1,8 +1,8 @@
 """Progressive visual dropout inside a language model: the deeper a layer, the fewer visual tokens it reads.
 
 Source: VideoChat-Flash, Sec. 3.2: cuts before layers 4 and 18 of 28; the first leaves tokens at even distances, the
-later ones those that the last token of the prompt attends to. Knows decoder layers as transformers' Qwen2-VL,
-Qwen2.5-VL and Llama have them, and one prompt. Knows nothing of pictures."""
+later ones those that the last token of the prompt attends to. It works with the decoder layers of Qwen2-VL, Qwen2.5-VL
+and Llama in transformers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 from agent_tools.compression import drop_tokens, dropout_schedule
 
 
-class Staged:
-    """The layers of a loaded model, run one by one, so that a prompt can lose tokens between two of them."""
+class StagedDecoder:
+    """Runs the layers of a loaded model one by one, so that a prompt can lose tokens between two layers."""
 
     def __init__(self, decoder: Any) -> None:
         """Args: decoder: the language model without its head; see `can_stage`."""
@@ -28,13 +28,13 @@ class Staged:
     def __call__(
         self, embeds: Tensor, positions: Tensor, cache: Any, visual: Tensor | None = None, cuts: Mapping[int, int] = {}
     ) -> Tensor:
-        """Hidden states (1, L', C) behind the last norm; each layer's keys and values of what it read are in the cache.
+        """Hidden states (1, L', C) after the last norm. The cache gets each layer's keys and values.
 
         Args:
-            embeds: (1, L, C), the prompt with an empty cache, or one further token.
-            positions: as the model's own rotary embedding takes them, of the L tokens.
-            visual: (L,) bool, the tokens that may go.
-            cuts: layer -> visual tokens that are left from this layer on; not of the first layer.
+            embeds: (1, L, C), the prompt with an empty cache, or one more token.
+            positions: of the L tokens, in the form of the model's own rotary embedding.
+            visual: (L,) bool, the tokens that may be dropped.
+            cuts: layer -> number of visual tokens from this layer on; never for the first layer.
         """
         decoder, hidden = self._decoder, embeds
         turn = decoder.rotary_emb(hidden, positions)
@@ -49,7 +49,7 @@ class Staged:
             query = hidden[:, -1:]
             hidden = layer(
                 hidden,
-                attention_mask=None,  # sdpa: causal over a prompt, and a further token reads all that is cached
+                attention_mask=None,  # sdpa: causal over a prompt; one more token reads all that is cached
                 position_ids=None,
                 past_key_values=cache,
                 use_cache=True,
@@ -62,21 +62,21 @@ class Staged:
 
 
 def can_stage(decoder: Any) -> bool:
-    """Whether `Staged` runs this language model as it runs itself: full attention in every layer, by sdpa."""
+    """Whether StagedDecoder computes the same as this language model: full attention in every layer, by sdpa."""
     kinds = set(getattr(decoder.config, "layer_types", None) or ("full_attention",))
     return kinds == {"full_attention"} and decoder.config._attn_implementation == "sdpa"
 
 
 def cuts_of(depth: int, tokens: int, stages: Sequence[tuple[float, float]]) -> dict[int, int]:
-    """layer -> visual tokens left from it on, of (share of the depth, share of the tokens) pairs, in falling order."""
+    """layer -> number of visual tokens from it on, by (share of the depth, share of the tokens) in falling order."""
     left = dropout_schedule(tokens, (1.0, *(share for _, share in stages)))[1:]
     cuts = {max(1, round(at * depth)): count for (at, _), count in zip(stages, left, strict=True)}
     return {layer: count for layer, count in cuts.items() if layer < depth}
 
 
 def load(depth: int, stages: Sequence[tuple[float, float]]) -> float:
-    """Visual tokens that a layer reads in the mean, over those that the first one reads."""
-    many = 1_000_000  # so that rounding does not count
+    """The mean number of visual tokens that a layer reads, as a share of those that the first layer reads."""
+    many = 1_000_000  # so many that rounding has no effect
     cuts, reading, total = cuts_of(depth, many, stages), many, 0
     for layer in range(depth):
         reading = cuts.get(layer, reading)
@@ -85,13 +85,13 @@ def load(depth: int, stages: Sequence[tuple[float, float]]) -> float:
 
 
 def attention(layer: Any, query: Tensor, turn: tuple[Tensor, Tensor], keys: Tensor) -> Tensor:
-    """(L,) attention of the last token, mean over the heads, as the layer computed it from `query` (1, 1, C)."""
+    """(L,) attention of the last token, mean over the heads, computed from `query` (1, 1, C) like the layer does."""
     from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
     own = layer.self_attn
     heads = own.q_proj(layer.input_layernorm(query)).view(1, 1, -1, own.head_dim).transpose(1, 2)  # (1, H, 1, W)
     heads = apply_rotary_pos_emb(heads, heads, *(part[:, -1:] for part in turn))[0]
-    keys = keys.repeat_interleave(heads.shape[1] // keys.shape[1], dim=1)  # grouped queries share their keys
+    keys = keys.repeat_interleave(heads.shape[1] // keys.shape[1], dim=1)  # grouped queries share keys
     shares: Tensor = (heads.float() @ keys.float().transpose(2, 3) * own.scaling).softmax(dim=-1)  # (1, H, 1, L)
     return shares.mean(dim=1)[0, 0]
 

@@ -1,7 +1,6 @@
-"""Questions to a language model that sees pictures, and how its answers become spans: the same for every model.
+"""Questions to a language model that sees pictures, and the way from its answers to spans: the same for every model.
 
-Knows prompts, pictures with times, answers and entropies. Knows nothing of how an answer is made: a local model and an
-endpoint both are an Answerer."""
+A local model and an endpoint are both an Answerer."""
 
 from __future__ import annotations
 
@@ -20,19 +19,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ABSENT = "Not Present"
-ANSWER_TOKENS = 16  # "From 05 to 17." and room for a model that writes more
+ANSWER_TOKENS = 16  # enough for "From 05 to 17." and a few words more
 CAPTION_TOKENS = 96
 CAPTION_LENGTH = 400  # characters
-LEAST_ENTROPY = 1e-6  # nats; as in grounding.scoring
+MIN_ENTROPY = 1e-6  # nats; as in grounding.confidence
 _NUMBER = re.compile(r"(?<![\w.\-])([0-9]{1,9})(?![\w]|[.,][0-9])")
 _NEGATIVE = re.compile(r"\bnot\s+present\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Shots:
-    """Pictures of a window, each with the span that it stands for; the payload of Evidence that a VideoLocalizer reads.
+    """Pictures of a window, each with the span that it shows; the payload of Evidence that a VideoLocalizer reads.
 
-    `sparse`: each picture stands for a whole segment of the video, and the answer names segments, not moments.
+    `sparse`: each picture shows a whole segment of the video, and the answer names segments, not moments.
     """
 
     spans: tuple[tuple[float, float], ...]  # seconds of the video, in time order, half open
@@ -45,13 +44,13 @@ class Shots:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a local model read of the pictures: tokens after each step of compression, in the order of the steps."""
+class TokenReport:
+    """How many visual tokens a local model read: the count after each step, in the order of the steps."""
 
     pictures: int
-    fine: int  # of them, with the tower's own grid
-    steps: tuple[tuple[str, int], ...]  # (name, tokens left after it), the vision tower first
-    layers: tuple[tuple[int, int], ...] = ()  # (layer, tokens read from it on) of progressive dropout
+    fine: int  # pictures that kept the tower's own grid
+    steps: tuple[tuple[str, int], ...]  # (name, tokens after it), the vision tower first
+    layers: tuple[tuple[int, int], ...] = ()  # (layer, tokens from it on) of progressive dropout
     note: str = ""  # a step that was requested but not done, and the reason
 
     @property
@@ -73,14 +72,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model wrote, with the entropy of each token's distribution in nats; none where the model tells no
-    probabilities. `floor`: the entropies are lower bounds, because an endpoint tells its best few tokens only.
-    `seen`: what a model that runs here read of the pictures; None of a text alone, and at an endpoint."""
+    """A model's text, with the entropy of each token's distribution in nats; no entropies if the model gives no
+    probabilities. `floor`: the entropies are lower bounds, because an endpoint gives only its best few tokens.
+    `token_report`: from a model that runs here and read pictures; else None."""
 
     text: str
     entropies: tuple[float, ...] = ()
     floor: bool = False
-    seen: Seen | None = None
+    token_report: TokenReport | None = None
 
     @property
     def mean_entropy(self) -> float | None:
@@ -96,19 +95,19 @@ class Answerer(Protocol):
 
 
 def dense_prompt(event: str, pictures: Sequence[NDArray[np.uint8]]) -> list[str | NDArray[np.uint8]]:
-    """Numbered frames and the question during which of them the event can be seen.
+    """Numbered frames, and the question in which of them the event can be seen.
 
     Source: ReVisionLLM, Sec. 3: a question by frame index, two digits, an answer of one pair or "Not Present". Differs:
-    our own words, and each frame carries its number, since general models count poorly.
+    our own words, and each frame carries its number, because general models count poorly.
     """
     return _numbered("Frame", "frames", event, pictures)
 
 
 def sparse_prompt(event: str, pictures: Sequence[NDArray[np.uint8]]) -> list[str | NDArray[np.uint8]]:
-    """Numbered segments, one picture for each, and the question in which of them the event can be seen.
+    """Numbered segments with one picture each, and the question in which of them the event can be seen.
 
-    Source: ReVisionLLM, Sec. 3, the upper levels of its hierarchy. Differs: a segment is shown by a picture, where the
-    paper has a trained feature, so an event that its picture does not show cannot be named.
+    Source: ReVisionLLM, Sec. 3, the upper levels of its hierarchy. Differs: a segment is a picture (in the
+    paper a trained feature), so the model cannot find an event that this picture does not show.
     """
     return _numbered("Segment", "segments", event, pictures)
 
@@ -128,32 +127,32 @@ def _numbered(one: str, many: str, event: str, pictures: Sequence[NDArray[np.uin
 
 
 def one_line(event: str) -> str:
-    """The event in the form of a prompt: one line, no final period (as in ReVisionLLM's code; the case is kept)."""
+    """The event for a prompt: one line without a final period, as in ReVisionLLM's code; upper case stays."""
     return " ".join(clean(event).split()).rstrip(".?! ")
 
 
 class VideoLocalizer:
     """Localizer that asks an Answerer; reads Evidence whose payload is Shots. Scores are 1 / mean token entropy.
 
-    Source: ReVisionLLM, confidence R. An answer without a pair of numbers is "not present", whatever else it says.
+    Source: ReVisionLLM, confidence R. An answer without a pair of numbers means "not present", whatever its text.
     """
 
     def __init__(self, model: Answerer) -> None:
         self.model = model
-        self.seen: Seen | None = None  # of the last look, what a model that runs here read of its pictures
+        self.token_report: TokenReport | None = None  # of the last answer
 
     @property
     def producer(self) -> str:
         return self.model.producer
 
     def localize(self, event: str, evidence: Evidence) -> list[Proposal]:
-        """At most one span. Evidence without pictures gives none, and asks nothing."""
+        """At most one span. Evidence without pictures gives no span, and the model is not asked."""
         shots = evidence.payload
         if not isinstance(shots, Shots) or not shots.pictures:
             return []
         prompt = (sparse_prompt if shots.sparse else dense_prompt)(event, shots.pictures)
         answer = self.model.answer(prompt, ANSWER_TOKENS)
-        self.seen = answer.seen
+        self.token_report = answer.token_report
         count = len(shots.pictures)
         found = parse_answer(answer.text, count)
         if found is None and shots.sparse:
@@ -165,7 +164,7 @@ class VideoLocalizer:
             Proposal(
                 start_s=shots.spans[found[0]][0],
                 end_s=shots.spans[found[1]][1],
-                score=1.0 if entropy is None else 1.0 / max(entropy, LEAST_ENTROPY),
+                score=1.0 if entropy is None else 1.0 / max(entropy, MIN_ENTROPY),
                 entropy=entropy,
                 channel="frames",
             )
@@ -173,7 +172,7 @@ class VideoLocalizer:
 
 
 def _single(text: str, count: int) -> tuple[int, int] | None:
-    """A lone segment number, widened by one on each side as in ReVisionLLM's code; None for anything else."""
+    """A single segment number, widened by one on each side as in ReVisionLLM's code; None for any other answer."""
     numbers = _NUMBER.findall(text)
     if _NEGATIVE.search(text) or len(numbers) != 1 or int(numbers[0]) >= count:
         return None

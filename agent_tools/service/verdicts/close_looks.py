@@ -204,8 +204,8 @@ class CloseLook:
             try:
                 model = self.library.models.closer()
                 found = model.localize(self.event, evidence)
-                if model.seen is not None:
-                    self.tokens = (self.tokens[0] + model.seen.read, self.tokens[1] + model.seen.given)
+                if (report := model.token_report) is not None:
+                    self.tokens = (self.tokens[0] + report.read, self.tokens[1] + report.given)
                 answered.set_result((model, found))
             except EngineError as error:
                 answered.set_exception(error)
