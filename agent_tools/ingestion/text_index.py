@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from agent_tools.ingestion.episodes import TextPiece, chunks
 from agent_tools.ingestion.spaces import CHUNK, memory_producer, text_space
 from agent_tools.memory import Memory, memory_tokens
+from agent_tools.models.routed_text import encode_known
 from agent_tools.store import Entry, Store
 from agent_tools.timeline import Span
 
@@ -36,7 +37,8 @@ def index_entries(
         apart: a channel whose entries get no vectors, because others will replace them."""
     space, written = text_space(encoder.producer), 0
     while batch := store.pending_text(video_id, space, limit=128, apart=apart):
-        vectors = encoder.encode([entry.text for entry in batch])
+        languages = [str(entry.extra.get("language") or "") or None for entry in batch]
+        vectors = encode_known(encoder, [entry.text for entry in batch], languages)
         store.put_vectors(space, video_id, [entry.id for entry in batch], vectors)
         written += len(batch)
         on_batch(written)

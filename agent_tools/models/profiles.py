@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent_tools.errors import InvalidArgument, ModelMissing
 from agent_tools.models.hub.catalogue import (
+    BUILT_IN,
     FULL,
     LITE,
     PROFILES,
@@ -279,6 +280,8 @@ def _overridden(profile: Profile, overrides: Mapping[str, str]) -> Profile:
                     "captions=http://127.0.0.1:8000/v1#name"
                 )
             models[known] = Model(known, text.strip(), 0, "as its server says", package="")
+        elif (known, text.strip()) in BUILT_IN:
+            models[known] = BUILT_IN[known, text.strip()]
         else:
             named = Reference.of(text)
             models[known] = Model(

@@ -32,6 +32,8 @@ PARTS: dict[str, tuple[str, list[str], list[str]]] = {  # module, arguments in f
     "calls": ("calls", [], ["--rounds", "5", "--calls", "40", "--hours", "2"]),
     "retrieval": ("retrieval", ["--spectra", "0.5,0.15,iid"], ["--quick"]),
     "needles": ("needles", [], []),
+    "speech": ("speech", [], ["--quick"]),
+    "languages": ("languages", [], ["--quick"]),
 }
 LONG = ("memory",)  # parts that run only when they are named or --long is given
 

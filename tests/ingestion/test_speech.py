@@ -12,7 +12,7 @@ import pytest
 from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
-from agent_tools.models.speech import Segment
+from agent_tools.models.speech import Segment, Unheard, Word
 from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
@@ -31,7 +31,10 @@ class Numbers:
         self.heard_from: list[float] = []
 
     def transcribe(
-        self, blocks: Iterable[tuple[float, Any]], on_progress: Callable[[float], None]
+        self,
+        blocks: Iterable[tuple[float, Any]],
+        on_progress: Callable[[float], None],
+        on_gap: Callable[[Unheard], None],
     ) -> Iterator[Segment]:
         for count, (start_s, samples) in enumerate(blocks, 1):
             end_s = start_s + len(samples) / 16_000
@@ -68,6 +71,45 @@ def test_what_is_heard_is_found_with_its_doubts(spoken: Library, monkeypatch: py
         retrieve_memory(spoken, SearchRequest(query="number 45 was said"), wait_s=60).hits, key=lambda hit: hit.rank
     )
     assert hit.start_s == 45
+
+
+class Doubts(Numbers):
+    """Hears one doubtful, repeated sentence with its words, and drops what follows."""
+
+    def transcribe(
+        self,
+        blocks: Iterable[tuple[float, Any]],
+        on_progress: Callable[[float], None],
+        on_gap: Callable[[Unheard], None],
+    ) -> Iterator[Segment]:
+        words = (Word(5.0, 5.456, "open", 0.9), Word(5.5, 6.0, "up", 0.8))
+        yield Segment(5.0, 12.0, "open up (×9)", 0.1, "de", 0.3, 0.4, words, repeats=9)
+        on_gap(Unheard(12.0, 20.0, "the speech model repeated itself"))
+        on_gap(Unheard(70.0, 500.0, "probably no speech (0.83)"))
+        for start_s, samples in blocks:
+            on_progress(start_s + len(samples) / 16_000)
+
+
+def test_doubts_words_and_what_was_dropped_are_kept(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "speech", lambda settings: Doubts())
+    video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""
+    work(spoken.settings)
+    (entry,) = spoken.store.entries(video_id, channels=("speech",))
+    assert entry.text == "open up (×9)"
+    assert entry.extra == {
+        "language": "de",
+        "language_confidence": 0.3,
+        "no_speech": 0.1,
+        "confidence": 0.4,
+        "unsure": True,
+        "language_unsure": True,
+        "repeats": 9,
+        "words": [[5.0, 5.46, "open"], [5.5, 6.0, "up"]],
+    }
+    gaps = [(gap.start_s, gap.end_s, gap.why) for gap in spoken.store.gaps(video_id) if gap.channel == "speech"]
+    assert gaps[0] == (12.0, 20.0, "the speech model repeated itself")
+    assert gaps[1][0] == 70.0
+    assert gaps[1][1] <= 80.1  # never past the video's end
 
 
 def test_a_stopped_transcription_goes_on_where_it_ended(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:

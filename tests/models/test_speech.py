@@ -230,7 +230,7 @@ def test_a_model_of_english_alone_says_so_and_claims_no_confidence(speech: Speec
 
 SPACES = SpokenWord(0.1, 0.5, " \u202e ", 0.9)
 GUARDS = [
-    ({"no_speech": 0.9}, "probably no speech (0.90)"),
+    ({"no_speech": 0.9, "confidence": 0.55}, "probably no speech (0.90)"),
     ({"words": ()}, "a sound like speech, without words"),
     ({"words": (SPACES,)}, "a sound like speech, without words"),
 ]
@@ -245,6 +245,13 @@ def test_whatever_is_dropped_is_a_gap_with_its_reason(speech: Speech, more: dict
     assert list(speech.transcribe(samples, lambda to_s: reached.append((to_s, len(gaps))), gaps.append)) == []
     assert gaps == speech.heard.gaps == [Unheard(pytest.approx(41.0), pytest.approx(43.0), why)]
     assert reached == [(pytest.approx(45.0), 1)]  # the gap is known before its time counts as heard
+
+
+def test_clear_words_are_kept_as_unsure_where_the_model_thinks_that_nobody_speaks(speech: Speech) -> None:
+    speech._decoder.more = {"no_speech": 0.7, "confidence": 0.8}
+    (one,) = speech.transcribe(blocks(sound((1, 3), seconds=5)))
+    assert one.unsure
+    assert speech.heard.gaps == []
 
 
 @pytest.mark.parametrize("more", [{"no_speech": 0.6}, {"confidence": 0.1}])

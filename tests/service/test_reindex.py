@@ -244,7 +244,7 @@ class Hearing:
         self.producer, self.error = producer, error
         self.heard_from: list[float] = []
 
-    def transcribe(self, blocks: Any, on_progress: Any) -> Iterator[Segment]:
+    def transcribe(self, blocks: Any, on_progress: Any, on_gap: Any) -> Iterator[Segment]:
         for start_s, samples in blocks:
             self.heard_from.append(start_s)
             end_s = start_s + len(samples) / 16_000

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.media import Damage, audio
 from agent_tools.models.profiles import speech
+from agent_tools.models.speech import Segment, Unheard
 from agent_tools.store import ChannelDetail, EntryIn
 
 
@@ -43,19 +45,36 @@ class Speech(ChannelMaker):
         def on_damage(damage: Damage) -> None:
             self.store.add_gap(self.video_id, self.name, damage.start_s, damage.end_s, damage.why)
 
+        def on_gap(gap: Unheard) -> None:
+            if gap.start_s < self.duration_s:
+                self.store.add_gap(self.video_id, self.name, gap.start_s, min(gap.end_s, self.duration_s), gap.why)
+
         blocks = ((block.start_s, block.samples) for block in audio(self.file, start_s, on_damage=on_damage))
-        for segment in engine.transcribe(blocks, settle):
+        for segment in engine.transcribe(blocks, settle, on_gap):
             self.control.check()
             languages[segment.language] += 1
             if segment.text and segment.start_s < self.duration_s:
-                extra = {
-                    "language": segment.language,
-                    "language_confidence": round(segment.language_confidence, 2),
-                    "no_speech": round(segment.no_speech, 2),
-                    "confidence": round(segment.confidence, 2),
-                }
                 end_s = min(segment.end_s, self.duration_s)
-                waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, extra))
+                waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, _extra(segment)))
         settle(self.duration_s)
         language = languages.most_common(1)[0][0] if languages else None
         self.end(entries=len(self.entries()), language=language)
+
+
+def _extra(segment: Segment) -> dict[str, Any]:
+    """What an entry keeps besides its text: its doubts, and its words as [start_s, end_s, word]."""
+    extra: dict[str, Any] = {
+        "language": segment.language,
+        "language_confidence": round(segment.language_confidence, 2),
+        "no_speech": round(segment.no_speech, 2),
+        "confidence": round(segment.confidence, 2),
+    }
+    if segment.unsure:
+        extra["unsure"] = True
+    if segment.language_unsure:
+        extra["language_unsure"] = True
+    if segment.repeats > 1:
+        extra["repeats"] = segment.repeats
+    if segment.words:
+        extra["words"] = [[round(word.start_s, 2), round(word.end_s, 2), word.text] for word in segment.words]
+    return extra

