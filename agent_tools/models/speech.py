@@ -50,6 +50,7 @@ SURE = 0.5  # confidence of an entry, and probability of a language
 SHORT_S, SURE_WHEN_SHORT = 2.0, 0.8  # a short window may change the language only if the model is this sure
 POSSIBLE = 0.1  # probability at which an unsure window keeps the language of the window before
 LOST_S = 1.0  # sound behind a loop that is shorter than this holds no words worth a gap
+SILENT_S = 3.0  # a voice that goes on so long behind the last word was not written down
 
 
 @dataclass(frozen=True)
@@ -232,8 +233,11 @@ def _gaps(
     if not segments:
         return [Unheard(start_s, start_s + seconds, "a sound like speech, without words")]
     lost_s = segments[-1].end_s
-    if (loop_s is not None or window.full) and start_s + seconds - lost_s >= LOST_S:
+    rest_s = start_s + seconds - lost_s
+    if (loop_s is not None or window.full) and rest_s >= LOST_S:
         return [Unheard(lost_s, start_s + seconds, "the speech model repeated itself")]
+    if rest_s >= SILENT_S:
+        return [Unheard(lost_s, start_s + seconds, "the speech model stopped before the voice did")]
     return []
 
 
