@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from agent_tools.media.access import Opener as Opener
     from agent_tools.media.access import pictures_at as pictures_at
     from agent_tools.media.clips import clip as clip
+    from agent_tools.media.cues import Cue as Cue
     from agent_tools.media.cues import subtitle_text as subtitle_text
     from agent_tools.media.cuts import Cut as Cut
     from agent_tools.media.cuts import cut as cut
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
     from agent_tools.media.streams import VideoStream as VideoStream
     from agent_tools.media.streams import last_time as last_time
     from agent_tools.media.streams import probe as probe
-    from agent_tools.media.subtitles import Cue as Cue
     from agent_tools.media.subtitles import Track as Track
     from agent_tools.media.subtitles import read_subtitles as read_subtitles
 
 _HOMES = {
     "access": ("Opener", "pictures_at"),
     "clips": ("clip",),
-    "cues": ("subtitle_text",),
+    "cues": ("Cue", "subtitle_text"),
     "cuts": ("Cut", "cut"),
     "identity": ("content_id",),
     "picture": ("Picture", "crop"),
@@ -47,7 +47,7 @@ _HOMES = {
     "samples": ("Sample", "sample"),
     "sheets": ("sheet",),
     "sound": ("Block", "audio"),
-    "subtitles": ("Cue", "Track", "read_subtitles"),
+    "subtitles": ("Track", "read_subtitles"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

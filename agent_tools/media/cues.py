@@ -1,24 +1,44 @@
-"""Writes cues as a subtitle file, SubRip or WebVTT, exact to the millisecond; `read_subtitles` reads them back."""
+"""A cue, one text on screen; and cues written as a subtitle file, SubRip or WebVTT, exact to the millisecond."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from agent_tools.media.subtitles import Cue
-
 Form = Literal["srt", "vtt"]
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One text on screen, with seconds from the first picture; `drop_repeats` makes its lines one."""
+
+    start_s: float
+    end_s: float
+    text: str
+    speaker: str = ""  # who says it, where the file names the speaker; the name is not part of the text
 
 
 def subtitle_text(cues: Sequence[Cue], form: Form) -> str:
     """The file's text: cues in time order, each a single line, none shorter than a millisecond.
 
-    WebVTT escapes &, < and >, as it must. SubRip knows no escapes: a text that looks like a tag is read as one."""
+    WebVTT escapes &, < and >, as it must, and names a speaker in a voice tag. SubRip knows neither: a text that looks
+    like a tag is read as one, and a speaker stands before the text ("Mara: ...")."""
     ordered = sorted(cues, key=lambda cue: (cue.start_s, cue.end_s))
     if form == "vtt":
-        return "\n".join(["WEBVTT", "", *(_block(cue, ".", html.escape(cue.text, quote=False)) for cue in ordered)])
-    return "\n".join(f"{number}\n{_block(cue, ',', cue.text)}" for number, cue in enumerate(ordered, 1))
+        return "\n".join(["WEBVTT", "", *(_block(cue, ".", _voiced(cue)) for cue in ordered)])
+    return "\n".join(f"{number}\n{_block(cue, ',', named(cue))}" for number, cue in enumerate(ordered, 1))
+
+
+def named(cue: Cue) -> str:
+    """The text with the speaker before it: "Mara: I finished it."; the text alone where no speaker is known."""
+    return f"{cue.speaker}: {cue.text}" if cue.speaker else cue.text
+
+
+def _voiced(cue: Cue) -> str:
+    text = html.escape(cue.text, quote=False)
+    return f"<v {html.escape(cue.speaker, quote=False)}>{text}" if cue.speaker else text
 
 
 def _block(cue: Cue, point: str, text: str) -> str:

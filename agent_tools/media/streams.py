@@ -19,7 +19,7 @@ from agent_tools.untrusted import clean
 _FIRST_PICTURE_PACKETS = 3000  # a transport stream cut between key frames starts with packets that give no picture
 _COVER = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 _MICROSECOND = 1e-6  # unit of a container's start_time and duration
-_TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"})
+_TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "eia_608"})
 
 
 @dataclass(frozen=True)

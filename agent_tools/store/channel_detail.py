@@ -31,6 +31,7 @@ class ChannelDetail:
     sidecars: str | None = (
         None  # names, sizes and times of the subtitle files beside the video, "" where there are none
     )
+    not_taken: tuple[str, ...] = ()  # subtitle tracks that were not taken, or not as their file says: a sentence each
     pictures: int = 0
     half_size: int = 0  # of the pictures, those that share a call of the OCR with five others
     left_out: int = 0  # pictures over the limit of OCR calls

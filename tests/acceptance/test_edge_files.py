@@ -96,7 +96,7 @@ async def test_every_edge_file_is_ingested_with_its_damage_or_refused(talk: Conv
     chapters = await talk.call("list_episodes", video_id="ax_with_chapters.mkv", level="chapter")
     assert [episode["title"] for episode in chapters["episodes"]] == ["Chapter 1", "Chapter 2"]
     drawn = await talk.call("list_episodes", video_id="ax_with_pgs_subtitles.mkv")
-    assert "as pictures only" in drawn["coverage"]["channels"]["subtitles"]
+    assert "pictures of text" in drawn["coverage"]["channels"]["subtitles"]
     failed = await talk.call("list_episodes", video_id="ax_ac4")
     assert any("failed: UnreadableVideo" in hint for hint in failed["hints"])
 

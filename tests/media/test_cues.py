@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_tools.media import Cue, probe, read_subtitles
+from agent_tools.media.cue_formats import parse
 from agent_tools.media.cues import Form, subtitle_text
-from agent_tools.media.subtitles import parse
 
 # Letters of several scripts, digits and marks; no tag, because SubRip has no way to say that a "<b>" is none.
 TEXT = st.from_regex(r"[A-Za-zéßΩж漢ア0-9][A-Za-z0-9éßΩж漢ア ,.!?'%&:;()-]{0,40}[A-Za-z0-9.?!]", fullmatch=True)

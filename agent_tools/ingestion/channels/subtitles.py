@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agent_tools.ingestion.channels.base import ChannelMaker
-from agent_tools.media import read_subtitles
+from agent_tools.media import Track, read_subtitles
+from agent_tools.media.cues import named
 from agent_tools.store import ChannelDetail, EntryIn
+from agent_tools.untrusted import clean
+
+MOST_PROBLEMS = 4  # told of a file's tracks; the rest are counted
 
 
 class Subtitles(ChannelMaker):
@@ -20,30 +22,12 @@ class Subtitles(ChannelMaker):
             self.forget()
         self.store.clear_gaps(self.video_id, self.name)
         self.begin("subtitles")
-        tracks = read_subtitles(self.file)
+        problems: list[str] = []
+        tracks = read_subtitles(self.file, problems.append, self.duration_s)
         self.control.check()
-        count = 0
-        for track in tracks:
-            cues = [
-                EntryIn(
-                    cue.start_s,
-                    min(cue.end_s, self.duration_s),
-                    cue.text,
-                    {"language": track.language or "", "track": track.source},
-                )
-                for cue in track.cues
-                if cue.start_s < self.duration_s and cue.text
-            ]
-            count += len(self.store.add_entries(self.video_id, self.name, f"{track.kind}:{track.source}", cues))
-            if track.read_to_s is not None and track.read_to_s < self.duration_s:
-                why = f"too many cues: the first {len(track.cues)} were read"
-                self.store.add_gap(self.video_id, self.name, track.read_to_s, self.duration_s, why)
-        detail = ChannelDetail(sidecars=self.context.job.settings.sidecars)
+        count = sum(self._write(track) for track in tracks)
+        detail = ChannelDetail(sidecars=self.context.job.settings.sidecars, not_taken=_first(problems))
         if not count:
-            drawn = sorted({track.codec for track in self.file.subtitles if not track.text})
-            if drawn:
-                why = f"in the file as pictures only ({', '.join(drawn)}), which are not read"
-                detail = replace(detail, why=why)
             self.store.set_channel(self.video_id, self.name, state="absent", entries=0, detail=detail)
             return
         self.index_all(0.02, 0.08)
@@ -51,3 +35,23 @@ class Subtitles(ChannelMaker):
         self.end(entries=count, language=language, detail=detail)
         if not self.context.beside:
             self.context.write_episodes(final=False)
+
+    def _write(self, track: Track) -> int:
+        """Store a track's cues that lie in the film; returns how many. A named speaker stands before the text."""
+        entries = []
+        for cue in track.cues:
+            if cue.start_s < self.duration_s and cue.text:
+                extra = {"language": track.language or "", "track": track.source}
+                if cue.speaker:
+                    extra["speaker"] = cue.speaker
+                entries.append(EntryIn(cue.start_s, min(cue.end_s, self.duration_s), named(cue), extra))
+        if track.read_to_s is not None and track.read_to_s < self.duration_s:
+            why = f"too many cues: the first {len(track.cues)} were read"
+            self.store.add_gap(self.video_id, self.name, track.read_to_s, self.duration_s, why)
+        return len(self.store.add_entries(self.video_id, self.name, f"{track.kind}:{track.source}", entries))
+
+
+def _first(problems: list[str]) -> tuple[str, ...]:
+    """The first few problems, and how many more there are."""
+    more = len(problems) - MOST_PROBLEMS
+    return (*(clean(one, 240) for one in problems[:MOST_PROBLEMS]), *([f"{more} more"] if more > 0 else []))

@@ -10,6 +10,7 @@ from pathlib import Path
 from agent_tools.channels import channel
 from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, UnreadableVideo
 from agent_tools.ingestion.model_choice import channels_of
+from agent_tools.media import sidecars
 from agent_tools.media.identity import content_id
 from agent_tools.service.library.library import Library, checked_channels
 from agent_tools.store import ChannelDetail, Job, JobSettings
@@ -91,7 +92,7 @@ def _queue(
             store.enqueue(video_id, (), job.profile, job.settings)  # takes the stop back
         return
     rows = {row.name: row for row in store.channels(video_id)}
-    subtitles, mark = rows.get("subtitles"), sidecar_mark(path)
+    subtitles, mark = rows.get("subtitles"), sidecars.mark(path)
     ended = subtitles is not None and subtitles.state in ("done", "absent")
     if ended and subtitles is not None and subtitles.detail.sidecars not in (mark, None):
         rows.pop("subtitles")  # read before what lies beside the file now
@@ -147,22 +148,11 @@ def _of_file(library: Library, path: Path | None) -> JobSettings:
     settings = library.settings
     return JobSettings(
         path=str(path or ""),
-        sidecars=sidecar_mark(path) if path else "",
+        sidecars=sidecars.mark(path) if path else "",
         models=settings.models,
         model_dirs=tuple(str(folder) for folder in settings.model_dirs),
         device=settings.device,
     )
-
-
-def sidecar_mark(path: Path) -> str:
-    """What lies beside the file as subtitles, by name, size and time: when it changes, they are read again."""
-    beside = sorted(
-        (other.name, other.stat().st_size, other.stat().st_mtime_ns)
-        for ending in (".srt", ".vtt", ".ass", ".ssa")
-        for other in path.parent.glob("*" + ending)
-        if (other.stem == path.stem or other.stem.startswith(path.stem + ".")) and other.is_file()
-    )
-    return repr(beside) if beside else ""
 
 
 def retry_after_s(job: Job | None) -> float:

@@ -12,12 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
+from agent_tools.media.names import SUFFIXES
 from agent_tools.untrusted import clean
 
-SUFFIXES = frozenset(
-    """.3gp .asf .avi .divx .f4v .flac .flv .gif .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg .mts .mxf .oga .ogg
-    .ogm .ogv .opus .ts .vob .wav .webm .wmv""".split()
-)
 MOST_FILES = 10_000  # of one folder; a larger one is a mistake more often than a wish
 MOST_ENTRIES = 200_000  # names looked at for them, of any kind
 

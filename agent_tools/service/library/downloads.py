@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
-from agent_tools.service.library.access import SUFFIXES
+from agent_tools.media.names import SUFFIXES
 from agent_tools.untrusted import clean
 
 LARGEST = 16 * 1024**3  # bytes of one file

@@ -103,6 +103,8 @@ def _phrase(library: Library, row: ChannelRow, gaps: Sequence[Span], notes: Sear
         if row.detail.half_size:
             phrase += f", {row.detail.half_size} of {row.detail.pictures} pictures at half size"
     parts = [phrase]
+    if row.detail.not_taken:
+        parts.append("; ".join(row.detail.not_taken))
     if row.detail.sent_to:
         parts.append(f"pictures of the video went to {row.detail.sent_to}")
     if row.detail.visual_tokens:
@@ -173,6 +175,14 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
                 "ingest_video again",
             )
         )
+    if subtitles is not None and subtitles.detail.not_taken:
+        missing.append(
+            NotKnown(
+                channel="subtitles",
+                why="; ".join(subtitles.detail.not_taken),
+                remedy="save what is missing as .srt or .vtt under the video's name, then call ingest_video again",
+            )
+        )
     if video.width and not library.models.profile_has_text_side:
         missing.append(
             NotKnown(
@@ -231,6 +241,8 @@ def _gaps(library: Library, one: VideoSpan, names: Sequence[str], *, several: bo
 def _absent(name: str, row: ChannelRow | None, state: str) -> str:
     """The phrase for a channel that holds nothing, by its row and the state of the video's newest job."""
     if row is not None and row.state == "absent":
+        if row.detail.not_taken:
+            return f"none was taken: {'; '.join(row.detail.not_taken)}"
         return row.detail.why or channel(name).nothing
     return "not yet" if state in ("queued", "running") else channel(name).not_made
 

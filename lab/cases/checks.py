@@ -1,0 +1,178 @@
+"""The right value of each case, as its expect.md says it: a function per case, which raises Wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.cases.trial import Trial, Wrong, equal, holds, near
+
+NOTHING = "none in the file or beside it"
+ALL = ()  # the channels of the profile
+SEEN = ("frames", "screen_text", "subtitles")
+
+
+def hard_of_hearing(trial: Trial) -> None:
+    trial.ingest("documentary.mp4")
+    equal("language", {entry.extra["language"] for entry in trial.entries("documentary")}, {"en"})
+    reply = trial.ground("documentary", "somebody says that a machine got too hot")
+    equal("verdict", reply.verdict, "present")
+    near("start", (reply.spans or [])[0].start_s, 1.0)
+
+
+def speakers(trial: Trial) -> None:
+    trial.ingest("standup.mp4")
+    cues = trial.entries("standup")
+    names = ["Mara Quist", "Ole Brandt", "Priya Nair", "Mara Quist"]
+    equal("speakers", [entry.extra.get("speaker") for entry in cues], names)
+    starts = {round(hit.start_s) for hit in trial.hits("Mara Quist", "standup") if "Mara Quist" in str(hit.subtitles)}
+    holds(f"hits at {sorted(starts)}, right are 1 and 31 s", {1, 31} <= starts)
+    holds(
+        "a name that stands in the file is absent", trial.ground("standup", '"Mara Quist" is said').verdict != "absent"
+    )
+
+
+def wall_clock(trial: Trial) -> None:
+    trial.ingest("stream-clip.mp4")
+    cues, said = trial.entries("stream-clip"), trial.said_of("stream-clip")
+    holds(f"said of it: {said}", NOTHING not in said and "stream-clip.srt" in said)
+    if cues:
+        holds(f"first cue at {cues[0].start_s}", 0 <= cues[0].start_s < 60)
+
+
+def srt_digits(trial: Trial) -> None:
+    for name in ("two-digits", "one-digit", "arrow", "no-ms", "frames"):
+        trial.ingest(f"{name}.mp4")
+        equal(f"cues of {name}", len(trial.entries(name)), 8)
+    first = trial.entries("no-ms")[0]
+    equal("first cue of no-ms", (first.start_s, first.end_s), (1.0, 4.0))
+
+
+def two_english(trial: Trial) -> None:
+    name = "Pump Repair [q1w2e3r4t5y]"
+    trial.ingest(f"{name}.mp4")
+    cues = trial.entries(name)
+    equal("tracks", len({entry.extra["track"] for entry in cues}), 1)
+    equal("lines", len(cues), 8)
+    near("start of the first", cues[0].start_s, 0.5)
+    near("end of the first", cues[0].end_s, 5.5)
+
+
+def other_formats(trial: Trial) -> None:
+    beside = {"council": ".ttml", "upload": ".sbv", "podcast": ".lrc", "whisper": ".json", "mislabelled": ".srt"}
+    for name, ending in beside.items():
+        trial.ingest(f"{name}.mp4")
+        if len(trial.entries(name)) != 8:
+            holds(f"{name}: {trial.said_of(name)}", ending in trial.said_of(name))
+
+
+def typeset(trial: Trial) -> None:
+    trial.ingest("episode.mp4")
+    cues = trial.entries("episode")
+    equal("entries", len(cues), 10)
+    for sign in ("Harbour Office", "Closed on Sundays"):
+        equal(sign, [(round(e.start_s), round(e.end_s)) for e in cues if sign in e.text], [(5, 25)])
+
+
+def looped(trial: Trial) -> None:
+    trial.ingest("seminar.mp4")
+    trial.ingest("seminar-gaps.mp4")
+    equal("entries of seminar", len(trial.entries("seminar")), 15)
+    for query in ("please subscribe", "lorries on the bridge"):
+        texts = [str(hit.subtitles) for hit in trial.hits(query, "seminar-gaps")]
+        most = max((texts.count(text) for text in texts), default=0)
+        holds(f"{query!r}: one text fills {most} of {len(texts)} hits", most <= 2)
+    found = any("lorries" in str(hit.subtitles) for hit in trial.hits("bridge lorries", "seminar-gaps"))
+    holds("the line on lorries is not found", found)
+
+
+def same_times(trial: Trial) -> None:
+    trial.ingest("vlog.mp4")
+    equal("cues", len(trial.entries("vlog")), 7)
+
+
+def subs_folder(trial: Trial) -> None:
+    trial.ingest("Harbour.2025.1080p.mp4")
+    if not trial.entries("Harbour.2025.1080p"):
+        holds("Subs/ is not named", "Subs" in trial.said_of("Harbour.2025.1080p"))
+
+
+def captions_in_pictures(trial: Trial) -> None:
+    for name in ("broadcast.ts", "broadcast.mp4"):
+        video = trial.ingest(name).video_id or ""
+        cues = trial.entries(video)
+        if not cues:
+            holds(f"said of it: {trial.said_of(video)}", "CEA" in trial.said_of(video))
+            continue
+        equal("captions", len(cues), 3)
+        for cue, (start_s, end_s) in zip(cues, ((1.6, 5.5), (6.6, 10.5), (11.6, 16.0)), strict=True):
+            near("start", cue.start_s, start_s, 0.2)
+            near("end", cue.end_s, end_s, 0.2)
+
+
+def sparse_recording(trial: Trial) -> None:
+    video = trial.ingest("recording.mp4", SEEN).video_id or ""
+    near("length", trial.length_s(video), 240.0, 1.0)
+    holds("not found at 170 s", any(abs(h.start_s - 170) < 3 for h in trial.hits("All tests passed", video)))
+    other = trial.ingest("recording.mkv", SEEN).video_id or ""
+    spans = [(h.start_s, h.end_s) for h in trial.hits("BUILD FAILED", other)]
+    holds(f"BUILD FAILED at {spans}", any(abs(start - 43) < 3 for start, _ in spans))
+
+
+def goes_on(trial: Trial) -> None:
+    trial.ingest("", SEEN)
+    videos = trial.list().videos or []
+    told = {video.title: video.model_dump(exclude_none=True) for video in videos}
+    for number in (1, 2, 3):
+        row = told.get(f"GX0{number}0417", {})
+        holds(f"GX0{number}0417: {row}", f"part {number} of 3" in str(row.get("part_of", "")))
+    holds("GX010418 is another recording", "part_of" not in told["GX010418"])
+    at = str(told["GX010417"].get("recorded_at", ""))
+    holds(f"recorded at {at!r}", at.startswith("2026-11-03T14:30:00"))
+
+
+def joined_stream(trial: Trial) -> None:
+    video = trial.ingest("reset.ts", SEEN).video_id or ""
+    if abs(trial.length_s(video) - 40.0) > 1.0:
+        raise Wrong(f"length {trial.length_s(video):g} s, right is 40 s")
+    reply = trial.ground(video, '"30" is shown on screen')
+    holds(f"{reply.verdict}: {reply.why}", reply.verdict != "absent")
+    other = trial.ingest("jump.ts", SEEN).video_id or ""
+    near("length of jump.ts", trial.length_s(other), 3620.0, 1.0)
+    holds("its gap is not told", any("no picture" in gap.why for gap in trial.library.store.gaps(other)))
+
+
+def telemetry(trial: Trial) -> None:
+    trial.ingest("DJI_0417.MP4")
+    cues = trial.entries("DJI_0417")
+    holds(f"{len(cues)} entries", len(cues) <= 60)
+    reply = trial.list("DJI_0417")
+    holds("a title is telemetry", not any("SrtCnt" in episode.title for episode in reply.episodes or []))
+    holds(f"said of it: {trial.said_of('DJI_0417')}", "DJI_0417.SRT" in trial.said_of("DJI_0417"))
+
+
+def typescript(trial: Trial) -> None:
+    trial.ingest("", SEEN)
+    reply = trial.list()
+    equal("videos", [video.title for video in reply.videos or []], ["demo"])
+    holds("failed rows", not any(video.error for video in reply.videos or []))
+    equal("files not ingested", reply.not_ingested.count if reply.not_ingested else 0, 0)
+
+
+CHECKS: dict[str, Callable[[Trial], None]] = {
+    "01-sdh-hi": hard_of_hearing,
+    "03-speakers": speakers,
+    "04-wallclock-srt": wall_clock,
+    "06-srt-digits": srt_digits,
+    "07-ytdlp-two-en": two_english,
+    "09-other-formats": other_formats,
+    "12-ass-typeset": typeset,
+    "13-whisper-loop": looped,
+    "14-same-times": same_times,
+    "15-subs-folder": subs_folder,
+    "22-cea608": captions_in_pictures,
+    "23-sparse-screen-recording": sparse_recording,
+    "27-gopro-chapters": goes_on,
+    "31-joined-stream": joined_stream,
+    "33-drone-telemetry": telemetry,
+    "34-typescript-folder": typescript,
+}
