@@ -140,7 +140,7 @@ def backup(path: Annotated[Path, typer.Argument(help="file to write; it must not
 
 
 def restore(path: Annotated[Path, typer.Argument(help="a file that backup wrote")], home: Home = None) -> None:
-    """Replace the memory with a backup; the old memory is kept beside it."""
+    """Replace the memory with a backup; the old memory is kept as a second file."""
     from agent_tools.store import restore as put_back
 
     kept = put_back(Settings.load(home=home).home, path)

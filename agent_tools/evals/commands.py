@@ -115,7 +115,7 @@ def zoom(
     frames: Annotated[int, typer.Option("--frames", help="most frames per look, 1 to 16")] = 4,
     json_path: Json = None,
 ) -> None:
-    """Measure what zoom_segment shows of whole clips with a few frames, beside as many frames at even distances."""
+    """Compare the few frames that zoom_segment chooses of a clip with as many frames at even distances."""
     from agent_tools.evals.compression.zoom import markdown, run_close_up
 
     show_report(run_close_up(data, home, frames, show_progress), markdown, json_path)
@@ -229,7 +229,7 @@ def retrieval(
     ] = None,
     json_path: Json = None,
 ) -> None:
-    """Measure how well retrieve_memory finds moments, beside BM25, a sentence encoder, and both ranks added."""
+    """Compare how well retrieve_memory, BM25, a sentence encoder, and the last two together find moments."""
     from agent_tools.evals.retrieval.retrieval import markdown, run_retrieval
 
     show_report(run_retrieval(films or (), homes or (), questions, show_progress), markdown, json_path)

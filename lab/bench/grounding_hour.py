@@ -27,7 +27,7 @@ SECONDS = 3600
 def events_of(truth: Truth) -> list[dict[str, Any]]:
     """The events with their spans in the film, in the simple truth format."""
     rows: list[dict[str, Any]] = []
-    for group, events in (("words", NAMED), ("told", TOLD), ("sights", SEEN)):
+    for group, events in (("words", NAMED), ("paraphrases", TOLD), ("sights", SEEN)):
         for event, clip, kind, words in events:
             spans = [
                 [row["start_s"], row["end_s"]]

@@ -171,10 +171,10 @@ def _quality() -> list[tuple[str, str, str, str]]:
             f"MiniLM {meaning}, BM25 {words}",
         ),
         (
-            f"{absent} events that are not in the hour: called present",
+            f"{absent} events that are not in the hour, how many get the verdict present",
             "grounding",
             f"{called} of {absent}",
-            f"{missed} of {present} events that are there are called absent",
+            f"{missed} of {present} events that are in the hour get the verdict absent",
         ),
         (
             f"questions of three steps in {longest['frames']:,} frames",

@@ -102,7 +102,7 @@ def dev_hour(videos: Path, transcript: Transcript, seed: int = 1) -> tuple[Film,
     film = Film(f"assembled {transcript}", HOUR_S, tuple(sorted(said, key=lambda line: line.start_s)), tuple(shown))
     truth: list[dict[str, Any]] = [
         {"video": film.title, "event": event, "spans": _spans(rows[clip, kind], words), "group": group}
-        for group, events in (("words", NAMED), ("told", TOLD), ("sights", SEEN))
+        for group, events in (("words", NAMED), ("paraphrases", TOLD), ("sights", SEEN))
         for event, clip, kind, words in events
     ]
     truth += [

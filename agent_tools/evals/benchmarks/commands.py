@@ -69,7 +69,7 @@ class ChoicesRequest(BenchmarkRequest):
 
 @with_options(BenchmarkRequest)
 def hourvideo(request: BenchmarkRequest) -> None:
-    """Let a model with this server's tools answer HourVideo's questions; predictions see only what comes before."""
+    """Let a model with this server's tools answer HourVideo; prediction questions see only the video before."""
     _measure("hourvideo", request, None)
 
 

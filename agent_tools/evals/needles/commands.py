@@ -1,4 +1,4 @@
-"""`agent-tools eval needles`: multi-hop needles in a haystack, and what guessing gets on a file of them."""
+"""`agent-tools eval needles`: multi-hop needles in a haystack, and the score of guessing on a file of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NeedlesRequest:
     home: Annotated[Path | None, typer.Option("--home", help="keep videos and memory here")] = None
     items: Annotated[
         Path | None,
-        typer.Option("--items", help="a file like niah-coco-multihop-100.json: show what guessing gets on it"),
+        typer.Option("--items", help="a file like niah-coco-multihop-100.json: show the score of guessing on it"),
     ] = None
     images: Annotated[
         Path | None, typer.Option("--images", help="with --items: folder of its pictures, written into --video")
@@ -66,7 +66,7 @@ def needles(request: NeedlesRequest) -> None:
 
 
 def _guess(request: NeedlesRequest, items: Path) -> None:
-    """Print what guessing gets on a file of items, and write its haystack where pictures are given."""
+    """Print the score of guessing on a file of items, and write its haystack where pictures are given."""
     from agent_tools.evals.needles.items import read_items
     from agent_tools.evals.needles.needles import guessing, splice
 

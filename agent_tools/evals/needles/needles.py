@@ -209,7 +209,7 @@ async def _length(
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """The report as a Markdown table, a row per length and depth, with what guessing gets."""
+    """The report as a Markdown table, a row per length and depth, with the score of guessing."""
     lines = [
         f"{report['hops']} hops; each chain among all the others, one haystack a length; both questions of an item "
         "from one walk.",

@@ -235,7 +235,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         "kind",
         *(f"{float(gap) / 60:g} min apart" for gap in gaps),
         "chance",
-        "times dealt anew",
+        "times shuffled",
         "calls",
         "tokens",
     ]
