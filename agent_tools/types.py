@@ -1,6 +1,6 @@
 """What the tools answer: the replies as pydantic values, as DESIGN's contract and outputSchema name their fields.
 
-Knows field names and bounds. Knows nothing of how a reply is found or cut to size."""
+Only field names and bounds; service/ fills the replies."""
 
 from __future__ import annotations
 
@@ -188,8 +188,8 @@ class Hit(_WithTexts):
 
     def texts(self) -> dict[str, str]:
         """What each channel says there, by channel; channels that say nothing are left out."""
-        told = {name: getattr(self, name) for name in TEXT_CHANNELS}
-        return {name: text for name, text in told.items() if text}
+        texts = {name: getattr(self, name) for name in TEXT_CHANNELS}
+        return {name: text for name, text in texts.items() if text}
 
 
 class RetrieveReply(Reply):

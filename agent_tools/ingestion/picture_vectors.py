@@ -4,7 +4,6 @@ The frames channel writes them; episodes, memory tokens and the search for simil
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -19,21 +18,16 @@ def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
     """The repository of a video: a vector for every picture looked at, in order, pruned ones too (Hour-LLaVA, Sec. 3:
     what is forgotten in the decayed view stays there). Where a redundancy encoder of its own pruned, a pruned picture
     has the vector of the frame that stands for it."""
-    return TokenFile(token_path(home, video_id, producer))
-
-
-def token_path(home: Path, video_id: str, producer: str) -> Path:
-    """Where a video's repository by one frame encoder lies."""
-    mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
-    return home / "tokens" / f"{video_id}-{mark}.tokens"
+    return TokenFile(HomeFolder(home).token_file(video_id, producer))
 
 
 def forget_files(home: Path, video_id: str) -> None:
-    """Remove what an ingest of the video wrote beside the store."""
-    for path in (*(home / "tokens").glob(f"{video_id}-*.tokens"), *HomeFolder(home).keepers(video_id)):
+    """Remove the files of the video that lie outside the store."""
+    own = HomeFolder(home)
+    for path in (*own.token_files(video_id), *own.keepers(video_id)):
         path.unlink(missing_ok=True)
-    for folder in (video_id, f"{video_id}.new"):  # pictures that wait to be read, and channels that are made anew
-        shutil.rmtree(home / "work" / folder, ignore_errors=True)
+    for folder in (own.unread_pictures(video_id), own.reindexed(video_id)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class PictureRows:

@@ -12,17 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent_tools.channels import made_text_names
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion import text_index
-from agent_tools.ingestion.picture_vectors import token_path
 from agent_tools.ingestion.text_index import TextEncoder
 from agent_tools.store import Store, keep_text_vectors, switch_channel
 
 MADE_BY = "made-by.json"
-
-
-def folder_of(home: Path, video_id: str) -> Path:
-    """The folder in which a video's channels are made again."""
-    return home / "work" / f"{video_id}.new"
 
 
 def staged(store: Store, video_id: str, made_by: Sequence[object]) -> Store:
@@ -31,7 +26,7 @@ def staged(store: Store, video_id: str, made_by: Sequence[object]) -> Store:
     Args:
         made_by: the settings that decide the result; the work of a run with other settings is removed.
     """
-    folder = folder_of(store.home, video_id)
+    folder = HomeFolder(store.home).reindexed(video_id)
     mark = json.dumps(list(made_by))
     if not (folder / MADE_BY).is_file() or (folder / MADE_BY).read_text("utf-8") != mark:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,22 +103,23 @@ def remake_vectors(
 
 def clear(store: Store, video_id: str) -> None:
     """Remove the store in which channels were made again."""
-    shutil.rmtree(folder_of(store.home, video_id), ignore_errors=True)
+    shutil.rmtree(HomeFolder(store.home).reindexed(video_id), ignore_errors=True)
 
 
 def drop_old_tokens(store: Store, video_id: str) -> None:
     """Remove token files of frame encoders whose vectors are no longer kept."""
     row = store.channel(video_id, "frames")
     if row is not None and row.state == "done":
-        kept = token_path(store.home, video_id, row.producer)
-        for path in (store.home / "tokens").glob(f"{video_id}-*.tokens"):
+        home = HomeFolder(store.home)
+        kept = home.token_file(video_id, row.producer)
+        for path in home.token_files(video_id):
             if path != kept:
                 path.unlink(missing_ok=True)
 
 
 def _take_tokens(home: Path, made: Path, video_id: str, producer: str) -> None:
     """Move the token file before the switch, so that no row is without its tokens. A killed worker may have done it."""
-    source, target = token_path(made, video_id, producer), token_path(home, video_id, producer)
+    source, target = (HomeFolder(folder).token_file(video_id, producer) for folder in (made, home))
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, target)

@@ -37,9 +37,9 @@ def titles(spans: Sequence[Span], pieces: Sequence[TextPiece]) -> list[tuple[str
     """(title, channel it comes from) of each span; a span without text is ("0:12:00, no text", "time"), and one with
     nothing but scraps on screen, such as the number of a page, ("0:12:00, no words", "time").
 
-    Words are told apart by their count here against the number of spans they occur in; the line is the one whose vector
-    lies farthest along the direction in which this span's text differs from the whole video's. Of on-screen text it is
-    the headline of that picture.
+    Words count by how often they occur here against the number of spans they occur in; the line is the one whose
+    vector lies farthest along the direction in which this span's text differs from the whole video's. Of on-screen text
+    it is the headline of that picture.
     """
     groups = [_inside(span, pieces) for span in spans]
     worn = _worn(pieces)

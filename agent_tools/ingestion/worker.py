@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from agent_tools.errors import AgentToolsError, RequestError
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion.control import LEASE_S, Control, Stopped
 from agent_tools.settings import Settings, go_offline
 from agent_tools.store import Job, Store
@@ -46,7 +47,7 @@ def main() -> int:
     go_offline()
     _lower_priority()
     settings = Settings.load()
-    _log_to(settings.home / "logs")
+    _log_to(HomeFolder(settings.home).logs)
     work(settings)
     return 0
 
@@ -89,9 +90,9 @@ def died_here(home: Path, job: Job) -> int:
     """How often this job was started without getting farther, this time included.
 
     A crash in a codec ends the worker at the same place each time. Without a limit the oldest job would block all
-    others. The count is a file beside the pictures that wait for OCR, because nothing else outlives a killed worker.
+    others. The count is a file, because nothing in memory outlives a killed worker.
     """
-    path = home / "work" / f"{job.video_id}.begun"
+    path = HomeFolder(home).attempts(job.video_id)
     before = json.loads(path.read_text()) if job.attempts > 1 and path.is_file() else {"progress": -1.0, "times": 0}
     times = before["times"] + 1 if job.progress <= before["progress"] + LEAST_GAIN else 1
     path.parent.mkdir(parents=True, exist_ok=True)

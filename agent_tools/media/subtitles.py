@@ -29,7 +29,7 @@ _SAME_SHARE = 0.9  # of the smaller track's cues in the other one: the same trac
 _SAME_TIME_S = 1.0
 _CUES_PER_S, _LEAST_CUES = 10, 5_000  # limit of one track: more cues are not text for reading, and take hours
 _HOUR_S = 3600.0
-_OUTSIDE_SHARE = 0.2  # of a track's cues behind the film's end: it may be another version's, so it is told
+_OUTSIDE_SHARE = 0.2  # of a track's cues behind the film's end: it may be another version's, so a problem says so
 
 # The most likely encoding of a file that is not Unicode, by the language in its name.
 _OLD_ENCODINGS = {

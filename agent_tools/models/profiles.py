@@ -1,7 +1,7 @@
 """From a setting to a loaded model: what a profile means here, and the constructors of its models.
 
-Knows which class serves which role. Knows nothing of downloads, stores or videos; nothing is loaded before a
-constructor is called, and a constructor never downloads: it says which command does."""
+It chooses the class for each role. Nothing is loaded before a constructor is called. A constructor never downloads: its
+error names the command that does."""
 
 from __future__ import annotations
 

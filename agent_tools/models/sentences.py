@@ -1,6 +1,6 @@
 """Sentence vectors of many languages, from encoders whose folder says how they pool: multilingual E5, MiniLM, others.
 
-Knows one transformers encoder, its pooling and its prefixes. Knows nothing of stores or of what the texts are."""
+One transformers encoder with its pooling and its prefixes."""
 
 from __future__ import annotations
 

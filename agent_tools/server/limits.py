@@ -21,7 +21,7 @@ RUNNING: dict[Kind, int] = {
     "wait": 16,  # ingest_video only waits for its worker
 }
 WAITING = 32  # calls of a kind that may queue before more are refused
-CLIENTS_OF_A_HOST = 4  # at full rate each; without a token they cannot be told apart, on the user's own machine
+CLIENTS_OF_A_HOST = 4  # at full rate each; without a token they look the same, on the user's own machine
 MOST_CALLERS = 4096
 
 

@@ -1,6 +1,6 @@
 """What leaves the memory as files: a transcript, the episodes, the notes, a clip.
 
-Knows channels, tracks, forms and the line that exports a clip. Knows nothing of flags, or of where a file goes."""
+The command line chooses where a file goes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """ground_event: when does an event happen, or does it not; with a verdict that says no more than was searched.
 
-Knows judgements and replies. Knows nothing of how a judgement is reached, nor of MCP."""
+The room verdicts/ reaches a judgement; this file turns judgements into the reply."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def ingest_video(
             and the next call goes on.
         at_once: what failed or was stopped goes on however short a time ago that was: for a command that a person
             has just given, not for one that polls.
-        on_begun: told each video's id, and an address to fetch, as soon as work on it may have begun.
+        on_begun: called with each video's id, and an address to fetch, as soon as work on it may have begun.
 
     Raises: RequestError: source, title, channels or wait_s break a rule. UnreadableVideo: nothing in it can be decoded.
     """
@@ -176,7 +176,7 @@ def _resolve(library: Library, source: str, trusted: bool, step: OnStep) -> tupl
 
 
 def _wait(library: Library, video_ids: Sequence[str], deadline: float, step: OnStep) -> None:
-    """Until every job has ended, or the deadline; progress is told, and a dead worker replaced."""
+    """Until every job has ended, or the deadline; on_step gets the progress, and a dead worker is replaced."""
     started = False
     while True:
         jobs = [job for video_id in video_ids if (job := library.store.job(video_id)) is not None]

@@ -1,6 +1,6 @@
 """list_episodes: the library, what lies uningested beside it, and one video's timeline at the level that fits.
 
-Knows rows and replies. Knows nothing of how episodes were found."""
+The worker writes the episodes; this file shows them."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def _level(
     job = library.store.job(scope.video.id)
     if job is not None and job.state in ("queued", "running"):
         reply.hints.append(f"still being ingested ({job.progress:.0%}): titles and borders will get better.")
-    elif (told := unfinished_hint(scope.video.id, job)) is not None:
-        reply.hints.append(told)
+    elif (hint := unfinished_hint(scope.video.id, job)) is not None:
+        reply.hints.append(hint)
     return _paged(reply, reply.episodes or [], offset, len(rows), max_tokens, level, *question)
 
 

@@ -1,6 +1,6 @@
 """Resources: what a `video://` uri holds, as JSON, text, JPEG or MP4.
 
-Knows uris and where their content comes from. Knows nothing of MCP."""
+The server publishes them over MCP."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a video costs in tokens: every frame as it is, and after each step of compression; what fits which context.
 
-Knows counts of frames and entries. The arithmetic is the budget engine's."""
+This file counts frames and entries; agent_tools.budget does the arithmetic."""
 
 from __future__ import annotations
 

@@ -69,13 +69,13 @@ def cues_of(truth: Truth) -> list[tuple[float, float, str]]:
 
 def _assemble(folder: Path, seconds: int, videos: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    made, told = folder / f"making-{os.getpid()}.mp4", folder / f"making-{os.getpid()}.json"
+    made, truth_file = folder / f"making-{os.getpid()}.mp4", folder / f"making-{os.getpid()}.json"
     with tempfile.TemporaryDirectory() as few:
         root = videos if seconds >= WHOLE_S else _few(Path(few), videos)
-        command = [sys.executable, str(videos / "assemble.py"), str(made), str(told), str(root), "dev"]
+        command = [sys.executable, str(videos / "assemble.py"), str(made), str(truth_file), str(root), "dev"]
         subprocess.run([*command, str(seconds), str(seed)], check=True, stdout=subprocess.DEVNULL)
     made.replace(folder / "assembled.mp4")
-    told.replace(folder / "truth.json")  # last: its presence says that the film is whole
+    truth_file.replace(folder / "truth.json")  # last: its presence says that the film is whole
 
 
 def _few(root: Path, videos: Path) -> Path:

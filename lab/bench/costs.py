@@ -50,8 +50,8 @@ def table() -> str:
     lines += ["", "| published by others | an hour of video | a question | as of |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in PUBLISHED]
     kept = _read("costs")
-    told = f"On {kept['machine']}, load {kept['load']:.1f}, {kept['date']}. " if kept else ""
-    return "\n".join([*lines, "", f"{told}Figures of others are as read on {READ}; we did not measure them."])
+    machine = f"On {kept['machine']}, load {kept['load']:.1f}, {kept['date']}. " if kept else ""
+    return "\n".join([*lines, "", f"{machine}Figures of others are as read on {READ}; we did not measure them."])
 
 
 def _hours() -> list[dict[str, Any]]:

@@ -147,11 +147,11 @@ def hour_film(encoder: FrameEncoder, cache: Path | None) -> Film:
 
 def lecture_film(lecture: lectures.Lecture, encoder: FrameEncoder, folder: Path) -> Film:
     """A drawn lecture; its states stand where other films have texts."""
-    path, told = folder / f"lecture-{lecture.seed}.mp4", folder / f"lecture-{lecture.seed}.json"
-    if not told.exists():
+    path, truth = folder / f"lecture-{lecture.seed}.mp4", folder / f"lecture-{lecture.seed}.json"
+    if not truth.exists():
         states = lectures.draw(path, lecture, LECTURE_S)
-        told.write_text(json.dumps([asdict(state) for state in states]), encoding="utf-8")
-    states = [lectures.State(**state) for state in json.loads(told.read_text(encoding="utf-8"))]
+        truth.write_text(json.dumps([asdict(state) for state in states]), encoding="utf-8")
+    states = [lectures.State(**state) for state in json.loads(truth.read_text(encoding="utf-8"))]
     times_s, features = _seen(path, encoder, folder)
     lasting = tuple(Span(s.start_s, s.end_s) for s in states if s.end_s - s.start_s >= LEAST_STATE_S)
     return Film(lecture.name, times_s, features, (), lasting)

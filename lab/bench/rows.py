@@ -34,9 +34,9 @@ def emit(
         ratio: of times on the wall, by which `reached` is judged; cpu_ratio: of processor time, which other work on the
             machine disturbs less.
     """
-    told = "-" if ratio is None else f"{ratio:.2f}" + ("" if cpu_ratio is None else f" (CPU {cpu_ratio:.2f})")
+    shown_ratio = "-" if ratio is None else f"{ratio:.2f}" + ("" if cpu_ratio is None else f" (CPU {cpu_ratio:.2f})")
     shown = {"what": what, "against": against, "ours": ours, "reference": reference}
-    shown |= {"ratio": told, "goal": goal, "reached": _reached(reached)}
+    shown |= {"ratio": shown_ratio, "goal": goal, "reached": _reached(reached)}
     sys.stdout.write(json.dumps({**shown, "figures": figures}) + "\n")
     sys.stdout.flush()
 

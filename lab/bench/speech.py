@@ -63,7 +63,7 @@ class Total:
         self.rates.append(f"{Path(name).stem.split('_')[0]} {errors / len(wanted):.3f}")
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return f"WER {self.errors / self.words:.3f} ({', '.join(self.rates)}), {self.cost:.3f} CPU s per s"
 
     @property
@@ -151,11 +151,11 @@ def main() -> None:
             for total, batch in ((sequential, 1), (batched, 4)):
                 text, cpu_s = library(speech._decoder._model, samples, batch)
                 total.add(name, text, wanted, cpu_s, speech.heard.speech_s)
-        reference = sequential.told if sequential.words else "-"
+        reference = sequential.summary if sequential.words else "-"
         emit(
             f"speech by whisper-base, {mine.speech_s:.0f} s of it in {len(SPOKEN)} recordings, one thread",
             against="faster-whisper's own loop, same weights",
-            ours=mine.told,
+            ours=mine.summary,
             reference=reference,
             cpu_ratio=mine.cost / sequential.cost if sequential.words else None,
             goal=f"<= {GOAL_CPU} CPU s per s",
@@ -163,7 +163,7 @@ def main() -> None:
             first_entry_cpu_s=[round(first, 2) for first in firsts],
         )
         if batched.words:
-            emit("the same, by faster-whisper's batched pipeline, four windows at a time", ours=batched.told)
+            emit("the same, by faster-whisper's batched pipeline, four windows at a time", ours=batched.summary)
         emit(
             "speech model: joined once, loaded, first entry, peak memory of the process",
             ours=f"{joined_s:.1f} s, {loaded_s:.1f} s, {max(firsts):.1f} s CPU; {peak_mb:.0f} MB",

@@ -121,12 +121,12 @@ def sparse_recording(trial: Trial) -> None:
 def goes_on(trial: Trial) -> None:
     trial.ingest("", SEEN)
     videos = trial.list().videos or []
-    told = {video.title: video.model_dump(exclude_none=True) for video in videos}
+    shown = {video.title: video.model_dump(exclude_none=True) for video in videos}
     for number in (1, 2, 3):
-        row = told.get(f"GX0{number}0417", {})
+        row = shown.get(f"GX0{number}0417", {})
         holds(f"GX0{number}0417: {row}", f"part {number} of 3" in str(row.get("part_of", "")))
-    holds("GX010418 is another recording", "part_of" not in told["GX010418"])
-    at = str(told["GX010417"].get("recorded_at", ""))
+    holds("GX010418 is another recording", "part_of" not in shown["GX010418"])
+    at = str(shown["GX010417"].get("recorded_at", ""))
     holds(f"recorded at {at!r}", at.startswith("2026-11-03T14:30:00"))
 
 
@@ -138,7 +138,7 @@ def joined_stream(trial: Trial) -> None:
     holds(f"{reply.verdict}: {reply.why}", reply.verdict != "absent")
     other = trial.ingest("jump.ts", SEEN).video_id or ""
     near("length of jump.ts", trial.length_s(other), 3620.0, 1.0)
-    holds("its gap is not told", any("no picture" in gap.why for gap in trial.library.store.gaps(other)))
+    holds("its gap is not reported", any("no picture" in gap.why for gap in trial.library.store.gaps(other)))
 
 
 def telemetry(trial: Trial) -> None:

@@ -60,10 +60,10 @@ def start(folder: Path, *chosen: Path) -> list[str]:
     """The command that a host makes of the manifest, with this interpreter in place of `uv run`."""
     module = (installs.node() / "@anthropic-ai" / "mcpb" / "dist" / "node.js").as_uri()
     node = installs.program("mcpb")[0]
-    told = subprocess.check_output(
+    output = subprocess.check_output(
         [node, "--input-type=module", "-e", _EXPAND, module, str(folder), *map(str, chosen)], text=True
     )
-    config = json.loads(told)
+    config = json.loads(output)
     return [sys.executable, "-m", "agent_tools", *config["args"][4:]]
 
 

@@ -44,8 +44,8 @@ def inspect(server: list[str], video: Path, folder: Path, era: str) -> Inspected
         done.seen.calls += seen.calls
         done.seen.errors += seen.errors
         done.ok = done.ok and ran.returncode == 0
-        told = f"{title}: exit {ran.returncode}, {len(ran.stdout)} characters"
-        done.lines.append(told if ran.returncode == 0 else f"{told}\n{ran.stdout[-1500:]}\n{ran.stderr[-1500:]}")
+        summary = f"{title}: exit {ran.returncode}, {len(ran.stdout)} characters"
+        done.lines.append(summary if ran.returncode == 0 else f"{summary}\n{ran.stdout[-1500:]}\n{ran.stderr[-1500:]}")
         try:
             answer = json.loads(ran.stdout)
         except ValueError:

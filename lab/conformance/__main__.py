@@ -108,11 +108,11 @@ class Suite:
             done = self._program("server", "--url", url, "-o", out, *arguments)
             count.add(Path(out))
         missing = [f"{name}: left no checks" for name in sorted(set(expected) - count.ran)]
-        told = f"{done.stdout[-300:]} {done.stderr[-300:]}"
+        output = f"{done.stdout[-300:]} {done.stderr[-300:]}"
         if count.total == 0:
-            missing.append(f"{' '.join(arguments)}: no check ran: {told}")
+            missing.append(f"{' '.join(arguments)}: no check ran: {output}")
         if done.returncode and not count.failures:
-            missing.append(f"{' '.join(arguments)}: the suite ended with {done.returncode}: {told}")
+            missing.append(f"{' '.join(arguments)}: the suite ended with {done.returncode}: {output}")
         count.failures += missing
         return count
 

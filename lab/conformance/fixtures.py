@@ -130,12 +130,12 @@ def _changes(server: MCPServer[Any]) -> None:
     async def test_trigger_tool_change(ctx: Ctx) -> CallToolResult:
         """Says that the list of tools changed."""
         await ctx.notify_tools_changed()
-        return said("told")
+        return said("the clients got a notice")
 
     async def test_trigger_prompt_change(ctx: Ctx) -> CallToolResult:
         """Says that the list of prompts changed."""
         await ctx.notify_prompts_changed()
-        return said("told")
+        return said("the clients got a notice")
 
     for fn in (test_missing_capability, test_trigger_tool_change, test_trigger_prompt_change):
         server.add_tool(fn)

@@ -77,7 +77,7 @@ def _ends(world: World, url: str) -> str:
 
 @contextmanager
 def site(answers: dict[str, tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-    """A web server whose paths redirect as told: its port, and what was asked of it."""
+    """A web server whose paths redirect by the given table: its port, and the requests that came in."""
     asked: list[str] = []
 
     class Site(BaseHTTPRequestHandler):

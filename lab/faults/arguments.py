@@ -167,15 +167,15 @@ def judged(world: World, tool: str, arguments: dict[str, Any], answer: dict[str,
         clean = error.get("code") in (-32700, -32600, -32602) and len(error.get("message", "")) < LONGEST_ERROR
         return "" if clean else f"protocol error {str(error)[:300]}"
     result = answer["result"]
-    told = result["content"][0]["text"]
+    text = result["content"][0]["text"]
     if result.get("isError"):
-        match = ANSWERED.match(told)
+        match = ANSWERED.match(text)
         if match is None or match[1] not in CODES:
-            return f"an error that is none of ours: {told[:300]!r}"
-        if len(told) > LONGEST_ERROR or any(ord(c) < 32 or c in "\u202e\x7f\u200b" for c in told):
-            return f"an error that is long or holds control characters: {told[:200]!r}"
+            return f"an error of another program: {text[:300]!r}"
+        if len(text) > LONGEST_ERROR or any(ord(c) < 32 or c in "\u202e\x7f\u200b" for c in text):
+            return f"an error that is long or holds control characters: {text[:200]!r}"
         return ""
-    facts = json.loads(told)
+    facts = json.loads(text)
     schema = world.tools[tool].get("outputSchema")
     if schema is not None:
         fault = jsonschema.exceptions.best_match(

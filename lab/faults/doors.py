@@ -89,14 +89,14 @@ def access_tokens(world: World) -> Outcome:
 
 
 def bodies(world: World) -> Outcome:
-    """Bodies over the limit, told or not, broken or endless; meanwhile others are answered."""
+    """Bodies over the limit, with or without a declared length, broken or endless; other clients still get replies."""
     found = Outcome.empty()
     with listening(world.root / "web", world.allowed, AGENT_TOOLS_TOKEN=TOKEN) as web:
         large = b" " * (LARGEST_BODY + 1)
         for what, status in (
             ("oversized", asked(web, GOOD, large)[0]),
             ("oversized in chunks", asked(web, GOOD, large, chunked=True)[0]),
-            ("told as 1 TB", asked(web, {**GOOD, "Content-Length": str(1 << 40)}, b"{", wait=False)[0]),
+            ("declared as 1 TB", asked(web, {**GOOD, "Content-Length": str(1 << 40)}, b"{", wait=False)[0]),
         ):
             found.count("" if status == 413 else f"{what}: {status}")
         for what, body in (
@@ -105,8 +105,8 @@ def bodies(world: World) -> Outcome:
             ("deep", b"[" * 100_000),
             ("empty", b""),
         ):
-            status, told = asked(web, GOOD, body)
-            found.count("" if 400 <= status < 500 and "Traceback" not in told else f"{what}: {status} {told[:100]}")
+            status, text = asked(web, GOOD, body)
+            found.count("" if 400 <= status < 500 and "Traceback" not in text else f"{what}: {status} {text[:100]}")
         slow = [opened(web, GOOD, 4096) for _ in range(64)]
         began = time.monotonic()
         status, _ = asked(web, GOOD, json.dumps(INITIALIZE).encode())

@@ -49,7 +49,7 @@ class World:
 class Watched:
     """What became of a batch: how each file ended, and what its workers used."""
 
-    ended: dict[str, tuple[Job | None, bool, float | None]]  # by name: job, whether gaps were told, length
+    ended: dict[str, tuple[Job | None, bool, float | None]]  # by name: job, whether gaps were reported, length
     refused: dict[str, str]
     peak_mb: float = 0.0
     longest_s: float = 0.0

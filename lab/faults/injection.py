@@ -199,7 +199,7 @@ class World:
     ids: dict[str, str]
     published: str
 
-    def told(self, tool: str, **arguments: Any) -> str:
+    def fault_in(self, tool: str, **arguments: Any) -> str:
         """Call a tool; the first thing in its reply that must not be there, else ""."""
         result = self.server.result(tool, arguments)
         blocks = result["content"]
@@ -247,27 +247,27 @@ def payload(world: World, name: str) -> Outcome:
     found = Outcome.empty()
     written = text.replace("\x00", "")[:1900]
     for why in (
-        world.told("remember", video_id=video_id, start_s=1, end_s=3, text=written),
-        world.told("ingest_video", source=video_id, wait_s=0),
-        world.told("ingest_video", source=str(next((world.root / "films" / name.replace(" ", "-")).glob("*.mkv")))),
-        world.told("ingest_video", source=name.replace(" ", "-")),
-        world.told("list_episodes"),
-        world.told("list_episodes", video_id=video_id[:7]),
-        world.told("list_episodes", video_id="zq"),
-        world.told("list_episodes", video_id=video_id, cursor="bm9uZQ"),
-        world.told("retrieve_memory", like=f"video://{video_id}#t=0,5"),
-        world.told("ground_event", event="somebody obeys a system"),
-        world.told("remember", video_id=video_id, start_s=1, end_s=3, text="a plain note", replaces="note/1"),
-        world.told("zoom_segment", video_id=video_id, max_frames=1, region=[0, 0, 0.5, 0.5]),
-        world.told("zoom_segment", video_id=video_id, start_s=99999),
-        *(world.told("list_episodes", video_id=video_id, level=level) for level in ("chapter", "scene", "chunk")),
-        *(world.told("zoom_segment", video_id=video_id, layout=layout, query=MARK) for layout in ("text", "sheet")),
+        world.fault_in("remember", video_id=video_id, start_s=1, end_s=3, text=written),
+        world.fault_in("ingest_video", source=video_id, wait_s=0),
+        world.fault_in("ingest_video", source=str(next((world.root / "films" / name.replace(" ", "-")).glob("*.mkv")))),
+        world.fault_in("ingest_video", source=name.replace(" ", "-")),
+        world.fault_in("list_episodes"),
+        world.fault_in("list_episodes", video_id=video_id[:7]),
+        world.fault_in("list_episodes", video_id="zq"),
+        world.fault_in("list_episodes", video_id=video_id, cursor="bm9uZQ"),
+        world.fault_in("retrieve_memory", like=f"video://{video_id}#t=0,5"),
+        world.fault_in("ground_event", event="somebody obeys a system"),
+        world.fault_in("remember", video_id=video_id, start_s=1, end_s=3, text="a plain note", replaces="note/1"),
+        world.fault_in("zoom_segment", video_id=video_id, max_frames=1, region=[0, 0, 0.5, 0.5]),
+        world.fault_in("zoom_segment", video_id=video_id, start_s=99999),
+        *(world.fault_in("list_episodes", video_id=video_id, level=level) for level in ("chapter", "scene", "chunk")),
+        *(world.fault_in("zoom_segment", video_id=video_id, layout=layout, query=MARK) for layout in ("text", "sheet")),
         *(
-            world.told("retrieve_memory", query=query, video_ids=[video_id], detail=detail)
+            world.fault_in("retrieve_memory", query=query, video_ids=[video_id], detail=detail)
             for query in QUERIES
             for detail in ("concise", "full")
         ),
-        *(world.told("ground_event", event=query, video_id=video_id) for query in QUERIES),
+        *(world.fault_in("ground_event", event=query, video_id=video_id) for query in QUERIES),
         *(
             world.read(f"video://{video_id}{rest}")
             for rest in ("", "#t=0,5", "/episodes", "/budget", "/transcript", "/note/1", "/note/99", "/frame/-1")

@@ -71,9 +71,9 @@ class World:
             if len(store.videos()) != 1:
                 return "more than one video"
         for part, value in self.whole.items():
-            told = [e for e in value if e[0] != "notes"] if part == "entries" and not notes else value
-            if found[part] != told and not (part in ("vectors", "memories") and not notes):
-                return f"{part} differ: {str(found[part])[:200]} not {str(told)[:200]}"
+            kept = [e for e in value if e[0] != "notes"] if part == "entries" and not notes else value
+            if found[part] != kept and not (part in ("vectors", "memories") and not notes):
+                return f"{part} differ: {str(found[part])[:200]} not {str(kept)[:200]}"
         if max(Counter(found["entries"]).values()) > 1:
             return "an entry stands there twice"
         left = [path.name for path in (home / "work").iterdir()] if (home / "work").is_dir() else []
@@ -99,9 +99,9 @@ def moments(world: World, number: int, home: Path) -> Outcome:
         why = world.checked(home)
     finally:
         server.kill()
-    told = " then ".join(f"{what} after {after_s:.2f} s" for what, after_s in plan)
+    strikes = " then ".join(f"{what} after {after_s:.2f} s" for what, after_s in plan)
     for _ in plan:
-        found.count(f"{told}: {why}" if why else "")
+        found.count(f"{strikes}: {why}" if why else "")
     return found
 
 
@@ -146,8 +146,8 @@ def disk() -> Iterator[FullDisk]:
             return real(cls, home, **{"vfs": "fulldisk", **more})  # type: ignore[no-any-return]  # a store
 
         patch.setattr(Store, "open", classmethod(opened))
-        patch.setattr(threading, "excepthook", lambda _told: None)  # the pulse's own end on a full disk
-        patch.setattr("sys.unraisablehook", lambda _told: None)  # apsw reports what SQLite tries while rolling back
+        patch.setattr(threading, "excepthook", lambda _report: None)  # the pulse's own end on a full disk
+        patch.setattr("sys.unraisablehook", lambda _report: None)  # apsw reports what SQLite tries while rolling back
         try:
             yield full
         finally:
@@ -187,11 +187,13 @@ def small_disk(world: World, _number: int, home: Path) -> Outcome:
         with serving(home, world.film.parent, flags=FPS) as server:
             server.result("ingest_video", {"source": world.film.name, "wait_s": 5})
             deadline = time.monotonic() + 60
-            while (told := server.result("ingest_video", {"source": world.film.name, "wait_s": 5})) and (
-                "StoreFull" not in str(told) and "room" not in str(told) and time.monotonic() < deadline
+            while (reply := server.result("ingest_video", {"source": world.film.name, "wait_s": 5})) and (
+                "StoreFull" not in str(reply) and "room" not in str(reply) and time.monotonic() < deadline
             ):
                 time.sleep(0.2)
-            found = Outcome.of("" if "room" in str(told) or "StoreFull" in str(told) else f"not told of: {told}"[:300])
+            found = Outcome.of(
+                "" if "room" in str(reply) or "StoreFull" in str(reply) else f"no reply named it: {reply}"[:300]
+            )
             subprocess.run(["mount", "-o", "remount,size=400m", str(home)], check=True, capture_output=True)
             with contextlib.closing(Store.open(home)) as store:
                 job = store.job(world.video_id)
@@ -236,8 +238,8 @@ def _meddled(world: World, home: Path, meddle: Callable[[Path], None]) -> Outcom
         if job.state == "done":
             found.count(_differs(world, contents(store, world.video_id)))
         else:
-            told = str(server.result("list_episodes", {"video_id": world.video_id}))
-            found.count("" if job.error and "failed" in told else f"not told why: {job} {told[:200]}")
+            reply = str(server.result("list_episodes", {"video_id": world.video_id}))
+            found.count("" if job.error and "failed" in reply else f"no reason given: {job} {reply[:200]}")
         film.unlink(missing_ok=True)
         shutil.copy2(world.film, film)
         store.add_source(world.video_id, str(film), *_stat(film))

@@ -38,8 +38,8 @@ ENVELOPE = {
 
 
 @dataclass
-class Told:
-    """What the clients met."""
+class Traffic:
+    """The calls of the clients: how long they took, refusals by a limit, and errors."""
 
     took_s: list[float] = field(default_factory=list)
     limits: int = 0
@@ -73,7 +73,7 @@ def asked(rng: random.Random, video_id: str) -> tuple[str, dict[str, Any]]:
     )
 
 
-async def client(web: Web, number: int, video_id: str, until: float, told: Told, pause_s: float) -> None:
+async def client(web: Web, number: int, video_id: str, until: float, traffic: Traffic, pause_s: float) -> None:
     """One client that calls, reads the answer, and calls again."""
     rng = random.Random(number)
     async with httpx2.AsyncClient(timeout=120) as http:
@@ -93,14 +93,14 @@ async def client(web: Web, number: int, video_id: str, until: float, told: Told,
                 answer = await http.post(web.address, json=body, headers=headers)
                 text = answer.text
             except httpx2.HTTPError as error:
-                told.errors[f"{tool}: {type(error).__name__}"] += 1
+                traffic.errors[f"{tool}: {type(error).__name__}"] += 1
                 continue
             if "LimitReached" in text:
-                told.limits += 1
+                traffic.limits += 1
             elif answer.status_code != 200 or '"error"' in text[:200] or '"isError":true' in text:
-                told.errors[f"{tool}: {answer.status_code} {text[:200]}"] += 1
+                traffic.errors[f"{tool}: {answer.status_code} {text[:200]}"] += 1
             else:
-                told.took_s.append(time.monotonic() - began)
+                traffic.took_s.append(time.monotonic() - began)
             if pause_s:
                 await anyio.sleep(pause_s)
 
@@ -131,37 +131,37 @@ def _status(pid: int, name: str) -> float:
 
 def pressed(
     web: Web, video_id: str, clients: int, seconds: float, pause_s: float
-) -> tuple[Told, list[dict[str, float]]]:
+) -> tuple[Traffic, list[dict[str, float]]]:
     """Clients for so many seconds; what they met, and what the server used meanwhile."""
-    told, samples = Told(), []
+    traffic, samples = Traffic(), []
 
     async def run() -> None:
         until = time.monotonic() + seconds
         async with anyio.create_task_group() as group:
             for number in range(clients):
-                group.start_soon(client, web, number, video_id, until, told, pause_s)
+                group.start_soon(client, web, number, video_id, until, traffic, pause_s)
             while time.monotonic() < until:
                 samples.append(used(web))
                 await anyio.sleep(SAMPLE_S)
 
     anyio.run(run)
-    return told, samples
+    return traffic, samples
 
 
 def load(web: Web, video_id: str) -> Outcome:
-    told, samples = pressed(web, video_id, CLIENTS, LOAD_S, 0.0)
-    found = Outcome(told.calls, told.calls - told.errors.total())
-    found.failures = [f"{count} times {what}" for what, count in told.errors.most_common(5)]
-    found.figures = {**told.figures(), "clients": CLIENTS, "load_s": LOAD_S}
+    traffic, samples = pressed(web, video_id, CLIENTS, LOAD_S, 0.0)
+    found = Outcome(traffic.calls, traffic.calls - traffic.errors.total())
+    found.failures = [f"{count} times {what}" for what, count in traffic.errors.most_common(5)]
+    found.figures = {**traffic.figures(), "clients": CLIENTS, "load_s": LOAD_S}
     found.figures |= {"load_memory_mb": round(max(one["memory_mb"] for one in samples))}
     return found
 
 
 def soak(web: Web, video_id: str) -> Outcome:
-    told, samples = pressed(web, video_id, SOAKING, SOAK_S, 0.05)
-    found = Outcome(told.calls, told.calls - told.errors.total())
-    found.failures = [f"{count} times {what}" for what, count in told.errors.most_common(5)]
-    found.figures = {"soak_s": SOAK_S, "soak_calls": told.calls}
+    traffic, samples = pressed(web, video_id, SOAKING, SOAK_S, 0.05)
+    found = Outcome(traffic.calls, traffic.calls - traffic.errors.total())
+    found.failures = [f"{count} times {what}" for what, count in traffic.errors.most_common(5)]
+    found.figures = {"soak_s": SOAK_S, "soak_calls": traffic.calls}
     kept = samples[int(len(samples) * WARM_SHARE) :]
     for name, (share, more) in MOST_GROWTH.items():
         values = np.array([one[name] for one in kept])

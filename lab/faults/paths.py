@@ -66,19 +66,19 @@ class World:
     def harmless(self, source: str, **more: Any) -> str:
         """Why something came through with the source, which itself may be taken. "" if nothing did."""
         result = self.server.result("ingest_video", {"source": source, "wait_s": 20, **more})
-        told = str(self.server.result("retrieve_memory", {"query": SECRET}))
-        return self.leak(str(result) + told)
+        reply = str(self.server.result("retrieve_memory", {"query": SECRET}))
+        return self.leak(str(result) + reply)
 
-    def leak(self, told: str) -> str:
-        """What went wrong, by what a client was told, what is in memory and who came to visit. "" if nothing."""
+    def leak(self, replies: str) -> str:
+        """What went wrong, by the replies, the memory and the requests that came in; "" if nothing did."""
         with contextlib.closing(Store.open(self.home)) as store:
             if store.video(self.secret_id) is not None:
                 return "the film outside is in memory"
         for word in (SECRET, "root:x:", "daemon:"):
-            if word in told:
+            if word in replies:
                 return f"{word!r} reached a reply"
-        if "InternalError" in told:
-            return f"nobody had foreseen it: {told[:200]}"
+        if "InternalError" in replies:
+            return f"an error that nobody had foreseen: {replies[:200]}"
         return f"visited: {self.visits}" if self.visits else ""
 
 

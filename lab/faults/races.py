@@ -75,8 +75,8 @@ def hard_link(world: World) -> Outcome:
 
     kept = film(world.root / "private" / "kept.mp4", (20, 200, 20))
     os.link(kept, world.allowed / "hard.mp4")
-    told = world.server.result("ingest_video", {"source": "hard.mp4", "wait_s": 20})
-    found = Outcome.of("" if not told.get("isError") else f"a file of the folder was refused: {told}"[:300])
+    reply = world.server.result("ingest_video", {"source": "hard.mp4", "wait_s": 20})
+    found = Outcome.of("" if not reply.get("isError") else f"a file of the folder was refused: {reply}"[:300])
     found.count(
         "" if world.server.result("ingest_video", {"source": str(kept)}).get("isError") else "its other name too"
     )

@@ -48,8 +48,8 @@ class Server:
         """The facts of a reply; a refused call is a failure."""
         result = self.result(tool, arguments)
         assert not result.get("isError"), result
-        told: dict[str, Any] = json.loads(result["content"][0]["text"])
-        return told
+        reply: dict[str, Any] = json.loads(result["content"][0]["text"])
+        return reply
 
     def result(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The tool result, an error or not."""

@@ -47,7 +47,7 @@ def together(world: World, home: Path) -> Outcome:
         first = servers[0].call("ingest_video", source=world.films[0].name, wait_s=0)["video_id"]
         with ThreadPoolExecutor(SERVERS + 1) as pool, leases.watched():
             killing = pool.submit(_kill_one, home)
-            told = list(pool.map(lambda n: _notes(servers[n], first, n), range(SERVERS)))
+            faults = list(pool.map(lambda n: _notes(servers[n], first, n), range(SERVERS)))
             killed = killing.result()
             for process in by_hand:
                 _, errors = process.communicate(timeout=LONGEST_S)
@@ -56,7 +56,7 @@ def together(world: World, home: Path) -> Outcome:
                     "" if process.returncode == 0 and "locked" not in text else f"ingest by hand: {text[-300:]}"
                 )
             done = _all_done(servers, world)
-        for why in (why for one in told for why in one):
+        for why in (why for one in faults for why in one):
             found.count(why)
         found.count("" if killed else "no worker was there to kill")
         found.count(done)
@@ -103,16 +103,16 @@ def _ingesting(home: Path, films: Sequence[Path]) -> subprocess.Popen[bytes]:
 
 def _notes(server: Server, video_id: str, number: int) -> list[str]:
     """Write 50 notes, each found by its own words at once; what went wrong with each, "" for nothing."""
-    told = []
+    faults = []
     for n in range(NOTES // SERVERS):
         text = f"note {n} of server {number}"
         written = server.result("remember", {"video_id": video_id, "start_s": n % 5, "end_s": n % 5 + 1, "text": text})
         hits = server.result("retrieve_memory", {"query": f'"{text}"', "video_ids": [video_id], "channels": ["notes"]})
         if written.get("isError") or hits.get("isError"):
-            told.append(f"{text}: {written} {hits}"[:400])
+            faults.append(f"{text}: {written} {hits}"[:400])
         else:
-            told.append("" if text in str(hits) else f"{text} was not found: {hits}"[:300])
-    return told
+            faults.append("" if text in str(hits) else f"{text} was not found: {hits}"[:300])
+    return faults
 
 
 def _kill_one(home: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRESS = ROOT / "build" / "faults"
-MOST_TOLD = 20  # failures that a row names
+MOST_NAMED = 20  # failures that a row names
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Progress:
         path = folder / f"{part.name}.json"
         if path.is_file():
             kept = json.loads(path.read_text(encoding="utf-8"))
-            outcomes = {name: Outcome(**told) for name, told in kept["outcomes"].items()}
+            outcomes = {name: Outcome(**row) for name, row in kept["outcomes"].items()}
             found = cls(kept["slice"], kept["seed"], kept["seconds"], outcomes)
             if found.seed == seed and not found.whole(part):
                 return found
@@ -92,7 +92,7 @@ class Progress:
 
     def row(self, part: Slice) -> dict[str, Any]:
         """The one row of this run: what, tried, survived, seconds, seed; and each failure with its case."""
-        told = [f"{case}: {why}" for case, outcome in self.outcomes.items() for why in outcome.failures]
+        failures = [f"{case}: {why}" for case, outcome in self.outcomes.items() for why in outcome.failures]
         figures: dict[str, Any] = {}
         for outcome in self.outcomes.values():
             for name, value in outcome.figures.items():
@@ -106,7 +106,7 @@ class Progress:
             "seconds": round(self.seconds),
             "seed": self.seed,
             "figures": figures,
-            "failures": told[:MOST_TOLD],
+            "failures": failures[:MOST_NAMED],
             "cases_left": len(self.left(part)),
         }
 

@@ -74,8 +74,8 @@ def broken(world: World, channel: str) -> Outcome:
             ("zoom_segment", {"video_id": video_id}),
             ("ground_event", {"event": "a kettle on a shelf", "video_id": video_id}),
         ):
-            told = json.loads(server.result(tool, arguments)["content"][0]["text"])
-            words = told["coverage"]["channels"].get(channel, "")
+            facts = json.loads(server.result(tool, arguments)["content"][0]["text"])
+            words = facts["coverage"]["channels"].get(channel, "")
             found.count("" if words.startswith(("failed", "not searched")) else f"{tool} says {words!r} of {channel}")
         listed = server.call("list_episodes")["videos"][0]
         found.count("" if listed["state"] == "failed" and channel not in listed.get("channels", []) else str(listed))
@@ -105,22 +105,24 @@ def nameless_models(world: World, _case: str) -> Outcome:
     found = Outcome.empty()
     with serving(home, world.root / "films") as server:
         reply = _done(server)
-        told = str(reply.get("not_known"))
-        found.count("" if "speech" in told and "agent-tools models pull" in told else f"not_known: {told}")
+        not_known = str(reply.get("not_known"))
+        found.count(
+            "" if "speech" in not_known and "agent-tools models pull" in not_known else f"not_known: {not_known}"
+        )
         channels = server.call("list_episodes", video_id=reply["video_id"])["coverage"]["channels"]
         found.count(
             "" if "not transcribed" in channels["speech"] or "no audio" in channels["speech"] else str(channels)
         )
         verdict = server.call("ground_event", event="somebody says kettle", video_id=reply["video_id"])
-        told = str(verdict["not_judged"])
-        found.count("" if "profile lite has no speech model" in told else f"not_judged: {told}")
+        not_judged = str(verdict["not_judged"])
+        found.count("" if "profile lite has no speech model" in not_judged else f"not_judged: {not_judged}")
     gone = str(world.root / "no-such-model")
     for role in ("frames", "speech", "text"):
         done = world.cli("ingest", str(world.root / "films" / "talk.mp4"), "--home", str(world.home(f"gone-{role}")),
                          "--profile", "standard", "--models", f"{role}={gone}")  # fmt: skip
-        told = done.stdout + done.stderr
-        named = "no-such-model" in told or "ModelMissing" in told
-        found.count("" if done.returncode and named else f"{role}: {done.returncode} {told[-300:]}")
+        output = done.stdout + done.stderr
+        named = "no-such-model" in output or "ModelMissing" in output
+        found.count("" if done.returncode and named else f"{role}: {done.returncode} {output[-300:]}")
     return found
 
 
@@ -204,12 +206,12 @@ def versions(world: World, _case: str) -> Outcome:
     connection.close()
     for command in (["ls"], ["search", "x"], ["backup", str(world.root / "newer.bak")], ["doctor"]):
         done = world.cli(*command, "--home", str(home))
-        told = done.stdout + done.stderr
-        right = done.returncode != 0 and f"is of version {len(MIGRATIONS) + 1}" in told and "Update" in told
-        found.count("" if right else f"{command[0]} of a newer store: {done.returncode} {told[-200:]}")
+        output = done.stdout + done.stderr
+        right = done.returncode != 0 and f"is of version {len(MIGRATIONS) + 1}" in output and "Update" in output
+        found.count("" if right else f"{command[0]} of a newer store: {done.returncode} {output[-200:]}")
     with serving(home, world.root / "films") as server:
-        told = server.result("list_episodes", {})["content"][0]["text"]
-        found.count("" if told.startswith("StoreTooNew: ") else told)
+        error = server.result("list_episodes", {})["content"][0]["text"]
+        found.count("" if error.startswith("StoreTooNew: ") else error)
     return found
 
 

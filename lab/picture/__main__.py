@@ -91,7 +91,7 @@ def _image(content: list[object]) -> Image.Image:
 
 def _steps(session: Recording, finding: Finding) -> list[Step]:
     """The calls, each with the part of its reply that names the next thing to be found."""
-    named = [re.split(r" (?:the|at|is) ", part)[-1] for part in finding.told.split("; ")]
+    named = [re.split(r" (?:the|at|is) ", part)[-1] for part in finding.explanation.split("; ")]
     steps, found = [], 0
     for call, reply in zip(session.calls, session.replies, strict=True):
         name = next(name for name in ("query", "event", "text", "source") if call.arguments.get(name))
@@ -125,7 +125,7 @@ def main() -> None:
         home.mkdir(parents=True, exist_ok=True)
         question, steps, finding, frame, sheet = anyio.run(recorded, home, given.seed)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    pictures, durations_ms = scenes(question, steps, finding.told, *frame)
+    pictures, durations_ms = scenes(question, steps, finding.explanation, *frame)
     first, *rest = pictures
     film = IMAGES / "demo.webp"
     first.save(film, save_all=True, append_images=rest, duration=durations_ms, loop=0, quality=82, method=6)

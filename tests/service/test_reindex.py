@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from agent_tools.errors import EngineError
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels import frames, speech
 from agent_tools.ingestion.control import Stopped
-from agent_tools.ingestion.reindex import folder_of
 from agent_tools.ingestion.spaces import frame_space, text_space
 from agent_tools.ingestion.worker import work
 from agent_tools.media import Cue, subtitle_text
@@ -126,7 +126,7 @@ def test_a_killed_worker_leaves_the_old_frames_and_the_next_one_goes_on(
     died = subprocess.run(command, env=environment, timeout=120, check=False)
     assert died.returncode < 0
     assert frames_of(store, video_id) == before
-    half = Store.open(folder_of(store.home, video_id))
+    half = Store.open(HomeFolder(store.home).reindexed(video_id))
     done = len(half.frames(video_id))
     half.close()
     assert 0 < done < SECONDS
@@ -141,7 +141,7 @@ def test_a_killed_worker_leaves_the_old_frames_and_the_next_one_goes_on(
     assert after[:2] == ("done", NEW_FRAMES)
     assert [space for space, _ in after[5]] == [frame_space(NEW_FRAMES)]
     assert len(list((store.home / "tokens").glob(f"{video_id}-*.tokens"))) == 1
-    assert not folder_of(store.home, video_id).exists()
+    assert not HomeFolder(store.home).reindexed(video_id).exists()
     assert status(library, video_id).state == "done"
 
     reindex(library, video_id, "frames")  # by the same models, uninterrupted: the very same comes out

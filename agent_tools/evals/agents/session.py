@@ -96,12 +96,12 @@ def summary(reply: Reply) -> str:
         return _short(reply.text, 160)
     if "hits" in data:
         best = min(data["hits"], key=lambda hit: hit["rank"], default=None)
-        told = "nothing" if best is None else f"best at {best['at']}: {_short(' / '.join(texts_of(best)), 90)}"
-        return f"{len(data['hits'])} hits, {told}"
+        first = "nothing" if best is None else f"best at {best['at']}: {_short(' / '.join(texts_of(best)), 90)}"
+        return f"{len(data['hits'])} hits, {first}"
     if "verdict" in data:
         best = next(iter(data.get("spans") or ()), None)
-        told = "" if best is None else f", best at {best['at']}: {_short(best['evidence'], 90)}"
-        return f"{data['verdict']}, {len(data.get('spans') or ())} spans{told}"
+        place = "" if best is None else f", best at {best['at']}: {_short(best['evidence'], 90)}"
+        return f"{data['verdict']}, {len(data.get('spans') or ())} spans{place}"
     if "note" in data and "stored" in data:
         return f"{data['note']}, findable {data['findable']}"
     if "state" in data:

@@ -101,7 +101,7 @@ def write_haystack(
         needles: picture by image name.
         haystack: a video to put them into, looked at once a second and begun again when it ends; None: a drawn one,
             with its subtitles beside it as <name>.srt.
-        on_frame: told how many pictures are written, now and then; may raise to stop.
+        on_frame: called now and then with the number of pictures written; may raise to stop.
     """
     import av
 

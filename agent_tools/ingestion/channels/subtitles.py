@@ -8,7 +8,7 @@ from agent_tools.media.cues import named
 from agent_tools.store import ChannelDetail, EntryIn
 from agent_tools.untrusted import clean
 
-MOST_PROBLEMS = 4  # told of a file's tracks; the rest are counted
+MOST_PROBLEMS = 4  # that a channel's row names of a file's tracks; it counts the rest
 
 
 class Subtitles(ChannelMaker):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion.screen_text.merge import Reading, merge_readings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
 from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule
@@ -60,7 +61,7 @@ class Reader:
     ) -> None:
         self.store, self.video_id, self.duration_s = store, video_id, duration_s
         self.settings = settings
-        self.folder = home / "work" / video_id
+        self.folder = HomeFolder(home).unread_pictures(video_id)
         self.rule = StillRule()
         self._last: Picture | None = None
         self._chosen: list[Waiting] = []

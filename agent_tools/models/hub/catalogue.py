@@ -1,6 +1,6 @@
 """Which models there are: the profiles lite, standard and full as data, and which of their models are on this machine.
 
-Knows names, sizes, licences and where files would lie. Knows nothing of tensors, downloads or settings."""
+A table of names, sizes and licences. Nothing is loaded or downloaded here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Getting models from the Hugging Face hub: what it takes is said first, then downloaded, resumed and checked.
 
-The only module that opens a connection to a hub, and only where somebody asked for a download. Knows names, files and
-sizes. Knows nothing of tensors. Takes safetensors, configurations and tokenizers; never a pickle, never code."""
+The only module that opens a connection to a hub, and only where somebody asked for a download. It takes safetensors,
+configurations and tokenizers; never a pickle, never code."""
 
 from __future__ import annotations
 
@@ -164,12 +164,12 @@ def _bar(on_bytes: Callable[[int], None]) -> Any:
 
     class Bar(base):  # type: ignore[misc]  # the library's own base class has no types
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self.told = int(kwargs.get("initial") or 0)
+            self.received = int(kwargs.get("initial") or 0)
             super().__init__(*args, **{**kwargs, "disable": True})
 
         def update(self, n: float | None = 1) -> bool | None:
-            self.told += int(n or 0)
-            on_bytes(self.told)
+            self.received += int(n or 0)
+            on_bytes(self.received)
             return None
 
     return Bar

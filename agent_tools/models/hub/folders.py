@@ -1,6 +1,6 @@
 """Where the files of a model lie: a folder that was named, <org>--<name> folders, or a Hugging Face cache.
 
-Knows names, revisions, folders and file kinds. Knows nothing of tensors, of downloads or of what a model does. Weights
+Nothing is downloaded or loaded here. Weights
 are safetensors (or CTranslate2's model.bin, which holds plain arrays); a pickle is never opened."""
 
 from __future__ import annotations

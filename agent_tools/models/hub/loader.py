@@ -1,6 +1,6 @@
 """transformers, with its doors shut: from one local folder, safetensors only, no remote code, no connection.
 
-Knows class names and folders. Knows nothing of what a model is for."""
+Every model that transformers runs is loaded here."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Weights on disk: where a package keeps its data files, and proof that a file is the one it claims to be.
 
-Knows paths and digests. Knows nothing of tensors, hubs or downloads; it never opens a connection."""
+It reads files only and never opens a connection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The words of one window as entries: repeats collapsed, cut at pauses, sentence ends or 8 s.
 
-Knows words and times only."""
+It works on words and times only."""
 
 from __future__ import annotations
 

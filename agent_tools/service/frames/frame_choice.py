@@ -1,6 +1,6 @@
 """Which moments of a span to show: those that match a query, else those that differ.
 
-Knows the samplers, frame vectors and scored entries. Knows nothing of pictures or tokens."""
+The choice uses samplers, frame vectors and scored entries. No picture is opened for it."""
 
 from __future__ import annotations
 

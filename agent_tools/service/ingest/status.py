@@ -66,8 +66,8 @@ def status(library: Library, video_id: str) -> IngestReply:
     )
     if state in ("failed", "stopped") and not library.sources(video_id):
         reply.hints = [f"Its ingest cannot go on: {library.closed(video_id)}."]
-    elif state == "stopped" and (told := unfinished_hint(video_id, job)) is not None:
-        reply.hints = [told]
+    elif state == "stopped" and (hint := unfinished_hint(video_id, job)) is not None:
+        reply.hints = [hint]
 
     def count_gap(_: object) -> None:
         reply.gaps_omitted = (reply.gaps_omitted or 0) + 1

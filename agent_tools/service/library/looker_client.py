@@ -1,7 +1,7 @@
 """Asking the looker: the process that opens videos for zoom, frames and clips, started on first use and kept.
 
-Knows its protocol: one JSON line there, one JSON line back. A native crash ends the looker, never the server; a call
-that is cancelled ends it too, and the next call starts another."""
+The protocol is one JSON line for the request and one JSON line for the reply. A native crash ends the looker,
+never the server. A cancelled call ends it too, and the next call starts another."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Replies cut to a number of tokens, and cursors to go on where one ended.
 
-Knows replies and their lists. Knows nothing of how they were found."""
+Every tool that has max_tokens cuts its reply here."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ _NEGATION = re.compile(
 
 def repeat_hint(spans: list[Span]) -> str:
     """The sentence for a search that gave the same spans three times in a row."""
-    told = ", ".join(f"{clock(s.start_s)}-{clock(s.end_s)}" for s in sorted(spans, key=lambda s: -s.length_s)[:3])
+    unseen = ", ".join(f"{clock(s.start_s)}-{clock(s.end_s)}" for s in sorted(spans, key=lambda s: -s.length_s)[:3])
     return (
-        f"The last {REPEATS} searches returned the same spans. Not looked at by zoom_segment yet: {told or 'nothing'}."
+        f"The last {REPEATS} searches returned the same spans. "
+        f"Not looked at by zoom_segment yet: {unseen or 'nothing'}."
     )
 
 

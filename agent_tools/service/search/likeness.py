@@ -1,6 +1,6 @@
 """Moments that look like a given one, by the vectors of the frames that were kept.
 
-Knows frame vectors and uris. Knows nothing of words."""
+This works on every profile, because it needs no text side."""
 
 from __future__ import annotations
 

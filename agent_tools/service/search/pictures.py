@@ -1,6 +1,6 @@
 """Pictures by words, where the profile's frame encoder has a text side: which kept frames show what a query names.
 
-Knows frame vectors, their background and the text side. Knows nothing of replies or verdicts."""
+A frame counts by how far it rises above the background of its video."""
 
 from __future__ import annotations
 

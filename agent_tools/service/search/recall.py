@@ -1,7 +1,7 @@
 """The search under retrieve_memory and zoom_segment: which entries answer a query, and how surely.
 
-Coarse to fine: chunk memory tokens first, then the entries of the best chunks by meaning, beside a search by words.
-Knows entries, vectors and the fusion. Knows nothing of replies."""
+Coarse to fine: chunk memory tokens first, then the entries of the best chunks by meaning, together with a search by
+words. Both are joined into one score."""
 
 from __future__ import annotations
 

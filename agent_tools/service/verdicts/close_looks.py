@@ -1,8 +1,8 @@
 """Closer looks: pictures of few seconds shown to a language model, at the places that a coarser search points at.
 
 Where texts or pictures by words point anywhere, their curves choose the places; else the model itself is shown the
-whole span first, one kept frame for each stretch of it. Knows which pictures to bring and how many looks there may be.
-Knows nothing of verdicts. The looker opens the file; where it is gone, kept frames are shown."""
+whole span first, one kept frame for each stretch of it. This file chooses the pictures and limits the number of looks.
+The looker opens the file; if the file is gone, kept frames are shown."""
 
 from __future__ import annotations
 

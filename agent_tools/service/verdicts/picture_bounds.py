@@ -1,6 +1,6 @@
 """Bounds of what pictures show, to an eighth of a second: the second between two looked-at frames is opened and halved.
 
-Knows one span found by pictures and the text side's vector. Knows nothing of verdicts. The looker opens the file."""
+It needs one span that pictures found, and the vector of the event's text. The looker opens the file."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class PictureEvidence:
     """The kept frames of a video compared with an event, and what is usual among them.
 
     A frame's score is its cosine and once more what that has above the video's median, as with texts. On drawn films
-    this told present from absent as well as the bare cosine does (AUC .98), which no other video's light and wording
-    moves with; heights above the median alone told them badly (.80 to .88): what is like the event in one video is not
+    this parted present from absent as well as the bare cosine does (AUC .98), which no other video's light and wording
+    moves with; heights above the median alone did it badly (.80 to .88): what is like the event in one video is not
     so in another. The noise is the frames' standard deviation: a film's frames stand in clumps, scene by scene, and the
     median deviation of clumps says little. So many scenes, not so many frames, are the noise's independent values."""
 

@@ -1,6 +1,6 @@
 """Whether given words stand in a text: as they are, as a reader of pictures misreads them, or only some of them.
 
-Knows two texts. Knows nothing of entries, times or videos.
+Pure functions of two texts.
 
 The scores are an order, not probabilities (a calibrator makes those): 1 the words as they stand, apart from case and
 marks; .9 with the few wrong letters of an OCR; .8 all of them close by, in another order or with a word between; .7 as

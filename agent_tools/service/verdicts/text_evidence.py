@@ -2,7 +2,7 @@
 
 An event that names its words ("'Mitigation' on a slide") is about these words: an entry that only means the same does
 not show it, and no sentence encoder is needed to find them. Any other event goes by meaning and by words.
-Knows entries, vectors and the wording of events. Knows nothing of verdicts or replies."""
+judgement.py makes verdicts from this evidence."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def by_meaning(
 
     An entry fits by its cosine and by the words it shares. The video's eighth best cosine is what is usual there, in a
     sparse and in a dense transcript alike, and what an entry has above that counts a second time. Of the ways tried to
-    judge scores against a video's own this one told present from absent best (AUC .86 on the calibration's queries;
+    judge scores against a video's own this one parted present from absent best (AUC .86 on the calibration's queries;
     heights above median and deviation .80, which say little about the best of a thousand). What is usual is taken from
     the whole video, not from the span. Texts in a language that the encoder does not know are left out.
     Args:
@@ -92,7 +92,7 @@ def by_meaning(
     hits = word_hits(library, [_whole(scope)], text, names) if names else []
     if encoder is not None and not words_only:
         rows = [row for row in library.store.channels(scope.video.id) if row.name in names]
-        words_only = next((told for row in rows if (told := other_vectors(row, encoder))), "")
+        words_only = next((why for row in rows if (why := other_vectors(row, encoder))), "")
     if encoder is None or words_only:
         return _by_shared_words(library, scope, hits, names, words_only)
     held = library.entries.get(library.store, scope.video.id, encoder)
