@@ -91,6 +91,8 @@ class VideoOut(Reply):
     video_id: str
     title: str
     at: str | None = None
+    recorded_at: str | None = None
+    part_of: str | None = None
     duration_s: Number | None = None
     state: State
     channels: list[str] | None = None
@@ -136,6 +138,7 @@ class EpisodeOut(Reply):
     start_s: Number
     end_s: Number
     at: str
+    recorded_at: str | None = None
     title: str
     title_from: str | None = Field(None, serialization_alias="from")
     uri: str
@@ -153,6 +156,8 @@ class ListReply(Reply):
     not_ingested: NotIngested | None = None
     video_id: str | None = None
     title: str | None = None
+    recorded_at: str | None = None
+    part_of: str | None = None
     level: Literal["chapter", "scene", "chunk"] | None = None
     episodes: list[EpisodeOut] | None = None
     coverage: Coverage | None = None

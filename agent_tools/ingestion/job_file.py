@@ -6,11 +6,13 @@ from pathlib import Path
 
 from agent_tools.errors import SourceNotFound, UnreadableVideo
 from agent_tools.media import Probe, content_id, last_time
+from agent_tools.media.lengths import measured, pictures
 from agent_tools.store import Store
 from agent_tools.untrusted import clean
 
 MOST_METADATA = 40  # entries of a header that are kept
 ANY_S = 3600.0  # a length that is believed of any file; beyond, a second of pictures takes a byte at least
+PICTURE_S = 600.0  # ... or a picture stands for this long at most: a time-lapse has few pictures for many hours
 
 
 def source_of(store: Store, video_id: str, asked: str = "") -> Path:
@@ -56,16 +58,21 @@ def changed(path: Path) -> SourceNotFound:
 
 
 def describe(store: Store, video_id: str, opened: Probe) -> float:
-    """Write what the header says to the video's row; returns the length in seconds. Raises: UnreadableVideo."""
+    """Write what the header says to the video's row; returns the length in seconds. Raises: UnreadableVideo.
+
+    The length is the one that the packets show where the header ends early. A part that cannot be read because the
+    clock starts again there is a gap of every channel."""
     if opened.video is None and not opened.audio and not any(track.text for track in opened.subtitles):
         raise UnreadableVideo(
             f"{clean(opened.path.name, 120)} has no stream that can be decoded. "
             "Convert it to H.264, then ingest it again."
         )
-    duration_s = opened.duration_s if opened.duration_s else last_time(opened)
+    length = measured(opened)
+    duration_s = length.duration_s or last_time(opened)
     video = opened.video
     size = opened.path.stat().st_size
-    if video is not None and duration_s > ANY_S + size:  # a broken rate: every second of months would be looked at
+    too_long = video is not None and duration_s > ANY_S + size
+    if too_long and duration_s > ANY_S + PICTURE_S * pictures(opened):  # every second of months would be looked at
         raise UnreadableVideo(
             f"{clean(opened.path.name, 120)} claims to last {duration_s / 3600:.0f} h in {size} bytes: its time "
             "stamps are broken. Write them anew (ffmpeg -fflags +genpts -r 25 -i FILE new.mp4), then ingest that."
@@ -85,4 +92,7 @@ def describe(store: Store, video_id: str, opened: Probe) -> float:
         },
         error=None,
     )
+    store.clear_gaps(video_id, "")
+    for part in length.unread:
+        store.add_gap(video_id, "", part.start_s, part.end_s, part.why)
     return duration_s

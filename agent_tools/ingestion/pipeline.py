@@ -68,7 +68,9 @@ class Ingest:
 
     def _context(self, path: Path) -> Context:
         opened = probe(path)
-        video = OpenedVideo(self.job.video_id, opened, describe(self.store, self.job.video_id, opened))
+        duration_s = describe(self.store, self.job.video_id, opened)
+        # The header may end early: every channel goes by the length that the packets show.
+        video = OpenedVideo(self.job.video_id, replace(opened, duration_s=duration_s), duration_s)
         return Context(self.store, self.store, self.job, video, self.settings, self.control, self.models)
 
     def _todo(self, context: Context, again: set[str]) -> list[ChannelMaker]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from agent_tools.errors import InvalidArgument
+from agent_tools.media import tone
 from agent_tools.media.streams import display_size
 
 _SIZES_KEPT = 8  # scalers kept per pass; a pass needs two or three sizes
@@ -31,12 +32,16 @@ class Scaler:
         self._prepared: OrderedDict[tuple[int, int, str, int], av.video.reformatter.VideoReformatter] = OrderedDict()
 
     def scaled(self, frame: Any, width: int, height: int, form: str, how: int) -> Pixels:
-        """The coded picture as (H, W, 3) for "rgb24" or (H, W) for "gray"."""
+        """The coded picture as (H, W, 3) for "rgb24" or (H, W) for "gray"; HDR as it looks on an ordinary screen."""
         key = (width, height, form, how)
         reformatter = self._prepared.pop(key, None) or av.video.reformatter.VideoReformatter()
         self._prepared[key] = reformatter
         while len(self._prepared) > _SIZES_KEPT:
             self._prepared.popitem(last=False)
+        if (curve := int(frame.color_trc)) in (tone.PQ, tone.HLG):
+            deep = reformatter.reformat(frame, width, height, format="rgb48le", interpolation=how, threads=1)
+            rgb = tone.to_sdr(np.asarray(deep.to_ndarray(), np.uint16), curve)
+            return tone.luma(rgb) if form == "gray" else rgb
         small = reformatter.reformat(frame, width, height, format=form, interpolation=how, threads=1)
         return np.asarray(small.to_ndarray(), dtype=np.uint8)
 

@@ -104,6 +104,24 @@ def open_plain(path: Path) -> Plain:
     return opened
 
 
+def is_source_code(path: Path) -> bool:
+    """Whether a file is text by its first bytes: ".ts" and ".mts" are endings of films and of TypeScript.
+
+    A film's packets begin with the byte 0x47 at every 188th place, or every 192nd."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(1024)
+    except OSError:
+        return False
+    if not head or b"\0" in head or (head[:1] == b"G" and head[188:189] == b"G"):
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4  # the read may have cut a character
+    return True
+
+
 def _stands_at(opened: Plain, path: Path) -> bool:
     """Whether the open file is the one at that path, without a link in the path."""
     if sys.platform == "linux":

@@ -5,12 +5,14 @@ The worker writes the episodes; this file shows them."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.ingest.status import unfinished_hint
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.library.recordings import Recording, clock_text, recordings
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import check_tokens, clear, cursor, drop_gaps, drop_last, offset_of, trim_to_tokens
 from agent_tools.timeline import clock, rounded, video_uri
@@ -47,11 +49,14 @@ def list_episodes(
 def _library(library: Library, cursor_text: str, max_tokens: int, check: Callable[[], None]) -> ListReply:
     offset = offset_of(cursor_text, "library")
     videos = library.store.videos()
+    known = recordings(videos, library.store.all_sources())
     page = [
         VideoOut(
             video_id=video.id,
             title=video.title,
             at=None if video.duration_s is None else clock(video.duration_s),
+            recorded_at=_clock(known[video.id].at),
+            part_of=known[video.id].part_of or None,
             state=library.state(video.id),
             channels=[row.name for row in library.store.channels(video.id) if row.state in ("done", "running")],
             notes=library.store.count_notes(video.id) or None,
@@ -104,11 +109,14 @@ def _level(
     library: Library, scope: VideoSpan, level: str, offset: int, question: tuple[object, ...], max_tokens: int
 ) -> ListReply:
     rows = library.store.episodes(scope.video.id, level, scope.span.start_s, scope.span.end_s)
+    known = recordings(library.store.videos(), library.store.all_sources())
+    recording = known.get(scope.video.id, Recording(None))
     page = [
         EpisodeOut(
             start_s=rounded(row.start_s),
             end_s=rounded(row.end_s),
             at=clock(row.start_s),
+            recorded_at=_clock(recording.at, row.start_s),
             title=row.title,
             title_from=row.title_from,
             uri=video_uri(scope.video.id, row.start_s, row.end_s),
@@ -119,6 +127,8 @@ def _level(
     reply = ListReply(
         video_id=scope.video.id,
         title=scope.video.title,
+        recorded_at=_clock(recording.at),
+        part_of=recording.part_of or None,
         level=named,
         episodes=page,
         coverage=coverage.coverage(library, [scope], None),
@@ -132,6 +142,11 @@ def _level(
     elif (hint := unfinished_hint(scope.video.id, job)) is not None:
         reply.hints.append(hint)
     return _paged(reply, reply.episodes or [], offset, len(rows), max_tokens, level, *question)
+
+
+def _clock(at: datetime | None, later_s: float = 0.0) -> str | None:
+    """When something was recorded that stands so many seconds behind the first picture."""
+    return None if at is None else clock_text(at + timedelta(seconds=later_s))
 
 
 def _paged(reply: ListReply, page: list[Any], offset: int, total: int, max_tokens: int, *question: object) -> ListReply:

@@ -12,6 +12,8 @@ from agent_tools.errors import InvalidArgument, LimitReached, SourceNotFound, Un
 from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.media import sidecars
 from agent_tools.media.identity import content_id
+from agent_tools.media.names import SHARED_SUFFIXES
+from agent_tools.media.plain_file import is_source_code
 from agent_tools.service.library.library import Library, checked_channels
 from agent_tools.store import ChannelDetail, Job, JobSettings
 from agent_tools.untrusted import clean
@@ -54,6 +56,8 @@ def enqueue_file(
     stat = path.stat()
     if stat.st_size == 0:
         raise UnreadableVideo(f"{clean(path.name, 120)} is empty: 0 bytes. Copy or record it again.")
+    if path.suffix.lower() in SHARED_SUFFIXES and is_source_code(path):
+        raise UnreadableVideo(f"{clean(path.name, 120)} holds text, such as a program's source. Give a video file.")
     store = library.store
     video_id = store.known_id(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) or content_id(path)
     if len(store.open_jobs()) >= library.settings.jobs and store.video(video_id) is None:

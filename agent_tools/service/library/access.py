@@ -1,6 +1,6 @@
 """Which files may be read: allowed folders by real path, files a person named on the command line, nothing else.
 
-No file is opened here."""
+No file is opened but those whose ending is that of source code too (.ts)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
-from agent_tools.media.names import SUFFIXES
+from agent_tools.media.names import SHARED_SUFFIXES, SUFFIXES
+from agent_tools.media.plain_file import is_source_code
 from agent_tools.untrusted import clean
 
 MOST_FILES = 10_000  # of one folder; a larger one is a mistake more often than a wish
@@ -75,6 +76,8 @@ class Fence:
                 check()
                 real = _real(path)
                 if real is not None and real.is_file() and (self.permits(real) or folder in real.parents):
+                    if real.suffix.lower() in SHARED_SUFFIXES and is_source_code(real):
+                        continue
                     yield real
                     count += 1
                     if count >= MOST_FILES:
