@@ -4,19 +4,31 @@ It keeps files open between calls, and ends when its input ends."""
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agent_tools.errors import AgentToolsError, InvalidArgument
+from agent_tools.errors import AgentToolsError
+from agent_tools.ingestion.look_messages import (
+    Clip,
+    ClipRequest,
+    Failure,
+    KeptSheetsRequest,
+    PicturesRequest,
+    Reply,
+    Request,
+    SheetsRequest,
+    Shot,
+    Shots,
+    request_of,
+    to_line,
+)
 from agent_tools.media import Opener, Probe, clip, crop, pictures_at, probe, sheet
 from agent_tools.media.picture import jpeg
 from agent_tools.timeline import clock
@@ -29,7 +41,7 @@ PROBES = 16
 
 
 class Files:
-    """Probes and open containers of the files asked for last."""
+    """Probes and open containers of the last files."""
 
     def __init__(self, opener: Opener) -> None:
         self.opener = opener
@@ -45,54 +57,52 @@ class Files:
         return self._probes[key]
 
 
-def look(asked: BinaryIO, answers: BinaryIO) -> None:
+def look(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer until the input ends."""
     with Opener() as opener:
         files = Files(opener)
-        for line in asked:
+        for line in requests:
             try:
-                answer = _answer(files, json.loads(line))
+                reply = _reply(files, request_of(line))
             except AgentToolsError as error:
-                answer = {"error": error.code, "message": str(error)}
+                reply = Failure(error.code, str(error))
             except OSError as error:
-                answer = {"error": "DecodeError", "message": f"the file cannot be read: {error.strerror or error}"}
-            answers.write(json.dumps(answer).encode() + b"\n")
-            answers.flush()
+                reply = Failure("DecodeError", f"the file cannot be read: {error.strerror or error}")
+            replies.write(to_line(reply))
+            replies.flush()
 
 
 def main() -> None:
     """Serve on the process's own pipes; what libraries print goes to stderr."""
-    answers = sys.stdout.buffer
+    replies = sys.stdout.buffer
     sys.stdout = sys.stderr
-    look(sys.stdin.buffer, answers)
+    look(sys.stdin.buffer, replies)
 
 
-def _answer(files: Files, asked: dict[str, Any]) -> dict[str, Any]:
-    match asked["do"]:
-        case "pictures":
-            shown = _shown(files, asked, asked["side"])
-            return {"shots": [None if image is None else _shot(image, [time_s]) for time_s, image in shown]}
-        case "sheets":
-            seen = [(t, image) for t, image in _shown(files, asked, asked["side"]) if image is not None]
-            return {"shots": _sheets(seen, asked["side"])}
-        case "sheets_of":
-            opened = [
-                (float(t), np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))) for t, data in asked["cells"]
-            ]
-            return {"shots": _sheets(opened, asked["side"])}
-        case "clip":
+def _reply(files: Files, request: Request) -> Reply:
+    match request:
+        case PicturesRequest():
+            shown = _shown(files, request, request.region)
+            return Shots(tuple(None if image is None else _shot(image, time_s) for time_s, image in shown))
+        case SheetsRequest():
+            seen = [(time_s, image) for time_s, image in _shown(files, request) if image is not None]
+            return Shots(_sheets(seen, request.side))
+        case KeptSheetsRequest():
+            opened = [(time_s, np.asarray(Image.open(io.BytesIO(data)))) for time_s, data in request.cells]
+            return Shots(_sheets(opened, request.side))
+        case ClipRequest():
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "clip.mp4"
-                clip(files.probe(asked["path"]), asked["start"], asked["end"], out, asked["max_bytes"])
-                return {"data": base64.b64encode(out.read_bytes()).decode()}
-        case other:
-            raise InvalidArgument(f"the looker does not know {other!r}.")
+                clip(files.probe(request.path), request.start_s, request.end_s, out, request.max_bytes)
+                return Clip(out.read_bytes())
 
 
-def _shown(files: Files, asked: dict[str, Any], side: int) -> list[tuple[float, Pixels | None]]:
-    """(time, picture at most `side` px) of each asked time; None where nothing could be decoded."""
-    times, region = asked["times"], asked.get("region")
-    found = pictures_at(files.probe(asked["path"]), times, opener=files.opener)
+def _shown(
+    files: Files, request: PicturesRequest | SheetsRequest, region: tuple[float, ...] | None = None
+) -> list[tuple[float, Pixels | None]]:
+    """(time, picture at most `side` px) of each time of the request; None where nothing could be decoded."""
+    times, side = request.times_s, request.side
+    found = pictures_at(files.probe(request.path), times, opener=files.opener)
     shown: list[tuple[float, Pixels | None]] = []
     for time_s, sample in zip(times, found, strict=True):
         if sample is None:
@@ -105,7 +115,7 @@ def _shown(files: Files, asked: dict[str, Any], side: int) -> list[tuple[float, 
     return shown
 
 
-def _sheets(cells: list[tuple[float, Pixels]], side: int) -> list[dict[str, Any]]:
+def _sheets(cells: list[tuple[float, Pixels]], side: int) -> tuple[Shot, ...]:
     shots = []
     for first in range(0, len(cells), CELLS):
         group = cells[first : first + CELLS]
@@ -113,9 +123,8 @@ def _sheets(cells: list[tuple[float, Pixels]], side: int) -> list[dict[str, Any]
         pictures = [(label, image) for label, (_, image) in zip(labels, group, strict=True)]
         for data in sheet(pictures, long_side=LONG_SIDE, cell_px=side):
             width, height = Image.open(io.BytesIO(data)).size
-            times = [time_s for time_s, _ in group]
-            shots.append({"jpeg": base64.b64encode(data).decode(), "width": width, "height": height, "times": times})
-    return shots
+            shots.append(Shot(data, width, height, tuple(time_s for time_s, _ in group)))
+    return tuple(shots)
 
 
 def _labels(times_s: list[float]) -> list[str]:
@@ -126,9 +135,8 @@ def _labels(times_s: list[float]) -> list[str]:
     return [f"{label}.{int(time_s * 10) % 10}" for label, time_s in zip(plain, times_s, strict=True)]
 
 
-def _shot(image: Pixels, times_s: list[float]) -> dict[str, Any]:
-    data = base64.b64encode(jpeg(image, QUALITY)).decode()
-    return {"jpeg": data, "width": image.shape[1], "height": image.shape[0], "times": times_s}
+def _shot(image: Pixels, time_s: float) -> Shot:
+    return Shot(jpeg(image, QUALITY), image.shape[1], image.shape[0], (time_s,))
 
 
 def _within(image: Pixels, side: int) -> Pixels:

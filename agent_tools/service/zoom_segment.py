@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_cost
 from agent_tools.errors import EngineError, InvalidArgument
+from agent_tools.ingestion.look_messages import Shot
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.frames.frame_choice import chosen_times
 from agent_tools.service.frames.kept_frames import nearest_jpegs
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.service.library.looker_client import Shot
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last
 from agent_tools.service.search.recall import recall

@@ -18,6 +18,7 @@ from mcp.types import CancelledNotification
 from numpy.typing import NDArray
 
 from agent_tools.errors import LimitReached
+from agent_tools.ingestion.look_messages import Shots
 from agent_tools.ingestion.spaces import text_space
 from agent_tools.server.app import AppSettings
 from agent_tools.server.limits import RUNNING, WAITING, Rate, RateLimit
@@ -252,7 +253,7 @@ async def test_a_cancelled_read_of_a_picture_ends_what_decodes_for_it(
     film.write_bytes(b"film")
     library.store.add_source(VIDEO, str(film), 4, film.stat().st_mtime_ns, film.stat().st_ino)
 
-    def exchange(self: Looker, _process: object, _asked: object, check: Callable[[], None] | None) -> dict[str, Any]:
+    def exchange(self: Looker, _process: object, _asked: object, check: Callable[[], None] | None) -> Shots:
         started.set()
         try:
             for _ in range(20_000):
@@ -261,7 +262,7 @@ async def test_a_cancelled_read_of_a_picture_ends_what_decodes_for_it(
                 time.sleep(0.01)
         finally:
             ended.set()
-        return {"shots": [None], "data": ""}
+        return Shots((None,))
 
     monkeypatch.setattr(Looker, "_started", lambda self: None)
     monkeypatch.setattr(Looker, "_exchange", exchange)

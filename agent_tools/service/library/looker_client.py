@@ -5,8 +5,6 @@ never the server. A cancelled call ends it too, and the next call starts another
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import queue
 import subprocess
@@ -14,30 +12,32 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agent_tools import errors
 from agent_tools.errors import EngineError, RequestError, WorkerDied
 from agent_tools.home import HomeFolder
+from agent_tools.ingestion.look_messages import (
+    Clip,
+    ClipRequest,
+    Failure,
+    KeptSheetsRequest,
+    PicturesRequest,
+    Reply,
+    Request,
+    SheetsRequest,
+    Shot,
+    Shots,
+    reply_of,
+    to_line,
+)
 from agent_tools.settings import Settings, worker_environment
 
 log = logging.getLogger("agent_tools")
-LONGEST_CALL_S = {"clip": 180.0}  # of a call; a clip is decoded, encoded and perhaps encoded again smaller
-OTHERS_S = 60.0
+LONGEST_CLIP_S = 180.0  # of a call; a clip is decoded, encoded and perhaps encoded again smaller
+LONGEST_CALL_S = 60.0  # of any other call
 POLL_S = 0.1
 CHECK = Callable[[], None]  # raises where the call was cancelled
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One JPEG picture. `times_s` holds the time of the picture, or of each cell of a sheet."""
-
-    jpeg: bytes
-    width: int
-    height: int
-    times_s: tuple[float, ...]
 
 
 class Looker:
@@ -64,53 +64,56 @@ class Looker:
             long_side: most pixels of the longer side; smaller pictures are not enlarged.
             region: [x, y, w, h] in 0..1, cut out before scaling.
         """
-        request = {"do": "pictures", "path": str(path), "times": list(times_s), "side": long_side, "region": region}
-        return [_shot(shot) for shot in self._call(request, check)["shots"]]
+        cut = None if region is None else tuple(region)
+        return self._shots(PicturesRequest(str(path), tuple(times_s), long_side, cut), check)
 
     def sheets(self, path: Path, times_s: Sequence[float], *, cell: int, check: CHECK | None = None) -> list[Shot]:
         """Contact sheets of the pictures at these times, `cell` px on the longer side, the time written in each."""
-        request = {"do": "sheets", "path": str(path), "times": list(times_s), "side": cell}
-        return [shot for raw in self._call(request, check)["shots"] if (shot := _shot(raw)) is not None]
+        shots = self._shots(SheetsRequest(str(path), tuple(times_s), cell), check)
+        return [shot for shot in shots if shot is not None]
 
     def sheets_of(self, jpegs: Sequence[tuple[float, bytes]], *, cell: int, check: CHECK | None = None) -> list[Shot]:
         """Contact sheets of kept frames, given as (time, JPEG)."""
-        cells = [[time_s, base64.b64encode(jpeg).decode()] for time_s, jpeg in jpegs]
-        request = {"do": "sheets_of", "cells": cells, "side": cell}
-        return [shot for raw in self._call(request, check)["shots"] if (shot := _shot(raw)) is not None]
+        shots = self._shots(KeptSheetsRequest(tuple(jpegs), cell), check)
+        return [shot for shot in shots if shot is not None]
 
     def clip(self, path: Path, start_s: float, end_s: float, *, max_bytes: int, check: CHECK | None = None) -> bytes:
         """The span as MP4 of at most max_bytes."""
-        request = {"do": "clip", "path": str(path), "start": start_s, "end": end_s, "max_bytes": max_bytes}
-        return base64.b64decode(self._call(request, check)["data"])
+        reply = self._call(ClipRequest(str(path), start_s, end_s, max_bytes), check)
+        assert isinstance(reply, Clip)
+        return reply.mp4
 
     def close(self) -> None:
         with self._lock:
             self._end()
 
-    def _call(self, request: dict[str, Any], check: CHECK | None) -> dict[str, Any]:
+    def _shots(self, request: Request, check: CHECK | None) -> list[Shot | None]:
+        reply = self._call(request, check)
+        assert isinstance(reply, Shots)
+        return list(reply.shots)
+
+    def _call(self, request: Request, check: CHECK | None) -> Reply:
         while not self._lock.acquire(timeout=POLL_S):
             if check is not None:
                 check()
         try:
-            answer = self._exchange(self._started(), request, check)
+            reply = self._exchange(self._started(), request, check)
         except BaseException:
             self._end()
             raise
         finally:
             self._lock.release()
-        if "error" in answer:
-            kind = getattr(errors, str(answer["error"]), EngineError)
-            raise (kind if issubclass(kind, (EngineError, RequestError)) else EngineError)(answer["message"])
-        return answer
+        if isinstance(reply, Failure):
+            kind = getattr(errors, reply.code, EngineError)
+            raise (kind if issubclass(kind, (EngineError, RequestError)) else EngineError)(reply.message)
+        return reply
 
-    def _exchange(
-        self, process: subprocess.Popen[bytes], request: dict[str, Any], check: CHECK | None
-    ) -> dict[str, Any]:
+    def _exchange(self, process: subprocess.Popen[bytes], request: Request, check: CHECK | None) -> Reply:
         assert process.stdin is not None
-        longest_s = LONGEST_CALL_S.get(request["do"], OTHERS_S)
+        longest_s = LONGEST_CLIP_S if isinstance(request, ClipRequest) else LONGEST_CALL_S
         deadline = time.monotonic() + longest_s
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.write(to_line(request))
             process.stdin.flush()
         except OSError as error:
             raise WorkerDied("the process that opens videos is gone. Call again: a new one is started.") from error
@@ -126,13 +129,12 @@ class Looker:
                     ) from None
                 continue
             if not line:
-                file = Path(request.get("path", "")).name
+                file = "kept frames" if isinstance(request, KeptSheetsRequest) else Path(request.path).name
                 raise WorkerDied(
                     f"the process that opens videos ended with {process.wait()} on {file}. "
                     "The file may be damaged at that span; other calls go on."
                 )
-            answer: dict[str, Any] = json.loads(line)
-            return answer
+            return reply_of(line)
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
@@ -174,9 +176,3 @@ def _forward(process: subprocess.Popen[bytes], answers: queue.SimpleQueue[bytes]
     except ValueError:  # the pipe was closed by `close`
         log.debug("the looker's pipe was closed")
     answers.put(b"")
-
-
-def _shot(raw: dict[str, Any] | None) -> Shot | None:
-    if raw is None:
-        return None
-    return Shot(base64.b64decode(raw["jpeg"]), raw["width"], raw["height"], tuple(raw["times"]))
