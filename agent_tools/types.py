@@ -189,6 +189,7 @@ else:
 
 class Hit(_WithTexts):
     frame: str | None = None
+    repeats: int | None = None
     uri: str
 
     def texts(self) -> dict[str, str]:

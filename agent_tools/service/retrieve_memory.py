@@ -27,7 +27,7 @@ from agent_tools.service.replies.fit import (
 )
 from agent_tools.service.replies.hints import negation_hint, repeat_hint
 from agent_tools.service.search.likeness import maker_of, similar_moments
-from agent_tools.service.search.moments import Moment, merge, with_pictures
+from agent_tools.service.search.moments import Moment, fold_repeats, merge, with_pictures
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, recall
 from agent_tools.store import Entry
@@ -145,7 +145,7 @@ def _find(
     if channels is None or "frames" in channels:
         moments = with_pictures(moments, frames_matching(library, scopes, request.query, wait_s=wait_s))
     notes = coverage.SearchNotes(result.words_only)
-    return _Found(moments, result, coverage.coverage(library, scopes, channels, notes))
+    return _Found(fold_repeats(moments), result, coverage.coverage(library, scopes, channels, notes))
 
 
 def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], query: str) -> list[Cut]:
@@ -221,6 +221,7 @@ def _hit(library: Library, held: Mapping[str, LoadedVideo], moment: Moment, rank
         score=round(min(1.0, max(0.0, moment.best)), 3),
         matched=matched,
         frame=f"video://{moment.video_id}/frame/{rounded(middle):g}" if detail == "full" else None,
+        repeats=moment.repeats or None,
         uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),
         **texts,
     )

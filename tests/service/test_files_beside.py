@@ -69,3 +69,21 @@ def test_source_code_with_a_films_ending_makes_no_row(film: Path, tmp_path: Path
         with pytest.raises(UnreadableVideo, match="holds text"):
             ingest_video(library, str(film.with_name("module1.ts")), wait_s=0)
         assert library.store.videos() == []
+
+
+def test_a_line_that_loops_is_one_hit_with_its_count_and_a_line_said_twice_is_two(tmp_path: Path) -> None:
+    film = draw(tmp_path / "films" / "talk.mp4", [2.0 * n for n in range(140)], size=(96, 54))
+    said = [(10 * n, "Please subscribe!" if n % 2 else "please subscribe.") for n in range(20)]
+    said += [(210, "The bridge carries lorries."), (230, "Thank you all."), (250, "Thank you all.")]
+    cues = [f"{n // 60:02d}:{n % 60:02d}.000 --> {n // 60:02d}:{n % 60:02d}.900\n{text}\n" for n, text in said]
+    film.with_name("talk.vtt").write_text("WEBVTT\n\n" + "\n".join(cues))
+    with opened(ingested(lite(tmp_path / "home", film.parent), str(film), channels=CHANNELS)) as library:
+
+        def hits(query: str) -> list[tuple[str, int | None]]:
+            found = retrieve_memory(library, SearchRequest(query=query, channels=CHANNELS)).hits
+            return [(str(hit.subtitles).casefold(), hit.repeats) for hit in found]
+
+        looped, thanks, bridge = hits("please subscribe"), hits("thank you all"), hits("bridge")
+    assert [repeats for text, repeats in looped if "subscribe" in text] == [19]
+    assert [repeats for text, repeats in thanks if "thank" in text] == [None, None]
+    assert any("lorries" in text for text, _ in bridge)

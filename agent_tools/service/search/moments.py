@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent_tools.service.library.library import VideoSpan
 from agent_tools.service.search.pictures import SeenFrame
@@ -18,6 +19,8 @@ NEAR_BEST = 0.6  # a neighbour joins a moment when it scores this share of the m
 NEIGHBOURS = 12  # entries looked at on each side
 MOST_FOUND = 100  # entries that moments are made of
 LEAST_SCORE = 0.02
+MOST_SAME = 3  # moments of a video with the same texts that each keep their place
+_MARKS = re.compile(r"[\W_]+")
 
 
 @dataclass
@@ -29,6 +32,25 @@ class Moment:
     best: float
     found: list[ScoredEntry] = field(default_factory=list)
     shows: bool = False  # its pictures show what the query names
+    repeats: int = 0  # other moments of the video with the same texts, which are folded into this one
+
+
+def fold_repeats(moments: Sequence[Moment]) -> list[Moment]:
+    """The moments, where more than MOST_SAME of one video with the same texts are one with their count.
+
+    A loop of a speech model, a slogan or a logo would fill the page otherwise. A line that is said a few times keeps
+    all of its times. Case and marks do not make texts different."""
+    groups: dict[tuple[object, ...], list[Moment]] = defaultdict(list)
+    for moment in moments:
+        texts = sorted((r.entry.channel, _MARKS.sub(" ", r.entry.text.casefold())) for r in moment.found)
+        groups[(moment.video_id, *texts) if texts else (id(moment),)].append(moment)
+    folded = {id(one): len(same) - 1 for same in groups.values() if len(same) > MOST_SAME for one in same}
+    first = {id(same[0]) for same in groups.values()}
+    return [
+        replace(moment, repeats=folded[id(moment)]) if id(moment) in folded else moment
+        for moment in moments
+        if id(moment) not in folded or id(moment) in first
+    ]
 
 
 def merge(found: Sequence[ScoredEntry], scopes: Sequence[VideoSpan]) -> list[Moment]:
