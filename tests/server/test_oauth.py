@@ -262,7 +262,7 @@ def test_access_tokens_let_the_server_listen_to_others(guarded: Settings) -> Non
         ({"oauth_audience": "video"}, "https"),
         ({"oauth_jwks": "http://login.example.com/keys"}, "https"),
         ({"oauth_jwks": "file:///etc/passwd"}, "https"),
-        ({"oauth_jwks": "/nowhere/jwks.json"}, "no file"),
+        ({"oauth_jwks": "/nowhere/jwks.json"}, "not a file"),
     ],
 )
 def test_settings_that_cannot_be_checked_are_refused(guarded: Settings, changed: dict[str, str], says: str) -> None:

@@ -70,7 +70,7 @@ async def test_zoom_gives_facts_then_labelled_pictures_then_links(
         pictures=[zoom_segment.ZoomedPicture(b"\xff\xd8jpeg", "0:01:00", 60.0, 61.0)],
         links=[zoom_segment.ZoomedLink(f"video://{VIDEO}/frame/90", "0:01:30", "image/jpeg")],
     )
-    monkeypatch.setattr(zoom_segment, "zoom_segment", lambda library, **arguments: shown)
+    monkeypatch.setattr(zoom_segment, "zoom_segment", lambda library, request, **more: shown)
     async with connected(settings, library, era) as client:
         result = await client.call_tool("zoom_segment", {"video_id": VIDEO})
         assert [block.type for block in result.content] == ["text", "text", "image", "resource_link"]
