@@ -29,6 +29,7 @@ _SAME_SHARE = 0.9  # of the smaller track's cues in the other one: the same trac
 _SAME_TIME_S = 1.0
 _CUES_PER_S, _LEAST_CUES = 10, 5_000  # limit of one track: more cues are not text for reading, and take hours
 _HOUR_S = 3600.0
+_TAPE_S = 600.0  # after a tape's start somebody speaks within this
 _OUTSIDE_SHARE = 0.2  # of a track's cues behind the film's end: it may be another version's, so a problem says so
 
 # The most likely encoding of a file that is not Unicode, by the language in its name.
@@ -107,11 +108,12 @@ def _placed(track: Track, duration_s: float | None, report: Callable[[str], None
         return cues
     first_s, last_s = cues[0].start_s, cues[-1].start_s
     hours_s = first_s // _HOUR_S * _HOUR_S
-    shift_s = hours_s if hours_s > 0 and last_s - hours_s < duration_s else first_s
+    tape = hours_s > 0 and first_s - hours_s < _TAPE_S and last_s - hours_s < duration_s
+    shift_s = hours_s if tape else first_s
     if last_s - shift_s >= duration_s:
         report(f"{track.source} has {len(cues)} cues, none inside the film: the first is at {clock(first_s)}")
         return []
-    moved = "as from a tape that starts then" if shift_s == hours_s else "so that the first one stands at 0"
+    moved = "as from a tape that starts then" if tape else "so that the first one stands at 0"
     report(f"{track.source}: its cues begin at {clock(first_s)}, so they were moved by {clock(shift_s)}, {moved}")
     return [replace(cue, start_s=cue.start_s - shift_s, end_s=cue.end_s - shift_s) for cue in cues]
 

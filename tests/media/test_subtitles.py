@@ -199,3 +199,23 @@ def test_a_track_of_too_many_cues_is_read_in_part_and_quickly(tmp_path: Path, dr
         tracks = read_subtitles(probe(video))
         assert sum(len(track.cues) for track in tracks) <= 5_000, shape
         assert (tracks[0].read_to_s is not None) == (shape == "different"), shape
+
+
+@pytest.mark.parametrize(
+    ("shift_s", "count", "first_s", "told"),
+    [
+        (36_002.0, 5, 2.0, "moved by 10:00:00"),  # a tape's start
+        (79_047.0, 5, 0.0, "moved by 21:57:27"),  # the time of the day
+        (36_002.0, 20, None, "none inside the film"),  # longer than the film
+        (0.0, 5, 0.0, ""),
+    ],
+)
+def test_cues_behind_the_end_are_moved_or_told(
+    talk: Path, shift_s: float, count: int, first_s: float | None, told: str
+) -> None:
+    talk.with_name("talk.srt").write_text(srt(LINES[:count], shift_s=shift_s))
+    problems: list[str] = []
+    tracks = read_subtitles(probe(talk), problems.append)
+    assert [track.cues[0].start_s for track in tracks] == ([] if first_s is None else [pytest.approx(first_s)])
+    assert told in " ".join(problems)
+    assert bool(problems) == bool(told)
