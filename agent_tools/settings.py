@@ -12,6 +12,7 @@ from agent_tools.errors import InvalidArgument
 
 Profile = Literal["auto", "lite", "standard", "full"]
 Transport = Literal["stdio", "http"]
+ToolSet = Literal["lean", "full"]
 PREFIX = "AGENT_TOOLS_"
 WORKER_SETTINGS = (
     *("home", "profile", "models", "model_dirs", "device", "endpoint_key"),
@@ -31,6 +32,7 @@ HELP: Mapping[str, str] = {
     "allowed_hosts": "host names that http clients may use; needed if --host is not loopback",
     "allow_urls": "also accept http(s) addresses of video files",
     "read_only": "publish no tool that writes: no ingest_video, no remember",
+    "tools": "arguments that the tools publish: lean (the usual ones) or full; both sets accept the same calls",
     "token": "bearer token that http asks for; by variable only, never by flag",
     "oauth_issuer": "address of the issuer of access tokens; needs --oauth-jwks and --oauth-audience",
     "oauth_jwks": "the issuer's public keys: an https address or a JWKS file",
@@ -61,6 +63,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     allow_urls: bool = False
     read_only: bool = False
+    tools: ToolSet = "lean"
     token: str = ""
     oauth_issuer: str = ""
     oauth_jwks: str = ""
@@ -75,6 +78,7 @@ class Settings:
     def __post_init__(self) -> None:
         _check(self.profile in get_args(Profile), "profile", self.profile, f"one of {', '.join(get_args(Profile))}")
         _check(self.transport in get_args(Transport), "transport", self.transport, "stdio or http")
+        _check(self.tools in get_args(ToolSet), "tools", self.tools, "lean or full")
         for text in self.models:
             _check(all(text.partition("=")[::2]), "models", text, "role=model, such as speech=/models/whisper")
         _check(0 < self.port < 65536, "port", self.port, "a port from 1 to 65535")

@@ -6,11 +6,18 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 VIDEO_ID = re.compile(r"[0-9a-f]{12}")
 _URI = re.compile(r"video://(?P<id>[0-9a-f]{12})(?P<path>(?:/[^#?]*)?)(?:\?[^#]*)?(?:#(?P<fragment>.*))?")
-_TIME = re.compile(r"t=(?:npt:)?(?P<start>\d+(?:\.\d+)?)?(?:,(?P<end>\d+(?:\.\d+)?))?")
+_NAMED = re.compile(r"video://(?P<name>[^/#?]+)(?:#(?P<fragment>.*))?")
+_TIME = re.compile(r"t=(?:npt:)?(?P<start>[\d.:]+)?(?:[,-](?P<end>[\d.:]+))?")
 _CLOCK = re.compile(r"(?:(?P<h>\d+):)?(?P<m>\d{1,2}):(?P<s>\d{1,2}(?:\.\d+)?)")
+_UNITS = re.compile(
+    r"(?=\d)(?:(?P<h>\d+)\s*h(?:ours?|rs?)?\s*)?(?:(?P<m>\d+)\s*m(?:in(?:utes?|s)?)?\s*)?"
+    r"(?:(?P<s>\d+(?:\.\d+)?)\s*s(?:ec(?:onds?|s)?)?)?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -60,11 +67,24 @@ def clock(seconds: float) -> str:
 
 
 def clock_seconds(text: str) -> float | None:
-    """The seconds of "1:02:03" or "2:03.5"; None for other text. Errors use it to suggest seconds."""
+    """The seconds of "1:02:03" or "2:03.5"; None for other text."""
     match = _CLOCK.fullmatch(text.strip())
     if match is None:
         return None
     return int(match["h"] or 0) * 3600 + int(match["m"]) * 60 + float(match["s"])
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds that a time in a usual form means: "12.5", "0:10", "1:02:03", "1m5s", "2 min"; else None."""
+    plain = text.strip()
+    if re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", plain, re.ASCII):
+        return float(plain)
+    if (seconds := clock_seconds(plain)) is not None:
+        return seconds
+    match = _UNITS.fullmatch(plain)
+    if match is None:
+        return None
+    return int(match["h"] or 0) * 3600 + int(match["m"] or 0) * 60 + float(match["s"] or 0)
 
 
 def seconds_text(value: float) -> str:
@@ -91,16 +111,29 @@ def note_uri(video_id: str, number: int) -> str:
 def parse_uri(text: str) -> VideoRef | None:
     """The parts of a `video://` uri, or None if it is not one; also None if its #t is malformed."""
     match = _URI.fullmatch(text.strip())
-    if match is None:
+    times = _fragment(match["fragment"]) if match is not None else None
+    return None if match is None or times is None else VideoRef(match["id"], match["path"] or "", *times)
+
+
+def parse_named(text: str) -> tuple[str, float | None, float | None] | None:
+    """(name, start_s, end_s) of a uri with a title in place of the id, `video://friday_film#t=0:05`; else None."""
+    match = _NAMED.fullmatch(text.strip())
+    times = _fragment(match["fragment"]) if match is not None else None
+    return None if match is None or times is None else (unquote(match["name"]), *times)
+
+
+def _fragment(text: str | None) -> tuple[float | None, float | None] | None:
+    """The times of a media fragment, in seconds; None where it is malformed."""
+    if not text:
+        return None, None
+    time = _TIME.fullmatch(text)
+    if time is None or (time["start"] is None and time["end"] is None):
         return None
-    start_s = end_s = None
-    if match["fragment"]:
-        time = _TIME.fullmatch(match["fragment"])
-        if time is None or (time["start"] is None and time["end"] is None):
-            return None
-        start_s = float(time["start"] or 0.0)
-        end_s = float(time["end"]) if time["end"] else None
-    return VideoRef(match["id"], match["path"] or "", start_s, end_s)
+    start_s = seconds_of(time["start"] or "0")
+    end_s = seconds_of(time["end"]) if time["end"] else None
+    if start_s is None or (time["end"] and end_s is None):
+        return None
+    return start_s, end_s
 
 
 def merged(spans: Iterable[Span], gap_s: float = 0.0) -> list[Span]:

@@ -90,7 +90,7 @@ class VideoOut(Reply):
 
     video_id: str
     title: str
-    at: str | None = None
+    length: str | None = None
     recorded_at: str | None = None
     part_of: str | None = None
     duration_s: Number | None = None
@@ -109,6 +109,7 @@ class Refused(Reply):
 class IngestReply(Reply):
     """Of one file: video_id and what follows it. Of a folder: folder, the counts, videos and refused."""
 
+    summary: str = ""
     video_id: str | None = None
     title: str | None = None
     duration_s: Number | None = None
@@ -152,6 +153,7 @@ class NotIngested(Reply):
 class ListReply(Reply):
     """Without video_id: videos and not_ingested. With it: level, episodes and coverage."""
 
+    summary: str = ""
     videos: list[VideoOut] | None = None
     not_ingested: NotIngested | None = None
     video_id: str | None = None
@@ -173,11 +175,13 @@ class ListReply(Reply):
 
 class _Found(Reply):
     video_id: str
+    title: str
     start_s: Number
     end_s: Number
     at: str
     rank: int
     score: Annotated[float, Field(ge=0, le=1)]
+    strength: Literal["strong", "fair", "weak"]
     matched: list[str]
 
 
@@ -199,6 +203,7 @@ class Hit(_WithTexts):
 
 
 class RetrieveReply(Reply):
+    summary: str = ""
     hits: list[Hit]
     coverage: Coverage
     not_known: list[NotKnown] | None = None
@@ -246,6 +251,7 @@ class VerdictCounts(Reply):
 class GroundReply(Reply):
     """Of one video: verdict and what follows it. Of all: videos (most likely first) and counts."""
 
+    summary: str = ""
     verdict: Literal["present", "absent", "uncertain"] | None = None
     why: str | None = None
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -265,6 +271,7 @@ class GroundReply(Reply):
 
 
 class RememberReply(Reply):
+    summary: str = ""
     note: str
     at: str
     stored: bool
@@ -272,4 +279,5 @@ class RememberReply(Reply):
     findable: str
     replaces: str | None = None
     uri: str
+    hints: list[str] | None = None
     tokens: int = 0

@@ -36,14 +36,21 @@ def next_step(script: Callable[[], Script], replies: Sequence[object]) -> Call |
 
 
 def facts(reply: object) -> Facts:
-    """The JSON object of a tool's reply, however the framework wraps it; {"error": text} where there is none."""
+    """The JSON object of a tool's reply, however the framework wraps it; {"error": text} where there is none.
+
+    A reply begins with a sentence: the JSON comes after it, as a block or a line of its own."""
     if isinstance(reply, str):
-        try:
-            return facts(json.loads(reply))
-        except ValueError:
-            return {"error": reply}
+        for text in (reply, reply[reply.find("{") :]):
+            try:
+                value = json.JSONDecoder().raw_decode(text)[0]
+            except ValueError:
+                continue
+            if not isinstance(value, str | int | float):
+                return facts(value)
+        return {"error": reply}
     if isinstance(reply, list) and reply:
-        return facts(reply[0])
+        found = [facts(part) for part in reply]
+        return next((one for one in found if "error" not in one or len(one) > 1), found[0])
     if isinstance(reply, dict):
         wrapped = str(reply.get("type", "")).endswith("text") and "text" in reply  # a content block, by any name
         return facts(reply["text"]) if wrapped else reply
@@ -58,13 +65,13 @@ def answer(question: str, video: str) -> Script:
         if "state" not in read:
             return str(read.get("error", read))
     video_id = read["video_id"]
-    yield Call("list_episodes", {"video_id": video_id, "max_tokens": 600})
+    yield Call("list_episodes", {"video": video_id, "max_tokens": 600})
     person = re.match(r"(\w+ \w+) gave something away", question)
     if person is None:
         return (yield from evidence(question, video_id))
 
     # Hop 1, what was said: which object did the person hand over?
-    found = yield Call("retrieve_memory", {"query": question.split(".")[0], "video_ids": [video_id], "limit": 5})
+    found = yield Call("retrieve_memory", {"query": question.split(".")[0], "video": video_id, "limit": 5})
     said = _first(found, rf"{person[1]} (?:handed|gave|passed|left) the (.+?) to\b")
     if said is None:
         return f"No words tell what {person[1]} gave away."
@@ -72,11 +79,11 @@ def answer(question: str, video: str) -> Script:
 
     # Hop 2, what was shown: where is that object kept? Grounded first, then read closely.
     card = yield Call(
-        "ground_event", {"event": f"'Item: {item}' on a card", "video_id": video_id, "channels": ["screen_text"]}
+        "ground_event", {"event": f"'Item: {item}' on a card", "video": video_id, "channels": ["screen_text"]}
     )
     place, place_uri = "", ""
     for span in card.get("spans", []):
-        close = yield Call("zoom_segment", {"video_id": span["uri"], "query": f"{item} kept at", "layout": "text"})
+        close = yield Call("zoom_segment", {"video": span["uri"], "query": f"{item} kept at", "layout": "text"})
         shown = " / ".join(row["text"] for row in close.get("text", []))
         if match := re.search(rf"{_loose(item)}[\s/]*Kept\s*at\s*:\s*([A-Za-z]+)", shown, re.IGNORECASE):
             place, place_uri = match[1], span["uri"]
@@ -85,20 +92,20 @@ def answer(question: str, video: str) -> Script:
         return f"No card tells where the {item} is kept."
 
     # Hop 3: the gate code of that place; looked at as a picture before it is stated, and kept as a note.
-    found = yield Call("retrieve_memory", {"query": f'"{place}" gate code', "video_ids": [video_id]})
+    found = yield Call("retrieve_memory", {"query": f'"{place}" gate code', "video": video_id})
     shown_code = _first(found, rf"Place\s*:\s*{place}[\s/]*Gate\s*code\s*:\s*(\d+)")
     if shown_code is None:
         return f"No card tells the gate code of {place}."
     code, code_uri = shown_code
-    yield Call("zoom_segment", {"video_id": code_uri, "query": f"{place} gate code", "max_frames": 1})
+    yield Call("zoom_segment", {"video": code_uri, "query": f"{place} gate code", "frames": 1})
     told = f"{person[1]} gave away the {item}; it is kept at {place}; the gate code there is {code}."
-    yield Call("remember", {"video_id": code_uri, "text": told})
+    yield Call("remember", {"video": code_uri, "text": told})
     return f"{told}\n{item_uri}\n{place_uri}\n{code_uri}"
 
 
 def evidence(question: str, video_id: str) -> Script:
     """The best passages of a video on a question, with their uris."""
-    found = yield Call("retrieve_memory", {"query": question, "video_ids": [video_id], "limit": 5})
+    found = yield Call("retrieve_memory", {"query": question, "video": video_id, "limit": 5})
     lines = [f"{hit['at']} {_text(hit)}\n{hit['uri']}" for hit in sorted(found.get("hits", []), key=_rank)]
     return "\n".join(lines) or f"Nothing found: {json.dumps(found.get('coverage', found))}"
 

@@ -26,7 +26,13 @@ def ls(home: Home = None, as_json: AsJson = False) -> None:
         table = Table("id", "length", "state", "channels", "notes", box=None)
         table.add_column("title", overflow="fold")
         for video in reply.videos or []:
-            row = (video.video_id, video.at or "?", video.state, " ".join(video.channels or []), str(video.notes or ""))
+            row = (
+                video.video_id,
+                video.length or "?",
+                video.state,
+                " ".join(video.channels or []),
+                str(video.notes or ""),
+            )
             table.add_row(*row, video.title)
         Console().print(table)
         if reply.not_ingested and reply.not_ingested.count:
@@ -76,9 +82,9 @@ def search(
         if as_json:
             show_reply(reply, True)
             return
-        for hit in sorted(reply.hits, key=lambda hit: hit.rank):
+        for hit in reply.hits:
             text = " | ".join(hit.texts().values())
-            typer.echo(f"{hit.rank}. {hit.at}  {hit.score:.2f}  {hit.uri}\n   {text}")
+            typer.echo(f"{hit.rank}. {hit.at}  {hit.score:.2f} {hit.strength}  {hit.uri}\n   {text}")
         if not reply.hits:
             typer.echo("Nothing found.")
         for hint in reply.hints:

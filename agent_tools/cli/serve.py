@@ -31,6 +31,7 @@ class ServeRequest:
     model_dirs: ModelDirs = None
     device: Device = None
     read_only: Annotated[bool | None, flag("read_only")] = None
+    tools: Annotated[str | None, flag("tools")] = None
     allowed_hosts: Annotated[str | None, flag("allowed_hosts")] = None
     allow_urls: Annotated[bool | None, flag("allow_urls")] = None
     oauth_issuer: Annotated[str | None, flag("oauth_issuer")] = None

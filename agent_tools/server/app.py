@@ -55,13 +55,21 @@ class App:
     """The state of one lifespan: one per process over HTTP, one per connection over stdio."""
 
     def __init__(
-        self, settings: Settings, library: Library | None, notices: Notices, app_settings: AppSettings | None = None
+        self,
+        settings: Settings,
+        library: Library | None,
+        notices: Notices,
+        app_settings: AppSettings | None = None,
+        describe: Callable[[list[str]], None] = lambda titles: None,
     ) -> None:
+        """Args: describe: gets the titles of the videos in memory when they change."""
         self.settings = settings
         self.notices = notices
         self.app_settings = app_settings or AppSettings()
         self.rate = Rate(self.app_settings.rate)
         self.slots = Slots()
+        self._describe = describe
+        self._described = False
         self.greeted = anyio.Event()
         self.background: TaskGroup  # the lifespan sets it and ends it
         self._borrowed = library is not None
@@ -157,7 +165,11 @@ class App:
     def _look_after(self, library: Library) -> list[str]:
         if not self.settings.read_only:
             library.workers.ensure(library.store)
-        return self.notices.changes(library.store)
+        changes = self.notices.changes(library.store)
+        if changes or not self._described:
+            self._described = True
+            self._describe([video.title for video in library.store.videos()])
+        return changes
 
 
 class Steps:

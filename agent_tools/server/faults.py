@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
@@ -16,20 +16,26 @@ from pydantic import ValidationError
 
 from agent_tools.errors import AgentToolsError, RequestError
 from agent_tools.server.logs import where
-from agent_tools.timeline import clock_seconds, seconds_text
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.server")
 MOST_CHARACTERS = 4000  # of one error; hosts cut longer ones without saying so
-MOST_FAULTS = 4
+MOST_FAULTS = 6
 MASKED = "InternalError: {name} failed unexpectedly; the server's log says why. Try other arguments."
 
 
-def tool_error(name: str, error: ToolError, schema: Mapping[str, Any]) -> ToolError:
-    """The text of a failed call for the model: our own errors by code and message; others are masked and logged."""
+def tool_error(
+    name: str, error: ToolError, schema: Mapping[str, Any], published: Sequence[str] | None = None
+) -> ToolError:
+    """The text of a failed call for the model: our own errors by code and message; others are masked and logged.
+
+    Args:
+        schema: of all arguments that the tool accepts.
+        published: the arguments that a message names; None for all of the schema.
+    """
     cause = error.__cause__
     if isinstance(cause, ValidationError):
-        return ToolError("InvalidArgument: " + " ".join(_faults(name, cause, schema)))
+        return ToolError("InvalidArgument: " + " ".join(_faults(name, cause, schema, published)))
     if isinstance(cause, AgentToolsError):
         return ToolError(described(cause))
     if isinstance(cause, ToolError):
@@ -55,7 +61,9 @@ def described(error: AgentToolsError) -> str:
     return clean(error.described, MOST_CHARACTERS)
 
 
-def _faults(name: str, error: ValidationError, schema: Mapping[str, Any]) -> Iterator[str]:
+def _faults(
+    name: str, error: ValidationError, schema: Mapping[str, Any], published: Sequence[str] | None
+) -> Iterator[str]:
     properties: dict[str, Any] = schema.get("properties", {})
     faults = error.errors(include_url=False, include_context=False)
     for fault in faults[:MOST_FAULTS]:
@@ -63,7 +71,7 @@ def _faults(name: str, error: ValidationError, schema: Mapping[str, Any]) -> Ite
         argument = str(argument)
         shown = argument + "".join(f"[{part}]" for part in inner if isinstance(part, int))
         if fault["type"] == "extra_forbidden":
-            yield _unknown(name, argument, list(properties))
+            yield _unknown(name, argument, list(properties), published)
         elif fault["type"] == "missing":
             yield f"{argument} is missing. Give {argument} as {_rule(properties.get(argument, {}))}."
         else:
@@ -72,10 +80,10 @@ def _faults(name: str, error: ValidationError, schema: Mapping[str, Any]) -> Ite
         yield f"{len(faults) - MOST_FAULTS} more arguments are wrong."
 
 
-def _unknown(name: str, argument: str, known: list[str]) -> str:
+def _unknown(name: str, argument: str, known: list[str], published: Sequence[str] | None) -> str:
     near = difflib.get_close_matches(argument, known, n=1, cutoff=0.5)
     guess = f" Did you mean {near[0]}?" if near else ""
-    return f"{clean(argument, 60)!r} is not an argument of {name}, which takes: {', '.join(known)}.{guess}"
+    return f"{clean(argument, 60)!r} is not an argument of {name}, which takes: {', '.join(published or known)}.{guess}"
 
 
 def _wrong(shown: str, value: object, schema: Mapping[str, Any], inner: list[Any]) -> str:
@@ -83,8 +91,6 @@ def _wrong(shown: str, value: object, schema: Mapping[str, Any], inner: list[Any
     rule = _rule(schema["items"] if of_item else schema)
     text = clean(value if isinstance(value, str) else json.dumps(value, default=str), 80)
     text = f"'{text}'" if isinstance(value, str) else text
-    if isinstance(value, str) and "number" in rule and (seconds := clock_seconds(value)) is not None:
-        return f"{shown}: {text} is not a number; in seconds that is {seconds_text(seconds)}."
     if schema.get("type") == "array" and not of_item and not isinstance(value, list):
         remedy = f"Give a list, as in [{text.replace(chr(39), chr(34))}]"
     else:

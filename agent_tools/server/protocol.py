@@ -47,6 +47,7 @@ from pydantic import BaseModel
 from agent_tools.errors import AgentToolsError, LimitReached
 from agent_tools.server import faults, resources, schemas
 from agent_tools.server.app import App
+from agent_tools.server.calls import ReadCall
 from agent_tools.server.lines import serve_lines
 from agent_tools.server.logs import where
 from agent_tools.untrusted import clean
@@ -85,6 +86,10 @@ class VideoServer(MCPServer[App]):
         lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, _unsubscribe)
         lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, self._set_level)
 
+    def say(self, instructions: str) -> None:
+        """Give other instructions to the clients that connect from now on."""
+        self._lowlevel_server.instructions = instructions
+
     async def run_stdio_async(self) -> None:
         """Serve one client over stdin and stdout. A malformed line gets an error reply."""
         await serve_lines(self._lowlevel_server)
@@ -111,17 +116,22 @@ class VideoServer(MCPServer[App]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: AnyContext | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """The SDK's method, but an unknown name is -32602 and every error is text that says what to do."""
+        """The SDK's method, but arguments are read as models write them, an unknown name is -32602, and every error is
+        text that says what to do."""
         tool = self._tool_manager.get_tool(name)
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}")
         began = time.monotonic()
+        call = ReadCall(name, arguments, tool)
         try:
             if context is not None:
                 context.request_context.lifespan_context.count(context.request_context)
-            return await super().call_tool(name, arguments, context)
+            call.check()
+            result = await super().call_tool(name, call.values, context)
+            return call.noted(result) if isinstance(result, CallToolResult) else result
         except ToolError as error:
-            return _refusal(str(faults.tool_error(name, error, tool.parameters)))
+            app = context.request_context.lifespan_context if context is not None else None
+            return _refusal(await call.refused(error, app))
         except LimitReached as error:
             return _refusal(faults.described(error))
         finally:

@@ -38,6 +38,18 @@ def of_arguments(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
+def of_model(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of every argument that a tool accepts, published or not."""
+    return of_arguments(model.model_json_schema())
+
+
+def of_item(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one item of a list, with the description of the list."""
+    described = {"description": schema["description"]} if "description" in schema else {}
+    return {**schema["items"], **described}
+
+
+@functools.cache
 def of_reply(model: type[BaseModel]) -> dict[str, Any]:
     """The published outputSchema: the schema of the serialised reply, as a client gets it."""
     schema: dict[str, Any] = plain(model.model_json_schema(mode="serialization", by_alias=True))

@@ -1,6 +1,7 @@
 """The six tools as a model sees them: names, arguments, bounds, descriptions and annotations.
 
-Each handler is a few lines: App runs a function of service in a thread."""
+Each handler is a few lines: App runs a function of service in a thread. `arguments` reads what a model wrote before the
+handler gets it, and says which arguments are published."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, 
 from pydantic import Field
 
 from agent_tools.progress import OnStep
-from agent_tools.server import schemas
+from agent_tools.server import arguments, schemas
 from agent_tools.server.app import App, client_name
 from agent_tools.server.notices import LIBRARY, of_video
 from agent_tools.server.tasks import background_work
@@ -37,30 +38,23 @@ REPLIES: dict[str, type[Reply]] = {
 }
 LARGEST_REPLY = 80_000  # characters; Claude Code writes results over 50,000 to a file unless a tool states its own size
 Ctx = Context[App, Any]
-Video = Annotated[
-    str, Field(description="Id, unique title, file name or prefix, or a video:// uri, whose #t sets the span.")
-]
-AnyVideo = Annotated[str, Field(description="As above; empty: all.")]
+Video = Annotated[str, Field(min_length=1, description="Title, id, file name or uri of a video.")]
+AnyVideo = Annotated[str, Field(description="Title, id or uri; leave out: all.")]
 Seconds = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
-Start = Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="Seconds, not h:mm:ss.")]
 Channels = Annotated[list[Channel] | None, Field(description="Default: all.")]
-Cursor = Annotated[str, Field(description="From the last reply, to go on.")]
+More = Annotated[str, Field(description="The last reply's cursor, to go on.")]
 Tokens = Annotated[int, Field(ge=200, le=20000)]
 
 
 async def ingest_video(
     ctx: Ctx,
-    source: Annotated[
-        str, Field(description="File or folder, ~ and file:// too; an id: how far it is; empty: all allowed folders.")
-    ],
+    source: Annotated[str, Field(description="File or folder; an id: how far it is; empty: all allowed folders.")],
     title: str = "",
     channels: Annotated[list[Channel] | None, Field(description="Default: the profile's.")] = None,
     wait_s: Annotated[float, Field(ge=0, le=45, allow_inf_nan=False)] = 20,
 ) -> CallToolResult:
-    """Make a video file, or every video in a folder, part of memory. Use it for files that list_episodes shows as not
-    ingested, and again to see how far one is: the same content is never done twice. Answers within wait_s with
-    video_id, state, searchable_to_s (search and zoom work up to there while it runs), channels, and not_known: what
-    this server cannot know of the file, with the remedy. A folder gives counts, videos and refused files."""
+    """Add a video file or a folder to memory, or ask how far one is. Not needed for videos that list_episodes shows.
+    Returns video_id, state, searchable_to_s (it can be searched up to there), and not_known with its remedy."""
 
     deadline = time.monotonic() + wait_s  # wait_s counts from here: opening the library and other calls take time too
     names = background_work.get(set())
@@ -84,31 +78,28 @@ async def ingest_video(
 
 async def list_episodes(
     ctx: Ctx,
-    video_id: Annotated[
-        str, Field(description="Id, unique title, file name or prefix, or video:// uri; empty: the library.")
-    ] = "",
+    video: Annotated[str, Field(description="Title, id or uri; leave out: the library.")] = "",
     level: Annotated[
         Literal["auto", "chapter", "scene", "chunk"], Field(description="auto: the finest that fits.")
     ] = "auto",
-    start_s: Start = None,
+    start_s: Seconds = None,
     end_s: Seconds = None,
-    cursor: Cursor = "",
+    more: More = "",
     max_tokens: Tokens = 1500,
 ) -> CallToolResult:
-    """Take a wide look. Without video_id: the videos in memory and the files that are not ingested yet. With it: that
-    video's timeline as titled episodes, for overviews and summaries. To find something, use retrieve_memory. Every
-    episode has start_s, end_s and a uri that the other tools take as video_id."""
+    """Without video: all videos and the files not yet ingested. With video: its timeline as titled episodes, for
+    overviews and summaries. To find something use retrieve_memory."""
 
     def work(library: Library, caller: str, on_step: OnStep) -> Reply:
         from agent_tools.service.list_episodes import list_episodes
 
         return list_episodes(
             library,
-            video_id=video_id,
+            video_id=video,
             level=level,
             start_s=start_s,
             end_s=end_s,
-            cursor_text=cursor,
+            cursor_text=more,
             max_tokens=max_tokens,
             caller=caller,
             on_step=on_step,
@@ -119,26 +110,25 @@ async def list_episodes(
 
 @dataclass(frozen=True)
 class RetrieveArguments:
-    """The arguments of retrieve_memory, as published."""
+    """The arguments of retrieve_memory."""
 
-    query: Annotated[str, Field(description='What is said, shown or noted; "quoted words" must occur.')] = ""
+    query: Annotated[str, Field(description="What is said or shown, in its own words; one topic.")] = ""
     like: Annotated[str, Field(description="A video:// uri: find what looks like that moment.")] = ""
-    video_ids: Annotated[list[str] | None, Field(description="Default: all.")] = None
-    start_s: Start = None
+    video: Annotated[list[str] | None, Field(description="Title, id or uri; leave out: all.")] = None
+    start_s: Seconds = None
     end_s: Seconds = None
     channels: Channels = None
     limit: Annotated[int, Field(ge=1, le=20)] = 8
     detail: Literal["concise", "full"] = "concise"
-    cursor: Cursor = ""
+    more: More = ""
     max_tokens: Tokens = 2000
 
 
-async def retrieve_memory(ctx: Ctx, **arguments: Any) -> CallToolResult:
-    """Find moments by meaning and by words, in speech, subtitles, on-screen text, notes and pictures, of one video or
-    all. Ask in the words that a speaker or slide would use; one topic per call. Hits stand in time order with rank
-    (1 is best), score, what matched, a snippet and a uri: check them with zoom_segment, and use ground_event to
-    learn whether something happens at all. coverage says what was not searched: no hit there proves nothing."""
-    given = RetrieveArguments(**arguments)
+async def retrieve_memory(ctx: Ctx, **given_arguments: Any) -> CallToolResult:
+    """Find moments by meaning and words in speech, subtitles, on-screen text, notes and pictures. Hits stand best
+    first, each with title, start_s, end_s, score (strong, fair, weak) and a uri. Weak hits prove nothing: look with
+    zoom_segment, and ask ground_event whether it happens at all."""
+    given = RetrieveArguments(**given_arguments)
 
     def work(library: Library, caller: str, on_step: OnStep) -> Reply:
         from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
@@ -148,13 +138,13 @@ async def retrieve_memory(ctx: Ctx, **arguments: Any) -> CallToolResult:
             SearchRequest(
                 query=given.query,
                 like=given.like,
-                video_ids=given.video_ids,
+                video_ids=given.video,
                 start_s=given.start_s,
                 end_s=given.end_s,
                 channels=_names(given.channels),
                 limit=given.limit,
                 detail=given.detail,
-                cursor=given.cursor,
+                cursor=given.more,
                 max_tokens=given.max_tokens,
             ),
             caller=caller,
@@ -175,24 +165,23 @@ retrieve_memory.__signature__ = Signature(  # type: ignore[attr-defined]  # func
 
 async def zoom_segment(
     ctx: Ctx,
-    video_id: Video,
-    start_s: Start = None,
+    video: Video,
+    start_s: Seconds = None,
     end_s: Seconds = None,
-    query: Annotated[str, Field(description="Prefer frames and text that match this.")] = "",
-    max_frames: Annotated[int, Field(ge=1, le=16)] = 6,
+    query: Annotated[str, Field(description="What to look for.")] = "",
+    frames: Annotated[int, Field(ge=1, le=16)] = 6,
     layout: Annotated[
         Literal["auto", "sheet", "frames", "text"],
         Field(description="auto: one or two single pictures, else sheets; text: no pictures."),
     ] = "auto",
     region: Annotated[
-        list[Annotated[float, Field(ge=0, le=1)]] | None,
-        Field(min_length=4, max_length=4, description="Crop [x, y, width, height] as shares, to read small things."),
+        list[Annotated[float, Field(ge=0)]] | None,
+        Field(min_length=4, max_length=4, description="Crop [x, y, width, height], in shares or pixels."),
     ] = None,
     max_tokens: Tokens = 3000,
 ) -> CallToolResult:
-    """Look closely at a span: frames as images with their times, and the speech and on-screen text around them. Use it
-    on a hit or episode before claiming what is seen; a short span shows more. Returns facts as JSON, then each label
-    with its image, then links to what did not fit; next_start_s says where to go on."""
+    """Look closely at a span: its frames as pictures, and the speech and on-screen text in it. Use it on a hit before
+    you state what is seen or said; a short span shows more."""
 
     def work(library: Library, caller: str, on_step: OnStep) -> Zoomed:
         from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
@@ -200,11 +189,11 @@ async def zoom_segment(
         return zoom_segment(
             library,
             ZoomRequest(
-                video_id=video_id,
+                video_id=video,
                 start_s=start_s,
                 end_s=end_s,
                 query=query,
-                max_frames=max_frames,
+                max_frames=frames,
                 layout=layout,
                 region=region,
                 max_tokens=max_tokens,
@@ -220,19 +209,17 @@ async def ground_event(
     ctx: Ctx,
     event: Annotated[
         str,
-        Field(min_length=1, description='Positive ("a dog barks", never "no dog"); quote words to be said or shown.'),
+        Field(min_length=1, description='Positive: "a dog barks", never "no dog". Quote exact words.'),
     ],
-    video_id: Annotated[str, Field(description="As in zoom_segment; empty: all, one verdict each.")] = "",
-    start_s: Start = None,
+    video: AnyVideo = "",
+    start_s: Seconds = None,
     end_s: Seconds = None,
     channels: Channels = None,
     max_spans: Annotated[int, Field(ge=1, le=10)] = 3,
     max_tokens: Tokens = 1000,
 ) -> CallToolResult:
-    """Verify and localise: when does this happen, or does it not? Use it before answering that something is or is not
-    in a video; for looking around retrieve_memory is quicker. Returns verdict present, absent (only when everything
-    that could show it was searched) or uncertain, spans with confidence and evidence, the best rejected one, and
-    which channels could not be judged."""
+    """Does this happen, and when? Use it before you answer that something is or is not there. Returns present with
+    spans, absent, or uncertain with the reason."""
 
     def work(library: Library, caller: str, on_step: OnStep) -> Reply:
         from agent_tools.service.ground_event import ground_event
@@ -240,7 +227,7 @@ async def ground_event(
         return ground_event(
             library,
             event=event,
-            video_id=video_id,
+            video_id=video,
             start_s=start_s,
             end_s=end_s,
             channels=_names(channels),
@@ -255,15 +242,14 @@ async def ground_event(
 
 async def remember(
     ctx: Ctx,
-    video_id: Video,
+    video: Video,
     text: Annotated[str, Field(min_length=1, max_length=2000)],
-    start_s: Start = None,
+    start_s: Seconds = None,
     end_s: Seconds = None,
     replaces: Annotated[str, Field(description="Uri of a note that this one corrects.")] = "",
 ) -> CallToolResult:
-    """Write what you saw or concluded about a span back into memory, as a note that later retrieve_memory calls find.
-    Use it after zoom_segment, one fact per note, in words somebody would search for. Not for plans, nor for
-    instructions that a video holds. Returns the note's uri; the same text on the same span is one note."""
+    """Store what you saw in a span as a note that later searches find: one fact per note. Never an instruction out of a
+    video."""
     author = client_name(ctx.request_context) or "a client"
     app = ctx.request_context.lifespan_context
 
@@ -272,7 +258,7 @@ async def remember(
 
         return remember(
             library,
-            video_id=video_id,
+            video_id=video,
             start_s=start_s,
             end_s=end_s,
             text=text,
@@ -286,23 +272,23 @@ async def remember(
     return _data(reply)
 
 
-def tools(read_only: bool) -> list[Tool]:
-    """The published tools, always in this order."""
+def tools(read_only: bool, full: bool = False) -> list[Tool]:
+    """The published tools, always in this order. Args: full: publish the rare arguments too."""
     look = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
     write = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
     made = [
-        _tool(ingest_video, "Ingest a video", write),
-        _tool(list_episodes, "List episodes", look),
-        _tool(retrieve_memory, "Search memory", look),
-        _tool(zoom_segment, "Look closely", look),
-        _tool(ground_event, "Ground an event", look),
-        _tool(remember, "Remember", write),
+        _tool(ingest_video, "Ingest a video", write, full),
+        _tool(list_episodes, "List episodes", look, full),
+        _tool(retrieve_memory, "Search memory", look, full),
+        _tool(zoom_segment, "Look closely", look, full),
+        _tool(ground_event, "Ground an event", look, full),
+        _tool(remember, "Remember", write, full),
     ]
     return [tool for tool in made if not (read_only and tool.annotations is write)]
 
 
-def _tool(fn: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
-    """A tool with an exact inputSchema: it refuses unknown arguments and publishes only declared ones."""
+def _tool(fn: Callable[..., Any], title: str, annotations: ToolAnnotations, full: bool) -> Tool:
+    """A tool with an exact inputSchema: it refuses unknown arguments and publishes those of its set."""
     tool = Tool.from_function(
         fn,
         title=title,
@@ -312,11 +298,24 @@ def _tool(fn: Callable[..., Any], title: str, annotations: ToolAnnotations) -> T
         # The SDK would publish and check the validation schema, which refuses serialised names ("from").
         structured_output=False,
     )
-    arguments = tool.fn_metadata.arg_model
-    arguments.model_config["extra"] = "forbid"
-    arguments.model_rebuild(force=True)
-    tool.parameters = schemas.of_arguments(tool.parameters)
+    model = tool.fn_metadata.arg_model
+    model.model_config["extra"] = "forbid"
+    model.model_rebuild(force=True)
+    accepted = schemas.of_arguments(tool.parameters)
+    tool.parameters = accepted if full else _lean(fn.__name__, accepted)
+    if fn is retrieve_memory:  # one name is what a model should give; a list of names is accepted
+        tool.parameters["properties"]["video"] = schemas.of_item(accepted["properties"]["video"])
     return tool
+
+
+def _lean(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with the arguments of the lean set alone. A search needs its query: `like` is not among them."""
+    properties = {argument: dict(schema["properties"][argument]) for argument in arguments.LEAN[name]}
+    required = ["query"] if name == "retrieve_memory" else schema.get("required", [])
+    for argument, rule in properties.items():
+        if rule.get("default") == "" or argument in required:
+            rule.pop("default", None)
+    return {**schema, "properties": properties, **({"required": required} if required else {})}
 
 
 def _names(channels: list[Channel] | None) -> list[str] | None:
@@ -324,13 +323,18 @@ def _names(channels: list[Channel] | None) -> list[str] | None:
 
 
 def _data(reply: Reply) -> CallToolResult:
-    """The same facts twice, because a host shows the model either the text or the structured content."""
+    """The same facts twice, because a host shows the model either the text or the structured content.
+
+    The text begins with the reply's one sentence."""
     facts = reply.compact()
-    return CallToolResult(content=[_text(facts)], structured_content=facts)
+    sentence = [TextContent(type="text", text=facts["summary"])] if facts.get("summary") else []
+    return CallToolResult(content=[*sentence, _text(facts)], structured_content=facts)
 
 
 def _pictures(zoomed: Zoomed) -> CallToolResult:
-    content: list[ContentBlock] = [_text(zoomed.facts)]
+    sentence = zoomed.facts.get("summary", "")
+    content: list[ContentBlock] = [TextContent(type="text", text=sentence)] if sentence else []
+    content.append(_text(zoomed.facts))
     for picture in zoomed.pictures:
         content.append(TextContent(type="text", text=picture.label))
         data = base64.b64encode(picture.jpeg).decode("ascii")

@@ -22,7 +22,8 @@ _WRITTEN_OR_SAID = re.compile(
     r"\b(?:slides?|screen|title|caption|subtitles?|transcript|says|said|mentions|mentioned|the words?|text)\b", re.I
 )
 AS_QUOTED = "Quoted words only were looked for, as they stand; without quotation marks the event goes by meaning."
-NOT_CLOSELY = "Over all videos no model looks closer: give a video_id for that."
+NOT_CLOSELY = "Over all videos no model looks closer: give a video for that."
+MOST_UNCERTAIN = 3  # shown of a search over all videos; the others are counted
 
 
 def ground_event(
@@ -74,7 +75,7 @@ def _one(
         not_judged=found.not_judged,
         coverage=found.coverage,
         levels=found.levels,
-        hints=_hints(event, found),
+        hints=[*([scope.note] if scope.note else []), *_hints(event, found)],
     )
     assert reply.spans is not None
 
@@ -110,6 +111,9 @@ def _each(
         found.append(judge(library, scope, event, channels, 1, silent, use_video_llm=False))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
+    shown = [one for one in found if one.verdict.verdict == "present"]
+    shown += [one for one in found if one.verdict.verdict == "uncertain"][:MOST_UNCERTAIN]
+    shown = shown or found[:1]
     videos = [
         VideoVerdict(
             video_id=one.scope.video.id,
@@ -118,7 +122,7 @@ def _each(
             best=_best(one),
             coverage=one.coverage.share,
         )
-        for one in found
+        for one in shown
     ]
     verdicts = [one.verdict.verdict for one in found]
     reply = GroundReply(
@@ -126,6 +130,7 @@ def _each(
         counts=VerdictCounts(
             present=verdicts.count("present"), absent=verdicts.count("absent"), uncertain=verdicts.count("uncertain")
         ),
+        omitted=len(found) - len(shown) or None,
         hints=[*_commonest(found), *([NOT_CLOSELY] if library.models.has_closer else [])],
     )
 

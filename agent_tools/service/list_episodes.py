@@ -54,7 +54,7 @@ def _library(library: Library, cursor_text: str, max_tokens: int, check: Callabl
         VideoOut(
             video_id=video.id,
             title=video.title,
-            at=None if video.duration_s is None else clock(video.duration_s),
+            length=None if video.duration_s is None else clock(video.duration_s),
             recorded_at=_clock(known[video.id].at),
             part_of=known[video.id].part_of or None,
             state=library.state(video.id),
@@ -136,6 +136,7 @@ def _level(
     )
     assert reply.coverage is not None
     reply.coverage.producers = None
+    reply.hints += [scope.note] if scope.note else []
     job = library.store.job(scope.video.id)
     if job is not None and job.state in ("queued", "running"):
         reply.hints.append(f"still being ingested ({job.progress:.0%}): titles and borders will get better.")

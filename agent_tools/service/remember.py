@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import re
 
-from agent_tools.budget import reply_tokens
 from agent_tools.errors import InvalidArgument, NoteNotFound, SpanOutsideVideo
 from agent_tools.ingestion.spaces import text_space
 from agent_tools.service.library.library import Library
-from agent_tools.service.replies.fit import compact_json
+from agent_tools.service.replies.fit import trim_to_tokens
 from agent_tools.timeline import Span, clock, note_uri, parse_uri, video_uri
 from agent_tools.types import RememberReply
 from agent_tools.untrusted import clean
 
 LONGEST = 2000
 WAIT_FOR_ENCODER_S = 0.5
+LONGEST_REPLY = 1_000  # tokens; a note's reply is far shorter
 NUMBER = re.compile("[0-9]{1,15}")  # of a note
 
 
@@ -63,8 +63,9 @@ def remember(
         findable=findable,
         replaces=note_uri(scope.video.id, old) if old is not None else None,
         uri=video_uri(scope.video.id, note.start_s, note.end_s),
+        hints=[scope.note] if scope.note else None,
     )
-    return reply.model_copy(update={"tokens": reply_tokens(compact_json({**reply.compact(), "tokens": 888}))})
+    return trim_to_tokens(reply, LONGEST_REPLY, [])
 
 
 def index_notes(library: Library, video_id: str, wait_s: float = 0.0) -> bool:

@@ -30,6 +30,7 @@ from agent_tools.service.search.likeness import maker_of, similar_moments
 from agent_tools.service.search.moments import Moment, fold_repeats, merge, with_pictures
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, recall
+from agent_tools.service.search.strength import likeness, strength
 from agent_tools.store import Entry
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
@@ -42,6 +43,8 @@ MATCHED_WORDS = 0.1  # share of the query's word mass from which words are named
 MATCHED_COSINE = 0.25
 JOINT = " / "
 CURSOR_TOKENS = 16  # what the cursor adds
+TITLE_LENGTH = 80
+NEAREST = "No text comes near the query; the nearest by meaning are shown, marked weak."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,7 @@ class _Found:
     moments: list[Moment]
     entries: EntrySearchResult
     coverage: Coverage
+    near: bool = False  # nothing passed the floor: the moments are only the nearest
 
 
 def retrieve_memory(
@@ -113,15 +117,16 @@ def retrieve_memory(
         offset = offset_of(request.cursor, *question)
         page = found.moments[offset : offset + request.limit]
         ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
+        titles = {one.video.id: clean(one.video.title, TITLE_LENGTH) for one in scopes}
         hits = [
-            _hit(library, found.entries.held, moment, rank, request.query, request.detail) for rank, moment in ranked
+            _hit(library, found.entries.held, moment, rank, titles[moment.video_id], request) for rank, moment in ranked
         ]
-        reply = RetrieveReply(
-            hits=in_time_order(hits), coverage=found.coverage, more=max(0, len(found.moments) - offset - len(page))
-        )
-        if not hits and len(scopes) == 1:
+        reply = RetrieveReply(hits=hits, coverage=found.coverage, more=max(0, len(found.moments) - offset - len(page)))
+        if (not hits or found.near) and len(scopes) == 1:
             reply.not_known = coverage.not_known(library, scopes[0].video) or None
-        reply.hints = _hints(library, scopes, request, reply.hits, caller)
+        reply.hints = [*([NEAREST] if found.near else []), *_hints(library, scopes, request, reply.hits, caller)]
+        if request.detail == "concise":
+            reply.coverage.producers = None
         trim_to_tokens(reply, request.max_tokens - CURSOR_TOKENS, _cuts(reply, hits, page, request.query))
         if reply.more:
             reply.cursor = cursor(offset + len(reply.hits), *question)
@@ -144,8 +149,11 @@ def _find(
     moments = merge(result.found, scopes)
     if channels is None or "frames" in channels:
         moments = with_pictures(moments, frames_matching(library, scopes, request.query, wait_s=wait_s))
+    near = not moments and bool(result.nearest)
+    if near:
+        moments = merge(result.nearest, scopes)
     notes = coverage.SearchNotes(result.words_only)
-    return _Found(fold_repeats(moments), result, coverage.coverage(library, scopes, channels, notes))
+    return _Found(fold_repeats(moments), result, coverage.coverage(library, scopes, channels, notes), near)
 
 
 def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], query: str) -> list[Cut]:
@@ -154,7 +162,7 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
     def drop_worst() -> bool:
         if len(reply.hits) <= 1:
             return False
-        reply.hits.remove(max(reply.hits, key=lambda hit: hit.rank))
+        reply.hits.pop()
         reply.more += 1
         return True
 
@@ -176,15 +184,15 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
     ]
 
 
-def in_time_order(hits: list[Hit]) -> list[Hit]:
-    """By video, the one with the best rank first, and in each by time."""
-    best: dict[str, int] = {}
-    for hit in hits:
-        best[hit.video_id] = min(best.get(hit.video_id, hit.rank), hit.rank)
-    return sorted(hits, key=lambda hit: (best[hit.video_id], hit.start_s, hit.rank))
-
-
-def _hit(library: Library, held: Mapping[str, LoadedVideo], moment: Moment, rank: int, query: str, detail: str) -> Hit:
+def _hit(
+    library: Library,
+    held: Mapping[str, LoadedVideo],
+    moment: Moment,
+    rank: int,
+    title: str,
+    request: SearchRequest,
+) -> Hit:
+    query, detail = request.query, request.detail
     texts: dict[str, str] = {}
     for name in TEXT_CHANNELS:
         if found := [r for r in moment.found if r.entry.channel == name]:
@@ -212,13 +220,16 @@ def _hit(library: Library, held: Mapping[str, LoadedVideo], moment: Moment, rank
     elif not moment.found:
         matched.append("frames:likeness")
     middle = moment.span.middle_s
+    score = round(min(1.0, max(0.0, moment.best)), 3)
     return Hit(
         video_id=moment.video_id,
+        title=title,
         start_s=rounded(moment.span.start_s),
         end_s=rounded(moment.span.end_s),
         at=clock(moment.span.start_s),
         rank=rank,
-        score=round(min(1.0, max(0.0, moment.best)), 3),
+        score=score,
+        strength=likeness(score) if request.like.strip() else strength(score),
         matched=matched,
         frame=f"video://{moment.video_id}/frame/{rounded(middle):g}" if detail == "full" else None,
         repeats=moment.repeats or None,
@@ -246,7 +257,8 @@ def _hints(
     library: Library, scopes: Sequence[VideoSpan], request: SearchRequest, hits: Sequence[Hit], caller: str
 ) -> list[str]:
     both = request.like.strip() and request.query.strip()
-    hints = ["like was given, so query was not used. Search for each alone."] if both else []
+    hints = [one.note for one in scopes if one.note]
+    hints += ["like was given, so query was not used. Search for each alone."] if both else []
     if (hint := negation_hint(request.query)) is not None:
         hints.append(hint)
     for one in scopes:
@@ -257,7 +269,7 @@ def _hints(
         elif (hint := unfinished_hint(one.video.id, job)) is not None:
             hints.append(hint)
     if library.attention.searched(caller, [(hit.video_id, hit.start_s) for hit in hits]) and hits:
-        video = max(hits, key=lambda hit: -hit.rank).video_id
+        video = hits[0].video_id
         whole = next(one.span for one in scopes if one.video.id == video)
         hints.append(repeat_hint(library.attention.unseen(caller, video, whole)))
     return hints[:4]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_cost
@@ -15,13 +15,16 @@ from agent_tools.ingestion.look_messages import Shot
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.frames.frame_choice import chosen_times
 from agent_tools.service.frames.kept_frames import nearest_jpegs
+from agent_tools.service.frames.region import check_region, region_as_shares
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last
+from agent_tools.service.replies.sentences import short_clock
 from agent_tools.service.search.recall import recall
 from agent_tools.store import Entry
 from agent_tools.timeline import clock, rounded, seconds_text, video_uri
 from agent_tools.types import TEXT_CHANNELS
+from agent_tools.untrusted import clean
 
 Layout = Literal["auto", "sheet", "frames", "text"]
 LAYOUTS = ("auto", "sheet", "frames", "text")
@@ -84,13 +87,7 @@ class ZoomRequest:
         if self.layout not in LAYOUTS:
             raise InvalidArgument(f"layout is {self.layout!r}; it must be one of {', '.join(LAYOUTS)}.")
         check_tokens(self.max_tokens)
-        if (region := self.region) is None:
-            return
-        good = len(region) == 4 and all(0 <= v <= 1 for v in region) and region[2] > 0 and region[3] > 0
-        if not good or region[0] + region[2] > 1 + 1e-9 or region[1] + region[3] > 1 + 1e-9:
-            raise InvalidArgument(
-                f"region is {list(region)}; it must be [x, y, w, h] in 0..1, such as [0.5, 0, 0.5, 0.5]."
-            )
+        check_region(self.region)
 
 
 def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on_step: OnStep = silent) -> Zoomed:
@@ -101,6 +98,9 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     Raises: RequestError: a name, span or bound breaks its rule. EngineError: the process that opens videos died."""
     request.check()
     scope = library.video_span(request.video_id, request.start_s, request.end_s)
+    region, ignored = region_as_shares(request.region, scope.video.width, scope.video.height)
+    request = replace(request, region=region)
+    hints = [note for note in (scope.note, ignored) if note]
     on_step(0.0, "choosing frames")
     entries = [
         entry
@@ -117,7 +117,7 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     decoded = {time_s for shot in opened for time_s in shot.times_s}
     unreadable = [] if note else [time_s for time_s in plan.times if time_s not in decoded]
     shots = _within(opened)
-    facts = _facts(scope, plan, scores, shots, note, unreadable, request.max_tokens)
+    facts = _facts(scope, plan, scores, shots, note, unreadable, hints, request.max_tokens)
     shown = {time_s for shot in shots for time_s in shot.times_s}
     omitted = [] if note else [time_s for time_s in times if time_s not in shown and time_s not in unreadable]
     if omitted:
@@ -158,7 +158,7 @@ def _plan(
     view = coverage.coverage(library, [scope], None)
     view.producers = None
     covered = view.compact() if request.max_tokens >= WHOLE_COVERAGE else {"share": view.share}
-    free = request.max_tokens - _cost({**_head(scope), "coverage": covered}, 0)
+    free = request.max_tokens - _cost({"summary": _sentence(scope), **_head(scope), "coverage": covered}, 0)
     most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
     if len(times) > most:
         times = [times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most)]
@@ -257,11 +257,14 @@ def _facts(
     shots: list[Shot],
     note: str,
     unreadable: Sequence[float],
+    hints: Sequence[str],
     max_tokens: int,
 ) -> dict[str, Any]:
     """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first and pictures
     last, out of `shots` too."""
-    facts: dict[str, Any] = {**_head(scope), "frames": _frame_rows(scope, shots)}
+    facts: dict[str, Any] = {"summary": _sentence(scope), **_head(scope), "frames": _frame_rows(scope, shots)}
+    if hints:
+        facts["hints"] = list(hints)
     if note:
         facts["note"] = note
     if unreadable:
@@ -279,6 +282,11 @@ def _facts(
             facts["next_start_s"] = rounded(min(later))
     facts["tokens"] = _cost(facts, _tokens(shots))
     return facts
+
+
+def _sentence(scope: VideoSpan) -> str:
+    start, end = short_clock(scope.span.start_s), short_clock(scope.span.end_s)
+    return f"{clean(scope.video.title, 60)} from {start} to {end}."
 
 
 def _cuts(scope: VideoSpan, facts: dict[str, Any], shots: list[Shot]) -> list[Cut]:
@@ -303,6 +311,10 @@ def _cuts(scope: VideoSpan, facts: dict[str, Any], shots: list[Shot]) -> list[Cu
         texts[0]["text"] = texts[0]["text"][: len(texts[0]["text"]) // 2].rstrip() + "…"
         return True
 
+    def drop_the_sentence() -> bool:
+        had, facts["summary"] = bool(facts["summary"]), ""
+        return had
+
     def drop_picture() -> bool:
         if not shots:
             return False
@@ -310,7 +322,7 @@ def _cuts(scope: VideoSpan, facts: dict[str, Any], shots: list[Shot]) -> list[Cu
         facts["frames"] = _frame_rows(scope, shots)
         return True
 
-    return [drop_gap, drop_last(texts, 1), keep_the_share_alone, halve_text, drop_picture]
+    return [drop_gap, drop_last(texts, 1), keep_the_share_alone, halve_text, drop_the_sentence, drop_picture]
 
 
 def _frame_rows(scope: VideoSpan, shots: Sequence[Shot]) -> list[dict[str, Any]]:
@@ -335,7 +347,7 @@ def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[
 
 def _cost(facts: dict[str, Any], images: int) -> int:
     waiting = {"omitted": 16, "text_omitted": 8_888, "next_start_s": 88_888.88, "tokens": 88_888}
-    return reply_tokens(compact_json({**facts, **waiting}), images)
+    return reply_tokens(facts.get("summary", "") + compact_json({**facts, **waiting}), images)
 
 
 def _moment(scope: VideoSpan, time_s: float) -> str:

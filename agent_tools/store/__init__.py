@@ -17,7 +17,7 @@ from agent_tools.store.overview import Status
 from agent_tools.store.search import WordHit
 from agent_tools.store.store import Store
 from agent_tools.store.tokenfile import TokenFile
-from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow
+from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow, titles
 
 __all__ = [
     "ChannelDetail",
@@ -41,4 +41,5 @@ __all__ = [
     "keep_text_vectors",
     "restore",
     "switch_channel",
+    "titles",
 ]

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from dataclasses import astuple, dataclass, field, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import apsw
@@ -81,6 +81,18 @@ VIDEO = """SELECT id, title, size_bytes, duration_s, width, height, fps, contain
 SOURCE = "SELECT video_id, path, size, mtime_ns, inode, typed FROM sources"
 CHANNEL = """SELECT video_id, name, state, producer, done_to_s, entries, language, detail, error, updated_at
     FROM channels"""
+
+
+def titles(file: Path, most: int) -> list[str]:
+    """The first titles of a store that is not open, in the order they were added; [] where it cannot be read."""
+    try:
+        db = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return [row[0] for row in db.execute("SELECT title FROM videos ORDER BY n LIMIT ?", (most,))]
+        finally:
+            db.close()
+    except apsw.Error:
+        return []  # another version's, or broken: the first call that opens it says what is wrong
 
 
 class Videos(Part):

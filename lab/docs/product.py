@@ -60,15 +60,16 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def published() -> list[Any]:
-    """The tools as a client gets them."""
+def published(tool_set: str = "lean") -> list[Any]:
+    """The tools as a client gets them. Args: tool_set: as the setting `tools`."""
     from mcp import Client
 
     from agent_tools.server.build import build_server
     from agent_tools.settings import Settings
 
     async def listed() -> list[Any]:
-        async with Client(build_server(Settings.load({}, home=ROOT / "build" / "docs-home"))) as client:
+        settings = Settings.load({}, home=ROOT / "build" / "docs-home", tools=tool_set)
+        async with Client(build_server(settings)) as client:
             return list((await client.list_tools()).tools)
 
     return anyio.run(listed)
@@ -111,13 +112,15 @@ def _purpose(description: str) -> str:
 def schemas() -> str:
     """Each tool as a model sees it: its description, its arguments, and the fields of its reply."""
     parts: list[str] = []
-    for tool in published():
+    usual = {tool.name: tool.input_schema["properties"] for tool in published()}
+    for tool in published("full"):
         parts += [f"## {tool.name}", "", " ".join((tool.description or "").split()), ""]
-        parts += ["| argument | type | default | meaning |", "|---|---|---|---|"]
+        parts += ["| argument | type | default | meaning | published by |", "|---|---|---|---|---|"]
         required = tool.input_schema.get("required", ())
         for name, field in tool.input_schema["properties"].items():
+            by = "both" if name in usual[tool.name] else "`--tools full`"
             default = "required" if name in required else _default(field)
-            parts.append(f"| `{name}` | {kind(field)} | {default} | {field.get('description', '')} |")
+            parts.append(f"| `{name}` | {kind(field)} | {default} | {field.get('description', '')} | {by} |")
         parts += ["", *_reply(tool.output_schema), ""]
     return "\n".join(parts).rstrip()
 

@@ -101,7 +101,9 @@ def pictures_of(result: CallToolResult) -> list[Image.Image]:
 
 def _facts(result: CallToolResult) -> dict[str, Any]:
     """The JSON object of a reply; where it comes twice, both are the same."""
-    facts: dict[str, Any] = json.loads(result.content[0].text)  # type: ignore[union-attr]  # the first block is text
+    sentence, told, *_ = (block.text for block in result.content if isinstance(block, TextContent))
+    facts: dict[str, Any] = json.loads(told)
+    assert facts["summary"] == sentence
     assert result.structured_content is None or result.structured_content == facts
     return facts
 

@@ -115,7 +115,7 @@ ERRORS: list[tuple[tuple[str, Any], str]] = [
     (("retrieve_memory", {"query": "x", "colour": "red"}), "colour"),
     (("retrieve_memory", {"query": "x", "video_ids": ["An empty afternoon"]}), "about video 9f6cbced0247 alone"),
     (("zoom_segment", {"video_id": VIDEO, "start_s": 900, "end_s": 950}), "SpanOutsideVideo"),
-    (("zoom_segment", {"video_id": VIDEO, "start_s": "0:01:00"}), "must be a number of seconds"),
+    (("zoom_segment", {"video_id": VIDEO, "start_s": "soon"}), "must be a number of seconds"),
 ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent_tools.budget import reply_tokens
 from agent_tools.server import build_server
 from agent_tools.server.build import INSTRUCTIONS
 from agent_tools.service.library.library import Library
@@ -56,12 +57,13 @@ async def test_tools_stand_in_one_order_and_read_only_leaves_out_those_that_writ
     assert "ingest_video and remember are not offered" in (reading.instructions or "")
 
 
-async def test_definitions_cost_at_most_2000_tokens_and_output_schemas_4000(settings: Settings) -> None:
-    tools = await build_server(settings).list_tools()
-    shown = [{"name": t.name, "description": t.description, "inputSchema": t.input_schema} for t in tools]
-    assert sum(len(compact(one)) for one in shown) / 4 <= 2000
-    assert sum(len(compact(t.output_schema)) for t in tools if t.output_schema) / 4 <= 4000
-    assert all(len((t.description or "").encode()) < 2000 for t in tools)
+async def test_definitions_cost_at_most_1000_tokens_lean_2000_full_and_output_schemas_4000(settings: Settings) -> None:
+    for tool_set, most in (("lean", 1000), ("full", 2000)):
+        tools = await build_server(replace(settings, tools=tool_set)).list_tools()  # type: ignore[arg-type]  # a literal
+        shown = [{"name": t.name, "description": t.description, "inputSchema": t.input_schema} for t in tools]
+        assert sum(reply_tokens(compact(one)) for one in shown) <= most
+        assert sum(len(compact(t.output_schema)) for t in tools if t.output_schema) / 4 <= 4000
+        assert all(len((t.description or "").encode()) < 2000 for t in tools)
     assert len(INSTRUCTIONS.encode()) < 2048
 
 
@@ -77,31 +79,57 @@ async def test_schemas_have_no_titles_no_null_unions_and_no_further_properties(s
 
 
 async def test_arguments_and_defaults_are_those_of_the_contract(settings: Settings) -> None:
-    tools = {tool.name: tool.input_schema["properties"] for tool in await build_server(settings).list_tools()}
-    defaults = {
-        name: {argument: schema["default"] for argument, schema in properties.items() if "default" in schema}
-        for name, properties in tools.items()
+    assert await defaults_of(settings) == {
+        "ingest_video": {},
+        "list_episodes": {},
+        "retrieve_memory": {"limit": 8},
+        "zoom_segment": {"frames": 6},
+        "ground_event": {},
+        "remember": {},
     }
-    assert defaults == {
+    assert await arguments_of(settings) == {
+        "ingest_video": ["source"],
+        "list_episodes": ["video", "start_s", "end_s", "more"],
+        "retrieve_memory": ["query", "video", "start_s", "end_s", "limit", "more"],
+        "zoom_segment": ["video", "start_s", "end_s", "query", "frames"],
+        "ground_event": ["event", "video", "start_s", "end_s"],
+        "remember": ["video", "start_s", "end_s", "text"],
+    }
+
+
+async def test_the_full_set_publishes_the_rare_arguments_too(settings: Settings) -> None:
+    full = replace(settings, tools="full")
+    assert await defaults_of(full) == {
         "ingest_video": {"title": "", "wait_s": 20},
-        "list_episodes": {"video_id": "", "level": "auto", "cursor": "", "max_tokens": 1500},
-        "retrieve_memory": {
-            "query": "", "like": "", "limit": 8, "detail": "concise", "cursor": "", "max_tokens": 2000,
-        },
-        "zoom_segment": {"query": "", "max_frames": 6, "layout": "auto", "max_tokens": 3000},
-        "ground_event": {"video_id": "", "max_spans": 3, "max_tokens": 1000},
+        "list_episodes": {"video": "", "level": "auto", "more": "", "max_tokens": 1500},
+        "retrieve_memory": {"query": "", "like": "", "limit": 8, "detail": "concise", "more": "", "max_tokens": 2000},
+        "zoom_segment": {"query": "", "frames": 6, "layout": "auto", "max_tokens": 3000},
+        "ground_event": {"video": "", "max_spans": 3, "max_tokens": 1000},
         "remember": {"replaces": ""},
-    }  # fmt: skip
-    assert {name: list(properties) for name, properties in tools.items()} == {
+    }
+    assert await arguments_of(full) == {
         "ingest_video": ["source", "title", "channels", "wait_s"],
-        "list_episodes": ["video_id", "level", "start_s", "end_s", "cursor", "max_tokens"],
+        "list_episodes": ["video", "level", "start_s", "end_s", "more", "max_tokens"],
         "retrieve_memory": [
-            "query", "like", "video_ids", "start_s", "end_s", "channels", "limit", "detail", "cursor", "max_tokens",
+            "query", "like", "video", "start_s", "end_s", "channels", "limit", "detail", "more", "max_tokens",
         ],
-        "zoom_segment": ["video_id", "start_s", "end_s", "query", "max_frames", "layout", "region", "max_tokens"],
-        "ground_event": ["event", "video_id", "start_s", "end_s", "channels", "max_spans", "max_tokens"],
-        "remember": ["video_id", "text", "start_s", "end_s", "replaces"],
+        "zoom_segment": ["video", "start_s", "end_s", "query", "frames", "layout", "region", "max_tokens"],
+        "ground_event": ["event", "video", "start_s", "end_s", "channels", "max_spans", "max_tokens"],
+        "remember": ["video", "text", "start_s", "end_s", "replaces"],
     }  # fmt: skip
+
+
+async def arguments_of(settings: Settings) -> dict[str, list[str]]:
+    return {tool.name: list(tool.input_schema["properties"]) for tool in await build_server(settings).list_tools()}
+
+
+async def defaults_of(settings: Settings) -> dict[str, dict[str, Any]]:
+    return {
+        tool.name: {
+            argument: rule["default"] for argument, rule in tool.input_schema["properties"].items() if "default" in rule
+        }
+        for tool in await build_server(settings).list_tools()
+    }
 
 
 async def test_zoom_alone_has_no_output_schema(settings: Settings) -> None:

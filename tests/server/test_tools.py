@@ -14,7 +14,7 @@ from mcp.types import Implementation
 from agent_tools.service import zoom_segment
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
-from tests.server.conftest import VIDEO, connected, text_of
+from tests.server.conftest import OTHER, VIDEO, connected, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -37,8 +37,11 @@ async def test_data_tools_give_the_same_facts_as_text_and_structured(
     async with connected(settings, library, era) as client:
         result = await client.call_tool(name, arguments)
         assert not result.is_error, text_of(result)
-        assert len(result.content) == 1
-        assert json.loads(text_of(result)) == result.structured_content
+        sentence, facts = result.content
+        assert sentence.text == result.structured_content["summary"]
+        assert sentence.text.endswith(".")
+        assert "\n" not in sentence.text
+        assert json.loads(facts.text) == result.structured_content
         schema = next(t.output_schema for t in (await client.list_tools()).tools if t.name == name)
         jsonschema.validate(result.structured_content, schema)  # and the client has, with the same schema
         assert result.structured_content["tokens"] > 0
@@ -66,16 +69,17 @@ async def test_zoom_gives_facts_then_labelled_pictures_then_links(
     settings: Settings, library: Library, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = zoom_segment.Zoomed(
-        facts={"video_id": VIDEO, "tokens": 10},
+        facts={"summary": "Week 3 from 1:00 to 1:30.", "video_id": VIDEO, "tokens": 10},
         pictures=[zoom_segment.ZoomedPicture(b"\xff\xd8jpeg", "0:01:00", 60.0, 61.0)],
         links=[zoom_segment.ZoomedLink(f"video://{VIDEO}/frame/90", "0:01:30", "image/jpeg")],
     )
     monkeypatch.setattr(zoom_segment, "zoom_segment", lambda library, request, **more: shown)
     async with connected(settings, library, era) as client:
         result = await client.call_tool("zoom_segment", {"video_id": VIDEO})
-        assert [block.type for block in result.content] == ["text", "text", "image", "resource_link"]
+        assert [block.type for block in result.content] == ["text", "text", "text", "image", "resource_link"]
         assert result.structured_content is None
-        facts, label, image, link = (block.model_dump(mode="json") for block in result.content)
+        sentence, facts, label, image, link = (block.model_dump(mode="json") for block in result.content)
+        assert sentence["text"] == shown.facts["summary"]
         assert json.loads(facts["text"]) == shown.facts
         assert label["text"] == "0:01:00"
         assert base64.b64decode(image["data"]) == b"\xff\xd8jpeg"
@@ -99,19 +103,19 @@ async def test_a_note_names_the_client_that_wrote_it(settings: Settings, library
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("list_episodes", {"start_s": "1:02:03"}, "start_s: '1:02:03' is not a number; in seconds that is 3723."),
-    ("retrieve_memory", {"query": "x", "end_s": "2:03.5"}, "in seconds that is 123.5."),
+    ("list_episodes", {"start_s": "soon"}, "start_s: 'soon' is not a number, 0 or more."),
     ("retrieve_memory", {"query": "x", "limit": 50}, "limit: 50 is not a whole number from 1 to 20."),
     ("retrieve_memory", {"query": "x", "limit": 0}, "leave it out for 8"),
     ("retrieve_memory", {"query": "x", "start_s": -1}, "start_s: -1 is not a number, 0 or more."),
     ("retrieve_memory", {"query": "x", "lim": 3}, "'lim' is not an argument of retrieve_memory, which takes: query,"),
     ("retrieve_memory", {"query": "x", "lim": 3}, "Did you mean limit?"),
     ("retrieve_memory", {"query": "x", "channels": ["sound"]}, "channels[0]: 'sound' is not one of frames, subtitles,"),
-    ("retrieve_memory", {"query": "x", "video_ids": VIDEO}, f'Give a list, as in ["{VIDEO}"]'),
+    ("retrieve_memory", {"query": "x", "video": VIDEO, "video_ids": [OTHER]}, "video is given twice"),
     ("retrieve_memory", {"query": 5}, "query: 5 is not text."),
     ("list_episodes", {"level": "act"}, "level: 'act' is not one of auto, chapter, scene, chunk."),
-    ("zoom_segment", {}, "video_id is missing."),
-    ("zoom_segment", {"video_id": VIDEO, "region": [0, 0, 2, 1]}, "region[2]: 2 is not a number from 0 to 1."),
+    ("zoom_segment", {}, "video is missing."),
+    ("zoom_segment", {"video_id": VIDEO, "region": [0, 0.5, 2, 1]}, "it must be [x, y, w, h] in 0..1"),
+    ("zoom_segment", {"video_id": VIDEO, "region": [900, 0, 90, 90]}, "lies outside the frame, which has 640 x 360"),
     ("zoom_segment", {"video_id": VIDEO, "region": [0, 1]}, "region: [0, 1] is not a list of 4 items"),
     ("zoom_segment", {"video_id": VIDEO, "max_tokens": 5}, "max_tokens: 5 is not a whole number from 200 to 20000."),
     ("ingest_video", {"source": "x", "wait_s": 46}, "wait_s: 46 is not a number from 0 to 45."),
@@ -137,7 +141,8 @@ async def test_an_error_of_ours_is_its_code_and_message(settings: Settings, libr
         assert result.is_error
         assert text_of(result) == (
             "VideoNotFound: No video 'nope'. Give an id, a unique title, file name, prefix or uri; "
-            "list_episodes without arguments shows the 2 there are."
+            "list_episodes without arguments shows the 2 there are. "
+            'Example of a call that works: list_episodes {"video": "Week 3 Memory"}.'
         )
 
 

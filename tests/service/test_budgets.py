@@ -300,7 +300,10 @@ def test_hints_and_what_is_not_known_are_facts_of_the_hours(hours: Library) -> N
     assert "running, searched to 0:30:00" in (reply.coverage.channels.screen_text or "")
     assert len(reply.coverage.gaps) + (reply.coverage.gaps_omitted or 0) == 3 * 120
     nothing = retrieve_memory(hours, SearchRequest(query="aardvark", video_ids=[ENGLISH.video_id], channels=["speech"]))
-    assert not nothing.hits
+    assert {hit.strength for hit in nothing.hits} == {"weak"}
+    assert len(nothing.hits) <= 3
+    assert nothing.hints[0].startswith("No text comes near")
+    assert "do not conclude from them" in nothing.summary
     assert [one.channel for one in nothing.not_known or []] == ["frames"]
 
 

@@ -154,7 +154,12 @@ def test_of_all_videos_each_names_its_best_moment_and_the_commonest_reason_is_to
     confidences = [one.best.confidence if one.best else 0.0 for one in uncertain]
     assert confidences == sorted(confidences, reverse=True)
     assert sum(value > 0 for value in confidences) >= 2
-    told = f"uncertain: {len(uncertain)} of {len(reply.videos)} videos, [0-9]+ of them because: not judged, though"
+    counts = reply.counts
+    assert counts is not None
+    everything = counts.present + counts.absent + counts.uncertain
+    assert everything == len(reply.videos) + (reply.omitted or 0)
+    assert f"uncertain in {counts.uncertain}: {uncertain[0].title} at " in reply.summary
+    told = f"uncertain: {counts.uncertain} of {everything} videos, [0-9]+ of them because: not judged, though"
     assert re.match(told, reply.hints[0])
     assert "frames (no words (lite))" in reply.hints[0]
 

@@ -106,7 +106,7 @@ def test_coverage_says_that_frames_were_searched_and_by_whom(
     world: World,
 ) -> None:
     library, _ = world
-    reply = retrieve_memory(library, SearchRequest(query="the picture of a red circle"))
+    reply = retrieve_memory(library, SearchRequest(query="the picture of a red circle", detail="full"))
     assert reply.coverage.channels.frames == "all"
     assert reply.coverage.producers is not None
     assert reply.coverage.producers.frames == library.models.frame_producer

@@ -208,7 +208,7 @@ class EvidenceAgent(Reader):
 
 
 def by_rank(reply: Reply) -> Iterator[Mapping[str, Any]]:
-    """The hits of a reply, best first (they come in time order)."""
+    """The hits of a reply, best first."""
     yield from sorted(reply.data.get("hits") or (), key=lambda hit: int(hit["rank"]))
 
 

@@ -4,8 +4,8 @@ Every call is rewritten to the one video, and to a span that ends where the ques
 with such an end is built again from fields that are known to be safe, so a field that is added later stays hidden.
 Whatever touches the end is left out, because the server cuts a span there but not its words. ingest_video and remember
 are not offered, because a note would reach the next question. Before an end `like` is not offered, because the nearest
-kept picture may lie after it; nor is ground_event, which looks around a span to check it. Hints are not shown, because
-they are about calls for the question before."""
+kept picture may lie after it; nor is ground_event, which looks around a span to check it. Hints are shown where
+there is no such end: they say how a call was read and what was not searched."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.agents.session import Session
+from agent_tools.server.arguments import read
 from agent_tools.timeline import VideoRef, parse_uri, seconds_text
 from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
@@ -26,7 +27,6 @@ from agent_tools.untrusted import clean
 OFFERED = ("list_episodes", "retrieve_memory", "zoom_segment", "ground_event")
 BEFORE_AN_END = OFFERED[:3]
 LEAST_PREFIX = 4  # characters of an id that name it
-_ASIDE = ("hints",)
 _SPAN = ("start_s", "end_s", "at", "uri")
 
 
@@ -90,9 +90,11 @@ class Reach:
         Raises: InvalidArgument, written for the model: no such tool, another video, a time it may not see."""
         if tool not in self.names_offered:
             raise InvalidArgument(f"There is no tool {clean(tool, 60)!r}. There are {', '.join(self.names_offered)}.")
-        sent = dict(requested)
-        many = tool == "retrieve_memory"
-        named = sent.pop("video_ids", None) if many else sent.pop("video_id", None)
+        given = read(tool, requested, ())
+        if given.faults:
+            raise InvalidArgument(" ".join(given.faults))
+        sent = given.values
+        named = sent.pop("video", None)
         refs = [self._ref(name) for name in (named if isinstance(named, list) else [named])]
         if sent.get("like"):
             self._like(sent["like"])
@@ -106,7 +108,7 @@ class Reach:
                 )
             end_s = self.until_s if end_s is None else min(end_s, self.until_s)
         sent |= {name: value for name, value in (("start_s", start_s), ("end_s", end_s)) if value is not None}
-        return {**sent, "video_ids": [self.video_id]} if many else {**sent, "video_id": self.video_id}
+        return {**sent, "video": self.video_id}
 
     def _ref(self, name: Any) -> VideoRef:
         """The video and span that a name means. Raises: InvalidArgument: another video, or not a name."""
@@ -139,7 +141,7 @@ class Reach:
         facts = result.structured_content if result.structured_content is not None else _object(texts)
         pictures = _pictures(result)
         if self.until_s is None:
-            return Shown(_compact({name: value for name, value in facts.items() if name not in _ASIDE}), pictures)
+            return Shown("\n".join(filter(None, [facts.get("summary"), _compact(facts)])), pictures)
         made = {"list_episodes": self._episodes, "retrieve_memory": self._hits, "zoom_segment": self._looked}
         seen = made[tool](facts)
         frames = facts.get("frames") or ()

@@ -110,7 +110,7 @@ def folder_status(
             VideoOut(
                 video_id=video_id,
                 title=video.title,
-                at=None if video.duration_s is None else clock(video.duration_s),
+                length=None if video.duration_s is None else clock(video.duration_s),
                 state=state,
                 uri=video_uri(video_id),
                 error=job.error if job is not None and state == "failed" else None,

@@ -19,15 +19,16 @@ from agent_tools.service.library.downloads import Fetcher
 from agent_tools.service.library.entry_cache import EntryCache
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.library.video_names import similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Source, Store, VideoRow
-from agent_tools.timeline import Span, VideoRef, clock, parse_uri
+from agent_tools.timeline import Span, clock, parse_named, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
 
 BACKGROUND_THREADS = 4
-TOLERANCE_S = 1.0  # an end this far past the video is cut, not refused: clients round up
+TOLERANCE_S = 1.0  # an end this far past the video is cut without a word: clients round up
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class VideoSpan:
 
     video: VideoRow
     span: Span
+    note: str = ""  # for the reply: what of the asked span lies outside the video
 
     @property
     def whole(self) -> bool:
@@ -75,8 +77,10 @@ class Library:
 
         Raises: VideoNotFound, AmbiguousVideo: the message names the candidates by id.
         """
-        ref = parse_uri(name)
-        found = self.store.find_videos(ref.video_id if ref else name.strip()) if name.strip() else []
+        wanted = _reference(name)[0]
+        found = self.store.find_videos(wanted) if wanted else []
+        if not found and parse_uri(name) is None:
+            found = similar_videos(wanted, self.store.videos(), self.store.all_sources())
         if len(found) == 1:
             return found[0]
         if found:
@@ -97,19 +101,22 @@ class Library:
         Raises: SpanOutsideVideo, InvalidArgument, and what `video` raises.
         """
         video = self.video(name)
-        ref = parse_uri(name) or VideoRef(video.id)
-        start = start_s if start_s is not None else ref.start_s
-        end = end_s if end_s is not None else ref.end_s
-        return VideoSpan(video, self.span(video, start, end))
+        _, from_s, to_s = _reference(name)
+        start = start_s if start_s is not None else from_s
+        end = end_s if end_s is not None else to_s
+        span = self.span(video, start, end)
+        past = end is not None and end > span.end_s + TOLERANCE_S
+        note = f"end_s {end:g} is past the end: cut to {span.end_s:g} s, where the video ends." if past else ""
+        return VideoSpan(video, span, note)
 
     def span(self, video: VideoRow, start_s: float | None, end_s: float | None) -> Span:
-        """[start_s, end_s) inside the video. Raises: SpanOutsideVideo, InvalidArgument."""
+        """[start_s, end_s), cut where the video ends. Raises: SpanOutsideVideo: nothing is left; InvalidArgument."""
         duration = video.duration_s if video.duration_s is not None else math.inf
         start = _finite("start_s", start_s, 0.0)
         end = _finite("end_s", end_s, duration if math.isfinite(duration) else max(start + 1.0, self._noted_s(video)))
         if end <= start:
             raise SpanOutsideVideo(f"{start:g}-{end:g} s is empty: end_s must be greater than start_s.")
-        if start >= duration or end > duration + TOLERANCE_S:
+        if start >= duration:
             raise SpanOutsideVideo(
                 f"{start:g}-{end:g} s is outside the video, which lasts {duration:g} s ({clock(duration)})."
             )
@@ -165,6 +172,14 @@ class Library:
         path = Path(source.path)
         fetched = self.settings.allow_urls and self.fetcher.folder in path.parents
         return self.by_hand or source.typed or fetched or self.fence.permits(path)
+
+
+def _reference(name: str) -> tuple[str, float | None, float | None]:
+    """The id or name in a text, and the times of its #t; also of a uri that holds a title."""
+    ref = parse_uri(name)
+    if ref is not None:
+        return ref.video_id, ref.start_s, ref.end_s
+    return parse_named(name) or (name.strip(), None, None)
 
 
 def checked_channels(channels: Sequence[str] | None) -> tuple[str, ...] | None:

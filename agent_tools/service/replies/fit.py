@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from agent_tools.budget import reply_tokens
 from agent_tools.errors import InvalidArgument
 from agent_tools.excerpts import excerpt
+from agent_tools.service.replies.sentences import summary_of
 from agent_tools.types import ChannelWords, Coverage, Reply
 
 R = TypeVar("R", bound=Reply)
@@ -27,9 +28,23 @@ def compact_json(value: dict[str, Any]) -> str:
 
 
 def trim_to_tokens(reply: R, max_tokens: int, cuts: Sequence[Cut], image_tokens: int = 0) -> R:
-    """The reply with `tokens` set, cut until it costs at most max_tokens. Cuts are used up in their order."""
-    cost = cut_until_it_fits(lambda: _cost(reply, image_tokens), max_tokens, cuts)
-    object.__setattr__(reply, "tokens", cost)
+    """The reply with `summary` and `tokens` set, cut until it costs at most max_tokens. Cuts go in their order.
+
+    The summary goes last of all; it stands in the text before the JSON too, and counts twice."""
+    silent = False
+
+    def leave_out_the_summary() -> bool:
+        nonlocal silent
+        before, silent = silent, True
+        return not before
+
+    def cost() -> int:
+        if "summary" in type(reply).model_fields:
+            object.__setattr__(reply, "summary", "" if silent else summary_of(reply))
+        return _cost(reply, image_tokens)
+
+    tokens = cut_until_it_fits(cost, max_tokens, [*cuts, leave_out_the_summary])
+    object.__setattr__(reply, "tokens", tokens)
     return reply
 
 
@@ -47,7 +62,7 @@ def cut_until_it_fits(cost: Callable[[], int], max_tokens: int, cuts: Sequence[C
 def _cost(reply: Reply, image_tokens: int) -> int:
     body = reply.compact()
     body["tokens"] = 88_888  # as wide as the widest number that may stand there
-    return reply_tokens(compact_json(body), image_tokens)
+    return reply_tokens(body.get("summary", "") + compact_json(body), image_tokens)
 
 
 def check_tokens(max_tokens: int) -> None:

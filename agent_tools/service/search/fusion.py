@@ -82,6 +82,11 @@ def _median(values: NDArray[np.float32]) -> float:
     return float(middle[half] if len(values) % 2 else (middle[half - 1] + middle[half]) / 2)
 
 
+def score_of(deviations: float) -> float:
+    """The score in 0..1 of an entry that lies so many deviations above the background."""
+    return 1 / (1 + math.exp(-(deviations - MIDDLE) / SLOPE))
+
+
 def fuse(
     meaning: Mapping[int, float],
     words: Mapping[int, tuple[float, float]],
@@ -121,5 +126,5 @@ def fuse(
         beside = max([NEIGHBOUR_FROM, *[above.get(other, 0.0) for other in beside_of.get(key, ())]])
         total = own + NEIGHBOUR_WEIGHT * (beside - NEIGHBOUR_FROM)
         if total >= FLOOR:
-            scores[key] = 1 / (1 + math.exp(-(total - MIDDLE) / SLOPE))
+            scores[key] = score_of(total)
     return scores

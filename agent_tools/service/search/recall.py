@@ -13,7 +13,7 @@ from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.entry_cache import LoadedVideo, video_number
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.comparable import words_only_because
-from agent_tools.service.search.fusion import Background, fuse
+from agent_tools.service.search.fusion import Background, fuse, score_of
 from agent_tools.store import Entry, WordHit
 from agent_tools.timeline import Span
 from agent_tools.types import TEXT_CHANNELS
@@ -28,6 +28,8 @@ LEAST_CHUNKS = 128  # chunks that are opened in any case: all of an hour, so tha
 OPENED_SHARE = 0.25  # of a larger library; 128 of 6,000 kept .92 of the ten best on drawn vectors, 256 .94
 TOP_ENTRIES = 400
 TOP_WORDS = 80
+MOST_NEAREST = 3
+LEAST_SHOWN = 0.02  # the least score of an entry that a reply may show
 
 
 class ScoredEntry(NamedTuple):
@@ -49,6 +51,7 @@ class EntrySearchResult:
     chunks_seen: int = 0
     chunks_opened: int = 0
     held: Mapping[str, LoadedVideo] = field(default_factory=dict)  # by video, what was compared by meaning
+    nearest: Sequence[ScoredEntry] = ()  # by meaning, where nothing was found: these come near and prove nothing
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,17 @@ def recall(
         ScoredEntry(entries[id_], score, meaning.get(id_), words.get(id_, (0.0, 0.0))[1])
         for id_, score in scores.items()
     ]
-    return EntrySearchResult(_best_first(found), not words_only, words_only, by.seen, by.opened, by.videos)
+    nearest = () if found else _nearest(meaning, entries, backgrounds)
+    return EntrySearchResult(_best_first(found), not words_only, words_only, by.seen, by.opened, by.videos, nearest)
+
+
+def _nearest(
+    meaning: Mapping[int, float], entries: Mapping[int, Entry], backgrounds: Mapping[int, Background]
+) -> tuple[ScoredEntry, ...]:
+    """The entries that lie highest above their video's background, although none passes the floor."""
+    above = {id_: backgrounds[id_].deviations(cosine) for id_, cosine in meaning.items()}
+    best = sorted(above, key=lambda id_: (-above[id_], id_))[:MOST_NEAREST]
+    return tuple(ScoredEntry(entries[id_], max(LEAST_SHOWN, score_of(above[id_])), meaning[id_], 0.0) for id_ in best)
 
 
 def _by_meaning(

@@ -1,0 +1,150 @@
+"""Reads the arguments of a call as a model writes them: older names, empty values, times and numbers in usual forms.
+
+One table holds every name that a tool accepts. A value that cannot be read stays as it is: the schema refuses it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent_tools.timeline import seconds_of, seconds_text
+from agent_tools.untrusted import clean
+
+OF_A_VIDEO = {"video_id": "video", "video_ids": "video"}
+# Names that were published once and are accepted for ever, by tool: old name -> name.
+OLDER_NAMES: Mapping[str, Mapping[str, str]] = {
+    "ingest_video": {},
+    "list_episodes": {**OF_A_VIDEO, "cursor": "more"},
+    "retrieve_memory": {**OF_A_VIDEO, "cursor": "more"},
+    "zoom_segment": {**OF_A_VIDEO, "max_frames": "frames"},
+    "ground_event": OF_A_VIDEO,
+    "remember": OF_A_VIDEO,
+}
+# The arguments that every server publishes; the others are accepted everywhere and published by `--tools full`.
+LEAN: Mapping[str, tuple[str, ...]] = {
+    "ingest_video": ("source",),
+    "list_episodes": ("video", "start_s", "end_s", "more"),
+    "retrieve_memory": ("query", "video", "start_s", "end_s", "limit", "more"),
+    "zoom_segment": ("video", "start_s", "end_s", "query", "frames"),
+    "ground_event": ("event", "video", "start_s", "end_s"),
+    "remember": ("video", "start_s", "end_s", "text"),
+}
+TIMES = ("start_s", "end_s", "wait_s")
+WHOLE_NUMBERS = ("limit", "frames", "max_spans", "max_tokens")
+LISTS = ("channels", "region")
+FREE_TEXT = ("query", "event", "text", "source", "title")  # "none" is a word there
+NO_VALUE = ("null", "none", "undefined", "n/a")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+
+
+@dataclass
+class Given:
+    """The arguments of one call as they were read, notes for the model, and faults that no schema finds."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
+    """Read the raw arguments of a call.
+
+    Args:
+        tool: a tool of the two tables.
+        required: names that an empty value does not leave out, because the call needs them.
+    """
+    given = Given()
+    older = OLDER_NAMES[tool]
+    for written, value in raw.items():
+        name = older.get(written, written)
+        if _says_nothing(name, value) and name not in required:
+            continue
+        if name == "video":
+            value = _named(value, many=tool == "retrieve_memory")
+            if name in required and value in (None, [], ""):
+                continue
+        elif name in TIMES:
+            value = _time(name, _only(value), given)
+        elif name in WHOLE_NUMBERS:
+            value = _whole(_only(value))
+        elif name in LISTS:
+            value = _items(name, value)
+        elif name not in required or value is not None:
+            value = _only(value)
+        if value is None:
+            continue
+        if name in given.values and given.values[name] != value:
+            given.faults.append(f"{name} is given twice ({clean(written, 40)} is its older name). Give {name} once.")
+            continue
+        given.values[name] = value
+    return given
+
+
+def _says_nothing(name: str, value: Any) -> bool:
+    """Whether a value stands for an argument that is left out."""
+    if value is None or value in ("", [], {}):
+        return True
+    if isinstance(value, str):
+        return not value.strip() or (name not in FREE_TEXT and value.strip().lower() in NO_VALUE)
+    if isinstance(value, list):
+        return all(_says_nothing(name, item) for item in value) or (
+            name == "region" and all(_is_zero(item) for item in value)
+        )
+    return False
+
+
+def _is_zero(value: Any) -> bool:
+    return value in (0, "0", "0.0") and not isinstance(value, bool)
+
+
+def _only(value: Any) -> Any:
+    """The item of a list of one; other values as they are."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _named(value: Any, *, many: bool) -> Any:
+    """The name of a video, or a list of names for a tool that takes several."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        with contextlib.suppress(ValueError):  # a title may begin with a bracket
+            value = json.loads(value)
+    if not many:
+        return _only(value)
+    if isinstance(value, list):
+        return [item for item in value if item not in (None, "")]
+    return [value]
+
+
+def _time(name: str, value: Any, given: Given) -> Any:
+    """Seconds of a time in text; a note says how a clock time was read."""
+    if not isinstance(value, str):
+        return value
+    seconds = seconds_of(value)
+    if seconds is None:
+        return float(value) if _NUMBER.fullmatch(value.strip()) else value
+    if not _NUMBER.fullmatch(value.strip()):
+        given.notes.append(f'{name} "{clean(value, 20)}" is read as {seconds_text(seconds)} s.')
+    return seconds
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _items(name: str, value: Any) -> Any:
+    """A list, also out of its JSON, of words between commas, or of numbers as text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list):
+        value = [value]
+    if name == "region":
+        return [float(v) if isinstance(v, str) and _NUMBER.fullmatch(v.strip()) else v for v in value]
+    return value

@@ -1,0 +1,99 @@
+"""What helps after a refused call: the other faults of its arguments, and a whole call that works in this library."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from agent_tools.errors import AgentToolsError, RequestError
+from agent_tools.server.arguments import LEAN
+from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from agent_tools.service.library.library import Library
+    from agent_tools.store import VideoRow
+
+EXAMPLE_S = 30.0  # length of the span in an example
+TITLE_LENGTH = 80
+
+
+def faults_of_names(library: Library, values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the video and the span that a call names, which its schema cannot see."""
+    named = values.get("video")
+    found: list[str] = []
+    for name in named if isinstance(named, list) else [named]:
+        if not isinstance(name, str) or not name.strip():
+            continue
+        try:
+            library.video_span(name, _seconds(values.get("start_s")), _seconds(values.get("end_s")))
+        except RequestError as error:
+            found.append(error.described)
+    return found
+
+
+def example(library: Library, tool: str, values: Mapping[str, Any], required: tuple[str, ...]) -> str:
+    """A complete call of the tool with real values of the library, near the one that was refused.
+
+    Args:
+        values: the arguments of the refused call as they were read.
+        required: the arguments that the tool needs.
+    """
+    videos = library.store.videos()
+    call: dict[str, Any] = {}
+    row = _meant(library, values.get("video"), videos)
+    for name in LEAN[tool]:
+        if name == "video" and row is not None and ("video" in values or "video" in required):
+            call["video"] = _name(row, videos)
+        elif name in required and name != "video":
+            call[name] = _text(library, name, values.get(name), row)
+    if "video" in required and row is None:
+        return "Example of a call that works: list_episodes {}."
+    if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
+        call |= _span(library, row, values)
+    return f"Example of a call that works: {tool} {json.dumps(call, ensure_ascii=False)}."
+
+
+def _meant(library: Library, named: Any, videos: list[VideoRow]) -> VideoRow | None:
+    """The video that a name means, else the one with the nearest title, else the first."""
+    name = named[0] if isinstance(named, list) and named else named
+    if isinstance(name, str) and name.strip():
+        try:
+            return library.video(name)
+        except AgentToolsError:
+            titles = {row.title.casefold(): row for row in reversed(videos)}
+            near = difflib.get_close_matches(name.casefold(), titles, n=1, cutoff=0.3)
+            if near:
+                return titles[near[0]]
+    return videos[0] if videos else None
+
+
+def _name(row: VideoRow, videos: list[VideoRow]) -> str:
+    """The title where it is short and names one video, else the id."""
+    same = sum(other.title.casefold() == row.title.casefold() for other in videos)
+    return row.title if same == 1 and len(row.title) <= TITLE_LENGTH and clean(row.title) == row.title else row.id
+
+
+def _text(library: Library, name: str, value: Any, row: VideoRow | None) -> str:
+    """The text that was given, if it is one; else words out of the library that fit the argument."""
+    if isinstance(value, str) and value.strip():
+        return clean(value, 200)
+    if name == "source":
+        return "talk.mp4"
+    episodes = library.store.episodes(row.id, "chapter") if row is not None else []
+    return clean(episodes[0].title, 60) if episodes else "a person speaks"
+
+
+def _span(library: Library, row: VideoRow, values: Mapping[str, Any]) -> dict[str, float]:
+    start_s, end_s = _seconds(values.get("start_s")), _seconds(values.get("end_s"))
+    try:
+        span = library.span(row, start_s, end_s)
+    except RequestError:
+        span = library.span(row, 0.0, min(EXAMPLE_S, row.duration_s or EXAMPLE_S))
+    return {"start_s": round(span.start_s, 2), "end_s": round(min(span.end_s, span.start_s + EXAMPLE_S), 2)}
+
+
+def _seconds(value: Any) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return float(value) if good else None

@@ -1,0 +1,44 @@
+"""Finds the videos that a name means although it is written differently: case, spaces, a suffix, one wrong letter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+
+from agent_tools.store import Source, VideoRow
+
+LEAST_LETTERS = 5  # of a name in which one letter may be wrong
+_BETWEEN = re.compile(r"[\W_]+")
+_SUFFIX = re.compile(r"\.[a-z0-9]{2,4}$", re.IGNORECASE)
+
+
+def similar_videos(name: str, videos: Iterable[VideoRow], sources: Iterable[Source]) -> list[VideoRow]:
+    """The videos whose title or file name is the name but for case, separators and suffix; else but for one letter."""
+    wanted = _plain(name)
+    if not wanted:
+        return []
+    files: dict[str, set[str]] = {}
+    for source in sources:
+        files.setdefault(source.video_id, set()).add(_plain(PurePath(source.path).name))
+    known: Mapping[str, tuple[VideoRow, set[str]]] = {
+        row.id: (row, {_plain(row.title)} | files.get(row.id, set())) for row in videos
+    }
+    equal = [row for row, names in known.values() if wanted in names]
+    if equal or len(wanted) < LEAST_LETTERS:
+        return equal
+    return [row for row, names in known.values() if any(one_edit_apart(wanted, one) for one in names)]
+
+
+def one_edit_apart(a: str, b: str) -> bool:
+    """Whether one letter added, left out or changed, or two neighbours swapped, makes one text of the other."""
+    if abs(len(a) - len(b)) > 1:
+        return False
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    left, right = a[start:], b[start:]
+    swapped = len(left) > 1 and len(right) > 1 and (left[0], left[1]) == (right[1], right[0]) and left[2:] == right[2:]
+    return swapped or left[1:] == right[1:] or left[1:] == right or left == right[1:]
+
+
+def _plain(name: str) -> str:
+    return _BETWEEN.sub(" ", _SUFFIX.sub("", name.strip())).strip().casefold()

@@ -1,0 +1,183 @@
+"""What a model may write: older names, empty values, times in usual forms, names nearly right; and what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agent_tools.server.arguments import LEAN, OLDER_NAMES, read
+from agent_tools.service.library.library import Library
+from agent_tools.service.library.video_names import one_edit_apart
+from agent_tools.settings import Settings
+from tests.server.conftest import OTHER, VIDEO, connected, text_of
+
+TITLE = "Week 3 Memory"
+SPAN = {"start_s": 60, "end_s": 65}
+
+# Each older name beside the new one: both calls must give the same reply.
+BOTH_NAMES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("list_episodes", {"video_id": VIDEO}, {"video": VIDEO}),
+    ("retrieve_memory", {"query": "cache", "video_ids": [VIDEO]}, {"query": "cache", "video": VIDEO}),
+    ("retrieve_memory", {"query": "cache", "video_ids": [VIDEO, OTHER]}, {"query": "cache", "video": [VIDEO, OTHER]}),
+    ("zoom_segment", {"video_id": VIDEO, **SPAN, "max_frames": 1}, {"video": VIDEO, **SPAN, "frames": 1}),
+    ("ground_event", {"event": "a cache", "video_id": VIDEO}, {"event": "a cache", "video": VIDEO}),
+    ("retrieve_memory", {"query": "cache", "video_id": VIDEO}, {"query": "cache", "video": VIDEO}),
+    *(
+        (tool, {**more, "video_ids": [VIDEO]}, {**more, "video": VIDEO})
+        for tool, more in (
+            ("list_episodes", {}),
+            ("zoom_segment", SPAN),
+            ("ground_event", {"event": "a"}),
+            ("remember", {**SPAN, "text": "a"}),
+        )
+    ),
+    ("remember", {"video_id": VIDEO, **SPAN, "text": "a"}, {"video": VIDEO, **SPAN, "text": "a"}),
+]
+NEARLY = [
+    "week 3 memory", "WEEK_3_MEMORY", "Week-3-Memory.mp4", "Week 3 Memroy", "Week 3 Memor", "video://Week_3_Memory",
+    f"video://{VIDEO}#t=0:00:05", f"video://{VIDEO}", "video://Week%203%20Memory#t=0,9",
+]  # fmt: skip
+LEFT_OUT: list[dict[str, Any]] = [
+    {"start_s": None, "end_s": ""},
+    {"query": "", "region": []},
+    {"region": [0, 0, 0, 0]},
+    {"region": ["0", "0", "0", "0"], "layout": ""},
+    {"frames": None, "start_s": "null"},
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("tool", "older", "newer"), BOTH_NAMES)
+async def test_an_older_name_means_the_same_for_ever(
+    settings: Settings, library: Library, tool: str, older: dict[str, Any], newer: dict[str, Any]
+) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        first = await client.call_tool(tool, older)
+        second = await client.call_tool(tool, newer)
+    assert not first.is_error, text_of(first)
+    assert not second.is_error, text_of(second)
+    if tool != "remember":  # the second of two equal notes says so
+        assert first.content[1] == second.content[1]
+
+
+def test_every_older_name_stands_in_the_tests_of_both_sets() -> None:
+    tested = {(tool, name) for tool, older, _ in BOTH_NAMES for name in older}
+    replaced = {(tool, name) for tool, names in OLDER_NAMES.items() for name in names}
+    assert replaced - tested == {
+        ("list_episodes", "cursor"),
+        ("retrieve_memory", "cursor"),
+    }  # these need a first page: see the test below
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["cursor", "more"])
+async def test_a_list_goes_on_by_both_names_of_the_cursor(settings: Settings, library: Library, name: str) -> None:
+    first = {"query": "cache", "video_id": VIDEO, "limit": 1}
+    async with connected(settings, library, "legacy") as client:
+        page = (await client.call_tool("retrieve_memory", first)).structured_content
+        following = (await client.call_tool("retrieve_memory", {**first, name: page["cursor"]})).structured_content
+    assert [hit["rank"] for hit in following["hits"]] == [2]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", NEARLY)
+async def test_a_video_is_found_by_a_name_that_is_nearly_right(settings: Settings, library: Library, name: str) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        result = await client.call_tool("list_episodes", {"video": name})
+    assert not result.is_error, text_of(result)
+    assert result.structured_content["video_id"] == VIDEO
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("empty", LEFT_OUT)
+async def test_an_empty_value_counts_as_left_out(settings: Settings, library: Library, empty: dict[str, Any]) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        plain = await client.call_tool("zoom_segment", {"video": TITLE})
+        result = await client.call_tool("zoom_segment", {"video": TITLE, **empty})
+    assert not result.is_error, text_of(result)
+    assert [block.type for block in result.content] == [block.type for block in plain.content]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds", "noted"),
+    [("0:10", 10.0, True), ("1:02:03", 3723.0, True), ("1m5s", 65.0, True), ("12.5", 12.5, False), ([7], 7, False)],
+)
+def test_a_time_in_a_usual_form_is_read_and_echoed_in_seconds(written: Any, seconds: float, noted: bool) -> None:
+    given = read("zoom_segment", {"video": TITLE, "start_s": written}, ("video",))
+    assert given.values["start_s"] == seconds
+    assert bool(given.notes) is noted
+    assert all(f"{seconds:g} s" in note for note in given.notes)
+
+
+@pytest.mark.anyio
+async def test_how_a_time_was_read_stands_in_the_hints_within_max_tokens(settings: Settings, library: Library) -> None:
+    arguments = {"query": "cache", "start_s": "0:10", "max_tokens": 400}
+    async with connected(settings, library, "2026-07-28") as client:
+        reply = (await client.call_tool("retrieve_memory", arguments)).structured_content
+    assert reply["hints"][0] == 'start_s "0:10" is read as 10 s.'
+    assert reply["tokens"] <= 400
+
+
+@pytest.mark.anyio
+async def test_a_span_past_the_end_is_cut_with_a_note_and_one_outside_is_an_error(
+    settings: Settings, library: Library
+) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        cut = (
+            await client.call_tool("list_episodes", {"video": TITLE, "start_s": 500, "end_s": 9000})
+        ).structured_content
+        outside = await client.call_tool("list_episodes", {"video": TITLE, "start_s": 900, "end_s": 9000})
+    assert "end_s 9000 is past the end: cut to 600 s, where the video ends." in cut["hints"]
+    assert text_of(outside).startswith("SpanOutsideVideo: 900-9000 s is outside the video, which lasts 600 s")
+    assert 'Example of a call that works: list_episodes {"video": "Week 3 Memory", "start_s": 0.0' in text_of(outside)
+
+
+@pytest.mark.anyio
+async def test_every_fault_of_a_call_is_told_at_once_with_a_call_that_works(
+    settings: Settings, library: Library
+) -> None:
+    wrong = {"video": "video://12345#t=0,120", "region": [1, 2], "frames": 99}
+    async with connected(settings, library, "2026-07-28") as client:
+        text = text_of(await client.call_tool("zoom_segment", wrong))
+        called = text.partition("Example of a call that works: zoom_segment ")[2]
+
+        example = json.loads(called.removesuffix("."))
+        result = await client.call_tool("zoom_segment", example)
+    assert "region: [1, 2] is not a list of 4 items" in text
+    assert "frames: 99 is not a whole number from 1 to 16" in text
+    assert "VideoNotFound" in text
+    assert not result.is_error
+
+
+@pytest.mark.anyio
+async def test_a_region_in_pixels_is_scaled_to_the_frame(settings: Settings, library: Library) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        whole = await client.call_tool("zoom_segment", {"video": TITLE, **SPAN, "region": [0, 0, 1, 1]})
+        pixels = await client.call_tool("zoom_segment", {"video": TITLE, **SPAN, "region": [0, 0, 640, 360]})
+    assert not pixels.is_error, text_of(pixels)
+    assert [block.type for block in whole.content] == [block.type for block in pixels.content]
+
+
+@pytest.mark.anyio
+async def test_the_instructions_name_the_videos_while_they_are_few(settings: Settings, library: Library) -> None:
+    async with connected(settings, library, "legacy") as client:
+        assert '"Week 3 Memory", "An empty afternoon"' in (client.instructions or "")
+    for number in range(12):
+        library.store.add_video(f"{number:012x}", f"Talk {number}", 1)
+    async with connected(settings, library, "legacy") as client:
+        assert "Week 3 Memory" not in (client.instructions or "")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "near"),
+    [("ab", "ab", True), ("abc", "abd", True), ("abc", "acb", True), ("abc", "abcd", True), ("abc", "adcb", False)],
+)
+def test_one_edit_is_a_letter_more_less_or_other_or_two_swapped(a: str, b: str, near: bool) -> None:
+    assert one_edit_apart(a, b) is near
+    assert one_edit_apart(b, a) is near
+
+
+def test_both_tables_name_the_same_tools() -> None:
+    assert list(LEAN) == list(OLDER_NAMES)
