@@ -8,11 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from agent_tools.server.arguments import Given
     from agent_tools.server.protocol import VideoServer
     from agent_tools.service.library.library import Library
     from agent_tools.settings import Settings
 
-__all__ = ["build_server", "serve"]
+__all__ = ["build_server", "read_arguments", "serve"]
 
 
 def build_server(settings: Settings, library: Library | None = None) -> VideoServer:
@@ -20,6 +24,13 @@ def build_server(settings: Settings, library: Library | None = None) -> VideoSer
     from agent_tools.server.build import build_server as build
 
     return build(settings, library)
+
+
+def read_arguments(tool: str, raw: Mapping[str, Any]) -> Given:
+    """The arguments of a call as the server reads them; see `agent_tools.server.arguments`."""
+    from agent_tools.server.arguments import read
+
+    return read(tool, raw, ())
 
 
 def serve(settings: Settings) -> int:

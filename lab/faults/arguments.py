@@ -175,7 +175,7 @@ def judged(world: World, tool: str, arguments: dict[str, Any], answer: dict[str,
         if len(text) > LONGEST_ERROR or any(ord(c) < 32 or c in "\u202e\x7f\u200b" for c in text):
             return f"an error that is long or holds control characters: {text[:200]!r}"
         return ""
-    facts = json.loads(text)
+    facts = json.loads(result["content"][1]["text"])
     schema = world.tools[tool].get("outputSchema")
     if schema is not None:
         fault = jsonschema.exceptions.best_match(

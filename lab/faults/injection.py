@@ -206,8 +206,8 @@ class World:
         texts = [block["text"] for block in blocks if block["type"] == "text"]
         if result.get("isError"):
             return self._outside(f"error of {tool}", " ".join(texts))
-        found = [*faults_of(json.loads(texts[0])), *faults_of(result.get("structuredContent", {}))]
-        for label in texts[1:]:
+        found = [*faults_of(json.loads(texts[1])), *faults_of(result.get("structuredContent", {}))]
+        for label in texts[2:]:
             found += faults_of(label, (f"label of {tool}",))
         for block in blocks:
             if block["type"] == "resource_link":

@@ -48,7 +48,7 @@ class Server:
         """The facts of a reply; a refused call is a failure."""
         result = self.result(tool, arguments)
         assert not result.get("isError"), result
-        reply: dict[str, Any] = json.loads(result["content"][0]["text"])
+        reply: dict[str, Any] = json.loads(result["content"][1]["text"])  # the first block is a sentence
         return reply
 
     def result(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def broken(world: World, channel: str) -> Outcome:
             ("zoom_segment", {"video_id": video_id}),
             ("ground_event", {"event": "a kettle on a shelf", "video_id": video_id}),
         ):
-            facts = json.loads(server.result(tool, arguments)["content"][0]["text"])
+            facts = json.loads(server.result(tool, arguments)["content"][1]["text"])
             words = facts["coverage"]["channels"].get(channel, "")
             found.count("" if words.startswith(("failed", "not searched")) else f"{tool} says {words!r} of {channel}")
         listed = server.call("list_episodes")["videos"][0]

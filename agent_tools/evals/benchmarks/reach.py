@@ -19,7 +19,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.agents.session import Session
-from agent_tools.server.arguments import read
+from agent_tools.server import read_arguments
 from agent_tools.timeline import VideoRef, parse_uri, seconds_text
 from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
@@ -90,7 +90,7 @@ class Reach:
         Raises: InvalidArgument, written for the model: no such tool, another video, a time it may not see."""
         if tool not in self.names_offered:
             raise InvalidArgument(f"There is no tool {clean(tool, 60)!r}. There are {', '.join(self.names_offered)}.")
-        given = read(tool, requested, ())
+        given = read_arguments(tool, requested)
         if given.faults:
             raise InvalidArgument(" ".join(given.faults))
         sent = given.values
