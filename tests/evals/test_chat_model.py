@@ -140,7 +140,7 @@ def test_an_answer_that_is_broken_is_asked_for_again(fake: Fake) -> None:
     [
         (refused(401, "bad key"), "does not accept the key", 1),
         (refused(404, "no model"), "knows no model 'tiny'", 1),
-        (refused(429, "quota"), "too much to do", 3),
+        (refused(429, "quota"), "it is too busy", 3),
         (refused(503, "loading"), "it failed", 3),
         ((200, {}, b"<html>"), "something else than a chat completion", 3),
         ((200, {}, b'{"choices": [{"message": {"content": 5}}]}'), "something else than a chat completion", 3),

@@ -13,7 +13,7 @@ from torch import Tensor
 from agent_tools.evals.tiny.grounding import DIM, WINDOW_S, Dense, Drawn, TinyLocalizer, TinySettings, markdown, run
 from agent_tools.grounding import Evidence
 
-MEASURED = Path(__file__).resolve().parents[1] / "measured" / "grounding_tiny.json"
+MEASURED = Path(__file__).resolve().parents[2] / "lab" / "measured" / "grounding_tiny.json"
 REFUSAL = WINDOW_S
 PAIRS = [("recursive", "flat"), None, ("flat", "never"), ("flat", "cosine")]  # searches that the claims compare
 

@@ -78,7 +78,7 @@ def test_a_tool_fails_without_its_engine(
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (agent_tools.ingestion.channels.frames, "prune_frames"),
+        (agent_tools.ingestion.channels.frames, "FrameKeeper"),
         (agent_tools.ingestion.channels.frames, "memory_tokens"),
         (agent_tools.ingestion.text_index, "memory_tokens"),
         (SqliteMemory, "write"),

@@ -59,7 +59,7 @@ def test_what_is_no_backup_changes_nothing(tmp_path: Path, content: bytes) -> No
     (tmp_path / "odd").write_bytes(content)
     with pytest.raises(InvalidArgument):
         restore(tmp_path / "home", tmp_path / "odd")
-    with pytest.raises(InvalidArgument, match="no file"):
+    with pytest.raises(InvalidArgument, match="is not a file"):
         restore(tmp_path / "home", tmp_path / "nothing")
     assert texts(store) == ["first"]
     store.close()
