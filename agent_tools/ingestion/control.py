@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import sys
 import threading
@@ -11,15 +12,22 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from agent_tools.errors import EngineError
+from agent_tools.errors import EngineError, StoreError, StoreFull
 from agent_tools.store import Job, Store
 
+log = logging.getLogger("agent_tools.worker")
 BEAT_S = 1.0
 LEASE_S = 15.0
+BEAT_PATIENCE_S = 3.0  # of one beat for the write lock: several tries fit into a lease
 
 
 class Stopped(Exception):
     """The job was asked to stop, or another worker holds it now: not an error."""
+
+
+def lost() -> Stopped:
+    """What ends the work of a worker that does not hold its job any more."""
+    return Stopped("lost")
 
 
 class Control:
@@ -31,10 +39,12 @@ class Control:
         self._progress, self._message = job.progress, ""
         self._part = (0.0, 1.0)
         self._start, self._start_progress = time.monotonic(), job.progress
+        self._lease_end = time.monotonic() + LEASE_S
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._pulse, name="pulse", daemon=True)
 
     def __enter__(self) -> Self:
+        self.store.guard(self.job.id, self.worker, lost)
         self._thread.start()
         return self
 
@@ -43,6 +53,7 @@ class Control:
     ) -> None:
         self._wake.set()
         self._thread.join()
+        self.store.unguard()
 
     def within(self, start: float, end: float) -> None:
         """From here on, progress from 0 to 1 means this part of the job: one step may take longer than all others."""
@@ -77,6 +88,18 @@ class Control:
 
     def _pulse(self) -> None:
         while True:
+            answer = self._beat()
+            if answer != "go":
+                self._verdict = answer
+            elif resident_mb() > self.memory_mb:
+                self._verdict = "memory"
+            if self._wake.wait(BEAT_S) or self._verdict == "lost":
+                return
+
+    def _beat(self) -> str:
+        """One beat. A beat that fails is tried again until the lease is over; then the job counts as lost."""
+        began = time.monotonic()
+        try:
             answer = self.store.beat(
                 self.job.id,
                 self.worker,
@@ -84,13 +107,15 @@ class Control:
                 eta_s=self.eta_s,
                 message=self._message,
                 lease_s=LEASE_S,
+                patience_s=BEAT_PATIENCE_S,
             )
-            if answer != "go":
-                self._verdict = answer
-            elif resident_mb() > self.memory_mb:
-                self._verdict = "memory"
-            if self._wake.wait(BEAT_S) or self._verdict == "lost":
-                return
+        except (StoreError, StoreFull) as error:
+            if time.monotonic() < self._lease_end:
+                return "go"
+            log.error("job %s: its lease ran out, because no beat got through: %s", self.job.id, error)
+            return "lost"
+        self._lease_end = began + LEASE_S
+        return answer
 
 
 def resident_mb() -> float:

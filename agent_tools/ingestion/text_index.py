@@ -16,6 +16,7 @@ from agent_tools.models.routed_text import encode_known
 from agent_tools.store import Entry, Store
 from agent_tools.timeline import Span
 
+SPANS_AT_ONCE = 64  # whose texts and vectors are in memory together: about an hour of chunks
 MEMORY_TEXT = 400  # characters of a chunk's text kept beside its tokens
 
 
@@ -35,39 +36,42 @@ def index_entries(
 
     Args:
         apart: a channel whose entries get no vectors, because others will replace them."""
-    space, written = text_space(encoder.producer), 0
-    while batch := store.pending_text(video_id, space, limit=128, apart=apart):
+    space, written, last = text_space(encoder.producer), 0, 0
+    while batch := store.pending_text(video_id, space, limit=128, apart=apart, after=last):
         languages = [str(entry.extra.get("language") or "") or None for entry in batch]
         vectors = encode_known(encoder, [entry.text for entry in batch], languages)
         store.put_vectors(space, video_id, [entry.id for entry in batch], vectors)
         written += len(batch)
+        last = batch[-1].id
         on_batch(written)
     return written
 
 
-def write_chunks(store: Store, video_id: str, channel: str, producer: str, duration_s: float, done_to_s: float) -> None:
+def write_chunks(
+    store: Store,
+    video_id: str,
+    channel: str,
+    producer: str,
+    duration_s: float,
+    done_to_s: float,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Write memory tokens of each chunk whose text is complete (it ends by done_to_s), from the vectors of its entries.
 
-    Writing is idempotent: a resumed ingest writes the same tokens.
+    Writing is idempotent: a resumed ingest writes the same tokens. It goes on hour by hour, so that neither memory nor
+    a transaction grows with the video.
+    Args:
+        check: called after each hour; may raise to stop.
     """
-    memory = store.memories
+    memory_of = memory_producer(producer, channel)
+    there = store.memories.spans(video_id, CHUNK, memory_of)
     ready = [span for span in chunks(duration_s) if span.end_s <= done_to_s + 1e-6]
-    memories = [
-        Memory(CHUNK, span.start_s, span.end_s, text, tokens, memory_producer(producer, channel))
-        for span, text, tokens in _tokens(store, video_id, (channel,), producer, ready)
-    ]
-    if memories:
-        memory.write(video_id, memories)
+    _write(store, video_id, (channel,), producer, [s for s in ready if (s.start_s, s.end_s) not in there], CHUNK, check)
 
 
 def write_level(store: Store, video_id: str, level: str, producer: str, spans: Sequence[Span]) -> None:
     """Write memory tokens of scenes or chapters, over all text channels."""
-    memories = [
-        Memory(level, span.start_s, span.end_s, text, tokens, memory_producer(producer, "text"))
-        for span, text, tokens in _tokens(store, video_id, None, producer, spans)
-    ]
-    if memories:
-        store.memories.write(video_id, memories)
+    _write(store, video_id, None, producer, spans, level, lambda: None)
 
 
 def pieces(store: Store, video_id: str, producer: str) -> list[TextPiece]:
@@ -80,13 +84,40 @@ def pieces(store: Store, video_id: str, producer: str) -> list[TextPiece]:
     ]
 
 
+def _write(
+    store: Store,
+    video_id: str,
+    channels: tuple[str, ...] | None,
+    producer: str,
+    spans: Sequence[Span],
+    kind: str,
+    check: Callable[[], None],
+) -> None:
+    memory_of = memory_producer(producer, channels[0] if channels else "text")
+    for first in range(0, len(spans), SPANS_AT_ONCE):
+        part = spans[first : first + SPANS_AT_ONCE]
+        store.memories.write(
+            video_id,
+            [
+                Memory(kind, span.start_s, span.end_s, text, tokens, memory_of)
+                for span, text, tokens in _tokens(store, video_id, channels, producer, part)
+            ],
+        )
+        check()
+
+
 def _tokens(
     store: Store, video_id: str, channels: tuple[str, ...] | None, producer: str, spans: Sequence[Span]
 ) -> Iterator[tuple[Span, str, torch.Tensor]]:
-    if not spans:
-        return
-    held = _vectors(store, video_id, producer)
-    entries = [e for e in store.entries(video_id, channels=channels) if e.id in held and e.channel != "notes"]
+    """The text and the memory tokens of each span that has any, of a few spans that lie close together."""
+    start_s, end_s = min(span.start_s for span in spans), max(span.end_s for span in spans)
+    around = [
+        entry
+        for entry in store.entries(video_id, channels=channels, start_s=start_s, end_s=end_s)
+        if entry.channel != "notes"
+    ]
+    held = _vectors(store, video_id, producer, [entry.id for entry in around])
+    entries = [entry for entry in around if entry.id in held]
     for span in spans:
         inside: list[Entry] = [e for e in entries if e.start_s < span.end_s and e.end_s > span.start_s]
         if inside:
@@ -94,6 +125,8 @@ def _tokens(
             yield span, " ".join(e.text for e in inside)[:MEMORY_TEXT], memory_tokens(torch.from_numpy(matrix))
 
 
-def _vectors(store: Store, video_id: str, producer: str) -> dict[int, NDArray[np.float32]]:
-    ids, matrix = store.vectors(text_space(producer), video_id)
+def _vectors(
+    store: Store, video_id: str, producer: str, among: Sequence[int] | None = None
+) -> dict[int, NDArray[np.float32]]:
+    ids, matrix = store.vectors(text_space(producer), video_id, among)
     return {int(i): row for i, row in zip(ids, matrix, strict=True)}

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +43,8 @@ def titles(spans: Sequence[Span], pieces: Sequence[TextPiece]) -> list[tuple[str
     vector lies farthest along the direction in which this span's text differs from the whole video's. Of on-screen text
     it is the headline of that picture.
     """
-    groups = [_inside(span, pieces) for span in spans]
+    in_time = _InTime(pieces)
+    groups = [in_time.inside(span) for span in spans]
     worn = _worn(pieces)
     words = [Counter(w for p in group for w in telling_words(p.text)) for group in groups]
     spread = Counter(w for counter in words for w in counter)
@@ -93,10 +96,23 @@ def _read(line: str) -> str:
     return line.casefold().translate(_CONFUSED)
 
 
-def _inside(span: Span, pieces: Sequence[TextPiece]) -> list[TextPiece]:
-    """Pieces whose middle lies in the span; where there are none, those that stand there at all."""
-    middle = [p for p in pieces if span.start_s <= (p.start_s + p.end_s) / 2 < span.end_s]
-    return middle or [p for p in pieces if p.start_s < span.end_s and p.end_s > span.start_s]
+class _InTime:
+    """Pieces by their times, so that finding those of a span does not pass over all of them."""
+
+    def __init__(self, pieces: Sequence[TextPiece]) -> None:
+        self._pieces = sorted(pieces, key=lambda p: p.start_s)
+        self._starts = [p.start_s for p in self._pieces]
+        self._ends = list(accumulate((p.end_s for p in self._pieces), max))  # the latest end up to each place
+        self._middles = sorted(((p.start_s + p.end_s) / 2, place) for place, p in enumerate(self._pieces))
+
+    def inside(self, span: Span) -> list[TextPiece]:
+        """Those whose middle lies in the span, else those that touch it, in order of their start."""
+        first, last = (bisect_left(self._middles, (at, -1)) for at in (span.start_s, span.end_s))
+        if first < last:
+            return [self._pieces[place] for place in sorted(place for _, place in self._middles[first:last])]
+        stop = bisect_left(self._starts, span.end_s)
+        start = bisect_right(self._ends, span.start_s, hi=stop)
+        return [p for p in self._pieces[start:stop] if p.end_s > span.start_s]
 
 
 def _line(group: Sequence[TextPiece], whole: NDArray[np.float32] | None) -> TextPiece:

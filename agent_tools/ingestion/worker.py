@@ -29,10 +29,13 @@ LEAST_GAIN = 0.005  # of progress that counts as getting farther
 def work(settings: Settings) -> int:
     """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took."""
     worker = f"{os.getpid()}-{secrets.token_hex(4)}"
-    taken = 0
+    taken, arrived = 0, False
     with contextlib.closing(Store.open(settings.home)) as store:
         while True:
             job = store.claim(worker, os.getpid(), lease_s=LEASE_S)
+            if not arrived:
+                store.worker_arrived()
+                arrived = True
             if job is not None:
                 taken += 1
                 run_job(store, job, worker, settings)

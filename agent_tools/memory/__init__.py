@@ -7,6 +7,7 @@ Knows tensors, seconds and texts. Knows nothing of files, SQL, models, threads o
 from agent_tools.memory.chunks import Bank, Chunk, memory_tokens, retrieve
 from agent_tools.memory.decay import Forgotten, forget
 from agent_tools.memory.episodic import (
+    BANK_CHUNKS,
     CHUNK,
     InMemoryMemoryStore,
     Memory,
@@ -20,6 +21,7 @@ from agent_tools.memory.recurrence import contextualise
 from agent_tools.memory.repository import InMemoryRepository, Repository
 
 __all__ = [
+    "BANK_CHUNKS",
     "CHUNK",
     "Bank",
     "Chunk",

@@ -20,6 +20,7 @@ from agent_tools.timeline import Span
 _Key = tuple[str, float, float, str]
 
 CHUNK = "chunk"  # the kind whose write reads earlier chunks
+BANK_CHUNKS = 256  # of the past, the latest that a write reads: four hours of chunks of a minute
 
 
 @dataclass(frozen=True, eq=False)  # tensors have no truth value: compare memories by `key`
@@ -132,10 +133,12 @@ def in_writing_order(memories: Iterable[Memory]) -> list[Memory]:
 def bank_before(chunk: Memory, kept: Iterable[Memory]) -> Tensor:
     """The bank that a chunk's write reads: vectors (P, D) of its producer's chunks in `kept` that end by its start.
 
+    Of more than BANK_CHUNKS the latest count, as in a Transformer-XL, whose memory has a fixed length. So what a write
+    costs does not grow with the video.
     Raises: ShapeError: a chunk in the bank has another width.
     """
     past = [m for m in kept if m.kind == CHUNK and m.producer == chunk.producer and m.end_s <= chunk.start_s]
     width = chunk.vectors.shape[1]
     if odd := next((m for m in past if m.vectors.shape[1] != width), None):
         raise ShapeError(f"{chunk.producer} wrote chunks {odd.vectors.shape[1]} wide before, now {width}: reindex them")
-    return torch.cat([chunk.vectors[:0], *(m.vectors for m in in_writing_order(past))])
+    return torch.cat([chunk.vectors[:0], *(m.vectors for m in in_writing_order(past)[-BANK_CHUNKS:])])

@@ -28,7 +28,7 @@ def contextualise(tokens: Tensor, bank: Tensor, weight: float = 0.25, sharpness:
 
     Args:
         tokens: memory tokens of the chunk, (m, D).
-        bank: memory tokens of all earlier chunks, (P, D), P may be 0.
+        bank: memory tokens of the chunks before it, (P, D), P may be 0.
         weight: share of the past in the result, 0..1.
         sharpness: inverse temperature; with 30 a token reads similar tokens and not the mean of the hour.
     Returns: (m, D) float32; without a past, or if the read is zero, the tokens themselves.

@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
@@ -20,6 +21,15 @@ from agent_tools.errors import ModelMissing, StoreError, StoreFull, VideoNotFoun
 BUSY_S = 30.0  # one wait for another writer; a transaction of ours lasts milliseconds
 BUSY_ROUNDS = 4  # waits in a row before the caller hears of it
 CACHE_KIB = 8_192
+LONGEST_WRITE_S = 0.5  # that one transaction may hold the write lock: others wait for it meanwhile
+
+
+@dataclass(frozen=True)
+class Held:
+    """How long one transaction held the write lock."""
+
+    wall_s: float
+    cpu_s: float  # of this thread alone, so a busy machine does not make it longer
 
 
 class Database:
@@ -29,7 +39,14 @@ class Database:
         path: the file; made when missing, its folder must exist.
         busy_s: seconds of one wait for a lock that another process or thread holds.
         vfs: name of a registered apsw VFS, "" for the system's.
+
+    Attributes:
+        on_write: called after each write transaction with the time it held the lock; None calls nothing.
+        fence: called at the start of each fenced write transaction; it may raise, and then nothing is written.
     """
+
+    on_write: Callable[[Held], None] | None = None
+    fence: Callable[[apsw.Connection], None] | None = None
 
     def __init__(self, path: Path, *, busy_s: float = BUSY_S, vfs: str = "") -> None:
         self.path = path
@@ -58,12 +75,16 @@ class Database:
                 self._end(connection, "ROLLBACK")
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[apsw.Connection]:
+    def write(
+        self, *, durable: bool = False, patience_s: float | None = None, fenced: bool = True
+    ) -> Iterator[apsw.Connection]:
         """One transaction that holds the write lock from its start; all of it or nothing is kept.
 
         Args:
             durable: on the disk itself before this returns, so that even a power cut keeps it. The default may lose
                 the last transactions in a power cut, never in the death of a process, and is never left half done.
+            patience_s: seconds to wait for the lock, for a caller that retries by itself; None waits as always.
+            fenced: False writes even where the fence would refuse.
         """
         with self._translated():
             connection = self._connection()
@@ -75,8 +96,11 @@ class Database:
             if durable:
                 connection.execute("PRAGMA synchronous=FULL")
             try:
-                self._begin(connection, "BEGIN IMMEDIATE", "write")
+                self._begin(connection, "BEGIN IMMEDIATE", "write", patience_s)
+                wall_s, cpu_s = time.perf_counter(), time.thread_time()
                 try:
+                    if fenced and self.fence is not None:
+                        self.fence(connection)
                     yield connection
                 except BaseException:
                     self._end(connection, "ROLLBACK")
@@ -88,6 +112,8 @@ class Database:
             finally:
                 if durable:
                     connection.execute("PRAGMA synchronous=NORMAL")
+            if self.on_write is not None:
+                self.on_write(Held(time.perf_counter() - wall_s, time.thread_time() - cpu_s))
 
     def data_version(self) -> int:
         """A number that changes whenever any process or thread committed; comparable within this process only."""
@@ -159,14 +185,21 @@ class Database:
             f"PRAGMA cache_size=-{CACHE_KIB}"
         )
 
-    def _begin(self, connection: apsw.Connection, statement: str, mode: str) -> None:
-        for attempt in range(BUSY_ROUNDS):
-            try:
-                connection.execute(statement)
-                break
-            except apsw.BusyError:
-                if attempt == BUSY_ROUNDS - 1:
-                    raise
+    def _begin(self, connection: apsw.Connection, statement: str, mode: str, patience_s: float | None = None) -> None:
+        rounds = BUSY_ROUNDS if patience_s is None else 1
+        if patience_s is not None:
+            connection.set_busy_timeout(int(patience_s * 1000))
+        try:
+            for attempt in range(rounds):
+                try:
+                    connection.execute(statement)
+                    break
+                except apsw.BusyError:
+                    if attempt == rounds - 1:
+                        raise
+        finally:
+            if patience_s is not None:
+                connection.set_busy_timeout(int(self._busy_s * 1000))
         self._local.mode = mode
 
     def _end(self, connection: apsw.Connection, statement: str) -> None:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import apsw
@@ -18,6 +19,7 @@ from agent_tools.store.part import Part, json_list, milliseconds, storable, to_j
 from agent_tools.store.vectors import drop_vectors
 from agent_tools.store.words import columns
 
+AT_ONCE = 256  # entries of one transaction: some tens of milliseconds
 NOTES = "notes"  # channel and producer of what agents wrote
 
 
@@ -53,11 +55,16 @@ class Entries(Part):
     """Entries, as rows, with their words."""
 
     def add_entries(self, video_id: str, channel: str, producer: str, entries: Iterable[EntryIn]) -> list[int]:
-        """Store entries and make their words findable, in one transaction; one that is there already is not added.
+        """Store entries and make their words findable; one that is there already is not added.
 
+        Each transaction takes AT_ONCE of them, so that a track of 100,000 cues does not keep others from writing.
         Returns: their ids in input order. Raises: VideoNotFound."""
-        with self.db.write() as c:
-            return [insert_entry(c, video_id, channel, producer, entry) for entry in entries]
+        numbers: list[int] = []
+        waiting = iter(entries)
+        while batch := list(islice(waiting, AT_ONCE)):
+            with self.db.write() as c:
+                numbers += [insert_entry(c, video_id, channel, producer, entry) for entry in batch]
+        return numbers
 
     def entries(
         self,
@@ -94,26 +101,33 @@ class Entries(Part):
         """Remove a channel's entries with their words and vectors: those of one producer, or all."""
         if channel == NOTES:
             raise ValueError("the entries of notes come and go with their notes: nothing may make a note unfindable")
-        with self.db.write() as c:
-            rows = c.execute(
-                "SELECT id FROM entries WHERE video_id=?1 AND channel=?2 AND (?3 IS NULL OR producer=?3)",
-                (video_id, channel, producer),
-            )
-            remove_entries(self.db, c, video_id, [row[0] for row in rows])
+        while True:
+            with self.db.write() as c:
+                rows: list[Any] = c.execute(
+                    "SELECT id FROM entries WHERE video_id=?1 AND channel=?2 AND (?3 IS NULL OR producer=?3) LIMIT ?4",
+                    (video_id, channel, producer, AT_ONCE),
+                ).fetchall()
+                if not rows:
+                    return
+                remove_entries(self.db, c, video_id, [row[0] for row in rows])
 
-    def pending_text(self, video_id: str, space: str, limit: int = 256, apart: str = "", only: str = "") -> list[Entry]:
+    def pending_text(
+        self, video_id: str, space: str, limit: int = 256, apart: str = "", only: str = "", after: int = 0
+    ) -> list[Entry]:
         """The first entries, by id, that have no vector in that space yet.
 
         Args:
             apart: a channel that is left out.
-            only: the one channel that is asked for."""
+            only: the one channel that is asked for.
+            after: the last id of the page before; a walk over all pages passes each entry once then."""
         with self.db.read() as c:
             rows = c.execute(
                 """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra FROM entries e
-                   WHERE e.video_id=?1 AND NOT EXISTS (SELECT 1 FROM vector_rows r WHERE r.video_id=?1 AND r.id=e.id
+                   WHERE e.video_id=?1 AND e.id > ?6
+                   AND NOT EXISTS (SELECT 1 FROM vector_rows r WHERE r.video_id=?1 AND r.id=e.id
                        AND r.space=(SELECT n FROM spaces WHERE name=?2))
                    AND e.channel <> ?4 AND ?5 IN ('', e.channel) ORDER BY e.id LIMIT ?3""",
-                (video_id, space, limit, apart, only),
+                (video_id, space, limit, apart, only, after),
             )
             return [entry_of(row) for row in rows]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -13,6 +14,7 @@ from agent_tools.errors import StoreError
 from agent_tools.store.part import Part, read_fields, storable, to_json, written_fields
 
 Order = Literal["go", "stop", "lost"]
+START_S = 120.0  # a worker that has not arrived after this long is not waited for
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,16 @@ class Jobs(Part):
         eta_s: float | None = None,
         message: str | None = None,
         lease_s: float = 30.0,
+        patience_s: float | None = None,
     ) -> Order:
         """Renew the lease and report; what is None stays as it was.
 
+        Args:
+            patience_s: seconds to wait for the write lock; None waits as long as any other write.
         Returns: "go"; "stop": someone asked for it, so finish with state "stopped"; "lost": another worker has the job
-        or it is gone, so end without writing."""
-        with self.db.write() as c:
+        or it is gone, so end without writing.
+        Raises: StoreError: the lock was not to be had, or the disk failed; the lease is as it was."""
+        with self.db.write(patience_s=patience_s, fenced=False) as c:
             now = self.now()
             row = c.execute(
                 """UPDATE jobs SET lease_until=?, progress=coalesce(?, progress), eta_s=coalesce(?, eta_s),
@@ -147,6 +153,49 @@ class Jobs(Part):
             return "lost"
         return "stop" if row[0] else "go"
 
+    def guard(self, job_id: int, worker: str, lost: Callable[[], Exception]) -> None:
+        """From now on this store writes only while the worker holds the job; see `Database.fence`.
+
+        A worker that slept through its lease, in a frozen process for example, cannot write over its successor then.
+        Args:
+            lost: makes the exception that a write raises once another worker has the job, or the job is gone."""
+
+        def refuse(c: apsw.Connection) -> None:
+            held = c.execute("SELECT 1 FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker))
+            if held.fetchone() is None:
+                raise lost()
+
+        self.db.fence = refuse
+
+    def unguard(self) -> None:
+        """Write without a job again."""
+        self.db.fence = None
+
+    def worker_may_start(self, starting: int, seems_alive: Callable[[int], bool]) -> bool:
+        """Whether to start a worker: no other one is starting that has taken no job yet.
+
+        Args:
+            starting: the process that asks; it stands for the worker until `worker_starts` names the worker itself."""
+        with self.db.write() as c:
+            row: Any = c.execute("SELECT value FROM counters WHERE name='worker starting'").fetchone()
+            until: Any = c.execute("SELECT value FROM counters WHERE name='worker starting until'").fetchone()
+            if row and until and self.now() < until[0] and seems_alive(row[0]):
+                return False
+            _count(c, "worker starting", starting)
+            _count(c, "worker starting until", math.ceil(self.now() + START_S))
+            return True
+
+    def worker_starts(self, pid: int) -> None:
+        """The process that was started; until it arrives no second one is started."""
+        with self.db.write() as c:
+            if c.execute("SELECT 1 FROM counters WHERE name='worker starting'").fetchone():
+                _count(c, "worker starting", pid)
+
+    def worker_arrived(self) -> None:
+        """The worker that was starting looks for jobs now: from here on the jobs' rows tell whether it lives."""
+        with self.db.write() as c:
+            c.execute("DELETE FROM counters WHERE name IN ('worker starting', 'worker starting until')")
+
     def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
         """End a job this worker holds; does nothing where the lease was lost.
 
@@ -154,7 +203,7 @@ class Jobs(Part):
         (those that are done cost nothing the second time), so nothing is reported done that is not."""
         if state not in ("done", "failed", "stopped"):
             raise ValueError(f"{state!r} is no end of a job: done, failed or stopped")
-        with self.db.write() as c:
+        with self.db.write(fenced=False) as c:
             row = c.execute(
                 "SELECT channels, claimed FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker)
             ).fetchone()
@@ -202,6 +251,10 @@ class Jobs(Part):
             return int(
                 c.execute("SELECT count(*) FROM jobs WHERE state='running' AND lease_until > ?", (self.now(),)).get
             )
+
+
+def _count(c: apsw.Connection, name: str, value: int) -> None:
+    c.execute("INSERT OR REPLACE INTO counters(name, value) VALUES(?, ?)", (name, value))
 
 
 def _one(c: apsw.Connection, job_id: int) -> Job:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_tools.store.store import Store
 
 _KNOWN = "SELECT count(*) FROM memories WHERE video_id=? AND kind=? AND start_s=? AND end_s=? AND producer=?"
+AT_ONCE = 32  # memories of one transaction: some tens of milliseconds
 TIE = 1e-5  # cosines nearer than this may change places when they are computed again in float64
 
 
@@ -30,35 +31,49 @@ class SqliteMemory:
         self._db, self._put_vectors, self._nearest = store.db, store.put_vectors, store.nearest
 
     def write(self, video_id: str, memories: Iterable[Memory]) -> int:
-        """Keep those that are new; see agent_tools.memory.MemoryStore.write. Raises: VideoNotFound, ShapeError."""
-        from agent_tools.memory import CHUNK, bank_before, contextualise, in_writing_order
+        """Keep those that are new; see agent_tools.memory.MemoryStore.write. Raises: VideoNotFound, ShapeError.
+
+        Each transaction keeps a few, so that others can write meanwhile. Each memory is written whole or not at all."""
+        from agent_tools.memory import in_writing_order
 
         batch = in_writing_order(memories)
+        past = _Past(video_id)
         new = 0
-        with self._db.write() as c:
-            for memory in batch:
-                key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
-                if c.execute(_KNOWN, key).get:
-                    continue
-                context = None
-                if memory.kind == CHUNK:
-                    past = _chunks_before(c, video_id, memory)
-                    context = _blob(contextualise(memory.vectors, bank_before(memory, past)))
-                c.execute(
-                    """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
-                       VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                    (*key, storable(memory.text), memory.vectors.shape[1], _blob(memory.vectors), context),
-                )
-                first = c.last_insert_rowid() << TOKEN_BITS
-                if count := len(memory.vectors):
-                    if count >> TOKEN_BITS:
-                        raise ShapeError(
-                            f"a memory of {count} vectors: at most {2**TOKEN_BITS - 1} are kept of one span"
-                        )
-                    ids = range(first, first + count)
-                    self._put_vectors(f"{key[4]}|memory", video_id, ids, memory.vectors.numpy())
-                new += 1
+        for first in range(0, len(batch), AT_ONCE):
+            with self._db.write() as c:
+                new += sum(self._write_one(c, video_id, memory, past) for memory in batch[first : first + AT_ONCE])
         return new
+
+    def _write_one(self, c: apsw.Connection, video_id: str, memory: Memory, past: _Past) -> bool:
+        """Whether it was new."""
+        from agent_tools.memory import CHUNK, bank_before, contextualise
+
+        key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
+        if c.execute(_KNOWN, key).get:
+            return False
+        context = None
+        if memory.kind == CHUNK:
+            context = _blob(contextualise(memory.vectors, bank_before(memory, past.before(c, memory))))
+        c.execute(
+            """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
+               VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (*key, storable(memory.text), memory.vectors.shape[1], _blob(memory.vectors), context),
+        )
+        first = c.last_insert_rowid() << TOKEN_BITS
+        if count := len(memory.vectors):
+            if count >> TOKEN_BITS:
+                raise ShapeError(f"a memory of {count} vectors: at most {2**TOKEN_BITS - 1} are kept of one span")
+            self._put_vectors(f"{key[4]}|memory", video_id, range(first, first + count), memory.vectors.numpy())
+        return True
+
+    def spans(self, video_id: str, kind: str, producer: str) -> set[tuple[float, float]]:
+        """The (start_s, end_s) of a video's memories of one kind and producer."""
+        with self._db.read() as c:
+            rows = c.execute(
+                "SELECT start_s, end_s FROM memories WHERE video_id=? AND kind=? AND producer=?",
+                (video_id, kind, storable(producer)),
+            )
+            return {(row[0], row[1]) for row in rows}
 
     def read(self, video_id: str, kind: str, producer: str) -> list[Memory]:
         """A video's memories of one kind and producer, in order of time."""
@@ -154,13 +169,29 @@ class SqliteMemory:
         return rows
 
 
-def _chunks_before(c: apsw.Connection, video_id: str, memory: Memory) -> list[Memory]:
-    rows = c.execute(
-        """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-           WHERE video_id=? AND kind=? AND producer=? AND end_s <= ? ORDER BY start_s, end_s""",
-        (video_id, memory.kind, storable(memory.producer), memory.start_s),
-    )
-    return [_memory(row) for row in rows]
+class _Past:
+    """The latest chunks before a place in a video, of each producer. A write that goes on reads only what is new."""
+
+    def __init__(self, video_id: str) -> None:
+        self._video_id = video_id
+        self._held: dict[str, tuple[float, list[Memory]]] = {}  # by producer: to where it was read, and the chunks
+
+    def before(self, c: apsw.Connection, memory: Memory) -> list[Memory]:
+        """At most BANK_CHUNKS chunks that end by the memory's start, the latest, in order of time.
+
+        Memories come in order of their start."""
+        from agent_tools.memory import BANK_CHUNKS, in_writing_order
+
+        read_to_s, known = self._held.get(memory.producer, (-1.0, []))
+        rows: list[Any] = c.execute(
+            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+               WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
+               ORDER BY start_s DESC, end_s DESC LIMIT ?""",
+            (self._video_id, memory.kind, storable(memory.producer), read_to_s, memory.start_s, BANK_CHUNKS),
+        ).fetchall()
+        known = in_writing_order([*known, *map(_memory, rows)])[-BANK_CHUNKS:]
+        self._held[memory.producer] = memory.start_s, known
+        return known
 
 
 def _memory(row: Any) -> Memory:

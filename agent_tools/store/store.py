@@ -58,6 +58,9 @@ class Store:
         self._jobs = jobs = Jobs(db, now)
         self.enqueue, self.claim, self.beat, self.request_stop = jobs.enqueue, jobs.claim, jobs.beat, jobs.request_stop
         self.job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
+        self.guard, self.unguard = jobs.guard, jobs.unguard
+        self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
+        self.worker_arrived = jobs.worker_arrived
 
         entries = Entries(db, now)
         self.add_entries, self.delete_entries = entries.add_entries, entries.delete_entries

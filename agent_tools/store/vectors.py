@@ -5,7 +5,7 @@ another space. nearest.py searches them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -51,24 +51,37 @@ class Vectors(Part):
         with self.db.write() as c:
             self.db.load_vectors(c)
             n = _make_space(c, space, matrix.shape[1])
-            _delete(self.db, c, n, video_id, list(last))
+            replaced = _delete(self.db, c, n, video_id, list(last))
             for number, row in last.items():
                 c.execute("INSERT INTO vector_rows(space, video_id, id) VALUES(?, ?, ?)", (n, video_id, number))
                 c.execute(
                     f"INSERT INTO vectors_{n}(rowid, video, vector) VALUES(?, ?, ?)",
                     (c.last_insert_rowid(), video_id, matrix[row].tobytes()),
                 )
-            _touch(c, n, video_id, irregular=not matrix.any(axis=1).all())
+            _touch(c, n, video_id, len(last) - replaced, irregular=not matrix.any(axis=1).all())
 
-    def vectors(self, space: str, video_id: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """All of a video's vectors in a space as they were put: ids (n,) increasing, and matrix (n, D)."""
+    def vectors(
+        self, space: str, video_id: str, among: Iterable[int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """A video's vectors in a space as they were put: ids (n,) increasing, and matrix (n, D).
+
+        Args:
+            among: only those of these ids; None is all of them."""
         import numpy as np
 
         with self.db.read() as c:
             found = find_space(c, space)
             if found is None:
                 return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-            _, ids, matrix = read_vectors(self.db, c, *found, video_id)
+            if among is None:
+                _, ids, matrix = read_vectors(self.db, c, *found, video_id)
+            else:
+                rows: list[Any] = c.execute(
+                    """SELECT n FROM vector_rows WHERE space=? AND video_id=?
+                       AND id IN (SELECT value FROM json_each(?))""",
+                    (found[0], video_id, json_list(among)),
+                ).fetchall()
+                _, ids, matrix = read_rows(self.db, c, *found, [row[0] for row in rows])
         order = np.argsort(ids)
         return ids[order], matrix[order]
 
@@ -95,8 +108,8 @@ class Vectors(Part):
         """Remove a video's vectors from one space; does nothing where there are no vectors."""
         with self.db.write() as c:
             found = find_space(c, space)
-            if found is not None and _delete(self.db, c, found[0], video_id, None):
-                _touch(c, found[0], video_id)
+            if found is not None and (gone := _delete(self.db, c, found[0], video_id, None)):
+                _touch(c, found[0], video_id, -gone)
 
     def drop_space(self, space: str) -> None:
         """Remove a space with all its vectors; does nothing where it is not there."""
@@ -112,8 +125,8 @@ def drop_vectors(database: Database, c: apsw.Connection, kind: str, video_id: st
     """Inside a transaction: a video's vectors of a kind ("" = all kinds), those of these ids or all of them."""
     rows: list[Any] = c.execute("SELECT n, name FROM spaces").fetchall()
     for n, name in rows:
-        if (not kind or name.rpartition("|")[2] == kind) and _delete(database, c, n, video_id, ids):
-            _touch(c, n, video_id)
+        if (not kind or name.rpartition("|")[2] == kind) and (gone := _delete(database, c, n, video_id, ids)):
+            _touch(c, n, video_id, -gone)
 
 
 def find_space(c: apsw.Connection, name: str) -> tuple[int, int] | None:
@@ -184,29 +197,32 @@ def _make_space(c: apsw.Connection, name: str, dim: int) -> int:
     return n
 
 
-def _touch(c: apsw.Connection, n: int, video_id: str, *, irregular: bool = False) -> None:
-    """A video's vectors changed: a new version number, never used before, tells every process to read them again."""
-    count = int(c.execute("SELECT count(*) FROM vector_rows WHERE space=? AND video_id=?", (n, video_id)).get)
+def _touch(c: apsw.Connection, n: int, video_id: str, more: int, *, irregular: bool = False) -> None:
+    """A video's vectors changed: a new version number, never used before, tells every process to read them again.
+
+    Args:
+        more: how many were added; negative where some were removed. Counting them all again would cost more the longer
+            the video is."""
     c.execute("UPDATE counters SET value=value + 1 WHERE name='version'")
     c.execute(
         """INSERT INTO vector_versions(space, video_id, version, count, irregular)
            VALUES(?1, ?2, (SELECT value FROM counters WHERE name='version'), ?3, ?4)
-           ON CONFLICT(space, video_id) DO UPDATE SET version=excluded.version, count=excluded.count,
+           ON CONFLICT(space, video_id) DO UPDATE SET version=excluded.version, count=count + excluded.count,
            irregular=max(irregular, excluded.irregular)""",
-        (n, video_id, count, irregular),
+        (n, video_id, more, irregular),
     )
 
 
-def _delete(database: Database, c: apsw.Connection, n: int, video_id: str, ids: Sequence[int] | None) -> bool:
-    """Whether any was there."""
+def _delete(database: Database, c: apsw.Connection, n: int, video_id: str, ids: Sequence[int] | None) -> int:
+    """How many were there."""
     rows = c.execute(
         """SELECT n FROM vector_rows WHERE space=?1 AND video_id=?2
            AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))""",
         (n, video_id, None if ids is None else json_list(ids)),
     ).fetchall()
     if not rows:
-        return False
+        return 0
     database.load_vectors(c)
     c.executemany(f"DELETE FROM vectors_{n} WHERE rowid=?", rows)  # noqa: S608 - n is our integer
     c.executemany("DELETE FROM vector_rows WHERE n=?", rows)
-    return True
+    return len(rows)

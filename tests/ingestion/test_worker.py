@@ -9,16 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from agent_tools.errors import EngineError
+from agent_tools.errors import EngineError, StoreError
 from agent_tools.ingestion import control, model_choice
 from agent_tools.ingestion.control import Control, Stopped
 from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
+from agent_tools.ingestion.spaces import memory_producer
+from agent_tools.ingestion.text_index import write_chunks
 from agent_tools.ingestion.worker import MOST_DEATHS, died_here, run_job
 from agent_tools.models.hub.catalogue import FULL
 from agent_tools.settings import Settings
-from agent_tools.store import Job, JobSettings, Store
+from agent_tools.store import EntryIn, Job, JobSettings, Store
 from tests.waiting import PATIENCE_S
 
 VIDEO = "0123456789ab"
@@ -109,3 +112,67 @@ def test_a_worker_gives_its_job_the_limit_of_the_jobs_own_models(store: Store, m
     settings = Settings.load({}, home=store.home, profile="lite", models=("frames=http://nobody/v1#m",))
     run_job(store, begun(store, 1, 0.0), "me", settings)
     assert seen == [WORK_MB]
+
+
+def test_a_beat_that_fails_is_tried_again_while_the_lease_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.enqueue(VIDEO, ("frames",), "lite")
+    monkeypatch.setattr(control, "BEAT_S", 0.0)
+    got_through = threading.Event()
+    failures = iter([StoreError("locked")] * 3)
+
+    def beat(*_: object, **__: object) -> str:
+        for failure in failures:
+            raise failure
+        got_through.set()
+        return "go"
+
+    monkeypatch.setattr(store, "beat", beat)
+    with Control(store, begun(store, 1, 0.0), "worker 1", WORK_MB) as held:
+        assert got_through.wait(PATIENCE_S)
+        held.check()
+
+
+def test_a_worker_whose_beats_fail_for_a_whole_lease_stops_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.enqueue(VIDEO, ("frames",), "lite")
+    monkeypatch.setattr(control, "LEASE_S", 0.0)
+
+    def beat(*_: object, **__: object) -> str:
+        raise StoreError("locked")
+
+    monkeypatch.setattr(store, "beat", beat)
+    held = Control(store, begun(store, 1, 0.0), "worker 1", WORK_MB)
+    with held:
+        held._thread.join(PATIENCE_S)
+        with pytest.raises(Stopped, match="lost"):
+            held.check()
+    assert "no beat got through: locked" in caplog.text
+
+
+def test_a_worker_whose_job_another_has_taken_cannot_write(store: Store) -> None:
+    store.enqueue(VIDEO, ("frames",), "lite")
+    with Control(store, begun(store, 1, 0.0), "worker 1", WORK_MB):
+        taken = store.claim("worker 2", 2, lease_s=1e9)
+        assert taken is not None
+        with pytest.raises(Stopped, match="lost"):
+            store.set_channel(VIDEO, "frames", state="running")
+    assert store.channels(VIDEO) == []
+
+
+def test_chunk_memories_are_written_hour_by_hour_and_stop_when_asked(store: Store) -> None:
+    hours = 3
+    store.add_entries(VIDEO, "subtitles", "file", [EntryIn(60 * i, 60 * i + 5, f"line {i}") for i in range(60 * hours)])
+    ids = [entry.id for entry in store.entries(VIDEO)]
+    store.put_vectors("toy@1|text", VIDEO, ids, np.eye(len(ids), dtype=np.float32))
+
+    def stop() -> None:
+        raise Stopped("stop")
+
+    with pytest.raises(Stopped):
+        write_chunks(store, VIDEO, "subtitles", "toy@1", 3600.0 * hours, 3600.0 * hours, stop)
+    producer = memory_producer("toy@1", "subtitles")
+    first = store.memories.spans(VIDEO, "chunk", producer)
+    assert 0 < len(first) < 60 * hours
+    write_chunks(store, VIDEO, "subtitles", "toy@1", 3600.0 * hours, 3600.0 * hours)
+    assert store.memories.spans(VIDEO, "chunk", producer) == {(60.0 * i, 60.0 * i + 60) for i in range(60 * hours)}

@@ -167,7 +167,9 @@ class ChannelMaker(ABC):
         to_s."""
         encoder = self.context.models.text()
         text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
-        text_index.write_chunks(self.store, self.video_id, self.name, encoder.producer, self.duration_s, to_s)
+        text_index.write_chunks(
+            self.store, self.video_id, self.name, encoder.producer, self.duration_s, to_s, self.control.check
+        )
 
     def index_all(self, start: float, end: float) -> None:
         """The same for the whole channel in one go; the job's progress goes from start to end meanwhile."""
@@ -184,6 +186,7 @@ class ChannelMaker(ABC):
             self.control.tell(start + (end - start) * share, message)
 
         text_index.index_entries(self.store, self.video_id, encoder, on_batch)
+        whole_s = self.duration_s
         text_index.write_chunks(
-            self.store, self.video_id, self.name, encoder.producer, self.duration_s, self.duration_s
+            self.store, self.video_id, self.name, encoder.producer, whole_s, whole_s, self.control.check
         )

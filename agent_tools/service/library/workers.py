@@ -4,6 +4,7 @@ A worker ends when no job is left."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -23,14 +24,19 @@ class Workers:
         self._started: subprocess.Popen[bytes] | None = None
 
     def ensure(self, store: Store) -> bool:
-        """Start a worker if there is open work that no living worker holds. True if one was started."""
+        """Start a worker if there is open work that no living worker holds, and no other process is starting one.
+
+        Returns: whether one was started."""
         with self._lock:
             if self._started is not None and self._started.poll() is None:
                 return False
             jobs = store.open_jobs()
             if not jobs or any(job.state == "running" and alive(job.pid) for job in jobs):
                 return False
+            if not store.worker_may_start(os.getpid(), alive):
+                return False
             self._started = self._start()
+            store.worker_starts(self._started.pid)
             return True
 
     def join(self) -> None:
