@@ -39,7 +39,7 @@ def work(settings: Settings) -> int:
             if job is not None:
                 taken += 1
                 run_job(store, job, worker, settings)
-            elif any(_orphaned(open_job) for open_job in store.open_jobs()):
+            elif any(_orphaned(open_job) or open_job.worker == worker for open_job in store.open_jobs()):
                 time.sleep(WAIT_S)
             else:
                 return taken

@@ -17,7 +17,7 @@ import apsw
 from agent_tools.store.database import Database
 from agent_tools.store.part import Part, json_list, milliseconds, storable, to_json
 from agent_tools.store.vectors import drop_vectors
-from agent_tools.store.words import columns
+from agent_tools.store.words import index_words
 
 AT_ONCE = 256  # entries of one transaction: some tens of milliseconds
 NOTES = "notes"  # channel and producer of what agents wrote
@@ -165,7 +165,7 @@ def insert_entry(
         (*key, entry.start_s, entry.end_s, text, to_json(entry.extra)),
     )
     number = c.last_insert_rowid()
-    c.execute("INSERT INTO words(rowid, spaced, cjk) VALUES(?, ?, ?)", (number, *columns(text)))
+    index_words(c, number, text)
     return number
 
 

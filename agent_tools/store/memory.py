@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from agent_tools.errors import ShapeError
+from agent_tools.store.database import Database
 from agent_tools.store.part import json_list, storable
 from agent_tools.store.vectors import TOKEN_BITS, drop_vectors
 
@@ -37,23 +38,19 @@ class SqliteMemory:
         from agent_tools.memory import in_writing_order
 
         batch = in_writing_order(memories)
-        past = _Past(video_id)
+        past = _Past(self._db, video_id)
         new = 0
         for first in range(0, len(batch), AT_ONCE):
+            part = [(memory, past.context(memory)) for memory in batch[first : first + AT_ONCE]]
             with self._db.write() as c:
-                new += sum(self._write_one(c, video_id, memory, past) for memory in batch[first : first + AT_ONCE])
+                new += sum(self._write_one(c, video_id, memory, context) for memory, context in part)
         return new
 
-    def _write_one(self, c: apsw.Connection, video_id: str, memory: Memory, past: _Past) -> bool:
+    def _write_one(self, c: apsw.Connection, video_id: str, memory: Memory, context: bytes | None) -> bool:
         """Whether it was new."""
-        from agent_tools.memory import CHUNK, bank_before, contextualise
-
         key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
         if c.execute(_KNOWN, key).get:
             return False
-        context = None
-        if memory.kind == CHUNK:
-            context = _blob(contextualise(memory.vectors, bank_before(memory, past.before(c, memory))))
         c.execute(
             """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -170,28 +167,44 @@ class SqliteMemory:
 
 
 class _Past:
-    """The latest chunks before a place in a video, of each producer. A write that goes on reads only what is new."""
+    """The latest chunks before a place in a video, of each producer. A write that goes on reads only what is new.
 
-    def __init__(self, video_id: str) -> None:
-        self._video_id = video_id
-        self._held: dict[str, tuple[float, list[Memory]]] = {}  # by producer: to where it was read, and the chunks
+    It reads and computes before the transaction that writes, so the lock is not held meanwhile. Only the worker that
+    holds the video's job writes its chunks, so nothing comes in between."""
 
-    def before(self, c: apsw.Connection, memory: Memory) -> list[Memory]:
-        """At most BANK_CHUNKS chunks that end by the memory's start, the latest, in order of time.
+    def __init__(self, db: Database, video_id: str) -> None:
+        self._db, self._video_id = db, video_id
+        self._read_to: dict[str, float] = {}  # by producer: the end of the latest chunk that was looked for
+        self._held: dict[str, list[Memory]] = {}  # chunks that may be in a bank: read, or offered in this batch
 
-        Memories come in order of their start."""
-        from agent_tools.memory import BANK_CHUNKS, in_writing_order
+    def context(self, memory: Memory) -> bytes | None:
+        """A chunk's vectors in the light of the chunks before it; None for other kinds. In order of their start."""
+        from agent_tools.memory import BANK_CHUNKS, CHUNK, bank_before, contextualise, in_writing_order
 
-        read_to_s, known = self._held.get(memory.producer, (-1.0, []))
-        rows: list[Any] = c.execute(
-            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-               WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
-               ORDER BY start_s DESC, end_s DESC LIMIT ?""",
-            (self._video_id, memory.kind, storable(memory.producer), read_to_s, memory.start_s, BANK_CHUNKS),
-        ).fetchall()
-        known = in_writing_order([*known, *map(_memory, rows)])[-BANK_CHUNKS:]
-        self._held[memory.producer] = memory.start_s, known
-        return known
+        if memory.kind != CHUNK:
+            return None
+        held = self._held.setdefault(memory.producer, [])
+        keys = {one.key for one in held}
+        held += [one for one in self._stored(memory, BANK_CHUNKS) if one.key not in keys]
+        context = _blob(contextualise(memory.vectors, bank_before(memory, held)))
+        ended = [one for one in in_writing_order(held) if one.end_s <= memory.start_s][-BANK_CHUNKS:]
+        open_still = [one for one in held if one.end_s > memory.start_s]
+        if memory.key not in keys:
+            open_still.append(memory)
+        self._held[memory.producer] = [*ended, *open_still]
+        return context
+
+    def _stored(self, memory: Memory, most: int) -> list[Memory]:
+        after_s = self._read_to.get(memory.producer, -1.0)
+        self._read_to[memory.producer] = memory.start_s
+        with self._db.read() as c:
+            rows: list[Any] = c.execute(
+                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+                   WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
+                   ORDER BY start_s DESC, end_s DESC LIMIT ?""",
+                (self._video_id, memory.kind, storable(memory.producer), after_s, memory.start_s, most),
+            ).fetchall()
+        return [_memory(row) for row in rows]
 
 
 def _memory(row: Any) -> Memory:

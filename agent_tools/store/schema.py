@@ -10,6 +10,7 @@ import apsw
 
 from agent_tools.errors import StoreTooNew
 from agent_tools.store.database import Database
+from agent_tools.store.words import fill_index, new_index
 
 
 def _first(connection: apsw.Connection) -> None:
@@ -120,7 +121,11 @@ def _third(connection: apsw.Connection) -> None:
     connection.execute("ALTER TABLE sources ADD COLUMN typed INTEGER NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third)
+def _fourth(connection: apsw.Connection) -> None:
+    new_index(connection)
+
+
+MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third, _fourth)
 
 
 def migrate(database: Database) -> None:
@@ -136,6 +141,7 @@ def migrate(database: Database) -> None:
                 "Update agent-tools, or choose another folder with --home."
             )
         if version == len(MIGRATIONS):
+            fill_index(database)
             return
         with database.write() as connection:
             # Another process may have done the step while this one waited for the lock.

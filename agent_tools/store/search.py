@@ -12,7 +12,7 @@ import apsw
 from agent_tools.store.database import Clock, Database
 from agent_tools.store.entries import Entry, entry_of
 from agent_tools.store.part import Part, json_list
-from agent_tools.store.words import Term, Tokenize, matches, parse, units
+from agent_tools.store.words import TOKENIZER, Term, Tokenize, matches, parse, units
 
 LARGE = 1_000  # entries from which on speed is bought with precision of what only weighs
 COMMON = 1 / 8  # of a large library's entries: a term of more is not worth its posting list beside a rarer one
@@ -146,7 +146,7 @@ def _hit(row: tuple[object, ...], terms: Sequence[Term], shares: Sequence[float]
 
 
 def _tokenizer(c: apsw.Connection) -> Tokenize:
-    tokenizer = c.fts5_tokenizer("porter", ["unicode61", "remove_diacritics", "2"])
+    tokenizer = c.fts5_tokenizer(*TOKENIZER)
 
     def tokenize(data: bytes) -> Sequence[tuple[int, int, str]]:
         found: Any = tokenizer(data, apsw.FTS5_TOKENIZE_DOCUMENT, None)

@@ -16,6 +16,7 @@ import apsw
 from agent_tools.errors import InvalidArgument, VideoNotFound
 from agent_tools.store.channel_detail import NO_DETAIL, ChannelDetail
 from agent_tools.store.part import Part, storable, to_json
+from agent_tools.store.spelling import name_key
 
 
 @dataclass(frozen=True)
@@ -144,21 +145,21 @@ class Videos(Part):
         """The videos that `text` may mean: those of the first of these rules that matches any.
 
         The exact id; the title; a source's file name, with or without suffix; the beginning of an id (4 hex digits or
-        more); of a title; of a file name. Letter case does not count."""
-        wanted = storable(text).strip().casefold()
+        more); of a title; of a file name. Letter case, accents, the number of spaces and Unicode forms do not count."""
+        wanted = name_key(text)
         rows = self.videos()
         if not wanted:
             return []
         names: dict[str, list[tuple[str, str]]] = {}
         for source in self.all_sources():
             path = PurePath(source.path)
-            names.setdefault(source.video_id, []).append((path.name.casefold(), path.stem.casefold()))
+            names.setdefault(source.video_id, []).append((name_key(path.name), name_key(path.stem)))
         rules = (
             lambda row: row.id == wanted,
-            lambda row: row.title.casefold() == wanted,
+            lambda row: name_key(row.title) == wanted,
             lambda row: any(wanted in pair for pair in names.get(row.id, [])),
             lambda row: re.fullmatch("[0-9a-f]{4,}", wanted) is not None and row.id.startswith(wanted),
-            lambda row: row.title.casefold().startswith(wanted),
+            lambda row: name_key(row.title).startswith(wanted),
             lambda row: any(name.startswith(wanted) for name, _ in names.get(row.id, [])),
         )
         for rule in rules:

@@ -1,25 +1,30 @@
-"""What counts as a word: of spaced scripts, and of Hangul, Han and Kana, which FTS5's own tokenizers cannot find.
+"""What counts as a word in the index, for texts and for questions alike.
 
-Spaced scripts are left to FTS5 (unicode61 without diacritics, porter stems). A run of Hangul, Han or Kana is indexed as
-its characters and overlapping pairs, "abc" as "a ab b bc c", and asked for as a phrase of the same form, so that words
-of one, two, three or more characters are found and a pair across a space is not."""
+Words of spaced scripts are left to FTS5 (porter stems), once they are folded (see spelling.py). A run of a script
+without spaces (Han, Kana, Hangul, Thai, Lao, Khmer, Myanmar) is indexed as its characters and overlapping pairs, "abc"
+as "a ab b bc c", and asked for as a phrase of the same form. So words of one, two, three or more characters are found,
+and a pair across a space is not."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent_tools.store.part import storable
+import apsw
+import regex
 
-# Hangul (jamo and syllables), Kana (no marks, no middle dot), Han with its extensions and iteration marks.
-_CJK = (
-    "\u1100-\u11ff\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3131-\u318e\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb\uf900-\ufaff\U00020000-\U000323af"
-)
-_RUN = re.compile(f"[{_CJK}]+")
-_PIECES = re.compile(f"([{_CJK}]+)")
+from agent_tools.store.database import Database
+from agent_tools.store.spelling import UNSPACED, letters, searchable
+
+TABLE = """CREATE VIRTUAL TABLE words USING fts5(
+    spaced, unspaced, content='', contentless_delete=1,
+    tokenize="porter unicode61 remove_diacritics 0 categories 'L* N* Co M*'")"""
+TOKENIZER = ("porter", ["unicode61", "remove_diacritics", "0", "categories", "L* N* Co M*"])  # that of TABLE
+LEFT = "entries whose words are left"  # name of the counter: the greatest id that the new index does not hold yet
+AT_ONCE = 500  # entries of one transaction
+
+_PIECES = regex.compile(f"({UNSPACED.pattern})")
 _QUOTED = re.compile(r'"([^"]*)"')
 _QUOTES = str.maketrans("“”„‟«»＂", '"' * 7)
 
@@ -36,29 +41,60 @@ APART = ""  # stands between two runs that do not touch, in a list of units
 class Term:
     """One thing a query asks for."""
 
-    shown: str  # as it stood in the query, lower case
+    shown: str  # as it stood in the query, folded
     match: str  # as FTS5 must be asked
     units: tuple[str, ...]  # tokens and single characters, in order; see units()
 
 
-def folded(text: str) -> str:
-    """One form for full and half width, ligatures and composed letters, of texts and queries alike."""
-    return unicodedata.normalize("NFKC", storable(text))
-
-
 def columns(text: str) -> tuple[str, str]:
     """The two columns FTS5 indexes of a text: spaced scripts, and characters and pairs of the others."""
-    text = folded(text)
-    return _RUN.sub(" ", text), " ".join(_grams(run) for run in _RUN.findall(text))
+    text = searchable(text)
+    if text.isascii():
+        return text, ""
+    return UNSPACED.sub(" ", text), " ".join(_grams(letters(run)) for run in UNSPACED.findall(text))
+
+
+def index_words(c: apsw.Connection, number: int, text: str) -> None:
+    """Inside a transaction: make the words of an entry findable."""
+    c.execute("INSERT OR REPLACE INTO words(rowid, spaced, unspaced) VALUES(?, ?, ?)", (number, *columns(text)))
+
+
+def new_index(c: apsw.Connection) -> None:
+    """Inside a transaction: an empty index in the place of the old one; `fill_index` fills it."""
+    c.execute("DROP TABLE words")
+    c.execute(TABLE)
+    c.execute("INSERT INTO counters(name, value) SELECT ?, max(id) FROM entries HAVING max(id) IS NOT NULL", (LEFT,))
+
+
+def fill_index(db: Database) -> None:
+    """Index the entries of an older home by this program's rules, a few in each transaction, the newest first.
+
+    Several processes may do it at once, and a killed one's work is not lost. Does nothing where all is indexed."""
+    while True:
+        with db.read() as c:
+            if c.execute("SELECT 1 FROM counters WHERE name=?", (LEFT,)).fetchone() is None:
+                return
+        with db.write() as c:
+            rows = c.execute(
+                """SELECT id, text FROM entries WHERE id <= (SELECT value FROM counters WHERE name=?)
+                   ORDER BY id DESC LIMIT ?""",
+                (LEFT, AT_ONCE),
+            ).fetchall()
+            for number, text in rows:
+                index_words(c, number, text)
+            if rows:
+                c.execute("UPDATE counters SET value=? WHERE name=?", (rows[-1][0] - 1, LEFT))
+            else:
+                c.execute("DELETE FROM counters WHERE name=?", (LEFT,))
 
 
 def units(text: str, tokenize: Tokenize) -> list[str]:
     """A text as tokens of spaced scripts and single characters of the others, in order."""
     found: list[str] = []
     last_was_run = False
-    for piece in _PIECES.split(folded(text)):
-        if _RUN.match(piece):
-            found += [APART, *piece] if last_was_run else piece
+    for piece in _PIECES.split(searchable(text)):
+        if UNSPACED.match(piece):
+            found += [APART, *letters(piece)] if last_was_run else letters(piece)
             last_was_run = True
         elif tokens := [token for _, _, token in tokenize(piece.encode())]:
             found += tokens
@@ -68,7 +104,7 @@ def units(text: str, tokenize: Tokenize) -> list[str]:
 
 def parse(query: str, tokenize: Tokenize) -> list[Term]:
     """The terms of any text whatever; "quoted" words are one term that matches as a phrase only."""
-    query = folded(query[:MAX_QUERY]).translate(_QUOTES)
+    query = searchable(query[:MAX_QUERY].translate(_QUOTES))
     terms: list[Term] = []
     for position, part in enumerate(_QUOTED.split(query)):
         if position % 2:
@@ -90,9 +126,10 @@ def matches(term: Term, text_units: Sequence[str]) -> bool:
 def _loose(text: str, tokenize: Tokenize) -> list[Term]:
     terms = []
     for piece in _PIECES.split(text):
-        if _RUN.match(piece):
-            size = len(piece) if len(piece) <= WHOLE_RUN else 2
-            terms += [_run_term(piece[at : at + size]) for at in range(len(piece) - size + 1)]
+        if UNSPACED.match(piece):
+            run = letters(piece)
+            size = len(run) if len(run) <= WHOLE_RUN else 2
+            terms += [_run_term(run[at : at + size]) for at in range(len(run) - size + 1)]
         else:
             data = piece.encode()
             for start, end, token in tokenize(data):
@@ -107,8 +144,8 @@ def _phrase(text: str, tokenize: Tokenize) -> list[Term]:
         return []
     matches = []
     for piece in _PIECES.split(text):
-        if _RUN.match(piece):
-            matches.append(f'cjk : "{_grams(piece)}"')
+        if UNSPACED.match(piece):
+            matches.append(f'unspaced : "{_grams(letters(piece))}"')
         else:
             data = piece.encode()
             if words := [data[start:end].decode() for start, end, _ in tokenize(data)]:
@@ -116,11 +153,11 @@ def _phrase(text: str, tokenize: Tokenize) -> list[Term]:
     return [Term(f'"{text.strip().casefold()}"', f"({' AND '.join(matches)})", tuple(wanted))]
 
 
-def _run_term(run: str) -> Term:
-    return Term(run, f'cjk : "{_grams(run, query=True)}"', tuple(run))
+def _run_term(run: Sequence[str]) -> Term:
+    return Term("".join(run), f'unspaced : "{_grams(run, query=True)}"', tuple(run))
 
 
-def _grams(run: str, *, query: bool = False) -> str:
+def _grams(run: Sequence[str], *, query: bool = False) -> str:
     """The characters and pairs of a run; a query leaves out its outer characters, which its pairs hold."""
-    grams = [gram for at in range(len(run)) for gram in (run[at], run[at : at + 2])][: 2 * len(run) - 1]
+    grams = [gram for at in range(len(run)) for gram in (run[at], "".join(run[at : at + 2]))][: 2 * len(run) - 1]
     return " ".join(grams[1:-1] if query and len(run) > 1 else grams)

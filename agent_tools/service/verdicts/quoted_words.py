@@ -8,17 +8,17 @@ part of a longer word (an OCR loses spaces); else .6 of their share of the words
 
 from __future__ import annotations
 
-import functools
 import itertools
-import re
-import unicodedata
 from collections.abc import Sequence
+
+from agent_tools.store.spelling import UNSPACED, fold
+from agent_tools.store.spelling import words as tokens
 
 WHOLE, MISREAD, LOOSE, GLUED, PART = 1.0, 0.9, 0.8, 0.7, 0.6
 LETTERS_PER_ERROR = 8  # one wrong letter is forgiven in so many: PP-OCR errs in about one of fifty
 LONG_QUOTE = 3  # words from which on a letter or two may differ in what is no reading of pictures, too
 LEAST_GLUED = 6  # shorter words are part of others by chance
-_TOKEN = re.compile(r"[^\W_]+")
+LEAST_PART = 3  # letters of a word that is looked for inside longer ones
 
 
 class Occurrence:
@@ -28,6 +28,8 @@ class Occurrence:
         self.tokens = tokens(words)
         self.compact = "".join(self.tokens)
         self.errors = len(self.compact) // LETTERS_PER_ERROR
+        # Letters of such a script stand for themselves: in another order they are another word.
+        self.unspaced = UNSPACED.search(fold(words)) is not None
 
     def score(self, text: str, share: float, is_read: bool) -> float:
         """0..1, see the module.
@@ -40,8 +42,8 @@ class Occurrence:
         held = tokens(text)
         if _in_a_row(self.tokens, held):
             return WHOLE
-        best = LOOSE if _close_by(self.tokens, held) else PART * share
-        if is_read or len(self.tokens) >= LONG_QUOTE:
+        best = LOOSE if not self.unspaced and _close_by(self.tokens, held) else PART * share
+        if is_read or (not self.unspaced and len(self.tokens) >= LONG_QUOTE):
             best = max(best, self._misread(held))
         if (
             is_read
@@ -50,6 +52,15 @@ class Occurrence:
         ):
             best = max(best, GLUED)
         return best
+
+    def within(self, text: str) -> str:
+        """The first longer word of the text that begins or ends with the words that are looked for; "" if none does.
+
+        Many languages write endings, prefixes and other words as a part of the word, and no list of them is whole."""
+        if len(self.tokens) != 1 or len(self.compact) < LEAST_PART:
+            return ""
+        longer = (token for token in tokens(text) if len(token) > len(self.compact))
+        return next((one for one in longer if one.startswith(self.compact) or one.endswith(self.compact)), "")
 
     def across(self, texts: Sequence[str]) -> int:
         """Over how many of the texts, each of which follows the one before, the words run from the first on; 0 if they
@@ -91,14 +102,6 @@ class Occurrence:
         parts = self.errors + 1
         cuts = [len(self.compact) * part // parts for part in range(parts + 1)]
         return any(self.compact[low:high] in compact for low, high in itertools.pairwise(cuts))
-
-
-@functools.lru_cache(maxsize=65_536)
-def tokens(text: str) -> tuple[str, ...]:
-    """Words in one form of case, width and accents."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    kept = "".join(c for c in plain if unicodedata.category(c) != "Mn" and c not in "'’")
-    return tuple(_TOKEN.findall(unicodedata.normalize("NFKC", kept)))
 
 
 def distance(one: str, other: str) -> int:
