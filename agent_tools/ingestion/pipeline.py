@@ -144,6 +144,7 @@ class Ingest:
         context.write_episodes(final=True)
         if clear:
             reindex.clear(self.store, self.job.video_id)
+            self.store.wipe()  # nothing of the old channel stays in the file
         for maker in known:
             maker.clean_up()
 

@@ -48,6 +48,8 @@ def work(settings: Settings) -> int:
 def main() -> int:
     """The worker process; its settings come from the environment."""
     go_offline()
+    if sys.platform != "win32":
+        os.umask(0o077)  # what a worker writes is for the owner of the data folder alone
     _lower_priority()
     settings = Settings.load()
     _log_to(HomeFolder(settings.home).logs)

@@ -139,6 +139,22 @@ class Database:
             connection.enable_load_extension(False)
         self._local.vec0 = connection
 
+    def empty_log(self) -> None:
+        """Move the log into the file and cut it to nothing; does nothing while others read or write."""
+        with self._translated():
+            connection = self._connection()
+            connection.set_busy_timeout(0)
+            try:
+                with suppress(apsw.BusyError, apsw.LockedError):
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.set_busy_timeout(int(self._busy_s * 1000))
+
+    def outside(self, statements: str) -> None:
+        """Execute what SQLite does not allow inside a transaction, such as VACUUM."""
+        with self._translated():
+            self._connection().execute(statements).fetchall()
+
     def close(self) -> None:
         """Close the connections of all threads; later calls raise StoreError."""
         self._closed = True
@@ -171,6 +187,8 @@ class Database:
     def _set_up(self, connection: apsw.Connection) -> None:
         connection.set_busy_timeout(int(self._busy_s * 1000))
         deadline = time.monotonic() + self._busy_s * BUSY_ROUNDS
+        # Deleted rows are overwritten. A file that is new gives free pages back; an old one would have to be rewritten.
+        connection.execute("PRAGMA secure_delete=ON; PRAGMA auto_vacuum=INCREMENTAL").fetchall()
         while True:
             try:
                 # SQLite does not wait here for another process that is switching to WAL at the same moment.

@@ -16,7 +16,7 @@ from agent_tools.errors import InvalidArgument, StoreError, StoreFull
 from agent_tools.home import HomeFolder
 from agent_tools.store.codes import Codes, IndexSettings
 from agent_tools.store.database import BUSY_S, Clock, Database
-from agent_tools.store.entries import Entries, remove_entries
+from agent_tools.store.entries import AT_ONCE, Entries, remove_entries
 from agent_tools.store.episodes import Episodes
 from agent_tools.store.frames import Frames
 from agent_tools.store.jobs import Jobs
@@ -24,10 +24,11 @@ from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
 from agent_tools.store.overview import Overview
+from agent_tools.store.privacy import PRIVATE_FOLDER, delete_in_parts, make_file_private, wipe
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
 from agent_tools.store.vectors import Vectors, drop_vectors
-from agent_tools.store.videos import Videos, remove_video
+from agent_tools.store.videos import Videos, refuse_notes, remove_video
 
 DEFAULT_INDEX = IndexSettings()
 
@@ -110,9 +111,10 @@ class Store:
 
         Raises: StoreTooNew: a newer program wrote it. StoreFull. StoreError: damaged, locked, or not permitted."""
         try:
-            home.mkdir(parents=True, exist_ok=True)
+            home.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The data folder {home} cannot be made ({error}). Choose another with --home.") from error
+        make_file_private(HomeFolder(home).store)
         database = Database(HomeFolder(home).store, busy_s=busy_s, vfs=vfs)
         try:
             migrate(database)
@@ -135,19 +137,52 @@ class Store:
             yield
 
     def delete_video(self, video_id: str, *, with_notes: bool = True) -> None:
-        """Remove a video with all its rows, vectors and pictures, in one transaction.
+        """Remove a video with all its rows, vectors and pictures, and their traces in the file.
 
+        In short transactions. One that was begun and not finished holds a part of the video, says in its channels that
+        nothing of it is searched, and can be deleted again.
         Args:
-            with_notes: False refuses a video that has notes, in the same transaction, so that none written meanwhile
-                is lost.
+            with_notes: False refuses a video that has notes, also those written meanwhile, so that none is lost.
 
         Raises: InvalidArgument: it has notes and with_notes is False."""
         with self.db.write() as c:
-            drop_vectors(self.db, c, "", video_id, None)
-            ids = [row[0] for row in c.execute("SELECT id FROM entries WHERE video_id=?", (video_id,))]
-            remove_entries(self.db, c, video_id, ids)
+            refuse_notes(c, video_id, with_notes=with_notes)
+            c.execute("UPDATE channels SET state='stopped', done_to_s=0 WHERE video_id=?", (video_id,))
+        while True:
+            with self.db.write() as c:
+                rows: list[Any] = c.execute(
+                    "SELECT id FROM entries WHERE video_id=? LIMIT ?", (video_id, AT_ONCE)
+                ).fetchall()
+                remove_entries(self.db, c, video_id, [row[0] for row in rows])
+            if not rows:
+                break
+        while self._drop_some_vectors(video_id):
+            pass
+        for table, number, most in (("jpegs", "n", 64), ("memories", "id", AT_ONCE)):
+            some = f"SELECT {number} FROM {table} WHERE video_id=? LIMIT {most}"  # noqa: S608 - our own names
+            delete_in_parts(self.db, f"DELETE FROM {table} WHERE {number} IN ({some})", video_id)  # noqa: S608 - as above
+        with self.db.write() as c:
             remove_video(c, video_id, with_notes=with_notes)
         self.vector_search.forget_vectors(video_id)
+        self.wipe()
+
+    def _drop_some_vectors(self, video_id: str) -> bool:
+        """Remove a part of a video's vectors; False where none was left."""
+        with self.db.write() as c:
+            rows: list[Any] = c.execute(
+                """SELECT r.id, s.name FROM vector_rows r JOIN spaces s ON s.n=r.space
+                   WHERE r.video_id=? ORDER BY r.space LIMIT ?""",
+                (video_id, AT_ONCE),
+            ).fetchall()
+            for name in {row[1] for row in rows}:
+                kind = name.rpartition("|")[2]
+                drop_vectors(self.db, c, kind, video_id, [row[0] for row in rows if row[1] == name])
+            return bool(rows)
+
+    def wipe(self) -> None:
+        """Remove the traces that deleted texts leave in the file; see privacy.wipe."""
+        with suppress(StoreFull):  # the rows are gone, and their traces go with the next wipe
+            wipe(self.db)
 
     def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
         """End a job this worker holds, and write the search codes of what it brought; see Jobs.finish."""

@@ -247,13 +247,18 @@ def remove_video(c: apsw.Connection, video_id: str, *, with_notes: bool) -> None
     """Inside a transaction: remove the video's row and all that cascades from it.
 
     Raises: InvalidArgument: it has notes and with_notes is False."""
+    refuse_notes(c, video_id, with_notes=with_notes)
+    c.execute("DELETE FROM notes WHERE video_id=?", (video_id,))
+    c.execute("DELETE FROM videos WHERE id=?", (video_id,))
+
+
+def refuse_notes(c: apsw.Connection, video_id: str, *, with_notes: bool) -> None:
+    """Raises: InvalidArgument: the video has notes and with_notes is False."""
     notes = int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
     if notes and not with_notes:
         raise InvalidArgument(
             f"Video {video_id} has {notes} notes, which would be lost. Export them first, then delete with notes."
         )
-    c.execute("DELETE FROM notes WHERE video_id=?", (video_id,))
-    c.execute("DELETE FROM videos WHERE id=?", (video_id,))
 
 
 def _signed(inode: int) -> int:

@@ -1,0 +1,100 @@
+"""Forgetting: what is deleted leaves no trace in the file, and nobody but its owner reads the data folder.
+
+SQLite overwrites deleted rows (secure_delete, see database.py). What is left to do after a deletion is here: words in
+the index, free pages, and the log, which holds pages as they were."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+
+from agent_tools.store.database import Database
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+OTHERS = 0o077  # permissions of everybody but the owner
+MERGED_PAGES = 200  # of the word index, in one transaction
+FREED_PAGES = 2_000  # given back to the system in one transaction
+INCREMENTAL = 2  # value of PRAGMA auto_vacuum
+
+
+def wipe(db: Database) -> None:
+    """Remove the traces of what was deleted: merge the word index, give free pages back, empty the log.
+
+    In short transactions. Where a reader keeps the log in use, the next call or the last process to close empties it.
+    Raises: StoreError: the disk is full or the file is locked."""
+    merged = -MERGED_PAGES  # a negative first step asks for the whole index, not for what merges by itself
+    while True:
+        with db.write() as c:
+            before = c.total_changes()
+            c.execute("INSERT INTO words(words, rank) VALUES('merge', ?)", (merged,))
+            if c.total_changes() - before < 2:  # so FTS5 says that nothing was left to merge
+                break
+        merged = MERGED_PAGES
+    while True:
+        with db.write() as c:
+            free = int(c.execute("PRAGMA freelist_count").get)
+            if not free or int(c.execute("PRAGMA auto_vacuum").get) != INCREMENTAL:
+                break
+            c.execute(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
+    db.empty_log()
+
+
+def keeps_traces(db: Database) -> bool:
+    """Whether the file is of an older program, which did not overwrite what it deleted."""
+    with db.read() as c:
+        return int(c.execute("PRAGMA auto_vacuum").get) != INCREMENTAL
+
+
+def rewrite(db: Database) -> None:
+    """Write the whole file again without traces of deleted rows. Others cannot write meanwhile.
+
+    Raises: StoreError: the file is locked. StoreFull: it takes as much room again as the file has."""
+    db.outside(f"PRAGMA auto_vacuum={INCREMENTAL}; VACUUM")
+    wipe(db)
+
+
+def make_file_private(path: Path) -> None:
+    """Make the file, for its owner alone, where it is not there; SQLite gives its log the same permissions."""
+    with suppress(OSError):  # opening it will say what is wrong, and how to mend it
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE_FILE))
+
+
+def exposed(home: Path) -> list[Path]:
+    """The data folder and what in it others may read; nothing where others cannot enter the folder.
+
+    On Windows nothing: permissions there are inherited from the user's own folder."""
+    if os.name == "nt" or not home.is_dir() or not stat.S_IMODE(home.stat().st_mode) & OTHERS:
+        return []
+    return [path for path in _all(home) if stat.S_IMODE(path.stat().st_mode) & OTHERS]
+
+
+def make_private(home: Path) -> int:
+    """Take from others every permission on the data folder and what is in it; returns for how many paths."""
+    paths = exposed(home)
+    for path in paths:
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~OTHERS)
+    return len(paths)
+
+
+def _all(home: Path) -> Iterator[Path]:
+    """The folder, its folders and its files; links are left alone, because they may lead out of it."""
+    yield home
+    for folder, folders, files in os.walk(home):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            if not path.is_symlink():
+                yield path
+
+
+def delete_in_parts(db: Database, statement: str, *values: apsw.SQLiteValue) -> None:
+    """Execute a statement that deletes a bounded number of rows, each time in a transaction, until none is left."""
+    while True:
+        with db.write() as c:
+            c.execute(statement, values)
+            if not c.changes():
+                return
