@@ -78,13 +78,13 @@ def fold(text: str) -> str:
         return text.lower()
     text = unicodedata.normalize("NFKC", storable(text)).casefold()
     text = _MARKS.sub("", unicodedata.normalize("NFKD", text)).translate(_LETTERS)
-    return _DIGIT.sub(_ascii_digit, unicodedata.normalize("NFKC", text))
+    return str(_DIGIT.sub(_ascii_digit, unicodedata.normalize("NFKC", text)))
 
 
 def searchable(text: str) -> str:
     """The folded text, Arabic words without "and" and "the": as it is indexed, and as the index is asked."""
     text = fold(text)
-    return text if text.isascii() else _ARABIC_PREFIX.sub("", text)
+    return text if text.isascii() else str(_ARABIC_PREFIX.sub("", text))
 
 
 @functools.lru_cache(maxsize=65_536)

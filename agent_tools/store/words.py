@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 import regex
@@ -75,7 +76,7 @@ def fill_index(db: Database) -> None:
             if c.execute("SELECT 1 FROM counters WHERE name=?", (LEFT,)).fetchone() is None:
                 return
         with db.write() as c:
-            rows = c.execute(
+            rows: list[Any] = c.execute(
                 """SELECT id, text FROM entries WHERE id <= (SELECT value FROM counters WHERE name=?)
                    ORDER BY id DESC LIMIT ?""",
                 (LEFT, AT_ONCE),

@@ -27,7 +27,7 @@ from agent_tools.evals.grounding.phrases import (
 from agent_tools.grounding import named
 from agent_tools.media.cue_formats import parse
 from agent_tools.service.verdicts.event_search import FEW, FEW_WORDS, calibration_of
-from agent_tools.service.verdicts.quoted_words import tokens
+from agent_tools.store.spelling import words as tokens
 from agent_tools.untrusted import clean
 
 Kind = Literal["meaning", "mentions", "words"]

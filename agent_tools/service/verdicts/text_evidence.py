@@ -21,8 +21,9 @@ from agent_tools.service.search.comparable import (
     words_only_because,
 )
 from agent_tools.service.search.recall import word_hits
-from agent_tools.service.verdicts.quoted_words import PART, Occurrence, tokens
+from agent_tools.service.verdicts.quoted_words import PART, Occurrence
 from agent_tools.store import Entry, WordHit
+from agent_tools.store.spelling import words as tokens
 from agent_tools.timeline import Span, merged
 from agent_tools.types import TEXT_CHANNELS
 
