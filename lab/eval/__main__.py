@@ -1,0 +1,20 @@
+"""Evaluations on the shared clips. `python -m lab.eval questions --help` says what the one there is needs."""
+
+from __future__ import annotations
+
+import sys
+
+from lab.eval import questions
+
+PROGRAMS = {"questions": questions.main}
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in PROGRAMS:
+        sys.exit(f"usage: python -m lab.eval PROGRAM ...; the programs: {', '.join(PROGRAMS)}")
+    PROGRAMS[name](sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
