@@ -7,7 +7,7 @@ from agent_tools.store.backup import restore
 from agent_tools.store.channel_detail import ChannelDetail
 from agent_tools.store.channel_swap import keep_text_vectors, switch_channel
 from agent_tools.store.codes import IndexSettings
-from agent_tools.store.entries import Entry, EntryIn
+from agent_tools.store.entries import UNSURE, Entry, EntryIn
 from agent_tools.store.episodes import Episode
 from agent_tools.store.frames import FrameRow
 from agent_tools.store.jobs import Job, JobSettings
@@ -20,6 +20,7 @@ from agent_tools.store.tokenfile import TokenFile
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow, titles
 
 __all__ = [
+    "UNSURE",
     "ChannelDetail",
     "ChannelRow",
     "Entry",

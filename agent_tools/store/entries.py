@@ -21,6 +21,7 @@ from agent_tools.store.words import index_words
 
 AT_ONCE = 256  # entries of one transaction: some tens of milliseconds
 NOTES = "notes"  # channel and producer of what agents wrote
+UNSURE = "unsure"  # in `extra` of an entry that is probably no text: it has no vector, and only exact words find it
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Entry:
     text: str
     extra: dict[str, Any]
 
+    @property
+    def unsure(self) -> bool:
+        """Whether it is probably no text; see UNSURE."""
+        return bool(self.extra.get(UNSURE))
+
 
 class Entries(Part):
     """Entries, as rows, with their words."""
@@ -73,15 +79,20 @@ class Entries(Part):
         channels: Collection[str] | None = None,
         start_s: float = 0.0,
         end_s: float = math.inf,
+        unsure: bool = False,
     ) -> list[Entry]:
-        """Those that overlap [start_s, end_s), in time order; an instant overlaps where it lies inside."""
+        """Those that overlap [start_s, end_s), in time order; an instant overlaps where it lies inside.
+
+        Args:
+            unsure: also those that are probably no text."""
         with self.db.read() as c:
             rows = c.execute(
                 """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra FROM entries e
                    WHERE e.video_id=?1 AND e.start_s < ?2 AND (e.end_s > ?3 OR e.start_s >= ?3)
                    AND (?4 IS NULL OR e.channel IN (SELECT value FROM json_each(?4)))
+                   AND (?5 OR e.extra = '{}' OR json_extract(e.extra, '$.unsure') IS NULL)
                    ORDER BY e.start_s, e.end_s, e.id""",
-                (video_id, end_s, start_s, None if channels is None else json_list(channels)),
+                (video_id, end_s, start_s, None if channels is None else json_list(channels), unsure),
             )
             return [entry_of(row) for row in rows]
 
@@ -114,7 +125,7 @@ class Entries(Part):
     def pending_text(
         self, video_id: str, space: str, limit: int = 256, apart: str = "", only: str = "", after: int = 0
     ) -> list[Entry]:
-        """The first entries, by id, that have no vector in that space yet.
+        """The first entries, by id, that have no vector in that space yet; unsure ones get none.
 
         Args:
             apart: a channel that is left out.
@@ -126,6 +137,7 @@ class Entries(Part):
                    WHERE e.video_id=?1 AND e.id > ?6
                    AND NOT EXISTS (SELECT 1 FROM vector_rows r WHERE r.video_id=?1 AND r.id=e.id
                        AND r.space=(SELECT n FROM spaces WHERE name=?2))
+                   AND (e.extra = '{}' OR json_extract(e.extra, '$.unsure') IS NULL)
                    AND e.channel <> ?4 AND ?5 IN ('', e.channel) ORDER BY e.id LIMIT ?3""",
                 (video_id, space, limit, apart, only, after),
             )

@@ -75,8 +75,7 @@ class WordSearch(Part):
                    ORDER BY rank LIMIT ?6""",
                 (" OR ".join(terms[at].match for _, at in present), *where, start_s, end_s, limit, first, last),
             ).fetchall()
-            weights = [math.log1p((total - min(count, total) + 0.5) / (count + 0.5)) for count in counts]
-            shares = [weight / sum(weights) for weight in weights]
+            shares = _shares(terms, total, counts)
             hits = [_hit(row, terms, shares, tokenize) for row in rows]
         return sorted((hit for hit in hits if hit.terms), key=lambda hit: -hit.bm25)
 
@@ -124,6 +123,15 @@ class WordSearch(Part):
                 self._counts.clear()
             self._counts[key] = (newest, count)
         return count
+
+
+def _shares(terms: Sequence[Term], total: int, counts: Sequence[int]) -> list[float]:
+    """The share of each term in the query's inverse document frequency. Words of grammar have none, unless the query
+    holds nothing else ("to be or not to be")."""
+    weights = [math.log1p((total - min(count, total) + 0.5) / (count + 0.5)) for count in counts]
+    if any(term.weight for term in terms):
+        weights = [weight * term.weight for weight, term in zip(weights, terms, strict=True)]
+    return [weight / sum(weights) for weight in weights]
 
 
 def _bounds(c: apsw.Connection, video_ids: Collection[str] | None) -> tuple[int, int]:

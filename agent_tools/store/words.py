@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
 import regex
 
+
 from agent_tools.store.database import Database
+from agent_tools.store.function_words import grammar
 from agent_tools.store.spelling import UNSPACED, letters, searchable
 
 TABLE = """CREATE VIRTUAL TABLE words USING fts5(
@@ -35,6 +37,8 @@ WHOLE_RUN = 3  # a longer unquoted run is a sentence without spaces: its pairs c
 
 Tokenize = Callable[[bytes], Sequence[tuple[int, int, str]]]  # utf-8 -> (first byte, last byte + 1, token)
 
+TELLING_WEIGHT = 1.5  # of numbers and names
+
 APART = ""  # stands between two runs that do not touch, in a list of units
 
 
@@ -45,6 +49,7 @@ class Term:
     shown: str  # as it stood in the query, folded
     match: str  # as FTS5 must be asked
     units: tuple[str, ...]  # tokens and single characters, in order; see units()
+    weight: float = 1.0  # what its inverse document frequency is multiplied with: 0 for words of grammar
 
 
 def columns(text: str) -> tuple[str, str]:
@@ -105,6 +110,7 @@ def units(text: str, tokenize: Tokenize) -> list[str]:
 
 def parse(query: str, tokenize: Tokenize) -> list[Term]:
     """The terms of any text whatever; "quoted" words are one term that matches as a phrase only."""
+    names = _names(query[:MAX_QUERY])
     query = searchable(query[:MAX_QUERY].translate(_QUOTES))
     terms: list[Term] = []
     for position, part in enumerate(_QUOTED.split(query)):
@@ -113,7 +119,16 @@ def parse(query: str, tokenize: Tokenize) -> list[Term]:
         else:
             terms += _loose(part, tokenize)
     unique = {term.units: term for term in reversed(terms)}
-    return [term for term in terms if unique.pop(term.units, None)][:MAX_TERMS]
+    kept = [term for term in terms if unique.pop(term.units, None)][:MAX_TERMS]
+    of_grammar = grammar([term.shown for term in kept])
+    return [replace(term, weight=_weight(term, names, of_grammar)) for term in kept]
+
+
+def _weight(term: Term, names: frozenset[str], of_grammar: frozenset[str]) -> float:
+    """Nothing for a word of grammar; more for a number or a name."""
+    if term.shown in of_grammar:
+        return 0.0
+    return TELLING_WEIGHT if term.shown in names or any(map(str.isdigit, term.shown)) else 1.0
 
 
 def matches(term: Term, text_units: Sequence[str]) -> bool:
@@ -156,6 +171,12 @@ def _phrase(text: str, tokenize: Tokenize) -> list[Term]:
 
 def _run_term(run: Sequence[str]) -> Term:
     return Term("".join(run), f'unspaced : "{_grams(run, query=True)}"', tuple(run))
+
+
+def _names(query: str) -> frozenset[str]:
+    """The folded words of a query that a capital letter shows as names: all such words but the first of the query."""
+    words = regex.findall(r"[\p{L}\p{M}\p{N}]+", query)
+    return frozenset(searchable(word) for word in words[1:] if word[:1].isupper())
 
 
 def _grams(run: Sequence[str], *, query: bool = False) -> str:

@@ -91,7 +91,10 @@ def test_pictures_that_share_a_call_keep_their_own_lines(engine: RapidOcr, size:
         draw.text((20, size[1] // 3), f"some word{i:02d}", font=ImageFont.load_default(48), fill=(255, 255, 255))
         images.append(image)
     for i, lines in enumerate(read_together(engine, images)):
-        assert "".join(lines).replace(" ", "") == f"someword{i:02d}"
+        assert "".join(line.text for line in lines).replace(" ", "") == f"someword{i:02d}"
+        box = lines[0].box
+        assert box[0] < 0.1
+        assert 0.25 < box[1] < box[3] < 0.7, "the line stands in its own picture, not on the canvas"
 
 
 def test_pictures_of_a_shared_call_are_written_at_their_own_times(engine: RapidOcr, tmp_path: Path) -> None:

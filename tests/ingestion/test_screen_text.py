@@ -12,6 +12,10 @@ FOOT = ("© ETH Zürich, 2007", "REPLAY - Multimedia Portal System")
 BUILT = ("Path Expressions", "XQuery includes XPath", "Second order expression")
 
 
+def texts_of(readings: list[Reading]) -> list[tuple[float, float, str]]:
+    return [(shown.start_s, shown.end_s, shown.text) for shown in merge_readings(readings)]
+
+
 def slide(start_s: float, end_s: float, *lines: str) -> Reading:
     return Reading(start_s, end_s, lines)
 
@@ -19,7 +23,7 @@ def slide(start_s: float, end_s: float, *lines: str) -> Reading:
 def test_slides_of_one_template_are_entries_of_their_own() -> None:
     names = ("Folie Nummer 1", "Folie Nummer 2", "Folie nummer drei")
     readings = [slide(8.0 * i, 8.0 * (i + 1), *HEAD, name, *BODY, *FOOT) for i, name in enumerate(names)]
-    found = merge_readings(readings)
+    found = texts_of(readings)
     assert [(start_s, end_s) for start_s, end_s, _ in found] == [(0.0, 8.0), (8.0, 16.0), (16.0, 24.0)]
     assert all(name in text for name, (_, _, text) in zip(names, found, strict=True))
 
@@ -35,7 +39,7 @@ SAME_SHOWN = [
 
 @pytest.mark.parametrize(("case", "first", "second"), SAME_SHOWN, ids=[case for case, _, _ in SAME_SHOWN])
 def test_the_same_read_twice_is_one_entry(case: str, first: tuple[str, ...], second: tuple[str, ...]) -> None:
-    found = merge_readings([slide(0, 4, *first), slide(4, 9, *second), slide(9, 12, *first)])
+    found = texts_of([slide(0, 4, *first), slide(4, 9, *second), slide(9, 12, *first)])
     assert [(start_s, end_s) for start_s, end_s, _ in found] == [(0, 12)], case
 
 
@@ -49,22 +53,22 @@ OTHER_SHOWN = [
 
 @pytest.mark.parametrize(("case", "first", "second"), OTHER_SHOWN, ids=[case for case, _, _ in OTHER_SHOWN])
 def test_another_text_is_another_entry(case: str, first: tuple[str, ...], second: tuple[str, ...]) -> None:
-    assert len(merge_readings([slide(0, 4, *first), slide(4, 9, *second)])) == 2, case
+    assert len(texts_of([slide(0, 4, *first), slide(4, 9, *second)])) == 2, case
 
 
 def test_a_slide_that_builds_up_quickly_is_one_entry_with_all_its_lines() -> None:
-    found = merge_readings([slide(i, i + 1, *BUILT[: i + 1]) for i in range(3)])
+    found = texts_of([slide(i, i + 1, *BUILT[: i + 1]) for i in range(3)])
     assert found == [(0, 3, " / ".join(BUILT))]
 
 
 def test_a_line_that_came_late_does_not_count_from_the_start() -> None:
     late = GROWS_S + 5
-    found = merge_readings([slide(0, late, *BUILT[:2]), slide(late, 30, *BUILT)])
+    found = texts_of([slide(0, late, *BUILT[:2]), slide(late, 30, *BUILT)])
     assert [(start_s, end_s) for start_s, end_s, _ in found] == [(0, late), (late, 30)]
     assert BUILT[2] not in found[0][2]
     assert BUILT[2] in found[1][2]
 
 
 def test_a_picture_without_text_ends_an_entry() -> None:
-    found = merge_readings([slide(0, 4, *BUILT), Reading(4, 5, ()), slide(5, 9, *BUILT)])
+    found = texts_of([slide(0, 4, *BUILT), Reading(4, 5, ()), slide(5, 9, *BUILT)])
     assert [(start_s, end_s) for start_s, end_s, _ in found] == [(0, 4), (5, 9)]

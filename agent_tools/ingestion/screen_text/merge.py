@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agent_tools.ingestion.screen_text.trust import Box
+
 SAME = 0.85  # likeness of two lines at which they are one, read twice
 TELLING = 5  # letters from which a line counts: shorter ones (icons, clocks, page numbers) come and go with noise
 GROWS_S = 5.0  # lines that came this long after an entry began still belong to it: its start is off by no more
@@ -23,28 +25,32 @@ class Reading:
     start_s: float
     end_s: float
     lines: tuple[str, ...]
+    boxes: tuple[Box, ...] = ()  # of each line; empty where nobody asks where the lines stand
 
 
 @dataclass
-class _Open:
+class ShownText:
+    """What stood on screen during [start_s, end_s): its lines, with the box of each where the readings have boxes."""
+
     start_s: float
     end_s: float
     lines: list[str] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         return " / ".join(self.lines)
 
 
-def merge_readings(readings: Sequence[Reading]) -> list[tuple[float, float, str]]:
-    """(start_s, end_s, text) in time order; readings must be too.
+def merge_readings(readings: Sequence[Reading]) -> list[ShownText]:
+    """The texts in time order; readings must be too.
 
     A reading goes on with the entry before it when both hold the same lines, or when it adds lines within GROWS_S of
     the entry's start (a slide that builds up): then the entry takes the longer text. Lines are compared one by one,
     because slides of one template differ in their titles alone. A picture without text ends the entry before it.
     """
-    entries: list[_Open] = []
-    current: _Open | None = None
+    entries: list[ShownText] = []
+    current: ShownText | None = None
     for reading in readings:
         if not reading.lines:
             current = None
@@ -54,11 +60,11 @@ def merge_readings(readings: Sequence[Reading]) -> list[tuple[float, float, str]
             if not grown or reading.start_s - current.start_s <= GROWS_S:
                 current.end_s = max(current.end_s, reading.end_s)
                 if grown or len(" ".join(reading.lines)) > len(" ".join(current.lines)):
-                    current.lines = list(reading.lines)
+                    current.lines, current.boxes = list(reading.lines), list(reading.boxes)
                 continue
-        current = _Open(reading.start_s, reading.end_s, list(reading.lines))
+        current = ShownText(reading.start_s, reading.end_s, list(reading.lines), list(reading.boxes))
         entries.append(current)
-    return [(entry.start_s, entry.end_s, entry.text) for entry in entries]
+    return entries
 
 
 def holds_all(lines: Sequence[str], others: Sequence[str]) -> bool:

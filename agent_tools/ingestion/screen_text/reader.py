@@ -17,12 +17,13 @@ from pathlib import Path
 from PIL import Image
 
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion.screen_text.merge import Reading, merge_readings
+from agent_tools.ingestion.screen_text.merge import Reading, ShownText, merge_readings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
 from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule
+from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
-from agent_tools.store import EntryIn, Store
+from agent_tools.store import UNSURE, EntryIn, Store
 from agent_tools.timeline import Span
 
 SIDE = 960  # px: longer side of a picture that waits for OCR
@@ -51,6 +52,19 @@ class Waiting:
     start_s: float
     end_s: float
     score: float
+
+
+@dataclass(frozen=True)
+class _Read:
+    """All lines read from one picture, and the span it stood on screen."""
+
+    start_s: float
+    end_s: float
+    lines: tuple[TextLine, ...]
+
+    def of(self, lines: list[TextLine]) -> Reading:
+        """The reading with these of its lines."""
+        return Reading(self.start_s, self.end_s, tuple(one.text for one in lines), tuple(one.box for one in lines))
 
 
 class Reader:
@@ -140,7 +154,7 @@ class Reader:
             on_read: called after each picture; may raise to stop. What was read so far is not read again.
         """
         done = self._readings()
-        readings: list[Reading] = []
+        readings: list[_Read] = []
         written = 0
         for number, waiting in enumerate(self._chosen, 1):
             if waiting.path.name not in done:
@@ -149,7 +163,7 @@ class Reader:
                 for one, lines in zip(group, read_together(engine, images), strict=True):
                     self._note(one.path.name, lines)
                     done[one.path.name] = lines
-            readings.append(Reading(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
+            readings.append(_Read(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
             settle = number % self.settings.settle_every == 0 or number == len(self._chosen)
             if settle:
                 written = self._settle(readings, final=number == len(self._chosen))
@@ -160,17 +174,28 @@ class Reader:
         """Remove the pictures: the channel is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _settle(self, readings: list[Reading], *, final: bool) -> int:
-        """Write the merged entries; the last one waits until all is read, because it may still grow."""
-        merged = merge_readings(readings)
-        if not final and merged and readings[-1].lines:
-            merged = merged[:-1]
-        entries = [
-            EntryIn(start, min(end, self.duration_s), text) for start, end, text in merged if start < self.duration_s
-        ]
+    def _settle(self, readings: list[_Read], *, final: bool) -> int:
+        """Write the merged entries; the last one waits until all is read, because it may still grow. Lines that are
+        probably no text become entries of their own, marked "unsure"."""
+        strangers = strange_scripts([line for reading in readings for line in reading.lines])
+        sure, unsure = [], []
+        for reading in readings:
+            trust = trusted(reading.lines, strangers)
+            sure.append(reading.of([line for line, is_text in zip(reading.lines, trust, strict=True) if is_text]))
+            unsure.append(reading.of([line for line, is_text in zip(reading.lines, trust, strict=True) if not is_text]))
+        entries = []
+        for part, extra in ((sure, {}), (unsure, {UNSURE: True})):
+            merged = merge_readings(part)
+            if not final and merged and part[-1].lines:
+                merged = merged[:-1]
+            entries += [self._entry(shown, extra) for shown in merged if shown.start_s < self.duration_s]
         channel = self.store.channel(self.video_id, "screen_text")
         self.store.add_entries(self.video_id, "screen_text", channel.producer if channel else "", entries)
-        return len(entries)
+        return sum(UNSURE not in entry.extra for entry in entries)
+
+    def _entry(self, shown: ShownText, extra: dict[str, bool]) -> EntryIn:
+        boxes = [[round(side, 4) for side in box] for box in shown.boxes]
+        return EntryIn(shown.start_s, min(shown.end_s, self.duration_s), shown.text, {**extra, "boxes": boxes})
 
     def _put(self, candidate: Candidate, picture: Picture) -> None:
         name = f"picture-{_stamp(candidate.time_s)}-{_stamp(candidate.start_s)}-{round(candidate.score):04d}.jpg"
@@ -196,20 +221,21 @@ class Reader:
             for (time_s, start_s, score, path), end_s in zip(found, ends, strict=False)
         ]
 
-    def _readings(self) -> dict[str, list[str]]:
+    def _readings(self) -> dict[str, list[TextLine]]:
         """What was read before, by picture; a line that was cut off in writing counts as not read."""
-        path = self.folder / "readings.jsonl"
-        done: dict[str, list[str]] = {}
+        path = self.folder / "readings-2.jsonl"
+        done: dict[str, list[TextLine]] = {}
         if path.is_file():
             for line in path.read_bytes().splitlines(keepends=True):
                 if line.endswith(b"\n"):
                     name, lines = json.loads(line)
-                    done[name] = lines
+                    done[name] = [TextLine(text, score, tuple(box), texture) for text, score, box, texture in lines]
         return done
 
-    def _note(self, name: str, lines: list[str]) -> None:
-        with (self.folder / "readings.jsonl").open("ab") as file:
-            file.write(json.dumps([name, lines], ensure_ascii=False).encode() + b"\n")
+    def _note(self, name: str, lines: list[TextLine]) -> None:
+        held = [(line.text, line.score, line.box, line.texture) for line in lines]
+        with (self.folder / "readings-2.jsonl").open("ab") as file:
+            file.write(json.dumps([name, held], ensure_ascii=False).encode() + b"\n")
 
 
 def _opened(path: Path) -> Image.Image:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
+from agent_tools.ingestion.screen_text.trust import Box, TextLine, textures
 from agent_tools.models.profiles import OcrEngine
 
 SIDE = 960  # px: of a canvas, the longest side that the engine reads without scaling down
@@ -38,10 +39,12 @@ def shares(pictures: int, calls: int) -> Shares:
     return Shares(0, in_pairs, in_sixes, pictures - in_pairs - in_sixes)
 
 
-def read_together(engine: OcrEngine, images: Sequence[Image.Image]) -> list[list[str]]:
-    """The lines of each picture, from one call: a single one as it is, up to six on one canvas."""
+def read_together(engine: OcrEngine, images: Sequence[Image.Image]) -> list[list[TextLine]]:
+    """The lines of each picture, from one call: a single one as it is, up to six on one canvas. Boxes are in 0..1 of
+    the line's own picture."""
     if len(images) == 1:
-        return [[line.text for line in engine.read(np.asarray(images[0]))]]
+        found = [(line.text, line.score, line.box) for line in engine.read(np.asarray(images[0]))]
+        return [_with_textures(images[0], found)]
     columns, rows = _grid(images)
     width, height = (SIDE - BESIDE * (columns - 1)) // columns, (SIDE - BELOW * (rows - 1)) // rows
     fitted = [ImageOps.contain(image, (width, height), Image.Resampling.LANCZOS) for image in images]
@@ -49,14 +52,30 @@ def read_together(engine: OcrEngine, images: Sequence[Image.Image]) -> list[list
     canvas = Image.new("RGB", (SIDE, height * rows + BELOW * (rows - 1)), (0, 0, 0))
     for place, image in enumerate(fitted):
         canvas.paste(image, (place % columns * (width + BESIDE), place // columns * (height + BELOW)))
-    found: list[list[str]] = [[] for _ in images]
+    placed: list[list[tuple[str, float, Box]]] = [[] for _ in images]
     for line in engine.read(np.asarray(canvas)):
         x, y = (line.box[0] + line.box[2]) / 2 * canvas.width, (line.box[1] + line.box[3]) / 2 * canvas.height
         column = min(columns - 1, int((x + BESIDE / 2) / (width + BESIDE)))
         place = columns * min(rows - 1, int((y + BELOW / 2) / (height + BELOW))) + column
-        if place < len(found):
-            found[place].append(line.text)
-    return found
+        if place < len(fitted):
+            left, top = place % columns * (width + BESIDE), place // columns * (height + BELOW)
+            box = _inside(line.box, canvas, (left, top), fitted[place])
+            placed[place].append((line.text, line.score, box))
+    return [_with_textures(image, lines) for image, lines in zip(images, placed, strict=True)]
+
+
+def _inside(box: Box, canvas: Image.Image, corner: tuple[int, int], image: Image.Image) -> Box:
+    """A box of the canvas in 0..1 of the picture whose left top corner lies at `corner`."""
+    x0, x1 = ((x * canvas.width - corner[0]) / image.width for x in (box[0], box[2]))
+    y0, y1 = ((y * canvas.height - corner[1]) / image.height for y in (box[1], box[3]))
+    return (max(0.0, min(1.0, x0)), max(0.0, min(1.0, y0)), max(0.0, min(1.0, x1)), max(0.0, min(1.0, y1)))
+
+
+def _with_textures(image: Image.Image, lines: Sequence[tuple[str, float, Box]]) -> list[TextLine]:
+    if not lines:
+        return []
+    around = textures(np.asarray(image.convert("L")), [box for _, _, box in lines])
+    return [TextLine(*line, texture) for line, texture in zip(lines, around, strict=True)]
 
 
 def _grid(images: Sequence[Image.Image]) -> tuple[int, int]:

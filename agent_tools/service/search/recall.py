@@ -30,6 +30,8 @@ TOP_ENTRIES = 400
 TOP_WORDS = 80
 MOST_NEAREST = 3
 LEAST_SHOWN = 0.02  # the least score of an entry that a reply may show
+ALL_WORDS = 0.999  # share of the telling words that an unsure entry must hold: all
+UNSURE_SCORE = 0.2  # the highest of an unsure entry, which stands behind all others
 
 
 class ScoredEntry(NamedTuple):
@@ -104,7 +106,12 @@ def recall(
     neighbours = {id_: by.videos[entry.video_id].neighbours.get(id_, ()) for id_, entry in entries.items()}
     scores = fuse(meaning, words, backgrounds, neighbours)
     found = [
-        ScoredEntry(entries[id_], score, meaning.get(id_), words.get(id_, (0.0, 0.0))[1])
+        ScoredEntry(
+            entries[id_],
+            min(score, UNSURE_SCORE) if entries[id_].unsure else score,
+            meaning.get(id_),
+            words.get(id_, (0.0, 0.0))[1],
+        )
         for id_, score in scores.items()
     ]
     nearest = () if found else _nearest(meaning, entries, backgrounds)
@@ -168,7 +175,7 @@ def _compared(
 
 
 def word_hits(library: Library, scopes: Sequence[VideoSpan], query: str, names: tuple[str, ...]) -> list[WordHit]:
-    """Entries of the asked spans that hold words of the query, best first."""
+    """Entries of the asked spans that hold words of the query, best first; an unsure one must hold them all."""
     everything = len(scopes) == len(library.store.overview())
     hits = library.store.search_words(
         query,
@@ -182,15 +189,22 @@ def word_hits(library: Library, scopes: Sequence[VideoSpan], query: str, names: 
     return [
         hit
         for hit in hits
-        if (span := spans.get(hit.entry.video_id)) and hit.entry.start_s < span.end_s and hit.entry.end_s > span.start_s
+        if (not hit.entry.unsure or hit.idf >= ALL_WORDS)
+        and (span := spans.get(hit.entry.video_id))
+        and hit.entry.start_s < span.end_s
+        and hit.entry.end_s > span.start_s
     ]
 
 
 def _by_words(library: Library, scopes: Sequence[VideoSpan], query: str, names: tuple[str, ...]) -> list[ScoredEntry]:
     hits = word_hits(library, scopes, query, names)
     scores = fuse({}, {hit.entry.id: (hit.bm25, hit.idf) for hit in hits}, {})
-    return _best_first([ScoredEntry(hit.entry, scores.get(hit.entry.id, 0.0), None, hit.idf) for hit in hits])
+    found = []
+    for hit in hits:
+        score = scores.get(hit.entry.id, 0.0)
+        found.append(ScoredEntry(hit.entry, min(score, UNSURE_SCORE) if hit.entry.unsure else score, None, hit.idf))
+    return _best_first(found)
 
 
 def _best_first(found: list[ScoredEntry]) -> list[ScoredEntry]:
-    return sorted(found, key=lambda r: (-r.score, r.entry.video_id, r.entry.start_s, r.entry.id))
+    return sorted(found, key=lambda r: (r.entry.unsure, -r.score, r.entry.video_id, r.entry.start_s, r.entry.id))

@@ -173,7 +173,9 @@ def by_words(library: Library, scope: VideoSpan, named: Named, channels: tuple[s
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     span = scope.span
     tracks: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in library.store.entries(scope.video.id, channels=names, start_s=span.start_s, end_s=span.end_s):
+    for entry in library.store.entries(
+        scope.video.id, channels=names, start_s=span.start_s, end_s=span.end_s, unsure=True
+    ):
         tracks[entry.channel, str(entry.extra.get("track", ""))].append(entry)
     best = [_places(library, scope, words, names, list(tracks.values())) for words in named.words]
     together = min if named.all_of_them else max
