@@ -126,11 +126,9 @@ class WordSearch(Part):
 
 
 def _shares(terms: Sequence[Term], total: int, counts: Sequence[int]) -> list[float]:
-    """The share of each term in the query's inverse document frequency. Words of grammar have none, unless the query
-    holds nothing else ("to be or not to be")."""
-    weights = [math.log1p((total - min(count, total) + 0.5) / (count + 0.5)) for count in counts]
-    if any(term.weight for term in terms):
-        weights = [weight * term.weight for weight, term in zip(weights, terms, strict=True)]
+    """The share of each term in the query's inverse document frequency, by its weight."""
+    frequencies = [math.log1p((total - min(count, total) + 0.5) / (count + 0.5)) for count in counts]
+    weights = [term.weight * frequency for term, frequency in zip(terms, frequencies, strict=True)]
     return [weight / sum(weights) for weight in weights]
 
 

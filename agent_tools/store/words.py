@@ -15,7 +15,6 @@ from typing import Any
 import apsw
 import regex
 
-
 from agent_tools.store.database import Database
 from agent_tools.store.function_words import grammar
 from agent_tools.store.spelling import UNSPACED, letters, searchable
@@ -38,6 +37,7 @@ WHOLE_RUN = 3  # a longer unquoted run is a sentence without spaces: its pairs c
 Tokenize = Callable[[bytes], Sequence[tuple[int, int, str]]]  # utf-8 -> (first byte, last byte + 1, token)
 
 TELLING_WEIGHT = 1.5  # of numbers and names
+GRAMMAR_WEIGHT = 0.01  # of words of grammar: they decide only where a query has no others ("to be or not to be")
 
 APART = ""  # stands between two runs that do not touch, in a list of units
 
@@ -49,7 +49,7 @@ class Term:
     shown: str  # as it stood in the query, folded
     match: str  # as FTS5 must be asked
     units: tuple[str, ...]  # tokens and single characters, in order; see units()
-    weight: float = 1.0  # what its inverse document frequency is multiplied with: 0 for words of grammar
+    weight: float = 1.0  # what its inverse document frequency is multiplied with
 
 
 def columns(text: str) -> tuple[str, str]:
@@ -125,9 +125,9 @@ def parse(query: str, tokenize: Tokenize) -> list[Term]:
 
 
 def _weight(term: Term, names: frozenset[str], of_grammar: frozenset[str]) -> float:
-    """Nothing for a word of grammar; more for a number or a name."""
+    """Next to nothing for a word of grammar; more for a number or a name."""
     if term.shown in of_grammar:
-        return 0.0
+        return GRAMMAR_WEIGHT
     return TELLING_WEIGHT if term.shown in names or any(map(str.isdigit, term.shown)) else 1.0
 
 

@@ -30,7 +30,7 @@ TOP_ENTRIES = 400
 TOP_WORDS = 80
 MOST_NEAREST = 3
 LEAST_SHOWN = 0.02  # the least score of an entry that a reply may show
-ALL_WORDS = 0.999  # share of the telling words that an unsure entry must hold: all
+ALL_WORDS = 0.9  # share of the query's words that an unsure entry must hold: all but those of grammar
 UNSURE_SCORE = 0.2  # the highest of an unsure entry, which stands behind all others
 
 
