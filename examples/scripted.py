@@ -61,11 +61,11 @@ def answer(question: str, video: str) -> Script:
     """From a person to an object to a place to a code; any other question gets the evidence that there is."""
     read: Facts = {}
     while read.get("state") not in ("done", "failed", "stopped"):
-        read = yield Call("ingest_video", {"source": video, "wait_s": 45})
+        read = yield Call("ingest_video", {"source": video})
         if "state" not in read:
             return str(read.get("error", read))
     video_id = read["video_id"]
-    yield Call("list_episodes", {"video": video_id, "max_tokens": 600})
+    yield Call("list_episodes", {"video": video_id})
     person = re.match(r"(\w+ \w+) gave something away", question)
     if person is None:
         return (yield from evidence(question, video_id))
@@ -78,12 +78,10 @@ def answer(question: str, video: str) -> Script:
     item, item_uri = said
 
     # Hop 2, what was shown: where is that object kept? Grounded first, then read closely.
-    card = yield Call(
-        "ground_event", {"event": f"'Item: {item}' on a card", "video": video_id, "channels": ["screen_text"]}
-    )
+    card = yield Call("ground_event", {"event": f"'Item: {item}' is shown on screen", "video": video_id})
     place, place_uri = "", ""
     for span in card.get("spans", []):
-        close = yield Call("zoom_segment", {"video": span["uri"], "query": f"{item} kept at", "layout": "text"})
+        close = yield Call("zoom_segment", {"video": span["uri"], "query": f"{item} kept at"})
         shown = " / ".join(row["text"] for row in close.get("text", []))
         if match := re.search(rf"{_loose(item)}[\s/]*Kept\s*at\s*:\s*([A-Za-z]+)", shown, re.IGNORECASE):
             place, place_uri = match[1], span["uri"]

@@ -61,7 +61,7 @@ work(settings)
 library.models.text(120)
 event = "A heron stands in the reeds"
 seen = {
-    "schema": {t.name: t.parameters["properties"].get("channels", {}).get("items") for t in tools(False)},
+    "schema": {t.name: t.parameters["properties"].get("channels", {}).get("items") for t in tools(False, full=True)},
     "state": status(library, video_id).compact()["channels"],
     "search": retrieve_memory(library, SearchRequest(query=event)).compact(),
     "verdict": ground_event(library, event=event, video_id=video_id, channels=["example"]).compact(),

@@ -103,7 +103,7 @@ def test_the_channel_and_the_language_are_chosen(home: Home, tmp_path: Path) -> 
         (("--transcript", "srt", "--language", "fr"), "There is: de, en."),
         (("--channel", "speech", "--episodes"), "add --transcript srt"),
         (("--clip", "ten"), "START-END in seconds or H:MM:SS"),
-        (("--clip", "90-900"), "which lasts 100 s"),
+        (("--clip", "200-900"), "which lasts 100 s"),
         (("--clip", "0-10", "--out", "clip.gif"), "it must end in .mp4"),
         (("--episodes", "--out", "no/such/folder/e.json"), "Make it first"),
     ],

@@ -67,7 +67,7 @@ def parse(text: str, suffix: str = "", fps: float | None = None, origin_s: float
         raise NotSubtitles(f"its text is not in the format that its name says ({type(error).__name__})") from error
     if not cues:
         raise NotSubtitles("it holds no times and texts of a known format")
-    return with_ends(cues)
+    return with_ends([replace(cue, text=cue.text.strip()) for cue in cues])
 
 
 def language_in(text: str) -> str | None:

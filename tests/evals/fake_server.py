@@ -102,6 +102,7 @@ def build(library: FakeLibrary) -> MCPServer:
 
     @server.tool()
     def ground_event(event: str, video_id: str = "", channels: list[str] | None = None, max_spans: int = 3) -> Answer:
+        channels = channels or (["screen_text"] if "on screen" in event else None)
         spans = [
             {
                 "start_s": start_s,
@@ -116,8 +117,10 @@ def build(library: FakeLibrary) -> MCPServer:
         return structured({"verdict": "uncertain", "spans": spans, "confidence_kind": "raw"})
 
     @server.tool(structured_output=False)
-    def zoom_segment(video_id: str, query: str = "", max_frames: int = 6, layout: str = "auto") -> list[Any]:
-        reference = parse_uri(video_id)
+    def zoom_segment(
+        video: str = "", video_id: str = "", query: str = "", max_frames: int = 6, layout: str = "auto"
+    ) -> list[Any]:
+        reference = parse_uri(video or video_id)
         assert reference is not None
         assert reference.start_s is not None
         assert reference.end_s is not None
@@ -132,7 +135,13 @@ def build(library: FakeLibrary) -> MCPServer:
         return blocks
 
     @server.tool()
-    def remember(video_id: str, start_s: float, end_s: float, text: str) -> Answer:
+    def remember(
+        text: str, video: str = "", video_id: str = "", start_s: float | None = None, end_s: float | None = None
+    ) -> Answer:
+        if start_s is None:
+            reference = parse_uri(video or video_id)
+            assert reference is not None
+            start_s = reference.start_s or 0.0
         library.notes.append(text)
         note = f"video://{VIDEO_ID}/note/{len(library.notes)}"
         return structured({"note": note, "at": clock(start_s), "stored": True, "findable": "now"})

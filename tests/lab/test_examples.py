@@ -185,7 +185,7 @@ def test_plain_python_tells_a_model_what_it_did_wrong(films: Films, tmp_path: Pa
     assert broken.startswith("list_episodes was not called: ")
     assert "not_ingested" in listed
     assert "colour" in wrong
-    assert "zoom_segment on a hit" in texts(fake.asked[0], "system")[0]  # the server's own instructions
+    assert "cite the video:// uri of every claim" in texts(fake.asked[0], "system")[0]  # the server's own instructions
 
 
 def test_the_tap_counts_calls_and_errors_of_both_eras(tmp_path: Path) -> None:
