@@ -165,9 +165,9 @@ class Library:
     def retrieve_memory(
         self,
         query: str = "",
+        video: str | Sequence[str] = "",
         *,
         like: str = "",
-        videos: Sequence[str] = (),
         start_s: float | None = None,
         end_s: float | None = None,
         channels: Sequence[str] | None = None,
@@ -180,8 +180,8 @@ class Library:
 
         Args:
             query: what is said, shown or noted; "quoted words" must occur.
+            video: id, title, file name or uri of a video, or a list of them; "" for all videos.
             like: a `video://` uri: find what looks like that moment, instead of `query`.
-            videos: ids, titles or uris; empty for all videos.
             start_s, end_s: a part of each video, in seconds.
             channels: the channels to search; by default all.
             limit: number of hits, 1 to 20.
@@ -198,7 +198,7 @@ class Library:
             SearchRequest(
                 query=query,
                 like=like,
-                video_ids=list(videos) or None,
+                video_ids=([video] if isinstance(video, str) else list(video)) if video else None,
                 start_s=start_s,
                 end_s=end_s,
                 channels=channels,

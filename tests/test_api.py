@@ -51,8 +51,9 @@ def test_each_act_returns_the_reply_of_its_tool(library: Library, film: Path) ->
     listed = library.list_episodes()
     assert isinstance(listed, ListReply)
     assert [video.title for video in listed.videos or []] == ["harbour"]
-    found = library.retrieve_memory("who counts the lanterns at the port?")
+    found = library.retrieve_memory("who counts the lanterns at the port?", "harbour")
     assert isinstance(found, RetrieveReply)
+    assert library.retrieve_memory("who counts the lanterns at the port?", ["harbour"]).hits == found.hits
     assert "nine lanterns" in (found.hits[0].subtitles or "")
     assert "subtitles:meaning" in found.hits[0].matched
     verdict = library.ground_event('"nine lanterns" is said', "harbour")
