@@ -187,8 +187,11 @@ class Database:
     def _set_up(self, connection: apsw.Connection) -> None:
         connection.set_busy_timeout(int(self._busy_s * 1000))
         deadline = time.monotonic() + self._busy_s * BUSY_ROUNDS
-        # Deleted rows are overwritten. A file that is new gives free pages back; an old one would have to be rewritten.
-        connection.execute("PRAGMA secure_delete=ON; PRAGMA auto_vacuum=INCREMENTAL").fetchall()
+        # Deleted rows are overwritten. A file that is new gives free pages back; an old one would have to be rewritten,
+        # and to ask for it would wait for another connection's transaction.
+        connection.execute("PRAGMA secure_delete=ON").fetchall()
+        if not connection.execute("PRAGMA page_count").get:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         while True:
             try:
                 # SQLite does not wait here for another process that is switching to WAL at the same moment.

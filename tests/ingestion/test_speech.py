@@ -101,7 +101,7 @@ def test_doubts_words_and_what_was_dropped_are_kept(spoken: Library, monkeypatch
         "language_confidence": 0.3,
         "no_speech": 0.1,
         "confidence": 0.4,
-        "unsure": True,
+        "doubtful": True,
         "language_unsure": True,
         "repeats": 9,
         "words": [[5.0, 5.46, "open"], [5.5, 6.0, "up"]],

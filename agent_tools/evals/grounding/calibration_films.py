@@ -27,7 +27,7 @@ from agent_tools.evals.grounding.phrases import (
 from agent_tools.grounding import named
 from agent_tools.media.cue_formats import parse
 from agent_tools.service.verdicts.event_search import FEW, FEW_WORDS, calibration_of
-from agent_tools.store.spelling import words as tokens
+from agent_tools.store import spelling
 from agent_tools.untrusted import clean
 
 Kind = Literal["meaning", "mentions", "words"]
@@ -160,7 +160,7 @@ def _of_source(source: _Source, rng: random.Random) -> Iterator[Query]:
     """Films of one source from sparse to dense, each holding one half of the paraphrased lines, and their queries."""
     marked = sorted(source.paraphrases)
     halves = (set(marked[::2]), set(marked[1::2]))
-    everything = [i for i, line in enumerate(source.lines) if len(tokens(line)) > 1 and "EMPTY" not in line]
+    everything = [i for i, line in enumerate(source.lines) if len(spelling.words(line)) > 1 and "EMPTY" not in line]
     # (name, duration, cues, slides, the half of the paraphrased lines that is laid, queries by meaning, by words)
     if len(everything) >= 500:
         plans = [
@@ -280,7 +280,7 @@ def _mentions(
     rng: random.Random,
 ) -> Iterator[Query]:
     """One to three words of a line, two or three of its paraphrase; absent also what other subjects' slides show."""
-    held = {word for i in laid for word in tokens(source.lines[i])}
+    held = {word for i in laid for word in spelling.words(source.lines[i])}
     for present, lines in ((True, laid), (False, absent)):
         reworded = [
             (source.paraphrases[i], True) for i in lines if i in source.paraphrases and (i, present, "m") not in used
@@ -293,7 +293,7 @@ def _mentions(
             taken += [(rng.choice(subjects), False) for _ in range(count // 6) if subjects]
         for text, paraphrased in taken:
             words = topic(text, 2 if paraphrased else 1, rng).lower()
-            unsaid = [word for word in tokens(words) if word not in held and is_telling(word)]
+            unsaid = [word for word in spelling.words(words) if word not in held and is_telling(word)]
             event = rng.choice(_MENTIONS).format(words)
             if words and calibration_of(named(event)) == FEW and (present or unsaid):
                 form = "a few words of a paraphrase" if paraphrased else "a few words"
@@ -329,7 +329,7 @@ def _by_words(
     rng: random.Random,
 ) -> Iterator[Query]:
     """Single words, phrases and whole lines in quotation marks; absent ones also as phrases with one word exchanged."""
-    everywhere = " ".join(" ".join(tokens(text)) for text in (*laid, *shown))
+    everywhere = " ".join(" ".join(spelling.words(text)) for text in (*laid, *shown))
     held = set(everywhere.split())
     for number in range(count // 2):
         on_screen = bool(shown) and bool(source.hidden) and number % 2 == 0
@@ -344,7 +344,7 @@ def _by_words(
                 words, form = with_one_word_exchanged(rng.choice(here), elsewhere, rng), "one word exchanged"
             else:
                 words, form = quotation(rng.choice(elsewhere), rng, number)
-            found = tokens(words)
+            found = spelling.words(words)
             stems = [token[: max(4, len(token) - 3)] for token in found]
             if not found or " ".join(found) in everywhere:
                 continue

@@ -70,7 +70,7 @@ def _extra(segment: Segment) -> dict[str, Any]:
         "confidence": round(segment.confidence, 2),
     }
     if segment.unsure:
-        extra["unsure"] = True
+        extra["doubtful"] = True
     if segment.language_unsure:
         extra["language_unsure"] = True
     if segment.repeats > 1:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from agent_tools.store.spelling import UNSPACED, fold
-from agent_tools.store.spelling import words as tokens
+from agent_tools.store import spelling
 
 WHOLE, MISREAD, LOOSE, GLUED, PART = 1.0, 0.9, 0.8, 0.7, 0.6
 LETTERS_PER_ERROR = 8  # one wrong letter is forgiven in so many: PP-OCR errs in about one of fifty
@@ -25,11 +24,11 @@ class Occurrence:
     """The words that are looked for, prepared once."""
 
     def __init__(self, words: str) -> None:
-        self.tokens = tokens(words)
+        self.tokens = spelling.words(words)
         self.compact = "".join(self.tokens)
         self.errors = len(self.compact) // LETTERS_PER_ERROR
         # Letters of such a script stand for themselves: in another order they are another word.
-        self.unspaced = UNSPACED.search(fold(words)) is not None
+        self.unspaced = spelling.UNSPACED.search(spelling.fold(words)) is not None
 
     def score(self, text: str, share: float, is_read: bool) -> float:
         """0..1, see the module.
@@ -39,7 +38,7 @@ class Occurrence:
             is_read: the text was read from pictures, so letters may be wrong and spaces lost."""
         if not self.tokens:
             return 0.0
-        held = tokens(text)
+        held = spelling.words(text)
         if _in_a_row(self.tokens, held):
             return WHOLE
         best = LOOSE if not self.unspaced and _close_by(self.tokens, held) else PART * share
@@ -59,13 +58,13 @@ class Occurrence:
         Many languages write endings, prefixes and other words as a part of the word, and no list of them is whole."""
         if len(self.tokens) != 1 or len(self.compact) < LEAST_PART:
             return ""
-        longer = (token for token in tokens(text) if len(token) > len(self.compact))
+        longer = (token for token in spelling.words(text) if len(token) > len(self.compact))
         return next((one for one in longer if one.startswith(self.compact) or one.endswith(self.compact)), "")
 
     def across(self, texts: Sequence[str]) -> int:
         """Over how many of the texts, each of which follows the one before, the words run from the first on; 0 if they
         do not begin in it and go on in the next."""
-        first, *rest = (tokens(text) for text in texts)
+        first, *rest = (spelling.words(text) for text in texts)
         for begun in range(min(len(first), len(self.tokens) - 1), 0, -1):
             wanted = self.tokens[begun:]
             if first[-begun:] != self.tokens[:begun]:

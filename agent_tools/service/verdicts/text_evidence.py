@@ -22,8 +22,7 @@ from agent_tools.service.search.comparable import (
 )
 from agent_tools.service.search.recall import word_hits
 from agent_tools.service.verdicts.quoted_words import PART, Occurrence
-from agent_tools.store import Entry, WordHit
-from agent_tools.store.spelling import words as tokens
+from agent_tools.store import Entry, WordHit, spelling
 from agent_tools.timeline import Span, merged
 from agent_tools.types import TEXT_CHANNELS
 
@@ -216,7 +215,7 @@ def _places(
 
 def _runs(occurrence: Occurrence, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """Entries in a row over which the words run: a sentence in two cues, or captions of a word each."""
-    worded = [entry for entry in entries if tokens(entry.text)]
+    worded = [entry for entry in entries if spelling.words(entry.text)]
     for place in range(len(worded)):
         run = worded[place : place + 1]
         for one, other in itertools.pairwise(worded[place : place + len(occurrence.tokens)]):
