@@ -13,7 +13,7 @@ from agent_tools.evals.grounding.calibration_films import Query
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.verdicts.quoted_words import tokens
+from agent_tools.store import spelling
 from tests.library import OpenLibrary
 
 SLIDES = (
@@ -53,8 +53,8 @@ def test_an_ingest_finds_what_the_list_holds(library: Library, tmp_path: Path) -
     read = library.store.entries(video_id, channels=("screen_text",))
     for line in FILM.screen_text:
         seen = [one for one in read if one.start_s < line.end_s and one.end_s > line.start_s]
-        held = {word for one in seen for word in tokens(one.text)}
-        wanted = tokens(line.text)
+        held = {word for one in seen for word in spelling.words(one.text)}
+        wanted = spelling.words(line.text)
         assert sum(word in held for word in wanted) >= 0.8 * len(wanted), (line.text, [one.text for one in seen])
         assert all(abs(one.start_s - line.start_s) <= 1.5 and abs(one.end_s - line.end_s) <= 1.5 for one in seen)
     assert len(read) == len(SLIDES)  # what lies between them is without text
