@@ -16,6 +16,7 @@ from agent_tools.compression.samplers import (
     UniformSampler,
 )
 from agent_tools.compression.spatial import high_resolution, prune_tokens
+from agent_tools.compression.states import distinct_rows, distinct_times, lasting_rows, look_alike, state_around
 from agent_tools.compression.temporal import prune_frames, representatives
 from agent_tools.compression.times import sample_times, timestamp_prompt
 
@@ -28,15 +29,20 @@ __all__ = [
     "Sampler",
     "TokenMerge",
     "UniformSampler",
+    "distinct_rows",
+    "distinct_times",
     "drop_tokens",
     "dropout_schedule",
     "high_resolution",
     "keep_frames",
+    "lasting_rows",
+    "look_alike",
     "merge_tokens",
     "prune_frames",
     "prune_tokens",
     "representatives",
     "sample_times",
     "stand_ins",
+    "state_around",
     "timestamp_prompt",
 ]

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from agent_tools.compression import lasting_rows
 from agent_tools.timeline import Span
 
 Vectors = NDArray[np.float32]
@@ -142,12 +143,13 @@ def spans_between(cuts: Sequence[float], duration_s: float, shortest_s: float) -
 
 
 def keyframe(span: Span, times_s: Sequence[float], vectors: Rows) -> float:
-    """Time of the picture that is most like the span's mean; the middle of a span without any."""
+    """Time of the picture that is most like the span's mean, and no fade; the middle of a span without any."""
     inside = [i for i, t in enumerate(times_s) if span.start_s <= t < span.end_s]
     if not inside:
         return span.middle_s
     shown = vectors[inside[0] : inside[-1] + 1]
-    return float(times_s[inside[int(np.argmax(shown @ shown.mean(axis=0)))]])
+    likeness = np.where(lasting_rows(shown), shown @ shown.mean(axis=0), -np.inf)  # a fade is a mean of two pictures
+    return float(times_s[inside[int(np.argmax(likeness))]])
 
 
 def _tiles(duration_s: float, pieces: Sequence[TextPiece]) -> list[Vectors | None] | None:

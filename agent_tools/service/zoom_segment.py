@@ -5,7 +5,7 @@ The looker, a process of its own, opens the file."""
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_
 from agent_tools.errors import EngineError, InvalidArgument
 from agent_tools.ingestion.look_messages import Shot
 from agent_tools.progress import OnStep, silent
-from agent_tools.service.frames.frame_choice import chosen_times
+from agent_tools.service.frames.frame_choice import ChosenFrames, chosen_frames
 from agent_tools.service.frames.kept_frames import nearest_jpegs
 from agent_tools.service.frames.region import check_region, region_as_shares
 from agent_tools.service.library.library import Library, VideoSpan
@@ -29,14 +29,14 @@ from agent_tools.untrusted import clean
 Layout = Literal["auto", "sheet", "frames", "text"]
 LAYOUTS = ("auto", "sheet", "frames", "text")
 SIDES = (1568, 1280, 1024, 768, 576, 448, 320)
-CELL_SIDES = (480, 384, 288)  # px of a sheet's cells; nine of the first make a sheet of 1,440 x 810
+CELL_SIDES = (480, 384, 288)  # px of a sheet's cells; nine of the first make a sheet of 1,456 x 916
 MOST_BASE64 = 600_000  # bytes: hosts cut tool results near 1 MB
 SINGLE = 2  # up to this many pictures "auto" shows them one by one
 LONGEST_CLIP_S = 60.0
 FRAME_SCORE = 0.6  # against the relevance of texts: frames come before all but the best of them
 WHOLE_COVERAGE = 700  # max_tokens from which a reply has room for each channel's phrase
 LEAST_CELL = 70  # tokens of the smallest cell
-FRAME_TOKENS = 45  # what a frame's row and label cost
+FRAME_TOKENS = 72  # what a frame's row, its label and the strip under its cell cost
 ROW_TOKENS = 28  # what a text's row costs without its text
 SHOWN_SCORE = 0.2
 
@@ -110,8 +110,12 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     scores = _relevance(library, scope, request.query)
     best = sorted((e for e in entries if scores.get(e.id, 0.0) >= SHOWN_SCORE), key=lambda e: -scores[e.id])
     looks = request.layout != "text" and bool(scope.video.width)
-    times = chosen_times(library, scope, request.max_frames, request.query, best) if looks else []
-    plan = _plan(library, scope, times, entries, scores, request)
+    chosen = ChosenFrames((), {}, False)
+    if looks:
+        chosen = chosen_frames(library, scope, request.max_frames, request.query, best)
+    if chosen.no_more_differ:
+        hints.append(_few_differ(len(chosen.times_s), request.max_frames))
+    plan = _plan(library, scope, chosen, entries, scores, request)
     on_step(0.2, f"opening {len(plan.times)} frames")
     opened, note = _shots(library, scope, plan, request.region, lambda: on_step(0.5, "decoding"))
     decoded = {time_s for shot in opened for time_s in shot.times_s}
@@ -119,7 +123,7 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     shots = _within(opened)
     facts = _facts(scope, plan, scores, shots, note, unreadable, hints, request.max_tokens)
     shown = {time_s for shot in shots for time_s in shot.times_s}
-    omitted = [] if note else [time_s for time_s in times if time_s not in shown and time_s not in unreadable]
+    omitted = [] if note else [time_s for time_s in chosen.times_s if time_s not in shown and time_s not in unreadable]
     if omitted:
         facts["omitted"] = len(omitted)
     library.attention.looked(caller, scope.video.id, scope.span)
@@ -136,6 +140,7 @@ class _Plan:
     """What will be shown: frames at these times, in pictures of this size, and these texts."""
 
     times: tuple[float, ...]
+    stood_s: Mapping[float, float]  # how long the picture of a time stands still
     side: int  # px of a single picture, or of a sheet's cell
     single: bool
     entries: tuple[Entry, ...]
@@ -146,13 +151,13 @@ class _Plan:
 def _plan(
     library: Library,
     scope: VideoSpan,
-    times: Sequence[float],
+    chosen: ChosenFrames,
     entries: Sequence[Entry],
     scores: dict[int, float],
     request: ZoomRequest,
 ) -> _Plan:
     """Frames and texts packed into max_tokens, at the largest size at which all frames fit, else the smallest."""
-    region = request.region
+    region, times = request.region, chosen.times_s
     few = len(times) <= SINGLE or region is not None
     single = request.layout == "frames" or (request.layout == "auto" and few)
     view = coverage.coverage(library, [scope], None)
@@ -161,7 +166,7 @@ def _plan(
     free = request.max_tokens - _cost({"summary": _sentence(scope), **_head(scope), "coverage": covered}, 0)
     most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
     if len(times) > most:
-        times = [times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most)]
+        times = tuple(times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most))
     room = free - FRAME_TOKENS * len(times)
     texts = [
         TextOffer(
@@ -181,10 +186,11 @@ def _plan(
         packed = pack([FrameOffer(time_s, FRAME_SCORE, *size) for time_s in times], texts, max(0, room), diversity=0.1)
         if len(packed.frames) == len(times):
             break
-    chosen = {id(offer) for offer in packed.texts}
-    kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in chosen)
-    left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in chosen)
-    return _Plan(tuple(frame.time_s for frame in packed.frames), side, single, kept, left, covered)
+    packed_texts = {id(offer) for offer in packed.texts}
+    kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in packed_texts)
+    left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in packed_texts)
+    shown = tuple(frame.time_s for frame in packed.frames)
+    return _Plan(shown, chosen.stood_s, side, single, kept, left, covered)
 
 
 def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, float]:
@@ -262,7 +268,7 @@ def _facts(
 ) -> dict[str, Any]:
     """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first and pictures
     last, out of `shots` too."""
-    facts: dict[str, Any] = {"summary": _sentence(scope), **_head(scope), "frames": _frame_rows(scope, shots)}
+    facts: dict[str, Any] = {"summary": _sentence(scope), **_head(scope), "frames": _frame_rows(scope, plan, shots)}
     if hints:
         facts["hints"] = list(hints)
     if note:
@@ -271,7 +277,7 @@ def _facts(
         facts["not_readable_s"] = [rounded(time_s) for time_s in unreadable]
     facts["text"] = _text_rows(plan.entries, scores)
     facts["coverage"] = plan.coverage
-    cut_until_it_fits(lambda: _cost(facts, _tokens(shots)), max_tokens, _cuts(scope, facts, shots))
+    cut_until_it_fits(lambda: _cost(facts, _tokens(shots)), max_tokens, _cuts(scope, plan, facts, shots))
     shown = {row["start_s"] for row in facts["text"]}
     everything = (*plan.entries, *plan.left_out)
     if len(facts["text"]) < len(everything):
@@ -289,7 +295,7 @@ def _sentence(scope: VideoSpan) -> str:
     return f"{clean(scope.video.title, 60)} from {start} to {end}."
 
 
-def _cuts(scope: VideoSpan, facts: dict[str, Any], shots: list[Shot]) -> list[Cut]:
+def _cuts(scope: VideoSpan, plan: _Plan, facts: dict[str, Any], shots: list[Shot]) -> list[Cut]:
     texts: list[dict[str, Any]] = facts["text"]
 
     def drop_gap() -> bool:
@@ -319,15 +325,25 @@ def _cuts(scope: VideoSpan, facts: dict[str, Any], shots: list[Shot]) -> list[Cu
         if not shots:
             return False
         shots.pop()
-        facts["frames"] = _frame_rows(scope, shots)
+        facts["frames"] = _frame_rows(scope, plan, shots)
         return True
 
     return [drop_gap, drop_last(texts, 1), keep_the_share_alone, halve_text, drop_the_sentence, drop_picture]
 
 
-def _frame_rows(scope: VideoSpan, shots: Sequence[Shot]) -> list[dict[str, Any]]:
-    times = [time_s for shot in shots for time_s in shot.times_s]
-    return [{"at_s": rounded(t), "at": clock(t), "uri": _moment(scope, t)} for t in times]
+def _frame_rows(scope: VideoSpan, plan: _Plan, shots: Sequence[Shot]) -> list[dict[str, Any]]:
+    rows = []
+    for time_s in (time_s for shot in shots for time_s in shot.times_s):
+        row: dict[str, Any] = {"at_s": rounded(time_s), "at": clock(time_s), "uri": _moment(scope, time_s)}
+        if time_s in plan.stood_s:
+            row["stood_s"] = rounded(plan.stood_s[time_s])
+        rows.append(row)
+    return rows
+
+
+def _few_differ(count: int, asked: int) -> str:
+    pictures = "1 different picture" if count == 1 else f"{count} different pictures"
+    return f"This span has only {pictures}; {asked} were asked for."
 
 
 def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[str, Any]]:

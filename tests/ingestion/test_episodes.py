@@ -97,3 +97,8 @@ def test_a_keyframe_is_the_picture_most_like_its_span() -> None:
     vectors = np.stack([unit(1, 0), unit(1, 1), unit(1, 1), unit(0, 1)])
     assert keyframe(Span(0, 4), [0.0, 1.0, 2.0, 3.0], vectors) == 1.0
     assert keyframe(Span(10, 12), [0.0], vectors[:1]) == 11.0
+
+
+def test_a_keyframe_is_no_fade_between_two_still_pictures() -> None:
+    vectors = np.stack([unit(1, 0), unit(1, 0), unit(1, 1), unit(0, 1), unit(0, 1), unit(0, 1)])
+    assert keyframe(Span(0, 6), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], vectors) == 3.0

@@ -1,31 +1,41 @@
-"""Which frames zoom shows: what lasts, not the fades between; and for words, where the words stand."""
+"""Which frames zoom shows: no picture twice, with how long it stood; and for words, where the words stand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from agent_tools.compression import look_alike
 from agent_tools.evals.films.demo_video import DemoTruth
-from agent_tools.service.frames.frame_choice import representative
+from agent_tools.ingestion.picture_vectors import sequence
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
 
-def test_lasting_pictures_come_before_fades() -> None:
-    lasting = np.eye(8, dtype=np.float32)[[0] * 10 + [1] * 12 + [2] * 9]
-    fades = np.eye(8, dtype=np.float32)[[5, 6, 7]]
-    features = np.concatenate([fades[:1], lasting[:10], fades[1:2], lasting[10:22], fades[2:], lasting[22:]])
-    chosen = representative(features, range(len(features)), 3)
-    assert {int(features[i].argmax()) for i in chosen} == {0, 1, 2}
-    assert chosen == sorted(chosen)
+def test_a_card_that_stands_still_is_shown_once_with_how_long_it_stood(
+    library: Library, course: tuple[object, DemoTruth]
+) -> None:
+    video_id = course[1].video_id
+    whole = zoom_segment(library, ZoomRequest(video_id=video_id, max_frames=16)).facts
+    row = max(whole["frames"], key=lambda row: row.get("stood_s", 0.0))
+    assert row["stood_s"] > 2.0
+    found = zoom_segment(
+        library, ZoomRequest(video_id=video_id, start_s=row["at_s"] - 1, end_s=row["at_s"] + 1, max_frames=6)
+    ).facts
+    assert len(found["frames"]) < 6
+    assert f"{len(found['frames'])} different picture" in found["hints"][0]
+    assert "6 were asked for" in found["hints"][0]
 
 
-@pytest.mark.parametrize("budget", [1, 2, 5, 50])
-def test_no_more_than_asked_for_and_none_twice(budget: int) -> None:
-    features = np.ones((40, 4), np.float32) / 2
-    chosen = representative(features, range(0, 40, 2), budget)
-    assert len(chosen) == len(set(chosen)) == min(budget, 20)
+@pytest.mark.parametrize("query", ["", "bread", '"bread"'])
+def test_no_two_frames_of_a_look_are_alike(library: Library, course: tuple[object, DemoTruth], query: str) -> None:
+    video_id = course[1].video_id
+    times, features = sequence(library.store, video_id, library.models.frame_producer)
+    found = zoom_segment(library, ZoomRequest(video_id=video_id, query=query, max_frames=12))
+    rows = [int(np.abs(np.array(times) - frame["at_s"]).argmin()) for frame in found.facts["frames"]]
+    assert len(rows) > 1
+    assert not any(look_alike(features, row, rows[:place]) for place, row in enumerate(rows))
 
 
 def test_before_the_encoder_is_loaded_words_choose_the_frames(

@@ -1,10 +1,9 @@
-"""Which moments of a span to show: those that match a query, else those that differ.
-
-The choice uses samplers, frame vectors and scored entries. No picture is opened for it."""
+"""Which moments of a span to show: those that match a query, else even distances; and no picture twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_tools.service.library.library import Library, VideoSpan
@@ -14,80 +13,115 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-OFFERED, OFFERED_EACH = 48, 4  # frames that differ, from which those are chosen that show most
-MOST_ROWS = 2000  # rows that a choice is measured on: an hour at one a second counts every second one
+
+@dataclass(frozen=True)
+class ChosenFrames:
+    """Times to show, rising, and what is known of the pictures there."""
+
+    times_s: tuple[float, ...]
+    stood_s: Mapping[
+        float, float
+    ]  # for how long the picture of a time stands still within the span; not where it moves
+    no_more_differ: bool  # fewer than asked for, because all other pictures look like one that is chosen
 
 
-def chosen_times(
+def chosen_frames(
     library: Library, scope: VideoSpan, budget: int, query: str, answering: Sequence[Entry] = ()
-) -> list[float]:
-    """At most `budget` times in the span, increasing. With a query those whose text answers it, spread; else pictures
-    that differ and together show most of the span. A span with fewer sampled pictures is divided evenly instead.
+) -> ChosenFrames:
+    """At most `budget` frames of the span, none like another. With a query those whose picture or text answers it,
+    spread; else those at even distances, where a picture that stands still is chosen once.
 
     Args:
         answering: entries that answer the query, best first: what shows the way where texts have no vectors.
     """
-    import torch
-
-    from agent_tools.compression import QuerySampler, RedundancySampler
-
-    rows = library.store.frames(scope.video.id, scope.span.start_s, scope.span.end_s)
-    times = [row.time_s for row in rows]
-    if len(rows) <= budget:
-        return _even(library, scope, budget, times)
-    at = torch.tensor(times, dtype=torch.float64)
-    if query.strip():
-        words = library.models.picture_words()
-        shown = None if words is None else _frame_features(library, scope)
-        if words is not None and shown is not None and len(shown) == len(times):
-            asks = torch.from_numpy(words.encode_text([query])[0])
-            return [times[int(i)] for i in QuerySampler().select(torch.from_numpy(shown), at, budget, asks)]
-        features, vector = _text_features(library, scope, times, query)
-        if features is not None and vector is not None:
-            picked = QuerySampler().select(torch.from_numpy(features), at, budget, torch.from_numpy(vector))
-            return [times[int(i)] for i in picked]
-        if answering:
-            return _within(answering, times, budget)
+    times = [row.time_s for row in library.store.frames(scope.video.id, scope.span.start_s, scope.span.end_s)]
     features = _frame_features(library, scope)
     if features is None or len(features) != len(times):
-        return _even(library, scope, budget, times)
-    sampler = RedundancySampler(threshold=library.models.frame_threshold)
-    offered = sampler.select(torch.from_numpy(features), at, max(OFFERED, OFFERED_EACH * budget)).tolist()
-    return [times[i] for i in representative(features, offered, budget)]
+        features = None
+    wanted = _even(library, scope, budget, times)
+    chosen = None
+    if query.strip() and len(times) > budget:
+        chosen = _answering_times(library, scope, times, features, budget, query, answering)
+    if chosen is None:
+        chosen = _distinct(features, times, wanted)
+    fewer = features is not None and len(chosen) < len(wanted)
+    return ChosenFrames(tuple(chosen), _stood(features, times, chosen, scope.span.end_s), fewer)
 
 
-def representative(features: NDArray[np.float32], offered: Sequence[int], budget: int) -> list[int]:
-    """Of the offered rows those `budget` that together lie nearest to all rows (greedy facility location), increasing.
+def _distinct(features: NDArray[np.float32] | None, times: list[float], wanted: list[float]) -> list[float]:
+    from agent_tools.compression import distinct_times
 
-    The least redundant frames of a span are its fades and flashes; what an agent wants to see is what lasts.
-
-    Args:
-        features: (T, D), normalised. offered: rows to choose from, increasing.
-    """
-    import numpy as np
-
-    if len(offered) <= budget:
-        return list(offered)
-    step = max(1, len(features) // MOST_ROWS)
-    near = np.maximum(features[::step] @ features[list(offered)].T, 0.0)  # (T, offered)
-    covered = np.zeros(len(near), np.float32)
-    taken: list[int] = []
-    for _ in range(budget):
-        gain = np.maximum(near - covered[:, None], 0.0).sum(0)
-        gain[taken] = -1.0
-        taken.append(int(gain.argmax()))
-        covered = np.maximum(covered, near[:, taken[-1]])
-    return sorted(offered[i] for i in taken)
+    return wanted if features is None else distinct_times(features, times, wanted)
 
 
-def _within(entries: Sequence[Entry], times: list[float], budget: int) -> list[float]:
-    """Times on screen with the entries, the best entry's first: one of each, then a second of each, and so on."""
+def _answering_times(
+    library: Library,
+    scope: VideoSpan,
+    times: list[float],
+    features: NDArray[np.float32] | None,
+    budget: int,
+    query: str,
+    answering: Sequence[Entry],
+) -> list[float] | None:
+    """Times whose picture or text answers the query; None where neither pictures nor texts can be compared with it."""
+    words = library.models.picture_words()
+    if words is not None and features is not None:
+        return _ranked(features, words.encode_text([query])[0], features, times, budget)
+    texts, vector = _text_features(library, scope, times, query)
+    if texts is not None and vector is not None:
+        return _ranked(texts, vector, features, times, budget)
+    return _within(answering, times, budget, features) if answering else None
+
+
+def _ranked(
+    compared: NDArray[np.float32],
+    query: NDArray[np.float32],
+    pictures: NDArray[np.float32] | None,
+    times: list[float],
+    budget: int,
+) -> list[float]:
+    """Times of the states that answer the query best, spread. Args: compared: (T, D), in the space of the query.
+    pictures: (T, P), by which a state is told from the next; None counts every row as one."""
+    import torch
+
+    from agent_tools.compression import QuerySampler, distinct_rows
+
+    rows = list(range(len(times))) if pictures is None else distinct_rows(pictures, compared @ query)
+    at = torch.tensor([times[row] for row in rows], dtype=torch.float64)
+    picked = QuerySampler().select(torch.from_numpy(compared[rows]), at, budget, torch.from_numpy(query))
+    return [times[rows[int(i)]] for i in picked]
+
+
+def _stood(
+    features: NDArray[np.float32] | None, times: list[float], chosen: Sequence[float], end_s: float
+) -> dict[float, float]:
+    from agent_tools.compression import state_around
+
+    found: dict[float, float] = {}
+    for time_s in chosen if features is not None else ():
+        row = min(range(len(times)), key=lambda row: abs(times[row] - time_s))
+        first, after = state_around(features, row)
+        if after - first > 1:
+            found[time_s] = (times[after] if after < len(times) else end_s) - times[first]
+    return found
+
+
+def _within(
+    entries: Sequence[Entry], times: list[float], budget: int, features: NDArray[np.float32] | None
+) -> list[float]:
+    """Times on screen with the entries, the best entry's first: one of each, then a second of each, and so on; none
+    whose picture looks like that of an earlier choice."""
+    from agent_tools.compression import look_alike
+
+    rows = {time_s: row for row, time_s in enumerate(times)}
     inside = [[t for t in times if entry.start_s <= t < max(entry.end_s, entry.start_s + 1.0)] for entry in entries]
     chosen: list[float] = []
     for part in range(1, budget + 1):
         for held in inside:
             middle = held[min(len(held) - 1, len(held) * part // (part + 1))] if held else None
-            if middle is not None and middle not in chosen and len(chosen) < budget:
+            if middle is None or middle in chosen or len(chosen) >= budget:
+                continue
+            if features is None or not look_alike(features, rows[middle], [rows[time_s] for time_s in chosen]):
                 chosen.append(middle)
     return sorted(chosen)
 

@@ -1,0 +1,124 @@
+"""Which few pictures to show of many: at even distances, and none that looks like another that is shown.
+
+Works on feature vectors and times. A picture that stands still is a state: several rows in a row that look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent_tools.errors import ShapeError
+
+# Cosine from which two pictures are shown as one. It lies above KeepRule.same: a picture that is left out here is not
+# seen at all, while a frame that an ingest drops can still be looked at.
+SAME = 0.985
+MOST_STATES = 2000  # states that are compared with each other: the cost grows with the square
+
+Rows = NDArray[np.float32]
+
+
+def distinct_times(features: Rows, times_s: Sequence[float], wanted_s: Sequence[float]) -> list[float]:
+    """At most as many times as wanted, rising, so that no two show the same picture.
+
+    A wanted time is left out where its picture looks like one that is already chosen, or is a fade: a single row
+    between two still pictures. What this saves goes to the rows that are farthest in time from all chosen ones. So the
+    result shows each picture that the wanted times show, fades aside, and more where they would repeat one. It is
+    shorter than asked where no more pictures differ. In motion, several wanted times may fall on one row: what moves
+    looks different between two rows too.
+
+    Args:
+        features: (T, D), of length 1, in time order. times_s: (T,), rising. wanted_s: rising, each once.
+    Raises: ShapeError: not as many times as rows.
+    """
+    _check(features, times_s)
+    if not len(features):
+        return list(wanted_s)
+    at = np.asarray(times_s, dtype=np.float64)
+    still = _still(features)
+    fade = _fades(still)
+    seen = np.zeros(len(at), dtype=bool)  # rows that look like a chosen one
+    far = np.full(len(at), np.inf)  # seconds to the nearest chosen time
+    chosen: list[float] = []
+    moving: set[int] = set()
+
+    def choose(row: int, time_s: float) -> None:
+        nonlocal seen, far
+        seen = seen | (features @ features[row] >= SAME)
+        seen[row] = True
+        far = np.minimum(far, np.abs(at - time_s))
+        chosen.append(time_s)
+        if not still[row]:
+            moving.add(row)
+
+    for time_s in wanted_s:
+        row = int(np.abs(at - time_s).argmin())
+        if not fade[row] and (not seen[row] or row in moving):
+            choose(row, time_s)
+    while len(chosen) < len(wanted_s) and not (seen | fade).all():
+        row = int(np.where(seen | fade, -1.0, far).argmax())
+        choose(row, float(at[row]))
+    return sorted(chosen)
+
+
+def distinct_rows(features: Rows, scores: Rows) -> list[int]:
+    """Rows, rising, of which no two look alike: of each state the one with the highest score, of equals the first.
+
+    Of more than MOST_STATES states those with the highest scores are compared with each other.
+    Args:
+        features: (T, D), of length 1, in time order. scores: (T,).
+    Raises: ShapeError: not as many scores as rows.
+    """
+    _check(features, scores)
+    best: list[int] = []
+    first = 0
+    for row in range(len(features)):
+        if not best or features[row] @ features[first] < SAME:
+            first = row
+            best.append(row)
+        elif scores[row] > scores[best[-1]]:
+            best[-1] = row
+    ranked = sorted(best, key=lambda row: (-float(scores[row]), row))[:MOST_STATES]
+    alike = features[ranked] @ features[ranked].T >= SAME
+    free = np.ones(len(ranked), dtype=bool)
+    kept: list[int] = []
+    for place, row in enumerate(ranked):
+        if free[place]:
+            kept.append(row)
+            free &= ~alike[place]
+    return sorted(kept)
+
+
+def state_around(features: Rows, row: int) -> tuple[int, int]:
+    """The first row, and the one after the last, of those around a row that look like it without a break."""
+    unlike = np.flatnonzero(features @ features[row] < SAME)
+    unlike = unlike[unlike != row]  # a row of zeros is not even like itself
+    place = int(np.searchsorted(unlike, row))
+    start = int(unlike[place - 1]) + 1 if place else 0
+    return start, int(unlike[place]) if place < len(unlike) else len(features)
+
+
+def look_alike(features: Rows, row: int, others: Sequence[int]) -> bool:
+    """Whether a row shows the same picture as one of the others."""
+    return bool((features[list(others)] @ features[row] >= SAME).any())
+
+
+def lasting_rows(features: Rows) -> NDArray[np.bool_]:
+    """Mask (T,): False for fades, which are single rows between two still pictures."""
+    return ~_fades(_still(features))
+
+
+def _still(features: Rows) -> NDArray[np.bool_]:
+    """Which rows look like the row before them or the one after."""
+    alike = np.einsum("td,td->t", features[1:], features[:-1]) >= SAME
+    return np.append(False, alike) | np.append(alike, False)
+
+
+def _fades(still: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return ~still & np.append(False, still[:-1]) & np.append(still[1:], False)
+
+
+def _check(features: Rows, each: Sequence[float] | NDArray[np.float32]) -> None:
+    if len(features) != len(each):
+        raise ShapeError(f"{len(each)} numbers are given for {len(features)} rows.")
