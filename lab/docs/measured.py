@@ -21,6 +21,15 @@ def compression_table() -> str:
     return "\n\n".join(markdown(measured(name)) for name in ("compression", "compare"))
 
 
+def keep_table() -> str:
+    """The last run of `python -m lab.bench.keep --hour --write`."""
+    from lab.bench.keep import Row, table
+
+    report = measured("keep")
+    judge = f"Judge of likeness: {report['encoder']}. Uniform: as many frames at even distances."
+    return f"{judge}\n\n{table([Row(**row) for row in report['rows']])}"
+
+
 def needles_table() -> str:
     """The last run of `agent-tools eval needles`."""
     from agent_tools.evals.needles.needles import markdown

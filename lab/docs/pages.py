@@ -26,6 +26,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "faults": measured.faults_table,
     "grounding": measured.grounding_table,
     "grounding-tiny": measured.grounding_tiny_table,
+    "keep": measured.keep_table,
     "measured": measured.bench_table,
     "memaug-tiny": measured.memaug_tiny_table,
     "memories": measured.memories_table,
