@@ -112,11 +112,13 @@ def lasting_rows(features: Rows) -> NDArray[np.bool_]:
 def _still(features: Rows) -> NDArray[np.bool_]:
     """Which rows look like the row before them or the one after."""
     alike = np.einsum("td,td->t", features[1:], features[:-1]) >= SAME
-    return np.append(False, alike) | np.append(alike, False)
+    still: NDArray[np.bool_] = np.append(False, alike) | np.append(alike, False)
+    return still
 
 
 def _fades(still: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return ~still & np.append(False, still[:-1]) & np.append(still[1:], False)
+    fades: NDArray[np.bool_] = ~still & np.append(False, still[:-1]) & np.append(still[1:], False)
+    return fades
 
 
 def _check(features: Rows, each: Sequence[float] | NDArray[np.float32]) -> None:

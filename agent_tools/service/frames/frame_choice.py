@@ -98,7 +98,9 @@ def _stood(
     from agent_tools.compression import state_around
 
     found: dict[float, float] = {}
-    for time_s in chosen if features is not None else ():
+    if features is None:
+        return found
+    for time_s in chosen:
         row = min(range(len(times)), key=lambda row: abs(times[row] - time_s))
         first, after = state_around(features, row)
         if after - first > 1:
