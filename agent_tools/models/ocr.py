@@ -15,13 +15,13 @@ import numpy as np
 
 from agent_tools.errors import ModelMissing, ShapeError
 from agent_tools.models.hub.weights import package_folder
+from agent_tools.models.readable import LONG_SIDE
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REMEDY = "Install it with its models (31 MB) with: pip install --force-reinstall 'rapidocr>=3.10,<4'"
-LONG_SIDE = 960  # px; a larger picture is scaled down first
 MIN_SIDE = 8  # px; a thinner picture holds no letter
 MAX_ASPECT = 4  # long side over short side; a longer strip is padded (2 x 900 px took 85 s without padding)
 MIN_SCORE = 0.6  # of a line, 0..1; a lower score is mostly texture read as text

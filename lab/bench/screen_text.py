@@ -16,7 +16,8 @@ from typing import Any
 
 from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, StillRule
 from agent_tools.media import Picture, probe, sample
-from agent_tools.models.ocr import LONG_SIDE, RapidOcr
+from agent_tools.models.ocr import RapidOcr
+from agent_tools.models.readable import LONG_SIDE
 
 NEAR_S = 1.0
 SMALL = {"and", "the", "of", "to", "a"}

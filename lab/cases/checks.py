@@ -96,6 +96,37 @@ def subs_folder(trial: Trial) -> None:
         holds("Subs/ is not named", "Subs" in trial.said_of("Harbour.2025.1080p"))
 
 
+def many_scripts(trial: Trial) -> None:
+    trial.ingest("")
+    spoken = {
+        "news-th": (("ซ่อม", 2.0), ("ประชุม", 22.0)),
+        "news-tr": (("ışıklar", 22.0),),
+        "news-ar": (("كتاب", 22.0),),
+        "news-zh": (("预算", None),),
+        "news-ja": (("会議", None),),
+        "news-ko": (("회의", None),),
+        "news-el": (("τρενο", None),),
+        "strasse": (("Fussweg", None),),
+    }
+    for video, asked in spoken.items():
+        for word, start_s in asked:
+            reply = trial.ground(video, f'"{word}" is said')
+            holds(f"{word} is {reply.verdict}: {reply.why}", reply.verdict != "absent")
+            if reply.verdict == "present" and start_s is not None:
+                near(word, (reply.spans or [])[0].start_s, start_s, 1.0)
+    for query, video in (("τρενο", "news-el"), ("كتب", "koran-class")):
+        holds(f"{query} is not found", bool(trial.hits(f'"{query}"', video)))
+    equal("lines with किताब", len({hit.start_s for hit in trial.hits('"किताब"', "news-hi")}), 1)
+
+
+def small_letters(trial: Trial) -> None:
+    video = trial.ingest("desktop-4k.mp4", SEEN).video_id or ""
+    reply = trial.ground(video, '"reconcile_ledger" is shown on screen')
+    holds(f"{reply.verdict}: {reply.why}", reply.verdict != "absent")
+    said = trial.said_of(video, "screen_text")
+    holds(f"said of it: {said}", "px were not readable" in said)
+
+
 def captions_in_pictures(trial: Trial) -> None:
     for name in ("broadcast.ts", "broadcast.mp4"):
         video = trial.ingest(name).video_id or ""
@@ -169,8 +200,10 @@ CHECKS: dict[str, Callable[[Trial], None]] = {
     "13-whisper-loop": looped,
     "14-same-times": same_times,
     "15-subs-folder": subs_folder,
+    "16-multilingual": many_scripts,
     "22-cea608": captions_in_pictures,
     "23-sparse-screen-recording": sparse_recording,
+    "24-4k-small-text": small_letters,
     "27-gopro-chapters": goes_on,
     "31-joined-stream": joined_stream,
     "33-drone-telemetry": telemetry,

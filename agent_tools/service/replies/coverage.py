@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent_tools.channels import channel
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.replies.small_letters import missed_px, too_small
 from agent_tools.service.search.comparable import other_texts
 from agent_tools.store import ChannelRow, Status, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
@@ -60,8 +61,8 @@ def view(library: Library, scope: VideoSpan, name: str, notes: SearchNotes = PLA
     why_not = _pictures_not_searched(library, row, notes) if channel(name).kind == "pictures" else ""
     if why_not := why_not or notes.apart.get(name, ""):
         return ChannelView(name, why_not, row.producer, (scope.span,), False)
-    gaps = _unread(row, known, scope.span)
-    return ChannelView(name, _phrase(library, row, gaps, notes), row.producer, gaps, True)
+    gaps = unread(library, scope, row)
+    return ChannelView(name, _phrase(library, scope, row, gaps, notes), row.producer, gaps, True)
 
 
 def _pictures_not_searched(library: Library, row: ChannelRow, notes: SearchNotes) -> str:
@@ -83,15 +84,16 @@ def _pictures_not_searched(library: Library, row: ChannelRow, notes: SearchNotes
     return ""
 
 
-def _unread(row: ChannelRow, known: Status, span: Span) -> tuple[Span, ...]:
+def unread(library: Library, scope: VideoSpan, row: ChannelRow) -> tuple[Span, ...]:
     """The parts of the span that the channel did not read: its gaps, and what it has not reached yet."""
+    known, span = _known(library, scope.video), scope.span
     holes = [Span(gap.start_s, gap.end_s) for gap in known.gaps if gap.channel in ("", row.name)]
     if row.state != "done":
         holes.append(Span(min(row.done_to_s, span.end_s), max(span.end_s, row.done_to_s)))
     return tuple(part for hole in merged(holes) if (part := hole.clipped(span.start_s, span.end_s)))
 
 
-def _phrase(library: Library, row: ChannelRow, gaps: Sequence[Span], notes: SearchNotes) -> str:
+def _phrase(library: Library, scope: VideoSpan, row: ChannelRow, gaps: Sequence[Span], notes: SearchNotes) -> str:
     """What a search of this channel saw, in a phrase."""
     if row.state == "failed":
         phrase = _failed(row)
@@ -105,6 +107,8 @@ def _phrase(library: Library, row: ChannelRow, gaps: Sequence[Span], notes: Sear
     parts = [phrase]
     if row.detail.not_taken:
         parts.append("; ".join(row.detail.not_taken))
+    if row.name == "screen_text" and (px := missed_px(row, scope.video)):
+        parts.append(too_small(px))
     if row.detail.sent_to:
         parts.append(f"pictures of the video went to {row.detail.sent_to}")
     if row.detail.visual_tokens:

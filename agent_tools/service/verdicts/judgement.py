@@ -14,6 +14,7 @@ from agent_tools.errors import EngineError
 from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
+from agent_tools.service.verdicts import absence
 from agent_tools.service.verdicts.calibrations import calibrator_for
 from agent_tools.service.verdicts.event_search import CLOSER, GUESSES, PICTURES, EventSearch, EvidenceSource, search
 from agent_tools.timeline import Span, clock, rounded, video_uri
@@ -21,7 +22,7 @@ from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
-    from agent_tools.grounding import Calibrator, Proposal, Verdict
+    from agent_tools.grounding import Calibrator, Named, Proposal, Verdict
 
 EVIDENCE_LENGTH = 160
 ALSO, RAW = "; also ", " (confidence raw)"
@@ -68,7 +69,7 @@ def judge(
 
     Args:
         max_spans: how many spans are looked at a second time and returned."""
-    from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide
+    from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide, named
 
     found = search(library, scope, event, channels, on_step, use_video_llm=use_video_llm)
     calibrated = [(source, _calibrator(library, source, found.words_only)) for source in found.sources]
@@ -85,7 +86,13 @@ def judge(
     kind: Literal["calibrated", "raw"] = "raw" if raw else "calibrated"
     probability = None if raw else max(likely)
     able = could_show(event, found.channels or CHANNELS)
-    verdict = decide(probability, kind, searched.share, judged, not_judged, able, _doubt(found))
+    doubt = _doubt(found)
+    verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)
+    if verdict.verdict == "absent":  # not found, so what matters now is whether it would have been found
+        missed = absence.missed(library, scope, _asked(event, named(event)), [name for name in judged if name in able])
+        not_judged |= missed
+        judged = [name for name in judged if name not in missed]
+        verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)
     guesses, guessed = _guesses(library, scope, found.sources) if not spans and "frames" in not_judged else ([], "")
     return Judgement(
         scope,
@@ -207,6 +214,13 @@ def _levels(sources: Sequence[EvidenceSource]) -> list[LevelOut]:
         LevelOut(window_s=window_s, windows=windows, frames=frames)
         for window_s, (windows, frames) in sorted(seen.items(), reverse=True)
     ]
+
+
+def _asked(event: str, wording: Named) -> absence.Asked:
+    """Words that a rule takes for their meaning alone need not stand anywhere as they are."""
+    rule = wording.rule
+    verbatim = rule is None or rule.verbatim
+    return absence.Asked(event, wording.words if verbatim else (), by_meaning=rule is None or not rule.verbatim)
 
 
 def _doubt(found: EventSearch) -> str:

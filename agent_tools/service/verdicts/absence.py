@@ -1,0 +1,117 @@
+"""Whether a channel that was searched could have shown the event. Only then may "not found" become "absent".
+
+`why_not_shown` is the one place that decides it, from what is known of the event and of the channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from agent_tools.models.readable import unreadable
+from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unread
+from agent_tools.service.replies.small_letters import missed_px, too_small
+from agent_tools.service.search.comparable import ENGLISH_ONLY, is_english, sound_foreign
+from agent_tools.service.verdicts.quoted_words import Occurrence
+from agent_tools.store import ChannelRow, Entry
+from agent_tools.store.spelling import unhandled
+from agent_tools.timeline import Span
+
+GAPS_AT_MOST = 0.05  # share of the span that a channel may have missed; the same share as `decide` allows
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An event, as far as it matters for what could show it."""
+
+    event: str
+    words: tuple[str, ...] = ()  # must stand somewhere as they are
+    by_meaning: bool = False  # what a text means counts too, so an encoder compares it with the event
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one channel of one video could have caught in the asked span."""
+
+    channel: str
+    missed_share: float = 0.0  # of the span, by gaps
+    unfinished: bool = False  # it is being made, or its making failed, before the end of the span
+    missed_px: float = 0.0  # smaller letters than this could not be read on the pictures; 0 if all could
+    other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
+    english_only: bool = False  # the encoder that compares by meaning knows only English
+
+
+def why_not_shown(asked: Asked, reach: Reach) -> str:
+    """Why the event may have happened although this channel does not show it; "" if the channel would show it."""
+    if reach.unfinished:
+        return "not finished"
+    if reach.missed_share > GAPS_AT_MOST:
+        return f"gaps in {reach.missed_share:.0%} of the span"
+    if asked.by_meaning and reach.english_only and _foreign(asked.event):
+        return ENGLISH_ONLY
+    for words in asked.words:
+        if why := unhandled(words):
+            return f"{words!r}: {why}"
+        if reach.channel == "screen_text" and (scripts := unreadable(words)):
+            return f"{scripts} letters on pictures cannot be read"
+        if longer := _longer(words, reach.other_forms):
+            return f"{words!r} stands inside {longer!r}, which may be a form of it"
+    if asked.words and reach.channel == "screen_text" and reach.missed_px:
+        return too_small(reach.missed_px)
+    return ""
+
+
+def missed(library: Library, scope: VideoSpan, asked: Asked, channels: Iterable[str]) -> dict[str, str]:
+    """Of these channels, all of them searched, those that may have missed the event in the span, with the reason."""
+    rows = {row.name: row for row in library.store.channels(scope.video.id)}
+    reasons = {name: why_not_shown(asked, _reach(library, scope, name, rows.get(name))) for name in channels}
+    if reasons.get("speech") and not reasons.get("subtitles") and subtitles_stand_for_speech(library, scope):
+        del reasons["speech"]
+    return {name: why for name, why in reasons.items() if why}
+
+
+def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None) -> Reach:
+    """Args: row: None for notes, which no ingest makes."""
+    span, encoder = scope.span, library.models.loaded
+    entries = library.store.entries(
+        scope.video.id, channels=(name,), start_s=span.start_s, end_s=span.end_s, unsure=True
+    )
+    english_only = encoder is not None and encoder.languages == "English"
+    others = _other_forms(entries, row)
+    if row is None:
+        return Reach(name, other_forms=others, english_only=english_only)
+    return Reach(
+        name,
+        _share(unread(library, scope, row), span),
+        row.state not in ("done", "absent") and row.done_to_s < span.end_s,
+        missed_px(row, scope.video) if name == "screen_text" else 0.0,
+        others,
+        english_only,
+    )
+
+
+def _share(holes: Iterable[Span], span: Span) -> float:
+    return sum(hole.length_s for hole in holes) / span.length_s if span.length_s else 0.0
+
+
+def _other_forms(entries: Sequence[Entry], row: ChannelRow | None) -> list[str]:
+    """The texts that are not English, by the language they are said to be in, else by what they hold."""
+    known = row.language if row is not None else ""
+    texts = [entry.text for entry in entries if not entry.extra.get("language")]
+    all_foreign = not known and sound_foreign(texts)
+    return [
+        entry.text
+        for entry in entries
+        if not is_english(str(entry.extra.get("language") or known or ""), entry.text)
+        or (all_foreign and not entry.extra.get("language"))
+    ]
+
+
+def _longer(words: str, texts: Iterable[str]) -> str:
+    """The first longer word of the texts that begins or ends with the words; "" if there is no such word."""
+    occurrence = Occurrence(words)
+    return next((found for text in texts if (found := occurrence.within(text))), "")
+
+
+def _foreign(event: str) -> bool:
+    return not is_english("", event) or sound_foreign([event])

@@ -1,0 +1,52 @@
+"""What the reader of screen text can read, compared with the character list inside its model."""
+
+from __future__ import annotations
+
+import onnxruntime
+import pytest
+import regex
+
+from agent_tools.models.hub.weights import package_folder
+from agent_tools.models.readable import OTHER_SCRIPTS, SCRIPTS, unreadable
+from agent_tools.store.spelling import HANDLED
+
+
+@pytest.fixture(scope="module")
+def characters() -> str:
+    package = package_folder("rapidocr")
+    assert package is not None
+    model = onnxruntime.InferenceSession(str(package / "models" / "PP-OCRv6_rec_small.onnx"))
+    return str(model.get_modelmeta().custom_metadata_map["character"])
+
+
+def letters(script: str, characters: str) -> set[str]:
+    return set(regex.findall(rf"[\p{{{script}}}&&\p{{L}}]", characters, regex.V1))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_model_holds_the_letters_of_the_scripts_that_count_as_read(script: str, characters: str) -> None:
+    assert len(letters(script, characters)) >= 80
+
+
+@pytest.mark.parametrize("script", OTHER_SCRIPTS)
+def test_the_model_holds_no_letters_of_other_scripts_but_greek_ones_for_formulas(script: str, characters: str) -> None:
+    held = letters(script, characters)
+    assert not held if script != "Greek" else "ά" not in held
+
+
+def test_every_script_that_the_index_handles_is_in_one_of_the_lists() -> None:
+    assert {*SCRIPTS, *OTHER_SCRIPTS, "Common", "Inherited"} == set(HANDLED)
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("Zoë's café, 42 %", ""),
+        ("予算カタひら", ""),
+        ("the word счёт", "Cyrillic"),
+        ("𐎀", "other"),
+        ("ก", "Thai"),
+    ],
+)
+def test_a_text_is_readable_if_all_its_letters_are(text: str, script: str) -> None:
+    assert unreadable(text) == script

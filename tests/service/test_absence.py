@@ -1,0 +1,155 @@
+"""When "not found" may become "absent": only where each channel that could show the event would have shown it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
+from agent_tools.models.readable import LEAST_LETTER_PX, LONG_SIDE
+from agent_tools.service.ground_event import ground_event
+from agent_tools.service.library.library import Library
+from agent_tools.service.replies.small_letters import missed_px
+from agent_tools.service.verdicts.absence import Asked, Reach, why_not_shown
+from agent_tools.store import ChannelRow, VideoRow
+from agent_tools.store.channel_detail import ChannelDetail
+from agent_tools.types import GroundReply
+from tests.library import lite, opened
+
+SAID, SHOWN = Reach("subtitles"), Reach("screen_text")
+ZEBRA = Asked("'zebra' is said", ("zebra",))
+SIGHT = Asked("a dog runs over the street", by_meaning=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reach", "why"),
+    [
+        (ZEBRA, SAID, ""),
+        (ZEBRA, SHOWN, ""),
+        (SIGHT, SAID, ""),
+        # script that the index does not handle
+        (Asked("", ("ᓀᐦᐃᔭᐍᐏᐣ",)), SAID, "Canadian"),
+        (Asked("", ("...",)), SAID, "no letters"),
+        # scripts on pictures
+        (Asked("", ("ซ่อม",)), SAID, ""),
+        (Asked("", ("ซ่อม",)), SHOWN, "Thai letters on pictures cannot be read"),
+        (Asked("", ("كتاب",)), SHOWN, "Arabic letters on pictures cannot be read"),
+        (Asked("", ("किताब",)), SHOWN, "Devanagari letters on pictures cannot be read"),
+        (Asked("", ("счёт",)), SHOWN, "Cyrillic letters on pictures cannot be read"),
+        (Asked("", ("회의",)), SHOWN, "Hangul letters on pictures cannot be read"),
+        (Asked("", ("τρένο",)), SHOWN, "Greek letters on pictures cannot be read"),
+        (Asked("", ("zebra", "счёт")), SHOWN, "Cyrillic"),
+        (Asked("", ("予算 2026",)), SHOWN, ""),
+        (Asked("", ("café",)), SHOWN, ""),
+        # letters lost by scaling: they matter for words on screen only
+        (ZEBRA, replace(SHOWN, missed_px=44.0), "letters under 44 px were not readable"),
+        (SIGHT, replace(SHOWN, missed_px=44.0), ""),
+        # gaps, as many as `decide` allows and more
+        (ZEBRA, replace(SAID, missed_share=0.05), ""),
+        (ZEBRA, replace(SAID, missed_share=0.2), "gaps in 20% of the span"),
+        (SIGHT, Reach("speech", missed_share=0.2), "gaps in 20% of the span"),
+        (ZEBRA, Reach("speech", unfinished=True), "not finished"),
+        # inside longer words
+        (ZEBRA, replace(SAID, other_forms=("die zebrastreifen dort",)), "'zebra' stands inside 'zebrastreifen'"),
+        (Asked("", ("Streifen",)), replace(SAID, other_forms=("die Zebrastreifen dort",)), "'zebrastreifen'"),
+        (ZEBRA, replace(SAID, other_forms=("ein Pferd",)), ""),
+        (SIGHT, replace(SAID, other_forms=("ein Hund",)), ""),
+        # the question's own language
+        (
+            Asked("der Hund läuft über die Straße und bellt", by_meaning=True),
+            replace(SAID, english_only=True),
+            "English",
+        ),
+        (Asked("собака бежит", by_meaning=True), replace(SAID, english_only=True), "English only"),
+        (SIGHT, replace(SAID, english_only=True), ""),
+        (Asked("der Hund läuft über die Straße und bellt", by_meaning=True), SAID, ""),
+        (Asked("das Wort 'Hund'", ("Hund",)), replace(SAID, english_only=True), ""),
+    ],
+)
+def test_a_channel_shows_the_event_or_says_why_it_may_not(asked: Asked, reach: Reach, why: str) -> None:
+    found = why_not_shown(asked, reach)
+    assert (why in found) if why else not found, found
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "half_size", "px"),
+    [
+        (640, 360, 0, 0.0),
+        (1280, 720, 0, 0.0),
+        (1920, 1080, 0, 2 * LEAST_LETTER_PX),
+        (1080, 1920, 0, 2 * LEAST_LETTER_PX),
+        (3840, 2160, 0, 4 * LEAST_LETTER_PX),
+        (960, 540, 3, 2 * LEAST_LETTER_PX),
+        (None, None, 0, 0.0),
+    ],
+)
+def test_letters_are_missed_where_pictures_are_scaled_down(
+    width: int | None, height: int | None, half_size: int, px: float
+) -> None:
+    row = ChannelRow("v", "screen_text", detail=ChannelDetail(half_size=half_size))
+    assert missed_px(row, VideoRow("v", "v", 0, width=width, height=height)) == pytest.approx(px)
+    assert LONG_SIDE == 960
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    with opened(lite(tmp_path_factory.mktemp("home"))) as made:
+        assert made.models.text(120) is not None
+        yield made
+
+
+def judged(library: Library, film: Film, event: str, **video: int) -> GroundReply:
+    encoder = library.models.text(0)
+    assert encoder is not None
+    lay_down(library.store, film, Remembered(encoder))
+    if video:
+        library.store.update_video(film.video_id, **video)
+    return ground_event(library, event=event, video_id=film.video_id)
+
+
+SLIDES = tuple(Line(30.0 * i, 30.0 * i + 30, f"The quiet rooms of the old house, part {i}") for i in range(10))
+
+
+def test_words_on_a_screen_of_2160p_are_never_absent(library: Library) -> None:
+    asked = '"reconcile_ledger" is shown on screen'
+    small = judged(library, Film("small", 300, (), SLIDES), asked)
+    assert small.verdict == "absent", small.why
+    large = judged(library, Film("large", 300, (), SLIDES), asked, width=3840, height=2160)
+    assert large.verdict == "uncertain"
+    assert f"letters under {math.ceil(4 * LEAST_LETTER_PX)} px were not readable" in (large.why or "")
+    assert [one.channel for one in large.not_judged or []] == ["screen_text"]
+    assert large.judged == []
+    assert large.coverage is not None
+    assert "were not readable" in (large.coverage.channels.screen_text or "")
+
+
+def test_words_of_a_script_that_pictures_cannot_give_are_uncertain_there_and_absent_in_subtitles(
+    library: Library,
+) -> None:
+    cues = tuple(Line(5.0 * i, 5.0 * i + 4.5, "วันนี้เราประชุม") for i in range(60))
+    film = Film("thai", 300, cues, SLIDES, language="th")
+    shown = judged(library, film, '"ซ่อม" is shown on screen')
+    assert shown.verdict == "uncertain"
+    assert "Thai letters on pictures cannot be read" in (shown.why or "")
+    assert judged(library, film, '"ซ่อม" is said').verdict == "absent"
+    assert judged(library, film, '"ประชุม" is said').verdict == "present"
+
+
+def test_a_word_inside_a_longer_one_of_another_language_is_uncertain(library: Library) -> None:
+    cues = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Die Straßenbahnen fahren heute nicht.") for i in range(60))
+    film = Film("compound", 300, cues, (), language="de")
+    reply = judged(library, film, '"Straßen" is said')
+    assert reply.verdict == "uncertain"
+    assert "stands inside" in (reply.why or "")
+    assert judged(library, film, '"Brücken" is said').verdict == "absent"
+
+
+def test_a_german_question_to_an_english_encoder_is_never_absent(library: Library) -> None:
+    cues = tuple(Line(5.0 * i, 5.0 * i + 4.5, "so we walk on through the quiet rooms") for i in range(60))
+    reply = judged(
+        library, Film("asked in German", 300, cues, ()), "jemand sagt, dass der Hund nicht mit in die Stadt geht"
+    )
+    assert reply.verdict != "absent"
