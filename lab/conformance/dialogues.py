@@ -76,63 +76,63 @@ async def _ask(ctx: Ctx, message: str, properties: dict[str, Any], required: lis
     return await ctx.session.elicit_form(message, schema, related_request_id=ctx.request_id)
 
 
+async def test_elicitation(ctx: Ctx, message: str) -> CallToolResult:
+    """Asks the user."""
+    answer = await _ask(
+        ctx,
+        message,
+        {
+            "username": {"type": "string", "description": "User's response"},
+            "email": {"type": "string", "description": "User's email address"},
+        },
+        ["username", "email"],
+    )
+    return said(f"User response: action={answer.action}, content={json.dumps(answer.content)}")
+
+
+async def test_elicitation_sep1034_defaults(ctx: Ctx) -> CallToolResult:
+    """Asks with a default of each primitive type."""
+    answer = await _ask(
+        ctx,
+        "Please review",
+        {
+            "name": {"type": "string", "default": "John Doe"},
+            "age": {"type": "integer", "default": 30},
+            "score": {"type": "number", "default": 95.5},
+            "status": {"type": "string", "enum": ["active", "inactive", "pending"], "default": "active"},
+            "verified": {"type": "boolean", "default": True},
+        },
+        [],
+    )
+    return said(f"Elicitation completed: action={answer.action}, content={json.dumps(answer.content)}")
+
+
+async def test_elicitation_sep1330_enums(ctx: Ctx) -> CallToolResult:
+    """Asks with each way to write an enum."""
+    options = ["option1", "option2", "option3"]
+    titled = [{"const": f"value{n}", "title": f"{w} Option"} for n, w in enumerate(("First", "Second", "Third"), 1)]
+    choices = [{"const": f"value{n}", "title": f"{w} Choice"} for n, w in enumerate(("First", "Second", "Third"), 1)]
+    answer = await _ask(
+        ctx,
+        "Please choose",
+        {
+            "untitledSingle": {"type": "string", "enum": options},
+            "titledSingle": {"type": "string", "oneOf": titled},
+            "legacyEnum": {
+                "type": "string",
+                "enum": ["opt1", "opt2", "opt3"],
+                "enumNames": ["Option One", "Option Two", "Option Three"],
+            },
+            "untitledMulti": {"type": "array", "items": {"type": "string", "enum": options}},
+            "titledMulti": {"type": "array", "items": {"anyOf": choices}},
+        },
+        [],
+    )
+    return said(f"Elicitation completed: action={answer.action}, content={json.dumps(answer.content)}")
+
+
 def _elicitations(server: MCPServer[Any]) -> None:
     """Tools that ask the user in a form while they run."""
-
-    async def test_elicitation(ctx: Ctx, message: str) -> CallToolResult:
-        """Asks the user."""
-        answer = await _ask(
-            ctx,
-            message,
-            {
-                "username": {"type": "string", "description": "User's response"},
-                "email": {"type": "string", "description": "User's email address"},
-            },
-            ["username", "email"],
-        )
-        return said(f"User response: action={answer.action}, content={json.dumps(answer.content)}")
-
-    async def test_elicitation_sep1034_defaults(ctx: Ctx) -> CallToolResult:
-        """Asks with a default of each primitive type."""
-        answer = await _ask(
-            ctx,
-            "Please review",
-            {
-                "name": {"type": "string", "default": "John Doe"},
-                "age": {"type": "integer", "default": 30},
-                "score": {"type": "number", "default": 95.5},
-                "status": {"type": "string", "enum": ["active", "inactive", "pending"], "default": "active"},
-                "verified": {"type": "boolean", "default": True},
-            },
-            [],
-        )
-        return said(f"Elicitation completed: action={answer.action}, content={json.dumps(answer.content)}")
-
-    async def test_elicitation_sep1330_enums(ctx: Ctx) -> CallToolResult:
-        """Asks with each way to write an enum."""
-        options = ["option1", "option2", "option3"]
-        titled = [{"const": f"value{n}", "title": f"{w} Option"} for n, w in enumerate(("First", "Second", "Third"), 1)]
-        choices = [
-            {"const": f"value{n}", "title": f"{w} Choice"} for n, w in enumerate(("First", "Second", "Third"), 1)
-        ]
-        answer = await _ask(
-            ctx,
-            "Please choose",
-            {
-                "untitledSingle": {"type": "string", "enum": options},
-                "titledSingle": {"type": "string", "oneOf": titled},
-                "legacyEnum": {
-                    "type": "string",
-                    "enum": ["opt1", "opt2", "opt3"],
-                    "enumNames": ["Option One", "Option Two", "Option Three"],
-                },
-                "untitledMulti": {"type": "array", "items": {"type": "string", "enum": options}},
-                "titledMulti": {"type": "array", "items": {"anyOf": choices}},
-            },
-            [],
-        )
-        return said(f"Elicitation completed: action={answer.action}, content={json.dumps(answer.content)}")
-
     for fn in (
         test_elicitation,
         test_elicitation_sep1034_defaults,
@@ -180,70 +180,74 @@ def _single_requests(server: MCPServer[Any]) -> None:
         server.add_tool(fn)
 
 
+async def test_input_required_result_request_state(ctx: Ctx) -> Result:
+    """Sends a state round."""
+    if content(answered(ctx.input_responses, "confirm", ElicitResult), "ok") is None:
+        return InputRequiredResult(
+            input_requests={"confirm": elicit("Please confirm", ok="boolean")}, request_state="confirming"
+        )
+    if ctx.request_state != "confirming":
+        raise MCPError(INVALID_PARAMS, "requestState is not the one that was given.")
+    return said("state-ok")
+
+
+async def test_input_required_result_multiple_inputs(ctx: Ctx) -> Result:
+    """Asks three things at once."""
+    name = content(answered(ctx.input_responses, "user_name", ElicitResult), "name")
+    greeting = answered(ctx.input_responses, "greeting", CreateMessageResult)
+    roots = answered(ctx.input_responses, "client_roots", ListRootsResult)
+    if name is None or greeting is None or roots is None:
+        return InputRequiredResult(
+            input_requests={
+                "user_name": NAME_REQUEST,
+                "greeting": sample("Generate a greeting", 50),
+                "client_roots": ListRootsRequest(),
+            },
+            request_state="three",
+        )
+    return said(f"{greeting.content.text} {name}, {len(roots.roots)} roots")
+
+
+async def test_input_required_result_multi_round(ctx: Ctx) -> Result:
+    """Asks twice."""
+    colour = content(answered(ctx.input_responses, "step2", ElicitResult), "color")
+    if ctx.request_state and ctx.request_state.startswith("name:") and colour is not None:
+        return said(f"{ctx.request_state.removeprefix('name:')} likes {colour}")
+    name = content(answered(ctx.input_responses, "step1", ElicitResult), "name")
+    if name is not None:
+        return InputRequiredResult(
+            input_requests={"step2": elicit("Step 2: What is your favorite color?", color="string")},
+            request_state=f"name:{name}",
+        )
+    return InputRequiredResult(
+        input_requests={"step1": elicit("Step 1: What is your name?", name="string")}, request_state="step1"
+    )
+
+
+async def test_input_required_result_tampered_state(ctx: Ctx) -> Result:
+    """Its state is sealed by the server: a changed one never gets here."""
+    if content(answered(ctx.input_responses, "confirm", ElicitResult), "ok") is None:
+        return InputRequiredResult(
+            input_requests={"confirm": elicit("Please confirm", ok="boolean")}, request_state="sealed"
+        )
+    return said("state-ok")
+
+
+async def test_input_required_result_capabilities(ctx: Ctx) -> Result:
+    """Asks only what the client can answer."""
+    able = ctx.client_capabilities
+    requests: dict[str, Any] = {}
+    if able is not None and able.sampling is not None:
+        requests["greeting"] = sample("Generate a greeting", 50)
+    if able is not None and able.elicitation is not None:
+        requests["user_name"] = NAME_REQUEST
+    if not requests or ctx.input_responses:
+        return said("done")
+    return InputRequiredResult(input_requests=requests)
+
+
 def _rounds_of_requests(server: MCPServer[Any]) -> None:
     """Tools that carry a state from one round of requests to the next."""
-
-    async def test_input_required_result_request_state(ctx: Ctx) -> Result:
-        """Sends a state round."""
-        if content(answered(ctx.input_responses, "confirm", ElicitResult), "ok") is None:
-            return InputRequiredResult(
-                input_requests={"confirm": elicit("Please confirm", ok="boolean")}, request_state="confirming"
-            )
-        if ctx.request_state != "confirming":
-            raise MCPError(INVALID_PARAMS, "requestState is not the one that was given.")
-        return said("state-ok")
-
-    async def test_input_required_result_multiple_inputs(ctx: Ctx) -> Result:
-        """Asks three things at once."""
-        name = content(answered(ctx.input_responses, "user_name", ElicitResult), "name")
-        greeting = answered(ctx.input_responses, "greeting", CreateMessageResult)
-        roots = answered(ctx.input_responses, "client_roots", ListRootsResult)
-        if name is None or greeting is None or roots is None:
-            return InputRequiredResult(
-                input_requests={
-                    "user_name": NAME_REQUEST,
-                    "greeting": sample("Generate a greeting", 50),
-                    "client_roots": ListRootsRequest(),
-                },
-                request_state="three",
-            )
-        return said(f"{greeting.content.text} {name}, {len(roots.roots)} roots")
-
-    async def test_input_required_result_multi_round(ctx: Ctx) -> Result:
-        """Asks twice."""
-        colour = content(answered(ctx.input_responses, "step2", ElicitResult), "color")
-        if ctx.request_state and ctx.request_state.startswith("name:") and colour is not None:
-            return said(f"{ctx.request_state.removeprefix('name:')} likes {colour}")
-        name = content(answered(ctx.input_responses, "step1", ElicitResult), "name")
-        if name is not None:
-            return InputRequiredResult(
-                input_requests={"step2": elicit("Step 2: What is your favorite color?", color="string")},
-                request_state=f"name:{name}",
-            )
-        return InputRequiredResult(
-            input_requests={"step1": elicit("Step 1: What is your name?", name="string")}, request_state="step1"
-        )
-
-    async def test_input_required_result_tampered_state(ctx: Ctx) -> Result:
-        """Its state is sealed by the server: a changed one never gets here."""
-        if content(answered(ctx.input_responses, "confirm", ElicitResult), "ok") is None:
-            return InputRequiredResult(
-                input_requests={"confirm": elicit("Please confirm", ok="boolean")}, request_state="sealed"
-            )
-        return said("state-ok")
-
-    async def test_input_required_result_capabilities(ctx: Ctx) -> Result:
-        """Asks only what the client can answer."""
-        able = ctx.client_capabilities
-        requests: dict[str, Any] = {}
-        if able is not None and able.sampling is not None:
-            requests["greeting"] = sample("Generate a greeting", 50)
-        if able is not None and able.elicitation is not None:
-            requests["user_name"] = NAME_REQUEST
-        if not requests or ctx.input_responses:
-            return said("done")
-        return InputRequiredResult(input_requests=requests)
-
     for fn in (
         test_input_required_result_request_state,
         test_input_required_result_multiple_inputs,

@@ -104,20 +104,10 @@ async def _film(
             ends_s = [float(row["end_s"]) for row in rows(close) if tells(row["text"], query)]
             return min(ends_s, default=float(hit["end_s"]))
 
-        def plain(search: Callable[[str], Sequence[int]]) -> tuple[Search, Edge]:
-            async def found(query: str, start_s: float, limit: int) -> Found:
-                return lines.found(search, query, limit, start_s)
-
-            async def edge(query: str) -> float:
-                best = (await found(query, 0.0, 1)).spans
-                return best[0].end_s if best else 0.0
-
-            return found, edge
-
         searches: dict[str, tuple[Search, Edge]] = {
-            "BM25 over lines": plain(lines.by_words),
-            "MiniLM over lines": plain(lines.by_meaning),
-            "equal-weight reciprocal ranks": plain(lines.by_ranks),
+            "BM25 over lines": _plain(lines, lines.by_words),
+            "MiniLM over lines": _plain(lines, lines.by_meaning),
+            "equal-weight reciprocal ranks": _plain(lines, lines.by_ranks),
             OURS: (ours, over),
         }
         answers: dict[str, list[Answer]] = {}
@@ -135,6 +125,19 @@ async def _film(
         }
         lines.close()
         return report
+
+
+def _plain(lines: Lines, search: Callable[[str], Sequence[int]]) -> tuple[Search, Edge]:
+    """A search over lines, and where the best line that it finds ends."""
+
+    async def found(query: str, start_s: float, limit: int) -> Found:
+        return lines.found(search, query, limit, start_s)
+
+    async def edge(query: str) -> float:
+        best = (await found(query, 0.0, 1)).spans
+        return best[0].end_s if best else 0.0
+
+    return found, edge
 
 
 async def answered(search: Search, edge: Edge, question: FilmQuestion) -> Answer:
