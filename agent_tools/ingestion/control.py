@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -16,9 +17,15 @@ from agent_tools.errors import EngineError, StoreError, StoreFull
 from agent_tools.store import Job, Store
 
 log = logging.getLogger("agent_tools.worker")
-BEAT_S = 1.0
-LEASE_S = 15.0
-BEAT_PATIENCE_S = 3.0  # of one beat for the write lock: several tries fit into a lease
+
+
+@dataclass(frozen=True)
+class PulseSettings:
+    """How a worker shows that it lives."""
+
+    beat_s: float = 1.0  # between two beats
+    lease_s: float = 15.0  # that a beat holds the job; after it another worker may take it
+    patience_s: float = 3.0  # of one beat for the write lock: several tries fit into a lease
 
 
 class Stopped(Exception):
@@ -33,13 +40,16 @@ def lost() -> Stopped:
 class Control:
     """Surrounds the work of one job. `check()` between two steps raises what ends it."""
 
-    def __init__(self, store: Store, job: Job, worker: str, memory_mb: int) -> None:
+    def __init__(
+        self, store: Store, job: Job, worker: str, memory_mb: int, pulse: PulseSettings = PulseSettings()
+    ) -> None:
+        self.pulse = pulse
         self.store, self.job, self.worker, self.memory_mb = store, job, worker, memory_mb
         self._verdict = "go"
         self._progress, self._message = job.progress, ""
         self._part = (0.0, 1.0)
         self._start, self._start_progress = time.monotonic(), job.progress
-        self._lease_end = time.monotonic() + LEASE_S
+        self._lease_end = time.monotonic() + pulse.lease_s
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._pulse, name="pulse", daemon=True)
 
@@ -93,7 +103,7 @@ class Control:
                 self._verdict = answer
             elif resident_mb() > self.memory_mb:
                 self._verdict = "memory"
-            if self._wake.wait(BEAT_S) or self._verdict == "lost":
+            if self._wake.wait(self.pulse.beat_s) or self._verdict == "lost":
                 return
 
     def _beat(self) -> str:
@@ -106,15 +116,15 @@ class Control:
                 progress=self._progress,
                 eta_s=self.eta_s,
                 message=self._message,
-                lease_s=LEASE_S,
-                patience_s=BEAT_PATIENCE_S,
+                lease_s=self.pulse.lease_s,
+                patience_s=self.pulse.patience_s,
             )
         except (StoreError, StoreFull) as error:
             if time.monotonic() < self._lease_end:
                 return "go"
             log.error("job %s: its lease ran out, because no beat got through: %s", self.job.id, error)
             return "lost"
-        self._lease_end = began + LEASE_S
+        self._lease_end = began + self.pulse.lease_s
         return answer
 
 

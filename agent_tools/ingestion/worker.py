@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent_tools.errors import AgentToolsError, RequestError
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion.control import LEASE_S, Control, Stopped
+from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.settings import Settings, go_offline
 from agent_tools.store import Job, Store
 
@@ -32,7 +32,7 @@ def work(settings: Settings) -> int:
     taken, arrived = 0, False
     with contextlib.closing(Store.open(settings.home)) as store:
         while True:
-            job = store.claim(worker, os.getpid(), lease_s=LEASE_S)
+            job = store.claim(worker, os.getpid(), lease_s=PulseSettings().lease_s)
             if not arrived:
                 store.worker_arrived()
                 arrived = True

@@ -42,9 +42,17 @@ class Sentences:
     """
 
     def __init__(
-        self, found: Found, *, device: Device | None = None, threads: int = 1, remembered: Path | None = None
+        self,
+        found: Found,
+        *,
+        device: Device | None = None,
+        threads: int = 1,
+        remembered: Path | None = None,
+        large_vocabulary: int = LARGE_VOCABULARY,
     ) -> None:
-        """Raises: ModelMissing: another family or pooling, a missing or broken file. EngineError: too little memory."""
+        """A vocabulary of at least `large_vocabulary` pieces counts as that of many languages.
+
+        Raises: ModelMissing: another family or pooling, a missing or broken file. EngineError: too little memory."""
         import torch
 
         torch.set_num_threads(threads)
@@ -62,7 +70,7 @@ class Sentences:
         self._model: Any = load_model(FAMILIES[family], found.folder, self._device, unused="pooler.")
         self.dim = int(self._model.config.hidden_size)
         self._longest = longest(found.folder, self._model.config)
-        self.languages = "many" if int(self._model.config.vocab_size) >= LARGE_VOCABULARY else "English"
+        self.languages = "many" if int(self._model.config.vocab_size) >= large_vocabulary else "English"
         self.producer = found.producer(f"{self._pooling}-{'prefixed' if self._passage else 'plain'}", remembered)
 
     def encode(self, texts: Sequence[str], *, query: bool = False) -> NDArray[np.float32]:

@@ -117,6 +117,7 @@ class Speech:
         language: str | None = None,
         remembered: Path | None = None,
         files: Mapping[str, bytes] | None = None,
+        max_no_speech: float = NO_SPEECH,
     ) -> None:
         """
         Args:
@@ -124,9 +125,12 @@ class Speech:
             device: cuda where CTranslate2 can use it, else the processor: it knows no mps.
             language: Whisper's code, where it is known; None lets the sound decide.
             files: the model's files by name, in the place of the folder's (a disk that cannot be written).
+            max_no_speech: a window with a greater probability of holding no speech is dropped, where the model is not
+                confident of its words.
         Raises: ModelMissing: faster-whisper is not installed, or a file is missing or broken. EngineError: too little
             memory.
         """
+        self._max_no_speech = max_no_speech
         self._decoder = Decoder(_loaded(found, device or choose(), threads, files))
         self._fixed = language
         self.producer = found.producer(f"windows-beam5{'-' + language if language else ''}", remembered)
@@ -184,7 +188,7 @@ class Speech:
                 raise too_little_memory(self.producer) from error
             raise EngineError(f"{self.producer} failed at {start_s:.1f} s: {error}") from error
         seconds = len(samples) / RATE
-        if window.no_speech > NO_SPEECH and window.confidence < DOUBTFUL:
+        if window.no_speech > self._max_no_speech and window.confidence < DOUBTFUL:
             return [], [Unheard(start_s, start_s + seconds, f"probably no speech ({window.no_speech:.2f})")], running
         self.heard.languages[language] = self.heard.languages.get(language, 0.0) + seconds
         entries, loop_s = runs(window.words)

@@ -140,7 +140,7 @@ def _level(
     job = library.store.job(scope.video.id)
     if job is not None and job.state in ("queued", "running"):
         reply.hints.append(f"still being ingested ({job.progress:.0%}): titles and borders will get better.")
-    elif (hint := unfinished_hint(scope.video.id, job)) is not None:
+    elif (hint := unfinished_hint(library, scope.video.id, job)) is not None:
         reply.hints.append(hint)
     return _paged(reply, reply.episodes or [], offset, len(rows), max_tokens, level, *question)
 

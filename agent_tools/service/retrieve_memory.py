@@ -266,7 +266,7 @@ def _hints(
         job = known.job if known is not None else None
         if job is not None and job.state in ("queued", "running"):
             hints.append(f"{one.video.id} is still being ingested ({job.progress:.0%}): later searches may find more.")
-        elif (hint := unfinished_hint(one.video.id, job)) is not None:
+        elif (hint := unfinished_hint(library, one.video.id, job)) is not None:
             hints.append(hint)
     if library.attention.searched(caller, [(hit.video_id, hit.start_s) for hit in hits]) and hits:
         video = hits[0].video_id

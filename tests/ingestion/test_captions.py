@@ -26,7 +26,6 @@ from agent_tools.models.devices import too_little_memory
 from agent_tools.models.video_llm.questions import Answer, TokenReport
 from agent_tools.service.doctor import checkup
 from agent_tools.service.ground_event import ground_event
-from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
@@ -106,8 +105,9 @@ def walled(
 ) -> Library:
     """A library over a copy of that home, with a video LLM by setting."""
     home = shutil.copytree(looked_at.home, tmp_path / "home")
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
-    return open_library(*looked_at.allow, home=home, models=MODELS)
+    library = open_library(*looked_at.allow, home=home, models=MODELS)
+    library.retry_s = 0.0
+    return library
 
 
 def captioned(library: Library, monkeypatch: pytest.MonkeyPatch, model: Any) -> str:

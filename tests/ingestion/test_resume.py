@@ -14,7 +14,6 @@ from agent_tools.compression import KeepRule
 from agent_tools.ingestion.channels import frames
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
-from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.query_models import QueryModels
@@ -43,7 +42,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     start_no_worker(monkeypatch)
     monkeypatch.setattr(QueryModels, "warm", lambda self: None)
     use(monkeypatch, text=Words("words@1/1"), ocr=Levels())
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    monkeypatch.setitem(Library.__init__.__kwdefaults__, "retry_s", 0.0)
 
 
 def judged_by(patch: pytest.MonkeyPatch, producer: str, same: float, stop_at: int | None = None) -> Pictures:

@@ -13,7 +13,6 @@ from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
 from agent_tools.models.speech import Segment, Unheard, Word
-from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
@@ -113,7 +112,7 @@ def test_doubts_words_and_what_was_dropped_are_kept(spoken: Library, monkeypatch
 
 
 def test_a_stopped_transcription_goes_on_where_it_ended(spoken: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    spoken.retry_s = 0.0
     first, second = Numbers(stop_after=1), Numbers()
     monkeypatch.setattr(speech, "speech", lambda settings: first)
     video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""

@@ -14,7 +14,7 @@ import pytest
 
 from agent_tools.errors import EngineError, StoreError
 from agent_tools.ingestion import control, model_choice
-from agent_tools.ingestion.control import Control, Stopped
+from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
 from agent_tools.ingestion.spaces import memory_producer
 from agent_tools.ingestion.text_index import write_chunks
@@ -116,7 +116,6 @@ def test_a_worker_gives_its_job_the_limit_of_the_jobs_own_models(store: Store, m
 
 def test_a_beat_that_fails_is_tried_again_while_the_lease_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.enqueue(VIDEO, ("frames",), "lite")
-    monkeypatch.setattr(control, "BEAT_S", 0.0)
     got_through = threading.Event()
     failures = iter([StoreError("locked")] * 3)
 
@@ -127,7 +126,7 @@ def test_a_beat_that_fails_is_tried_again_while_the_lease_holds(store: Store, mo
         return "go"
 
     monkeypatch.setattr(store, "beat", beat)
-    with Control(store, begun(store, 1, 0.0), "worker 1", WORK_MB) as held:
+    with Control(store, begun(store, 1, 0.0), "worker 1", WORK_MB, PulseSettings(beat_s=0.0)) as held:
         assert got_through.wait(PATIENCE_S)
         held.check()
 
@@ -136,13 +135,12 @@ def test_a_worker_whose_beats_fail_for_a_whole_lease_stops_itself(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.enqueue(VIDEO, ("frames",), "lite")
-    monkeypatch.setattr(control, "LEASE_S", 0.0)
 
     def beat(*_: object, **__: object) -> str:
         raise StoreError("locked")
 
     monkeypatch.setattr(store, "beat", beat)
-    held = Control(store, begun(store, 1, 0.0), "worker 1", WORK_MB)
+    held = Control(store, begun(store, 1, 0.0), "worker 1", WORK_MB, PulseSettings(lease_s=0.0))
     with held:
         held._thread.join(PATIENCE_S)
         with pytest.raises(Stopped, match="lost"):

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from agent_tools.errors import EngineError, ModelMissing
-from agent_tools.models.hub import download
 from agent_tools.models.hub.catalogue import LITE, STANDARD, Model, Profile, listing, missing
 from agent_tools.models.hub.download import plan, pull
 from agent_tools.models.hub.folders import Reference, locate
@@ -214,13 +213,10 @@ def test_a_revision_that_is_pinned_is_recorded_under_its_name(hub: Hub, tmp_path
     assert any(path == "/api/models/org/tiny/revision/v1" for _, path, _ in hub.asked)
 
 
-def test_too_small_a_disk_is_said_before_the_download(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_small_a_disk_is_said_before_the_download(hub: Hub, tmp_path: Path) -> None:
     plans = plan(PROFILE, tmp_path, hub.url)
-    monkeypatch.setattr(download, "SPARE_BYTES", 10**18)
     with pytest.raises(EngineError, match=r"are to be downloaded to .*, where .* are free"):
-        pull(plans, tmp_path / "not" / "yet", quiet, hub.url)
+        pull(plans, tmp_path / "not" / "yet", quiet, hub.url, spare_bytes=10**18)
 
 
 FAULTS = [

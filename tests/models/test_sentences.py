@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from agent_tools.errors import ModelMissing
-from agent_tools.models import sentences as module
 from agent_tools.models.devices import Device
 from agent_tools.models.hub.folders import Reference, locate
 from agent_tools.models.minilm import MiniLM, model_folder
@@ -20,8 +19,8 @@ CPU = Device("cpu", "fp32")
 TEXTS = ["a man is eating food", "der hund läuft", "", "katze " * 90, "a man is eating food"]
 
 
-def loaded(folder: Path) -> Sentences:
-    return Sentences(locate(Reference.of(str(folder)), [], ""), device=CPU)
+def loaded(folder: Path, **more: int) -> Sentences:
+    return Sentences(locate(Reference.of(str(folder)), [], ""), device=CPU, **more)
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +114,9 @@ def test_a_text_longer_than_the_model_sees_is_cut(plain: Path) -> None:
     assert np.allclose(long, longer, atol=1e-6)
 
 
-def test_the_vocabulary_tells_whether_it_is_multilingual(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_vocabulary_tells_whether_it_is_multilingual(plain: Path) -> None:
     assert loaded(plain).languages == "English"
-    monkeypatch.setattr(module, "LARGE_VOCABULARY", 10)
-    assert loaded(plain).languages == "many"
+    assert loaded(plain, large_vocabulary=10).languages == "many"
 
 
 def test_the_general_loader_agrees_with_the_pinned_minilm(minilm: MiniLM) -> None:

@@ -306,8 +306,7 @@ def test_the_real_library_gives_times_inside_the_window_and_the_same_text_twice(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through faster-whisper and CTranslate2 with random weights, so the text is noise."""
-    speech = loaded(folder)
-    monkeypatch.setattr("agent_tools.models.speech.NO_SPEECH", 1.0)
+    speech = loaded(folder, max_no_speech=1.0)
     monkeypatch.setattr(speech, "_speech", loud)
     runs = [list(speech.transcribe(blocks(sound((2, 9), seconds=12), start_s=50.0))) for _ in range(2)]
     assert runs[0]

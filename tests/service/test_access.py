@@ -9,7 +9,6 @@ import pytest
 
 from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
 from agent_tools.service.ingest_video import ingest_video
-from agent_tools.service.library import access
 from agent_tools.service.library.access import Fence, local_path
 from agent_tools.service.library.library import Library
 from agent_tools.service.list_episodes import list_episodes
@@ -76,17 +75,14 @@ def test_what_no_address_can_be_is_refused(source: str) -> None:
         local_path(source)
 
 
-def test_a_folder_is_looked_through_in_steps_and_not_without_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_looked_through_in_steps_and_not_without_end(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "film.mp4").touch()
     fence, steps = Fence([tmp_path]), []
     assert len(list(fence.files(tmp_path, lambda: steps.append(1)))) == 3
     assert len(steps) >= 4
-    monkeypatch.setattr(access, "MOST_ENTRIES", 4)
-    assert [path.parent.name for path in fence.files(tmp_path)] == ["a"]
+    assert [path.parent.name for path in Fence([tmp_path], max_names=4).files(tmp_path)] == ["a"]
 
 
 class Cancelled(Exception):

@@ -18,10 +18,11 @@ from agent_tools.errors import EndpointError
 from agent_tools.grounding import Calibrator
 from agent_tools.models.video_llm.endpoint import Endpoint
 from agent_tools.models.video_llm.questions import ABSENT, Answer
+from agent_tools.progress import silent
 from agent_tools.service.ground_event import NOT_CLOSELY, ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.service.verdicts.calibrations import stored
-from agent_tools.service.verdicts.close_looks import PICTURES, CloseLook, Pointer
+from agent_tools.service.verdicts.close_looks import PICTURES, CloseLook, LookSettings, Pointer
 from agent_tools.service.verdicts.text_evidence import by_meaning, localizer
 from agent_tools.settings import Settings
 from agent_tools.types import GroundReply
@@ -147,12 +148,11 @@ def test_what_a_pointer_saw_is_no_score_of_the_model_that_refused_it(
     library: Library, eye: Eye, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More windows are pointed at than are looked into; the model finds nothing there."""
-    monkeypatch.setattr("agent_tools.service.verdicts.close_looks.PLACES", 1)
     monkeypatch.setattr(eye, "answer", lambda _prompt, _most: Answer(ABSENT, (0.1, 0.1)))
     asked = library.video_span("rooms")
     texts, curves = by_meaning(library, asked, "walking on", ("subtitles",)), localizer()
     pointer = Pointer(texts.look, curves, 0.0)
-    found = CloseLook(library, asked, EVENT, [pointer], lambda _share, _told: None, sighted=True).ground()
+    found = CloseLook(library, asked, EVENT, [pointer], silent, sighted=True, settings=LookSettings(places=1)).ground()
     assert (found.levels[0].window_s, found.levels[0].windows, found.levels[0].kept) == (180.0, 2, 1)
     assert (found.proposals, found.best_rejected, found.best_score) == ((), None, None)
 
@@ -205,7 +205,7 @@ def test_looks_are_bounded_and_what_was_left_out_is_told(
     library: Library, eye: Eye, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that sees the event everywhere would have every window opened."""
-    monkeypatch.setattr("agent_tools.service.verdicts.close_looks.MOST_LOOKS", 5)
+    monkeypatch.setitem(CloseLook.__init__.__kwdefaults__, "settings", LookSettings(most_looks=5))
     answer = eye.answer
     monkeypatch.setattr(eye, "answer", lambda prompt, most: replace(answer(prompt, most), text="From 00 to 14."))
     reply = ground_event(library, event=EVENT, video_id="rooms", channels=["frames"])

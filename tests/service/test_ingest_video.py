@@ -15,7 +15,6 @@ from agent_tools.errors import InvalidArgument, SourceNotAllowed, SourceNotFound
 from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.channels.frames import FramePass
 from agent_tools.ingestion.worker import work
-from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
@@ -141,7 +140,7 @@ def test_a_changed_sidecar_is_read_again(empty: Library, tmp_path: Path, course:
 def test_a_stopped_job_keeps_what_is_done_and_goes_on_later(
     empty: Library, tmp_path: Path, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    empty.retry_s = 0.0
     shutil.copy(course[0], tmp_path / "videos" / "a.mp4")
     video_id = ingest_video(empty, "a.mp4", wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
@@ -209,7 +208,7 @@ def test_who_polls_does_not_set_going_what_somebody_stopped(
         ingest_video(empty, path, channels=["frames"], wait_s=0, trusted=True, at_once=True).state == "queued"
     )  # a person typed it
     assert empty.store.request_stop(video_id)
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    empty.retry_s = 0.0
     reply = ingest_video(empty, video_id, wait_s=0)
     assert (reply.state, reply.hints) == ("queued", [])
 
@@ -244,7 +243,7 @@ def test_subtitles_that_changed_stay_as_they_were_read_while_the_ingest_rests(em
 def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(
     empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    empty.retry_s = 0.0
     film = draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     assert empty.store.request_stop(video_id)
@@ -260,7 +259,7 @@ def test_a_stopped_ingest_goes_on_by_its_id_with_the_channels_it_was_for(
 def test_a_stopped_reindex_goes_on_as_it_was_asked_for(
     empty: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    empty.retry_s = 0.0
     draw(tmp_path / "videos" / "talk.mp4", even_times(20, 2))
     video_id = ingest_video(empty, "talk.mp4", channels=["frames"], wait_s=0).video_id or ""
     work(empty.settings)
@@ -280,7 +279,7 @@ def test_a_failed_ingest_is_tried_again_by_its_id_after_a_while(
     empty.store.finish(job.id, "me", "failed", "EngineError: out of luck")
     reply = ingest_video(empty, video_id, wait_s=0)
     assert (reply.state, reply.error) == ("failed", "EngineError: out of luck")
-    monkeypatch.setattr(jobs, "RETRY_S", -1.0)
+    empty.retry_s = -1.0
     assert ingest_video(empty, video_id, wait_s=0).state == "queued"
 
 

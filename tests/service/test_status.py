@@ -10,7 +10,6 @@ from agent_tools.errors import SourceNotFound, UnreadableVideo
 from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ground_event import ground_event
-from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.entry_cache import has_enough_letters
@@ -56,7 +55,7 @@ def test_unreadable_content_is_not_tried_again_with_its_folder(
     (tmp_path / "videos" / "notes.mp4").write_text("these are words, not pictures\n" * 20)
     ingest_video(empty, "", wait_s=0)
     assert work(empty.settings) == 1
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    empty.retry_s = 0.0
     reply = ingest_video(empty, "", wait_s=0)
     assert (reply.queued, len(reply.refused or [])) == (0, 1)
     ingest_video(empty, "notes.mp4", wait_s=0)  # asked for by name it is

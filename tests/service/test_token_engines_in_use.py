@@ -24,7 +24,6 @@ from agent_tools.ingestion.worker import work
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.video_llm.local import VideoLlm
 from agent_tools.service.ground_event import ground_event
-from agent_tools.service.ingest import jobs
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
@@ -59,7 +58,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[None]:
     threads = torch.get_num_threads()
     start_no_worker(monkeypatch)
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    monkeypatch.setitem(Library.__init__.__kwdefaults__, "retry_s", 0.0)
     monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
     yield
     torch.set_num_threads(threads)

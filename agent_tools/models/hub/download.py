@@ -80,17 +80,24 @@ def plan(profile: Profile, cache: Path, endpoint: str | None = None, folders: Se
     return plans
 
 
-def pull(plans: Sequence[Plan], cache: Path, on_progress: OnProgress, endpoint: str | None = None) -> list[Path]:
+def pull(
+    plans: Sequence[Plan],
+    cache: Path,
+    on_progress: OnProgress,
+    endpoint: str | None = None,
+    spare_bytes: int = SPARE_BYTES,
+) -> list[Path]:
     """Download what the plans lack into the cache, check every file, and return the models' folders.
 
     The commit that a model was pulled at is recorded, and used from then on, whatever its publisher does later.
     Files that are there whole are kept from one pull to the next. A connection that breaks goes on where it stopped; a
     file that a stopped pull left half done begins anew, as huggingface_hub does it. on_progress may raise to stop.
+    At least spare_bytes stay free on the disk.
     Raises: EngineError: the disk is too small. ModelMissing: the hub cannot be reached, or sent other bytes than
         announced (they are deleted).
     """
     total = sum(one.size_bytes for one in plans)
-    _require_room(sum(one.to_get_bytes for one in plans), cache)
+    _require_room(sum(one.to_get_bytes for one in plans), cache, spare_bytes)
     done = sum(file.size_bytes for one in plans for file in one.files if file.here)
     folders = []
     for one in plans:
@@ -201,10 +208,10 @@ def _record(ref: Path, commit: str) -> None:
     os.replace(new, ref)
 
 
-def _require_room(size_bytes: int, cache: Path) -> None:
+def _require_room(size_bytes: int, cache: Path, spare_bytes: int) -> None:
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    if size_bytes and free < size_bytes + SPARE_BYTES:
+    if size_bytes and free < size_bytes + spare_bytes:
         raise EngineError(
             f"{megabytes(size_bytes)} are to be downloaded to {cache}, where {megabytes(free)} are free. "
             "Free some, or set HF_HUB_CACHE to a folder on another disk."

@@ -18,7 +18,6 @@ from agent_tools.service.library.library import Library, checked_channels
 from agent_tools.store import ChannelDetail, Job, JobSettings
 from agent_tools.untrusted import clean
 
-RETRY_S = 30.0  # that a failed or stopped ingest rests, so that a client that polls sees that it ended, and why
 VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
 
 
@@ -105,7 +104,7 @@ def _queue(
         for name in wanted
         if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.no_model
     ]
-    rests = not at_once and retry_after_s(job) > 0
+    rests = not at_once and retry_after_s(library, job) > 0
     if job is not None and job.state == "stopped":
         if rests and set(missing) <= set(job.channels):
             return
@@ -159,8 +158,8 @@ def _of_file(library: Library, path: Path | None) -> JobSettings:
     )
 
 
-def retry_after_s(job: Job | None) -> float:
+def retry_after_s(library: Library, job: Job | None) -> float:
     """Seconds until the job may go on without a person asking for it; 0 where it may at once."""
     if job is None or job.state not in ("failed", "stopped"):
         return 0.0
-    return max(0.0, job.updated_at + RETRY_S - time.time())
+    return max(0.0, job.updated_at + library.retry_s - time.time())

@@ -66,7 +66,7 @@ def status(library: Library, video_id: str) -> IngestReply:
     )
     if state in ("failed", "stopped") and not library.sources(video_id):
         reply.hints = [f"Its ingest cannot go on: {library.closed(video_id)}."]
-    elif state == "stopped" and (hint := unfinished_hint(video_id, job)) is not None:
+    elif state == "stopped" and (hint := unfinished_hint(library, video_id, job)) is not None:
         reply.hints = [hint]
 
     def count_gap(_: object) -> None:
@@ -139,12 +139,12 @@ def folder_status(
     return trim_to_tokens(reply, REPLY_TOKENS, [drop_last(reply.videos, 3, count), drop_last(reply.refused, 3, count)])
 
 
-def unfinished_hint(video_id: str, job: Job | None) -> str | None:
+def unfinished_hint(library: Library, video_id: str, job: Job | None) -> str | None:
     """The sentence for a video whose ingest failed or was stopped."""
     if job is None or job.state not in ("failed", "stopped"):
         return None
     if job.state == "stopped":
-        when = f" in {rest:.0f} s" if (rest := retry_after_s(job)) > 0 else ""
+        when = f" in {rest:.0f} s" if (rest := retry_after_s(library, job)) > 0 else ""
         return f"The ingest of {video_id} was stopped at {job.progress:.0%}; call ingest_video to continue it{when}."
     error = job.error or "the worker log says why"
     if error.startswith(NAMES_THE_FILE):

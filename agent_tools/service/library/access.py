@@ -17,13 +17,14 @@ from agent_tools.media.plain_file import is_source_code
 from agent_tools.untrusted import clean
 
 MOST_FILES = 10_000  # of one folder; a larger one is a mistake more often than a wish
-MOST_ENTRIES = 200_000  # names looked at for them, of any kind
+MAX_NAMES = 200_000  # names looked at for them, of any kind
 
 
 class Fence:
     """Folders that may be read, each by its real path; links are followed before the check, so none leads out."""
 
-    def __init__(self, allowed: Sequence[Path]) -> None:
+    def __init__(self, allowed: Sequence[Path], max_names: int = MAX_NAMES) -> None:
+        self.max_names = max_names
         self.folders = tuple(Path(os.path.realpath(folder)) for folder in allowed)
 
     def permits(self, path: Path) -> bool:
@@ -59,7 +60,7 @@ class Fence:
 
     def files(self, folder: Path, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
         """Media files under a folder by their names' endings, in order; links that lead out are left out. Ends at
-        MOST_FILES of them, or after MOST_ENTRIES names.
+        MOST_FILES of them, or after `max_names` names.
 
         Args:
             check: called at each folder and media file; raises where the call was cancelled.
@@ -82,7 +83,7 @@ class Fence:
                     count += 1
                     if count >= MOST_FILES:
                         return
-            if entries >= MOST_ENTRIES:
+            if entries >= self.max_names:
                 return
 
     def _how_to_allow(self, path: Path) -> str:

@@ -28,6 +28,7 @@ from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
 
 BACKGROUND_THREADS = 4
+RETRY_S = 30.0  # that a failed or stopped ingest rests, so that a client that polls sees that it ended, and why
 TOLERANCE_S = 1.0  # an end this far past the video is cut without a word: clients round up
 
 
@@ -50,11 +51,13 @@ class Library:
     Args:
         by_hand: a person's command, which opens whatever file of the memory the system lets this person open; a server
             opens what is allowed or was typed.
+        retry_s: seconds until a poll may continue an ingest that failed or was stopped.
     """
 
-    def __init__(self, settings: Settings, *, by_hand: bool = False) -> None:
+    def __init__(self, settings: Settings, *, by_hand: bool = False, retry_s: float = RETRY_S) -> None:
         self.settings = settings
         self.by_hand = by_hand
+        self.retry_s = retry_s
         self.store = Store.open(settings.home)
         self.fence = Fence(settings.allow)
         self.workers = Workers(settings)

@@ -29,13 +29,19 @@ if TYPE_CHECKING:
 LookFn = Callable[[float, float, float], "Evidence"]
 PICTURES = 32  # of one look
 LONG_SIDE = 448  # px
-PLACES = 4  # that are looked at closely, the best of what points there
 DENSE_S, DENSE_STRIDE_S = 32.0, 24.0  # of a close look, at a picture a second
 SPARSE_S, SEGMENTS, MOST_SPARSE = 600.0, 30, 12  # of a look at one picture per stretch; longer for longer videos
 FINE_S, FINE_FPS = 2.0, 8.0  # around each bound of what was found: to an eighth of a second
 MOST_AFTER = 4  # looks that follow a span to one side, where it reaches the edge of what was shown
-MOST_LOOKS = 64  # of one search, before the second looks at what it found
 WAIT_S = 0.5  # between two questions whether the call was cancelled
+
+
+@dataclass(frozen=True)
+class LookSettings:
+    """How much one search may show to the model."""
+
+    places: int = 4  # that are looked at closely: the best of what points there
+    most_looks: int = 64  # of one search, before the second looks at what it found
 
 
 @dataclass(frozen=True)
@@ -59,15 +65,16 @@ class CloseLook:
         on_step: OnStep,
         *,
         sighted: bool,
+        settings: LookSettings = LookSettings(),
     ) -> None:
         """
         Args:
             sighted: the pointers compare pictures with the event: what they do not point at need not be seen."""
         self.library, self.scope, self.event = library, scope, event
-        self.on_step, self.sighted = on_step, sighted
+        self.on_step, self.sighted, self.settings = on_step, sighted, settings
         self.pointers = [replace(one, curves=_from(one.curves, one.edge)) for one in pointers]
         self.looks = self.pictures = 0
-        self.left_out = 0  # windows that MOST_LOOKS left no look for
+        self.left_out = 0  # windows that settings.most_looks left no look for
         self.tokens = (0, 0)  # visual tokens that a model which runs here read, and of how many
         self.kept_only = False  # the file is gone: kept frames were shown
         self._producer = ""
@@ -86,11 +93,12 @@ class CloseLook:
         self._bounded = True
         for levels in self._plans():
             grounder = Grounder(levels, self, settings=GrounderSettings(descend="spans"))
-            bound = min(MOST_LOOKS, grounder.looks_bound(self.scope.span.length_s))
+            bound = min(self.settings.most_looks, grounder.looks_bound(self.scope.span.length_s))
             self.on_step(0.3, f"looking closer, at most {bound} looks")
 
             def on_look(done: int, total: int) -> None:
-                self.on_step(0.3 + 0.5 * min(1.0, done / max(1, total)), f"look {self.looks} of at most {MOST_LOOKS}")
+                share = min(1.0, done / max(1, total))
+                self.on_step(0.3 + 0.5 * share, f"look {self.looks} of at most {self.settings.most_looks}")
 
             found = grounder.ground(self.event, self.scope.span.start_s, self.scope.span.end_s, self.look, on_look)
             reports += found.levels
@@ -161,7 +169,7 @@ class CloseLook:
 
         if fps == 0:
             return Evidence(start_s, end_s)
-        if self._bounded and self.looks >= MOST_LOOKS:
+        if self._bounded and self.looks >= self.settings.most_looks:
             self.left_out += 1
             return Evidence(start_s, end_s, payload=Shots((), ()))
         count = max(2, min(PICTURES, round((end_s - start_s) * fps)))
@@ -221,9 +229,9 @@ class CloseLook:
         dense = Level(DENSE_S, DENSE_STRIDE_S, 1.0)
         if length_s <= 2 * DENSE_S:
             return [[dense]]
-        chosen = [Level(180.0, 120.0, 0.0, PLACES), dense]
+        chosen = [Level(180.0, 120.0, 0.0, self.settings.places), dense]
         window_s = max(SPARSE_S, length_s / MOST_SPARSE)
-        sparse = [Level(window_s, window_s, SEGMENTS / window_s, PLACES), dense]
+        sparse = [Level(window_s, window_s, SEGMENTS / window_s, self.settings.places), dense]
         if self.sighted:
             return [chosen]
         span = self.scope.span
