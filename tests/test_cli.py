@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent_tools import __version__, cli
+from agent_tools.home import STORE_FILE
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.store import Store
 from tests.library import start_no_worker
@@ -45,9 +48,77 @@ def test_ls_lists_titles_states_and_lengths(home: Path) -> None:
     assert [video["title"] for video in listed] == ["Week 3 Memory", "An empty afternoon"]
 
 
+def test_ls_lists_every_video_of_a_large_library(home: Path) -> None:
+    store = Store.open(home)
+    for number in range(400):
+        store.add_video(f"{number:016x}", f"clip [{number:03}]", 1)
+    store.close()
+    listed = [line for line in run(home, "ls").stdout.splitlines() if "clip [" in line]
+    assert len(listed) == 400
+    assert len(told(run(home, "ls", "--json"))["videos"]) == 402
+
+
+def test_rm_takes_several_names_and_patterns_and_deletes_nothing_if_one_matches_nothing(home: Path) -> None:
+    store = Store.open(home)
+    for number in range(4):
+        store.add_video(f"{number:016x}", f"clip [{number}]", 1)
+    store.close()
+
+    def left() -> set[str]:
+        return {video["title"] for video in told(run(home, "ls", "--json"))["videos"]}
+
+    before = left()
+    assert "No video matches 'song*'" in str(run(home, "rm", "clip*", "song*").exception)
+    assert left() == before
+    gone = run(home, "rm", "CLIP [?]", "An empty afternoon", "clip [1]")
+    assert gone.exit_code == 0, gone.output
+    assert len([line for line in gone.stdout.splitlines() if line.startswith("forgot ")]) == 5
+    assert left() == {"Week 3 Memory"}
+
+
+def test_rm_of_several_keeps_them_all_while_one_has_notes(home: Path) -> None:
+    run(home, "remember", VIDEO, "60", "70", "the lecturer draws a key")
+    refused = run(home, "rm", "*")
+    assert f"There are notes on {VIDEO} (1)" in str(refused.exception)
+    assert len(told(run(home, "ls", "--json"))["videos"]) == 2
+    assert run(home, "rm", "*", "--with-notes").exit_code == 0
+    assert told(run(home, "ls", "--json"))["videos"] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of Windows are inherited")
+def test_doctor_names_a_home_that_others_can_read_and_mends_it(home: Path) -> None:
+    home.chmod(0o755)
+    (home / STORE_FILE).chmod(0o644)
+    found = run(home, "doctor")
+    assert found.exit_code == 1
+    assert "!!  other users can read 2 files and folders" in found.stdout
+    assert "agent-tools doctor --fix" in found.stdout
+    assert stat.S_IMODE(home.stat().st_mode) == 0o755
+    assert "ok  mended: other users could read 2 files and folders" in run(home, "doctor", "--fix").stdout
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / STORE_FILE).stat().st_mode) == 0o600
+    assert "other users" not in run(home, "doctor").stdout
+
+
+def test_doctor_rewrites_a_memory_that_keeps_traces_only_when_asked(home: Path) -> None:
+    store = Store.open(home)
+    store.db.outside("PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=NONE; VACUUM; PRAGMA journal_mode=WAL")
+    store.close()
+    assert "deleted texts may stand in its file" in run(home, "doctor").stdout
+    assert "deleted texts may stand in its file" in run(home, "doctor").stdout
+    assert "ok  mended: the memory at" in run(home, "doctor", "--fix").stdout
+    assert "deleted texts" not in run(home, "doctor").stdout
+    assert len(told(run(home, "ls", "--json"))["videos"]) == 2
+
+
 def test_show_prints_state_and_episodes(home: Path) -> None:
-    lines = run(home, "show", "Week 3").stdout
-    assert '"state": "done"' in lines
+    lines = run(home, "show", "Week 3").stdout.splitlines()
+    assert lines[0] == "Week 3 Memory"
+    assert lines[1].split()[0] == VIDEO
+    assert lines[1].endswith("  done")
+    assert "{" not in "".join(lines)
+    assert any(line.split()[:2] == ["subtitles", "done"] for line in lines)
+    assert told(run(home, "show", "Week 3", "--json"))["state"] == "done"
     assert "0:05:00  chapter 1" in run(home, "show", "Week 3", "--level", "chapter").stdout
 
 

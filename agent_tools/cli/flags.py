@@ -26,6 +26,9 @@ Models = Annotated[list[str] | None, flag("models")]
 ModelDirs = Annotated[list[Path] | None, flag("model_dirs")]
 Device = Annotated[str | None, flag("device")]
 Video = Annotated[str, typer.Argument(help="id, title, file name, prefix or video:// uri")]
+Videos = Annotated[
+    list[str], typer.Argument(help="ids, titles, file names or patterns such as 'news-*'", metavar="VIDEO...")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print the reply as JSON")]
 Start = Annotated[float | None, typer.Option("--start", help="seconds")]
 End = Annotated[float | None, typer.Option("--end", help="seconds")]

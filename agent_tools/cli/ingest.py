@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Video, flag, given_settings, opened
+from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Video, Videos, flag, given_settings, opened
 from agent_tools.errors import AgentToolsError, InvalidArgument
 from agent_tools.home import HomeFolder
 from agent_tools.options import with_options
@@ -151,30 +151,37 @@ def stop(video: Video, home: Home = None) -> None:
 
 
 def rm(
-    video: Video,
+    videos: Videos,
     home: Home = None,
     with_notes: Annotated[
-        bool, typer.Option("--with-notes", help="also delete its notes, after writing them to a file")
+        bool, typer.Option("--with-notes", help="also delete their notes, after writing them to files")
     ] = False,
 ) -> None:
-    """Delete a video from memory. A video with notes needs --with-notes, which exports the notes first."""
+    """Delete videos from memory. A video with notes needs --with-notes, which exports the notes first.
+
+    A name that matches nothing, or a video with notes, ends the command before anything is deleted."""
+    with opened(home) as library:
+        rows = {row.id: row for name in videos for row in library.videos_like(name)}
+        noted = {row.id: library.store.notes(row.id, current_only=False) for row in rows.values()}
+        kept = [f"{video} ({len(notes)})" for video, notes in noted.items() if notes]
+        if kept and not with_notes:
+            raise InvalidArgument(
+                f"There are notes on {', '.join(kept)}. Forget them too with --with-notes: it exports them first."
+            )
+        for row in rows.values():
+            _forget(library, row, len(noted[row.id]))
+
+
+def _forget(library: Any, row: Any, notes: int) -> None:
     from agent_tools.ingestion.picture_vectors import forget_files
     from agent_tools.service.export import notes as export_notes
 
-    with opened(home) as library:
-        row = library.video(video)
-        notes = library.store.notes(row.id, current_only=False)
-        if notes and not with_notes:
-            raise InvalidArgument(
-                f"{row.id} has {len(notes)} note{'s' if len(notes) > 1 else ''}. "
-                "Forget them too with --with-notes: it exports them first."
-            )
-        if notes:
-            path = HomeFolder(library.settings.home).exports / f"notes-{row.id}-{time.strftime('%Y%m%d-%H%M%S')}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(export_notes(library, row), encoding="utf-8")
-            typer.echo(f"{len(notes)} notes written to {path}", err=True)
-        library.store.request_stop(row.id)
-        library.store.delete_video(row.id, with_notes=with_notes)
-        forget_files(library.settings.home, row.id)
-        typer.echo(f"forgot {row.id}")
+    if notes:
+        path = HomeFolder(library.settings.home).exports / f"notes-{row.id}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(export_notes(library, row), encoding="utf-8")
+        typer.echo(f"{notes} notes written to {path}", err=True)
+    library.store.request_stop(row.id)
+    library.store.delete_video(row.id, with_notes=notes > 0)
+    forget_files(library.settings.home, row.id)
+    typer.echo(f"forgot {row.id}  {row.title}")

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from agent_tools.cli.flags import AsJson, End, Home, Profile, Start, Video, opened
-from agent_tools.cli.output import log_lines, show_reply
+from agent_tools.cli.output import log_lines, show_reply, show_video, show_videos
+
+PAGE_TOKENS = 20_000  # the most that one reply may have
 
 
 def ls(home: Home = None, as_json: AsJson = False) -> None:
-    """List the library, and the files in the allowed folders that are not ingested."""
+    """List the whole library, and the files in the allowed folders that are not ingested."""
     from agent_tools.service.list_episodes import list_episodes
 
     with opened(home) as library:
-        reply = list_episodes(library, max_tokens=20_000)
+        reply = _all_pages(lambda cursor: list_episodes(library, cursor_text=cursor, max_tokens=PAGE_TOKENS))
         if as_json:
             show_reply(reply, True)
-            return
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table("id", "length", "state", "channels", "notes", box=None)
-        table.add_column("title", overflow="fold")
-        for video in reply.videos or []:
-            row = (
-                video.video_id,
-                video.length or "?",
-                video.state,
-                " ".join(video.channels or []),
-                str(video.notes or ""),
-            )
-            table.add_row(*row, video.title)
-        Console().print(table)
-        if reply.not_ingested and reply.not_ingested.count:
-            typer.echo(
-                f"{reply.not_ingested.count} more files in the allowed folders: {', '.join(reply.not_ingested.first)}"
-            )
+        else:
+            show_videos(reply)
 
 
 def show(video: Video, home: Home = None, level: str = "auto", as_json: AsJson = False) -> None:
@@ -49,15 +34,29 @@ def show(video: Video, home: Home = None, level: str = "auto", as_json: AsJson =
     with opened(home) as library:
         row = library.video(video)
         reply = status(library, row.id)
-        episodes = list_episodes(library, video_id=row.id, level=level, max_tokens=20_000)
+        episodes = _all_pages(
+            lambda cursor: list_episodes(
+                library, video_id=row.id, level=level, cursor_text=cursor, max_tokens=PAGE_TOKENS
+            )
+        )
         if as_json:
             show_reply({**reply.compact(), "episodes": episodes.compact()["episodes"]}, True)
             return
-        show_reply(reply, False)
-        for episode in episodes.episodes or []:
-            typer.echo(f"{episode.at}  {episode.title}")
+        show_video(reply, episodes.episodes or [])
         if reply.state == "failed":
             typer.echo("\n".join(["last lines of the worker's log:", *log_lines(library.settings.home)]))
+
+
+def _all_pages(page: Callable[[str], Any]) -> Any:
+    """The first reply with the videos or episodes of all pages."""
+    first = last = page("")
+    while last.cursor:
+        last = page(last.cursor)
+        for name in ("videos", "episodes"):
+            if getattr(last, name) is not None:
+                getattr(first, name).extend(getattr(last, name))
+    first.cursor, first.more = "", None
+    return first
 
 
 def search(

@@ -70,6 +70,9 @@ def doctor(
     model_dirs: ModelDirs = None,
     device: Device = None,
     allow: Annotated[list[Path] | None, flag("allow")] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="make the data folder private, and remove traces of deleted texts from it")
+    ] = False,
 ) -> None:
     """Show what is installed and allowed, what this profile cannot find, and what to do about it."""
     from agent_tools.service.doctor import checkup
@@ -83,7 +86,7 @@ def doctor(
         allow=tuple(allow or ()),
     )
     good = True
-    for fine, line in checkup(settings):
+    for fine, line in checkup(settings, fix=fix):
         good &= fine
         typer.echo(f"{'ok ' if fine else '!! '} {line}")
     for line in log_lines(settings.home):

@@ -1,6 +1,6 @@
 """What `agent-tools doctor` finds: packages, models, the vector extension, folders, and what will not be known.
 
-It only looks; it repairs nothing."""
+It only looks. If it is asked to mend, it makes the data folder private and rewrites a file that keeps traces."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from pathlib import Path
 from agent_tools.channels import made_rows
 from agent_tools.errors import AgentToolsError
 from agent_tools.settings import Settings, go_offline
-from agent_tools.store import Store
+from agent_tools.store import Store, privacy
 
 PACKAGES = ("mcp", "torch", "transformers", "av", "apsw", "sqlite-vec", "rapidocr", "onnxruntime", "pysubs2")
+MEND = "Mend it with: agent-tools doctor --fix"
 
 
-def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
-    """(fine, sentence) for each thing looked at."""
+def checkup(settings: Settings, *, fix: bool = False) -> Iterator[tuple[bool, str]]:
+    """(fine, sentence) for each thing looked at.
+
+    Args:
+        fix: mend a home that an older version made: only its owner can read it then, and no deleted text stands in its
+            file."""
     yield True, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     for name in PACKAGES:
         try:
             yield True, f"{name} {importlib.metadata.version(name)}"
         except importlib.metadata.PackageNotFoundError:
             yield False, f"{name} is not installed. In the checkout: pip install -c constraints.txt ."
-    yield from _store(settings)
+    yield from _permissions(settings.home, fix)
+    yield from _store(settings, fix)
     yield from _models(settings)
     if settings.allow:
         for folder in settings.allow:
@@ -35,12 +41,38 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield True, 'no folder is allowed: add one with agent-tools serve --allow "FOLDER"'
 
 
-def _store(settings: Settings) -> Iterator[tuple[bool, str]]:
+def _permissions(home: Path, fix: bool) -> Iterator[tuple[bool, str]]:
+    if not (paths := privacy.exposed(home)):
+        return
+    counted = "1 file or folder" if len(paths) == 1 else f"{len(paths)} files and folders"
+    if not fix:
+        yield False, f"other users can read {counted} of {home}, for example {paths[-1]}. {MEND}"
+        return
+    try:
+        privacy.make_private(home)
+    except OSError as error:
+        yield False, f"{home} could not be made private ({error}). Its owner can do it: chmod -R go= {home}"
+    else:
+        yield True, f"mended: other users could read {counted} of {home}; now only you can"
+
+
+def _traces(store: Store, home: Path, fix: bool) -> Iterator[tuple[bool, str]]:
+    if not privacy.keeps_traces(store.db):
+        return
+    if not fix:
+        yield False, f"the memory at {home} was made by an older version: deleted texts may stand in its file. {MEND}"
+        return
+    privacy.rewrite(store.db)
+    yield True, f"mended: the memory at {home} was written again, without traces of deleted texts"
+
+
+def _store(settings: Settings, fix: bool) -> Iterator[tuple[bool, str]]:
     try:
         with contextlib.closing(Store.open(settings.home)) as store:
             verdict, counts = store.integrity_check(), store.stats()
             size = f"{counts.pop('file_bytes') / 1e6:.1f} MB"
             held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "empty"
+            yield from _traces(store, settings.home, fix and verdict == "ok")
             yield verdict == "ok", f"memory at {settings.home}: {verdict}; {size}: {held}"
             store.load_vec0()
             yield True, "sqlite-vec loads"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import stat
 from collections.abc import Callable
 
+from agent_tools.server import read_arguments
+from agent_tools.store import EntryIn
 from lab.cases.trial import Trial, Wrong, equal, holds, near
 
 NOTHING = "none in the file or beside it"
@@ -189,6 +193,48 @@ def typescript(trial: Trial) -> None:
     equal("files not ingested", reply.not_ingested.count if reply.not_ingested else 0, 0)
 
 
+def large_library(trial: Trial) -> None:
+    for number in range(400):
+        trial.library.store.add_video(f"{number:016x}", f"clip {number:03}", 1)
+    listed = trial.command("ls")
+    equal("lines of ls", sum("clip " in line for line in listed.splitlines()), 400)
+
+
+def forgotten(trial: Trial) -> None:
+    store, sentence = trial.library.store, "quokkasentence that nobody else says"
+    for video in ("0" * 16, "1" * 16):
+        store.add_video(video, f"film {video[0]}", 1)
+        said = f"{sentence} {{}}" if video[0] == "0" else "another text {}"
+        store.add_entries(video, "subtitles", "file", [EntryIn(n, n + 1, said.format(n)) for n in range(2_000)])
+    held = trial.memory_bytes()
+    holds("the sentence is not in the file to begin with", b"quokkasentence" in held)
+    trial.command("rm", "film 0")
+    left = trial.memory_bytes()
+    holds("the sentence stands in the file", b"quokkasentence" not in left)
+    holds(f"the file has {len(left)} bytes, before {len(held)}", len(left) < len(held))
+
+
+def private_home(trial: Trial) -> None:
+    trial.library.store.add_video("0" * 16, "film", 1)
+    home = trial.settings.home
+    modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in (home, *home.rglob("*"))}
+    folders = {path.name for path in (home, *home.rglob("*")) if path.is_dir()}
+    equal("modes", modes, {name: "0o700" if name in folders else "0o600" for name in modes})
+
+
+def usual_arguments(trial: Trial) -> None:
+    read = [(tool, read_arguments(tool, raw), raw) for tool, raw, _ in json.loads(trial.text("calls1.json"))]
+    holds("an argument has a fault", not any(given.faults for _, given, _ in read))
+    zoomed = [given.values for tool, given, _ in read if tool == "zoom_segment"]
+    equal("times of zoom_segment", [(one["start_s"], one["end_s"]) for one in zoomed], [(7, 20)] * 2)
+    nulls = [given.values for _, given, raw in read if None in raw.values()]
+    equal("a call with nulls", nulls, [{"query": "pump seal"}])
+    for source in (given.values["source"] for tool, given, _ in read if tool == "ingest_video"):
+        refused = trial.refused(source)
+        holds(f"{source}: {refused}", "allow" in refused or "Download" in refused)
+        holds(f"{source}: {refused}", "youtube" not in source or "--allow-urls" not in refused)
+
+
 CHECKS: dict[str, Callable[[Trial], None]] = {
     "01-sdh-hi": hard_of_hearing,
     "03-speakers": speakers,
@@ -208,4 +254,8 @@ CHECKS: dict[str, Callable[[Trial], None]] = {
     "31-joined-stream": joined_stream,
     "33-drone-telemetry": telemetry,
     "34-typescript-folder": typescript,
+    "38-library-400": large_library,
+    "39-forget": forgotten,
+    "40-home-permissions": private_home,
+    "41-wsl-and-time-arguments": usual_arguments,
 }

@@ -8,7 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from typer.testing import CliRunner
+
+from agent_tools.cli import app
 from agent_tools.errors import AgentToolsError
+from agent_tools.home import STORE_FILE
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
@@ -65,6 +69,18 @@ class Trial:
         except AgentToolsError as error:
             raise Wrong(f"{name}: {error.described}") from error
 
+    def refused(self, source: str) -> str:
+        """The sentence that refuses a source. Raises: Wrong: it is taken."""
+        try:
+            ingest_video(self.library, source, wait_s=0)
+        except AgentToolsError as error:
+            return error.described
+        raise Wrong(f"{source} is taken")
+
+    def text(self, name: str) -> str:
+        """The content of a file of the case."""
+        return (self.films / name).read_text("utf-8")
+
     def entries(self, video: str, channel: str = "subtitles") -> list[Entry]:
         return self.library.store.entries(self.library.video(video).id, channels=(channel,))
 
@@ -82,6 +98,18 @@ class Trial:
 
     def list(self, video: str = "") -> ListReply:
         return list_episodes(self.library, video_id=video)
+
+    def command(self, name: str, *arguments: str) -> str:
+        """What a command of agent-tools prints about this memory."""
+        result = CliRunner().invoke(app, [name, *arguments, "--home", str(self.settings.home)])
+        if result.exit_code:
+            raise Wrong(f"agent-tools {name} ends with {result.exit_code}: {result.output} {result.exception}")
+        return result.stdout
+
+    def memory_bytes(self) -> bytes:
+        """All that stands in the memory's file and its log."""
+        files = sorted(self.settings.home.glob(f"{STORE_FILE}*"))
+        return b"".join(path.read_bytes() for path in files)
 
     def said_of(self, video: str, channel: str = "subtitles") -> str:
         """All that list_episodes says of a channel: its phrase in the coverage, not_known, and the gaps' reasons."""

@@ -206,6 +206,12 @@ def test_without_the_switch_an_address_is_refused_with_the_remedy(empty: Library
     assert "Download" in str(caught.value)
 
 
+def test_the_remedy_for_a_page_does_not_name_the_switch(empty: Library) -> None:
+    with pytest.raises(SourceNotAllowed, match="Download") as caught:
+        ingest_video(empty, "https://www.youtube.com/watch?v=abc123", wait_s=0)
+    assert "--allow-urls" not in str(caught.value)
+
+
 def test_bytes_that_come_packed_are_no_film_and_plain_ones_are_asked_for(site: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="packed as 'gzip'"):
         fetched(Fetcher(tmp_path, loopback_too), site + "/packed")

@@ -229,8 +229,13 @@ def check_address(url: str) -> None:
         raise InvalidArgument(f"{_shown(url)} is no http(s) address of a file. {REMEDY}")
     if place.username is not None or place.password is not None:
         raise InvalidArgument("an address with a name and password in it is refused: it would stand in logs.")
-    if any(host == page or host.endswith("." + page) for page in PAGES):
+    if _is_page(host):
         raise InvalidArgument(f"{_shown(url)} is a page, not a video file. {REMEDY}")
+
+
+def _is_page(host: str) -> bool:
+    """Whether the site shows its videos on pages only, so that no address of it is a file."""
+    return any(host == page or host.endswith("." + page) for page in PAGES)
 
 
 def is_public(address: str) -> bool:
@@ -249,10 +254,11 @@ def is_public(address: str) -> bool:
 
 def refuse_addresses(url: str) -> SourceNotAllowed:
     """The error where --allow-urls was not given."""
-    return SourceNotAllowed(
-        f"{_shown(url)} is an address, and this server reads local files only. {REMEDY} "
-        "Or start it with: agent-tools serve --allow-urls"
-    )
+    refused = f"{_shown(url)} is an address, and this server reads local files only. {REMEDY}"
+    with contextlib.suppress(ValueError):
+        if _is_page(urlsplit(url).hostname or ""):  # the switch would not help: a page is no file
+            return SourceNotAllowed(refused)
+    return SourceNotAllowed(f"{refused} Or start it with: agent-tools serve --allow-urls")
 
 
 def _too_large(url: str) -> LimitReached:

@@ -19,7 +19,7 @@ from agent_tools.service.library.downloads import Fetcher
 from agent_tools.service.library.entry_cache import EntryCache
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
-from agent_tools.service.library.video_names import similar_videos
+from agent_tools.service.library.video_names import is_pattern, matching_videos, similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Source, Store, VideoRow
@@ -96,6 +96,19 @@ class Library:
         raise VideoNotFound(
             f"No video {clean(name, 80)!r}. Give an id, a unique title, file name, prefix or uri; "
             f"list_episodes without arguments shows the {count} there are."
+        )
+
+    def videos_like(self, pattern: str) -> list[VideoRow]:
+        """The videos whose id, title or file name a pattern with * or ? matches; without these signs one video.
+
+        Raises: VideoNotFound: none matches. AmbiguousVideo: a name without these signs means several."""
+        if not is_pattern(pattern):
+            return [self.video(pattern)]
+        if found := matching_videos(pattern, self.store.videos(), self.store.all_sources()):
+            return found
+        raise VideoNotFound(
+            f"No video matches {clean(pattern, 80)!r}. * stands for any letters and ? for one, in an id, a title or a "
+            "file name; agent-tools ls shows them."
         )
 
     def video_span(self, name: str, start_s: float | None = None, end_s: float | None = None) -> VideoSpan:

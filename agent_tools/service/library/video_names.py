@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from agent_tools.store import Source, VideoRow
+from agent_tools.store import Source, VideoRow, spelling
 
 LEAST_LETTERS = 5  # of a name in which one letter may be wrong
 _BETWEEN = re.compile(r"[\W_]+")
@@ -42,3 +43,23 @@ def one_edit_apart(a: str, b: str) -> bool:
 
 def _plain(name: str) -> str:
     return _BETWEEN.sub(" ", _SUFFIX.sub("", name.strip())).strip().casefold()
+
+
+def is_pattern(text: str) -> bool:
+    """Whether it means videos by a pattern. Brackets do not count: titles hold them more often than patterns do."""
+    return "*" in text or "?" in text
+
+
+def matching_videos(pattern: str, videos: Sequence[VideoRow], sources: Sequence[Source]) -> list[VideoRow]:
+    """The videos whose id, title or file name the pattern matches; only those named exactly so, if there are any.
+
+    Letter case, accents, the number of spaces and Unicode forms do not count."""
+    wanted = spelling.name_key(pattern)
+    names = {row.id: {row.id, spelling.name_key(row.title)} for row in videos}
+    for source in sources:
+        if source.video_id in names:
+            names[source.video_id].add(spelling.name_key(PurePath(source.path).name))
+    if exact := [row for row in videos if wanted in names[row.id]]:
+        return exact
+    literal = wanted.replace("[", "[[]")
+    return [row for row in videos if any(fnmatch.fnmatchcase(name, literal) for name in names[row.id])]

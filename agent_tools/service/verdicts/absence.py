@@ -13,8 +13,7 @@ from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unr
 from agent_tools.service.replies.small_letters import missed_px, too_small
 from agent_tools.service.search.comparable import ENGLISH_ONLY, is_english, sound_foreign
 from agent_tools.service.verdicts.quoted_words import Occurrence
-from agent_tools.store import ChannelRow, Entry
-from agent_tools.store.spelling import unhandled
+from agent_tools.store import ChannelRow, Entry, spelling
 from agent_tools.timeline import Span
 
 GAPS_AT_MOST = 0.05  # share of the span that a channel may have missed; the same share as `decide` allows
@@ -50,7 +49,7 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
     if asked.by_meaning and reach.english_only and _foreign(asked.event):
         return ENGLISH_ONLY
     for words in asked.words:
-        if why := unhandled(words):
+        if why := spelling.unhandled(words):
             return f"{words!r}: {why}"
         if reach.channel == "screen_text" and (scripts := unreadable(words)):
             return f"{scripts} letters on pictures cannot be read"
