@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 import anyio
 
 from agent_tools.server import logs
 from agent_tools.settings import Settings, go_offline
+
+log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> int:
@@ -31,13 +35,24 @@ def serve(settings: Settings) -> int:
         from agent_tools.server.build import build_server
 
         server = build_server(settings)
+    gone = False
     try:
         anyio.run(server.run_stdio_async)
-    except KeyboardInterrupt:
-        # A thread still waits on stdin and would keep the process alive; all data is already written.
-        sys.stderr.flush()
-        os._exit(130)
+    except* KeyboardInterrupt:
+        _end_at_once(130)
+    except* (BrokenPipeError, ConnectionResetError):
+        gone = True  # any other error goes on from here
+    if gone:
+        log.warning("The client has gone and did not read its last replies. The server ends.")
+        _end_at_once(0)
     return 0
+
+
+def _end_at_once(status: int) -> NoReturn:
+    """End without the usual steps of Python: a thread still waits on stdin and would keep the process alive, and what
+    stdout still holds has no reader. All data is already written."""
+    sys.stderr.flush()
+    os._exit(status)
 
 
 @contextlib.contextmanager

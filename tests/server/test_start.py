@@ -122,6 +122,23 @@ def test_stdout_carries_nothing_but_the_protocol(tmp_path: Path) -> None:
     assert all(b" WARNING " in line for line in errors.splitlines()), errors
 
 
+def test_a_client_that_is_killed_leaves_one_line_and_no_traceback(tmp_path: Path) -> None:
+    with start(PLAIN, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.writelines([INITIALIZE, message("notifications/initialized")])
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()  # what a killed process had open is closed for it
+        process.stdin.write(message("tools/list", 2))
+        process.stdin.close()
+        errors = process.stderr.read().decode().splitlines()
+        assert process.wait(PATIENCE_S) == 0
+    assert len(errors) == 1, errors
+    assert "The client has gone" in errors[0]
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("era", ERAS)
 async def test_two_servers_share_one_home(tmp_path: Path, era: str) -> None:
