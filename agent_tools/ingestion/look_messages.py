@@ -53,6 +53,7 @@ class Shot:
     width: int
     height: int
     times_s: tuple[float, ...]
+    repeats_s: tuple[float, ...] = ()  # times left out of a sheet, because their pictures look like one that is shown
 
 
 @dataclass(frozen=True)

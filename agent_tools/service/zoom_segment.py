@@ -118,11 +118,14 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     plan = _plan(library, scope, chosen, entries, scores, request)
     on_step(0.2, f"opening {len(plan.times)} frames")
     opened, note = _shots(library, scope, plan, request.region, lambda: on_step(0.5, "decoding"))
-    decoded = {time_s for shot in opened for time_s in shot.times_s}
+    repeats = {time_s for shot in opened for time_s in shot.repeats_s}
+    if repeats:
+        hints.append(_repeated(len(repeats)))
+    decoded = repeats.union(*(shot.times_s for shot in opened))
     unreadable = [] if note else [time_s for time_s in plan.times if time_s not in decoded]
     shots = _within(opened)
     facts = _facts(scope, plan, scores, shots, note, unreadable, hints, request.max_tokens)
-    shown = {time_s for shot in shots for time_s in shot.times_s}
+    shown = repeats.union(*(shot.times_s for shot in shots))
     omitted = [] if note else [time_s for time_s in chosen.times_s if time_s not in shown and time_s not in unreadable]
     if omitted:
         facts["omitted"] = len(omitted)
@@ -344,6 +347,11 @@ def _frame_rows(scope: VideoSpan, plan: _Plan, shots: Sequence[Shot]) -> list[di
 def _few_differ(count: int, asked: int) -> str:
     pictures = "1 different picture" if count == 1 else f"{count} different pictures"
     return f"This span has only {pictures}; {asked} were asked for."
+
+
+def _repeated(count: int) -> str:
+    left_out = "1 picture is left out; it looks" if count == 1 else f"{count} pictures are left out; they look"
+    return f"{left_out} like one that is shown."
 
 
 def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[str, Any]]:
