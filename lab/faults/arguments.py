@@ -26,7 +26,6 @@ from lab.faults.servers import Server, serving
 from lab.faults.slices import Outcome, Slice
 
 HUNDREDS = 200
-CALLS = 100
 LONGEST_ERROR = 4100
 CODES = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 ANSWERED = re.compile(r"([A-Z][A-Za-z]+): \S")
@@ -90,6 +89,7 @@ class World:
     tools: dict[str, dict[str, Any]]
     video_id: str
     name: str
+    calls: int = 100  # of one case
 
 
 def anything() -> st.SearchStrategy[Any]:
@@ -196,7 +196,7 @@ def hundred(world: World, number: int) -> Outcome:
 
     @seed(number)
     @settings(
-        max_examples=CALLS,
+        max_examples=world.calls,
         deadline=None,
         database=None,
         phases=[Phase.generate],
@@ -223,7 +223,7 @@ def cases(run_seed: int) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
+def stage(_seed: int, folder: Path, calls_per_case: int = World.calls) -> Iterator[Callable[[str], Outcome]]:
     films = folder.resolve() / "films"
     films.mkdir()
     draw(films / "harbour.mp4", seed=4, duration_s=60.0)
@@ -233,7 +233,7 @@ def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
             reply = server.call("ingest_video", source="harbour.mp4", wait_s=45)
         server.call("remember", video_id=reply["video_id"], start_s=1, end_s=3, text="a note to begin with")
         listed = server.ask("tools/list")["result"]["tools"]
-        world = World(server, {tool["name"]: tool for tool in listed}, reply["video_id"], "harbour")
+        world = World(server, {tool["name"]: tool for tool in listed}, reply["video_id"], "harbour", calls_per_case)
 
         def run(case: str) -> Outcome:
             return hundred(world, int(case.split()[1]))

@@ -34,7 +34,7 @@ from tests.drawing import draw, even_times, numbered
 FILE_LIMIT_S = 120.0  # of processor time at one file
 WAITED_LIMIT_S = 900.0  # of time at one file, on a machine that does much else: a worker that only waits hangs too
 MEMORY_LIMIT_MB = 2500.0
-BATCHES, BATCH = 40, 50
+BATCHES = 40
 CHANNELS = ["frames", "subtitles"]  # what decodes; on-screen text reads the pictures that come out of it
 MOST_DEATHS = 12  # of workers in one batch: three for each file that kills its worker
 
@@ -43,6 +43,7 @@ MOST_DEATHS = 12  # of workers in one batch: three for each file that kills its 
 class World:
     root: Path
     seeds: dict[str, bytes]  # ten small files, by name
+    batch_size: int = 50
 
 
 @dataclass
@@ -116,12 +117,12 @@ def mutated(data: bytes, rng: random.Random) -> tuple[bytes, str]:
 
 
 def batch(world: World, name: str) -> Outcome:
-    """Fifty mutated files."""
+    """A batch of mutated files."""
     rng = random.Random(name)
     folder = world.root / "films"
     folder.mkdir()
     done: dict[str, str] = {}
-    for number in range(BATCH):
+    for number in range(world.batch_size):
         seed_name = rng.choice(sorted(world.seeds))
         data, what = mutated(world.seeds[seed_name], rng)
         path = folder / f"{number:02d}-{seed_name}"
@@ -270,10 +271,10 @@ def cases(seed: int) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
+def stage(_seed: int, folder: Path, batch_size: int = World.batch_size) -> Iterator[Callable[[str], Outcome]]:
     root = folder.resolve()
     (root / "seeds").mkdir()
-    world = World(root / "case", seeds(root / "seeds"))
+    world = World(root / "case", seeds(root / "seeds"), batch_size)
     kinds = {"bomb": bomb, "edge": edge, "batch": batch}
 
     def run(case: str) -> Outcome:

@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -125,7 +125,7 @@ class Hears:
         return Window((SpokenWord(0.1, encoded.seconds, self.payload, 0.9),), 0.0, 0.9)
 
 
-def ingested(root: Path) -> dict[str, str]:
+def ingested(root: Path, payloads: Mapping[str, str]) -> dict[str, str]:
     """Each payload's film made part of memory by the real pipeline; video ids by payload's name. Logs are kept."""
     settings = Settings.load({}, home=root / "home", allow=(root / "films",), profile="lite")
     (root / "films").mkdir(parents=True)
@@ -146,7 +146,7 @@ def ingested(root: Path) -> dict[str, str]:
         patch.setattr(Workers, "ensure", lambda _self, _store: False)
         patch.setattr("agent_tools.service.ingest.jobs.channels_of", lambda _profile: CHANNELS)
         library = Library(settings)
-        for name, payload in PAYLOADS.items():
+        for name, payload in payloads.items():
             path = film(root / "films" / name.replace(" ", "-"), payload)
             hears.payload = payload
             reply = ingest_video(library, str(path), wait_s=0)
@@ -328,9 +328,9 @@ def cases(_seed: int) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
+def stage(_seed: int, folder: Path, payloads: Mapping[str, str] = PAYLOADS) -> Iterator[Callable[[str], Outcome]]:
     root = folder.resolve()
-    ids = ingested(root)
+    ids = ingested(root, payloads)
     with serving(root / "home", root / "films") as server:
         before = json.dumps([server.ask(method)["result"] for method in ("tools/list", "prompts/list")])
         world = World(server, root, ids, before)

@@ -25,7 +25,15 @@ from agent_tools.evals.films.demo_video import draw
 from lab.faults.servers import Web, listening, serving
 from lab.faults.slices import Outcome, Slice
 
-CLIENTS, LOAD_S = 64, float(os.environ.get("AGENT_TOOLS_TEST_LOAD_S", "120"))
+
+@dataclass(frozen=True)
+class Crowd:
+    """The clients of the case `load`, and how long they call."""
+
+    clients: int = 64
+    load_s: float = float(os.environ.get("AGENT_TOOLS_TEST_LOAD_S", "120"))
+
+
 SOAKING, SOAK_S = 8, float(os.environ.get("AGENT_TOOLS_TEST_SOAK_S", "600"))
 SAMPLE_S = 2.0
 WARM_SHARE = 0.25  # of the soak, left out of the fit: caches fill
@@ -148,16 +156,16 @@ def pressed(
     return traffic, samples
 
 
-def load(web: Web, video_id: str) -> Outcome:
-    traffic, samples = pressed(web, video_id, CLIENTS, LOAD_S, 0.0)
+def load(web: Web, video_id: str, crowd: Crowd) -> Outcome:
+    traffic, samples = pressed(web, video_id, crowd.clients, crowd.load_s, 0.0)
     found = Outcome(traffic.calls, traffic.calls - traffic.errors.total())
     found.failures = [f"{count} times {what}" for what, count in traffic.errors.most_common(5)]
-    found.figures = {**traffic.figures(), "clients": CLIENTS, "load_s": LOAD_S}
+    found.figures = {**traffic.figures(), "clients": crowd.clients, "load_s": crowd.load_s}
     found.figures |= {"load_memory_mb": round(max(one["memory_mb"] for one in samples))}
     return found
 
 
-def soak(web: Web, video_id: str) -> Outcome:
+def soak(web: Web, video_id: str, _crowd: Crowd) -> Outcome:
     traffic, samples = pressed(web, video_id, SOAKING, SOAK_S, 0.05)
     found = Outcome(traffic.calls, traffic.calls - traffic.errors.total())
     found.failures = [f"{count} times {what}" for what, count in traffic.errors.most_common(5)]
@@ -178,7 +186,7 @@ def cases(_seed: int) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
+def stage(_seed: int, folder: Path, crowd: Crowd = Crowd()) -> Iterator[Callable[[str], Outcome]]:
     films = folder.resolve() / "films"
     films.mkdir()
     draw(films / "film.mp4", seed=4, duration_s=60.0)
@@ -190,7 +198,7 @@ def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
         runs = {"load": load, "soak": soak}
 
         def run(case: str) -> Outcome:
-            found = runs[case](web, reply["video_id"])
+            found = runs[case](web, reply["video_id"], crowd)
             if web.process.poll() is not None:
                 found.failures.append(f"the server ended with {web.process.returncode}")
                 found.survived -= 1

@@ -40,6 +40,7 @@ class World:
     canary: str  # address of the counting web server
     visits: list[str] = field(default_factory=list)
     secret_id: str = ""
+    looks: int = 60  # while a file is swapped
 
     @property
     def allowed(self) -> Path:
@@ -279,7 +280,7 @@ def cases(_seed: int) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
+def stage(_seed: int, folder: Path, looks: int = World.looks) -> Iterator[Callable[[str], Outcome]]:
     root = folder.resolve()
     for name in ("allowed", "outside", "allowed-too"):
         (root / name).mkdir()
@@ -289,7 +290,7 @@ def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
     (root / "outside" / "secret.srt").write_text(f"1\n00:00:00,000 --> 00:00:02,000\n{SECRET}\n", encoding="utf-8")
     visits: list[str] = []
     with counting(visits) as canary, serving(root / "home", root / "allowed", flags=["--allow-urls"]) as server:
-        world = World(root, server, canary, visits, content_id(secret))
+        world = World(root, server, canary, visits, content_id(secret), looks)
         yield lambda case: CASES[case](world)
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lab.faults.paths import World
 
 ROUNDS = 12
-LOOKS = 60
 
 
 def red(data: bytes) -> bool:
@@ -96,7 +95,7 @@ def at_zoom(world: World) -> Outcome:
     path, true, other = twins(world, "zoomed.mp4", b"zoomed")
     video_id = world.server.call("ingest_video", source=path.name, wait_s=40)["video_id"]
     with swapping(path, true, other):
-        return _looks(world, video_id, LOOKS)
+        return _looks(world, video_id, world.looks)
 
 
 def _looks(world: World, video_id: str, count: int) -> Outcome:

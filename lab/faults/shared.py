@@ -26,7 +26,6 @@ from lab.faults.slices import Outcome, Slice
 from tests.acceptance.conftest import environment
 from tests.drawing import draw, even_times
 
-SERVERS, NOTES, FILMS = 4, 200, 6
 LONGEST_S = 900.0  # on a machine that does much else
 
 
@@ -34,20 +33,22 @@ LONGEST_S = 900.0  # on a machine that does much else
 class World:
     root: Path
     films: list[Path]
+    servers: int = 4
+    notes: int = 200  # of all servers
 
 
 def together(world: World, home: Path) -> Outcome:
     """Everything at once: 4 servers of which each writes and finds 50 notes, 2 ingests by hand, a killed worker."""
     found = Outcome.empty()
-    servers = [Server(home, world.root / "films") for _ in range(SERVERS)]
+    servers = [Server(home, world.root / "films") for _ in range(world.servers)]
     leases = Leases(home)
-    half = len(world.films) // 2
+    half, each = len(world.films) // 2, world.notes // world.servers
     by_hand = [_ingesting(home, films) for films in (world.films[:half], world.films[half:])]
     try:
         first = servers[0].call("ingest_video", source=world.films[0].name, wait_s=0)["video_id"]
-        with ThreadPoolExecutor(SERVERS + 1) as pool, leases.watched():
+        with ThreadPoolExecutor(world.servers + 1) as pool, leases.watched():
             killing = pool.submit(_kill_one, home)
-            faults = list(pool.map(lambda n: _notes(servers[n], first, n), range(SERVERS)))
+            faults = list(pool.map(lambda n: _notes(servers[n], first, n, each), range(world.servers)))
             killed = killing.result()
             for process in by_hand:
                 _, errors = process.communicate(timeout=LONGEST_S)
@@ -65,7 +66,7 @@ def together(world: World, home: Path) -> Outcome:
             ids = {content_id(path) for path in world.films}
             found.count("" if {video.id for video in store.videos()} == ids else "videos are missing or there twice")
             texts = Counter(note.text for note in store.notes(first))
-            wanted = Counter(f"note {n} of server {s}" for s in range(SERVERS) for n in range(NOTES // SERVERS))
+            wanted = Counter(f"note {n} of server {s}" for s in range(world.servers) for n in range(each))
             found.count("" if texts == wanted else f"notes lost or doubled: {len(texts)} of {len(wanted)}")
             found.count("" if (sound := store.integrity_check()) == "ok" else f"integrity_check: {sound}")
             twice = [video for video in ids if max(Counter(_entries(store, video)).values(), default=1) > 1]
@@ -101,10 +102,10 @@ def _ingesting(home: Path, films: Sequence[Path]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
 
 
-def _notes(server: Server, video_id: str, number: int) -> list[str]:
-    """Write 50 notes, each found by its own words at once; what went wrong with each, "" for nothing."""
+def _notes(server: Server, video_id: str, number: int, count: int) -> list[str]:
+    """Write `count` notes, each found by its own words at once; what went wrong with each, "" for nothing."""
     faults = []
-    for n in range(NOTES // SERVERS):
+    for n in range(count):
         text = f"note {n} of server {number}"
         written = server.result("remember", {"video_id": video_id, "start_s": n % 5, "end_s": n % 5 + 1, "text": text})
         hits = server.result("retrieve_memory", {"query": f'"{text}"', "video_ids": [video_id], "channels": ["notes"]})
@@ -180,11 +181,13 @@ def cases(_seed: int) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def stage(_seed: int, folder: Path) -> Iterator[Callable[[str], Outcome]]:
+def stage(
+    _seed: int, folder: Path, servers: int = World.servers, notes: int = World.notes, count: int = 6
+) -> Iterator[Callable[[str], Outcome]]:
     root = folder.resolve()
     (root / "films").mkdir()
-    films = [draw(root / "films" / f"film-{n}.mp4", even_times(80, 10), size=(160 + 2 * n, 90)) for n in range(FILMS)]
-    world = World(root, films)
+    films = [draw(root / "films" / f"film-{n}.mp4", even_times(80, 10), size=(160 + 2 * n, 90)) for n in range(count)]
+    world = World(root, films, servers, notes)
     yield lambda _case: together(world, root / "home")
 
 

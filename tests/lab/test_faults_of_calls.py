@@ -24,33 +24,26 @@ def sound(found: Outcome) -> bool:
     return True
 
 
-def test_what_reaches_for_other_files_does_not_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.faults.races.LOOKS", 5)
-    with paths.stage(0, tmp_path) as run:
+def test_what_reaches_for_other_files_does_not_get_them(tmp_path: Path) -> None:
+    with paths.stage(0, tmp_path, looks=5) as run:
         for case in ("names", "resource uris", "swapped after ingest", "race at zoom", "changing names"):
             assert sound(run(case)), case
 
 
-def test_text_of_a_video_stays_in_its_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_of_a_video_stays_in_its_fields(tmp_path: Path) -> None:
     few = {name: injection.PAYLOADS[name] for name in ("ansi", "bidi")}  # those that the command line shows
-    monkeypatch.setattr(injection, "PAYLOADS", few)
-    with injection.stage(0, tmp_path) as run:
+    with injection.stage(0, tmp_path, few) as run:
         for case in (*few, "published", "logs"):
             assert sound(run(case)), case
 
 
-def test_calls_with_any_arguments_end_as_replies_or_clean_errors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(arguments, "CALLS", 40)
-    with arguments.stage(0, tmp_path) as run:
+def test_calls_with_any_arguments_end_as_replies_or_clean_errors(tmp_path: Path) -> None:
+    with arguments.stage(0, tmp_path, calls_per_case=40) as run:
         assert sound(run("hundred 0"))
 
 
-def test_clients_in_a_hurry_meet_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "CLIENTS", 8)
-    monkeypatch.setattr(load, "LOAD_S", 3.0)
-    with load.stage(0, tmp_path) as run:
+def test_clients_in_a_hurry_meet_no_error(tmp_path: Path) -> None:
+    with load.stage(0, tmp_path, load.Crowd(clients=8, load_s=3.0)) as run:
         found = run("load")
         assert sound(found)
         assert found.figures["p99_ms"] >= found.figures["p50_ms"] > 0

@@ -25,9 +25,8 @@ def sound(found: Outcome) -> bool:
 
 
 @pytest.mark.slow
-def test_mutated_files_end_as_done_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "BATCH", 8)
-    with files.stage(0, tmp_path) as run:
+def test_mutated_files_end_as_done_or_refused(tmp_path: Path) -> None:
+    with files.stage(0, tmp_path, batch_size=8) as run:
         assert sound(run("batch 0"))
 
 
@@ -54,9 +53,6 @@ def test_struck_ingests_end_as_one_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_servers_and_commands_on_one_home_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "SERVERS", 2)
-    monkeypatch.setattr(shared, "NOTES", 20)
-    monkeypatch.setattr(shared, "FILMS", 2)
-    with shared.stage(0, tmp_path) as run:
+def test_servers_and_commands_on_one_home_lose_nothing(tmp_path: Path) -> None:
+    with shared.stage(0, tmp_path, servers=2, notes=20, count=2) as run:
         assert sound(run("together"))
