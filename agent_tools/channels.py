@@ -69,7 +69,7 @@ TABLE: tuple[ChannelSpec, ...] = (
         not_made="not transcribed",
         no_model="not transcribed: profile {profile} has no speech model",
         unknown="speech is not transcribed",
-        remedy="start it with --profile standard or --models speech=FOLDER, or put a .srt or .vtt beside the file",
+        remedy="start it with --models speech=whisper-base, or put a .srt or .vtt beside the file",
     ),
     ChannelSpec(
         "screen_text",

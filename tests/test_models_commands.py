@@ -14,7 +14,9 @@ import torch
 from typer.testing import CliRunner
 
 from agent_tools import cli
+from agent_tools.models.hub import catalogue
 from agent_tools.models.hub.catalogue import LITE, STANDARD
+from agent_tools.models.whisper import base_weights
 from tests.models import checkpoints
 
 
@@ -78,9 +80,44 @@ def test_doctor_reads_well_on_lite(tmp_path: Path) -> None:
     found = doctor(tmp_path / "home")
     assert not [line for line in found if line.startswith("!!")]
     assert "ok  profile auto means lite" in found
+    assert any(line.startswith("ok  speech model whisper-base@d01c3014/") for line in found)
+    assert any(line.endswith("frames, screen_text, speech") for line in found)
     assert any(
         line.startswith(f"ok  memory at {tmp_path / 'home'}: ok; 0.") and line.endswith(": empty") for line in found
     )
+
+
+@pytest.mark.parametrize(("gone", "told"), [(False, "the two packages join to 1000 bytes"), (True, "is not installed")])
+def test_doctor_finds_a_truncated_and_a_missing_speech_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool, told: str
+) -> None:
+    found = base_weights.package_folder
+    for package, name in base_weights.PARTS:
+        folder = found(package)
+        assert folder is not None
+        (tmp_path / package / "data").mkdir(parents=True)
+        for path in (folder / "data").iterdir():
+            if path.name in base_weights.BESIDE:
+                shutil.copy(path, tmp_path / package / "data" / path.name)
+        (tmp_path / package / "data" / name).write_bytes(b"\0" * 500)
+    if gone:
+        monkeypatch.setattr(catalogue, "package_folder", lambda name: None if "part2" in name else found(name))
+    else:
+        monkeypatch.setattr(base_weights, "package_folder", lambda name: tmp_path / name)
+    lines = doctor(tmp_path / "home", "--profile", "lite")
+    (wrong,) = [line for line in lines if line.startswith("!!")]
+    assert "speech" in wrong
+    assert told in wrong
+    assert "pip install" in wrong
+
+
+def test_models_list_shows_that_lite_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+    (row, *_) = [line.split() for line in lines("models", "list") if line.split()[0] == "speech"]
+    assert row == ["speech", "installed", "145", "MB", "MIT", "whisper-base"]
+    found = catalogue.package_folder
+    monkeypatch.setattr(catalogue, "package_folder", lambda name: None if "part2" in name else found(name))
+    (row, *_) = [line.split() for line in lines("models", "list") if line.split()[0] == "speech"]
+    assert row[1:3] == ["not", "here"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class IngestRequest:
     device: Device = None
     title: Annotated[str, typer.Option("--title", help="title of a single file")] = ""
     channel: Annotated[list[str] | None, typer.Option("--channel", help="make only this channel; repeat it")] = None
+    no_speech: Annotated[bool, typer.Option("--no-speech", help="make all channels but speech")] = False
     fps: Annotated[float | None, flag("fps")] = None
     threads: Annotated[int | None, flag("threads")] = None
     memory_mb: Annotated[int | None, flag("memory_mb")] = None
@@ -41,10 +42,11 @@ def ingest(request: IngestRequest) -> None:
     if request.title and (len(request.paths) > 1 or request.paths[0].is_dir()):
         raise InvalidArgument("--title needs exactly one file: give the path of one file, or leave --title out.")
     with opened(**given_settings(request)) as library:
-        queued, failed = _enqueued(library, request)
+        channels = _channels(library, request)
+        queued, failed = _enqueued(library, request, channels)
         for path, reply in queued.items():
             try:
-                last = reply if request.detach else follow(library, str(path), request.channel)
+                last = reply if request.detach else follow(library, str(path), channels)
             except AgentToolsError as error:
                 typer.echo(f"{path}: {error.described}", err=True)
                 failed += 1
@@ -55,7 +57,16 @@ def ingest(request: IngestRequest) -> None:
         raise typer.Exit(1)
 
 
-def _enqueued(library: Any, request: IngestRequest) -> tuple[dict[Path, Any], int]:
+def _channels(library: Any, request: IngestRequest) -> list[str] | None:
+    """The channels that are named, or all but speech; None for all."""
+    if not request.no_speech:
+        return request.channel
+    from agent_tools.ingestion.model_choice import channels_of
+
+    return [name for name in request.channel or channels_of(library.models.profile) if name != "speech"]
+
+
+def _enqueued(library: Any, request: IngestRequest, channels: list[str] | None) -> tuple[dict[Path, Any], int]:
     """The first reply for each path, and how many paths were refused.
 
     All are queued before any is awaited, so one worker does them one after another."""
@@ -66,7 +77,7 @@ def _enqueued(library: Any, request: IngestRequest) -> tuple[dict[Path, Any], in
     refused = 0
     for path in dict.fromkeys(path.expanduser().absolute() for path in request.paths):
         try:
-            queued[path] = ingest_video(library, str(path), title=request.title, channels=request.channel, **by_hand)
+            queued[path] = ingest_video(library, str(path), title=request.title, channels=channels, **by_hand)
         except AgentToolsError as error:
             typer.echo(f"{path}: {error.described}", err=True)
             refused += 1

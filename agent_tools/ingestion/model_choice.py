@@ -9,7 +9,7 @@ from typing import cast
 from agent_tools.channels import made_rows
 from agent_tools.home import HomeFolder
 from agent_tools.models.devices import choose
-from agent_tools.models.hub.catalogue import Role, memory_bytes
+from agent_tools.models.hub.catalogue import Model, Role, memory_bytes, present
 from agent_tools.models.hub.folders import cache_folder
 from agent_tools.models.profiles import ModelSettings, Profile, resolve
 from agent_tools.settings import Settings
@@ -46,9 +46,12 @@ def memory_limit_mb(settings: Settings, profile: str = "") -> int:
 
 
 def channels_of(profile: Profile) -> tuple[str, ...]:
-    """The channels that an ingest makes with a profile's models, in order."""
-    rows = made_rows()
-    return tuple(row.name for row in rows if not row.role or profile.model(cast("Role", row.role)) is not None)
+    """The channels that an ingest makes with a profile's models, in order; without one whose packages are missing."""
+    return tuple(row.name for row in made_rows() if not row.role or _can_make(profile.model(cast("Role", row.role))))
+
+
+def _can_make(model: Model | None) -> bool:
+    return model is not None and (model.from_hub or present(model, ()))  # of a hub: its error names the download
 
 
 def settings_of(job: Job, settings: Settings) -> Settings:

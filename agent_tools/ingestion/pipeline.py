@@ -85,10 +85,15 @@ class Ingest:
         ]
 
     def _give_share(self, maker: ChannelMaker, todo: Sequence[ChannelMaker]) -> None:
-        """A last channel whose steps are slow takes its share of the job's progress from all others."""
-        begins_at = todo[-1].begins_at
-        if begins_at is not None and len(todo) > 1:
-            self.control.within(*((begins_at, CHANNELS_END) if maker is todo[-1] else (0.0, begins_at)))
+        """Each slow channel takes its share of the job's progress; the others share what is before."""
+        if len(todo) == 1:
+            return
+        begins = [at for at in (one.begins_at for one in todo) if at is not None]
+        own = maker.begins_at
+        if own is not None:
+            self.control.within(own, next((at for at in begins if at > own), CHANNELS_END))
+        elif begins:
+            self.control.within(0.0, begins[0])
 
     def _make(self, maker: ChannelMaker, path: Path, before: object) -> None:
         maker.run()

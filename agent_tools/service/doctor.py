@@ -9,11 +9,15 @@ import importlib.metadata
 import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent_tools.channels import made_rows
-from agent_tools.errors import AgentToolsError
+from agent_tools.errors import AgentToolsError, ModelMissing
 from agent_tools.settings import Settings, go_offline
 from agent_tools.store import Store, privacy
+
+if TYPE_CHECKING:
+    from agent_tools.models.profiles import ModelSettings
 
 PACKAGES = ("mcp", "torch", "transformers", "av", "apsw", "sqlite-vec", "rapidocr", "onnxruntime", "pysubs2")
 MEND = "Mend it with: agent-tools doctor --fix"
@@ -109,6 +113,8 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
         if not any(model.role == "text" for model in absent):
             encoder = text_encoder(chosen)
             yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
+        if not any(model.role == "speech" for model in absent) and profile.model("speech") is not None:
+            yield _speech(chosen)
         yield True, f"an ingest makes: {', '.join(channels_of(profile))}"
         for row in made_rows():
             if row.role and row.name not in channels_of(profile):
@@ -117,6 +123,17 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
             yield True, f"pictures of the video go to {host}, which captions them; nothing else is sent anywhere"
     except AgentToolsError as error:
         yield False, error.described
+
+
+def _speech(chosen: ModelSettings) -> tuple[bool, str]:
+    """Whether the speech model loads, what it is, and which languages it hears."""
+    from agent_tools.models.profiles import speech
+
+    try:
+        engine = speech(chosen)
+    except ModelMissing as error:
+        return False, str(error)
+    return True, f"speech model {engine.producer}, languages: {engine.languages}"
 
 
 def _listed(folders: Sequence[Path]) -> str:

@@ -57,7 +57,9 @@ def ingest_video(
     if not 0 <= wait_s <= 45:
         raise InvalidArgument(f"wait_s is {wait_s}; it must be from 0 to 45.")
     wanted = needed(library, channels)
-    call = _Call(library, wanted, deadline, trusted, patient, at_once, on_step or silent, on_begun or _unnoticed)
+    call = _Call(
+        library, wanted, bool(channels), deadline, trusted, patient, at_once, on_step or silent, on_begun or _unnoticed
+    )
     if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
         return _known(call, source, title, wanted if channels else ())
     if not is_address(source):
@@ -79,6 +81,7 @@ class _Call:
 
     library: Library
     wanted: tuple[str, ...]  # channels
+    asked: bool  # the caller named them
     deadline: float  # by time.monotonic
     trusted: bool
     patient: bool
@@ -106,7 +109,7 @@ def _known(call: _Call, name: str, title: str, asked_for: Sequence[str]) -> Inge
 def _file(call: _Call, path: Path, title: str) -> IngestReply:
     call.on_step(0.0, "looking at the file")
     video_id = enqueue_file(
-        call.library, path, clean(title, 200), call.wanted, typed=call.trusted, at_once=call.at_once
+        call.library, path, clean(title, 200), call.wanted, typed=call.trusted, at_once=call.at_once, asked=call.asked
     )
     call.on_begun(video_id)
     _wait(call.library, [video_id], call.deadline, call.on_step)
@@ -124,7 +127,14 @@ def _folder(call: _Call, paths: Sequence[Path], folder: Path) -> IngestReply:
         call.on_step(0.0, f"looking at file {place + 1} of {len(paths)}")
         try:
             video_id = enqueue_file(
-                library, path, "", call.wanted, retry_unreadable=False, typed=call.trusted, at_once=call.at_once
+                library,
+                path,
+                "",
+                call.wanted,
+                retry_unreadable=False,
+                typed=call.trusted,
+                at_once=call.at_once,
+                asked=call.asked,
             )
         except LimitReached:
             break  # the others wait for the next call, like those for which no time was left

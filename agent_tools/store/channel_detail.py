@@ -20,6 +20,7 @@ class ChannelDetail:
     # Where it is absent
     why: str = ""
     no_model: bool = False  # only because the profile had no model for it: another profile can make it
+    stands_in: str = ""  # the channel that has its words already: it is made only where somebody asks for it
     # What an interrupted run resumes from
     fps: float | None = None  # pictures that are looked at per second
     judge: str | None = None  # model that frames are pruned by

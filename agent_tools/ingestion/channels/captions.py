@@ -78,7 +78,10 @@ class Captions(ChannelMaker):
 
     name = CHANNEL
     needs = ("frames",)
-    begins_at = 0.4
+
+    @property
+    def begins_at(self) -> float | None:
+        return 0.4
 
     def run(self) -> None:
         if self.file.video is None:

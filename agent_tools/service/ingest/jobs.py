@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from agent_tools.media.identity import content_id
 from agent_tools.media.names import SHARED_SUFFIXES
 from agent_tools.media.plain_file import is_source_code
 from agent_tools.service.library.library import Library, checked_channels
-from agent_tools.store import ChannelDetail, Job, JobSettings
+from agent_tools.store import ChannelDetail, ChannelRow, Job, JobSettings
 from agent_tools.untrusted import clean
 
 VECTORS = "text"  # in the place of a channel: the sentence vectors of all texts
@@ -44,6 +44,7 @@ def enqueue_file(
     retry_unreadable: bool = True,
     typed: bool = False,
     at_once: bool = False,
+    asked: bool = False,
 ) -> str:
     """Make the file known and queue what it lacks. Returns its video id.
 
@@ -51,6 +52,7 @@ def enqueue_file(
         retry_unreadable: also queue what was found to hold nothing readable: its content is the same as then.
         typed: a person gave the path, or the folder it lies in, to a command.
         at_once: also what rests goes on (see retry_after_s), and a stop that is not heard yet is taken back.
+        asked: somebody named the channels: also speech is made that subtitles stand for.
     """
     stat = path.stat()
     if stat.st_size == 0:
@@ -65,7 +67,7 @@ def enqueue_file(
     store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, typed=typed)
     if title:
         store.update_video(video_id, title=title)
-    _queue(library, video_id, path, wanted, retry_unreadable=retry_unreadable, at_once=at_once)
+    _queue(library, video_id, path, wanted, retry_unreadable=retry_unreadable, at_once=at_once, asked=asked)
     return video_id
 
 
@@ -80,13 +82,21 @@ def resume(library: Library, video_id: str, wanted: Sequence[str]) -> None:
     if paths := library.sources(video_id):
         made = channels_of(library.models.profile)
         missing = wanted or [n for n in made if job and n in job.channels]
-        _queue(library, video_id, paths[0], missing, retry_unreadable=False)
+        asked = bool(wanted) or (job is not None and job.settings.asked)
+        _queue(library, video_id, paths[0], missing, retry_unreadable=False, asked=asked)
     elif any((row := store.channel(video_id, n)) is None or row.state not in ("done", "absent") for n in wanted):
         raise SourceNotFound(f"{library.closed(video_id)}, so {', '.join(wanted)} of {video_id} cannot be made.")
 
 
 def _queue(
-    library: Library, video_id: str, path: Path, wanted: Sequence[str], *, retry_unreadable: bool, at_once: bool = False
+    library: Library,
+    video_id: str,
+    path: Path,
+    wanted: Sequence[str],
+    *,
+    retry_unreadable: bool,
+    at_once: bool = False,
+    asked: bool = False,
 ) -> None:
     """Queue the missing channels, unless a job is at work on them, or rests and no other channel is wanted."""
     store, job = library.store, library.store.job(video_id)
@@ -99,11 +109,7 @@ def _queue(
     ended = subtitles is not None and subtitles.state in ("done", "absent")
     if ended and subtitles is not None and subtitles.detail.sidecars not in (mark, None):
         rows.pop("subtitles")  # read before what lies beside the file now
-    missing = [
-        name
-        for name in wanted
-        if name not in rows or rows[name].state not in ("done", "absent") or rows[name].detail.no_model
-    ]
+    missing = [name for name in wanted if name not in rows or _lacks(rows[name], rows, asked=asked)]
     rests = not at_once and retry_after_s(library, job) > 0
     if job is not None and job.state == "stopped":
         if rests and set(missing) <= set(job.channels):
@@ -119,7 +125,14 @@ def _queue(
             return
     if "subtitles" in missing and ended:
         store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail=ChannelDetail(sidecars=mark))
-    store.enqueue(video_id, tuple(missing), library.models.profile.name, _of_file(library, path))
+    store.enqueue(video_id, tuple(missing), library.models.profile.name, replace(_of_file(library, path), asked=asked))
+
+
+def _lacks(row: ChannelRow, rows: Mapping[str, ChannelRow], *, asked: bool) -> bool:
+    """Whether a channel is still to be made, although it has a row."""
+    if row.state not in ("done", "absent") or row.detail.no_model:
+        return True
+    return bool(row.detail.stands_in) and (asked or row.detail.stands_in not in rows)
 
 
 def reindex(library: Library, video_id: str, *channels: str) -> None:

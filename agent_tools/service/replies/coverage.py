@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent_tools.channels import channel
+from agent_tools.ingestion.model_choice import channels_of
+from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.small_letters import missed_px, too_small
 from agent_tools.service.search.comparable import other_texts
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     pass
 
 MOST_GAPS = 6  # named in a reply; the rest are counted
-
-SUBTITLE_GAP_S = 30.0  # a pause this long between cues is no hole in the transcript
-SUBTITLE_SHARE = 0.8  # of the span that cues must cover to stand for speech
 
 
 @dataclass(frozen=True)
@@ -168,17 +167,9 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
     subtitles = rows.get("subtitles")
     whole = VideoSpan(video, Span(0.0, video.duration_s or 0.0))
     said = (subtitles is not None and subtitles.state == "running") or subtitles_stand_for_speech(library, whole)
-    if video.has_audio and (spoken is None or spoken.state == "absent") and not said:
-        missing.append(
-            NotKnown(
-                channel="speech",
-                why=f"{video.audio_s or video.duration_s or 0:.0f} s of audio not transcribed: "
-                f"profile {profile.name} has no speech model",
-                remedy=f"agent-tools models pull standard ({_size('standard')}), then agent-tools reindex {video.id} "
-                "--channel speech --profile standard; or put a .srt or .vtt of the same name beside the file and call "
-                "ingest_video again",
-            )
-        )
+    making = _is_making(library, video, "speech")
+    if video.has_audio and (spoken is None or spoken.state == "absent") and not said and not making:
+        missing.append(_unheard(library, video, spoken))
     if subtitles is not None and subtitles.detail.not_taken:
         missing.append(
             NotKnown(
@@ -200,18 +191,36 @@ def not_known(library: Library, video: VideoRow) -> list[NotKnown]:
     return missing
 
 
+def _is_making(library: Library, video: VideoRow, name: str) -> bool:
+    """Whether an ingest that is queued or running makes the channel."""
+    job = _known(library, video).job
+    return job is not None and job.state in ("queued", "running") and name in job.channels
+
+
+def _unheard(library: Library, video: VideoRow, spoken: ChannelRow | None) -> NotKnown:
+    """Why speech is not known although there is sound, and what changes that."""
+    profile = library.models.profile
+    beside = "put a .srt or .vtt of the same name beside the file and call ingest_video again"
+    if "speech" in channels_of(profile):
+        why = spoken.detail.why if spoken is not None else "speech was left out"
+        remedy = f"agent-tools reindex {video.id} --channel speech; or {beside}"
+    elif profile.model("speech") is not None:
+        why = spoken.detail.why if spoken is not None else "no speech model"
+        remedy = f"agent-tools doctor names what is missing; or {beside}"
+    else:
+        why = f"profile {profile.name} has no speech model"
+        remedy = f"agent-tools reindex {video.id} --channel speech --models speech=whisper-base; or {beside}"
+    why = why.removeprefix("not transcribed: ")
+    return NotKnown(
+        channel="speech",
+        why=f"{video.audio_s or video.duration_s or 0:.0f} s of audio not transcribed: {why}",
+        remedy=remedy,
+    )
+
+
 def subtitles_stand_for_speech(library: Library, scope: VideoSpan) -> bool:
     """Whether subtitles in the language of the audio cover the span, so that what is said is in them."""
-    row = _known(library, scope.video).channels.get("subtitles")
-    if row is None or row.state != "done":
-        return False
-    spoken = scope.video.metadata.get("audio_language")
-    if spoken and row.language and spoken != row.language:
-        return False
-    span = scope.span
-    cues = library.store.entries(scope.video.id, channels=("subtitles",), start_s=span.start_s, end_s=span.end_s)
-    parts = [part for cue in cues if (part := Span(cue.start_s, cue.end_s).clipped(span.start_s, span.end_s))]
-    return sum(part.length_s for part in merged(parts, SUBTITLE_GAP_S)) >= SUBTITLE_SHARE * span.length_s
+    return stand_for_speech(library.store, scope.video, scope.span)
 
 
 def _known(library: Library, video: VideoRow) -> Status:

@@ -14,7 +14,7 @@ from agent_tools.service.replies.small_letters import missed_px, too_small
 from agent_tools.service.search.comparable import ENGLISH_ONLY, is_english, sound_foreign
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.store import ChannelRow, Entry, spelling
-from agent_tools.timeline import Span
+from agent_tools.timeline import Span, clock
 
 GAPS_AT_MOST = 0.05  # share of the span that a channel may have missed; the same share as `decide` allows
 
@@ -34,6 +34,7 @@ class Reach:
 
     channel: str
     missed_share: float = 0.0  # of the span, by gaps
+    dropped: str = ""  # what the speech model heard and left out, with its reason; "" if it left nothing out
     unfinished: bool = False  # it is being made, or its making failed, before the end of the span
     missed_px: float = 0.0  # smaller letters than this could not be read on the pictures; 0 if all could
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
@@ -44,6 +45,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
     """Why the event may have happened although this channel does not show it; "" if the channel would show it."""
     if reach.unfinished:
         return "not finished"
+    if reach.dropped:
+        return reach.dropped
     if reach.missed_share > GAPS_AT_MOST:
         return f"gaps in {reach.missed_share:.0%} of the span"
     if asked.by_meaning and reach.english_only and _foreign(asked.event):
@@ -82,11 +85,23 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
     return Reach(
         name,
         _share(unread(library, scope, row), span),
+        _dropped(library, scope) if name == "speech" else "",
         row.state not in ("done", "absent") and row.done_to_s < span.end_s,
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
         others,
         english_only,
     )
+
+
+def _dropped(library: Library, scope: VideoSpan) -> str:
+    """Sound in the span that may be speech, but that is not in the text."""
+    gaps = [gap for gap in library.store.gaps(scope.video.id) if gap.channel == "speech"]
+    inside = [gap for gap in gaps if Span(gap.start_s, gap.end_s).clipped(scope.span.start_s, scope.span.end_s)]
+    if not inside:
+        return ""
+    longest = max(inside, key=lambda gap: gap.end_s - gap.start_s)
+    more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
+    return f"not heard at {clock(longest.start_s)}{more}: {longest.why}"
 
 
 def _share(holes: Iterable[Span], span: Span) -> float:

@@ -18,7 +18,7 @@ from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.segments import Segments, sparse_first
-from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, localizer
+from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, doubtful, localizer
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class EvidenceSource:
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
     nearest: tuple[EvidenceItem, ...] = ()  # of what was compared, best first, whether or not it stands out at all
     channels: frozenset[str] = frozenset()  # of what was compared
+    sure_score: float | None = None  # the score without doubtful speech; None where no speech is doubtful
 
     @property
     def score(self) -> float:
@@ -115,7 +116,11 @@ def search(
         apart |= evidence.foreign
         curves = localizer()
         name = calibration_of(wording)
-        sources.append(_by_curves(scope, event, name, evidence, curves, on_step))
+        source = _by_curves(scope, event, name, evidence, curves, on_step)
+        if _has_doubts(library, scope, searched):
+            sure = _texts(library, scope, event, wording, searched, sure_only=True)
+            source = replace(source, sure_score=_by_curves(scope, event, name, sure, curves, on_step).score)
+        sources.append(source)
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
         curves = seen.localizer()
@@ -148,12 +153,29 @@ def calibration_of(wording: Named) -> str:
     return FEW if len(" ".join(wording.words).split()) <= FEW_WORDS else LOCALIZER
 
 
-def _texts(library: Library, scope: VideoSpan, event: str, wording: Named, channels: tuple[str, ...]) -> ScoredEntries:
+def _texts(
+    library: Library,
+    scope: VideoSpan,
+    event: str,
+    wording: Named,
+    channels: tuple[str, ...],
+    *,
+    sure_only: bool = False,
+) -> ScoredEntries:
     if wording.rule is None:
-        return by_meaning(library, scope, _FRAME.sub("", event), channels, wording.words)
+        return by_meaning(library, scope, _FRAME.sub("", event), channels, wording.words, sure_only=sure_only)
     if wording.rule.verbatim:
-        return by_words(library, scope, wording, channels)
-    return by_meaning(library, scope, " ".join(wording.words), channels)
+        return by_words(library, scope, wording, channels, sure_only=sure_only)
+    return by_meaning(library, scope, " ".join(wording.words), channels, sure_only=sure_only)
+
+
+def _has_doubts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:
+    """Whether speech in the span is doubtful."""
+    if "speech" not in channels:
+        return False
+    span = scope.span
+    heard = library.store.entries(scope.video.id, channels=("speech",), start_s=span.start_s, end_s=span.end_s)
+    return any(doubtful(entry) for entry in heard)
 
 
 def _has_texts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EVIDENCE_LENGTH = 160
 ALSO, RAW = "; also ", " (confidence raw)"
 FOUND_APART = "found apart: the quoted words stand in different places, not together in one"
+DOUBTFUL = "only speech that the speech model is in doubt of speaks for it: look with zoom_segment, or ask the user"
 BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
@@ -93,6 +94,8 @@ def judge(
         not_judged |= missed
         judged = [name for name in judged if name not in missed]
         verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)
+    if verdict.verdict == "present" and _surest(calibrated) < PRESENT_AT_LEAST:
+        verdict = replace(verdict, verdict="uncertain", reason=DOUBTFUL)
     guesses, guessed = _guesses(library, scope, found.sources) if not spans and "frames" in not_judged else ([], "")
     return Judgement(
         scope,
@@ -121,6 +124,15 @@ def _judged(
     if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, scope):
         del not_judged["speech"]
     return [view.name for view in views if view.searched], not_judged
+
+
+def _surest(calibrated: Sequence[tuple[EvidenceSource, Calibrator | None]]) -> float:
+    """The best calibrated p(present) without speech that is doubtful."""
+    return max(
+        calibrator.probability(source.score if source.sure_score is None else source.sure_score)
+        for source, calibrator in calibrated
+        if calibrator is not None
+    )
 
 
 def _best_rejected(

@@ -42,6 +42,11 @@ SOME_OTHER = "mul"  # a language that is not known, but not English
 READ_SHARE = 0.9  # of the time that a channel's texts cover, which those in a known language must cover to judge it
 
 
+def doubtful(entry: Entry) -> bool:
+    """Whether the model that heard it is in doubt: it is found and shown, but it proves nothing alone."""
+    return bool(entry.extra.get("doubtful"))
+
+
 def localizer() -> RelevanceCurveLocalizer:
     """Relevance curves that know FIT: its edge of the noise is a score of .53, so words as they stand are 1.9 high."""
     from agent_tools.grounding import CurveSettings, Noise, RelevanceCurveLocalizer
@@ -76,6 +81,7 @@ def by_meaning(
     quoted: tuple[str, ...] = (),
     *,
     wait_s: float = 5.0,
+    sure_only: bool = False,
 ) -> ScoredEntries:
     """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
 
@@ -85,11 +91,13 @@ def by_meaning(
     heights above median and deviation .80, which say little about the best of a thousand). What is usual is taken from
     the whole video, not from the span. Texts in a language that the encoder does not know are left out.
     Args:
-        quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED."""
+        quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED.
+        sure_only: leave out speech of which the model that heard it is in doubt."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, text)
     hits = word_hits(library, [_whole(scope)], text, names) if names else []
+    hits = [hit for hit in hits if not (sure_only and doubtful(hit.entry))]
     if encoder is not None and not words_only:
         rows = [row for row in library.store.channels(scope.video.id) if row.name in names]
         words_only = next((why for row in rows if (why := other_vectors(row, encoder))), "")
@@ -101,7 +109,11 @@ def by_meaning(
     known = [
         row
         for row, entry in enumerate(held.entries)
-        if entry.channel in names and entry.channel not in foreign and entry.id not in unread and held.matrix[row].any()
+        if entry.channel in names
+        and entry.channel not in foreign
+        and entry.id not in unread
+        and held.matrix[row].any()
+        and not (sure_only and doubtful(entry))
     ]
     if foreign and not known:
         return _by_shared_words(library, scope, hits, names, ENGLISH_ONLY)
@@ -163,19 +175,24 @@ def _by_shared_words(
     return ScoredEntries(_in_time_order([_item(hit.entry, hit.idf, "words") for hit in hits]), background, why)
 
 
-def by_words(library: Library, scope: VideoSpan, named: Named, channels: tuple[str, ...]) -> ScoredEntries:
+def by_words(
+    library: Library, scope: VideoSpan, named: Named, channels: tuple[str, ...], *, sure_only: bool = False
+) -> ScoredEntries:
     """Entries that hold the words an event names, wholly (score 1) or in part; see `Occurrence`.
 
     How surely words stand somewhere does not depend on the rest of the video: there is no background. Several
     quotations that are asked for together may stand in two entries that follow each other. Where they stand farther
-    apart, each of their places is named, as one that shows a part."""
+    apart, each of their places is named, as one that shows a part.
+    Args:
+        sure_only: leave out speech of which the model that heard it is in doubt."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     span = scope.span
     tracks: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in library.store.entries(
         scope.video.id, channels=names, start_s=span.start_s, end_s=span.end_s, unsure=True
     ):
-        tracks[entry.channel, str(entry.extra.get("track", ""))].append(entry)
+        if not (sure_only and doubtful(entry)):
+            tracks[entry.channel, str(entry.extra.get("track", ""))].append(entry)
     best = [_places(library, scope, words, names, list(tracks.values())) for words in named.words]
     together = min if named.all_of_them else max
     scores = {place: together(found.get(place, 0.0) for found in best) for found in best for place in found}
