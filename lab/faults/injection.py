@@ -149,7 +149,7 @@ def ingested(root: Path, payloads: Mapping[str, str]) -> dict[str, str]:
         for name, payload in payloads.items():
             path = film(root / "films" / name.replace(" ", "-"), payload)
             hears.payload = payload
-            reply = ingest_video(library, str(path), wait_s=0)
+            reply = ingest_video(library, str(path), channels=list(CHANNELS), wait_s=0)  # speech too, beside subtitles
             work(settings)
             ids[name] = reply.video_id or ""
         library.close()
