@@ -201,3 +201,21 @@ def test_a_path_where_nothing_lies_is_called_so(home: Path, tmp_path: Path) -> N
     result = run(home, "ingest", str(tmp_path / "gone.mp4"))
     assert result.exit_code == 1
     assert "SourceNotFound: Nothing at" in result.stderr
+
+
+def test_no_speech_makes_all_channels_but_speech(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "talk.mp4").write_text("not looked into")
+    asked: list[Any] = []
+
+    def follow(library: Any, source: str, channels: Any) -> Any:
+        from agent_tools.service.ingest_video import ingest_video
+
+        asked.append(channels)
+        return ingest_video(library, source, channels=channels, wait_s=0, trusted=True)
+
+    monkeypatch.setattr(importlib.import_module("agent_tools.cli.ingest"), "follow", follow)  # not its command
+    for flags in (["--no-speech"], ["--channel", "frames", "--channel", "speech", "--no-speech"], []):
+        assert run(home, "ingest", str(tmp_path / "talk.mp4"), *flags).exit_code == 0
+    assert asked == [["subtitles", "frames", "screen_text"], ["frames"], None]
+    refused = run(home, "ingest", str(tmp_path / "talk.mp4"), "--channel", "speech", "--no-speech")
+    assert "leaves no channel" in str(refused.exception)

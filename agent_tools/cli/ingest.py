@@ -58,12 +58,15 @@ def ingest(request: IngestRequest) -> None:
 
 
 def _channels(library: Any, request: IngestRequest) -> list[str] | None:
-    """The channels that are named, or all but speech; None for all."""
+    """The channels that are named, or all but speech; None for all. Raises: InvalidArgument: no channel is left."""
     if not request.no_speech:
         return request.channel
     from agent_tools.ingestion.model_choice import channels_of
 
-    return [name for name in request.channel or channels_of(library.models.profile) if name != "speech"]
+    left = [name for name in request.channel or channels_of(library.models.profile) if name != "speech"]
+    if not left:  # an empty list would mean all channels
+        raise InvalidArgument("--channel speech with --no-speech leaves no channel to make. Leave one of them out.")
+    return left
 
 
 def _enqueued(library: Any, request: IngestRequest, channels: list[str] | None) -> tuple[dict[Path, Any], int]:
