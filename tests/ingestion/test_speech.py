@@ -11,7 +11,8 @@ import pytest
 
 from agent_tools.errors import InvalidArgument, ModelMissing
 from agent_tools.ingestion.channels import speech
-from agent_tools.ingestion.control import Stopped
+from agent_tools.ingestion.control import Control, Stopped
+from agent_tools.ingestion.pipeline import CHANNELS_END
 from agent_tools.ingestion.worker import work
 from agent_tools.models.hub import catalogue
 from agent_tools.models.speech import Segment, Unheard, Word
@@ -173,6 +174,21 @@ def test_subtitles_that_cover_the_file_stand_for_speech_until_it_is_asked_for(
     assert (asked.state, asked.entries) == ("done", 8)
 
 
+def test_speech_that_was_asked_for_and_stopped_goes_on_beside_subtitles(
+    titled: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers(stop_after=1))
+    video_id = ingest_video(titled, "talk.mp4", channels=["subtitles", "speech"], wait_s=0).video_id or ""
+    work(titled.settings)
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
+    ingest_video(titled, "talk.mp4", wait_s=0)  # names no channel
+    work(titled.settings)
+    row = titled.store.channel(video_id, "speech")
+    assert row is not None
+    assert (row.state, row.entries) == ("done", 8)
+
+
 def test_subtitles_of_a_part_do_not_stand_for_speech(
     titled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,3 +251,26 @@ def test_lite_without_the_packages_makes_all_but_speech(
     assert "agent-tools doctor" in missing.remedy
     with pytest.raises(InvalidArgument, match="Channel 'speech' cannot be made by this server"):
         ingest_video(library, "hum.mp4", channels=["speech"], wait_s=0)
+
+
+def test_speech_has_its_own_share_of_the_progress_behind_all_else(
+    spoken: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "channels_of", lambda profile: ("subtitles", "speech", "frames"))
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
+    seen: list[tuple[str, float]] = []
+    tell = Control.tell
+
+    def noted(self: Control, progress: float, message: str) -> None:
+        tell(self, progress, message)
+        seen.append((message, self._progress))
+
+    monkeypatch.setattr(Control, "tell", noted)
+    ingest_video(spoken, "talk.mp4", wait_s=0)
+    work(spoken.settings)
+    listening = [(place, share) for place, (message, share) in enumerate(seen) if message.startswith("listening")]
+    assert listening[0][1] > speech.BEGINS_AT
+    assert listening[-1][1] == pytest.approx(CHANNELS_END, abs=0.01)
+    before = seen[: listening[0][0]]
+    assert max(share for _, share in before) <= speech.BEGINS_AT
+    assert any("picture" in message or "frame" in message for message, _ in before)  # they are made first

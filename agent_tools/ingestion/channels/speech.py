@@ -36,9 +36,10 @@ class Speech(ChannelMaker):
         return model is not None and model.from_hub
 
     def _stands_in(self) -> bool:
-        """Whether subtitles have what is said, and nobody asked for speech besides."""
-        video = self.context.base.video(self.video_id)
-        if self.context.asked or video is None:
+        """Whether subtitles have what is said, and no job was asked for speech besides."""
+        row, video = self.context.row(self.name), self.context.base.video(self.video_id)
+        begun = row is not None and row.state in ("running", "failed")
+        if self.context.asked or begun or video is None:
             return False
         return stand_for_speech(self.context.base, video, Span(0.0, self.duration_s))
 
