@@ -177,7 +177,7 @@ def test_subtitles_that_cover_the_file_stand_for_speech_until_it_is_asked_for(
 def test_speech_that_was_asked_for_and_stopped_goes_on_beside_subtitles(
     titled: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    titled.retry_s = 0.0
     monkeypatch.setattr(speech, "speech", lambda settings: Numbers(stop_after=1))
     video_id = ingest_video(titled, "talk.mp4", channels=["subtitles", "speech"], wait_s=0).video_id or ""
     work(titled.settings)
