@@ -57,7 +57,7 @@ def grounded(library: Library, video_id: str) -> Any:
     [
         (agent_tools.memory, "retrieve", searched),
         (SqliteMemory, "read", searched),
-        (agent_tools.compression.RedundancySampler, "select", zoomed),
+        (agent_tools.compression, "distinct_times", zoomed),
         (agent_tools.compression.QuerySampler, "select", zoomed_for),
         (agent_tools.service.zoom_segment, "pack", zoomed),
         (TokenFile, "read", zoomed),
