@@ -5,11 +5,26 @@ Every path under the folder is named here and nowhere else, so that a reader fin
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 STORE_FILE = "memory.sqlite3"
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600  # permissions of all that is made in the data folder
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the folder and the ones above it for their owner alone; one that is there keeps its permissions.
+
+    Raises: OSError: it cannot be made."""
+    for path in (*reversed(folder.parents), folder):
+        path.mkdir(PRIVATE_FOLDER, exist_ok=True)
+
+
+def open_private(path: str | Path, flags: int) -> int:
+    """`opener` of open(): a new file is for its owner alone."""
+    return os.open(path, flags, PRIVATE_FILE)
 
 
 @dataclass(frozen=True)

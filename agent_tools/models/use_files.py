@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent_tools.errors import ModelMissing
+from agent_tools.home import make_private_folder
 from agent_tools.models.hub.tensors import mapped
 from agent_tools.models.hub.weights import package_folder, require, sha256_of
 
@@ -75,7 +76,7 @@ def _make(folder: Path, packed: Path, pieces: Path) -> None:
     """Written beside the place and renamed; the sums come last, so half a folder is made again."""
     from safetensors.numpy import save
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     _write(folder / "weights.safetensors", save(_unpacked(packed)))
     _write(folder / "tokenizer.json", _tokenizer(pieces).to_str().encode())
     sums: dict[str, Any] = {name: sha256_of(folder / name) for name in ("weights.safetensors", "tokenizer.json")}

@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 
 from agent_tools.errors import InvalidArgument, StoreError
-from agent_tools.home import HomeFolder
+from agent_tools.home import HomeFolder, make_private_folder
 from agent_tools.store.store import Store
 
 
@@ -25,7 +25,7 @@ def restore(home: Path, backup: Path) -> Path | None:
     kept: Path | None = None
     if live.exists():
         kept = HomeFolder(home).backups / f"before-restore-{stamp}.sqlite3"
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(kept.parent)
         try:
             store = Store.open(home)
         except StoreError:
@@ -38,7 +38,7 @@ def restore(home: Path, backup: Path) -> Path | None:
                 store.backup(kept)
             finally:
                 store.close()
-    home.mkdir(parents=True, exist_ok=True)
+    make_private_folder(home)
     source = apsw.Connection(str(backup), flags=apsw.SQLITE_OPEN_READONLY)
     target = apsw.Connection(str(live))
     try:

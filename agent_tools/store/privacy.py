@@ -13,9 +13,9 @@ from pathlib import Path
 
 import apsw
 
+from agent_tools.home import open_private
 from agent_tools.store.database import Database
 
-PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 OTHERS = 0o077  # permissions of everybody but the owner
 MERGED_PAGES = 200  # of the word index, in one transaction
 FREED_PAGES = 2_000  # given back to the system in one transaction
@@ -61,7 +61,7 @@ def rewrite(db: Database) -> None:
 def make_file_private(path: Path) -> None:
     """Make the file, for its owner alone, where it is not there; SQLite gives its log the same permissions."""
     with suppress(OSError):  # opening it will say what is wrong, and how to mend it
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE_FILE))
+        os.close(open_private(path, os.O_CREAT | os.O_RDWR))
 
 
 def exposed(home: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import apsw
 
 from agent_tools.errors import InvalidArgument, StoreError, StoreFull
-from agent_tools.home import HomeFolder
+from agent_tools.home import HomeFolder, make_private_folder
 from agent_tools.store.codes import Codes, IndexSettings
 from agent_tools.store.database import BUSY_S, Clock, Database
 from agent_tools.store.entries import AT_ONCE, Entries, remove_entries
@@ -24,7 +24,7 @@ from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
 from agent_tools.store.overview import Overview
-from agent_tools.store.privacy import PRIVATE_FOLDER, delete_in_parts, make_file_private, wipe
+from agent_tools.store.privacy import delete_in_parts, make_file_private, wipe
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
 from agent_tools.store.vectors import Vectors, drop_vectors
@@ -111,7 +111,7 @@ class Store:
 
         Raises: StoreTooNew: a newer program wrote it. StoreFull. StoreError: damaged, locked, or not permitted."""
         try:
-            home.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+            make_private_folder(home)
         except OSError as error:
             raise StoreError(f"The data folder {home} cannot be made ({error}). Choose another with --home.") from error
         make_file_private(HomeFolder(home).store)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from agent_tools.errors import InvalidArgument, ShapeError, StoreError, StoreFull, TokenBudgetError
+from agent_tools.home import make_private_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,7 +131,7 @@ class TokenFile:
     def _write(self, data: bytes) -> None:
         try:
             if self._fd is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.path.parent)
                 self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
             os.ftruncate(self._fd, self._end)
             os.lseek(self._fd, self._end, os.SEEK_SET)

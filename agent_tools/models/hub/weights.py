@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from agent_tools.errors import ModelMissing
+from agent_tools.home import make_private_folder
 
 # What was checked in this process: (real path, size, mtime_ns) -> sha256. A changed file has another key.
 _checked: dict[tuple[str, int, int], str] = {}
@@ -75,7 +76,7 @@ def _remember(remembered: Path | None, known: dict[str, list[int | str]]) -> Non
     if remembered is None:
         return
     try:
-        remembered.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(remembered.parent)
         handle, name = tempfile.mkstemp(dir=remembered.parent, prefix=remembered.name, suffix=".new")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(known, file)

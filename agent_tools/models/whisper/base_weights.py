@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_tools.errors import ModelMissing
+from agent_tools.home import make_private_folder
 from agent_tools.models.hub.catalogue import WHISPER_BASE_REMEDY as REMEDY
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.hub.weights import package_folder, require
@@ -84,7 +85,7 @@ def _whole(folder: Path) -> bool:
 
 def _join(parts: list[Path], folder: Path) -> None:
     """Written under another name, checked as a whole, and renamed: no process ever sees half a model."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     for name in BESIDE:
         _replace(folder / name, [parts[0].parent / name])
     _replace(folder / "model.bin", parts, checked=True)

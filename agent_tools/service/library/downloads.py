@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
+from agent_tools.home import make_private_folder, open_private
 from agent_tools.media.names import SUFFIXES
 from agent_tools.untrusted import clean
 
@@ -112,7 +113,7 @@ class Fetcher:
     def _work(self, found: Fetch) -> None:
         import httpx2
 
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         self._tidy()
         # A name of its own: another server on this home may fetch the same address.
         part = self.folder / f"{_name(found.url)}-{os.getpid()}-{secrets.token_hex(4)}.part"
@@ -201,7 +202,7 @@ class Fetcher:
         found.total_bytes = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
         if found.total_bytes is not None and found.total_bytes > LARGEST:
             raise _too_large(found.url)
-        with part.open("wb") as out:
+        with open(part, "wb", opener=open_private) as out:
             for block in response.iter_raw(BLOCK):
                 found.done_bytes += len(block)
                 if found.stopped:

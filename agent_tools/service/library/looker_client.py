@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent_tools import errors
 from agent_tools.errors import EngineError, RequestError, WorkerDied
-from agent_tools.home import HomeFolder
+from agent_tools.home import HomeFolder, make_private_folder, open_private
 from agent_tools.ingestion.look_messages import (
     Clip,
     ClipRequest,
@@ -139,8 +139,8 @@ class Looker:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             log_file = HomeFolder(self._settings.home).looker_errors
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            with log_file.open("ab") as errors_file:
+            make_private_folder(log_file.parent)
+            with open(log_file, "ab", opener=open_private) as errors_file:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "agent_tools", "look"],
                     stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 
-from agent_tools.home import HomeFolder
+from agent_tools.home import HomeFolder, make_private_folder, open_private
 from agent_tools.ingestion.worker import alive
 from agent_tools.settings import Settings, worker_environment
 from agent_tools.store import Store
@@ -46,13 +46,13 @@ class Workers:
 
     def _start(self) -> subprocess.Popen[bytes]:
         log_file = HomeFolder(self.settings.home).worker_errors
-        log_file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(log_file.parent)
         detached = (
             {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
             if sys.platform == "win32"
             else {"start_new_session": True}
         )
-        with log_file.open("ab") as errors:
+        with open(log_file, "ab", opener=open_private) as errors:
             return subprocess.Popen(
                 [sys.executable, "-m", "agent_tools", "work"],
                 stdin=subprocess.DEVNULL,
