@@ -192,6 +192,8 @@ else:
 
 
 class Hit(_WithTexts):
+    line: str | None = None
+    region: list[Number] | None = None
     frame: str | None = None
     repeats: int | None = None
     uri: str

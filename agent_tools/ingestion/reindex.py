@@ -86,6 +86,8 @@ def index_all(
 ) -> None:
     """Write a vector of this encoder for every text of the video, notes too, and memory tokens of each text channel."""
     text_index.index_entries(store, video_id, encoder, on_batch, apart=apart)
+    if apart != text_index.SCREEN_TEXT:
+        text_index.index_lines(store, video_id, encoder)  # also of texts whose own vectors are older
     for channel in made_text_names():
         if channel != apart:
             text_index.write_chunks(store, video_id, channel, encoder.producer, duration_s, duration_s)

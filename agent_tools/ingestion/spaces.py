@@ -12,6 +12,11 @@ def text_space(producer: str) -> str:
     return f"{producer}|text"
 
 
+def line_space(producer: str) -> str:
+    """Where a text encoder's vectors of single lines of on-screen texts are kept."""
+    return f"{producer}|line"
+
+
 def frame_space(producer: str) -> str:
     """Where a frame encoder's vectors are kept."""
     return f"{producer}|frame"

@@ -10,13 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.ingestion.episodes import TextPiece, chunks
-from agent_tools.ingestion.spaces import CHUNK, memory_producer, text_space
+from agent_tools.ingestion.spaces import CHUNK, line_space, memory_producer, text_space
 from agent_tools.memory import Memory, memory_tokens
 from agent_tools.models.routed_text import encode_known
-from agent_tools.store import Entry, Store
+from agent_tools.store import Entry, Store, line_id, shown_lines
 from agent_tools.timeline import Span
 
 SPANS_AT_ONCE = 64  # whose texts and vectors are in memory together: about an hour of chunks
+SCREEN_TEXT = "screen_text"
+LINES_AT_ONCE = 256
 MEMORY_TEXT = 400  # characters of a chunk's text kept beside its tokens
 
 
@@ -32,12 +34,15 @@ class TextEncoder(Protocol):
 def index_entries(
     store: Store, video_id: str, encoder: TextEncoder, on_batch: Callable[[int], None], apart: str = ""
 ) -> int:
-    """Write a vector for each entry that has no vector yet, in batches; returns how many were written.
+    """Write a vector for each entry that has no vector yet, in batches; returns how many were written. The lines of
+    on-screen texts get theirs before the texts.
 
     Args:
         apart: a channel whose entries get no vectors, because others will replace them."""
     space, written, last = text_space(encoder.producer), 0, 0
     while batch := store.pending_text(video_id, space, limit=128, apart=apart, after=last):
+        if any(entry.channel == SCREEN_TEXT for entry in batch):
+            index_lines(store, video_id, encoder, to_id=batch[-1].id)
         languages = [str(entry.extra.get("language") or "") or None for entry in batch]
         vectors = encode_known(encoder, [entry.text for entry in batch], languages)
         store.put_vectors(space, video_id, [entry.id for entry in batch], vectors)
@@ -45,6 +50,33 @@ def index_entries(
         last = batch[-1].id
         on_batch(written)
     return written
+
+
+def index_lines(store: Store, video_id: str, encoder: TextEncoder, to_id: int | None = None) -> int:
+    """Write a vector for each line of on-screen text that has none yet; returns how many were written.
+
+    A line that stands on several slides has one vector, under the id of the first entry that shows it.
+    Args:
+        to_id: the last entry to look at; all of them if None."""
+    space = line_space(encoder.producer)
+    there = set(store.vectors(space, video_id)[0].tolist())
+    shown = sorted(store.entries(video_id, channels=(SCREEN_TEXT,)), key=lambda entry: entry.id)
+    lines = {
+        line_id(entry, place): line.text
+        for entry in shown
+        if to_id is None or entry.id <= to_id
+        for place, line in enumerate(shown_lines(entry))
+    }
+    known = {text for number, text in lines.items() if number in there}
+    first: dict[str, int] = {}
+    for number, text in lines.items():
+        if text not in known:
+            first.setdefault(text, number)
+    texts = list(first)
+    for begin in range(0, len(texts), LINES_AT_ONCE):
+        part = texts[begin : begin + LINES_AT_ONCE]
+        store.put_vectors(space, video_id, [first[text] for text in part], encoder.encode(part))
+    return len(texts)
 
 
 def write_chunks(

@@ -31,12 +31,13 @@ from agent_tools.service.search.moments import Moment, fold_repeats, merge, with
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, recall
 from agent_tools.service.search.strength import likeness, strength
-from agent_tools.store import Entry
+from agent_tools.store import Entry, line_with
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
 from agent_tools.untrusted import clean
 
 SNIPPET = {"concise": 220, "full": 900}
+LINE = {"concise": 160, "full": 400}  # characters of the line of an on-screen text that answers
 BESIDE = {"concise": 90, "full": 300}  # characters of a channel that did not match, shown for context
 QUERY_LENGTH = 2000
 MATCHED_WORDS = 0.1  # share of the query's word mass from which words are named as what matched: "the" alone is not
@@ -197,6 +198,7 @@ def _hit(
     for name in TEXT_CHANNELS:
         if found := [r for r in moment.found if r.entry.channel == name]:
             texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
+    line = line_with(shown, query) if (shown := _best(moment, "screen_text")) else None
     if (video := held.get(moment.video_id)) is not None:
         beside = video.overlapping(moment.span)
     else:
@@ -231,6 +233,8 @@ def _hit(
         score=score,
         strength=likeness(score) if request.like.strip() else strength(score),
         matched=matched,
+        line=excerpt(line.text, query, LINE[detail]) if line else None,
+        region=[round(side, 3) for side in line.region] if line and line.region else None,
         frame=f"video://{moment.video_id}/frame/{rounded(middle):g}" if detail == "full" else None,
         repeats=moment.repeats or None,
         uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),

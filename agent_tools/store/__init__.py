@@ -16,6 +16,7 @@ from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
 from agent_tools.store.overview import Status
 from agent_tools.store.search import WordHit
+from agent_tools.store.shown_lines import ShownLine, line_id, line_with, shown_lines
 from agent_tools.store.store import Store
 from agent_tools.store.tokenfile import TokenFile
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow, titles
@@ -33,6 +34,7 @@ __all__ = [
     "Job",
     "JobSettings",
     "Note",
+    "ShownLine",
     "Source",
     "SqliteMemory",
     "Status",
@@ -41,8 +43,11 @@ __all__ = [
     "VideoRow",
     "WordHit",
     "keep_text_vectors",
+    "line_id",
+    "line_with",
     "privacy",
     "restore",
+    "shown_lines",
     "spelling",
     "switch_channel",
     "titles",

@@ -12,6 +12,7 @@ import apsw
 from agent_tools.channels import made_text_names
 from agent_tools.store.entries import EntryIn, insert_entry, remove_entries
 from agent_tools.store.store import Store
+from agent_tools.store.vectors import LINE, TEXT, TOKEN_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,12 +59,12 @@ def keep_text_vectors(store: Store, video_id: str, producer: str) -> bool:
     """Remove the video's text vectors and memory tokens of all other encoders, if this one's are complete.
 
     Returns: True where they were complete. False where a new entry has no vector yet; then nothing is changed."""
-    kept = f"{producer}|text"
     with store.db.write():
-        if store.pending_text(video_id, kept, limit=1):
+        if store.pending_text(video_id, f"{producer}|{TEXT}", limit=1):
             return False
         for space in store.spaces():
-            if space.endswith("|text") and space != kept:
+            made_by, _, kind = space.rpartition("|")
+            if kind in (TEXT, LINE) and made_by != producer:
                 store.drop_video_vectors(space, video_id)
         for channel in (*made_text_names(), LEVELS):
             store.memories.delete(video_id, read=channel, made_by_others_than=producer)
@@ -92,18 +93,24 @@ def _switch_entries(c: apsw.Connection, store: Store, made: Store, video_id: str
         )
         for entry in sorted(made.entries(video_id, channels=(channel,)), key=lambda entry: entry.id)
     }
-    _copy_vectors(store, made, video_id, "text", numbers)
+    _copy_vectors(store, made, video_id, TEXT, numbers)
+    _copy_vectors(store, made, video_id, LINE, numbers, TOKEN_BITS)
 
 
 def _copy_vectors(
-    store: Store, made: Store, video_id: str, kind: str, numbers: Mapping[int, int] | None = None
+    store: Store, made: Store, video_id: str, kind: str, numbers: Mapping[int, int] | None = None, bits: int = 0
 ) -> None:
-    """The video's vectors of a kind; those of entries under the numbers that the entries have here."""
+    """The video's vectors of a kind; those of entries under the numbers that the entries have here.
+
+    Args:
+        bits: the last bits of an id, which say which part of the entry it is."""
     for space in made.spaces():
         if not space.endswith(f"|{kind}"):
             continue
         ids, matrix = made.vectors(space, video_id)
-        rows = [row for row, number in enumerate(ids) if numbers is None or int(number) in numbers]
-        named = [int(ids[row]) if numbers is None else numbers[int(ids[row])] for row in rows]
+        rows = [row for row, number in enumerate(ids.tolist()) if numbers is None or number >> bits in numbers]
+        named = ids[rows].tolist()
+        if numbers is not None:
+            named = [numbers[number >> bits] << bits | number & (1 << bits) - 1 for number in named]
         if rows:
             store.put_vectors(space, video_id, named, matrix[rows])

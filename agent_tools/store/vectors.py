@@ -1,7 +1,7 @@
 """Vectors by space and video: vec0 tables hold them, one per space, partitioned by video.
 
-A space is one producer's vectors of one kind, f"{producer}|{kind}", kind text, memory or frame; a query never meets
-another space. nearest.py searches them."""
+A space is one producer's vectors of one kind, f"{producer}|{kind}", kind text, line, memory or frame; a query never
+meets another space. A line's id is its entry's id and, in the last bits, its place in it. nearest.py searches them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # Vectors in one blob of vec0. A blob is a chain of pages, so the smallest that vec0 takes is by far the fastest to read
 # single vectors from (100 of 768 numbers: .3 ms, of blobs of 128 5 ms), no slower to scan, and wastes least.
 CHUNK = 8
-TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits, its place in it
+KINDS = TEXT, LINE, MEMORY, FRAME = "text", "line", "memory", "frame"  # of spaces
+TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits, its place in it; a line's likewise
 
 
 class Vectors(Part):
@@ -122,11 +123,30 @@ class Vectors(Part):
 
 
 def drop_vectors(database: Database, c: apsw.Connection, kind: str, video_id: str, ids: Sequence[int] | None) -> None:
-    """Inside a transaction: a video's vectors of a kind ("" = all kinds), those of these ids or all of them."""
+    """Inside a transaction: a video's vectors of a kind ("" = all kinds), those of these ids or all of them.
+
+    The vectors of texts go with those of their lines."""
     rows: list[Any] = c.execute("SELECT n, name FROM spaces").fetchall()
     for n, name in rows:
-        if (not kind or name.rpartition("|")[2] == kind) and (gone := _delete(database, c, n, video_id, ids)):
+        own = name.rpartition("|")[2]
+        if own == LINE and kind == TEXT and ids is not None:
+            gone = _delete(database, c, n, video_id, _lines_of(c, n, video_id, ids))
+        elif not kind or own == kind or (own == LINE and kind == TEXT):
+            gone = _delete(database, c, n, video_id, ids)
+        else:
+            continue
+        if gone:
             _touch(c, n, video_id, -gone)
+
+
+def _lines_of(c: apsw.Connection, n: int, video_id: str, entries: Sequence[int]) -> list[int]:
+    """The ids of the lines of these entries that have a vector in a space."""
+    rows = c.execute(
+        f"""SELECT id FROM vector_rows WHERE space=? AND video_id=?
+            AND id >> {TOKEN_BITS} IN (SELECT value FROM json_each(?))""",  # noqa: S608 - our number
+        (n, video_id, json_list(entries)),
+    )
+    return [row[0] for row in rows]
 
 
 def find_space(c: apsw.Connection, name: str) -> tuple[int, int] | None:
@@ -186,8 +206,8 @@ def _make_space(c: apsw.Connection, name: str, dim: int) -> int:
         if found[1] != dim:
             raise ShapeError(f"vectors of {dim} numbers in a space of {found[1]}: another model needs another producer")
         return found[0]
-    if name.rpartition("|")[2] not in ("text", "memory", "frame"):
-        raise ValueError(f"{name!r} is no space: producer|kind with kind text, memory or frame")
+    if name.rpartition("|")[2] not in KINDS:
+        raise ValueError(f"{name!r} is no space: producer|kind with kind {', '.join(KINDS)}")
     c.execute("INSERT INTO spaces(name, dim) VALUES(?, ?)", (name, dim))
     n = c.last_insert_rowid()
     c.execute(

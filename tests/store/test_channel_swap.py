@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from agent_tools.memory import Memory
-from agent_tools.store import EntryIn, FrameRow, SqliteMemory, Store, keep_text_vectors, switch_channel
+from agent_tools.store import EntryIn, FrameRow, SqliteMemory, Store, keep_text_vectors, line_id, switch_channel
 from tests.store.conftest import TALK, WEEK
 
 OLD, NEW = "old@1/1", "new@1/1"
@@ -130,3 +130,14 @@ def test_text_vectors_of_others_go_when_the_new_are_complete(store: Store, made:
     row = store.channel(WEEK, "subtitles")
     assert row is not None
     assert row.detail.vectors == (NEW,)
+
+
+def test_lines_come_along_under_the_new_numbers_of_their_texts(store: Store, made: Store) -> None:
+    (_, entry, _) = made.entries(WEEK, channels=("subtitles",))
+    number = line_id(entry, 2)
+    made.put_vectors(f"{NEW}|line", WEEK, [number], vectors(1, 0.5))
+    switch_channel(store, made, WEEK, "subtitles", job_id=7)
+    (own,) = (each for each in store.entries(WEEK, channels=("subtitles",)) if each.text == entry.text)
+    ids, matrix = store.vectors(f"{NEW}|line", WEEK)
+    assert ids.tolist() == [line_id(own, 2)]
+    assert matrix.tolist() == vectors(1, 0.5).tolist()
