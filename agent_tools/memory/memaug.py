@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from agent_tools.errors import ShapeError
 
 _ROPE_BASE = 10_000.0
+_SHARPNESS = 2.0  # of the analogue's reads; at 1 a question of a few rows is lost among 4,000 rows 32 wide
 
 
 class MemAug(nn.Module):
@@ -51,12 +52,14 @@ class MemAug(nn.Module):
     def training_free(cls, dim: int) -> MemAug:
         """The retrieval analogue of MemAug: the same read without weights, for encoders that have no trained MemAug.
 
-        Identity projections, one head, scale 1/sqrt(C), residual then layer norm without weights, no MLP, 4 blocks;
-        positions are ignored. It is not Hour-LLaVA's MemAug and must not be reported as such.
+        Identity projections, one head, residual then layer norm without weights, no MLP, 4 blocks; positions are
+        ignored. It is not Hour-LLaVA's MemAug and must not be reported as such.
 
-        Only the softmax with scale 1/sqrt(C) makes the read follow the question, so lengths matter: rows of the
-        repository and the question need a length of about sqrt(C), rows of the decayed view much less. If the decayed
-        rows are as long as the question, each attends to itself and the question has little effect.
+        Three rules make the read follow the question without weights, whatever lengths the caller's rows have:
+        rows are compared at length sqrt(C); tokens look around at the question alone, because with identity
+        projections a token is most like itself and would hardly see the question beside it; and the reads are sharp,
+        a score is 2 sqrt(C) times a cosine. So a forgotten token aligned with the question moves the output along
+        itself at least 1.5 times as far as under an orthogonal question, from a width of 16 on.
         """
         return cls(dim, heads=1, analogue=True)
 
@@ -96,9 +99,11 @@ class MemAug(nn.Module):
         real = _rows(mask, batch, repository.shape[1], "mask")
         if real is not None:
             repository = repository.masked_fill(~real.bool()[..., None], 0)  # because 0 * NaN is not 0
+        if self.analogue:
+            decayed, question = _of_one_length(decayed), _of_one_length(question)
         stream = torch.cat([decayed, question], dim=1)  # (B, N+Q, C)
         for block in self.blocks:
-            stream = block(stream, repository, turn, far, real)
+            stream = block(stream, count, repository, turn, far, real)
         return stream[:, :count]
 
     def extra_repr(self) -> str:
@@ -110,6 +115,7 @@ class _Block(nn.Module):
 
     def __init__(self, dim: int, heads: int, kv_heads: int, mlp_ratio: int, analogue: bool) -> None:
         super().__init__()
+        self.analogue = analogue
         self.look_around = _Attention(dim, heads, kv_heads, analogue)
         self.look_back = _Attention(dim, heads, kv_heads, analogue)
         self.norms = nn.ModuleList(
@@ -122,9 +128,17 @@ class _Block(nn.Module):
         )
 
     def forward(
-        self, stream: Tensor, repository: Tensor, turn: Tensor | None, far: Tensor | None, real: Tensor | None
+        self,
+        stream: Tensor,
+        count: int,
+        repository: Tensor,
+        turn: Tensor | None,
+        far: Tensor | None,
+        real: Tensor | None,
     ) -> Tensor:
-        stream = self.norms[0](stream + self.look_around(stream, stream, turn, turn, None))
+        """`count`: tokens of the view at the head of the stream; the question follows them."""
+        around = stream[:, count:] if self.analogue else stream
+        stream = self.norms[0](stream + self.look_around(stream, around, turn, turn, None))
         stream = self.norms[1](stream + self.look_back(stream, repository, turn, far, real))
         return stream if self.mlp is None else self.norms[2](stream + self.mlp(stream))
 
@@ -146,6 +160,7 @@ class _Attention(nn.Module):
     ) -> Tensor:
         if not other.shape[1]:
             return torch.zeros_like(stream)
+        other = _of_one_length(other) if self.analogue else other
         query = self.query(stream).unflatten(2, (self.heads, self.width)).transpose(1, 2)  # (B, H, N, W)
         key = self.key(other).unflatten(2, (self.kv_heads, self.width)).transpose(1, 2)
         value = self.value(other).unflatten(2, (self.kv_heads, self.width)).transpose(1, 2)
@@ -155,9 +170,17 @@ class _Attention(nn.Module):
         if real is not None:
             none_real = ~real.bool().any(dim=1)  # (B,)
             allowed = (real.bool() | none_real[:, None])[:, None, None, :]  # a softmax over nothing is NaN
-        read = F.scaled_dot_product_attention(query, key, value, allowed, enable_gqa=self.heads != self.kv_heads)
+        scale = _SHARPNESS / self.width**0.5 if self.analogue else None
+        read = F.scaled_dot_product_attention(
+            query, key, value, allowed, scale=scale, enable_gqa=self.heads != self.kv_heads
+        )
         out: Tensor = self.out(read.transpose(1, 2).flatten(2))  # (B, N, C)
         return out if none_real is None else out.masked_fill(none_real[:, None, None], 0)
+
+
+def _of_one_length(rows: Tensor) -> Tensor:
+    """Rows (B, N, C) at length sqrt(C); a row of zeros stays one."""
+    return F.normalize(rows, dim=2) * rows.shape[2] ** 0.5
 
 
 def _turned(heads: Tensor, positions: Tensor | None) -> Tensor:

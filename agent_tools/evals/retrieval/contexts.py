@@ -22,7 +22,6 @@ from agent_tools.timeline import Span, clock
 FRAME = token_cost(512, 288, "claude")  # of a picture that is big enough to read a slide
 OPENED = 8  # chunks whose lines are compared, as the engine does where nothing else is said
 EVERY = 10_000  # memories: all of them
-DECAYED = 0.25  # length of the decayed rows beside the question's: where they are as long, the question is hardly heard
 CHANNELS = ("subtitles", "screen_text")
 OURS = "retrieve_memory, through MCP"
 ON = f"first stage on: {OPENED} chunks opened by memory tokens, then their lines"
@@ -163,15 +162,14 @@ def _query_aware(lines: Lines) -> Choose:
 
 def _conditioned(chunks: Sequence[ChunkLines], lines: Lines) -> Callable[[torch.Tensor], torch.Tensor]:
     """Scores of the chunks by what their tokens have become when they read all lines in the light of the question."""
-    root = float(lines.matrix.shape[1]) ** 0.5
     model = MemAug.training_free(lines.matrix.shape[1]).eval()
-    repository = torch.from_numpy(lines.matrix)[None] * root  # (1, M, C)
+    repository = torch.from_numpy(lines.matrix)[None]  # (1, M, C)
     tokens = torch.cat([one.memory.vectors for one in chunks])  # (N, C)
     owner = torch.repeat_interleave(torch.arange(len(chunks)), torch.tensor([len(o.memory.vectors) for o in chunks]))
 
     def read(near: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            out = model(F.normalize(tokens, dim=1)[None] * DECAYED * root, near[None, None] * root, repository)[0]
+            out = model(tokens[None], near[None, None], repository)[0]
         cosine = F.normalize(out, dim=1) @ near
         return torch.full((len(chunks),), -torch.inf).scatter_reduce(0, owner, cosine, "amax")
 
