@@ -61,12 +61,12 @@ def _permissions(home: Path, fix: bool) -> Iterator[tuple[bool, str]]:
 
 
 def _traces(store: Store, home: Path, fix: bool) -> Iterator[tuple[bool, str]]:
-    if not privacy.keeps_traces(store.db):
+    if not store.keeps_traces():
         return
     if not fix:
         yield False, f"the memory at {home} was made by an older version: deleted texts may stand in its file. {MEND}"
         return
-    privacy.rewrite(store.db)
+    store.rewrite()
     yield True, f"mended: the memory at {home} was written again, without traces of deleted texts"
 
 

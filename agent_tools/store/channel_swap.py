@@ -7,10 +7,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import apsw
-
 from agent_tools.channels import made_text_names
 from agent_tools.store.entries import EntryIn, insert_entry, remove_entries
+from agent_tools.store.sql import Sql
 from agent_tools.store.store import Store
 from agent_tools.store.vectors import LINE, TEXT, TOKEN_BITS
 
@@ -84,12 +83,12 @@ def _switch_frames(store: Store, made: Store, video_id: str) -> None:
     _copy_vectors(store, made, video_id, "frame")
 
 
-def _switch_entries(c: apsw.Connection, store: Store, made: Store, video_id: str, channel: str) -> None:
+def _switch_entries(c: Sql, store: Store, made: Store, video_id: str, channel: str) -> None:
     old: list[Any] = c.execute("SELECT id FROM entries WHERE video_id=? AND channel=?", (video_id, channel)).fetchall()
     remove_entries(store.db, c, video_id, [row[0] for row in old])
     numbers = {
         entry.id: insert_entry(
-            c, video_id, channel, entry.producer, EntryIn(entry.start_s, entry.end_s, entry.text, entry.extra)
+            store.db, c, video_id, channel, entry.producer, EntryIn(entry.start_s, entry.end_s, entry.text, entry.extra)
         )
         for entry in sorted(made.entries(video_id, channels=(channel,)), key=lambda entry: entry.id)
     }

@@ -7,10 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import apsw
-
-from agent_tools.store.database import Clock, Database
 from agent_tools.store.part import Part
+from agent_tools.store.sql import Clock, Database, Sql
 from agent_tools.store.vectors import read_rows, read_vectors, unit
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ class Codes(Part):
                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM spaces WHERE n=?1)
                    ON CONFLICT(space) DO UPDATE SET version=excluded.version, trained=excluded.trained,
                    mean=excluded.mean, rotation=excluded.rotation, scale=excluded.scale, share=excluded.share,
-                   recall=excluded.recall WHERE version < excluded.version""",
+                   recall=excluded.recall WHERE codebooks.version < excluded.version""",
                 (
                     n,
                     book.version,
@@ -83,7 +81,8 @@ class Codes(Part):
                 """SELECT v.video_id, v.version FROM vector_versions v
                    LEFT JOIN codes k ON k.space=v.space AND k.video_id=v.video_id
                    LEFT JOIN codebooks b ON b.space=v.space
-                   WHERE v.space=? AND v.count > 0 AND (k.version IS NOT v.version OR k.codebook IS NOT b.version)
+                   WHERE v.space=? AND v.count > 0
+                   AND (k.version IS DISTINCT FROM v.version OR k.codebook IS DISTINCT FROM b.version)
                    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')""",
                 (n,),
             ).fetchall()
@@ -96,14 +95,16 @@ class Codes(Part):
             with self.db.write() as c:
                 # Only where the vectors are still those that were read.
                 c.execute(
-                    """INSERT OR REPLACE INTO codes(space, video_id, codebook, version, rows, signs, codes)
+                    """INSERT INTO codes(space, video_id, codebook, version, rows, signs, codes)
                        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS
-                           (SELECT 1 FROM vector_versions WHERE space=?1 AND video_id=?2 AND version=?4)""",
+                           (SELECT 1 FROM vector_versions WHERE space=?1 AND video_id=?2 AND version=?4)
+                       ON CONFLICT(space, video_id) DO UPDATE SET codebook=excluded.codebook, version=excluded.version,
+                       rows=excluded.rows, signs=excluded.signs, codes=excluded.codes""",
                     (n, video_id, book.version, version, rows.tobytes(), signs.tobytes(), codes.tobytes()),
                 )
 
 
-def codebook(c: apsw.Connection, n: int, dim: int) -> Codebook | None:
+def codebook(c: Sql, n: int, dim: int) -> Codebook | None:
     """The codebook that was written for a space."""
     import numpy as np
 
@@ -118,7 +119,7 @@ def codebook(c: apsw.Connection, n: int, dim: int) -> Codebook | None:
     return Codebook(row[0], row[1], mean, rotation, *row[4:])
 
 
-def drawn_codebook(database: Database, c: apsw.Connection, n: int, dim: int, version: int, sample: int) -> Codebook:
+def drawn_codebook(database: Database, c: Sql, n: int, dim: int, version: int, sample: int) -> Codebook:
     """A codebook made of a sample of the vectors that are there; it is not written."""
     from agent_tools.store.index import train
 

@@ -4,36 +4,34 @@ schema.py holds the tables."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
-from agent_tools.errors import ModelMissing, StoreError, StoreFull, VideoNotFound
+from agent_tools.errors import StoreError, StoreFull, VideoNotFound
+from agent_tools.store.fts5 import Fts5Words
+from agent_tools.store.sql import Held, VectorTables, WordIndex
+from agent_tools.store.vec0 import Vec0Tables
 
 BUSY_S = 30.0  # one wait for another writer; a transaction of ours lasts milliseconds
 BUSY_ROUNDS = 4  # waits in a row before the caller hears of it
 CACHE_KIB = 8_192
+MERGED_PAGES = 200  # of the word index, in one transaction
+FREED_PAGES = 2_000  # given back to the system in one transaction
+INCREMENTAL = 2  # value of PRAGMA auto_vacuum
 LONGEST_WRITE_S = 0.5  # that one transaction may hold the write lock: others wait for it meanwhile
 
 
-@dataclass(frozen=True)
-class Held:
-    """How long one transaction held the write lock."""
+class SqliteDatabase:
+    """Connections to one file; see sql.Database.
 
-    wall_s: float
-    cpu_s: float  # of this thread alone, so a busy machine does not make it longer
-
-
-class Database:
-    """Connections to one file. All SQL runs inside `read()` or `write()`, which speak only of StoreError and its kin.
+    All SQL runs inside `read()` or `write()`, which speak only of StoreError and its kin.
 
     Args:
         path: the file; made when missing, its folder must exist.
@@ -45,11 +43,14 @@ class Database:
         fence: called at the start of each fenced write transaction; it may raise, and then nothing is written.
     """
 
+    skip_held = ""  # one writer at a time: nothing is held
     on_write: Callable[[Held], None] | None = None
     fence: Callable[[apsw.Connection], None] | None = None
 
     def __init__(self, path: Path, *, busy_s: float = BUSY_S, vfs: str = "") -> None:
         self.path = path
+        self.words: WordIndex = Fts5Words()
+        self.tables: VectorTables = Vec0Tables()
         self._busy_s = busy_s
         self._vfs = vfs
         self._local = threading.local()
@@ -123,21 +124,72 @@ class Database:
                 self._watch, self._watch_pid = self._open(), os.getpid()
             return int(self._watch.execute("PRAGMA data_version").get)
 
-    def load_vectors(self, connection: apsw.Connection) -> None:
-        """Make vec0 known to this connection, by file path: `import sqlite_vec` would pull in NumPy."""
-        if getattr(self._local, "vec0", None) is connection:
-            return
-        connection.enable_load_extension(True)
-        try:
-            connection.load_extension(str(vec0_path()))
-        except apsw.ExtensionLoadingError as error:
-            raise ModelMissing(
-                f"sqlite-vec does not load ({error}). Install a sqlite-vec wheel for this platform; "
-                "`agent-tools doctor` tries it again."
-            ) from error
-        finally:
-            connection.enable_load_extension(False)
-        self._local.vec0 = connection
+    def hold(self, c: apsw.Connection, video_id: str) -> None:
+        """SQLite has one writer at a time."""
+
+    def next_version(self, c: apsw.Connection) -> int:
+        return int(c.execute("UPDATE counters SET value=value + 1 WHERE name='version' RETURNING value").get)
+
+    def wipe(self) -> None:
+        """Remove the traces of what was deleted: merge the word index, give free pages back, empty the log.
+
+        In short transactions. Where a reader keeps the log in use, the next call or the last process to close empties
+        it. Raises: StoreError: the disk is full or the file is locked."""
+        merged = -MERGED_PAGES  # a negative first step asks for the whole index, not for what merges by itself
+        while True:
+            with self.write() as c:
+                before = c.total_changes()
+                c.execute("INSERT INTO words(words, rank) VALUES('merge', ?)", (merged,))
+                if c.total_changes() - before < 2:  # so FTS5 says that nothing was left to merge
+                    break
+            merged = MERGED_PAGES
+        while True:
+            with self.write() as c:
+                free = int(c.execute("PRAGMA freelist_count").get)
+                if not free or int(c.execute("PRAGMA auto_vacuum").get) != INCREMENTAL:
+                    break
+                c.execute(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
+        self.empty_log()
+
+    def keeps_traces(self) -> bool:
+        with self.read() as c:
+            return int(c.execute("PRAGMA auto_vacuum").get) != INCREMENTAL
+
+    def rewrite(self) -> None:
+        """Raises: StoreError: the file is locked. StoreFull: it takes as much room again as the file has."""
+        self.outside(f"PRAGMA auto_vacuum={INCREMENTAL}; VACUUM")
+        self.wipe()
+
+    def size_bytes(self) -> int:
+        files = [self.path, self.path.with_name(self.path.name + "-wal")]
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def faults(self) -> list[str]:
+        with self.read() as c:
+            faults = [row[0] for row in c.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            return faults + [
+                f"{row[0]} row {row[1]} points at no {row[2]}" for row in c.execute("PRAGMA foreign_key_check")
+            ]
+
+    def backup(self, path: Path) -> None:
+        """Copy the whole store into a new file, while others go on reading and writing.
+
+        Raises: StoreFull, StoreError."""
+        part = path.with_name(path.name + ".part")
+        part.unlink(missing_ok=True)
+        with self.read() as c:
+            try:
+                target = apsw.Connection(str(part))
+                try:
+                    with target.backup("main", c, "main") as copy:
+                        while not copy.done:
+                            copy.step(1_000)
+                    target.execute("PRAGMA journal_mode=DELETE")
+                finally:
+                    target.close()
+                part.rename(path)
+            finally:
+                part.unlink(missing_ok=True)
 
     def empty_log(self) -> None:
         """Move the log into the file and cut it to nothing; does nothing while others read or write."""
@@ -271,18 +323,3 @@ def explained(error: apsw.Error, path: Path, waited_s: float) -> StoreError | Vi
     return StoreError(
         f"{path}: {error}. This is a fault of the program: report it with what `agent-tools doctor` shows."
     )
-
-
-def vec0_path() -> Path:
-    """The loadable file of sqlite-vec, without its suffix.
-
-    Raises: ModelMissing: the package is not installed."""
-    spec = importlib.util.find_spec("sqlite_vec")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        for name in ("vec0.so", "vec0.dylib", "vec0.dll"):
-            if (Path(folder) / name).exists():
-                return Path(folder) / "vec0"
-    raise ModelMissing("sqlite-vec is not installed. Run `pip install sqlite-vec==0.1.9`.")
-
-
-Clock = Callable[[], float]

@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import apsw
-
-from agent_tools.store.database import Database
 from agent_tools.store.part import Part, json_list, milliseconds, storable, to_json
+from agent_tools.store.sql import Database, Sql
 from agent_tools.store.vectors import drop_vectors
-from agent_tools.store.words import index_words
 
 AT_ONCE = 256  # entries of one transaction: some tens of milliseconds
 NOTES = "notes"  # channel and producer of what agents wrote
@@ -69,7 +66,8 @@ class Entries(Part):
         waiting = iter(entries)
         while batch := list(islice(waiting, AT_ONCE)):
             with self.db.write() as c:
-                numbers += [insert_entry(c, video_id, channel, producer, entry) for entry in batch]
+                self.db.hold(c, video_id)
+                numbers += [insert_entry(self.db, c, video_id, channel, producer, entry) for entry in batch]
         return numbers
 
     def entries(
@@ -90,7 +88,7 @@ class Entries(Part):
                 """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra FROM entries e
                    WHERE e.video_id=?1 AND e.start_s < ?2 AND (e.end_s > ?3 OR e.start_s >= ?3)
                    AND (?4 IS NULL OR e.channel IN (SELECT value FROM json_each(?4)))
-                   AND (?5 OR e.extra = '{}' OR json_extract(e.extra, '$.unsure') IS NULL)
+                   AND (?5=1 OR e.extra ->> 'unsure' IS NULL)
                    ORDER BY e.start_s, e.end_s, e.id""",
                 (video_id, end_s, start_s, None if channels is None else json_list(channels), unsure),
             )
@@ -137,22 +135,22 @@ class Entries(Part):
                    WHERE e.video_id=?1 AND e.id > ?6
                    AND NOT EXISTS (SELECT 1 FROM vector_rows r WHERE r.video_id=?1 AND r.id=e.id
                        AND r.space=(SELECT n FROM spaces WHERE name=?2))
-                   AND (e.extra = '{}' OR json_extract(e.extra, '$.unsure') IS NULL)
+                   AND e.extra ->> 'unsure' IS NULL
                    AND e.channel <> ?4 AND ?5 IN ('', e.channel) ORDER BY e.id LIMIT ?3""",
                 (video_id, space, limit, apart, only, after),
             )
             return [entry_of(row) for row in rows]
 
 
-def remove_entries(db: Database, c: apsw.Connection, video_id: str, ids: list[int]) -> None:
+def remove_entries(db: Database, c: Sql, video_id: str, ids: list[int]) -> None:
     """Inside a transaction: remove entries, their words and their vectors."""
     drop_vectors(db, c, "text", video_id, ids)
-    c.executemany("DELETE FROM words WHERE rowid=?", [(number,) for number in ids])
+    db.words.remove(c, ids)
     c.executemany("DELETE FROM entries WHERE id=?", [(number,) for number in ids])
 
 
 def insert_entry(
-    c: apsw.Connection, video_id: str, channel: str, producer: str, entry: EntryIn, apart: str = ""
+    db: Database, c: Sql, video_id: str, channel: str, producer: str, entry: EntryIn, apart: str = ""
 ) -> int:
     """Inside a transaction: the id of the entry, new or there before; `apart` keeps equal texts two entries."""
     text = storable(entry.text)
@@ -171,13 +169,14 @@ def insert_entry(
     ).fetchone()
     if row is not None:
         return int(row[0])
-    c.execute(
-        """INSERT INTO entries(video_id, channel, producer, start_ms, end_ms, digest, start_s, end_s, text, extra)
-           VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        (*key, entry.start_s, entry.end_s, text, to_json(entry.extra)),
+    number = int(
+        c.execute(
+            """INSERT INTO entries(video_id, channel, producer, start_ms, end_ms, digest, start_s, end_s, text, extra)
+               VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
+            (*key, entry.start_s, entry.end_s, text, to_json(entry.extra)),
+        ).get
     )
-    number = c.last_insert_rowid()
-    index_words(c, number, text)
+    db.words.put(c, number, text)
     return number
 
 

@@ -32,7 +32,7 @@ class Frames(Part):
                 """INSERT INTO frames(video_id, k, time_s, stands_for, kept) VALUES(?, ?, ?, ?, ?)
                    ON CONFLICT(video_id, k) DO UPDATE SET time_s=excluded.time_s, stands_for=excluded.stands_for,
                    kept=excluded.kept""",
-                [(video_id, row.k, row.time_s, row.stands_for, row.kept) for row in rows],
+                [(video_id, row.k, row.time_s, row.stands_for, int(row.kept)) for row in rows],
             )
             c.executemany(
                 """INSERT INTO jpegs(video_id, k, jpeg) VALUES(?, ?, ?)
@@ -74,7 +74,7 @@ class Frames(Part):
         """The kept frame nearest in time; of two as near, the earlier."""
         with self.db.read() as c:
             row = c.execute(
-                """SELECT video_id, k, time_s, stands_for, kept FROM frames WHERE video_id=? AND kept
+                """SELECT video_id, k, time_s, stands_for, kept FROM frames WHERE video_id=? AND kept=1
                    ORDER BY abs(time_s - ?), k LIMIT 1""",
                 (video_id, time_s),
             ).fetchone()

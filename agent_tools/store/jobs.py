@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-import apsw
-
 from agent_tools.errors import StoreError
 from agent_tools.store.part import Part, read_fields, storable, to_json, written_fields
+from agent_tools.store.sql import Sql
 
 Order = Literal["go", "stop", "lost"]
 START_S = 120.0  # a worker that has not arrived after this long is not waited for
@@ -76,17 +75,19 @@ class Jobs(Part):
         """Ask for channels of a video. An open job takes them in (keeping its profile and settings) and is returned;
         a stop asked for before is taken back. Raises: VideoNotFound."""
         with self.db.write() as c:
+            self.db.hold(c, video_id)
             row = c.execute(
                 "SELECT id, channels FROM jobs WHERE video_id=? AND state IN ('queued', 'running')", (video_id,)
             ).fetchone()
             now = self.now()
             if row is None:
-                c.execute(
+                wanted = to_json(list(dict.fromkeys(channels)))
+                number = c.execute(
                     """INSERT INTO jobs(video_id, state, channels, profile, settings, created_at, updated_at)
-                       VALUES(?, 'queued', ?, ?, ?, ?, ?)""",
-                    (video_id, to_json(list(dict.fromkeys(channels))), profile, to_json(settings.to_json()), now, now),
-                )
-                return _one(c, c.last_insert_rowid())
+                       VALUES(?, 'queued', ?, ?, ?, ?, ?) RETURNING id""",
+                    (video_id, wanted, profile, to_json(settings.to_json()), now, now),
+                ).get
+                return _one(c, int(number))
             united = list(dict.fromkeys([*json.loads(row[1]), *channels]))
             c.execute(
                 "UPDATE jobs SET channels=?, stop_requested=0, updated_at=? WHERE id=?", (to_json(united), now, row[0])
@@ -99,12 +100,12 @@ class Jobs(Part):
             now = self.now()
             c.execute(
                 """UPDATE jobs SET state='stopped', updated_at=?
-                   WHERE state='running' AND stop_requested AND lease_until <= ?""",
+                   WHERE state='running' AND stop_requested=1 AND lease_until <= ?""",
                 (now, now),
             )
             row = c.execute(
-                """SELECT id FROM jobs WHERE state='queued' OR (state='running' AND lease_until <= ?)
-                   ORDER BY created_at, id LIMIT 1""",
+                f"""SELECT id FROM jobs WHERE state='queued' OR (state='running' AND lease_until <= ?)
+                    ORDER BY created_at, id LIMIT 1 {self.db.skip_held}""",  # noqa: S608 - our own words
                 (now,),
             ).fetchone()
             if row is None:
@@ -161,7 +162,7 @@ class Jobs(Part):
         Args:
             lost: makes the exception that a write raises once another worker has the job, or the job is gone."""
 
-        def refuse(c: apsw.Connection) -> None:
+        def refuse(c: Sql) -> None:
             held = c.execute("SELECT 1 FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker))
             if held.fetchone() is None:
                 raise lost()
@@ -254,11 +255,14 @@ class Jobs(Part):
             )
 
 
-def _count(c: apsw.Connection, name: str, value: int) -> None:
-    c.execute("INSERT OR REPLACE INTO counters(name, value) VALUES(?, ?)", (name, value))
+def _count(c: Sql, name: str, value: int) -> None:
+    c.execute(
+        "INSERT INTO counters(name, value) VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value=excluded.value",
+        (name, value),
+    )
 
 
-def _one(c: apsw.Connection, job_id: int) -> Job:
+def _one(c: Sql, job_id: int) -> Job:
     row = c.execute(f"{JOB} WHERE id=?", (job_id,)).fetchone()
     if row is None:
         raise StoreError(f"Job {job_id} vanished inside its own transaction. Check the file with `agent-tools doctor`.")

@@ -7,11 +7,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-import apsw
-
 from agent_tools.errors import ShapeError
-from agent_tools.store.database import Database
 from agent_tools.store.part import json_list, storable
+from agent_tools.store.sql import Database, Sql
 from agent_tools.store.vectors import TOKEN_BITS, drop_vectors
 
 if TYPE_CHECKING:
@@ -43,20 +41,21 @@ class SqliteMemory:
         for first in range(0, len(batch), AT_ONCE):
             part = [(memory, past.context(memory)) for memory in batch[first : first + AT_ONCE]]
             with self._db.write() as c:
+                self._db.hold(c, video_id)
                 new += sum(self._write_one(c, video_id, memory, context) for memory, context in part)
         return new
 
-    def _write_one(self, c: apsw.Connection, video_id: str, memory: Memory, context: bytes | None) -> bool:
+    def _write_one(self, c: Sql, video_id: str, memory: Memory, context: bytes | None) -> bool:
         """Whether it was new."""
         key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
         if c.execute(_KNOWN, key).get:
             return False
-        c.execute(
+        number = c.execute(
             """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
-               VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+               VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
             (*key, storable(memory.text), memory.vectors.shape[1], _blob(memory.vectors), context),
-        )
-        first = c.last_insert_rowid() << TOKEN_BITS
+        ).get
+        first = int(number) << TOKEN_BITS
         if count := len(memory.vectors):
             if count >> TOKEN_BITS:
                 raise ShapeError(f"a memory of {count} vectors: at most {2**TOKEN_BITS - 1} are kept of one span")
@@ -87,7 +86,8 @@ class SqliteMemory:
         with self._db.read() as c:
             rows = c.execute(
                 """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                   WHERE video_id=?1 AND substr(producer, -length(?2)-1) = '|' || ?2 ORDER BY start_s, end_s""",
+                   WHERE video_id=?1 AND substr(producer, length(producer) - length(?2)) = '|' || ?2
+                   ORDER BY start_s, end_s""",
                 (video_id, read),
             )
             return [_memory(row) for row in rows]
@@ -103,7 +103,7 @@ class SqliteMemory:
             rows: list[Any] = c.execute(
                 """SELECT id, length(vectors) / 4 / dim FROM memories
                    WHERE video_id=?1 AND (?2='' OR kind=?2)
-                   AND (?3='' OR substr(producer, -length(?3)-1) = '|' || ?3)
+                   AND (?3='' OR substr(producer, length(producer) - length(?3)) = '|' || ?3)
                    AND (?4='' OR substr(producer, 1, length(?4)+1) <> ?4 || '|')""",
                 (video_id, kind, read, storable(made_by_others_than)),
             ).fetchall()
@@ -136,9 +136,7 @@ class SqliteMemory:
                 hits.append(ScoredMemory(row[0], memory, score, context))
         return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.memory.start_s, hit.memory.key))[:k]
 
-    def _candidates(
-        self, c: apsw.Connection, query: Tensor, k: int, producer: str, video_ids: Collection[str] | None
-    ) -> list[Any]:
+    def _candidates(self, c: Sql, query: Tensor, k: int, producer: str, video_ids: Collection[str] | None) -> list[Any]:
         """Rows of the k memories with the best vectors, and of all that tie with the k-th."""
         found: dict[int, float] = {}
         spaces: list[Any] = c.execute(

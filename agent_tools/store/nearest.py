@@ -16,12 +16,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import apsw
-
 from agent_tools.errors import ShapeError
 from agent_tools.store.codes import IndexSettings, codebook, drawn_codebook
-from agent_tools.store.database import Clock, Database
 from agent_tools.store.part import Part
+from agent_tools.store.sql import Clock, Database, Sql
 from agent_tools.store.vectors import TOKEN_BITS, find_space, read_rows, read_vectors, unit
 
 if TYPE_CHECKING:
@@ -139,7 +137,7 @@ class VectorSearch(Part):
 
     def _in_video(
         self,
-        c: apsw.Connection,
+        c: Sql,
         n: int,
         dim: int,
         kind: str,
@@ -166,19 +164,11 @@ class VectorSearch(Part):
         top = np.argpartition(-scores, limit)[:limit] if len(scores) > limit else np.arange(len(scores))
         return [(video.id, int(ids[at]), float(scores[at])) for at in top]
 
-    def _in_vec0(
-        self, c: apsw.Connection, n: int, query: NDArray[np.float32], limit: int, video: _Video
-    ) -> list[Found]:
-        self.db.load_vectors(c)
-        rows: list[Any] = c.execute(
-            f"""SELECT r.id, v.distance FROM
-                    (SELECT rowid, distance FROM vectors_{n} WHERE vector MATCH ? AND k=? AND video=?) v
-                CROSS JOIN vector_rows r ON r.n=v.rowid""",  # noqa: S608 - n is our integer
-            (query.tobytes(), limit, video.id),
-        ).fetchall()
+    def _in_vec0(self, c: Sql, n: int, query: NDArray[np.float32], limit: int, video: _Video) -> list[Found]:
+        rows = self.db.tables.nearest(c, n, query.tobytes(), limit, video.id)
         return [(video.id, number, 1.0 - distance) for number, distance in rows]
 
-    def _hold(self, c: apsw.Connection, n: int, dim: int, video: _Video) -> _HeldVectors:
+    def _hold(self, c: Sql, n: int, dim: int, video: _Video) -> _HeldVectors:
         """A video's vectors, read anew where they changed, and only what was added where nothing else did."""
         import numpy as np
 
@@ -202,7 +192,7 @@ class VectorSearch(Part):
 
     def _by_codes(
         self,
-        c: apsw.Connection,
+        c: Sql,
         n: int,
         dim: int,
         query: NDArray[np.float32],
@@ -218,7 +208,7 @@ class VectorSearch(Part):
         scores = np.vecdot(unit(matrix), query)
         return [(owner, int(number), float(score)) for owner, number, score in zip(owners, ids, scores, strict=True)]
 
-    def _index(self, c: apsw.Connection, n: int, dim: int, videos: Sequence[_Video]) -> Index:
+    def _index(self, c: Sql, n: int, dim: int, videos: Sequence[_Video]) -> Index:
         from agent_tools.store.index import Index
 
         index = self._indexes.get(n)
@@ -236,7 +226,7 @@ class VectorSearch(Part):
                 self._take_in(c, n, dim, index, video)
         return index
 
-    def _take_in(self, c: apsw.Connection, n: int, dim: int, index: Index, video: _Video) -> None:
+    def _take_in(self, c: Sql, n: int, dim: int, index: Index, video: _Video) -> None:
         import numpy as np
 
         words = len(index.book.rotation) // 64
@@ -258,14 +248,14 @@ class VectorSearch(Part):
         index.add(video.id, video.version, rows, signs, levels)
 
 
-def _videos(c: apsw.Connection, n: int) -> list[_Video]:
+def _videos(c: Sql, n: int) -> list[_Video]:
     rows: list[Any] = c.execute(
         "SELECT video_id, version, count, irregular FROM vector_versions WHERE space=? AND count > 0", (n,)
     ).fetchall()
     return [_Video(row[0], row[1], row[2], bool(row[3])) for row in rows]
 
 
-def _grown(c: apsw.Connection, n: int, video: _Video, count: int, last_row: int) -> bool:
+def _grown(c: Sql, n: int, video: _Video, count: int, last_row: int) -> bool:
     """Whether a video's vectors are those held, in rows up to last_row, and new ones only."""
     if not count:
         return False
@@ -276,7 +266,7 @@ def _grown(c: apsw.Connection, n: int, video: _Video, count: int, last_row: int)
 
 
 def _inside(
-    c: apsw.Connection, kind: str, video_id: str, spans: Sequence[tuple[float, float]], ids: NDArray[np.int64]
+    c: Sql, kind: str, video_id: str, spans: Sequence[tuple[float, float]], ids: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Which ids lie in any of the spans: entries and memories that overlap one, frames that were shown in one."""
     import numpy as np

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import apsw
-
 from agent_tools.errors import NoteNotFound
 from agent_tools.store.entries import NOTES, EntryIn, insert_entry, remove_entries
 from agent_tools.store.part import Part, milliseconds, storable
+from agent_tools.store.sql import Sql
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Notes(Part):
         Raises: NoteNotFound: the note to replace is not there. VideoNotFound."""
         text, author = storable(text), storable(author)
         with self.db.write(durable=True) as c:
+            self.db.hold(c, video_id)
             old = None if replaces is None else _note(c, video_id, replaces)
             if replaces is not None and old is None:
                 raise NoteNotFound(f"Video {video_id} has no note {replaces}. Its notes stand in video://{video_id}.")
@@ -64,6 +64,7 @@ class Notes(Part):
                     return note, True
             number = 1 + int(c.execute("SELECT coalesce(max(number), 0) FROM notes WHERE video_id=?", (video_id,)).get)
             entry = insert_entry(
+                self.db,
                 c,
                 video_id,
                 NOTES,
@@ -89,7 +90,8 @@ class Notes(Part):
         """In the order they were written; with current_only, without those that another replaced."""
         with self.db.read() as c:
             rows = c.execute(
-                _NOTE + " WHERE video_id=? AND (replaced_by IS NULL OR NOT ?) ORDER BY number", (video_id, current_only)
+                _NOTE + " WHERE video_id=? AND (replaced_by IS NULL OR ?=0) ORDER BY number",
+                (video_id, int(current_only)),
             )
             return [_of(row) for row in rows]
 
@@ -98,7 +100,7 @@ class Notes(Part):
         with self.db.read() as c:
             return int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
 
-    def _retire(self, c: apsw.Connection, old: Note | None, by: int) -> None:
+    def _retire(self, c: Sql, old: Note | None, by: int) -> None:
         if old is None or old.number == by:
             return
         (entry,) = c.execute(
@@ -115,7 +117,7 @@ def _span(start_s: float, end_s: float) -> tuple[int, int]:
     return milliseconds(start_s), milliseconds(end_s)
 
 
-def _note(c: apsw.Connection, video_id: str, number: int) -> Note | None:
+def _note(c: Sql, video_id: str, number: int) -> Note | None:
     row = c.execute(_NOTE + " WHERE video_id=? AND number=?", (video_id, number)).fetchone()
     return None if row is None else _of(row)
 

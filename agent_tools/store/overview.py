@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from agent_tools.store.database import Clock, Database
 from agent_tools.store.jobs import JOB, Job, job_of
 from agent_tools.store.part import Part
+from agent_tools.store.sql import Clock, Database
 from agent_tools.store.videos import CHANNEL, VIDEO, ChannelRow, Gap, VideoRow, channel_of, video_of
 
 
@@ -75,7 +75,9 @@ class Overview(Part):
         with self.db.read() as c:
             rows = {row[0]: video_of(row) for row in c.execute(VIDEO + " ORDER BY n")}
             jobs = {row[1]: job_of(row) for row in c.execute(f"{JOB} ORDER BY id")}  # of each video the last one stays
-            counted = c.execute("SELECT video_id, count(*), sum(replaced_by IS NULL) FROM notes GROUP BY video_id")
+            counted = c.execute(
+                "SELECT video_id, count(*), count(*) FILTER (WHERE replaced_by IS NULL) FROM notes GROUP BY video_id"
+            )
             notes = {row[0]: (row[1], row[2]) for row in counted}
             vectors = dict(c.execute("SELECT video_id, max(version) FROM vector_versions GROUP BY video_id"))
             known = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from agent_tools.store.database import Clock, Database
+from agent_tools.store.sql import Clock, Database
 
 
 class Part:

@@ -11,51 +11,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import apsw
-
 from agent_tools.home import open_private
-from agent_tools.store.database import Database
+from agent_tools.store.sql import Database
 
 OTHERS = 0o077  # permissions of everybody but the owner
-MERGED_PAGES = 200  # of the word index, in one transaction
-FREED_PAGES = 2_000  # given back to the system in one transaction
-INCREMENTAL = 2  # value of PRAGMA auto_vacuum
-
-
-def wipe(db: Database) -> None:
-    """Remove the traces of what was deleted: merge the word index, give free pages back, empty the log.
-
-    In short transactions. Where a reader keeps the log in use, the next call or the last process to close empties it.
-    Raises: StoreError: the disk is full or the file is locked."""
-    merged = -MERGED_PAGES  # a negative first step asks for the whole index, not for what merges by itself
-    while True:
-        with db.write() as c:
-            before = c.total_changes()
-            c.execute("INSERT INTO words(words, rank) VALUES('merge', ?)", (merged,))
-            if c.total_changes() - before < 2:  # so FTS5 says that nothing was left to merge
-                break
-        merged = MERGED_PAGES
-    while True:
-        with db.write() as c:
-            free = int(c.execute("PRAGMA freelist_count").get)
-            if not free or int(c.execute("PRAGMA auto_vacuum").get) != INCREMENTAL:
-                break
-            c.execute(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
-    db.empty_log()
-
-
-def keeps_traces(db: Database) -> bool:
-    """Whether the file is of an older program, which did not overwrite what it deleted."""
-    with db.read() as c:
-        return int(c.execute("PRAGMA auto_vacuum").get) != INCREMENTAL
-
-
-def rewrite(db: Database) -> None:
-    """Write the whole file again without traces of deleted rows. Others cannot write meanwhile.
-
-    Raises: StoreError: the file is locked. StoreFull: it takes as much room again as the file has."""
-    db.outside(f"PRAGMA auto_vacuum={INCREMENTAL}; VACUUM")
-    wipe(db)
 
 
 def make_file_private(path: Path) -> None:
@@ -91,7 +50,7 @@ def _all(home: Path) -> Iterator[Path]:
                 yield path
 
 
-def delete_in_parts(db: Database, statement: str, *values: apsw.SQLiteValue) -> None:
+def delete_in_parts(db: Database, statement: str, *values: str) -> None:
     """Execute a statement that deletes a bounded number of rows, each time in a transaction, until none is left."""
     while True:
         with db.write() as c:

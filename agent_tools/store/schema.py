@@ -9,8 +9,8 @@ from collections.abc import Callable
 import apsw
 
 from agent_tools.errors import StoreTooNew
-from agent_tools.store.database import Database
-from agent_tools.store.words import fill_index, new_index
+from agent_tools.store.database import SqliteDatabase
+from agent_tools.store.fts5 import fill_index, new_index
 
 
 def _first(connection: apsw.Connection) -> None:
@@ -128,7 +128,7 @@ def _fourth(connection: apsw.Connection) -> None:
 MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third, _fourth)
 
 
-def migrate(database: Database) -> None:
+def migrate(database: SqliteDatabase) -> None:
     """Bring the file to this program's version, each step one transaction.
 
     Raises: StoreTooNew: a newer program wrote it."""

@@ -10,12 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-import apsw
-
 from agent_tools.errors import InvalidArgument, StoreError, StoreFull
 from agent_tools.home import HomeFolder, make_private_folder
 from agent_tools.store.codes import Codes, IndexSettings
-from agent_tools.store.database import BUSY_S, Clock, Database
+from agent_tools.store.database import BUSY_S, SqliteDatabase
 from agent_tools.store.entries import AT_ONCE, Entries, remove_entries
 from agent_tools.store.episodes import Episodes
 from agent_tools.store.frames import Frames
@@ -24,9 +22,10 @@ from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
 from agent_tools.store.overview import Overview
-from agent_tools.store.privacy import delete_in_parts, make_file_private, wipe
+from agent_tools.store.privacy import delete_in_parts, make_file_private
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
+from agent_tools.store.sql import Clock, Database
 from agent_tools.store.vectors import Vectors, drop_vectors
 from agent_tools.store.videos import Videos, refuse_notes, remove_video
 
@@ -115,7 +114,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"The data folder {home} cannot be made ({error}). Choose another with --home.") from error
         make_file_private(HomeFolder(home).store)
-        database = Database(HomeFolder(home).store, busy_s=busy_s, vfs=vfs)
+        database = SqliteDatabase(HomeFolder(home).store, busy_s=busy_s, vfs=vfs)
         try:
             migrate(database)
         except BaseException:
@@ -180,9 +179,19 @@ class Store:
             return bool(rows)
 
     def wipe(self) -> None:
-        """Remove the traces that deleted texts leave in the file; see privacy.wipe."""
+        """Remove the traces that deleted texts leave in the file; see sql.Database.wipe."""
         with suppress(StoreFull):  # the rows are gone, and their traces go with the next wipe
-            wipe(self.db)
+            self.db.wipe()
+
+    def keeps_traces(self) -> bool:
+        """Whether an older program wrote it, which did not overwrite what it deleted."""
+        return self.db.keeps_traces()
+
+    def rewrite(self) -> None:
+        """Write the whole file again without traces of deleted texts. Others cannot write meanwhile.
+
+        Raises: StoreError: the file is locked. StoreFull: it takes as much room again as the file has."""
+        self.db.rewrite()
 
     def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
         """End a job this worker holds, and write the search codes of what it brought; see Jobs.finish."""
@@ -192,7 +201,6 @@ class Store:
 
     def stats(self) -> dict[str, int]:
         """Counts of what is stored, and the file's bytes with its log."""
-        files = [self.db.path, self.db.path.with_name(self.db.path.name + "-wal")]
         with self.db.read() as c:
             counts: list[Any] = c.execute(
                 """SELECT (SELECT count(*) FROM videos), (SELECT count(*) FROM entries), (SELECT count(*) FROM notes),
@@ -201,16 +209,13 @@ class Store:
             ).fetchall()
         names = ("videos", "entries", "notes", "frames", "pictures", "vectors", "memories", "open_jobs")
         return {
-            "file_bytes": sum(f.stat().st_size for f in files if f.exists()),
+            "file_bytes": self.db.size_bytes(),
             **dict(zip(names, counts[0], strict=True)),
         }
 
     def integrity_check(self) -> str:
         """ "ok", or what is wrong, line by line."""
-        with self.db.read() as c:
-            faults = [row[0] for row in c.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            faults += [f"{row[0]} row {row[1]} points at no {row[2]}" for row in c.execute("PRAGMA foreign_key_check")]
-        return "\n".join(faults) or "ok"
+        return "\n".join(self.db.faults()) or "ok"
 
     def backup(self, path: Path) -> None:
         """Copy the whole store into a new file, while others go on reading and writing.
@@ -218,18 +223,4 @@ class Store:
         Raises: InvalidArgument: the file exists. StoreFull, StoreError."""
         if path.exists():
             raise InvalidArgument(f"{path} exists. A backup never overwrites: name a new file.")
-        part = path.with_name(path.name + ".part")
-        part.unlink(missing_ok=True)
-        with self.db.read() as c:
-            try:
-                target = apsw.Connection(str(part))
-                try:
-                    with target.backup("main", c, "main") as copy:
-                        while not copy.done:
-                            copy.step(1_000)
-                    target.execute("PRAGMA journal_mode=DELETE")
-                finally:
-                    target.close()
-                part.rename(path)
-            finally:
-                part.unlink(missing_ok=True)
+        self.db.backup(path)

@@ -1,4 +1,4 @@
-"""Vectors by space and video: vec0 tables hold them, one per space, partitioned by video.
+"""Vectors by space and video: tables of the database hold them, one for each space; see sql.VectorTables.
 
 A space is one producer's vectors of one kind, f"{producer}|{kind}", kind text, line, memory or frame; a query never
 meets another space. A line's id is its entry's id and, in the last bits, its place in it. nearest.py searches them."""
@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import apsw
-
 from agent_tools.errors import ShapeError
-from agent_tools.store.database import Database
 from agent_tools.store.part import Part, json_list
+from agent_tools.store.sql import Database, Sql
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Vectors in one blob of vec0. A blob is a chain of pages, so the smallest that vec0 takes is by far the fastest to read
-# single vectors from (100 of 768 numbers: .3 ms, of blobs of 128 5 ms), no slower to scan, and wastes least.
-CHUNK = 8
 KINDS = TEXT, LINE, MEMORY, FRAME = "text", "line", "memory", "frame"  # of spaces
+_NEW_ROW = "INSERT INTO vector_rows(space, video_id, id) VALUES(?, ?, ?) RETURNING n"
 TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits, its place in it; a line's likewise
 
 
@@ -31,7 +27,7 @@ class Vectors(Part):
     def load_vec0(self) -> None:
         """Load the extension that holds vectors, which else comes with the first vector. Raises: ModelMissing."""
         with self.db.read() as c:
-            self.db.load_vectors(c)
+            self.db.tables.load(c)
 
     def put_vectors(self, space: str, video_id: str, ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
         """Store vectors (n, D) float32 under ids, replacing those that are there. The first call makes the space.
@@ -50,16 +46,19 @@ class Vectors(Part):
         if not last:
             return
         with self.db.write() as c:
-            self.db.load_vectors(c)
-            n = _make_space(c, space, matrix.shape[1])
+            self.db.hold(c, video_id)
+            n = _make_space(self.db, c, space, matrix.shape[1])
             replaced = _delete(self.db, c, n, video_id, list(last))
-            for number, row in last.items():
-                c.execute("INSERT INTO vector_rows(space, video_id, id) VALUES(?, ?, ?)", (n, video_id, number))
-                c.execute(
-                    f"INSERT INTO vectors_{n}(rowid, video, vector) VALUES(?, ?, ?)",
-                    (c.last_insert_rowid(), video_id, matrix[row].tobytes()),
+            rows = [
+                (
+                    int(c.execute(_NEW_ROW, (n, video_id, number)).get),
+                    video_id,
+                    matrix[row].tobytes(),
                 )
-            _touch(c, n, video_id, len(last) - replaced, irregular=not matrix.any(axis=1).all())
+                for number, row in last.items()
+            ]
+            self.db.tables.insert(c, n, rows)
+            _touch(self.db, c, n, video_id, len(last) - replaced, irregular=not matrix.any(axis=1).all())
 
     def vectors(
         self, space: str, video_id: str, among: Iterable[int] | None = None
@@ -110,19 +109,18 @@ class Vectors(Part):
         with self.db.write() as c:
             found = find_space(c, space)
             if found is not None and (gone := _delete(self.db, c, found[0], video_id, None)):
-                _touch(c, found[0], video_id, -gone)
+                _touch(self.db, c, found[0], video_id, -gone)
 
     def drop_space(self, space: str) -> None:
         """Remove a space with all its vectors; does nothing where it is not there."""
         with self.db.write() as c:
             found = find_space(c, space)
             if found is not None:
-                self.db.load_vectors(c)
-                c.execute(f"DROP TABLE vectors_{found[0]}")
+                self.db.tables.drop(c, found[0])
                 c.execute("DELETE FROM spaces WHERE n=?", (found[0],))
 
 
-def drop_vectors(database: Database, c: apsw.Connection, kind: str, video_id: str, ids: Sequence[int] | None) -> None:
+def drop_vectors(database: Database, c: Sql, kind: str, video_id: str, ids: Sequence[int] | None) -> None:
     """Inside a transaction: a video's vectors of a kind ("" = all kinds), those of these ids or all of them.
 
     The vectors of texts go with those of their lines."""
@@ -136,10 +134,10 @@ def drop_vectors(database: Database, c: apsw.Connection, kind: str, video_id: st
         else:
             continue
         if gone:
-            _touch(c, n, video_id, -gone)
+            _touch(database, c, n, video_id, -gone)
 
 
-def _lines_of(c: apsw.Connection, n: int, video_id: str, entries: Sequence[int]) -> list[int]:
+def _lines_of(c: Sql, n: int, video_id: str, entries: Sequence[int]) -> list[int]:
     """The ids of the lines of these entries that have a vector in a space."""
     rows = c.execute(
         f"""SELECT id FROM vector_rows WHERE space=? AND video_id=?
@@ -149,36 +147,24 @@ def _lines_of(c: apsw.Connection, n: int, video_id: str, entries: Sequence[int])
     return [row[0] for row in rows]
 
 
-def find_space(c: apsw.Connection, name: str) -> tuple[int, int] | None:
+def find_space(c: Sql, name: str) -> tuple[int, int] | None:
     """The number and the width of a space."""
     row = c.execute("SELECT n, dim FROM spaces WHERE name=?", (name,)).fetchone()
     return None if row is None else (int(row[0]), int(row[1]))
 
 
 def read_vectors(
-    database: Database, c: apsw.Connection, n: int, dim: int, video_id: str, after: int = 0
+    database: Database, c: Sql, n: int, dim: int, video_id: str, after: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Rows (increasing), ids and vectors (n, D) of a video in a space; only those of rows beyond `after`."""
-    database.load_vectors(c)
-    found: list[Any] = c.execute(
-        f"""SELECT r.n, r.id, v.vector FROM
-                (SELECT n, id FROM vector_rows WHERE space=? AND video_id=? AND n > ? ORDER BY n) r
-            CROSS JOIN vectors_{n} v ON v.rowid=r.n""",  # noqa: S608 - n is our integer
-        (n, video_id, after),
-    ).fetchall()
-    return _arrays(found, dim)
+    return _arrays(database.tables.of_video(c, n, video_id, after), dim)
 
 
 def read_rows(
-    database: Database, c: apsw.Connection, n: int, dim: int, rows: Sequence[int]
+    database: Database, c: Sql, n: int, dim: int, rows: Sequence[int]
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
     """Videos, ids and vectors of single rows of a space; those that are gone are left out."""
-    database.load_vectors(c)
-    found: list[Any] = c.execute(
-        f"""SELECT r.n, r.id, v.vector, r.video_id FROM (SELECT value FROM json_each(?)) j
-            CROSS JOIN vector_rows r ON r.n=j.value CROSS JOIN vectors_{n} v ON v.rowid=r.n""",  # noqa: S608 - as above
-        (json_list(rows),),
-    ).fetchall()
+    found = database.tables.of_rows(c, n, rows)
     _, ids, matrix = _arrays(found, dim)
     return [row[3] for row in found], ids, matrix
 
@@ -200,7 +186,7 @@ def _arrays(found: list[Any], dim: int) -> tuple[NDArray[np.int64], NDArray[np.i
     return rows, ids, np.frombuffer(b"".join(row[2] for row in found), np.float32).reshape(len(found), dim)
 
 
-def _make_space(c: apsw.Connection, name: str, dim: int) -> int:
+def _make_space(db: Database, c: Sql, name: str, dim: int) -> int:
     found = find_space(c, name)
     if found is not None:
         if found[1] != dim:
@@ -208,32 +194,26 @@ def _make_space(c: apsw.Connection, name: str, dim: int) -> int:
         return found[0]
     if name.rpartition("|")[2] not in KINDS:
         raise ValueError(f"{name!r} is no space: producer|kind with kind {', '.join(KINDS)}")
-    c.execute("INSERT INTO spaces(name, dim) VALUES(?, ?)", (name, dim))
-    n = c.last_insert_rowid()
-    c.execute(
-        f"""CREATE VIRTUAL TABLE vectors_{n} USING vec0(
-            video TEXT PARTITION KEY, vector FLOAT[{dim}] DISTANCE_METRIC=cosine, CHUNK_SIZE={CHUNK})"""
-    )
+    n = int(c.execute("INSERT INTO spaces(name, dim) VALUES(?, ?) RETURNING n", (name, dim)).get)
+    db.tables.make(c, n, dim)
     return n
 
 
-def _touch(c: apsw.Connection, n: int, video_id: str, more: int, *, irregular: bool = False) -> None:
+def _touch(db: Database, c: Sql, n: int, video_id: str, more: int, *, irregular: bool = False) -> None:
     """A video's vectors changed: a new version number, never used before, tells every process to read them again.
 
     Args:
         more: how many were added; negative where some were removed. Counting them all again would cost more the longer
             the video is."""
-    c.execute("UPDATE counters SET value=value + 1 WHERE name='version'")
     c.execute(
-        """INSERT INTO vector_versions(space, video_id, version, count, irregular)
-           VALUES(?1, ?2, (SELECT value FROM counters WHERE name='version'), ?3, ?4)
-           ON CONFLICT(space, video_id) DO UPDATE SET version=excluded.version, count=count + excluded.count,
-           irregular=max(irregular, excluded.irregular)""",
-        (n, video_id, more, irregular),
+        """INSERT INTO vector_versions(space, video_id, version, count, irregular) VALUES(?, ?, ?, ?, ?)
+           ON CONFLICT(space, video_id) DO UPDATE SET version=excluded.version,
+           count=vector_versions.count + excluded.count, irregular=vector_versions.irregular | excluded.irregular""",
+        (n, video_id, db.next_version(c), more, int(irregular)),
     )
 
 
-def _delete(database: Database, c: apsw.Connection, n: int, video_id: str, ids: Sequence[int] | None) -> int:
+def _delete(database: Database, c: Sql, n: int, video_id: str, ids: Sequence[int] | None) -> int:
     """How many were there."""
     rows = c.execute(
         """SELECT n FROM vector_rows WHERE space=?1 AND video_id=?2
@@ -242,7 +222,6 @@ def _delete(database: Database, c: apsw.Connection, n: int, video_id: str, ids: 
     ).fetchall()
     if not rows:
         return 0
-    database.load_vectors(c)
-    c.executemany(f"DELETE FROM vectors_{n} WHERE rowid=?", rows)  # noqa: S608 - n is our integer
+    database.tables.remove(c, n, [row[0] for row in rows])
     c.executemany("DELETE FROM vector_rows WHERE n=?", rows)
     return len(rows)

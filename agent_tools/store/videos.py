@@ -17,6 +17,7 @@ from agent_tools.errors import InvalidArgument, VideoNotFound
 from agent_tools.store.channel_detail import NO_DETAIL, ChannelDetail
 from agent_tools.store.part import Part, storable, to_json
 from agent_tools.store.spelling import name_key
+from agent_tools.store.sql import Sql
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class Videos(Part):
         if "id" in fields:
             raise TypeError("the id of a video is its content; it cannot be set")
         with self.db.write() as c:
+            self.db.hold(c, video_id)
             row = _video(c, video_id)
             if row is None:
                 raise VideoNotFound(f"No video {video_id!r}. list_episodes shows the ingested ones.")
@@ -176,8 +178,8 @@ class Videos(Part):
             c.execute(
                 """INSERT INTO sources(path, video_id, size, mtime_ns, inode, typed) VALUES(?, ?, ?, ?, ?, ?)
                    ON CONFLICT(path) DO UPDATE SET video_id=excluded.video_id, size=excluded.size,
-                   mtime_ns=excluded.mtime_ns, inode=excluded.inode, typed=max(typed, excluded.typed)""",
-                (os.fsencode(path), video_id, size, mtime_ns, _signed(inode), typed),
+                   mtime_ns=excluded.mtime_ns, inode=excluded.inode, typed=sources.typed | excluded.typed""",
+                (os.fsencode(path), video_id, size, mtime_ns, _signed(inode), int(typed)),
             )
 
     def sources(self, video_id: str) -> list[Source]:
@@ -202,6 +204,7 @@ class Videos(Part):
     def set_channel(self, video_id: str, name: str, **fields: Any) -> None:
         """Make a channel or change fields of it. Raises: VideoNotFound."""
         with self.db.write() as c:
+            self.db.hold(c, video_id)
             row = replace(_channel(c, video_id, name) or ChannelRow(video_id, name), **fields, updated_at=self.now())
             values = (*astuple(row)[:7], to_json(row.detail.to_json()), row.error, row.updated_at)
             c.execute(
@@ -243,7 +246,7 @@ class Videos(Part):
             c.execute("DELETE FROM gaps WHERE video_id=? AND channel=?", (video_id, channel))
 
 
-def remove_video(c: apsw.Connection, video_id: str, *, with_notes: bool) -> None:
+def remove_video(c: Sql, video_id: str, *, with_notes: bool) -> None:
     """Inside a transaction: remove the video's row and all that cascades from it.
 
     Raises: InvalidArgument: it has notes and with_notes is False."""
@@ -252,7 +255,7 @@ def remove_video(c: apsw.Connection, video_id: str, *, with_notes: bool) -> None
     c.execute("DELETE FROM videos WHERE id=?", (video_id,))
 
 
-def refuse_notes(c: apsw.Connection, video_id: str, *, with_notes: bool) -> None:
+def refuse_notes(c: Sql, video_id: str, *, with_notes: bool) -> None:
     """Raises: InvalidArgument: the video has notes and with_notes is False."""
     notes = int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
     if notes and not with_notes:
@@ -267,7 +270,7 @@ def _signed(inode: int) -> int:
     return inode - 2**64 if inode >= 2**63 else inode
 
 
-def _video(c: apsw.Connection, video_id: str) -> VideoRow | None:
+def _video(c: Sql, video_id: str) -> VideoRow | None:
     row = c.execute(f"{VIDEO} WHERE id=?", (storable(video_id),)).fetchone()
     return None if row is None else video_of(row)
 
@@ -283,7 +286,7 @@ def _source(row: tuple[Any, ...]) -> Source:
     return Source(row[0], os.fsdecode(row[1]), row[2], row[3], row[4] & (2**64 - 1), bool(row[5]))
 
 
-def _channel(c: apsw.Connection, video_id: str, name: str) -> ChannelRow | None:
+def _channel(c: Sql, video_id: str, name: str) -> ChannelRow | None:
     row = c.execute(f"{CHANNEL} WHERE video_id=? AND name=?", (video_id, name)).fetchone()
     return None if row is None else channel_of(row)
 

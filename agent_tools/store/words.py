@@ -1,30 +1,20 @@
 """What counts as a word in the index, for texts and for questions alike.
 
-Words of spaced scripts are left to FTS5 (porter stems), once they are folded (see spelling.py). A run of a script
-without spaces (Han, Kana, Hangul, Thai, Lao, Khmer, Myanmar) is indexed as its characters and overlapping pairs, "abc"
-as "a ab b bc c", and asked for as a phrase of the same form. So words of one, two, three or more characters are found,
-and a pair across a space is not."""
+Words of spaced scripts are left to FTS5's tokenizer (porter stems), once they are folded (see spelling.py). A run of a
+script without spaces (Han, Kana, Hangul, Thai, Lao, Khmer, Myanmar) is indexed as its characters and overlapping pairs,
+"abc" as "a ab b bc c", and asked for as a phrase of the same form. So words of one, two, three or more characters are
+found, and a pair across a space is not."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import apsw
 import regex
 
-from agent_tools.store.database import Database
 from agent_tools.store.function_words import grammar
 from agent_tools.store.spelling import UNSPACED, letters, searchable
-
-TABLE = """CREATE VIRTUAL TABLE words USING fts5(
-    spaced, unspaced, content='', contentless_delete=1,
-    tokenize="porter unicode61 remove_diacritics 0 categories 'L* N* Co M*'")"""
-TOKENIZER = ("porter", ["unicode61", "remove_diacritics", "0", "categories", "L* N* Co M*"])  # that of TABLE
-LEFT = "entries whose words are left"  # name of the counter: the greatest id that the new index does not hold yet
-AT_ONCE = 500  # entries of one transaction
 
 _PIECES = regex.compile(f"({UNSPACED.pattern})")
 _QUOTED = re.compile(r'"([^"]*)"')
@@ -39,6 +29,7 @@ Tokenize = Callable[[bytes], Sequence[tuple[int, int, str]]]  # utf-8 -> (first 
 TELLING_WEIGHT = 1.5  # of numbers and names
 GRAMMAR_WEIGHT = 0.01  # of words of grammar: they decide only where a query has no others ("to be or not to be")
 
+SPACED, UNSPACED_RUNS = "spaced", "unspaced"  # the columns of the index; see columns()
 APART = ""  # stands between two runs that do not touch, in a list of units
 
 
@@ -47,51 +38,17 @@ class Term:
     """One thing a query asks for."""
 
     shown: str  # as it stood in the query, folded
-    match: str  # as FTS5 must be asked
+    phrases: tuple[tuple[str, str], ...]  # (column, words): all of them must stand there, each as a phrase
     units: tuple[str, ...]  # tokens and single characters, in order; see units()
     weight: float = 1.0  # what its inverse document frequency is multiplied with
 
 
 def columns(text: str) -> tuple[str, str]:
-    """The two columns FTS5 indexes of a text: spaced scripts, and characters and pairs of the others."""
+    """The two columns that are indexed of a text: spaced scripts, and characters and pairs of the others."""
     text = searchable(text)
     if text.isascii():
         return text, ""
     return UNSPACED.sub(" ", text), " ".join(_grams(letters(run)) for run in UNSPACED.findall(text))
-
-
-def index_words(c: apsw.Connection, number: int, text: str) -> None:
-    """Inside a transaction: make the words of an entry findable."""
-    c.execute("INSERT OR REPLACE INTO words(rowid, spaced, unspaced) VALUES(?, ?, ?)", (number, *columns(text)))
-
-
-def new_index(c: apsw.Connection) -> None:
-    """Inside a transaction: an empty index in the place of the old one; `fill_index` fills it."""
-    c.execute("DROP TABLE words")
-    c.execute(TABLE)
-    c.execute("INSERT INTO counters(name, value) SELECT ?, max(id) FROM entries HAVING max(id) IS NOT NULL", (LEFT,))
-
-
-def fill_index(db: Database) -> None:
-    """Index the entries of an older home by this program's rules, a few in each transaction, the newest first.
-
-    Several processes may do it at once, and a killed one's work is not lost. Does nothing where all is indexed."""
-    while True:
-        with db.read() as c:
-            if c.execute("SELECT 1 FROM counters WHERE name=?", (LEFT,)).fetchone() is None:
-                return
-        with db.write() as c:
-            rows: list[Any] = c.execute(
-                """SELECT id, text FROM entries WHERE id <= (SELECT value FROM counters WHERE name=?)
-                   ORDER BY id DESC LIMIT ?""",
-                (LEFT, AT_ONCE),
-            ).fetchall()
-            for number, text in rows:
-                index_words(c, number, text)
-            if rows:
-                c.execute("UPDATE counters SET value=? WHERE name=?", (rows[-1][0] - 1, LEFT))
-            else:
-                c.execute("DELETE FROM counters WHERE name=?", (LEFT,))
 
 
 def units(text: str, tokenize: Tokenize) -> list[str]:
@@ -150,7 +107,7 @@ def _loose(text: str, tokenize: Tokenize) -> list[Term]:
             data = piece.encode()
             for start, end, token in tokenize(data):
                 word = data[start:end].decode()
-                terms.append(Term(word.casefold(), f'spaced : "{word}"', (token,)))
+                terms.append(Term(word.casefold(), ((SPACED, word),), (token,)))
     return terms
 
 
@@ -158,19 +115,19 @@ def _phrase(text: str, tokenize: Tokenize) -> list[Term]:
     wanted = units(text, tokenize)
     if not wanted:
         return []
-    matches = []
+    phrases = []
     for piece in _PIECES.split(text):
         if UNSPACED.match(piece):
-            matches.append(f'unspaced : "{_grams(letters(piece))}"')
+            phrases.append((UNSPACED_RUNS, _grams(letters(piece))))
         else:
             data = piece.encode()
             if words := [data[start:end].decode() for start, end, _ in tokenize(data)]:
-                matches.append(f'spaced : "{" ".join(words)}"')
-    return [Term(f'"{text.strip().casefold()}"', f"({' AND '.join(matches)})", tuple(wanted))]
+                phrases.append((SPACED, " ".join(words)))
+    return [Term(f'"{text.strip().casefold()}"', tuple(phrases), tuple(wanted))]
 
 
 def _run_term(run: Sequence[str]) -> Term:
-    return Term("".join(run), f'unspaced : "{_grams(run, query=True)}"', tuple(run))
+    return Term("".join(run), ((UNSPACED_RUNS, _grams(run, query=True)),), tuple(run))
 
 
 def _names(query: str) -> frozenset[str]:

@@ -15,7 +15,7 @@ import torch
 from agent_tools.home import STORE_FILE
 from agent_tools.memory import Memory
 from agent_tools.store import EntryIn, Episode, Store
-from agent_tools.store.privacy import exposed, keeps_traces, make_private, rewrite
+from agent_tools.store.privacy import exposed, make_private
 from tests.store.conftest import TALK, WEEK
 
 WORDS = ("quokkasentence", "quokkacaption", "quokkamemory", "quokkatitle", "quokkanote", "quokkaold", "quokkavideo")
@@ -97,9 +97,9 @@ def test_the_file_of_an_older_program_is_rewritten_without_traces(tmp_path: Path
     old.close()
     store = Store.open(tmp_path)
     try:
-        assert keeps_traces(store.db)
-        rewrite(store.db)
-        assert not keeps_traces(store.db)
+        assert store.keeps_traces()
+        store.rewrite()
+        assert not store.keeps_traces()
         assert store.integrity_check() == "ok"
     finally:
         store.close()

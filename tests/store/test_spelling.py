@@ -10,9 +10,9 @@ import pytest
 
 from agent_tools.home import STORE_FILE
 from agent_tools.store import EntryIn, Store
+from agent_tools.store.fts5 import AT_ONCE
 from agent_tools.store.schema import MIGRATIONS
 from agent_tools.store.spelling import fold, name_key, unhandled, words
-from agent_tools.store.words import AT_ONCE
 from tests.store.conftest import WEEK
 
 LINES = (

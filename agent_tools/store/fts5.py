@@ -1,0 +1,111 @@
+"""The word index in SQLite: an FTS5 table without contents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from agent_tools.store.sql import Database, Where
+from agent_tools.store.words import Term, Tokenize, columns
+
+TABLE = """CREATE VIRTUAL TABLE words USING fts5(
+    spaced, unspaced, content='', contentless_delete=1,
+    tokenize="porter unicode61 remove_diacritics 0 categories 'L* N* Co M*'")"""
+TOKENIZER = ("porter", ["unicode61", "remove_diacritics", "0", "categories", "L* N* Co M*"])  # that of TABLE
+LEFT = "entries whose words are left"  # name of the counter: the greatest id that the new index does not hold yet
+AT_ONCE = 500  # entries of one transaction
+
+
+class Fts5Words:
+    """See sql.WordIndex."""
+
+    def put(self, c: apsw.Connection, number: int, text: str) -> None:
+        c.execute("INSERT OR REPLACE INTO words(rowid, spaced, unspaced) VALUES(?, ?, ?)", (number, *columns(text)))
+
+    def remove(self, c: apsw.Connection, numbers: Sequence[int]) -> None:
+        c.executemany("DELETE FROM words WHERE rowid=?", [(number,) for number in numbers])
+
+    def tokenizer(self, c: apsw.Connection) -> Tokenize:
+        return tokenizer(c)
+
+    def count(self, c: apsw.Connection, term: Term, where: Where) -> int:
+        if where == Where():
+            return int(c.execute("SELECT count(*) FROM words WHERE words MATCH ?", (_match(term),)).get)
+        return int(
+            c.execute(
+                """SELECT count(*) FROM words CROSS JOIN entries e ON e.id = words.rowid WHERE words MATCH ?1
+                   AND (?2 IS NULL OR e.video_id IN (SELECT value FROM json_each(?2)))
+                   AND (?3 IS NULL OR e.channel IN (SELECT value FROM json_each(?3)))""",
+                (_match(term), where.videos, where.channels),
+            ).get
+        )
+
+    def find(
+        self, c: apsw.Connection, terms: Sequence[Term], where: Where, ids: tuple[int, int], limit: int
+    ) -> list[Any]:
+        return c.execute(
+            """SELECT e.id, e.video_id, e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra, bm25(words)
+               FROM words CROSS JOIN entries e ON e.id = words.rowid
+               WHERE words MATCH ?1 AND words.rowid BETWEEN ?7 AND ?8
+               AND (?2 IS NULL OR e.video_id IN (SELECT value FROM json_each(?2)))
+               AND (?3 IS NULL OR e.channel IN (SELECT value FROM json_each(?3)))
+               AND (?4 IS NULL OR e.end_s > ?4 OR e.start_s >= ?4) AND (?5 IS NULL OR e.start_s < ?5)
+               ORDER BY rank LIMIT ?6""",
+            (
+                " OR ".join(map(_match, terms)),
+                where.videos,
+                where.channels,
+                where.start_s,
+                where.end_s,
+                limit,
+                *ids,
+            ),
+        ).fetchall()
+
+
+def tokenizer(c: apsw.Connection) -> Tokenize:
+    """The tokenizer of the index, for texts that are compared in Python."""
+    made = c.fts5_tokenizer(*TOKENIZER)
+
+    def tokenize(data: bytes) -> Sequence[tuple[int, int, str]]:
+        found: Any = made(data, apsw.FTS5_TOKENIZE_DOCUMENT, None)
+        return list(found)
+
+    return tokenize
+
+
+def new_index(c: apsw.Connection) -> None:
+    """Inside a transaction: an empty index in the place of the old one; `fill_index` fills it."""
+    c.execute("DROP TABLE words")
+    c.execute(TABLE)
+    c.execute("INSERT INTO counters(name, value) SELECT ?, max(id) FROM entries HAVING max(id) IS NOT NULL", (LEFT,))
+
+
+def fill_index(db: Database) -> None:
+    """Index the entries of an older home by this program's rules, a few in each transaction, the newest first.
+
+    Several processes may do it at once, and a killed one's work is not lost. Does nothing where all is indexed."""
+    while True:
+        with db.read() as c:
+            if c.execute("SELECT 1 FROM counters WHERE name=?", (LEFT,)).fetchone() is None:
+                return
+        with db.write() as c:
+            rows: list[Any] = c.execute(
+                """SELECT id, text FROM entries WHERE id <= (SELECT value FROM counters WHERE name=?)
+                   ORDER BY id DESC LIMIT ?""",
+                (LEFT, AT_ONCE),
+            ).fetchall()
+            for number, text in rows:
+                db.words.put(c, number, text)
+            if rows:
+                c.execute("UPDATE counters SET value=? WHERE name=?", (rows[-1][0] - 1, LEFT))
+            else:
+                c.execute("DELETE FROM counters WHERE name=?", (LEFT,))
+
+
+def _match(term: Term) -> str:
+    """The term as FTS5 must be asked: no character of a question is one of its operators."""
+    phrases = [f'{column} : "{text}"' for column, text in term.phrases]
+    return phrases[0] if len(phrases) == 1 else f"({' AND '.join(phrases)})"

@@ -1,0 +1,165 @@
+"""What the parts of the store ask of a database: transactions, a word index, and tables of vectors.
+
+SQLite has it (database.py, fts5.py, vec0.py), and PostgreSQL (postgres/). The parts write the SQL that both read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from agent_tools.store.words import Term, Tokenize
+
+Clock = Callable[[], float]
+Values = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Held:
+    """How long one transaction held the write lock."""
+
+    wall_s: float
+    cpu_s: float  # of this thread alone, so a busy machine does not make it longer
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which entries a word search looks at; None is no bound.
+
+    Videos and channels are lists as `part.json_list` writes them."""
+
+    videos: str | None = None
+    channels: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+class Rows(Protocol):
+    """What a statement found."""
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    @property
+    def get(self) -> Any:
+        """The one value of the first row, or the row where it has several; None where nothing was found."""
+
+
+class Sql(Protocol):
+    """A connection inside a transaction. Values stand as `?` or as `?1`, `?2`; a truth value is 0 or 1."""
+
+    def execute(self, statement: str, values: Values = (), /) -> Rows: ...
+
+    def executemany(self, statement: str, rows: Sequence[Values], /) -> Any: ...
+
+    def changes(self) -> int:
+        """How many rows the last statement inserted, changed or removed."""
+
+
+class WordIndex(Protocol):
+    """The words of entries: an inverted index in the same transactions as the rows. words.py says what a word is.
+
+    `c` is the connection that the engine's own `read()` or `write()` gave."""
+
+    def put(self, c: Any, number: int, text: str) -> None:
+        """Make the words of an entry findable."""
+
+    def remove(self, c: Any, numbers: Sequence[int]) -> None: ...
+
+    def tokenizer(self, c: Any) -> Tokenize: ...
+
+    def count(self, c: Any, term: Term, where: Where) -> int:
+        """How many entries of these videos and channels hold the term."""
+
+    def find(self, c: Any, terms: Sequence[Term], where: Where, ids: tuple[int, int], limit: int) -> list[Any]:
+        """The entries, by columns of `Entry`, that hold any of the terms, and last their BM25, negative: best first.
+
+        Args:
+            ids: the least and the greatest id to look at."""
+
+
+class VectorTables(Protocol):
+    """A table of float32 vectors for each space, whose rows are those of `vector_rows`. `c` as in WordIndex."""
+
+    def load(self, c: Any) -> None:
+        """Make the tables known to this connection. Raises: ModelMissing: the extension is not installed."""
+
+    def make(self, c: Any, n: int, dim: int) -> None: ...
+
+    def drop(self, c: Any, n: int) -> None: ...
+
+    def insert(self, c: Any, n: int, rows: Sequence[tuple[int, str, bytes]]) -> None:
+        """Rows as (row, video, D float32 numbers)."""
+
+    def remove(self, c: Any, n: int, rows: Sequence[int]) -> None: ...
+
+    def of_video(self, c: Any, n: int, video_id: str, after: int) -> list[Any]:
+        """(row, id, vector) of a video's rows beyond `after`, by row."""
+
+    def of_rows(self, c: Any, n: int, rows: Sequence[int]) -> list[Any]:
+        """(row, id, vector, video) of these rows; those that are gone are left out."""
+
+    def nearest(self, c: Any, n: int, query: bytes, limit: int, video_id: str) -> list[Any]:
+        """(id, cosine distance) of a video's vectors nearest a query, compared exactly."""
+
+
+class Database(Protocol):
+    """Transactions of one store.
+
+    Attributes:
+        path: the SQLite file, or of another engine what names it in a message.
+        words, tables: the word index, and the tables of vectors.
+        skip_held: ends a SELECT that takes one row of many, so that two who take at once get two rows.
+        on_write: called after each write transaction with the time it held its locks; None calls nothing.
+        fence: called at the start of each fenced write transaction; it may raise, and then nothing is written.
+    """
+
+    path: Path
+    words: WordIndex
+    tables: VectorTables
+    skip_held: str
+    on_write: Callable[[Held], None] | None
+    fence: Callable[[Any], None] | None
+
+    def read(self) -> AbstractContextManager[Sql]:
+        """One consistent snapshot. Inside `write()` it is the same transaction."""
+
+    def write(
+        self, *, durable: bool = False, patience_s: float | None = None, fenced: bool = True
+    ) -> AbstractContextManager[Sql]:
+        """One transaction: all of it or nothing is kept; see database.SqliteDatabase.write."""
+
+    def hold(self, c: Any, video_id: str) -> None:
+        """Inside a transaction: no other writes this video's rows until it ends. Does nothing where one writes at a
+        time."""
+
+    def next_version(self, c: Any) -> int:
+        """A number that no other transaction has got or will get."""
+
+    def data_version(self) -> int:
+        """Changes whenever any process or thread committed; comparable within this process only."""
+
+    def wipe(self) -> None:
+        """Remove the traces that deleted rows leave in files."""
+
+    def keeps_traces(self) -> bool:
+        """Whether it is of an older program, which did not overwrite what it deleted."""
+
+    def rewrite(self) -> None:
+        """Write all again without traces of deleted rows. Others cannot write meanwhile. Raises: StoreError."""
+
+    def size_bytes(self) -> int: ...
+
+    def faults(self) -> list[str]:
+        """What is wrong with the rows and files; empty where they are sound."""
+
+    def backup(self, path: Path) -> None:
+        """Copy all into a new SQLite file. Raises: InvalidArgument: this engine has its own tool. StoreError."""
+
+    def close(self) -> None: ...
