@@ -26,6 +26,7 @@ from agent_tools.service.replies.fit import (
     trim_to_tokens,
 )
 from agent_tools.service.replies.hints import negation_hint, repeat_hint
+from agent_tools.service.search.answer_kind import preferred
 from agent_tools.service.search.likeness import maker_of, similar_moments
 from agent_tools.service.search.moments import Moment, fold_repeats, merge, with_pictures
 from agent_tools.service.search.pictures import frames_matching
@@ -147,7 +148,7 @@ def _find(
         notes = coverage.SearchNotes(by_picture=maker_of(library, request.like))
         return _Found(moments, EntrySearchResult([], False, ""), coverage.coverage(library, scopes, ("frames",), notes))
     result = recall(library, scopes, request.query, channels, wait_s=wait_s, on_step=on_step)
-    moments = merge(result.found, scopes)
+    moments = merge(preferred(request.query, result.found), scopes)
     if channels is None or "frames" in channels:
         moments = with_pictures(moments, frames_matching(library, scopes, request.query, wait_s=wait_s))
     near = not moments and bool(result.nearest)

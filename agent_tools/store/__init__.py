@@ -3,7 +3,7 @@
 The only place with SQL. Knows rows, words, vectors and leases. Knows nothing of media, models, ranking or MCP.
 Importing it loads neither NumPy nor torch nor sqlite-vec: they come with the first vector."""
 
-from agent_tools.store import privacy, spelling
+from agent_tools.store import function_words, privacy, spelling
 from agent_tools.store.backup import restore
 from agent_tools.store.channel_detail import ChannelDetail
 from agent_tools.store.channel_swap import keep_text_vectors, switch_channel
@@ -42,6 +42,7 @@ __all__ = [
     "TokenFile",
     "VideoRow",
     "WordHit",
+    "function_words",
     "keep_text_vectors",
     "line_id",
     "line_with",

@@ -47,9 +47,13 @@ _WORDS = {
 BY_LANGUAGE = {language: frozenset(map(searchable, words.split())) for language, words in _WORDS.items()}
 
 
-def grammar(words: Sequence[str]) -> frozenset[str]:
-    """The words of grammar, in lower case, of the languages that have most of them among a query's words."""
+def likely_languages(words: Sequence[str]) -> list[str]:
+    """The languages that have most of their words of grammar among a query's words; none where it holds none."""
     counts = {language: sum(word in of for word in words) for language, of in BY_LANGUAGE.items()}
     most = max(counts.values())
-    likely = [of for language, of in BY_LANGUAGE.items() if most and counts[language] == most]
-    return likely[0].union(*likely[1:]) if likely else frozenset()
+    return [language for language, count in counts.items() if most and count == most]
+
+
+def grammar(words: Sequence[str]) -> frozenset[str]:
+    """The words of grammar, in lower case, of the languages that have most of them among a query's words."""
+    return frozenset[str]().union(*(BY_LANGUAGE[language] for language in likely_languages(words)))
