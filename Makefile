@@ -16,7 +16,7 @@ WHEEL := build/check
 # share its fixtures. PYTEST_ARGS="-n 0" keeps all tests in one process, as a debugger needs it.
 PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test test-fast check lint wheel bench conformance faults clients docs picture clean
+.PHONY: help install demo test test-fast check lint wheel bench conformance faults clients docs picture viewer clean
 
 help:
 	@echo 'make install      a virtual environment in .venv, with the versions of constraints.txt'
@@ -27,6 +27,7 @@ help:
 	@echo 'make check        format, lint, types, import contracts, and all tests on the built wheel'
 	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
 	@echo 'make docs         the pages of docs/ in build/docs; make picture: the pictures of the front page'
+	@echo 'make viewer       the page of the viewer, out of viewer/ (needs Node 20.19 or later and npm)'
 	@echo 'make clients      real MCP clients and frameworks against the server, in environments of their own'
 
 install: $(STAMP)
@@ -92,5 +93,14 @@ docs: $(STAMP)
 picture: $(STAMP)
 	$(PY) -m lab.picture
 
+# The page is committed, so that a user needs no Node.
+NODE_STAMP := viewer/node_modules/.installed
+viewer: $(NODE_STAMP)
+	cd viewer && npm run --silent check && npm run --silent build
+
+$(NODE_STAMP): viewer/package.json viewer/.npmrc
+	cd viewer && npm install --silent
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist viewer/node_modules

@@ -15,6 +15,7 @@ from agent_tools.cli.ingest import ingest, reindex, rm, stop
 from agent_tools.cli.models import models_app
 from agent_tools.cli.query import budget, ground, ls, remember, search, show, zoom
 from agent_tools.cli.serve import demo, doctor, serve, version
+from agent_tools.cli.view import view
 from agent_tools.errors import AgentToolsError
 from agent_tools.evals.commands import eval_app
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(serve, ingest, ls, show, search, zoom, ground, remember, export),
+    *(serve, view, ingest, ls, show, search, zoom, ground, remember, export),
     *(rm, reindex, backup, restore, stop, budget, doctor, demo),
 )
 for command in COMMANDS:

@@ -1,14 +1,14 @@
 """The MCP face: six tools, resources and prompts over stdio or HTTP.
 
 Knows MCP and starlette. Knows nothing of how a video is read, searched or stored: service does that.
-Importing this package loads neither mcp nor starlette; its two functions load them when they are called."""
+Importing this package loads neither mcp nor starlette; its functions load them when they are called."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from agent_tools.server.arguments import Given
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent_tools.service.library.library import Library
     from agent_tools.settings import Settings
 
-__all__ = ["build_server", "read_arguments", "serve"]
+__all__ = ["build_server", "read_arguments", "serve", "serve_viewer"]
 
 
 def build_server(settings: Settings, library: Library | None = None) -> VideoServer:
@@ -38,3 +38,10 @@ def serve(settings: Settings) -> int:
     from agent_tools.server.run import serve as run
 
     return run(settings)
+
+
+def serve_viewer(settings: Settings, fragment: str, port: int, on_ready: Callable[[str], None]) -> int:
+    """Serve the viewer on loopback; see `agent_tools.server.viewer.local`. Returns the exit status."""
+    from agent_tools.server.viewer.local import serve_viewer as run
+
+    return run(settings, fragment, port, on_ready)

@@ -24,6 +24,7 @@ from agent_tools.server.notices import Notices
 from agent_tools.server.protocol import VideoServer
 from agent_tools.server.tasks import LongTool, Tasks, TaskSettings
 from agent_tools.server.tools import REPLIES, tools
+from agent_tools.server.viewer import tools as viewer_tools
 from agent_tools.settings import Settings
 from agent_tools.untrusted import clean
 
@@ -91,9 +92,11 @@ def build_server(
             async with anyio.create_task_group() as background:
                 app.background = background
                 background.start_soon(app.tend)
+                server.running = app
                 try:
                     yield app
                 finally:
+                    server.running = None
                     background.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
@@ -112,6 +115,7 @@ def build_server(
         version=__version__,
         instructions=instructions(settings, known_titles(settings, library)),
         tools=tools(settings.read_only, settings.tools == "full"),
+        page_tools=viewer_tools.tools(),
         lifespan=lifespan,
         subscriptions=notices.bus,
         cache_hints={"tools/list": STABLE, "prompts/list": STABLE, "resources/templates/list": STABLE},

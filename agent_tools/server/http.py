@@ -10,11 +10,13 @@ import hmac
 import ipaddress
 import logging
 import signal
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import anyio
 import uvicorn
+from mcp.server.auth.middleware.bearer_auth import RequireAuthMiddleware
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,6 +29,8 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.server import oauth
 from agent_tools.server.build import build_server
 from agent_tools.server.protocol import VideoServer
+from agent_tools.server.viewer.door import Door
+from agent_tools.server.viewer.routes import routes
 from agent_tools.settings import Settings
 
 log = logging.getLogger("agent_tools.server")
@@ -76,17 +80,27 @@ def security(settings: Settings) -> TransportSecuritySettings:
     )
 
 
-def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S) -> ASGIApp:
-    """The ASGI application: /mcp, which needs the token where one is set, and /health, which does not."""
+def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S, ticket: str = "") -> ASGIApp:
+    """The ASGI application: /mcp and /view, which need the token where one is set, and /health, which does not.
+
+    Args: ticket: of a link that opens /view once."""
     check(settings)
     allowed = security(settings)
 
     app: Starlette = server.streamable_http_app(
         streamable_http_path=PATH, transport_security=allowed, max_request_body_size=LARGEST_BODY, host=settings.host
     )
+    by_oauth = oauth.configured(settings)
     app.router.routes.append(Route(HEALTH, _health, methods=["GET"]))
+    app.router.routes.extend(routes(server, _needs_token if by_oauth else lambda inner: inner))
     # With OAuth the SDK's middleware checks every token; its verifier then accepts the server's own token too.
-    return Guard(app, "" if oauth.configured(settings) else settings.token, allowed, body_s)
+    guarded = Guard(app, "" if by_oauth else settings.token, allowed, body_s)
+    return Door(guarded, ticket, settings.token)
+
+
+def _needs_token(app: ASGIApp) -> ASGIApp:
+    """What the SDK puts before /mcp: a request without a valid access token is refused."""
+    return RequireAuthMiddleware(app, required_scopes=[])
 
 
 async def _health(_: Request) -> Response:
@@ -167,7 +181,20 @@ def _replayed(body: Message, receive: Receive) -> Receive:
 
 def serve_http(settings: Settings) -> int:
     """Listen until SIGINT or SIGTERM, then give running answers a few seconds to end. Returns the exit status."""
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     app = http_app(settings, build_server(settings))
+    sys.stderr.write(f"agent-tools {__version__}: http://{shown}:{settings.port}{PATH}\n")
+    sys.stderr.flush()
+    return listen(app, settings)
+
+
+def listen(
+    app: ASGIApp,
+    settings: Settings,
+    sockets: list[socket.socket] | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> int:
+    """Serve an application on the settings' address, or on sockets that are bound already. Returns the exit status."""
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -179,15 +206,25 @@ def serve_http(settings: Settings) -> int:
         limit_concurrency=256,
     )
     server = uvicorn.Server(config)
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+
+    async def run() -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(_when_started, server, on_ready)
+            await server.serve(sockets)
+            beside.cancel_scope.cancel()
+
     with _signals_end_quietly():
-        sys.stderr.write(f"agent-tools {__version__}: http://{shown}:{settings.port}{PATH}\n")
-        sys.stderr.flush()
         try:
-            anyio.run(server.serve)
+            anyio.run(run)
         except SystemExit:  # uvicorn could not start, and has logged why
             return 1
     return 0 if server.started else 1
+
+
+async def _when_started(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
+    while not server.started:
+        await anyio.sleep(0.02)
+    on_ready()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.tools import Tool as RegisteredTool
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INTERNAL_ERROR,
@@ -30,6 +31,7 @@ from mcp.types import (
     GetPromptResult,
     InputRequiredResult,
     ListResourcesResult,
+    ListToolsResult,
     LoggingMessageNotification,
     LoggingMessageNotificationParams,
     PaginatedRequestParams,
@@ -50,6 +52,7 @@ from agent_tools.server.app import App
 from agent_tools.server.calls import ReadCall
 from agent_tools.server.lines import serve_lines
 from agent_tools.server.logs import where
+from agent_tools.server.viewer import page as viewer_page
 from agent_tools.untrusted import clean
 
 log = logging.getLogger("agent_tools.server")
@@ -67,18 +70,25 @@ class VideoServer(MCPServer[App]):
         *,
         replies: Mapping[str, type[BaseModel]],
         prompts: Callable[[], list[Prompt]],
+        tools: Iterable[RegisteredTool] = (),
+        page_tools: Iterable[RegisteredTool] = (),
         **options: Any,
     ) -> None:
         """
         Args:
             replies: the model of each data tool's outputSchema.
             prompts: reads the prompts; called when a client first needs them.
+            page_tools: tools that only the viewer's page may call; clients that show no pages do not have them.
         """
-        super().__init__(name, middleware=[_admit], **options)
+        page_tools = list(page_tools)
+        super().__init__(name, middleware=[_admit, viewer_page.announce], tools=[*tools, *page_tools], **options)
+        self.running: App | None = None  # the state of the lifespan; over HTTP there is one
+        self._page_tools = {tool.name for tool in page_tools}
         self._replies = dict(replies)
         self._unread: Callable[[], list[Prompt]] | None = prompts
         self._levels: OrderedDict[str, str] = OrderedDict()  # least log level per session of the handshake eras
         lowlevel = self._lowlevel_server
+        lowlevel.add_request_handler("tools/list", PaginatedRequestParams, self._list_tools)
         lowlevel.add_request_handler("resources/list", PaginatedRequestParams, self._list_resources)
         lowlevel.add_request_handler("completion/complete", CompleteRequestParams, _complete)
         # Spec methods of the handshake eras that MCPServer does not serve; the runner refuses them at 2026-07-28.
@@ -97,12 +107,25 @@ class VideoServer(MCPServer[App]):
     # The first list makes the output schemas and prompts, so the answer to `initialize` does not wait for them.
 
     async def list_tools(self) -> list[Tool]:
+        """The tools of every client."""
         return [
             tool.model_copy(update={"output_schema": schemas.of_reply(self._replies[tool.name])})
             if tool.name in self._replies
             else tool
             for tool in await super().list_tools()
+            if tool.name not in self._page_tools
         ]
+
+    async def _list_tools(
+        self, ctx: ServerRequestContext[App, Any], params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        """The tools; a client that shows pages also gets the page's own, and learns which results the page shows."""
+        tools = await self.list_tools()
+        if not viewer_page.shown_to(ctx):
+            return ListToolsResult(tools=tools)
+        own = [tool for tool in await super().list_tools() if tool.name in self._page_tools]
+        # "private": a cache that clients share must not give this list to a client without pages.
+        return ListToolsResult(tools=[*map(viewer_page.opened_by, tools), *own], cache_scope="private")
 
     async def list_prompts(self) -> list[PublishedPrompt]:
         self._read_prompts()
@@ -119,7 +142,8 @@ class VideoServer(MCPServer[App]):
         """The SDK's method, but arguments are read as models write them, an unknown name is -32602, and every error is
         text that says what to do."""
         tool = self._tool_manager.get_tool(name)
-        if tool is None:
+        hidden = name in self._page_tools and (context is None or not viewer_page.shown_to(context))
+        if tool is None or hidden:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}")
         began = time.monotonic()
         call = ReadCall(name, arguments, tool)
@@ -167,6 +191,8 @@ class VideoServer(MCPServer[App]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """Read any video:// uri of a reply, with or without #t; the SDK reads other schemes."""
         name = str(uri)
+        if name == viewer_page.URI:
+            return [viewer_page.content()]
         if context is None or not name.startswith(resources.SCHEME):
             return await super().read_resource(name, context)
         try:
@@ -186,6 +212,8 @@ class VideoServer(MCPServer[App]):
             code = INVALID_PARAMS if params.cursor else INTERNAL_ERROR
             raise MCPError(code, faults.described(error)) from error
         registered = [] if params.cursor else await self.list_resources()
+        if not params.cursor and viewer_page.shown_to(ctx):
+            registered = [*registered, viewer_page.RESOURCE]
         return ListResourcesResult(resources=[*registered, *page], next_cursor=cursor)
 
     async def _set_level(self, ctx: ServerRequestContext[App, Any], params: SetLevelRequestParams) -> EmptyResult:

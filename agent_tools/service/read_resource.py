@@ -20,6 +20,7 @@ from agent_tools.service.remember import NUMBER
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import compact_json
 from agent_tools.service.token_costs import budget
+from agent_tools.service.viewer.pictures import pictures
 from agent_tools.timeline import Span, clock, note_uri, parse_uri, rounded, seconds_text, video_uri
 from agent_tools.untrusted import clean
 
@@ -74,7 +75,8 @@ def read_resource(library: Library, uri: str, check: CHECK | None = None) -> Res
             scope = library.video_span(name, _seconds(query, "start_s"), _seconds(query, "end_s"))
             return Resource(TEXT, _transcript(library, scope))
         case "frame":
-            return Resource(JPEG, data=_frame(library, scope, rest, check))
+            width = _seconds(parse_qs(parts.query), "width")
+            return Resource(JPEG, data=_frame(library, scope, rest, width, check))
         case "clip":
             return Resource(MP4, data=_clip(library, scope, rest, check))
         case "note":
@@ -129,12 +131,16 @@ def _transcript(library: Library, scope: VideoSpan) -> str:
     return "\n".join(lines) or f"(no text between {clock(span.start_s)} and {clock(span.end_s)})"
 
 
-def _frame(library: Library, scope: VideoSpan, rest: str, check: CHECK | None) -> bytes:
+def _frame(library: Library, scope: VideoSpan, rest: str, width: float | None, check: CHECK | None) -> bytes:
     try:
         time_s = float(rest)
     except ValueError as error:
         raise InvalidArgument(f"frame/{clean(rest, 20)!r}: give seconds, such as frame/90.5.") from error
     library.span(scope.video, time_s, min(time_s + 0.01, scope.video.duration_s or time_s + 0.01))
+    if width is not None and (
+        shown := pictures(library, scope.video.id, [time_s], int(width), exact=True, check=check)
+    ):
+        return shown[0].jpeg
     paths = library.sources(scope.video.id)
     if paths:
         shot = library.looker.pictures(paths[0], [time_s], long_side=1568, check=check)[0]
