@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from agent_tools import cli
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached
 from agent_tools.media import Cue, content_id, probe, read_subtitles, sample
+from agent_tools.media.cue_formats import parse
 from agent_tools.service.library.library import Library
 from agent_tools.service.read_resource import read_resource
 from agent_tools.settings import Settings
@@ -93,6 +94,23 @@ def test_the_channel_and_the_language_are_chosen(home: Home, tmp_path: Path) -> 
     assert "the transcript is not complete: speech: running" in said.stderr
 
 
+def test_heard_words_keep_their_times(home: Home, tmp_path: Path) -> None:
+    words = [[5.0, 5.4, "keys"], [5.4, 5.5, "<"], [5.5, 6.25, "values"]]
+    home.library.store.add_entries(
+        home.video_id, "speech", "asr@1/1", [EntryIn(5.0, 6.3, "keys < values", {"words": words})]
+    )
+    out = tmp_path / "t"
+    for form in ("vtt", "srt"):
+        done = home.export("--transcript", form, "--channel", "speech", "--words", "-o", str(out), "--force")
+        assert done.exit_code == 0, done.output
+        text = out.read_text("utf-8")
+        if form == "vtt":
+            assert "00:00:05.000 --> 00:00:06.300\nkeys <00:00:05.400>&lt; <00:00:05.500>values" in text
+        found = [(cue.start_s, cue.end_s, cue.text) for cue in parse(text, f".{form}") if 5 <= cue.start_s < 7]
+        by_word = [(5.0, 5.4, "keys"), (5.4, 5.5, "<"), (5.5, 6.25, "values")]
+        assert found == ([(5.0, 6.3, "keys < values")] if form == "vtt" else by_word)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -102,6 +120,8 @@ def test_the_channel_and_the_language_are_chosen(home: Home, tmp_path: Path) -> 
         (("--transcript", "srt", "--channel", "captions"), "There is: subtitles, speech."),
         (("--transcript", "srt", "--language", "fr"), "There is: de, en."),
         (("--channel", "speech", "--episodes"), "add --transcript srt"),
+        (("--words", "--notes"), "add --transcript srt"),
+        (("--transcript", "vtt", "--words"), "Leave --words out"),
         (("--clip", "ten"), "START-END in seconds or H:MM:SS"),
         (("--clip", "200-900"), "which lasts 100 s"),
         (("--clip", "0-10", "--out", "clip.gif"), "it must end in .mp4"),

@@ -28,6 +28,9 @@ def export(
         str, typer.Option("--channel", help="channel of the transcript: subtitles, speech, captions or screen_text")
     ] = "",
     language: Annotated[str, typer.Option("--language", help="which of several subtitle tracks, such as en")] = "",
+    words: Annotated[
+        bool, typer.Option("--words", help="the transcript with the time of each word: heard speech has them")
+    ] = False,
     episodes: Annotated[bool, typer.Option("--episodes", help="chapters, scenes and chunks as JSON")] = False,
     notes: Annotated[bool, typer.Option("--notes", help="every note as JSON")] = False,
     clip: Annotated[
@@ -48,15 +51,20 @@ def export(
         raise InvalidArgument(
             "Nothing to export: say --transcript srt (or vtt), --episodes, --notes or --clip START-END, or several."
         )
-    if (channel or language) and not transcript:
-        raise InvalidArgument("--channel and --language choose a transcript: add --transcript srt, or leave them out.")
+    if (channel or language or words) and not transcript:
+        raise InvalidArgument(
+            "--channel, --language and --words belong to a transcript: add --transcript srt, or leave them out."
+        )
     with opened(home) as library:
         row = library.video(video)
         stem = _file_name(row.title) or row.id
         texts: list[tuple[str, Callable[[], str]]] = []
         if transcript:
             texts.append(
-                (f"{stem}.{transcript}", lambda: export.transcript(library, row, transcript, channel, language))
+                (
+                    f"{stem}.{transcript}",
+                    lambda: export.transcript(library, row, transcript, channel, language, by_word=words),
+                )
             )
         if episodes:
             texts.append((f"{stem}.episodes.json", lambda: export.episodes(library, row)))

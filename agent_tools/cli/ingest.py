@@ -147,7 +147,7 @@ def reindex(
         jobs.reindex(library, row.id, *channel)
         reply = follow(library, row.id, None)
         typer.echo(json.dumps(reply.compact(), ensure_ascii=False))
-    if reply.state != "done":
+    if reply.state != "done" or reply.error:
         raise typer.Exit(1)
 
 

@@ -14,14 +14,19 @@ Guards against speech that nobody spoke (Whisper writes it over silence, noise a
     Measured: confidence .52 and above on real speech, .29 to .52 on inventions. Clear but synthetic voices had a
     no-speech probability of .7 with a confidence of .8: so the first alone drops nothing.
 
+What a window leaves open is heard again:
+ *  Where the model stops long before the voice does, or falls into a loop, the rest is heard as a window of its own.
+ *  A window that is not clear is heard part by part, as its pauses part it, and the surer reading is kept. Two
+    languages with a short pause between them are one window, and Whisper reads a window in one language.
+
 The language is chosen for each window anew: the likeliest one if its probability is at least .5 (.8 in a window under
 2 s), else the language of the window before where the model holds it for possible."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +37,7 @@ from agent_tools.models.devices import Device, choose, out_of_memory, too_little
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.whisper.decoder import Decoder, Encoded, SpokenWord, Window
 from agent_tools.models.whisper.entries import Run, runs
-from agent_tools.models.whisper.stretches import RATE, spoken, stretches
+from agent_tools.models.whisper.stretches import RATE, parts, spoken, stretches
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
@@ -51,6 +56,8 @@ SHORT_S, SURE_WHEN_SHORT = 2.0, 0.8  # a short window may change the language on
 POSSIBLE = 0.1  # probability at which an unsure window keeps the language of the window before
 LOST_S = 1.0  # sound behind a loop that is shorter than this holds no words worth a gap
 SILENT_S = 3.0  # a voice that goes on so long behind the last word was not written down
+CLEAR = 0.75  # confidence under which a window is heard again, part by part; few windows of one language have less
+SURER = 0.05  # confidence that the parts must have above the whole
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,17 @@ class Heard:
     speech_s: float = 0.0  # that voice activity detection let through
     sound_s: float = 0.0
     gaps: list[Unheard] = field(default_factory=list)
-    languages: dict[str, float] = field(default_factory=dict)  # language -> seconds of windows heard as it
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What was heard in one window, or in its parts."""
+
+    segments: list[Segment]
+    gaps: list[Unheard]
+    running: str | None  # the language that the next window is likely in
+    confidence: float  # of what was heard; 0 where nothing was kept
+    seconds: float
 
 
 class Speech:
@@ -162,11 +179,12 @@ class Speech:
             for begin, end in stretch.speech:
                 self.heard.speech_s += (end - begin) / RATE
                 start_s = stretch.start_s + begin / RATE
-                segments, gaps, running = self._hear(stretch.samples[begin:end], start_s, running)
-                yield from segments
-                self.heard.gaps += gaps
+                reading = self._hear(stretch.samples[begin:end], start_s, running)
+                running = reading.running
+                yield from reading.segments
+                self.heard.gaps += reading.gaps
                 if on_gap is not None:
-                    for gap in gaps:
+                    for gap in reading.gaps:
                         on_gap(gap)
             self.heard.sound_s += stretch.heard_to / RATE
             if on_progress is not None:
@@ -175,10 +193,31 @@ class Speech:
     def _speech(self, samples: Samples) -> list[tuple[int, int]]:
         return spoken(samples)
 
-    def _hear(
-        self, samples: Samples, start_s: float, running: str | None
-    ) -> tuple[list[Segment], list[Unheard], str | None]:
-        """The segments and gaps of one window, and the language that the next one is likely in."""
+    def _parts(self, samples: Samples) -> list[tuple[int, int]]:
+        return parts(samples)
+
+    def _hear(self, samples: Samples, start_s: float, running: str | None) -> _Reading:
+        """One window; one that is not clear part by part, if its parts are surer."""
+        whole = self._read(samples, start_s, running)
+        if whole.confidence >= CLEAR or len(cuts := self._parts(samples)) == 1:
+            return whole
+        readings: list[_Reading] = []
+        for begin, end in cuts:
+            readings.append(self._read(samples[begin:end], start_s + begin / RATE, running))
+            running = readings[-1].running
+        apart = _together(readings)
+        return apart if apart.confidence >= whole.confidence + SURER else whole
+
+    def _read(self, samples: Samples, start_s: float, running: str | None) -> _Reading:
+        """One window, and what the model left out at its end as a window of its own."""
+        reading, heard = self._heard_once(samples, start_s, running)
+        if heard < LOST_S * RATE or heard == len(samples):
+            return reading
+        rest = self._read(samples[heard:], start_s + heard / RATE, reading.running)
+        return _together([replace(reading, gaps=[]), rest]) if rest.segments else reading
+
+    def _heard_once(self, samples: Samples, start_s: float, running: str | None) -> tuple[_Reading, int]:
+        """One window by one run of the model, and up to which sample it was written down."""
         try:
             encoded = self._decoder.encode(samples, ask_language=self._fixed is None)
             language, share = self._language(encoded, running)
@@ -189,12 +228,14 @@ class Speech:
             raise EngineError(f"{self.producer} failed at {start_s:.1f} s: {error}") from error
         seconds = len(samples) / RATE
         if window.no_speech > self._max_no_speech and window.confidence < DOUBTFUL:
-            return [], [Unheard(start_s, start_s + seconds, f"probably no speech ({window.no_speech:.2f})")], running
-        self.heard.languages[language] = self.heard.languages.get(language, 0.0) + seconds
+            nothing = [Unheard(start_s, start_s + seconds, f"probably no speech ({window.no_speech:.2f})")]
+            return _Reading([], nothing, running, 0.0, seconds), len(samples)
         entries, loop_s = runs(window.words)
         segments = [_segment(entry, window, language, share, start_s, seconds) for entry in entries]
         segments = [one for one in segments if one.text]
-        return segments, _gaps(segments, window, loop_s, start_s, seconds), language
+        gaps = _gaps(segments, window, loop_s, start_s, seconds)
+        heard = round((gaps[0].start_s - start_s) * RATE) if gaps else len(samples)
+        return _Reading(segments, gaps, language, window.confidence if segments else 0.0, seconds), heard
 
     def _language(self, encoded: Encoded, running: str | None) -> tuple[str, float]:
         """The language of a window and its probability."""
@@ -207,6 +248,18 @@ class Speech:
             return likeliest, share
         before = dict(encoded.languages).get(running, 0.0) if running else 0.0
         return (str(running), before) if before >= POSSIBLE else (likeliest, share)
+
+
+def _together(readings: Sequence[_Reading]) -> _Reading:
+    """Readings that follow each other as one; its confidence is theirs, by their length."""
+    seconds = sum(one.seconds for one in readings)
+    return _Reading(
+        [segment for one in readings for segment in one.segments],
+        [gap for one in readings for gap in one.gaps],
+        readings[-1].running,
+        sum(one.confidence * one.seconds for one in readings) / seconds,
+        seconds,
+    )
 
 
 def _segment(entry: Run, window: Window, language: str, share: float, start_s: float, seconds: float) -> Segment:

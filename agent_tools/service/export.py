@@ -16,26 +16,29 @@ from agent_tools.errors import InvalidArgument, SourceNotFound
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.settings import default_home
-from agent_tools.store import Entry, VideoRow
+from agent_tools.store import Entry, VideoRow, timed_words
 from agent_tools.timeline import Span, clock, rounded, seconds_text, video_uri
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
-    from agent_tools.media import Cut
+    from agent_tools.media import Cue, Cut
 
 LEVELS: tuple[Literal["chapter", "scene", "chunk"], ...] = ("chapter", "scene", "chunk")
 CUED = made_text_names()  # channels that can be written as cues
 
 
-def transcript(library: Library, video: VideoRow, form: str, channel: str = "", language: str = "") -> str:
+def transcript(
+    library: Library, video: VideoRow, form: str, channel: str = "", language: str = "", *, by_word: bool = False
+) -> str:
     """A channel's texts as SRT or VTT.
 
     Args:
         channel: default what is said: subtitles where there are any, else speech.
         language: of several subtitle tracks; default the fullest one.
+        by_word: with the time of each word that is known: a time stamp before it in VTT, a cue of its own in SRT.
     Raises: InvalidArgument: no such form, channel or language, or nothing is there to write; the message says why.
     """
-    from agent_tools.media import Cue, subtitle_text
+    from agent_tools.media import subtitle_text
 
     if form not in ("srt", "vtt"):
         raise InvalidArgument(f"transcript is {clean(form, 20)!r}; it must be srt or vtt.")
@@ -47,7 +50,25 @@ def transcript(library: Library, video: VideoRow, form: str, channel: str = "", 
     if not entries:
         raise InvalidArgument(_nothing(library, video, channel))
     entries = _one_track(entries, language)
-    return subtitle_text([Cue(entry.start_s, entry.end_s, entry.text) for entry in entries], form)  # type: ignore[arg-type]  # checked above
+    if by_word and not any(timed_words.timed_words(entry) for entry in entries):
+        raise InvalidArgument(f"no word of {video.id}'s transcript has a time of its own. Leave --words out.")
+    cues = [cue for entry in entries for cue in _cues(entry, form, by_word=by_word)]
+    return subtitle_text(cues, form)  # type: ignore[arg-type]  # checked above
+
+
+def _cues(entry: Entry, form: str, *, by_word: bool) -> list[Cue]:
+    """An entry as one cue, or by its words where they have times."""
+    from agent_tools.media import Cue
+
+    words = timed_words.timed_words(entry) if by_word else []
+    if not words or form == "vtt":
+        places = tuple((word.start_s, word.begin) for word in words)
+        return [Cue(entry.start_s, entry.end_s, entry.text, words=places)]
+    ends = [word.begin for word in words[1:]] + [len(entry.text)]
+    return [
+        Cue(word.start_s, max(word.start_s, word.end_s), entry.text[word.begin : end].strip())
+        for word, end in zip(words, ends, strict=True)
+    ]
 
 
 def unfinished(library: Library, video: VideoRow, channel: str = "") -> str:

@@ -21,7 +21,7 @@ from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last
 from agent_tools.service.replies.sentences import short_clock
 from agent_tools.service.search.recall import recall
-from agent_tools.store import Entry
+from agent_tools.store import Entry, timed_words
 from agent_tools.timeline import clock, rounded, seconds_text, video_uri
 from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
@@ -102,11 +102,7 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     request = replace(request, region=region)
     hints = [note for note in (scope.note, ignored) if note]
     on_step(0.0, "choosing frames")
-    entries = [
-        entry
-        for entry in library.store.entries(scope.video.id, start_s=scope.span.start_s, end_s=scope.span.end_s)
-        if entry.channel in TEXT_CHANNELS
-    ]
+    entries = _texts(library, scope)
     scores = _relevance(library, scope, request.query)
     best = sorted((e for e in entries if scores.get(e.id, 0.0) >= SHOWN_SCORE), key=lambda e: -scores[e.id])
     looks = request.layout != "text" and bool(scope.video.width)
@@ -194,6 +190,14 @@ def _plan(
     left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in packed_texts)
     shown = tuple(frame.time_s for frame in packed.frames)
     return _Plan(shown, chosen.stood_s, side, single, kept, left, covered)
+
+
+def _texts(library: Library, scope: VideoSpan) -> list[Entry]:
+    """The texts of the span; of speech with word times only the words that are said in it."""
+    span = scope.span
+    found = library.store.entries(scope.video.id, channels=TEXT_CHANNELS, start_s=span.start_s, end_s=span.end_s)
+    inside = [timed_words.within(entry, span) for entry in found]
+    return [entry for entry in inside if entry is not None]
 
 
 def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, float]:

@@ -279,12 +279,78 @@ def test_a_sentence_said_nine_times_is_one_entry_that_says_so(speech: Speech) ->
     assert [word.text for word in one.words] == ["the", "door", "is", "open"]
 
 
-def test_a_loop_of_the_decoder_is_cut_and_the_sound_behind_it_is_a_gap(speech: Speech) -> None:
-    spoken = phrase(1, 1.5)
-    speech._decoder.more = {"words": (*spoken, *phrase(20, 0.02, at_s=1.5)), "full": True}
+class Looping(FakeDecoder):
+    """Falls into a loop behind the first sentence, and hears nothing in what is left."""
+
+    def decode(self, encoded: Encoded, language: str) -> Window:
+        looped = {"words": (*phrase(1, 1.5), *phrase(20, 0.02, at_s=1.5)), "full": True}
+        self.more = {"words": ()} if self.read_as else looped
+        return super().decode(encoded, language)
+
+
+def test_a_loop_of_the_decoder_is_cut_and_the_sound_behind_it_is_a_gap(
+    speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "_decoder", Looping())
     (one,) = speech.transcribe(blocks(sound((1, 9), seconds=12)))
     assert (one.text, one.repeats, one.end_s) == ("the door is open", 1, pytest.approx(2.5))
     assert speech.heard.gaps == [Unheard(pytest.approx(2.5), pytest.approx(9.0), "the speech model repeated itself")]
+
+
+class Forgetful(FakeDecoder):
+    """Writes down the first 4 s of a window, and nothing that is shorter."""
+
+    def decode(self, encoded: Encoded, language: str) -> Window:
+        self.read_as.append(language)
+        words = () if encoded.seconds < 4 else (SpokenWord(0.0, 2.0, " hallo", 0.9), SpokenWord(2.0, 4.0, " welt", 0.9))
+        return Window(words=words, no_speech=0.02, confidence=0.9)
+
+
+def test_what_the_model_left_out_at_the_end_of_a_window_is_heard_again(
+    speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "_decoder", Forgetful())
+    found = list(speech.transcribe(blocks(sound((1, 16), seconds=20))))
+    assert [round(one.start_s, 2) for one in found] == [1.0, 5.0, 9.0]
+    assert speech._decoder.heard_s == pytest.approx([15.0, 11.0, 7.0, 3.0], abs=0.2)
+    assert speech.heard.gaps == [
+        Unheard(pytest.approx(13.0), pytest.approx(16.0), "the speech model stopped before the voice did")
+    ]
+
+
+class Mixed(FakeDecoder):
+    """Two languages in one window of 6 s: it reads the whole badly and each half well, or each half badly, too."""
+
+    def __init__(self, halves: float) -> None:
+        super().__init__()
+        self.halves = halves
+
+    def encode(self, samples: np.ndarray, *, ask_language: bool) -> Encoded:
+        self.languages = [[("de" if samples[0] == 0 else "es", 0.9)]]
+        return super().encode(samples, ask_language=ask_language)
+
+    def decode(self, encoded: Encoded, language: str) -> Window:
+        self.more = {"confidence": 0.5 if encoded.seconds > 4 else self.halves}
+        return super().decode(encoded, language)
+
+
+@pytest.mark.parametrize(("halves", "read_as"), [(0.8, ["de", "es"]), (0.52, ["de"])])
+def test_a_window_of_two_languages_is_read_part_by_part_where_that_is_surer(
+    speech: Speech, monkeypatch: pytest.MonkeyPatch, halves: float, read_as: list[str]
+) -> None:
+    monkeypatch.setattr(speech, "_decoder", Mixed(halves))
+    monkeypatch.setattr(speech, "_parts", lambda samples: [(0, 3 * RATE), (3 * RATE, len(samples))])
+    samples = sound((1, 7), seconds=10)
+    samples[RATE] = 0.0
+    found = list(speech.transcribe(blocks(samples)))
+    assert [one.language for one in found] == read_as
+
+
+def test_a_clear_window_is_heard_once(speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "_parts", lambda samples: pytest.fail("parted"))
+    speech._decoder.more = {"confidence": 0.8}
+    list(speech.transcribe(blocks(sound((1, 7), seconds=10))))
+    assert speech._decoder.heard_s == pytest.approx([6.0], abs=0.2)
 
 
 @pytest.mark.parametrize("samples", [np.zeros((2, 5), np.float32), np.zeros(5, np.int16)])

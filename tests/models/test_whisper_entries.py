@@ -51,6 +51,14 @@ def test_no_entry_is_longer_than_eight_seconds_or_out_of_order(parts: list[tuple
     assert all(one.end_s - one.start_s <= LONGEST_S + 1e-6 for one in entries)
 
 
+def test_a_loop_that_the_token_limit_cut_short_leaves_no_rest() -> None:
+    phrase, rest = said(" ".join(["a force of four"] * 6)), said("a force", 7.2, each_s=0.005)
+    (repeated,), loop_s = runs((*phrase, *rest))
+    assert (repeated.repeats, loop_s) == (6, 7.2)
+    entries, loop_s = runs((*phrase, *said("a force", 7.2)))  # said at the speed of a voice, so it was said
+    assert ([one.text for one in entries], loop_s) == (["a force of four (×6)", "a force"], None)
+
+
 @pytest.mark.parametrize("times", [3, 5, 9])
 def test_a_phrase_said_again_and_again_is_one_entry_with_its_count(times: int) -> None:
     words = (*said("Well then."), *said(" ".join(["the door is open"] * times), 2.0), *said("Goodbye now.", 60.0))

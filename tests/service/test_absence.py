@@ -52,6 +52,9 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         (ZEBRA, replace(SAID, missed_share=0.2), "gaps in 20% of the span"),
         (SIGHT, Reach("speech", missed_share=0.2), "gaps in 20% of the span"),
         (ZEBRA, Reach("speech", unfinished=True), "not finished"),
+        # speech in doubt
+        (ZEBRA, Reach("speech", doubted_share=0.05), ""),
+        (ZEBRA, Reach("speech", doubted_share=0.1), "speech in 10% of the span was heard with doubt"),
         # inside longer words
         (ZEBRA, replace(SAID, other_forms=("die zebrastreifen dort",)), "'zebra' stands inside 'zebrastreifen'"),
         (Asked("", ("Streifen",)), replace(SAID, other_forms=("die Zebrastreifen dort",)), "'zebrastreifen'"),

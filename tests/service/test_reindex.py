@@ -279,6 +279,13 @@ def test_speech_that_fails_or_stops_midway_leaves_the_old(
         "old-ears@1/1",
         "stopped" if isinstance(error, Stopped) else "failed",
     )
+    told = status(library, video_id)
+    if isinstance(error, EngineError):  # the video has all that it had
+        assert (told.state, told.searchable_to_s) == ("done", told.duration_s)
+        assert told.hints == [
+            f"Making speech of {video_id} again failed; what it had before is still there. "
+            "speech: EngineError: the model broke."
+        ]
     assert texts_of(store, video_id, "speech") == before
 
     last = Hearing("new-ears@1/1")

@@ -11,7 +11,7 @@ from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.media import Damage, audio
 from agent_tools.models.profiles import speech
 from agent_tools.models.speech import Segment, Unheard
-from agent_tools.store import ChannelDetail, EntryIn
+from agent_tools.store import ChannelDetail, EntryIn, timed_words
 from agent_tools.timeline import Span
 
 BEGINS_AT = 0.3  # of a job's time: an hour of talk costs more than its pictures and their text
@@ -113,5 +113,5 @@ def _extra(segment: Segment) -> dict[str, Any]:
     if segment.repeats > 1:
         extra["repeats"] = segment.repeats
     if segment.words:
-        extra["words"] = [[round(word.start_s, 2), round(word.end_s, 2), word.text] for word in segment.words]
+        extra[timed_words.WORDS] = [[round(word.start_s, 2), round(word.end_s, 2), word.text] for word in segment.words]
     return extra

@@ -62,6 +62,9 @@ def runs(words: Sequence[SpokenWord]) -> tuple[list[Run], float | None]:
             loop_s = phrases[said][0].start_s
             return [*entries, *_cut(plain)], loop_s
         at += size * times
+        rest = words[at:]
+        if rest and len(rest) < size and _same(rest, phrases[0]) and not _speakable(rest):
+            return entries, rest[0].start_s  # the token limit cut the loop's last time short
     return [*entries, *_cut(plain)], None
 
 
@@ -81,6 +84,10 @@ def _repeat(words: Sequence[SpokenWord], at: int) -> tuple[int, int]:
 
 def _key(word: SpokenWord) -> str:
     return "".join(letter for letter in word.text.casefold() if letter.isalnum())
+
+
+def _same(rest: Sequence[SpokenWord], phrase: Sequence[SpokenWord]) -> bool:
+    return all(_key(one) == _key(other) for one, other in zip(rest, phrase, strict=False))
 
 
 def _speakable(phrase: Sequence[SpokenWord]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ LONGEST_S = 28.0  # of one piece that voice activity detection gives: Whisper's 
 WINDOW_S = 15.0  # of pieces that are heard together: a longer window costs more and reads no better
 PAUSE_S = 0.8  # two pieces with a longer pause between them are heard apart: the language may change in it
 JOIN_S = 0.02  # blocks closer than this follow each other
+BREATH_S, LEAST_S = 0.2, 1.0  # a window is parted at pauses of BREATH_S; no part is shorter than LEAST_S
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,20 @@ def spoken(samples: Samples) -> list[tuple[int, int]]:
 
     options = VadOptions(threshold=0.5, min_silence_duration_ms=500, speech_pad_ms=200, max_speech_duration_s=LONGEST_S)
     return joined([(int(one["start"]), int(one["end"])) for one in get_speech_timestamps(samples, options)])
+
+
+def parts(samples: Samples) -> list[tuple[int, int]]:
+    """One window parted at every pause in it: [begin, end) in samples, which together are the whole window."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    options = VadOptions(threshold=0.5, min_silence_duration_ms=round(BREATH_S * 1000), speech_pad_ms=0)
+    spans = [(int(one["start"]), int(one["end"])) for one in get_speech_timestamps(samples, options)]
+    cuts = [0]
+    for (_, before), (after, _) in pairwise(spans):
+        cut = (before + after) // 2
+        if cut - cuts[-1] >= LEAST_S * RATE and len(samples) - cut >= LEAST_S * RATE:
+            cuts.append(cut)
+    return list(pairwise([*cuts, len(samples)]))
 
 
 def stretches(

@@ -29,7 +29,7 @@ def status(library: Library, video_id: str) -> IngestReply:
     video = library.store.video(video_id)
     assert video is not None
     job = library.store.job(video_id)
-    if job is not None and job.state == "failed" and (job.error or "").startswith("UnreadableVideo: "):
+    if job is not None and _unreadable(job):
         raise UnreadableVideo((job.error or "").removeprefix("UnreadableVideo: "))
     rows = library.store.channels(video_id)
     gaps = [
@@ -44,7 +44,7 @@ def status(library: Library, video_id: str) -> IngestReply:
         title=video.title,
         duration_s=None if video.duration_s is None else rounded(video.duration_s),
         state=state,
-        searchable_to_s=_searchable_to(video, job, library),
+        searchable_to_s=_searchable_to(video, job, library, state),
         channels=[
             ChannelOut(
                 name=row.name,
@@ -66,7 +66,7 @@ def status(library: Library, video_id: str) -> IngestReply:
     )
     if state in ("failed", "stopped") and not library.sources(video_id):
         reply.hints = [f"Its ingest cannot go on: {library.closed(video_id)}."]
-    elif state == "stopped" and (hint := unfinished_hint(library, video_id, job)) is not None:
+    elif state in ("stopped", "done") and (hint := unfinished_hint(library, video_id, job)) is not None:
         reply.hints = [hint]
 
     def count_gap(_: object) -> None:
@@ -75,10 +75,10 @@ def status(library: Library, video_id: str) -> IngestReply:
     return trim_to_tokens(reply, REPLY_TOKENS, [drop_last(reply.gaps, 1, count_gap), clear(reply, "error")])
 
 
-def _searchable_to(video: VideoRow, job: Job | None, library: Library) -> float | None:
+def _searchable_to(video: VideoRow, job: Job | None, library: Library, state: str) -> float | None:
     if video.duration_s is None:
         return None
-    if job is None or job.state == "done":
+    if job is None or state == "done":
         return rounded(video.duration_s)
     reached = []
     for name in job.channels:
@@ -100,7 +100,7 @@ def folder_status(
         state = library.state(video_id)
         video, job = library.store.video(video_id), library.store.job(video_id)
         assert video is not None
-        if job is not None and job.state == "failed" and (job.error or "").startswith("UnreadableVideo"):
+        if job is not None and _unreadable(job):
             sources: list[Source] = library.store.sources(video_id)
             refused.append(Refused(source=clean(Path(sources[0].path).name, 120), error=job.error or ""))
             continue
@@ -139,6 +139,11 @@ def folder_status(
     return trim_to_tokens(reply, REPLY_TOKENS, [drop_last(reply.videos, 3, count), drop_last(reply.refused, 3, count)])
 
 
+def _unreadable(job: Job) -> bool:
+    """Whether the file could not be read when it was ingested; one that is only reindexed is in the memory already."""
+    return job.state == "failed" and (job.error or "").startswith("UnreadableVideo") and not job.settings.remake
+
+
 def unfinished_hint(library: Library, video_id: str, job: Job | None) -> str | None:
     """The sentence for a video whose ingest failed or was stopped."""
     if job is None or job.state not in ("failed", "stopped"):
@@ -147,6 +152,11 @@ def unfinished_hint(library: Library, video_id: str, job: Job | None) -> str | N
         when = f" in {rest:.0f} s" if (rest := retry_after_s(library, job)) > 0 else ""
         return f"The ingest of {video_id} was stopped at {job.progress:.0%}; call ingest_video to continue it{when}."
     error = job.error or "the worker log says why"
+    if job.settings.remake and library.state(video_id) == "done":
+        what = ", ".join(job.settings.remake)
+        return clean(
+            f"Making {what} of {video_id} again failed; what it had before is still there. {error}", HINT_LENGTH
+        )
     if error.startswith(NAMES_THE_FILE):
         error = f"{error.partition(':')[0]}. ingest_video with this id says why."
     return clean(f"The ingest of {video_id} failed: {error}", HINT_LENGTH)

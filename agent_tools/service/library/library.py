@@ -160,8 +160,14 @@ class Library:
         return max((note.end_s for note in self.store.notes(video.id)), default=0.0)
 
     def state(self, video_id: str) -> State:
-        """queued, running, done, failed or stopped, as the newest job says."""
+        """queued, running, done, failed or stopped, as the newest job says.
+
+        A reindex that failed leaves a video as whole as it was before."""
         job = self.store.job(video_id)
+        if job is not None and job.state == "failed" and job.settings.remake:
+            others = [row for row in self.store.channels(video_id) if row.name not in job.settings.remake]
+            if all(row.state in ("done", "absent") for row in others):
+                return "done"
         return job.state if job is not None else "done"  # type: ignore[return-value]  # the store's check constraint
 
     def sources(self, video_id: str) -> list[Path]:

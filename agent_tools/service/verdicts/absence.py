@@ -14,7 +14,7 @@ from agent_tools.service.replies.small_letters import missed_px, too_small
 from agent_tools.service.search.comparable import ENGLISH_ONLY, is_english, sound_foreign
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.store import ChannelRow, Entry, spelling
-from agent_tools.timeline import Span, clock
+from agent_tools.timeline import Span, clock, merged
 
 GAPS_AT_MOST = 0.05  # share of the span that a channel may have missed; the same share as `decide` allows
 
@@ -34,6 +34,7 @@ class Reach:
 
     channel: str
     missed_share: float = 0.0  # of the span, by gaps
+    doubted_share: float = 0.0  # of the span: speech whose words or language the speech model is in doubt of
     dropped: str = ""  # what the speech model heard and left out, with its reason; "" if it left nothing out
     unfinished: bool = False  # it is being made, or its making failed, before the end of the span
     missed_px: float = 0.0  # smaller letters than this could not be read on the pictures; 0 if all could
@@ -49,6 +50,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
         return reach.dropped
     if reach.missed_share > GAPS_AT_MOST:
         return f"gaps in {reach.missed_share:.0%} of the span"
+    if reach.doubted_share > GAPS_AT_MOST:
+        return f"speech in {reach.doubted_share:.0%} of the span was heard with doubt"
     if asked.by_meaning and reach.english_only and _foreign(asked.event):
         return ENGLISH_ONLY
     for words in asked.words:
@@ -85,6 +88,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
     return Reach(
         name,
         _share(unread(library, scope, row), span),
+        _share(_doubted(entries, span), span) if name == "speech" else 0.0,
         _dropped(library, scope) if name == "speech" else "",
         row.state not in ("done", "absent") and row.done_to_s < span.end_s,
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
@@ -102,6 +106,16 @@ def _dropped(library: Library, scope: VideoSpan) -> str:
     longest = max(inside, key=lambda gap: gap.end_s - gap.start_s)
     more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
     return f"not heard at {clock(longest.start_s)}{more}: {longest.why}"
+
+
+def _doubted(entries: Iterable[Entry], span: Span) -> list[Span]:
+    """Speech that may be other words than its text, or words of another language."""
+    inside = (
+        Span(entry.start_s, entry.end_s).clipped(span.start_s, span.end_s)
+        for entry in entries
+        if entry.extra.get("doubtful") or entry.extra.get("language_unsure")
+    )
+    return merged(one for one in inside if one is not None)
 
 
 def _share(holes: Iterable[Span], span: Span) -> float:

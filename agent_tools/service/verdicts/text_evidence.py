@@ -22,7 +22,7 @@ from agent_tools.service.search.comparable import (
 )
 from agent_tools.service.search.recall import word_hits
 from agent_tools.service.verdicts.quoted_words import PART, Occurrence
-from agent_tools.store import Entry, WordHit, spelling
+from agent_tools.store import Entry, WordHit, spelling, timed_words
 from agent_tools.timeline import Span, merged
 from agent_tools.types import TEXT_CHANNELS
 
@@ -204,11 +204,15 @@ def by_words(
     scattered = max(scores.values(), default=0.0) < STANDS <= min(max(found.values(), default=0.0) for found in best)
     if scattered:
         scores |= {place: PART for found in best for place, score in found.items() if score >= STANDS}
-    items = [
-        _made(start_s, end_s, channel, score, text, FIT)
-        for (start_s, end_s, channel, text), score in scores.items()
-        if score > 0
-    ]
+    spoken = {
+        _key(entry): entry for entries in tracks.values() for entry in entries if timed_words.WORDS in entry.extra
+    }
+    items = []
+    for place, score in scores.items():
+        said = timed_words.span_of(spoken[place], named.words) if score == 1.0 and place in spoken else None
+        start_s, end_s = (place[0], place[1]) if said is None else (said.start_s, said.end_s)
+        if score > 0:
+            items.append(_made(start_s, end_s, place[2], score, place[3], FIT))
     return ScoredEntries(_in_time_order(items), {}, scattered=scattered)
 
 
