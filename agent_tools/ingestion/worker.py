@@ -29,19 +29,17 @@ LEAST_GAIN = 0.005  # of progress that counts as getting farther
 def work(settings: Settings) -> int:
     """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took."""
     worker = f"{os.getpid()}-{secrets.token_hex(4)}"
-    taken, arrived = 0, False
+    taken = 0
     with contextlib.closing(Store.open(settings.home)) as store:
         while True:
+            store.worker_here(os.getpid())
             job = store.claim(worker, os.getpid(), lease_s=PulseSettings().lease_s)
-            if not arrived:
-                store.worker_arrived()
-                arrived = True
             if job is not None:
                 taken += 1
                 run_job(store, job, worker, settings)
             elif any(_orphaned(open_job) or open_job.worker == worker for open_job in store.open_jobs()):
                 time.sleep(WAIT_S)
-            else:
+            elif store.worker_leaves(os.getpid()):
                 return taken
 
 
@@ -60,7 +58,6 @@ def main() -> int:
 def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
     """Do one claimed job. Its row always says how it ended, unless another worker has taken it over by then."""
     from agent_tools.ingestion.model_choice import memory_limit_mb, settings_of
-    from agent_tools.ingestion.pipeline import Ingest
 
     log.info("job %s: video %s, attempt %s", job.id, job.video_id, job.attempts)
     if died_here(settings.home, job) > MOST_DEATHS:
@@ -73,6 +70,8 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         return
     try:
         with Control(store, job, worker, memory_limit_mb(settings_of(job, settings), job.profile)) as control:
+            from agent_tools.ingestion.pipeline import Ingest  # seconds, in which the lease is renewed already
+
             failed = Ingest(store, job, settings, control).run()
     except Stopped as stopped:
         log.info("job %s: %s", job.id, stopped)

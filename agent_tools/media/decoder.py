@@ -121,7 +121,7 @@ class _Pass:
         self._packets = Packets(probe, source, targets, careful)
         self._number, self._due_s = first, targets.time(first)
         self._shown: Any = None  # the picture on screen, from _shown_s to _end_s
-        self._shown_s = self._end_s = -math.inf
+        self._shown_s = self._end_s = self._before_s = -math.inf  # _before_s: when the picture before it came
         self._jumped = False  # time stamps went back
 
     def run(self) -> Iterator[Shown]:
@@ -138,6 +138,7 @@ class _Pass:
                 yield from self._due_before(time_s, lost)
                 if self._due_s is None:
                     return
+                self._before_s = self._shown_s
                 self._shown, self._shown_s, self._end_s = frame, time_s, time_s + length_s
             if self._sought and self._shown is None:
                 self._check_landing(packet)
@@ -146,6 +147,12 @@ class _Pass:
                 raise _SeekLied
             return
         yield from self._due_before(self._end_s, lost=False)
+        if (
+            self._due_s is not None
+            and self._due_s > self._end_s
+            and self._targets.wants_last(self._shown_s, self._before_s)
+        ):
+            yield Shown(self._number, self._shown_s, self._shown_s, self._shown)
         self._ledger.file_ended(self._end_s)
 
     def _decoded(self, packet: Any, needed: bool) -> Sequence[Any]:

@@ -41,6 +41,9 @@ class Targets(Protocol):
     def any_in(self, start_s: float, end_s: float) -> bool:
         """Whether a wanted time lies in [start_s, end_s)."""
 
+    def wants_last(self, last_s: float, before_s: float) -> bool:
+        """Whether the file's last picture is wanted although no wanted time shows it."""
+
 
 class Grid:
     """The multiples of 1/fps below end_s."""
@@ -56,6 +59,16 @@ class Grid:
         time_s = max(0, math.ceil(start_s * self._fps - TIME_EPS)) / self._fps
         return time_s < min(end_s, self._end_s)
 
+    def wants_last(self, last_s: float, before_s: float) -> bool:
+        """Whether the last picture of the file is wanted although no time of the grid shows it.
+
+        It is where the picture before it stood for a step or longer: in such a file each picture is a state, such as
+        a recorded screen, and the last one stays to be seen.
+        Args:
+            last_s, before_s: when the last picture came, and the one before it."""
+        on_grid = math.ceil(last_s * self._fps - TIME_EPS) / self._fps
+        return self._end_s == math.inf and on_grid > last_s + TIME_EPS and last_s - before_s >= 1.0 / self._fps
+
 
 class Moments:
     """A sorted list of times."""
@@ -69,6 +82,9 @@ class Moments:
     def any_in(self, start_s: float, end_s: float) -> bool:
         number = bisect_left(self._times_s, start_s)
         return number < len(self._times_s) and self._times_s[number] < end_s
+
+    def wants_last(self, last_s: float, before_s: float) -> bool:
+        return False
 
 
 class Source:

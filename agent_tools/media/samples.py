@@ -18,7 +18,7 @@ from agent_tools.media.streams import Probe
 class Sample:
     """The picture on screen at time_s."""
 
-    k: int  # index on the grid: time_s = k / fps
+    k: int  # index on the grid: time_s = k / fps, but for a file's last picture; see sample
     time_s: float
     pts_s: float  # when that picture came on screen
     picture: Picture
@@ -34,6 +34,9 @@ def sample(
 ) -> Iterator[Sample]:
     """The picture on screen at each k / fps in [start_s, end_s): the last one whose time is not after it, as
     `ffmpeg -vf fps=FPS:round=up` shows. Times without a readable picture are left out and reported as damage.
+
+    Where pictures stand for a step or longer, as in a screen recording that keeps changes alone, the last picture of
+    the file may come after the last time of the grid. It is given too, at the time it came.
 
     Memory does not grow with the length. A pass from start_s gives the same pictures as a pass from 0.
     Args:

@@ -13,7 +13,7 @@ from agent_tools.store.part import Part, read_fields, storable, to_json, written
 from agent_tools.store.sql import Sql
 
 Order = Literal["go", "stop", "lost"]
-START_S = 120.0  # a worker that has not arrived after this long is not waited for
+AT_HAND_S = 120.0  # a worker that has not shown itself for this long, and holds no job, is not waited for
 
 
 @dataclass(frozen=True)
@@ -174,29 +174,41 @@ class Jobs(Part):
         self.db.fence = None
 
     def worker_may_start(self, starting: int, seems_alive: Callable[[int], bool]) -> bool:
-        """Whether to start a worker: no other one is starting that has taken no job yet.
+        """Whether to start a worker: none is starting, and none is between two jobs.
 
         Args:
             starting: the process that asks; it stands for the worker until `worker_starts` names the worker itself."""
         with self.db.write() as c:
-            row: Any = c.execute("SELECT value FROM counters WHERE name='worker starting'").fetchone()
-            until: Any = c.execute("SELECT value FROM counters WHERE name='worker starting until'").fetchone()
+            row: Any = c.execute("SELECT value FROM counters WHERE name='worker'").fetchone()
+            until: Any = c.execute("SELECT value FROM counters WHERE name='worker until'").fetchone()
             if row and until and self.now() < until[0] and seems_alive(row[0]):
                 return False
-            _count(c, "worker starting", starting)
-            _count(c, "worker starting until", math.ceil(self.now() + START_S))
+            self._at_hand(c, starting)
             return True
 
     def worker_starts(self, pid: int) -> None:
-        """The process that was started; until it arrives no second one is started."""
+        """The process that was started; until it looks for jobs no second one is started."""
         with self.db.write() as c:
-            if c.execute("SELECT 1 FROM counters WHERE name='worker starting'").fetchone():
-                _count(c, "worker starting", pid)
+            if c.execute("SELECT 1 FROM counters WHERE name='worker'").fetchone():
+                _count(c, "worker", pid)
 
-    def worker_arrived(self) -> None:
-        """The worker that was starting looks for jobs now: from here on the jobs' rows tell whether it lives."""
-        with self.db.write() as c:
-            c.execute("DELETE FROM counters WHERE name IN ('worker starting', 'worker starting until')")
+    def worker_here(self, pid: int) -> None:
+        """This worker looks for jobs: no second one is started. While it holds a job, the job's row says so too."""
+        with self.db.write(fenced=False) as c:
+            self._at_hand(c, pid)
+
+    def worker_leaves(self, pid: int) -> bool:
+        """This worker ends, because no job is queued. False: one is, and the worker has to stay for it."""
+        with self.db.write(fenced=False) as c:
+            if c.execute("SELECT 1 FROM jobs WHERE state='queued'").fetchone():
+                return False
+            if c.execute("SELECT 1 FROM counters WHERE name='worker' AND value=?", (pid,)).fetchone():
+                c.execute("DELETE FROM counters WHERE name IN ('worker', 'worker until')")
+            return True
+
+    def _at_hand(self, c: Sql, pid: int) -> None:
+        _count(c, "worker", pid)
+        _count(c, "worker until", math.ceil(self.now() + AT_HAND_S))
 
     def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
         """End a job this worker holds; does nothing where the lease was lost.
@@ -207,10 +219,12 @@ class Jobs(Part):
             raise ValueError(f"{state!r} is no end of a job: done, failed or stopped")
         with self.db.write(fenced=False) as c:
             row = c.execute(
-                "SELECT channels, claimed FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker)
+                "SELECT channels, claimed, pid FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker)
             ).fetchone()
             if row is None:
                 return
+            if row[2] is not None:
+                self._at_hand(c, row[2])
             if state == "done" and set(json.loads(row[0])) - set(json.loads(row[1])):
                 c.execute(
                     """UPDATE jobs SET state='queued', worker=NULL, pid=NULL, lease_until=0, attempts=0, eta_s=NULL,

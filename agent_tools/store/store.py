@@ -60,7 +60,7 @@ class Store:
         self.job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
         self.guard, self.unguard = jobs.guard, jobs.unguard
         self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
-        self.worker_arrived = jobs.worker_arrived
+        self.worker_here, self.worker_leaves = jobs.worker_here, jobs.worker_leaves
 
         entries = Entries(db, now)
         self.add_entries, self.delete_entries = entries.add_entries, entries.delete_entries

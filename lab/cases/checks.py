@@ -7,12 +7,15 @@ import stat
 from collections.abc import Callable
 
 from agent_tools.server import read_arguments
+from agent_tools.service.ingest_video import ingest_video
 from agent_tools.store import EntryIn
+from lab.cases.processes import frozen_worker, replaced_file, thirty_hours, two_agents
 from lab.cases.trial import Trial, Wrong, equal, holds, near
 
 NOTHING = "none in the file or beside it"
 ALL = ()  # the channels of the profile
 SEEN = ("frames", "screen_text", "subtitles")
+SPOKEN = "1\n00:00:00,500 --> 00:00:03,000\nThe kettle on the shelf is blue.\n"
 
 
 def hard_of_hearing(trial: Trial) -> None:
@@ -153,6 +156,17 @@ def sparse_recording(trial: Trial) -> None:
     holds(f"BUILD FAILED at {spans}", any(abs(start - 43) < 3 for start, _ in spans))
 
 
+def watermark(trial: Trial) -> None:
+    video = trial.ingest("channel.mp4", SEEN).video_id or ""
+    headings = ("Budget hearing", "Flood barrier plans", "School roof repair", "Ferry timetable", "Library opening")
+    for number, heading in enumerate((*headings, "Tram line nine")):
+        best = trial.hits(heading, video)[:1]
+        holds(f"{heading} is not found", bool(best) and heading in str(best[0].screen_text))
+        holds(f"{heading} at {best[0].start_s}", 30 * number - 1 <= best[0].start_s < 30 * number + 30)
+    logo = [hit for hit in trial.hits("KANAL SIEBEN", video, limit=20) if "KANAL SIEBEN" in str(hit.screen_text)]
+    holds(f"the logo fills {len(logo)} hits", 1 <= len(logo) <= 8)
+
+
 def goes_on(trial: Trial) -> None:
     trial.ingest("", SEEN)
     videos = trial.list().videos or []
@@ -191,6 +205,30 @@ def typescript(trial: Trial) -> None:
     equal("videos", [video.title for video in reply.videos or []], ["demo"])
     holds("failed rows", not any(video.error for video in reply.videos or []))
     equal("files not ingested", reply.not_ingested.count if reply.not_ingested else 0, 0)
+
+
+def still_lecture(trial: Trial) -> None:
+    video = trial.ingest("lecture-vfr.mp4", SEEN).video_id or ""
+    near("length", trial.length_s(video), 170.4, 0.5)
+    shown = {entry.text: entry for entry in trial.entries(video, "screen_text")}
+    spans = [(text, round(one.start_s), round(one.end_s)) for text, one in shown.items()]
+    for words, start_s, end_s in (("Terminal", 0, 42.4), ("BUILD FAILED", 42.4, 170.2), ("All tests passed", 170.2, 0)):
+        standing = [one for text, one in shown.items() if words in text]
+        holds(f"{words} in {spans}", len(standing) == 1)
+        near(f"start of {words}", standing[0].start_s, start_s, 1.0)
+        near(f"end of {words}", standing[0].end_s, end_s or 170.4, 1.0)
+
+
+def identifiers(trial: Trial) -> None:
+    video = trial.ingest("pairing-1080p.mp4", SEEN).video_id or ""
+    shown = {
+        **dict.fromkeys(("value_buffer", "config_render", "PaymentGatewayTimeout", "88143"), 0.0),
+        **dict.fromkeys(("import_handler", "rollover-invoice"), 40.0),
+    }
+    for word, start_s in shown.items():
+        holds(f"{word} is not found", any(abs(hit.start_s - start_s) < 3 for hit in trial.hits(f'"{word}"', video)))
+        reply = trial.ground(video, f'"{word}" is shown on screen')
+        equal(f"{word} ({reply.why})", reply.verdict, "present")
 
 
 def large_library(trial: Trial) -> None:
@@ -235,6 +273,32 @@ def usual_arguments(trial: Trial) -> None:
         holds(f"{source}: {refused}", "youtube" not in source or "--allow-urls" not in refused)
 
 
+def renamed_folder(trial: Trial) -> None:
+    video = trial.drawn("harbour.mp4")
+    (trial.films / "harbour.srt").write_text(SPOKEN, "utf-8")
+    first = trial.ingest(video, SEEN).video_id or ""
+    moved = trial.films.rename(trial.films.with_name("moved"))
+    holds("its words are not found", bool(trial.hits("kettle on the shelf")))
+    shown = trial.zoom(first)
+    holds(f"zoom shows {len(shown.pictures)} pictures and says {shown.facts}", bool(shown.pictures))
+    holds(f"zoom says {shown.facts}", "kept" in json.dumps(shown.facts))
+    with trial.allowing(moved) as again:
+        equal("the video at its new path", again.ingest(video, SEEN).video_id, first)
+        equal("videos", len(again.list().videos or []), 1)
+        again.zoom(first)
+
+
+def linked_folder(trial: Trial) -> None:
+    trial.drawn("harbour.mp4")
+    link = trial.films.with_name("link")
+    link.symlink_to(trial.films)
+    with trial.allowing(link) as through:
+        listed = through.list().not_ingested
+        equal("files listed", listed.first if listed else [], ["harbour.mp4"])
+        by_path = through.ingest("harbour.mp4", ("frames",)).video_id
+        equal("by its bare name", ingest_video(through.library, "harbour.mp4", wait_s=0).video_id, by_path)
+
+
 CHECKS: dict[str, Callable[[Trial], None]] = {
     "01-sdh-hi": hard_of_hearing,
     "03-speakers": speakers,
@@ -250,12 +314,21 @@ CHECKS: dict[str, Callable[[Trial], None]] = {
     "22-cea608": captions_in_pictures,
     "23-sparse-screen-recording": sparse_recording,
     "24-4k-small-text": small_letters,
+    "25-watermark": watermark,
     "27-gopro-chapters": goes_on,
+    "30-thirty-hours": thirty_hours,
     "31-joined-stream": joined_stream,
     "33-drone-telemetry": telemetry,
     "34-typescript-folder": typescript,
+    "35-mpdecimate-vfr": still_lecture,
+    "36-ide-1080p": identifiers,
     "38-library-400": large_library,
     "39-forget": forgotten,
     "40-home-permissions": private_home,
     "41-wsl-and-time-arguments": usual_arguments,
+    "42-frozen-worker": frozen_worker,
+    "43-two-agents": two_agents,
+    "44-replaced-while-read": replaced_file,
+    "45-renamed-folder": renamed_folder,
+    "47-linked-folder": linked_folder,
 }

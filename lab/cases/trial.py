@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from agent_tools.cli import app
 from agent_tools.errors import AgentToolsError
+from agent_tools.evals.films.demo_video import draw
 from agent_tools.home import STORE_FILE
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ground_event import ground_event
@@ -20,6 +23,7 @@ from agent_tools.service.library.library import Library
 from agent_tools.service.library.workers import Workers
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.zoom_segment import Zoomed, ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
 from agent_tools.store import Entry
 from agent_tools.types import GroundReply, Hit, IngestReply, ListReply
@@ -39,14 +43,22 @@ class _NoWorkers(Workers):
 
 
 class Trial:
-    """A copy of the case's files, a memory of its own, and the answers of the tools. Use it in a `with` block."""
+    """A copy of the case's files, a memory of its own, and the answers of the tools. Use it in a `with` block.
 
-    def __init__(self, folder: Path, place: Path) -> None:
-        self.films = place / "films"
+    Attributes:
+        whole: try the case at its full size, which may take long.
+        figures: what was measured, for the case's line."""
+
+    def __init__(self, folder: Path, place: Path, *, whole: bool = False) -> None:
+        self.films, self.whole = place / "films", whole
+        self.figures: list[str] = []
         shutil.copytree(folder, self.films)
         for path in (self.films, *self.films.rglob("*")):
             path.chmod(0o700 if path.is_dir() else 0o600)
-        self.settings = Settings.load({}, home=place / "home", allow=(self.films,), profile="lite")
+        self._open(Settings.load({}, home=place / "home", allow=(self.films,), profile="lite"))
+
+    def _open(self, settings: Settings) -> None:
+        self.settings = settings
         self.library = Library(self.settings, by_hand=True)
         self.library.workers = _NoWorkers(self.settings)
 
@@ -68,6 +80,20 @@ class Trial:
             return ingest_video(self.library, source, channels=wanted, wait_s=0)
         except AgentToolsError as error:
             raise Wrong(f"{name}: {error.described}") from error
+
+    @contextmanager
+    def allowing(self, folder: Path) -> Iterator[Trial]:
+        """The same memory, of which another folder is the only one that may be read."""
+        other = object.__new__(Trial)
+        other.films, other.whole, other.figures = folder, self.whole, self.figures
+        other._open(replace(self.settings, allow=(folder,)))
+        with other:
+            yield other
+
+    def drawn(self, name: str, seconds: float = 60.0, seed: int = 0) -> str:
+        """The name of a film that is drawn among the case's files."""
+        draw(self.films / name, seed, seconds)
+        return name
 
     def refused(self, source: str) -> str:
         """The sentence that refuses a source. Raises: Wrong: it is taken."""
@@ -95,6 +121,9 @@ class Trial:
         request = SearchRequest(query=query, video_ids=videos, limit=limit)
         reply = retrieve_memory(self.library, request, wait_s=MODELS_S)
         return reply.hits
+
+    def zoom(self, video: str) -> Zoomed:
+        return zoom_segment(self.library, ZoomRequest(video_id=video))
 
     def list(self, video: str = "") -> ListReply:
         return list_episodes(self.library, video_id=video)

@@ -221,3 +221,22 @@ def test_second_half_whose_times_start_again_is_told_as_unread(drawing: ModuleTy
     assert [d.why for d in damage] == ["time stamps jump back: these pictures were not read"]
     assert damage[0].start_s == pytest.approx(6.0, abs=0.1)
     assert damage[0].end_s == pytest.approx(12.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("times_s", "shown"),
+    [
+        ([0.0, 4.4, 7.3], [0, 0, 0, 0, 0, 1, 1, 1, 2]),  # the last state came after the last time of the grid
+        ([0.0, 4.4, 7.0], [0, 0, 0, 0, 0, 1, 1, 2]),  # the grid shows it
+        ([0.0, 4.4, 7.0, 7.2], [0, 0, 0, 0, 0, 1, 1, 2]),  # what moves is no state
+    ],
+)
+def test_the_last_state_of_a_recorded_screen_is_given_wherever_the_pass_begins(
+    times_s: list[float], shown: list[int], drawing: ModuleType, tmp_path: Path
+) -> None:
+    video = probe(drawing.draw(tmp_path / "screen.mp4", times_s, b_frames=0))
+    for start_s in (0.0, 6.0):
+        samples = list(sample(video, 1.0, start_s))
+        assert [drawing.number_in(one.picture.rgb(320, 180)) for one in samples] == shown[int(start_s) :]
+        assert all(one.time_s == one.k or one.time_s == one.pts_s == times_s[-1] for one in samples)
+    assert [one.k for one in sample(video, 1.0, 0.0, 7.2)] == list(range(8))

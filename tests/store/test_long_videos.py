@@ -112,7 +112,19 @@ def test_one_worker_starts_at_a_time(store: Store, clock: Clock, since_s: float,
     assert asked in ([12], [])
 
 
-def test_a_worker_that_has_arrived_bars_no_other(store: Store) -> None:
-    assert store.worker_may_start(11, lambda _: True)
-    store.worker_arrived()
+def test_between_two_jobs_a_worker_bars_another_and_at_its_end_no_more(store: Store, clock: Clock) -> None:
+    store.enqueue(WEEK, ["subtitles"], "lite")
+    job = store.claim("first", 12)
+    assert job is not None
+    clock.time_s += 3600
+    store.finish(job.id, "first", "done")
+    assert not store.worker_may_start(13, lambda pid: pid == 12)
+    assert store.worker_leaves(12)
     assert store.worker_may_start(13, lambda _: True)
+
+
+def test_a_worker_stays_for_a_job_that_was_queued_while_it_looked(store: Store) -> None:
+    store.worker_here(12)
+    store.enqueue(WEEK, ["subtitles"], "lite")
+    assert not store.worker_leaves(12)
+    assert not store.worker_may_start(13, lambda _: True)

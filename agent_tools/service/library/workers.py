@@ -28,8 +28,8 @@ class Workers:
 
         Returns: whether one was started."""
         with self._lock:
-            if self._started is not None and self._started.poll() is None:
-                return False
+            if self._started is not None:
+                self._started.poll()  # one that has ended is collected, so it does not seem alive
             jobs = store.open_jobs()
             if not jobs or any(job.state == "running" and alive(job.pid) for job in jobs):
                 return False
