@@ -15,6 +15,7 @@ from agent_tools.cli.ingest import ingest, reindex, rm, stop
 from agent_tools.cli.models import models_app
 from agent_tools.cli.query import budget, ground, ls, remember, search, show, zoom
 from agent_tools.cli.serve import demo, doctor, serve, version
+from agent_tools.cli.train import train_app
 from agent_tools.cli.view import view
 from agent_tools.errors import AgentToolsError
 from agent_tools.evals.commands import eval_app
@@ -35,6 +36,7 @@ for command in COMMANDS:
 app.command(hidden=True)(version)
 app.add_typer(eval_app)
 app.add_typer(models_app, name="models")
+app.add_typer(train_app, name="train")
 
 
 def main() -> None:

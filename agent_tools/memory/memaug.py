@@ -180,7 +180,8 @@ class _Attention(nn.Module):
 
 def _of_one_length(rows: Tensor) -> Tensor:
     """Rows (B, N, C) at length sqrt(C); a row of zeros stays one."""
-    return F.normalize(rows, dim=2) * rows.shape[2] ** 0.5
+    made: Tensor = F.normalize(rows, dim=2) * rows.shape[2] ** 0.5
+    return made
 
 
 def _turned(heads: Tensor, positions: Tensor | None) -> Tensor:

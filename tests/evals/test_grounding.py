@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from agent_tools.datasets.truth import Event, read_truth
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.grounding.grounding import JudgedEvent, markdown, measured
 from agent_tools.evals.grounding.reliability_plot import draw_reliability
-from agent_tools.evals.grounding.truth import Event, read_truth
 from agent_tools.grounding.reliability import Bin
 
 MAD = {

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent_tools.datasets.file_rows import LETTERS, Row, found_file, read_json, read_lines, rows_of
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.file_rows import LETTERS, Row, found_file, read_json, read_lines, rows_of
 from agent_tools.evals.needles.items import options, read_items
 from agent_tools.untrusted import clean
 

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agent_tools.datasets.file_rows import Row, found_file, read_json
 from agent_tools.evals.benchmarks.choices import Question, distinct
-from agent_tools.evals.file_rows import Row, found_file, read_json
 from agent_tools.timeline import clock_seconds
 
 PREDICTIVE = "reasoning/predictive"

@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent_tools.datasets.file_rows import Row, is_span, read_json, rows_of
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.benchmarks.choices import Question
-from agent_tools.evals.file_rows import Row, is_span, read_json, rows_of
 from agent_tools.timeline import clock_seconds
 
 KINDS = (".srt", ".vtt", ".ass")

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_tools.datasets.truth import read_truth
 from agent_tools.errors import InvalidArgument, ModelMissing, UnreadableVideo
 from agent_tools.evals.films.cue_lists import Film
 from agent_tools.evals.films.film_video import write
 from agent_tools.evals.grounding.calibration_films import Query, labelled_queries
-from agent_tools.evals.grounding.truth import read_truth
 from agent_tools.grounding import Calibrator
 from agent_tools.home import HomeFolder
 from agent_tools.service.ingest_video import ingest_video

@@ -15,10 +15,10 @@ import anyio
 import numpy as np
 from mcp import Client
 
+from agent_tools.datasets.truth import Event, read_truth
 from agent_tools.errors import InvalidArgument, VideoNotFound
 from agent_tools.evals.agents.session import Session
 from agent_tools.evals.grounding.reliability_plot import draw_reliability
-from agent_tools.evals.grounding.truth import Event, read_truth
 from agent_tools.grounding import Bin, Interval, bootstrapped_error, recall_at, reliability_table, temporal_iou
 from agent_tools.server import build_server
 from agent_tools.service.library.library import Library

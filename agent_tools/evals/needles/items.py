@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
+from agent_tools.datasets.file_rows import read_json, rows_of
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.file_rows import read_json, rows_of
 
 LETTERS = "ABCD"
 WRONG = 3  # frames of the wrong path

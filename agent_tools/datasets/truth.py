@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from agent_tools.datasets.file_rows import Row, is_span, read_lines, rows_of
 from agent_tools.errors import InvalidArgument
-from agent_tools.evals.file_rows import Row, is_span, read_lines, rows_of
 
 Format = Literal["simple", "mad", "vidchapters"]
 _COUNTED = re.compile(r"[0-9]+([\w-]{11})", re.ASCII)

@@ -1,4 +1,4 @@
-"""A benchmark's file, object by object; an error about a field names the file, the place, the key and the rule."""
+"""A data set's file, object by object; an error about a field names the file, the place, the key and the rule."""
 
 from __future__ import annotations
 
