@@ -76,6 +76,24 @@ def test_rm_takes_several_names_and_patterns_and_deletes_nothing_if_one_matches_
     assert left() == {"Week 3 Memory"}
 
 
+@pytest.mark.parametrize("name", ["An empty afternon", "An empty", "Empty afternoon", "week 3 memoryy", "zzz"])
+def test_rm_takes_no_name_that_is_only_nearly_that_of_a_video(home: Path, name: str) -> None:
+    refused = run(home, "rm", name)
+    assert f"No video is named exactly {name!r}" in str(refused.exception)
+    assert ("give its id: " in str(refused.exception)) == (name in ("An empty afternon", "An empty", "week 3 memoryy"))
+    assert len(told(run(home, "ls", "--json"))["videos"]) == 2
+
+
+def test_rm_folds_case_spaces_and_unicode_and_refuses_a_name_of_two(home: Path) -> None:
+    store = Store.open(home)
+    for number, title in enumerate(("Café  noir", "cafe noir", "thé vert")):
+        store.add_video(f"{number:016x}", title, 1)
+    store.close()
+    assert "means 2 videos" in str(run(home, "rm", "CAFÉ NOIR").exception)
+    assert run(home, "rm", "THE\u0301 vert", f"video://{0:016x}").exit_code == 0
+    assert [v["title"] for v in told(run(home, "ls", "--json"))["videos"]][-1] == "cafe noir"
+
+
 def test_rm_of_several_keeps_them_all_while_one_has_notes(home: Path) -> None:
     run(home, "remember", VIDEO, "60", "70", "the lecturer draws a key")
     refused = run(home, "rm", "*")

@@ -173,7 +173,8 @@ def rm(
 ) -> None:
     """Delete videos from memory. A video with notes needs --with-notes, which exports the notes first.
 
-    A name that matches nothing, or a video with notes, ends the command before anything is deleted."""
+    A video needs its exact id, title or file name, or a pattern with * or ?. A name that matches nothing, or a video
+    with notes, ends the command before anything is deleted."""
     with opened(home) as library:
         rows = {row.id: row for name in videos for row in library.videos_like(name)}
         noted = {row.id: library.store.notes(row.id, current_only=False) for row in rows.values()}

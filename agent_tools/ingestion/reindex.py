@@ -1,7 +1,7 @@
-"""Makes a channel again in a store of its own, then puts it in the place of the old one in one transaction.
+"""Makes a channel again in a store of its own, then puts it in the place of the old one.
 
-Until then searches see the old channel. A killed worker leaves its store behind; the next worker resumes from it, if it
-makes the same thing with the same settings."""
+Until then searches see the old channel; channel_swap says what they see meanwhile. A killed worker leaves its store
+behind; the next worker resumes from it, if it makes the same thing with the same settings."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def put_in_place(
         return
     # New vectors of the other texts are added beside the old ones; a search never compares the two.
     index_all(store, video_id, encoder, duration_s, on_batch, apart=channel)
-    with store.transaction():
-        switch_channel(store, made, video_id, channel, job_id)
-        whole = keep_text_vectors(store, video_id, encoder.producer)
-    if not whole:  # meanwhile another server has added a note, with its own vector only
+    switch_channel(store, made, video_id, channel, job_id)
+    if not keep_text_vectors(
+        store, video_id, encoder.producer
+    ):  # meanwhile another server has added a note, with its own vector only
         remake_vectors(store, video_id, encoder, duration_s, on_batch)
 
 

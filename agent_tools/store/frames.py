@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_tools.store.part import Part
-from agent_tools.store.vectors import drop_vectors
+from agent_tools.store.vectors import AT_ONCE, FRAME, drop_vectors
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,25 @@ class Frames(Part):
                 [(video_id, k, jpeg) for k, jpeg in jpegs.items()],
             )
 
-    def delete_frames(self, video_id: str) -> None:
-        """Remove all frames of a video, their pictures and their vectors in every space."""
-        with self.db.write() as c:
-            drop_vectors(self.db, c, "frame", video_id, None)
-            c.execute("DELETE FROM jpegs WHERE video_id=?", (video_id,))
-            c.execute("DELETE FROM frames WHERE video_id=?", (video_id,))
+    def delete_frames(self, video_id: str, first_k: int = 0, end_k: int | None = None) -> None:
+        """Remove frames of a video with first_k <= k < end_k, their pictures and their vectors in every space.
+
+        In transactions of AT_ONCE frames. Args: end_k: None is all from first_k on."""
+        while True:
+            with self.db.write() as c:
+                rows: list[Any] = c.execute(
+                    "SELECT k FROM frames WHERE video_id=?1 AND k >= ?2 AND (?3 IS NULL OR k < ?3) ORDER BY k LIMIT ?4",
+                    (video_id, first_k, end_k, AT_ONCE),
+                ).fetchall()
+                if not rows:
+                    return
+                numbers = [row[0] for row in rows]
+                drop_vectors(self.db, c, FRAME, video_id, numbers)
+                for table in ("jpegs", "frames"):
+                    c.execute(
+                        f"DELETE FROM {table} WHERE video_id=? AND k BETWEEN ? AND ?",  # noqa: S608 - our own names
+                        (video_id, numbers[0], numbers[-1]),
+                    )
 
     def frames(
         self, video_id: str, start_s: float = 0.0, end_s: float = math.inf, kept_only: bool = False

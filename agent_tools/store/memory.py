@@ -95,23 +95,28 @@ class SqliteMemory:
     def delete(self, video_id: str, *, kind: str = "", read: str = "", made_by_others_than: str = "") -> int:
         """Take a video's memories away, to be written anew: of one kind, and of what was read; returns how many.
 
+        Each transaction takes a few, so that others can write meanwhile.
         Args:
             read: the channel in a producer's name, "model@revision|channel"; "" = any.
             made_by_others_than: the encoder whose memories stay; "" = none.
         """
-        with self._db.write() as c:
-            rows: list[Any] = c.execute(
-                """SELECT id, length(vectors) / 4 / dim FROM memories
-                   WHERE video_id=?1 AND (?2='' OR kind=?2)
-                   AND (?3='' OR substr(producer, length(producer) - length(?3)) = '|' || ?3)
-                   AND (?4='' OR substr(producer, 1, length(?4)+1) <> ?4 || '|')""",
-                (video_id, kind, read, storable(made_by_others_than)),
-            ).fetchall()
-            tokens = [(number << TOKEN_BITS) + i for number, count in rows for i in range(count)]
-            if tokens:
-                drop_vectors(self._db, c, "memory", video_id, tokens)
-            c.executemany("DELETE FROM memories WHERE id=?", [(number,) for number, _ in rows])
-        return len(rows)
+        gone = 0
+        while True:
+            with self._db.write() as c:
+                rows: list[Any] = c.execute(
+                    """SELECT id, length(vectors) / 4 / dim FROM memories
+                       WHERE video_id=?1 AND (?2='' OR kind=?2)
+                       AND (?3='' OR substr(producer, length(producer) - length(?3)) = '|' || ?3)
+                       AND (?4='' OR substr(producer, 1, length(?4)+1) <> ?4 || '|') ORDER BY id LIMIT ?5""",
+                    (video_id, kind, read, storable(made_by_others_than), AT_ONCE),
+                ).fetchall()
+                if not rows:
+                    return gone
+                tokens = [(number << TOKEN_BITS) + i for number, count in rows for i in range(count)]
+                if tokens:
+                    drop_vectors(self._db, c, "memory", video_id, tokens)
+                c.executemany("DELETE FROM memories WHERE id=?", [(number,) for number, _ in rows])
+                gone += len(rows)
 
     def retrieve(
         self, query: Tensor, k: int, *, producer: str = "", video_ids: Collection[str] | None = None

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent_tools.home import open_private
-from agent_tools.store.sql import Database
 
 OTHERS = 0o077  # permissions of everybody but the owner
 
@@ -48,12 +47,3 @@ def _all(home: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if not path.is_symlink():
                 yield path
-
-
-def delete_in_parts(db: Database, statement: str, *values: str) -> None:
-    """Execute a statement that deletes a bounded number of rows, each time in a transaction, until none is left."""
-    while True:
-        with db.write() as c:
-            c.execute(statement, values)
-            if not c.changes():
-                return

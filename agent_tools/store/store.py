@@ -22,7 +22,7 @@ from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
 from agent_tools.store.overview import Overview
-from agent_tools.store.privacy import delete_in_parts, make_file_private
+from agent_tools.store.privacy import make_file_private
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
 from agent_tools.store.sql import Clock, Database
@@ -157,9 +157,8 @@ class Store:
                 break
         while self._drop_some_vectors(video_id):
             pass
-        for table, number, most in (("jpegs", "n", 64), ("memories", "id", AT_ONCE)):
-            some = f"SELECT {number} FROM {table} WHERE video_id=? LIMIT {most}"  # noqa: S608 - our own names
-            delete_in_parts(self.db, f"DELETE FROM {table} WHERE {number} IN ({some})", video_id)  # noqa: S608 - as above
+        self.delete_frames(video_id)
+        self.memories.delete(video_id)
         with self.db.write() as c:
             remove_video(c, video_id, with_notes=with_notes)
         self.vector_search.forget_vectors(video_id)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KINDS = TEXT, LINE, MEMORY, FRAME = "text", "line", "memory", "frame"  # of spaces
 _NEW_ROW = "INSERT INTO vector_rows(space, video_id, id) VALUES(?, ?, ?) RETURNING n"
+AT_ONCE = 256  # rows of one transaction that removes many: some tens of milliseconds
 TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits, its place in it; a line's likewise
 
 
@@ -105,10 +106,17 @@ class Vectors(Part):
             return [row[0] for row in c.execute("SELECT name FROM spaces ORDER BY n")]
 
     def drop_video_vectors(self, space: str, video_id: str) -> None:
-        """Remove a video's vectors from one space; does nothing where there are no vectors."""
-        with self.db.write() as c:
-            found = find_space(c, space)
-            if found is not None and (gone := _delete(self.db, c, found[0], video_id, None)):
+        """Remove a video's vectors from one space, in transactions of AT_ONCE; does nothing where there are none."""
+        while True:
+            with self.db.write() as c:
+                found = find_space(c, space)
+                rows: list[Any] = c.execute(
+                    "SELECT id FROM vector_rows WHERE space=? AND video_id=? ORDER BY id LIMIT ?",
+                    (found[0] if found else -1, video_id, AT_ONCE),
+                ).fetchall()
+                if found is None or not rows:
+                    return
+                gone = _delete(self.db, c, found[0], video_id, [row[0] for row in rows])
                 _touch(self.db, c, found[0], video_id, -gone)
 
     def drop_space(self, space: str) -> None:

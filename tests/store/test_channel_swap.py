@@ -12,7 +12,10 @@ import torch
 
 from agent_tools.memory import Memory
 from agent_tools.store import EntryIn, FrameRow, SqliteMemory, Store, keep_text_vectors, line_id, switch_channel
-from tests.store.conftest import TALK, WEEK
+from agent_tools.store.channel_swap import REPLACED
+from agent_tools.store.sql import Held
+from agent_tools.store.vectors import AT_ONCE
+from tests.store.conftest import TALK, WEEK, short
 
 OLD, NEW = "old@1/1", "new@1/1"
 
@@ -141,3 +144,103 @@ def test_lines_come_along_under_the_new_numbers_of_their_texts(store: Store, mad
     ids, matrix = store.vectors(f"{NEW}|line", WEEK)
     assert ids.tolist() == [line_id(own, 2)]
     assert matrix.tolist() == vectors(1, 0.5).tolist()
+
+
+LONG = 8 * AT_ONCE  # cues, a second each
+
+
+def fill_long(store: Store, producer: str) -> None:
+    """Subtitles and frames of a long video, a cue and a kept frame a second."""
+    cues = [EntryIn(float(i), i + 1.0, f"{producer} says line {i}") for i in range(LONG)]
+    ids = store.add_entries(WEEK, "subtitles", producer, cues)
+    drawn = np.random.default_rng(1).standard_normal((LONG, 8)).astype(np.float32)
+    store.put_vectors(f"{producer}|text", WEEK, ids, drawn)
+    store.put_vectors(f"{producer}|line", WEEK, [number << 12 | 1 for number in ids], drawn)
+    store.put_vectors(f"{producer}|frame", WEEK, range(LONG), drawn)
+    for first in range(0, LONG, AT_ONCE):
+        rows = [FrameRow(WEEK, k, float(k), k, True) for k in range(first, first + AT_ONCE)]
+        store.add_frames(WEEK, rows, {row.k: f"{producer} {row.k}".encode() for row in rows})
+    for channel in ("subtitles", "frames"):
+        store.set_channel(WEEK, channel, state="done", producer=producer, entries=LONG, done_to_s=float(LONG))
+    chunks = [
+        Memory("chunk", 60.0 * i, 60.0 * i + 60, "", torch.from_numpy(drawn[i : i + 2]), f"{producer}|subtitles")
+        for i in range(LONG // 60)
+    ]
+    store.memories.write(WEEK, chunks)
+
+
+@pytest.fixture
+def long_made(tmp_path: Path, store: Store) -> Iterator[Store]:
+    fill_long(store, OLD)
+    with contextlib.closing(Store.open(tmp_path / "made")) as opened:
+        opened.add_video(WEEK, "Week", 1)
+        fill_long(opened, NEW)
+        yield opened
+
+
+@pytest.mark.parametrize("channel", ["frames", "subtitles"])
+def test_a_long_channel_is_switched_in_short_transactions_and_no_moment_is_lost(
+    store: Store, long_made: Store, channel: str
+) -> None:
+    mixed: list[bool] = []
+    with contextlib.closing(Store.open(store.home)) as other:
+
+        def look(held: Held) -> None:
+            short(held)
+            if channel == "subtitles":
+                entries = other.entries(WEEK, channels=(channel,))
+                shown = [(entry.start_s, entry.producer) for entry in entries]
+                assert [start_s for start_s, _ in shown] == [float(i) for i in range(LONG)]
+            else:
+                frames = other.frames(WEEK)
+                assert [frame.k for frame in frames] == list(range(LONG))
+                shown = [(k, str(other.frame_jpeg(WEEK, k))[2:7]) for k in (0, LONG - 1)]
+            mixed.append(len({made_by for _, made_by in shown}) > 1)
+            told = any(gap.why == REPLACED for gap in other.gaps(WEEK))
+            assert told or not mixed[-1]  # nothing can be called absent meanwhile
+
+        store.db.on_write = look
+        switch_channel(store, long_made, WEEK, channel, job_id=7)
+        store.db.on_write = None
+    assert any(mixed)
+    assert not store.gaps(WEEK)
+    for space in (f"{NEW}|text", f"{NEW}|line", f"{NEW}|frame"):
+        expected = LONG if space.endswith("frame") == (channel == "frames") else 0
+        assert len(store.vectors(space, WEEK)[0]) == expected
+    row = store.channel(WEEK, channel)
+    assert row is not None
+    assert (row.producer, row.detail.remade) == (NEW, 7)
+
+
+def test_a_long_switch_that_ended_midway_is_told_and_gone_on_with(store: Store, long_made: Store) -> None:
+    count = 0
+
+    def die(_: Held) -> None:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise OSError("the worker was killed")
+
+    store.db.on_write = die
+    with pytest.raises(OSError, match="killed"):
+        switch_channel(store, long_made, WEEK, "subtitles", job_id=7)
+    store.db.on_write = None
+    assert [(gap.start_s, gap.end_s) for gap in store.gaps(WEEK)] == [(0.0, float(LONG))]
+    switch_channel(store, long_made, WEEK, "subtitles", job_id=7)
+    assert {entry.producer for entry in store.entries(WEEK)} == {NEW}
+    assert len(store.vectors(f"{NEW}|text", WEEK)[0]) == len(store.vectors(f"{NEW}|line", WEEK)[0]) == LONG
+    assert not store.gaps(WEEK)
+    assert store.integrity_check() == "ok"
+
+
+def test_a_long_video_is_deleted_in_short_transactions(store: Store, long_made: Store) -> None:
+    store.db.on_write = short
+    store.delete_video(WEEK)
+    store.db.on_write = None
+    assert store.stats()["frames"] == store.stats()["pictures"] == store.stats()["vectors"] == 0
+
+
+def test_what_is_probably_no_text_stays_so_in_a_new_channel(store: Store, made: Store) -> None:
+    made.add_entries(WEEK, "subtitles", NEW, [EntryIn(5.0, 6.0, "|-|", {"unsure": True})])
+    switch_channel(store, made, WEEK, "subtitles", job_id=7)
+    assert [entry.text for entry in store.entries(WEEK, unsure=True) if entry.unsure] == ["|-|"]

@@ -87,11 +87,7 @@ class Library:
         if len(found) == 1:
             return found[0]
         if found:
-            some = ", ".join(video.id for video in found[:5])
-            raise AmbiguousVideo(
-                f"{clean(name, 80)!r} means {len(found)} videos: {some}. Give one of these ids; "
-                "list_episodes without arguments shows their titles."
-            )
+            raise _ambiguous(name, found)
         count = len(self.store.videos())
         raise VideoNotFound(
             f"No video {clean(name, 80)!r}. Give an id, a unique title, file name, prefix or uri; "
@@ -99,17 +95,29 @@ class Library:
         )
 
     def videos_like(self, pattern: str) -> list[VideoRow]:
-        """The videos whose id, title or file name a pattern with * or ? matches; without these signs one video.
+        """The videos whose id, title or file name a pattern with * or ? matches; without these signs the one video that
+        has exactly this id, uri, title or file name, so that a slip of a letter never deletes another.
 
-        Raises: VideoNotFound: none matches. AmbiguousVideo: a name without these signs means several."""
-        if not is_pattern(pattern):
-            return [self.video(pattern)]
-        if found := matching_videos(pattern, self.store.videos(), self.store.all_sources()):
+        Raises: VideoNotFound: none matches. AmbiguousVideo: a name without these signs is that of several."""
+        found = matching_videos(_reference(pattern)[0], self.store.videos(), self.store.all_sources())
+        if not is_pattern(pattern) and len(found) > 1:
+            raise _ambiguous(pattern, found)
+        if found:
             return found
-        raise VideoNotFound(
-            f"No video matches {clean(pattern, 80)!r}. * stands for any letters and ? for one, in an id, a title or a "
-            "file name; agent-tools ls shows them."
-        )
+        if is_pattern(pattern):
+            raise VideoNotFound(
+                f"No video matches {clean(pattern, 80)!r}. * stands for any letters and ? for one, in an id, a title "
+                "or a file name; agent-tools ls shows them."
+            )
+        raise VideoNotFound(f"No video is named exactly {clean(pattern, 80)!r}. {self._nearly(pattern)}")
+
+    def _nearly(self, name: str) -> str:
+        """What to give instead of a name that is not exact."""
+        try:
+            video = self.video(name)
+        except (VideoNotFound, AmbiguousVideo):
+            return "Give an id, a whole title or a file name; agent-tools ls shows them."
+        return f"If you mean {clean(video.title, 80)!r}, give its id: {video.id}."
 
     def video_span(self, name: str, start_s: float | None = None, end_s: float | None = None) -> VideoSpan:
         """A video and a span of it; times given win over the uri's #t, and both default to the whole video.
@@ -194,6 +202,14 @@ class Library:
         path = Path(source.path)
         fetched = self.settings.allow_urls and self.fetcher.folder in path.parents
         return self.by_hand or source.typed or fetched or self.fence.permits(path)
+
+
+def _ambiguous(name: str, found: Sequence[VideoRow]) -> AmbiguousVideo:
+    some = ", ".join(video.id for video in found[:5])
+    return AmbiguousVideo(
+        f"{clean(name, 80)!r} means {len(found)} videos: {some}. Give one of these ids; "
+        "list_episodes without arguments shows their titles."
+    )
 
 
 def _reference(name: str) -> tuple[str, float | None, float | None]:

@@ -51,15 +51,18 @@ def is_pattern(text: str) -> bool:
 
 
 def matching_videos(pattern: str, videos: Sequence[VideoRow], sources: Sequence[Source]) -> list[VideoRow]:
-    """The videos whose id, title or file name the pattern matches; only those named exactly so, if there are any.
+    """The videos whose id, title or file name, with or without suffix, the pattern matches; only those named exactly
+    so, if there are any.
 
     Letter case, accents, the number of spaces and Unicode forms do not count."""
     wanted = spelling.name_key(pattern)
     names = {row.id: {row.id, spelling.name_key(row.title)} for row in videos}
     for source in sources:
         if source.video_id in names:
-            names[source.video_id].add(spelling.name_key(PurePath(source.path).name))
-    if exact := [row for row in videos if wanted in names[row.id]]:
+            path = PurePath(source.path)
+            names[source.video_id] |= {spelling.name_key(path.name), spelling.name_key(path.stem)}
+    exact = [row for row in videos if wanted in names[row.id]]
+    if exact or not is_pattern(pattern):
         return exact
     literal = wanted.replace("[", "[[]")
     return [row for row in videos if any(fnmatch.fnmatchcase(name, literal) for name in names[row.id])]
