@@ -183,6 +183,7 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
         clear(reply, "not_known"),
         *shrink,
         thin(reply.coverage),
+        *(clear(hit, name) for hit in hits[:1] for name in ("frame", "repeats")),
     ]
 
 

@@ -18,7 +18,7 @@ from agent_tools.service.frames.kept_frames import nearest_jpegs
 from agent_tools.service.frames.region import check_region, region_as_shares
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
-from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last
+from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last, stated_tokens
 from agent_tools.service.replies.sentences import short_clock
 from agent_tools.service.search.recall import recall
 from agent_tools.store import Entry, timed_words
@@ -36,8 +36,8 @@ LONGEST_CLIP_S = 60.0
 FRAME_SCORE = 0.6  # against the relevance of texts: frames come before all but the best of them
 WHOLE_COVERAGE = 700  # max_tokens from which a reply has room for each channel's phrase
 LEAST_CELL = 70  # tokens of the smallest cell
-FRAME_TOKENS = 72  # what a frame's row, its label and the strip under its cell cost
-ROW_TOKENS = 28  # what a text's row costs without its text
+FRAME_TOKENS = 82  # what a frame's row, its label and the strip under its cell cost
+ROW_TOKENS = 33  # what a text's row costs without its text
 SHOWN_SCORE = 0.2
 
 
@@ -125,6 +125,7 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     omitted = [] if note else [time_s for time_s in chosen.times_s if time_s not in shown and time_s not in unreadable]
     if omitted:
         facts["omitted"] = len(omitted)
+    facts["tokens"] = stated_tokens(facts, _tokens(shots))
     library.attention.looked(caller, scope.video.id, scope.span)
     links = [_frame_link(scope.video.id, time_s) for time_s in omitted]
     if shots and scope.span.length_s <= LONGEST_CLIP_S and library.sources(scope.video.id):
@@ -186,6 +187,8 @@ def _plan(
         if len(packed.frames) == len(times):
             break
     packed_texts = {id(offer) for offer in packed.texts}
+    if texts and not packed_texts and not packed.frames:  # the best one is cut to what is left
+        packed_texts = {id(max(texts, key=lambda offer: offer.score))}
     kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in packed_texts)
     left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in packed_texts)
     shown = tuple(frame.time_s for frame in packed.frames)
@@ -293,7 +296,6 @@ def _facts(
         later = [start_s for start_s in missing if start_s > scope.span.start_s]
         if later and not scores:
             facts["next_start_s"] = rounded(min(later))
-    facts["tokens"] = _cost(facts, _tokens(shots))
     return facts
 
 
@@ -374,6 +376,7 @@ def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[
 
 
 def _cost(facts: dict[str, Any], images: int) -> int:
+    """The most that it can cost once everything is in it that is set later."""
     waiting = {"omitted": 16, "text_omitted": 8_888, "next_start_s": 88_888.88, "tokens": 88_888}
     return reply_tokens(facts.get("summary", "") + compact_json({**facts, **waiting}), images)
 

@@ -30,6 +30,13 @@ def keep_table() -> str:
     return f"{judge}\n\n{table([Row(**row) for row in report['rows']])}"
 
 
+def reply_tokens_table() -> str:
+    """The last run of `python -m lab.bench.reply_tokens HOME --write`."""
+    from lab.bench.reply_tokens import markdown
+
+    return markdown(measured("reply_tokens"))
+
+
 def needles_table() -> str:
     """The last run of `agent-tools eval needles`."""
     from agent_tools.evals.needles.needles import markdown

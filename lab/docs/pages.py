@@ -34,6 +34,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "profiles": product.profiles_table,
     "python-api": product.python_api,
     "reasoning": measured.reasoning_table,
+    "reply-tokens": measured.reply_tokens_table,
     "results": measured.results_table,
     "retrieval": measured.retrieval_table,
     "rules": product.rules_table,

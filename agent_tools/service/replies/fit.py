@@ -4,11 +4,10 @@ Every tool that has max_tokens cuts its reply here."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from agent_tools.budget import reply_tokens
@@ -20,6 +19,8 @@ from agent_tools.types import ChannelWords, Coverage, Reply
 R = TypeVar("R", bound=Reply)
 Cut = Callable[[], bool]  # takes one thing out of the reply; False where nothing is left to take
 LEAST, MOST = 200, 20_000
+_CURSOR = re.compile(r"(?P<offset>\d{1,6})-(?P<mark>[0-9a-f]{8})", re.ASCII)
+WIDEST = 88_888  # as wide as the widest number that may stand as `tokens`
 
 
 def compact_json(value: dict[str, Any]) -> str:
@@ -41,10 +42,10 @@ def trim_to_tokens(reply: R, max_tokens: int, cuts: Sequence[Cut], image_tokens:
     def cost() -> int:
         if "summary" in type(reply).model_fields:
             object.__setattr__(reply, "summary", "" if silent else summary_of(reply))
-        return _cost(reply, image_tokens)
+        return _cost(reply.compact(), WIDEST, image_tokens)
 
-    tokens = cut_until_it_fits(cost, max_tokens, [*cuts, leave_out_the_summary])
-    object.__setattr__(reply, "tokens", tokens)
+    cut_until_it_fits(cost, max_tokens, [*cuts, leave_out_the_summary])
+    object.__setattr__(reply, "tokens", stated_tokens(reply.compact(), image_tokens))
     return reply
 
 
@@ -59,10 +60,14 @@ def cut_until_it_fits(cost: Callable[[], int], max_tokens: int, cuts: Sequence[C
     return tokens
 
 
-def _cost(reply: Reply, image_tokens: int) -> int:
-    body = reply.compact()
-    body["tokens"] = 88_888  # as wide as the widest number that may stand there
-    return reply_tokens(body.get("summary", "") + compact_json(body), image_tokens)
+def stated_tokens(facts: Mapping[str, Any], image_tokens: int = 0) -> int:
+    """What a reply costs with that very number in it as its `tokens`."""
+    return _cost(facts, _cost(facts, WIDEST, image_tokens), image_tokens)
+
+
+def _cost(facts: Mapping[str, Any], stated: int, image_tokens: int) -> int:
+    """What the sentence and the JSON cost that a client gets, with this number as `tokens`."""
+    return reply_tokens(facts.get("summary", "") + compact_json({**facts, "tokens": stated}), image_tokens)
 
 
 def check_tokens(max_tokens: int) -> None:
@@ -136,23 +141,19 @@ def clear(target: Any, name: str, empty: Any = None) -> Cut:
 
 
 def cursor(offset: int, *question: object) -> str:
-    """Where to go on with this very question."""
-    payload = json.dumps([offset, _mark(question)]).encode()
-    return base64.urlsafe_b64encode(payload).decode().rstrip("=")
+    """Where to go on with this very question, as `8-67d147c5`: a client's model copies it, so it is short."""
+    return f"{offset}-{_mark(question)}"
 
 
 def offset_of(text: str, *question: object) -> int:
     """The offset that a cursor holds. Raises: InvalidArgument: not a cursor, or one of another question."""
     if not text:
         return 0
-    try:
-        offset, mark = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        good = isinstance(offset, int) and 0 <= offset < 1_000_000
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise InvalidArgument("cursor is not one that a reply gave. Leave it out to begin again.") from error
-    if not good or mark != _mark(question):
+    if (match := _CURSOR.fullmatch(text.strip())) is None:
+        raise InvalidArgument("cursor is not one that a reply gave. Leave it out to begin again.")
+    if match["mark"] != _mark(question):
         raise InvalidArgument("cursor belongs to a call with other arguments. Repeat those, or leave it out.")
-    return int(offset)
+    return int(match["offset"])
 
 
 def _mark(question: tuple[object, ...]) -> str:

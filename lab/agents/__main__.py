@@ -1,0 +1,148 @@
+"""How well a language model answers with the tools, beside the plain transcript; 60 questions over the real clips.
+
+    python -m lab.agents HOME --model URL#NAME --out FOLDER [--condition lean|full|transcript ...] [--for SECONDS]
+    python -m lab.agents --report FOLDER
+
+HOME holds the ingested clips of shared/videos/dev (`agent-tools ingest ../shared/videos/dev --home HOME`). The model
+speaks the OpenAI chat protocol. The folder keeps each answer and conversation; the same command goes on where the
+last one stopped. `lean` is the tools as they are published, `full` those of --tools full, `transcript` all texts of the
+library cut to the model's context. Questions that ask for a note are not asked of the transcript."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client, MCPError
+
+from agent_tools.errors import AgentToolsError, EndpointError
+from agent_tools.evals.agents.chat_model import ChatModel
+from agent_tools.evals.agents.local_server import serving
+from agent_tools.evals.benchmarks.records import Records
+from lab.agents import memory, report
+from lab.agents.conversation import Done, WithTools, from_transcript
+from lab.agents.questions import Memory, Question, is_right, read_questions
+
+CONDITIONS = ("lean", "transcript", "full")
+CONTEXT = 12_288
+ROOM = 700  # tokens of the context that the rules, the question and the answer take
+WARM_UP = "what is shown first"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m lab.agents", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("home", type=Path, nargs="?", metavar="HOME", help="memory with the clips")
+    parser.add_argument("--model", default="", metavar="URL#NAME", help="an OpenAI-compatible server, up to /v1")
+    parser.add_argument("--out", type=Path, help="folder of the answers and conversations")
+    parser.add_argument("--condition", nargs="+", choices=CONDITIONS, default=CONDITIONS)
+    parser.add_argument("--kind", nargs="+", help="only these kinds of questions")
+    parser.add_argument(
+        "--clips", type=Path, help="clips.json of a library made of the clips (lab.agents.long_library)"
+    )
+    parser.add_argument("--context", type=int, default=CONTEXT, help="of the model, in tokens")
+    parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one answer of the model")
+    parser.add_argument(
+        "--for", type=float, default=0.0, dest="for_s", help="begin no question after this many seconds"
+    )
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="print the table of a run and end")
+    given = parser.parse_args()
+    if given.report is not None:
+        show(given.report)
+        return
+    if given.home is None or given.out is None or not given.model:
+        parser.error("HOME, --model and --out are needed")
+    run = Run(given)
+    for condition in given.condition:
+        run.ask_all(condition)
+    show(given.out)
+
+
+def show(folder: Path) -> None:
+    made = report.summary(Records(folder / "answers.jsonl").lines.values())
+    (folder / "report.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    sys.stdout.write(report.markdown(made) + "\n")
+
+
+class Run:
+    """One model, question after question."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        self._given = given
+        self._ends = time.monotonic() + given.for_s if given.for_s else float("inf")
+        self._answers = Records(given.out / "answers.jsonl")
+        self._model = ChatModel(given.model, answer_s=given.timeout, attempts=2)
+        clips = json.loads(given.clips.read_text("utf-8")) if given.clips else None
+        self._memory: Memory = memory.known(given.home, clips)
+
+    def ask_all(self, condition: str) -> None:
+        """Ask what this condition has not answered yet."""
+        kinds = self._given.kind
+        left = [
+            one
+            for one in read_questions()
+            if f"{condition}/{one.id}" not in self._answers
+            and (not kinds or one.kind in kinds)
+            and not (one.kind == "note" and condition == "transcript")
+        ]
+        if left and time.monotonic() < self._ends:
+            failure = anyio.run(self._asked, condition, left)
+            if failure is not None:
+                sys.exit(f"{failure}. Start the same command again to go on.")
+
+    async def _asked(self, condition: str, questions: Sequence[Question]) -> Exception | None:
+        """What ended the work early; returned, because a client's task group would wrap it."""
+        try:
+            if condition == "transcript":
+                text = memory.transcript(self._given.home, self._given.context - ROOM)
+                for one in questions:
+                    if time.monotonic() < self._ends:
+                        self._keep(one, condition, await from_transcript(self._model, text, one.text))
+                return None
+            home = memory.copied(self._given.home, self._given.out / f"home-{condition}")
+            flags = ("--tools", "full") if condition == "full" else ()
+            async with serving(home, home, flags=flags) as client:
+                try:
+                    await self._with_tools(client, condition, questions)
+                except (AgentToolsError, MCPError) as error:
+                    return error
+        except EndpointError as error:
+            return error
+        return None
+
+    async def _with_tools(self, client: Client, condition: str, questions: Sequence[Question]) -> None:
+        offered = [
+            {
+                "type": "function",
+                "function": {"name": one.name, "description": one.description, "parameters": one.input_schema},
+            }
+            for one in (await client.list_tools()).tools
+        ]
+        for _ in range(3):  # until its models are loaded a server finds less
+            await client.call_tool("retrieve_memory", {"query": WARM_UP, "max_tokens": 200})
+            await anyio.sleep(2)
+        agent = WithTools(self._model, client, offered)
+        for one in questions:
+            if time.monotonic() < self._ends:
+                self._keep(one, condition, await agent.answer(one.text))
+
+    def _keep(self, question: Question, condition: str, done: Done) -> None:
+        right = is_right(question, done.said, done.calls, self._memory)
+        line: dict[str, Any] = report.line_of(question, condition, done, right)
+        path = self._given.out / "conversations" / condition / f"{question.id}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**line, "messages": done.messages}, indent=1, ensure_ascii=False), encoding="utf-8")
+        self._answers.add(line)
+        sys.stderr.write(
+            f"{line['id']}: {'right' if right else 'wrong'}, {line['calls']} calls, {line['seconds']:.0f} s: "
+            f"{done.said[-120:]!r} {line['faults']}\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The questions of `lab.agents` and the rules that grade an answer; no language model judges another.
+
+questions.json holds 60 questions over the clips of shared/videos/dev. `right` is one rule:
+- words: a list of groups; the answer holds at least one text of each group
+- at: [start_s, end_s]; the first time in the answer lies in it, two seconds more or less
+- first: [right, other]; the answer names the right one alone, or as the earlier one
+- absent: the answer says that it is not there
+- videos: the answer is the number of videos in memory
+- note: {video, span, words}; a call of `remember` wrote it"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_tools.timeline import parse_uri
+
+QUESTIONS = Path(__file__).with_name("questions.json")
+NEAR_S = 2.0
+LONGEST = 400  # characters of an answer; a longer one repeats its sources and decides nothing
+_LAST = re.compile(r"(?:^|\n)\W*(?:final )?answer\W*:\s*", re.IGNORECASE)
+_TIME = re.compile(
+    r"(?<![\w.:])(?:(?P<hours>\d{1,2}):)?(?P<minutes>\d{1,2}):(?P<clock>\d{2}(?:\.\d+)?)"
+    r"|(?<![\w.:])(?:(?P<m>\d+)\s*m(?:in(?:utes?)?)?\s*)?(?P<seconds>\d+(?:\.\d+)?)(?![\w:])(?!\.\d)"
+    r"|(?<![\w.:])(?P<bare>\d+(?:\.\d+)?)\s*(?:s|sec|seconds?|secondes?|sekunden?|초|秒)\b",
+    re.IGNORECASE,
+)
+_ABSENT = re.compile(
+    r"\b(no|not|none|never|nothing|nobody|absent|isn't|doesn't|don't|cannot|can't|couldn't|unable|unknown|without)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    id: str
+    kind: str
+    language: str
+    text: str
+    right: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What grading needs to know of the library asked about."""
+
+    videos: int
+    clips: Mapping[str, tuple[str, float]]  # a clip's title: id of the video that holds it, and where it begins there
+
+
+def read_questions(path: Path = QUESTIONS) -> list[Question]:
+    rows = json.loads(path.read_text("utf-8"))
+    return [Question(row["id"], row["kind"], row["language"], row["question"], row["right"]) for row in rows]
+
+
+def final(text: str) -> str:
+    """The part of a text behind the last "Answer:", or the whole text where there is none."""
+    found = list(_LAST.finditer(text))
+    return (text[found[-1].end() :] if found else text).strip()
+
+
+def is_right(question: Question, text: str, calls: Sequence[Mapping[str, Any]], memory: Memory) -> bool:
+    """Whether an answer is right. Args: calls: {tool, arguments, error} of each call that was made."""
+    rule = question.right
+    if "note" in rule:
+        return any(_is_note(rule["note"], call, memory) for call in calls)
+    answer = final(text)
+    if not answer or len(answer) > LONGEST:
+        return False
+    if "words" in rule:
+        held = f" {plain(answer)} "
+        return all(any(_holds(held, one) for one in group) for group in rule["words"])
+    if "at" in rule:
+        start_s, end_s = rule["at"]
+        times = times_in(answer)
+        offset_s = _offset(question, memory)
+        return bool(times) and start_s - NEAR_S <= times[0] - offset_s <= end_s + NEAR_S
+    if "first" in rule:
+        return _is_first(plain(answer), *rule["first"])
+    if "videos" in rule:
+        return re.findall(r"\d+", answer)[:1] == [str(memory.videos)]
+    return _ABSENT.search(answer.replace("\u2019", "'")) is not None
+
+
+def plain(text: str) -> str:
+    """Letters and digits in lower case, everything else one space."""
+    return " ".join(re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).split())
+
+
+def times_in(text: str) -> list[float]:
+    """The times a text names, in seconds and in its order; a uri counts by its start."""
+    text = re.sub(r"video://\w+#t=([\d.]+)(?:,[\d.]+)?", r" \1 ", text)
+    found = []
+    for match in _TIME.finditer(text):
+        if match["clock"]:
+            found.append(int(match["hours"] or 0) * 3600 + int(match["minutes"]) * 60 + float(match["clock"]))
+        else:
+            found.append(int(match["m"] or 0) * 60 + float(match["seconds"] or match["bare"]))
+    return found
+
+
+def _holds(held: str, word: str) -> bool:
+    """Whether a padded text holds the words; a number has to stand alone, a word may go on ("jewels")."""
+    return f" {word} " in held if word[-1].isdigit() else f" {word}" in held or (not word.isascii() and word in held)
+
+
+def _is_first(held: str, right: str, other: str) -> bool:
+    at, beside = held.find(right), held.find(other)
+    if at < 0 or beside < 0:
+        return at >= 0
+    return at < beside and re.search(r"\b(first|before|earlier|then|longer|than)\b", held) is not None
+
+
+def _offset(question: Question, memory: Memory) -> float:
+    """Where the clip that a question names begins in its video."""
+    asked = plain(question.text)
+    return next((start_s for title, (_, start_s) in memory.clips.items() if plain(title) in asked), 0.0)
+
+
+def _is_note(wanted: Mapping[str, Any], call: Mapping[str, Any], memory: Memory) -> bool:
+    if call["tool"] != "remember" or call["error"] or wanted["words"] not in str(call["arguments"].get("text")).lower():
+        return False
+    video_id, offset_s = memory.clips[wanted["video"]]
+    kept = parse_uri(str(call["data"].get("uri")))
+    if kept is None or kept.start_s is None or kept.end_s is None or kept.video_id != video_id:
+        return False
+    start_s, end_s = (offset_s + at for at in wanted["span"])
+    return kept.start_s <= end_s + NEAR_S and kept.end_s >= start_s - NEAR_S
