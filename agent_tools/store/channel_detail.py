@@ -36,6 +36,8 @@ class ChannelDetail:
     pictures: int = 0
     half_size: int = 0  # of the pictures, those that share a call of the OCR with five others
     left_out: int = 0  # pictures over the limit of OCR calls
+    # Spans (start_s, end_s) in which text may have stood that no picture shows which was read
+    unread: tuple[tuple[float, float], ...] = ()
     of: int = 0  # captions that are wanted
     sent_to: str = ""  # host that got the pictures, "" where they stayed on this machine
     visual_tokens: tuple[int, int] | None = None  # (read by the model, given to it)

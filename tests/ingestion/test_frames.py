@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agent_tools.errors import EngineError
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion.channels.frames import WINDOW, FramePass, shared_threads
+from agent_tools.ingestion.channels.frames import WINDOW, FramePass, Glances, shared_threads
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.picture_vectors import frame_tokens
 from agent_tools.ingestion.prefetch import Ahead
@@ -83,6 +83,18 @@ def held(store: Store, producer: str) -> tuple[object, ...]:
     with frame_tokens(store.home, VIDEO, producer) as repository:
         tokens = repository.read(0, len(repository)).numpy().tobytes()
     return store.frames(VIDEO), ids.tolist(), matrix.tobytes(), tokens
+
+
+def test_glances_change_no_frame(store: Store, film: Path) -> None:
+    encoder, seen = Pictures("search@1/1", (16, 12)), list[float]()
+    passing(store, film, encoder, encoder).run(0, nothing, nothing, nothing)
+    plain = held(store, encoder.producer)
+    with contextlib.closing(Store.open(store.home.parent / "other")) as other:
+        other.add_video(VIDEO, "Scenes", 1)
+        work = FramePass(other, VIDEO, probe(film), encoder, encoder, 1.0, 1, float(SECONDS))
+        work.run(0, nothing, nothing, nothing, glances=Glances(4, lambda time_s, picture: seen.append(time_s)))
+        assert held(other, encoder.producer) == plain
+    assert seen == [k / 4 for k in range(4 * (SECONDS - 1)) if k % 4]  # the last picture stands for no full second
 
 
 def test_what_is_pruned_is_never_encoded_twice(store: Store, film: Path) -> None:

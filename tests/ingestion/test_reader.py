@@ -106,3 +106,38 @@ def test_pictures_of_a_shared_call_are_written_at_their_own_times(engine: RapidO
     for i in range(5):
         assert f"word{i:02d}" in by_start[4.0 * i].replace(" ", "")
     reader.store.close()
+
+
+def test_extra_pictures_are_read_where_they_make_no_other_smaller(tmp_path: Path) -> None:
+    reader = waiting(tmp_path, 40)
+    for i in range(40):  # a second one 1 s after each, which leaves the screen half a second later
+        name = f"picture-{i * 4000 + 1000:010d}-{i * 4000 + 1000:010d}-0500-extra.jpg"
+        Image.new("RGB", (64, 36)).save(reader.folder / name)
+    (reader.folder / "whole").write_bytes(b"[[1.5, 3.0]]")
+    assert reader.choose(per_hour=1) == []
+    assert reader.chosen == 2 * DEFAULTS.least_calls
+    assert reader.half_size == 0
+    unread = reader.unread()
+    assert sum(span.length_s for span in unread) == pytest.approx(1.5 + 20 * 3.0, abs=2)
+    reader.store.close()
+
+
+def test_a_text_that_left_ends_there(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    store.add_video("0123456789ab", "a film", 1)
+    store.update_video("0123456789ab", duration_s=12.0)
+    store.set_channel("0123456789ab", "screen_text", state="running", producer="test")
+    reader = Reader(store, "0123456789ab", tmp_path, 12.0)
+    reader.folder.mkdir(parents=True)
+    for name, words in (
+        ("0000002750-0000002500-0090-extra", "a short title"),
+        ("0000008000-0000008000-0001-left0000003000", ""),
+    ):
+        image = Image.new("RGB", (640, 360), (30, 60, 90))
+        ImageDraw.Draw(image).text((60, 140), words, font=ImageFont.load_default(48), fill=(255, 255, 255))
+        image.save(reader.folder / f"picture-{name}.jpg")
+    reader.choose(per_hour=1)
+    reader.read(RapidOcr(), lambda done, to_s, fresh: None)
+    (entry,) = store.entries("0123456789ab", channels=("screen_text",))
+    assert (entry.start_s, entry.end_s) == (2.5, 3.0)
+    store.close()

@@ -12,10 +12,11 @@ from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
 from agent_tools.models.readable import LEAST_LETTER_PX, LONG_SIDE
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.library.library import Library
-from agent_tools.service.replies.small_letters import missed_px
+from agent_tools.service.replies.missed_text import missed_px, unread_s
 from agent_tools.service.verdicts.absence import Asked, Reach, why_not_shown
 from agent_tools.store import ChannelRow, VideoRow
 from agent_tools.store.channel_detail import ChannelDetail
+from agent_tools.timeline import Span
 from agent_tools.types import GroundReply
 from tests.library import lite, opened
 
@@ -47,6 +48,9 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         # letters lost by scaling: they matter for words on screen only
         (ZEBRA, replace(SHOWN, missed_px=44.0), "letters under 44 px were not readable"),
         (SIGHT, replace(SHOWN, missed_px=44.0), ""),
+        # pictures in motion between two that were read: the same
+        (ZEBRA, replace(SHOWN, unread_s=12.2), "words that stood shorter than 4 s may be missed in 13 s"),
+        (SIGHT, replace(SHOWN, unread_s=12.2), ""),
         # gaps, as many as `decide` allows and more
         (ZEBRA, replace(SAID, missed_share=0.05), ""),
         (ZEBRA, replace(SAID, missed_share=0.2), "gaps in 20% of the span"),
@@ -95,6 +99,12 @@ def test_letters_are_missed_where_pictures_are_scaled_down(
     row = ChannelRow("v", "screen_text", detail=ChannelDetail(half_size=half_size))
     assert missed_px(row, VideoRow("v", "v", 0, width=width, height=height)) == pytest.approx(px)
     assert LONG_SIDE == 960
+
+
+def test_only_what_was_not_read_in_the_asked_span_counts() -> None:
+    row = ChannelRow("v", "screen_text", detail=ChannelDetail(unread=((2.0, 5.0), (9.0, 12.0))))
+    assert unread_s(row, Span(0.0, 10.0)) == 4.0
+    assert unread_s(row, Span(5.0, 9.0)) == 0.0
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from agent_tools.compression import FrameKeeper, KeepRule, stand_ins
 from agent_tools.errors import EngineError
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels.base import ChannelMaker
-from agent_tools.ingestion.channels.screen_text import ScreenText, reader_of
+from agent_tools.ingestion.channels.screen_text import ScreenText, looks_per_sample, reader_of
 from agent_tools.ingestion.episodes import chunks
 from agent_tools.ingestion.picture_vectors import forget_files, frame_tokens
 from agent_tools.ingestion.prefetch import Ahead
@@ -44,6 +44,17 @@ class _Window:
     large: list[NDArray[np.uint8]] = field(default_factory=list)
     next_k: int | None = None  # first of the next window; None behind the last
     mark: str = ""  # what on_picture's owner had come to by then
+
+
+@dataclass(frozen=True)
+class Glances:
+    """Pictures between the sampled ones, which only the reader of on-screen text sees."""
+
+    looks: int  # pictures that are decoded for each sampled one, itself included
+    show: Callable[[float, Picture], None]
+
+
+NO_GLANCES = Glances(1, lambda time_s, picture: None)
 
 
 @dataclass(frozen=True)
@@ -86,10 +97,11 @@ class Frames(ChannelMaker):
         reader = reader_of(self.context)
         reader.restore(row.detail.rule if row is not None and next_k else "")
         self.begin(encoder.producer)
+        reads = ScreenText.name in self.context.job.channels and not self.context.finished(ScreenText.name)
         work = FramePass(
             self.store, self.video_id, self.file, encoder, judge, fps, decoding, self.duration_s, self.rule
         )
-        reads = ScreenText.name in self.context.job.channels and not self.context.finished(ScreenText.name)
+        glances = Glances(looks_per_sample(fps), reader.glance) if reads else NO_GLANCES
 
         def on_picture(time_s: float, picture: Picture) -> None:
             if reads:
@@ -105,7 +117,7 @@ class Frames(ChannelMaker):
         def on_damage(damage: Damage) -> None:
             self.store.add_gap(self.video_id, self.name, damage.start_s, damage.end_s, damage.why)
 
-        work.run(next_k, on_picture, on_window, on_damage, reader.saved)
+        work.run(next_k, on_picture, on_window, on_damage, reader.saved, glances)
         if reads:
             reader.close()
         rows = self.store.frames(self.video_id)
@@ -172,6 +184,7 @@ class FramePass:
         on_window: Callable[[int, float, str], None],
         on_damage: Callable[[Damage], None],
         mark: Callable[[], str] = str,
+        glances: Glances = NO_GLANCES,
     ) -> None:
         """Look at every picture of the grid from `from_k` (a window's first) to the end.
 
@@ -180,10 +193,11 @@ class FramePass:
             on_window: called with (next k, time_s reached, mark) after each committed window; may raise to stop.
             on_damage: called with each span that could not be decoded, in the thread that decodes.
             mark: asked between two windows for the state of what on_picture does, because decoding is ahead.
+            glances: who sees the pictures between, in the thread that decodes.
         """
         self._go_on(from_k)
         pending = [span for span in chunks(self.duration_s) if span.end_s > from_k / self.fps]
-        decoded = self._decoded(from_k, on_picture, on_damage, mark)
+        decoded = self._decoded(from_k, on_picture, on_damage, mark, glances)
         with closing(Ahead(decoded)) as windows, closing(Ahead(self._encoded(windows))) as ready:
             for encoded in ready:
                 self._commit(encoded)
@@ -204,10 +218,15 @@ class FramePass:
         on_picture: Callable[[float, Picture], None],
         on_damage: Callable[[Damage], None],
         mark: Callable[[], str],
+        glances: Glances,
     ) -> Iterator[_Window]:
         window, number = _Window(), from_k // WINDOW
-        stream = sample(self.probe, fps=self.fps, start_s=from_k / self.fps, on_damage=on_damage, threads=self.threads)
-        for shown in stream:
+        looks, start_s = glances.looks, from_k / self.fps
+        for look in sample(self.probe, self.fps * looks, start_s, on_damage=on_damage, threads=self.threads):
+            if look.k % looks:
+                glances.show(look.time_s, look.picture)
+                continue
+            shown = replace(look, k=look.k // looks)
             if shown.k // WINDOW != number:
                 number = shown.k // WINDOW
                 if window.samples:

@@ -5,16 +5,23 @@ itself. The reader says what survives an interruption."""
 
 from __future__ import annotations
 
+import math
 import shutil
 
 from agent_tools.ingestion.channels.base import ChannelMaker, Context
 from agent_tools.ingestion.screen_text.reader import Reader
+from agent_tools.ingestion.screen_text.still import GLANCES_FPS
 from agent_tools.media import sample
 from agent_tools.models.profiles import ocr
 from agent_tools.store import ChannelDetail
 from agent_tools.timeline import merged
 
 GATHER_EVERY = 64  # pictures between two places from which an interrupted collection resumes
+
+
+def looks_per_sample(fps: float) -> int:
+    """How many pictures the reader looks at for each that is sampled: the sampled one, and glances between them."""
+    return max(1, math.ceil(GLANCES_FPS / fps))
 
 
 def reader_of(context: Context) -> Reader:
@@ -55,7 +62,12 @@ class ScreenText(ChannelMaker):
             self.store.add_gap(self.video_id, self.name, gap.start_s, gap.end_s, "over the limit of OCR calls")
         self.end(
             entries=count,
-            detail=ChannelDetail(pictures=reader.chosen, half_size=reader.half_size, left_out=len(left_out)),
+            detail=ChannelDetail(
+                pictures=reader.chosen,
+                half_size=reader.half_size,
+                left_out=len(left_out),
+                unread=tuple((round(span.start_s, 2), round(span.end_s, 2)) for span in reader.unread()),
+            ),
         )
         reader.clear()
 
@@ -68,10 +80,14 @@ class ScreenText(ChannelMaker):
         row, fps = self.context.row(self.name), self.context.settings.fps
         next_k = row.detail.next_k if row is not None and row.detail.fps == fps else 0
         reader.restore(row.detail.rule if row is not None and next_k else "")
-        threads = self.context.settings.worker_threads
-        for shown in sample(self.file, fps=fps, start_s=next_k / fps, threads=threads):
-            if shown.k >= next_k + GATHER_EVERY:
-                next_k = shown.k
+        threads, looks = self.context.settings.worker_threads, looks_per_sample(fps)
+        for shown in sample(self.file, fps=fps * looks, start_s=next_k / fps, threads=threads):
+            if shown.k % looks:
+                reader.glance(shown.time_s, shown.picture)
+                self.control.check()
+                continue
+            if shown.k // looks >= next_k + GATHER_EVERY:
+                next_k = shown.k // looks
                 detail = ChannelDetail(fps=fps, next_k=next_k, rule=reader.saved(), done=0.0)
                 self.store.set_channel(self.video_id, self.name, detail=detail)
                 progress = 0.08 + 0.37 * self.share(shown.time_s)

@@ -9,9 +9,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -19,16 +18,17 @@ from PIL import Image
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.screen_text.merge import Reading, ShownText, merge_readings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
-from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule
+from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule, joined
 from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
 from agent_tools.store import UNSURE, EntryIn, Store
-from agent_tools.timeline import Span
+from agent_tools.timeline import Span, merged
 
 SIDE = 960  # px: longer side of a picture that waits for OCR
 QUALITY = 90
 WHOLE = "whole"  # name of the file that says so
+EXTRA, LEFT = "extra", "left"  # parts of the name of a picture
 
 OnRead = Callable[[int, float, bool], None]  # (pictures read, time all is read to, whether entries were written)
 
@@ -49,9 +49,11 @@ class Waiting:
     """A picture on disk that waits to be read, and the span it stood on screen."""
 
     path: Path
+    time_s: float
     start_s: float
     end_s: float
     score: float
+    extra: bool = False  # it is read where there is room; see StillRule
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Reader:
         self._chosen: list[Waiting] = []
         self._groups: dict[str, tuple[Waiting, ...]] = {}  # by file name, of the pictures that share a call
         self._half_size = 0
+        self._not_chosen: list[Span] = []  # spans of the extra pictures for which there is no room
 
     # -- while decoding
 
@@ -102,12 +105,18 @@ class Reader:
             self._put(candidate, picture)
         self._last = picture
 
+    def glance(self, time_s: float, picture: Picture) -> None:
+        """Judge a picture between two sampled ones."""
+        candidate = self.rule.glance(time_s, picture.gray(WIDTH, HEIGHT))
+        if candidate is not None:
+            self._put(candidate, picture)
+
     def close(self) -> None:
         """End the pass: the last picture counts too, and all pictures to read are on disk."""
         if self._last is not None and (candidate := self.rule.last()) is not None:
             self._put(candidate, self._last)
         self._last = None
-        self._write(WHOLE, b"")
+        self._write(WHOLE, json.dumps([(one.start_s, one.end_s) for one in self.rule.unread(self.duration_s)]).encode())
 
     @property
     def whole(self) -> bool:
@@ -126,14 +135,31 @@ class Reader:
         """How many of them are read at about half size, six to a call."""
         return self._half_size
 
+    def unread(self) -> list[Span]:
+        """The spans in which text may have stood that no picture to read shows: between two pictures in motion."""
+        path = self.folder / WHOLE
+        held = path.read_bytes() if path.is_file() else b""
+        spans = [Span(a, b) for a, b in json.loads(held or b"[]")]
+        return joined(merged([*spans, *self._not_chosen], 0.01))
+
     def choose(self, per_hour: int) -> list[Span]:
         """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
 
         Where there are more pictures than calls, those that look least like text share calls. So all of an hour in
-        motion is read, instead of half of it.
+        motion is read, instead of half of it. Extra pictures are read as far as they make no other one smaller.
         """
-        ranked = sorted(self._waiting(), key=lambda one: (-one.score, one.start_s))
-        spread = shares(len(ranked), max(self.settings.least_calls, math.ceil(per_hour * self.duration_s / 3600)))
+        calls = max(self.settings.least_calls, math.ceil(per_hour * self.duration_s / 3600))
+        waiting = self._waiting()
+        usual = [one for one in waiting if not one.extra]
+        extra = sorted((one for one in waiting if one.extra), key=lambda one: (-one.score, one.start_s))
+        room = max(0, PAIR * calls - len(usual))
+        no_room = {one.path for one in extra[room:]}
+        self._not_chosen = [
+            Span(one.start_s, one.end_s) for one in _ended(waiting, self.duration_s) if one.path in no_room
+        ]
+        pictures = _ended([*usual, *extra[:room]], self.duration_s)
+        ranked = sorted(pictures, key=lambda one: (-one.score, one.start_s))
+        spread = shares(len(ranked), calls)
         pairs_end = spread.alone + spread.in_pairs
         sixes_end = pairs_end + spread.in_sixes
         chosen, left_out = ranked[:sixes_end], ranked[sixes_end:]
@@ -198,8 +224,16 @@ class Reader:
         return EntryIn(shown.start_s, min(shown.end_s, self.duration_s), shown.text, {**extra, "boxes": boxes})
 
     def _put(self, candidate: Candidate, picture: Picture) -> None:
-        name = f"picture-{_stamp(candidate.time_s)}-{_stamp(candidate.start_s)}-{round(candidate.score):04d}.jpg"
-        self._write(name, picture.jpeg(SIDE, QUALITY))
+        if candidate.again:  # the extra picture at that time counts as any other from now on
+            for path in self.folder.glob(f"picture-{_stamp(candidate.time_s)}-*-{EXTRA}.jpg"):
+                os.replace(path, path.with_name(path.name.replace(f"-{EXTRA}.jpg", ".jpg")))
+            return
+        parts = [_stamp(candidate.time_s), _stamp(candidate.start_s), f"{round(candidate.score):04d}"]
+        if candidate.left_s is not None:
+            parts.append(f"{LEFT}{_stamp(candidate.left_s)}")
+        if candidate.extra:
+            parts.append(EXTRA)
+        self._write(f"picture-{'-'.join(parts)}.jpg", picture.jpeg(SIDE, QUALITY))
 
     def _write(self, name: str, data: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -208,18 +242,17 @@ class Reader:
         os.replace(partial, self.folder / name)
 
     def _waiting(self) -> list[Waiting]:
-        """Pictures on disk in time order; what each shows stood on screen until the next one's start."""
+        """Pictures on disk in time order, each with the time at which its text was seen to leave, inf if it was not."""
         if not self.folder.is_dir():
             return []
-        found: list[tuple[float, float, float, Path]] = []
+        found: list[Waiting] = []
         for path in sorted(self.folder.glob("picture-*.jpg")):
-            _, time_s, start_s, score = path.stem.split("-")
-            found.append((_seconds(time_s), _seconds(start_s), float(score), path))
-        ends = [max(time_s, after[1]) for (time_s, *_), after in pairwise(found)] + [self.duration_s]
-        return [
-            Waiting(path, start_s, max(end_s, time_s), score)
-            for (time_s, start_s, score, path), end_s in zip(found, ends, strict=False)
-        ]
+            _, time_s, start_s, score, *more = path.stem.split("-")
+            for part in more:
+                if part.startswith(LEFT) and found:  # each picture's name says it of the one before
+                    found[-1] = replace(found[-1], end_s=max(found[-1].time_s, _seconds(part[len(LEFT) :])))
+            found.append(Waiting(path, _seconds(time_s), _seconds(start_s), math.inf, float(score), EXTRA in more))
+        return found
 
     def _readings(self) -> dict[str, list[TextLine]]:
         """What was read before, by picture; a line that was cut off in writing counts as not read."""
@@ -236,6 +269,15 @@ class Reader:
         held = [(line.text, line.score, line.box, line.texture) for line in lines]
         with (self.folder / "readings-2.jsonl").open("ab") as file:
             file.write(json.dumps([name, held], ensure_ascii=False).encode() + b"\n")
+
+
+def _ended(pictures: Sequence[Waiting], duration_s: float) -> list[Waiting]:
+    """The pictures in time order; what one shows stood until it was seen to leave, else until the next one's start."""
+    held = sorted(pictures, key=lambda one: one.time_s)
+    starts = [*(one.start_s for one in held[1:]), duration_s]
+    return [
+        replace(one, end_s=max(one.time_s, min(one.end_s, next_s))) for one, next_s in zip(held, starts, strict=True)
+    ]
 
 
 def _opened(path: Path) -> Image.Image:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent_tools.models.readable import unreadable
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unread
-from agent_tools.service.replies.small_letters import missed_px, too_small
+from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
 from agent_tools.service.search.comparable import ENGLISH_ONLY, is_english, sound_foreign
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.store import ChannelRow, Entry, spelling
@@ -37,6 +37,7 @@ class Reach:
     doubted_share: float = 0.0  # of the span: speech whose words or language the speech model is in doubt of
     dropped: str = ""  # what the speech model heard and left out, with its reason; "" if it left nothing out
     unfinished: bool = False  # it is being made, or its making failed, before the end of the span
+    unread_s: float = 0.0  # how long text may have stood in the span on pictures that were not read
     missed_px: float = 0.0  # smaller letters than this could not be read on the pictures; 0 if all could
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
     english_only: bool = False  # the encoder that compares by meaning knows only English
@@ -61,6 +62,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
             return f"{scripts} letters on pictures cannot be read"
         if longer := _longer(words, reach.other_forms):
             return f"{words!r} stands inside {longer!r}, which may be a form of it"
+    if asked.words and reach.channel == "screen_text" and reach.unread_s:
+        return between_pictures(reach.unread_s)
     if asked.words and reach.channel == "screen_text" and reach.missed_px:
         return too_small(reach.missed_px)
     return ""
@@ -91,6 +94,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         _share(_doubted(entries, span), span) if name == "speech" else 0.0,
         _dropped(library, scope) if name == "speech" else "",
         row.state not in ("done", "absent") and row.done_to_s < span.end_s,
+        unread_s(row, span) if name == "screen_text" else 0.0,
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
         others,
         english_only,

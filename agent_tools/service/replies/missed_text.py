@@ -1,4 +1,5 @@
-"""Letters that screen_text could not read, because the pictures of the video are scaled down before they are read."""
+"""On-screen text that may be there unread: letters too small after scaling, and pictures in motion between two that
+were read."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import math
 
 from agent_tools.models.readable import LEAST_LETTER_PX, LONG_SIDE
 from agent_tools.store import ChannelRow, VideoRow
+from agent_tools.timeline import Span
 
 SMALLEST_PX = 12.0  # of the letters that programs show (9 points); smaller ones are no text that somebody looks for
 
@@ -20,3 +22,14 @@ def missed_px(row: ChannelRow, video: VideoRow) -> float:
 def too_small(px: float) -> str:
     """The phrase that says so."""
     return f"letters under {math.ceil(px)} px were not readable"
+
+
+def unread_s(row: ChannelRow, span: Span) -> float:
+    """For how many seconds of the span something that may be text is on pictures that were not read."""
+    parts = (Span(a, b).clipped(span.start_s, span.end_s) for a, b in row.detail.unread)
+    return sum(part.length_s for part in parts if part is not None)
+
+
+def between_pictures(seconds: float) -> str:
+    """The phrase that says so."""
+    return f"words that stood shorter than 4 s may be missed in {math.ceil(seconds)} s of moving pictures"
