@@ -143,7 +143,11 @@ def test_show_prints_state_and_episodes(home: Path) -> None:
 def test_search_prints_the_best_moment_first(home: Path) -> None:
     first = run(home, "search", "attention compares a query").stdout.splitlines()
     assert first[0].startswith("1. 0:01:00")
+    assert first[0].endswith(")")
+    assert "Week 3 Memory" in first[0]
     assert SAID[1] in first[1]
+    assert first[2].strip().startswith(f"video://{VIDEO}#t=")
+    assert told(run(home, "search", "attention compares a query", "--json"))["hits"][0]["at"] == "0:01:00"
     assert "Nothing found." in run(home, "search", "zebra").stdout
 
 
@@ -153,11 +157,27 @@ def test_zoom_writes_a_picture_and_prints_what_is_said(home: Path, tmp_path: Pat
     assert result.exit_code == 0, result.output
     assert sheet.read_bytes()[:2] == b"\xff\xd8"
     assert "the file is gone" in result.stdout
+    assert f"0:01:00  subtitles: {SAID[1]}" in result.stdout
+    assert "{" not in result.stdout
+    assert told(run(home, "zoom", VIDEO, "-o", str(sheet), "--json"))["video_id"] == VIDEO
 
 
 def test_ground_and_remember_print_their_reply(home: Path) -> None:
-    assert told(run(home, "ground", "attention", "--video", VIDEO))["verdict"] == "uncertain"
-    assert told(run(home, "remember", VIDEO, "60", "70", "the lecturer draws a key"))["stored"] is True
+    one = run(home, "ground", "attention", "--video", VIDEO).stdout
+    assert one.startswith("uncertain")
+    assert "not judged: " in one
+    assert told(run(home, "ground", "attention", "--video", VIDEO, "--json"))["verdict"] == "uncertain"
+    every = run(home, "ground", "attention").stdout.splitlines()
+    assert every[0].startswith("Present in 0 of 2")
+    assert any(line.split()[:1] == ["uncertain"] and "Week 3 Memory" in line for line in every)
+    noted = run(home, "remember", VIDEO, "60", "70", "the lecturer draws a key").stdout
+    assert noted.startswith("Noted at 0:01:00")
+    assert told(run(home, "remember", VIDEO, "60", "71", "the lecturer draws a key", "--json"))["stored"] is True
+
+
+def test_commands_that_load_models_say_so_at_once(home: Path) -> None:
+    assert run(home, "search", "attention").stderr.startswith("loading ...\n")
+    assert run(home, "ground", "attention").stderr.startswith("loading ...\n")
 
 
 def test_a_video_with_notes_is_kept_unless_told_otherwise(home: Path) -> None:
@@ -179,7 +199,10 @@ def test_stop_refuses_what_is_not_being_ingested(home: Path) -> None:
 
 
 def test_budget_shows_naive_and_compressed(home: Path) -> None:
-    assert told(run(home, "budget", VIDEO))["naive_tokens"] > 0
+    assert told(run(home, "budget", VIDEO, "--json"))["naive_tokens"] > 0
+    lines = run(home, "budget", VIDEO).stdout.splitlines()
+    assert lines[1].split()[:2] == ["step", "tokens"]
+    assert lines[2].split()[0] == "naive"
 
 
 def test_doctor_names_what_is_there_and_the_flag_to_allow_a_folder(home: Path) -> None:
@@ -208,7 +231,8 @@ def test_all_paths_are_queued_before_the_first_is_awaited(
     result = run(home, "ingest", *map(str, paths))
     assert result.exit_code == 0, result.output
     assert queued == [3, 3, 3]
-    assert len(result.stdout.splitlines()) == 3
+    assert [line for line in result.stdout.splitlines() if line.startswith("  video://")]
+    assert len(run(home, "ingest", *map(str, paths), "--json").stdout.splitlines()) == 3
 
 
 def test_a_title_names_one_file(home: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Video, Videos, flag, given_settings, opened
+from agent_tools.cli.flags import (
+    AsJson,
+    Device,
+    Home,
+    ModelDirs,
+    Models,
+    Profile,
+    Video,
+    Videos,
+    flag,
+    given_settings,
+    opened,
+)
+from agent_tools.cli.output import show_ingested, show_json
 from agent_tools.errors import AgentToolsError, InvalidArgument
 from agent_tools.home import HomeFolder
 from agent_tools.options import with_options
@@ -34,6 +46,7 @@ class IngestRequest:
     memory_mb: Annotated[int | None, flag("memory_mb")] = None
     ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None
     detach: Annotated[bool, typer.Option("--detach", help="queue the work and return at once")] = False
+    as_json: AsJson = False
 
 
 @with_options(IngestRequest)
@@ -51,7 +64,7 @@ def ingest(request: IngestRequest) -> None:
                 typer.echo(f"{path}: {error.described}", err=True)
                 failed += 1
                 continue
-            typer.echo(json.dumps(last.compact(), ensure_ascii=False))
+            (show_json if request.as_json else show_ingested)(last)
             failed += int(bool(last.refused) or bool(last.failed) or last.state == "failed")
     if failed:
         raise typer.Exit(1)
@@ -137,6 +150,7 @@ def reindex(
     models: Models = None,
     model_dirs: ModelDirs = None,
     device: Device = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make channels of a video again, for example with another model; the old ones are searched until that is done."""
     flags = {"models": tuple(models or ()), "model_dirs": tuple(model_dirs or ()), "device": device}
@@ -146,7 +160,7 @@ def reindex(
         row = library.video(video)
         jobs.reindex(library, row.id, *channel)
         reply = follow(library, row.id, None)
-        typer.echo(json.dumps(reply.compact(), ensure_ascii=False))
+        (show_json if as_json else show_ingested)(reply)
     if reply.state != "done" or reply.error:
         raise typer.Exit(1)
 

@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from agent_tools.cli.flags import AsJson, End, Home, Profile, Start, Video, opened
-from agent_tools.cli.output import log_lines, show_reply, show_video, show_videos
+from agent_tools.cli.output import (
+    log_lines,
+    show_costs,
+    show_hits,
+    show_json,
+    show_moment,
+    show_note,
+    show_verdict,
+    show_video,
+    show_videos,
+    working,
+)
 
 PAGE_TOKENS = 20_000  # the most that one reply may have
 
@@ -21,7 +32,7 @@ def ls(home: Home = None, as_json: AsJson = False) -> None:
     with opened(home) as library:
         reply = _all_pages(lambda cursor: list_episodes(library, cursor_text=cursor, max_tokens=PAGE_TOKENS))
         if as_json:
-            show_reply(reply, True)
+            show_json(reply)
         else:
             show_videos(reply)
 
@@ -40,7 +51,7 @@ def show(video: Video, home: Home = None, level: str = "auto", as_json: AsJson =
             )
         )
         if as_json:
-            show_reply({**reply.compact(), "episodes": episodes.compact()["episodes"]}, True)
+            show_json({**reply.compact(), "episodes": episodes.compact()["episodes"]})
             return
         show_video(reply, episodes.episodes or [])
         if reply.state == "failed":
@@ -70,24 +81,13 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find moments by meaning and by words."""
+    working("loading")
     from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 
     with opened(home, profile) as library:
-        reply = retrieve_memory(
-            library,
-            SearchRequest(query=query, video_ids=video, start_s=start, end_s=end, limit=limit, max_tokens=20_000),
-            wait_s=60,
-        )
-        if as_json:
-            show_reply(reply, True)
-            return
-        for hit in reply.hits:
-            text = " | ".join(hit.texts().values())
-            typer.echo(f"{hit.rank}. {hit.at}  {hit.score:.2f} {hit.strength}  {hit.uri}\n   {text}")
-        if not reply.hits:
-            typer.echo("Nothing found.")
-        for hint in reply.hints:
-            typer.echo(f"({hint})")
+        request = SearchRequest(query=query, video_ids=video, start_s=start, end_s=end, limit=limit, max_tokens=20_000)
+        reply = retrieve_memory(library, request, wait_s=60)
+        (show_json if as_json else show_hits)(reply)
 
 
 def zoom(
@@ -102,8 +102,10 @@ def zoom(
     query: str = "",
     max_frames: int = 9,
     layout: str = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Write pictures of a span, and print what is said and shown in it."""
+    working("looking")
     from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
     with opened(home, profile) as library:
@@ -124,7 +126,7 @@ def zoom(
             path = out if number == 0 else out.with_stem(f"{out.stem}-{number + 1}")
             path.write_bytes(picture.jpeg)
             typer.echo(f"{path}: {picture.label}", err=True)
-        show_reply(found.facts, False)
+        (show_json if as_json else show_moment)(found.facts)
 
 
 def ground(
@@ -135,8 +137,10 @@ def ground(
     start: Start = None,
     end: End = None,
     max_spans: int = 3,
+    as_json: AsJson = False,
 ) -> None:
     """Find when an event happens, or that it does not happen."""
+    working("loading")
     from agent_tools.service.ground_event import ground_event
 
     with opened(home, profile) as library:
@@ -144,10 +148,18 @@ def ground(
         reply = ground_event(
             library, event=event, video_id=video, start_s=start, end_s=end, max_spans=max_spans, max_tokens=20_000
         )
-        show_reply(reply, False)
+        (show_json if as_json else show_verdict)(reply)
 
 
-def remember(video: Video, start: float, end: float, text: str, home: Home = None, profile: Profile = None) -> None:
+def remember(
+    video: Video,
+    start: float,
+    end: float,
+    text: str,
+    home: Home = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
     """Write a note on a span."""
     import getpass
 
@@ -155,17 +167,14 @@ def remember(video: Video, start: float, end: float, text: str, home: Home = Non
 
     with opened(home, profile) as library:
         library.models.text(60)
-        show_reply(
-            notes.remember(
-                library, video_id=video, start_s=start, end_s=end, text=text, author=f"cli:{getpass.getuser()}"
-            ),
-            False,
-        )
+        author = f"cli:{getpass.getuser()}"
+        reply = notes.remember(library, video_id=video, start_s=start, end_s=end, text=text, author=author)
+        (show_json if as_json else show_note)(reply)
 
 
-def budget(video: Video, home: Home = None) -> None:
+def budget(video: Video, home: Home = None, as_json: AsJson = False) -> None:
     """Show what a video costs in tokens, before and after each step of compression."""
     from agent_tools.service.token_costs import budget as count
 
     with opened(home) as library:
-        show_reply(count(library, library.video(video)), False)
+        (show_json if as_json else show_costs)(count(library, library.video(video)))

@@ -5,20 +5,21 @@ The agent sees only the question and the replies."""
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
-from mcp import MCPError
+from mcp import Client, MCPError
 
 from agent_tools.evals.agents.agent import ChainAgent, EvidenceAgent
 from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Call, Session
+from agent_tools.evals.agents.waiting import WaitingLine
 from agent_tools.evals.films.demo_video import draw
+from agent_tools.settings import default_home
 
 DURATION_S = 3600.0
 SHOWN_ARGUMENT = 60  # characters of an argument that are shown
@@ -36,7 +37,7 @@ def run_demo(
     Args:
         seed: of the drawn video, where `video` is None.
         video, question: a file of the user's own, and what to look for in it.
-        home: data folder; kept afterwards. None: a temporary one, and everything is deleted again.
+        home: data folder. None: one of the demo's own, beside the usual one; it is kept until the same demo runs again.
         duration_s: of the drawn video.
     Returns: 0, or 1 where the drawn video's question was not answered rightly, the file could not be read, or the
         server broke off; 2 where no file is there or no question was given.
@@ -49,14 +50,14 @@ def run_demo(
         if not question:
             _say('A video needs a question: make demo VIDEO=/path/to/file QUESTION="..."')
             return 2
-    with _folder(home) as folder:
-        try:
-            if video is None:
-                return anyio.run(_drawn, seed, folder, duration_s)
-            return anyio.run(_own, video, question or "", folder)
-        except MCPError as error:
-            _say(f"The server broke off: {error}. Its last words stand above, on stderr.")
-            return 1
+    folder = _folder(home, f"seed-{seed}" if video is None else f"file-{video.stem}")
+    try:
+        if video is None:
+            return anyio.run(_drawn, seed, folder, duration_s)
+        return anyio.run(_own, video, question or "", folder)
+    except MCPError as error:
+        _say(f"The server broke off: {error}. Its last words stand above, on stderr.")
+        return 1
 
 
 async def _drawn(seed: int, home: Path, duration_s: float) -> int:
@@ -66,12 +67,13 @@ async def _drawn(seed: int, home: Path, duration_s: float) -> int:
     _say(f"Drew {duration_s:g} s of video (seed {seed}, {path.stat().st_size / 1e6:.1f} MB) in {_since(begun)}.")
     _say(f"Question: {truth.question}")
     async with serving(home, path.parent) as client:
-        session = Session(client, on_call=_show)
+        session = _session(client)
         finding = await ChainAgent(session, path, pause=_pause).answer(truth.question)
     _say(f"Answer: {finding.answer or 'none'} ({finding.explanation})")
     for uri in finding.citations:
         _say(f"  {uri}")
     _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
+    _go_on(home, path.stem, "who gave something away?")
     _result(seed, finding.answer, truth.answer, session, finding.citations)
     return 0 if finding.answer == truth.answer else 1
 
@@ -80,7 +82,7 @@ async def _own(video: Path, question: str, home: Path) -> int:
     begun = time.perf_counter()
     _say(f"Reading {video.name}. It is searchable while it is being read; this waits until it is whole.")
     async with serving(home, video.parent) as client:
-        session = Session(client, on_call=_show)
+        session = _session(client)
         agent = EvidenceAgent(session, video, pause=_pause)
         evidence = await agent.evidence(question)
     _say(f"Question: {question}")
@@ -89,19 +91,41 @@ async def _own(video: Path, question: str, home: Path) -> int:
     if not evidence:
         _say(agent.failed or "Nothing found.")
     _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
+    _go_on(home, video.stem, question)
     _result(None, None, None, session, tuple(dict.fromkeys(one.uri for one in evidence)))
     return 1 if agent.failed else 0
 
 
-@contextmanager
-def _folder(home: Path | None) -> Iterator[Path]:
-    if home is not None:
-        home = home.expanduser().absolute()
-        home.mkdir(parents=True, exist_ok=True)
-        yield home
-        return
-    with tempfile.TemporaryDirectory(prefix="agent-tools-demo-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder).resolve()
+def _folder(home: Path | None, name: str) -> Path:
+    """The data folder of a run; one of the demo's own is emptied first."""
+    if home is None:
+        own = default_home()
+        folder = own.with_name(f"{own.name}-demo") / name
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder = home.expanduser().absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def _session(client: Client) -> Session:
+    waiting = WaitingLine()
+
+    def on_call(call: Call) -> None:
+        waiting.clear()
+        _show(call)
+
+    return Session(client, on_call=on_call, on_progress=waiting.show)
+
+
+def _go_on(home: Path, title: str, query: str) -> None:
+    """Where the memory is, and three commands to go on with."""
+    program = Path(sys.executable).with_name("agent-tools")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    _say(f"The memory is kept in {home}. Go on with:")
+    for command in (["show", title], ["search", query], ["ground", query, "--video", title]):
+        _say("  " + shlex.join([str(program), *command, "--home", str(home)]))
 
 
 def _show(call: Call) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from agent_tools.evals import demo
 from agent_tools.evals.demo import run_demo
+from agent_tools.home import STORE_FILE
 from agent_tools.timeline import parse_uri
 
 pytestmark = pytest.mark.slow  # one real ingest of a minute, and three starts of the server
@@ -70,6 +73,22 @@ def test_a_file_of_the_users_own_shows_its_evidence(minute: Printed) -> None:
     assert any("night porter" in line and "handed the" in line for line in own.lines)
     assert own.result["citations"]
     assert own.result["answer"] is None
+
+
+def test_the_memory_is_kept_and_the_commands_to_go_on_with_are_shown(minute: Printed) -> None:
+    told = next(place for place, line in enumerate(minute.lines) if line.startswith("The memory is kept in "))
+    commands = minute.lines[told + 1 : told + 4]
+    assert [shlex.split(line)[1] for line in commands] == ["show", "search", "ground"]
+    assert all(shlex.split(line)[-1] == str(minute.home.resolve()) for line in commands)
+    assert (minute.home / STORE_FILE).is_file()
+
+
+def test_a_demo_without_a_home_has_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "default_home", lambda: tmp_path / "agent-tools")
+    first = demo._folder(None, "seed-3")
+    (first / "left over").write_text("of the last run")
+    assert demo._folder(None, "seed-3") == tmp_path / "agent-tools-demo" / "seed-3"
+    assert list(first.iterdir()) == []
 
 
 def test_a_file_that_is_no_video_is_named_and_ends_with_a_fault(minute: Printed) -> None:

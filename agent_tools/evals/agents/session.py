@@ -13,6 +13,7 @@ from mcp import Client
 from mcp.types import CallToolResult, ImageContent, TextContent
 
 from agent_tools.budget import reply_tokens
+from agent_tools.progress import OnStep, silent
 from agent_tools.timeline import clock
 from agent_tools.types import TEXT_CHANNELS
 
@@ -42,16 +43,23 @@ class Call:
 
 @dataclass
 class Session:
-    """Calls in order. `on_call` gets each call when it ends, `on_progress` each step of a running one."""
+    """Calls in order. `on_call` gets each call when it ends, `on_progress` each step of one (share, sentence)."""
 
     client: Client
     on_call: Callable[[Call], None] = lambda _call: None
+    on_progress: OnStep = silent
     calls: list[Call] = field(default_factory=list)
 
     async def call(self, tool: str, **arguments: Any) -> Reply:
         """Call a tool. An error of the tool is a reply with `error`; a broken connection raises MCPError."""
         begun = time.perf_counter()
-        result = await self.client.call_tool(tool, arguments, read_timeout_seconds=CALL_LIMIT_S)
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            self.on_progress(progress / (total or 1.0), message or "")
+
+        result = await self.client.call_tool(
+            tool, arguments, read_timeout_seconds=CALL_LIMIT_S, progress_callback=on_progress
+        )
         seconds = time.perf_counter() - begun
         reply = _reply(result)
         tokens = reply.data.get("tokens")
