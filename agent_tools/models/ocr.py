@@ -6,8 +6,8 @@ the direction classifier costs .27 s per picture."""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,16 @@ import numpy as np
 from agent_tools.errors import ModelMissing, ShapeError
 from agent_tools.models.hub.weights import package_folder
 from agent_tools.models.readable import LONG_SIDE
+from agent_tools.models.seen_lines import SeenLine, SeenLines
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REMEDY = "Install it with its models (31 MB) with: pip install --force-reinstall 'rapidocr>=3.10,<4'"
+DETECTED_SIDE = 960  # px: a picture up to this size is searched for text as it is; see lab/bench/ocr_speed.py
 MIN_SIDE = 8  # px; a thinner picture holds no letter
-MAX_ASPECT = 4  # long side over short side; a longer strip is padded (2 x 900 px took 85 s without padding)
+MAX_ASPECT = 4  # long side over short side; a longer strip is padded
 MIN_SCORE = 0.6  # of a line, 0..1; a lower score is mostly texture read as text
 MIN_SCORE_SHORT = 0.9  # of a line with one letter or digit: PP-OCR reads edges in photographs as letters (up to .86)
 SAME_ROW = 0.5  # two boxes are in one row if they share this part of the lower one's height
@@ -42,7 +44,7 @@ class OcrLine:
 class RapidOcr:
     """PP-OCRv6 small, detection and recognition. Loads at the first picture. Not safe for two threads at once."""
 
-    producer = "rapidocr-3-ppocrv6-small@bundled/1"
+    producer = "rapidocr-3-ppocrv6-small@bundled/2"
 
     def __init__(self, *, threads: int = 1) -> None:
         """Raises: ModelMissing: rapidocr or one of its model files is not installed."""
@@ -91,19 +93,54 @@ class RapidOcr:
         import onnxruntime
         from rapidocr import RapidOCR
 
+        class Remembering(RapidOCR):  # type: ignore[misc] - the package has no types
+            """Recognises a crop only if none that looks the same was recognised before."""
+
+            def recognize_txt(self, img: list[NDArray[np.uint8]]) -> Any:
+                return _recognised(super().recognize_txt, img, seen)
+
+        seen = SeenLines()
         cv2.setNumThreads(self._threads)
         onnxruntime.disable_telemetry_events()
-        return RapidOCR(
+        return Remembering(
             params={
                 "Global.log_level": "critical",
                 "Global.use_cls": False,
                 "Global.text_score": MIN_SCORE,
                 "Det.model_path": str(self._detector),
+                # Its default enlarges a picture until its shorter side has 736 px: 3.7 times the time, no word more.
+                "Det.limit_type": "max",
+                "Det.limit_side_len": DETECTED_SIDE,
                 "Rec.model_path": str(self._recognizer),
                 "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": self._threads,
             }
         )
+
+
+def _recognised(
+    recognise: Callable[[list[NDArray[np.uint8]]], Any], crops: list[NDArray[np.uint8]], seen: SeenLines
+) -> Any:
+    """RapidOCR's result for the crops, of which it gets only those that were not seen before."""
+    found = [seen.find(crop) for crop in crops]
+    fresh = [place for place, line in enumerate(found) if line is None]
+    if fresh:
+        answer = recognise([crops[place] for place in fresh])
+        for place, text, score in zip(fresh, answer.txts, answer.scores, strict=True):
+            found[place] = SeenLine(text, float(score))
+            seen.add(crops[place], SeenLine(text, float(score)))
+    else:
+        from rapidocr.ch_ppocr_rec.typings import TextRecOutput
+
+        answer = TextRecOutput()
+    lines = [line for line in found if line is not None]
+    return replace(
+        answer,
+        imgs=crops,
+        txts=tuple(line.text for line in lines),
+        scores=tuple(line.score for line in lines),
+        word_results=(None,) * len(lines),
+    )
 
 
 def reading_order(lines: Sequence[OcrLine], aspect: float) -> list[OcrLine]:
@@ -161,7 +198,7 @@ def _share(pixels: float, of: int) -> float:
 
 
 def _padded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A strip with black added below or to the right, because the detector scales the short side up to 736 px."""
+    """A strip with black added below or to the right: the detector takes no picture that is thinner than 16 px."""
     height, width = picture.shape[:2]
     below = max(0, width // MAX_ASPECT - height)
     right = max(0, height // MAX_ASPECT - width)

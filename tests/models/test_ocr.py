@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_odd_sizes_are_read_as_empty(reader: RapidOcr, shape: tuple[int, int, in
 
 
 def test_a_strip_is_read_without_being_blown_up(reader: RapidOcr, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The detector scales the short side up: a ticker of 900 x 40 would become 16560 x 736."""
+    """The detector takes no picture that is thinner than 16 px, so a strip is padded."""
     strip = page((20, 2, "breaking news of the hour"), size=(900, 40))
     seen: list[tuple[int, ...]] = []
     engine = reader._engine or reader._load()
@@ -63,6 +64,25 @@ def test_a_strip_is_read_without_being_blown_up(reader: RapidOcr, monkeypatch: p
     assert line.text == "breaking news of the hour"
     assert line.box[3] <= 1
     assert max(seen[0][:2]) <= 4 * min(seen[0][:2])
+
+
+def test_lines_that_were_read_before_are_not_recognised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = RapidOcr()
+    reader._engine = reader._load()
+    recognise, crops = reader._engine._load_rec_model(), list[int]()
+
+    def counting(asked: Any) -> Any:
+        crops.append(len(asked.img))
+        return recognise(asked)
+
+    monkeypatch.setattr(reader._engine, "text_rec", counting)
+    lines = [(40, 30, "Recursive grounding"), (40, 150, "coarse to fine"), (40, 250, "page 11")]
+    first = reader.read(page(*lines))
+    assert reader.read(page(*lines)) == first
+    changed = reader.read(page(*lines[:2], (40, 250, "page 12")))
+    assert [line.text for line in changed] == ["Recursive grounding", "coarse to fine", "page 12"]
+    assert crops[0] == 3
+    assert sum(crops[1:]) < 3  # the box of a neighbour may be a pixel larger now, and its crop another one
 
 
 def test_colour_order_is_rgb(reader: RapidOcr) -> None:
