@@ -93,7 +93,7 @@ class RapidOcr:
         import onnxruntime
         from rapidocr import RapidOCR
 
-        class Remembering(RapidOCR):  # type: ignore[misc]  # RapidOCR has no types
+        class Remembering(RapidOCR):
             """Recognises a crop only if none that looks the same was recognised before."""
 
             def recognize_txt(self, img: list[NDArray[np.uint8]]) -> Any:
