@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,6 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.excerpts import excerpt
 from agent_tools.progress import OnStep, silent, within
 from agent_tools.service.ingest.status import unfinished_hint
-from agent_tools.service.library.entry_cache import LoadedVideo
 from agent_tools.service.library.library import Library, VideoSpan, checked_channels
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import (
@@ -119,10 +118,8 @@ def retrieve_memory(
         offset = offset_of(request.cursor, *question)
         page = found.moments[offset : offset + request.limit]
         ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
-        titles = {one.video.id: clean(one.video.title, TITLE_LENGTH) for one in scopes}
-        hits = [
-            _hit(library, found.entries.held, moment, rank, titles[moment.video_id], request) for rank, moment in ranked
-        ]
+        titles = {one.video.id: one.video.title for one in scopes}
+        hits = [_hit(library, moment, rank, titles[moment.video_id], request) for rank, moment in ranked]
         reply = RetrieveReply(hits=hits, coverage=found.coverage, more=max(0, len(found.moments) - offset - len(page)))
         if (not hits or found.near) and len(scopes) == 1:
             reply.not_known = coverage.not_known(library, scopes[0].video) or None
@@ -187,24 +184,14 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
     ]
 
 
-def _hit(
-    library: Library,
-    held: Mapping[str, LoadedVideo],
-    moment: Moment,
-    rank: int,
-    title: str,
-    request: SearchRequest,
-) -> Hit:
+def _hit(library: Library, moment: Moment, rank: int, title: str, request: SearchRequest) -> Hit:
     query, detail = request.query, request.detail
     texts: dict[str, str] = {}
     for name in TEXT_CHANNELS:
         if found := [r for r in moment.found if r.entry.channel == name]:
             texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
     line = line_with(shown, query) if (shown := _best(moment, "screen_text")) else None
-    if (video := held.get(moment.video_id)) is not None:
-        beside = video.overlapping(moment.span)
-    else:
-        beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
+    beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
     for name in TEXT_CHANNELS:
         if name not in texts:
             own = [entry for entry in beside if entry.channel == name]
@@ -227,7 +214,7 @@ def _hit(
     score = round(min(1.0, max(0.0, moment.best)), 3)
     return Hit(
         video_id=moment.video_id,
-        title=title,
+        title=clean(title, TITLE_LENGTH),
         start_s=rounded(moment.span.start_s),
         end_s=rounded(moment.span.end_s),
         at=clock(moment.span.start_s),

@@ -207,7 +207,7 @@ def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, floa
     """Score of each entry of the span for the query; empty without one."""
     if not query.strip():
         return {}
-    return {r.entry.id: r.score for r in recall(library, [scope], query, None, wait_s=2.0).found}
+    return {r.entry.id: r.score for r in recall(library, [scope], query, None, wait_s=2.0, most=None).found}
 
 
 def _shots(

@@ -25,6 +25,7 @@ class IndexSettings:
     spare: int = 54  # vectors found by codes and compared exactly, beyond the number that is asked for, at least
     sample: int = 8192  # vectors that a codebook is made from
     retrain: float = 4  # a library that has grown so many times gets a new codebook
+    flat_bytes: int = 1 << 30  # of the int8 codes of texts; more lie in a file that the system pages in
 
 
 class Codes(Part):
@@ -35,10 +36,8 @@ class Codes(Part):
         self._settings = settings
 
     def index_vectors(self) -> None:
-        """Write what a process needs to search the whole library: codebooks, and codes of all finished videos.
-
-        `finish` calls this at the end of each job. It is cheap where nothing changed, and does nothing for a library of
-        few vectors."""
+        """Write what a process needs to find the nearest in a whole library: codebooks, and codes of all finished
+        videos. It is cheap where nothing changed, and does nothing for a library of few vectors."""
         with self.db.read() as c:
             spaces: list[Any] = c.execute(
                 """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)

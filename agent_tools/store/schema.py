@@ -125,7 +125,19 @@ def _fourth(connection: apsw.Connection) -> None:
     new_index(connection)
 
 
-MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third, _fourth)
+def _fifth(connection: apsw.Connection) -> None:
+    connection.execute("""
+    -- The vectors of a video that a library is searched by, as codes: can be thrown away and made again.
+    CREATE TABLE flat_codes(
+        n INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces(n) ON DELETE CASCADE,
+        video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, version INTEGER NOT NULL,
+        runs TEXT NOT NULL, ids BLOB NOT NULL, rows BLOB NOT NULL, spans BLOB NOT NULL, scales BLOB NOT NULL,
+        codes BLOB NOT NULL, rest_scales BLOB NOT NULL, rest BLOB NOT NULL);
+    CREATE UNIQUE INDEX flat_codes_once ON flat_codes(space, video_id);
+    """)
+
+
+MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third, _fourth, _fifth)
 
 
 def migrate(database: SqliteDatabase) -> None:

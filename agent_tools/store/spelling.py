@@ -14,6 +14,9 @@ import regex
 
 from agent_tools.store.part import storable
 
+LEAST_LETTERS = 2
+FIRST_CJK = 0x1100  # from here on one character can be a word
+
 # Scripts whose words stand next to each other without a space: a part of a run may be a word. Line break class SA is
 # Unicode's own list of those that need a dictionary: Thai, Lao, Khmer, Myanmar, Tai and their kin.
 _UNSPACED = (
@@ -100,6 +103,18 @@ def words(text: str) -> tuple[str, ...]:
 def letters(run: str) -> list[str]:
     """The code points of a run of an unspaced script, without punctuation."""
     return [letter for letter in run if not _NO_WORD.fullmatch(letter)]
+
+
+def has_enough_letters(text: str) -> bool:
+    """Whether a text says enough to be compared by meaning: to a sentence encoder "1" is like any question with a
+    number in it. Such a text is found by its words."""
+    letters = 0
+    for character in text:
+        if character.isalpha():
+            letters += 1
+            if letters >= LEAST_LETTERS or ord(character) >= FIRST_CJK:
+                return True
+    return False
 
 
 def name_key(text: str) -> str:

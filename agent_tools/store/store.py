@@ -16,6 +16,7 @@ from agent_tools.store.codes import Codes, IndexSettings
 from agent_tools.store.database import BUSY_S, SqliteDatabase
 from agent_tools.store.entries import AT_ONCE, Entries, remove_entries
 from agent_tools.store.episodes import Episodes
+from agent_tools.store.flat_search import FlatSearch
 from agent_tools.store.frames import Frames
 from agent_tools.store.jobs import Jobs
 from agent_tools.store.memory import SqliteMemory
@@ -80,7 +81,9 @@ class Store:
         self.put_vectors, self.vectors, self.vector = vectors.put_vectors, vectors.vectors, vectors.vector
         self.spaces, self.drop_space = vectors.spaces, vectors.drop_space
         self.drop_video_vectors, self.load_vec0 = vectors.drop_video_vectors, vectors.load_vec0
-        self.index_vectors = Codes(db, now, index).index_vectors
+        self._codes, self._flat = Codes(db, now, index), FlatSearch(db, now, index.flat_bytes, HomeFolder(home).work)
+        self.flat_view, self.exact_products = self._flat.flat_view, self._flat.exact_products
+        self.rest_products = self._flat.rest_products
         self.vector_search = VectorSearch(db, now, index)
         self.nearest = self.vector_search.nearest
         self.memories = SqliteMemory(self)
@@ -197,6 +200,13 @@ class Store:
         self._jobs.finish(job_id, worker, state, error)
         with suppress(StoreFull):  # the job is done; codes can be written, or done without, at any time
             self.index_vectors()
+
+    def index_vectors(self) -> None:
+        """Write what a process that starts needs to search the whole library soon: codes of all finished videos.
+
+        `finish` calls this at the end of each job. It is cheap where nothing changed."""
+        self._codes.index_vectors()
+        self._flat.write_codes()
 
     def stats(self) -> dict[str, int]:
         """Counts of what is stored, and the file's bytes with its log."""

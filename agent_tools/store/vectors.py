@@ -177,6 +177,14 @@ def read_rows(
     return [row[3] for row in found], ids, matrix
 
 
+def read_matrix(
+    database: Database, c: Sql, n: int, dim: int, rows: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows and vectors of single rows of a space; those that are gone are left out."""
+    there, _, matrix = _arrays(database.tables.of_rows(c, n, rows), dim)
+    return there, matrix
+
+
 def unit(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows at length 1; a row of zeros stays one."""
     import numpy as np

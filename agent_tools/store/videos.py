@@ -149,15 +149,16 @@ class Videos(Part):
         The exact id; the title; a source's file name, with or without suffix; the beginning of an id (4 hex digits or
         more); of a title; of a file name. Letter case, accents, the number of spaces and Unicode forms do not count."""
         wanted = name_key(text)
-        rows = self.videos()
         if not wanted:
             return []
+        if (exact := self.video(wanted)) is not None:
+            return [exact]
+        rows = self.videos()
         names: dict[str, list[tuple[str, str]]] = {}
         for source in self.all_sources():
             path = PurePath(source.path)
             names.setdefault(source.video_id, []).append((name_key(path.name), name_key(path.stem)))
         rules = (
-            lambda row: row.id == wanted,
             lambda row: name_key(row.title) == wanted,
             lambda row: any(wanted in pair for pair in names.get(row.id, [])),
             lambda row: re.fullmatch("[0-9a-f]{4,}", wanted) is not None and row.id.startswith(wanted),

@@ -23,7 +23,6 @@ from agent_tools.ingestion.worker import work
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
-from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.store import SqliteMemory, TokenFile
 
@@ -33,11 +32,6 @@ Tool = Callable[[Library, str], Any]
 
 def broken(*_args: object, **_kwargs: object) -> NoReturn:
     raise EngineError("taken out by a test")
-
-
-def searched(library: Library, _video_id: str) -> Any:
-    library.entries = type(library.entries)()
-    return retrieve_memory(library, SearchRequest(query="the gate code"))
 
 
 def zoomed(library: Library, video_id: str) -> Any:
@@ -55,8 +49,6 @@ def grounded(library: Library, video_id: str) -> Any:
 @pytest.mark.parametrize(
     ("owner", "name", "tool"),
     [
-        (agent_tools.memory, "retrieve", searched),
-        (SqliteMemory, "read", searched),
         (agent_tools.compression, "distinct_times", zoomed),
         (agent_tools.compression.QuerySampler, "select", zoomed_for),
         (agent_tools.service.zoom_segment, "pack", zoomed),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from agent_tools.ingestion.spaces import text_space
-from agent_tools.service.library.entry_cache import EntryCache, has_enough_letters
-from agent_tools.store import EntryIn, Store
+from agent_tools.service.library.entry_cache import EntryCache
+from agent_tools.store import EntryIn, Store, spelling
 from agent_tools.timeline import Span
 
 VIDEO, OTHER = "9f6cbced0247", "0123456789ab"
@@ -67,9 +67,6 @@ def test_it_holds_each_entry_once_with_its_vector(store: Store) -> None:
     for number, vector in zip(ids.tolist(), vectors, strict=True):
         assert np.array_equal(held.matrix[held.row_of[number]], vector)
     assert not held.matrix[len(ids) :].any()
-    chunked = [held.at(c.chunk.first_index + i).id for c in held.chunks for i in range(len(c.chunk.frames))]
-    assert sorted(chunked) == sorted(ids.tolist())
-    assert all(np.shares_memory(c.chunk.frames.numpy(), held.matrix) for c in held.chunks)
 
 
 @pytest.mark.parametrize("span", [Span(0, 600), Span(62, 70), Span(63, 63.5), Span(400, 500), Span(0, 0.5)])
@@ -93,15 +90,14 @@ def test_a_video_is_read_again_when_something_of_it_changed_and_only_then(store:
     assert len(cache.get(store, VIDEO, Toy).entries) == len(second.entries) + 1
 
 
-def test_the_chunks_asked_for_last_are_kept_side_by_side(store: Store) -> None:
-    cache = EntryCache()
-    held, other = (cache.get(store, video_id, Toy) for video_id in (VIDEO, OTHER))
-    asked = ((held, Span(0, 600)), (other, Span(0, 600)))
-    bank = cache.bank(asked, ("subtitles", "screen_text"))
-    assert cache.bank(asked, ("subtitles", "screen_text")) is bank
-    assert len(bank.chunks) == len(held.chunks) + len(other.chunks)
-    narrow = cache.bank(((held, Span(0, 50)),), ("subtitles",))
-    assert [chunk.first_index for chunk in narrow.chunks] == [held.base]
+def test_the_videos_that_are_held_are_bounded_by_their_bytes(store: Store) -> None:
+    one = EntryCache().get(store, VIDEO, Toy).nbytes
+    roomy, narrow = EntryCache(2 * one), EntryCache(one)
+    for cache, kept in ((roomy, True), (narrow, False)):
+        first = cache.get(store, VIDEO, Toy)
+        last = cache.get(store, OTHER, Toy)
+        assert cache.get(store, OTHER, Toy) is last
+        assert (cache.get(store, VIDEO, Toy) is first) is kept
 
 
 @pytest.mark.parametrize(
@@ -118,4 +114,4 @@ def test_the_chunks_asked_for_last_are_kept_side_by_side(store: Store) -> None:
     ],
 )
 def test_a_text_without_words_means_nothing(text: str, says: bool) -> None:
-    assert has_enough_letters(text) is says
+    assert spelling.has_enough_letters(text) is says

@@ -12,12 +12,11 @@ from agent_tools.ingestion.worker import work
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
-from agent_tools.service.library.entry_cache import has_enough_letters
 from agent_tools.service.library.library import Library
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.read_resource import read_resource
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
-from agent_tools.store import Episode
+from agent_tools.store import Episode, spelling
 from agent_tools.timeline import video_uri
 from tests.service.conftest import DURATION_S
 
@@ -106,7 +105,7 @@ def test_of_many_gaps_the_longest_are_named_and_the_rest_counted(library: Librar
     [("1", False), ("...", False), ("A 2", False), ("SAM", True), ("월", True), ("血", True), ("no", True)],
 )
 def test_a_number_alone_has_no_meaning_to_search_by(text: str, enough: bool) -> None:
-    assert has_enough_letters(text) is enough
+    assert spelling.has_enough_letters(text) is enough
 
 
 def test_where_chunks_do_not_fit_auto_is_the_level_with_most_episodes(

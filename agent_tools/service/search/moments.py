@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from agent_tools.service.library.library import VideoSpan
 from agent_tools.service.search.pictures import SeenFrame
-from agent_tools.service.search.recall import ScoredEntry
+from agent_tools.service.search.recall import MOST_FOUND, ScoredEntry
 from agent_tools.store import Entry
 from agent_tools.timeline import Span
 
@@ -17,7 +17,6 @@ JOIN_S = 4.0  # hits of one video this near each other are one moment
 LONGEST_S = 45.0  # a merged moment grows no longer
 NEAR_BEST = 0.6  # a neighbour joins a moment when it scores this share of the moment's best
 NEIGHBOURS = 12  # entries looked at on each side
-MOST_FOUND = 100  # entries that moments are made of
 LEAST_SCORE = 0.02
 MOST_SAME = 3  # moments of a video with the same texts that each keep their place
 _MARKS = re.compile(r"[\W_]+")

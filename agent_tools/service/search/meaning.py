@@ -1,0 +1,130 @@
+"""The comparison of one query with every entry of the asked spans by meaning, in one pass over a flat index.
+
+The best few hundred, and the entries that were found by words, are compared exactly. What is usual in a video is taken
+from all its entries, as their codes give them; of the videos that the best entries are in, as their vectors do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent_tools.progress import OnStep
+from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.search.fusion import Background
+from agent_tools.store import WordHit
+
+if TYPE_CHECKING:
+    from agent_tools.store.flat_index import Selection, View
+
+TOP_ENTRIES = 400  # by meaning, that are judged
+SPARE = 100  # more are compared exactly, because codes may put them in another order
+NEIGHBOUR_S = 5.0  # between two entries that are neighbours
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.int64]
+
+
+@dataclass
+class Judged:
+    """Entries that a query was compared with, all by entry id: the best by meaning, and those found by words."""
+
+    cosines: Mapping[int, float] = field(default_factory=dict)
+    places: Mapping[int, tuple[str, float]] = field(default_factory=dict)  # video and start
+    backgrounds: Mapping[int, Background] = field(default_factory=dict)  # of the entry's video
+    neighbours: Mapping[int, Sequence[int]] = field(default_factory=dict)
+
+
+class Comparison:
+    """One query and the entries of these channels in the asked spans."""
+
+    def __init__(
+        self,
+        library: Library,
+        scopes: Sequence[VideoSpan],
+        channels: tuple[str, ...],
+        space: str,
+        query: Floats,
+        step: OnStep,
+    ) -> None:
+        """Args: step: called before each video that has to be loaded; may raise to end the search."""
+        self._store, self._scopes, self._channels = library.store, scopes, channels
+        self._space, self._query = space, query
+        asked = [one.video.id for one in scopes]
+
+        def on_video(done: int, total: int) -> None:
+            step(done / total, f"loading video {done + 1} of {total}")
+
+        everything = len(scopes) == len(library.store.overview())
+        self._view: View | None = library.store.flat_view(space, None if everything else asked, on_video)
+        step(1.0, f"comparing {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
+        if self._view is not None:
+            self._selection: Selection = self._view.select(asked, channels)
+            self._products = self._selection.compare(query)
+
+    def judge(self, hits: Sequence[WordHit]) -> Judged:
+        """The best entries by meaning, and those of the hits that have a vector."""
+        if self._view is None:
+            return Judged()
+        selection, products = self._selection, self._products
+        everything = all(one.whole for one in self._scopes)
+        ranked = products if everything else np.where(self._inside(slice(None)), products, -np.inf)
+        count = TOP_ENTRIES + SPARE
+        best = np.argpartition(-ranked, count)[:count] if len(ranked) > count else np.arange(len(ranked))
+        best = best[self._inside(best)]
+        named = [selection.position(hit.entry.video_id, hit.entry.channel, hit.entry.id) for hit in hits]
+        by_words = np.array([at for at in named if at is not None], np.int64)
+        both = np.union1d(best, by_words)
+        rows = selection.coded.rows[selection.places[both]].tolist()
+        exact = self._store.exact_products(self._space, rows, self._query)
+        cosines = {
+            at: exact.get(row, rough)
+            for at, row, rough in zip(both.tolist(), rows, products[both].tolist(), strict=True)
+        }
+        best = np.array(sorted(best.tolist(), key=lambda at: (-cosines[at], at))[:TOP_ENTRIES], np.int64)
+        return self._described(np.union1d(best, by_words), cosines)
+
+    def sharpen(self, judged: Judged, ids: Sequence[int]) -> Judged:
+        """The same, with exact backgrounds of the videos that these entries are in."""
+        if self._view is None:
+            return judged
+        names = dict.fromkeys(judged.places[id_][0] for id_ in ids if id_ in judged.cosines)
+        rests = self._store.rest_products(self._space, {name: self._view.videos[name] for name in names}, self._query)
+        sharp = {}
+        for name, rest in rests.items():
+            own = self._selection.of_video(name)
+            inside = self._selection.places[own] - self._view.videos[name].start
+            sharp[name] = Background.of(self._products[own] + rest[inside])
+        backgrounds = {id_: sharp.get(judged.places[id_][0], old) for id_, old in judged.backgrounds.items()}
+        return replace(judged, backgrounds=backgrounds)
+
+    def _inside(self, at: Positions | slice) -> NDArray[np.bool_]:
+        """Whether the entries at these positions overlap the asked span of their video."""
+        spans = self._selection.coded.spans[self._selection.places[at]]
+        asked = np.array([(one.span.start_s, one.span.end_s) for one in self._scopes])[self._selection.owners[at]]
+        overlapping: NDArray[np.bool_] = (spans[:, 0] < asked[:, 1]) & (spans[:, 1] > asked[:, 0])
+        return overlapping
+
+    def _described(self, at: Positions, cosines: Mapping[int, float]) -> Judged:
+        """What fusion needs to know of the entries at these positions, which increase."""
+        selection = self._selection
+        places = selection.places[at]
+        ids, spans = selection.coded.ids[places].tolist(), selection.coded.spans[places]
+        videos = [self._scopes[owner].video.id for owner in selection.owners[at].tolist()]
+        usual = {name: Background.of(self._products[selection.of_video(name)]) for name in dict.fromkeys(videos)}
+        neighbours: dict[int, tuple[int, ...]] = {}
+        beside = (at[1:] == at[:-1] + 1) & selection.follows(at[1:])
+        near = (spans[1:, 0] - spans[:-1, 1] <= NEIGHBOUR_S) & (spans[:-1, 0] - spans[1:, 1] <= NEIGHBOUR_S)
+        for place in (beside & near).nonzero()[0].tolist():
+            one, other = ids[place], ids[place + 1]
+            neighbours[one] = (*neighbours.get(one, ()), other)
+            neighbours[other] = (*neighbours.get(other, ()), one)
+        return Judged(
+            {id_: cosines[position] for id_, position in zip(ids, at.tolist(), strict=True)},
+            dict(zip(ids, zip(videos, spans[:, 0].tolist(), strict=True), strict=True)),
+            {id_: usual[name] for id_, name in zip(ids, videos, strict=True)},
+            neighbours,
+        )

@@ -1,0 +1,260 @@
+"""The flat index of a space, filled from the store: what a search of many videos by meaning reads.
+
+Each process holds one for a space, loaded by need: a video's vectors come in when it is first searched, and again when
+they changed. The worker that finishes a job leaves them as codes in one row for each video, so that a process that has
+just started reads a hundred hours in a fraction of a second. Where that row is old or missing, the vectors are read.
+flat_index.py holds and compares the codes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent_tools.channels import text_names
+from agent_tools.store.part import Part, json_list
+from agent_tools.store.spelling import has_enough_letters
+from agent_tools.store.sql import Clock, Database, Sql
+from agent_tools.store.vectors import TEXT, find_space, read_matrix, read_vectors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent_tools.store.flat_index import Coded, FlatIndex, Placed, View
+
+FRAMES = "frames"  # name of the one run of a space of pictures
+
+Runs = Sequence[tuple[str, int]]
+
+
+@dataclass
+class _Held:
+    """A space's index in this process, and what of it is known to be as the store is."""
+
+    index: FlatIndex
+    view: View
+    at: int = -1  # the data version for which `fresh` and `whole` hold
+    fresh: set[str] = field(default_factory=set)
+    whole: bool = False
+
+    def knows(self, now: int, videos: Collection[str] | None) -> bool:
+        return self.at == now and (self.whole or (videos is not None and self.fresh.issuperset(videos)))
+
+
+class FlatSearch(Part):
+    """The flat indexes of this process, by space."""
+
+    def __init__(self, db: Database, now: Clock, held_bytes: int, folder: Path) -> None:
+        """
+        Args:
+            held_bytes: of codes that lie in memory; more lie in a file that the system pages in.
+            folder: of this file, which has no name; where the folder is missing, all lie in memory."""
+        super().__init__(db, now)
+        self._held_bytes, self._folder = held_bytes, folder
+        self._loading = threading.Lock()
+        self._held: dict[str, _Held] = {}
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the indexes that this process holds."""
+        return sum(held.index.nbytes for held in self._held.values())
+
+    def flat_view(
+        self,
+        space: str,
+        videos: Collection[str] | None = None,
+        on_video: Callable[[int, int], None] = lambda done, total: None,
+    ) -> View | None:
+        """The index with the vectors of these videos as they are now; None where nobody made the space.
+
+        Searches that find it complete do not wait for one that loads more.
+        Args:
+            videos: None is all of them.
+            on_video: called with (loaded, to load); may raise to stop, and what was loaded stays."""
+        now = self.db.data_version()
+        held = self._held.get(space)
+        if held is not None and held.knows(now, videos):
+            return held.view
+        with self._loading, self.db.read() as c:
+            held = self._held.get(space)
+            if held is not None and held.knows(now, videos):
+                return held.view
+            found = find_space(c, space)
+            if found is None:
+                return None
+            if held is None or held.index.dim != found[1]:
+                held = self._held[space] = self._opened(found[1])
+            return self._load(c, held, *found, space, now, videos, on_video)
+
+    def exact_products(self, space: str, rows: Sequence[int], query: NDArray[np.float32]) -> dict[int, float]:
+        """By row the product of a query (D,) with the stored vector; a row that is gone is left out."""
+        import numpy as np
+
+        with self.db.read() as c:
+            found = find_space(c, space)
+            if found is None or not rows:
+                return {}
+            there, matrix = read_matrix(self.db, c, *found, sorted(rows))
+        return dict(zip(there.tolist(), np.vecdot(matrix, query).tolist(), strict=True))  # see index.py: no BLAS
+
+    def rest_products(
+        self, space: str, videos: Mapping[str, Placed], query: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.float32]]:
+        """By video what has to be added to the products of a query (D,) with its codes, so that they are exact within
+        some millionths. A video that has changed since it was placed is left out."""
+        from agent_tools.store.flat_index import products
+
+        found = {}
+        with self.db.read() as c:
+            space_n = find_space(c, space)
+            if space_n is None:
+                return {}
+            for name, placed in videos.items():
+                coded = self._rest(c, *space_n, space, name, placed.version)
+                if coded is not None and len(coded[1]) == placed.stop - placed.start:
+                    found[name] = products(query, *coded)
+        return found
+
+    def write_codes(self) -> None:
+        """Leave every text space's vectors as codes, of videos that no job works on. It is cheap where nothing
+        changed."""
+        with self.db.read() as c:
+            stale: list[Any] = c.execute(
+                """SELECT s.n, s.dim, s.name, v.video_id, v.version FROM spaces s JOIN vector_versions v ON v.space=s.n
+                   LEFT JOIN flat_codes f ON f.space=v.space AND f.video_id=v.video_id
+                   WHERE s.name LIKE '%|text' AND v.count > 0 AND f.version IS DISTINCT FROM v.version
+                   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')"""
+            ).fetchall()
+        for n, dim, name, video_id, version in stale:
+            with self.db.read() as c:
+                coded, runs, rest = self._made(c, n, dim, name, video_id)
+            arrays = (coded.ids, coded.rows, coded.spans, coded.scales, coded.codes, *rest)
+            with self.db.write() as c:
+                # Only where the vectors are still those that were read.
+                c.execute(
+                    """INSERT INTO flat_codes
+                           (space, video_id, version, runs, ids, rows, spans, scales, codes, rest, rest_scales)
+                       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE EXISTS
+                           (SELECT 1 FROM vector_versions WHERE space=?1 AND video_id=?2 AND version=?3)
+                       ON CONFLICT(space, video_id) DO UPDATE SET version=excluded.version, runs=excluded.runs,
+                       ids=excluded.ids, rows=excluded.rows, spans=excluded.spans, scales=excluded.scales,
+                       codes=excluded.codes, rest=excluded.rest, rest_scales=excluded.rest_scales""",
+                    (n, video_id, version, json.dumps(runs), *(array.tobytes() for array in arrays)),
+                )
+
+    def _opened(self, dim: int) -> _Held:
+        from agent_tools.store.flat_index import FlatIndex
+
+        index = FlatIndex(dim, self._held_bytes, self._folder if self._folder.is_dir() else None)
+        return _Held(index, index.view())
+
+    def _load(
+        self,
+        c: Sql,
+        held: _Held,
+        n: int,
+        dim: int,
+        space: str,
+        now: int,
+        videos: Collection[str] | None,
+        on_video: Callable[[int, int], None],
+    ) -> View:
+        rows: list[Any] = c.execute(
+            """SELECT video_id, version, count FROM vector_versions WHERE space=?1 AND count > 0
+               AND (?2 IS NULL OR video_id IN (SELECT value FROM json_each(?2)))""",
+            (n, None if videos is None else json_list(videos)),
+        ).fetchall()
+        index, stored = held.index, {row[0]: (row[1], row[2]) for row in rows}
+        known = index.versions
+        for gone in (set(known) if videos is None else set(videos) & set(known)) - set(stored):
+            index.drop(gone)
+        new = [name for name, (version, _) in stored.items() if known.get(name) != version]
+        if held.at != now:
+            held.at, held.fresh, held.whole = now, set(), False
+        if new or len(index.versions) != len(known):
+            index.reserve(sum(stored[name][1] for name in new))
+            try:
+                for done, name in enumerate(new):
+                    on_video(done, len(new))
+                    index.put(name, stored[name][0], *self._coded(c, n, dim, space, name, stored[name][0]))
+            finally:
+                held.view = index.view()
+        held.whole = videos is None
+        held.fresh.update(stored if videos is None else videos)
+        return held.view
+
+    def _coded(
+        self, c: Sql, n: int, dim: int, space: str, video_id: str, version: int
+    ) -> tuple[Coded, Runs]:
+        """A video's vectors as its row of codes has them, else made from the vectors."""
+        import numpy as np
+
+        from agent_tools.store.flat_index import Coded
+
+        row: Any = c.execute(
+            "SELECT runs, codes, scales, ids, rows, spans FROM flat_codes WHERE space=? AND video_id=? AND version=?",
+            (n, video_id, version),
+        ).fetchone()
+        if row is None:
+            return self._made(c, n, dim, space, video_id)[:2]
+        types = (np.int8, np.float32, np.int64, np.int64, np.float64)
+        codes, scales, ids, rows, spans = (np.frombuffer(data, kind) for data, kind in zip(row[1:], types, strict=True))
+        return Coded(codes.reshape(-1, dim), scales, ids, rows, spans.reshape(-1, 2)), json.loads(row[0])
+
+    def _rest(
+        self, c: Sql, n: int, dim: int, space: str, video_id: str, version: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.float32]] | None:
+        """What the codes of a video leave over, as codes; None where the video is of another version now."""
+        import numpy as np
+
+        row: Any = c.execute(
+            "SELECT rest, rest_scales FROM flat_codes WHERE space=? AND video_id=? AND version=?",
+            (n, video_id, version),
+        ).fetchone()
+        if row is not None:
+            return np.frombuffer(row[0], np.int8).reshape(-1, dim), np.frombuffer(row[1], np.float32)
+        now = c.execute("SELECT version FROM vector_versions WHERE space=? AND video_id=?", (n, video_id)).get
+        return self._made(c, n, dim, space, video_id)[2] if now == version else None
+
+    def _made(
+        self, c: Sql, n: int, dim: int, space: str, video_id: str
+    ) -> tuple[Coded, Runs, tuple[NDArray[np.int8], NDArray[np.float32]]]:
+        import numpy as np
+
+        from agent_tools.store.flat_index import Coded, encode, rest_of
+
+        rows, ids, matrix = read_vectors(self.db, c, n, dim, video_id)
+        if space.endswith(f"|{TEXT}"):
+            order, spans, runs = _texts(c, video_id, ids.tolist())
+        else:
+            order, spans, runs = np.argsort(ids), np.zeros((len(ids), 2)), [(FRAMES, len(ids))]
+        matrix = matrix[order]
+        codes, scales = encode(matrix)
+        return Coded(codes, scales, ids[order], rows[order], spans), runs, encode(rest_of(matrix, codes, scales))
+
+
+def _texts(
+    c: Sql, video_id: str, ids: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], Runs]:
+    """The places in `ids` of the entries that can be compared by meaning, channel by channel in time order; their
+    spans; and how many each channel has."""
+    import numpy as np
+
+    place = {number: at for at, number in enumerate(ids)}
+    by_channel: dict[str, list[tuple[int, float, float]]] = {name: [] for name in text_names()}
+    rows = c.execute(
+        """SELECT id, channel, start_s, end_s, text FROM entries WHERE video_id=?
+           AND extra ->> 'unsure' IS NULL ORDER BY start_s, end_s, id""",
+        (video_id,),
+    )
+    for number, channel, start_s, end_s, text in rows:
+        if number in place and channel in by_channel and has_enough_letters(text):
+            by_channel[channel].append((place[number], start_s, end_s))
+    found = [one for group in by_channel.values() for one in group]
+    order = np.fromiter((at for at, _, _ in found), np.int64, len(found))
+    spans = np.array([(start_s, end_s) for _, start_s, end_s in found], np.float64).reshape(-1, 2)
+    return order, spans, [(name, len(group)) for name, group in by_channel.items() if group]
