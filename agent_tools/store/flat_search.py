@@ -91,7 +91,8 @@ class FlatSearch(Part):
             return self._load(c, held, *found, space, now, videos, on_video)
 
     def exact_products(self, space: str, rows: Sequence[int], query: NDArray[np.float32]) -> dict[int, float]:
-        """By row the product of a query (D,) with the stored vector; a row that is gone is left out."""
+        """By row the product of a query (D,) with the stored vector; a row that is gone is left out. In float64, so that
+        equal vectors have equal products."""
         import numpy as np
 
         with self.db.read() as c:
@@ -99,7 +100,8 @@ class FlatSearch(Part):
             if found is None or not rows:
                 return {}
             there, matrix = read_matrix(self.db, c, *found, sorted(rows))
-        return dict(zip(there.tolist(), np.vecdot(matrix, query).tolist(), strict=True))  # see index.py: no BLAS
+        products = np.vecdot(matrix.astype(np.float64), query.astype(np.float64))  # see index.py: no BLAS
+        return dict(zip(there.tolist(), products.tolist(), strict=True))
 
     def rest_products(
         self, space: str, videos: Mapping[str, Placed], query: NDArray[np.float32]

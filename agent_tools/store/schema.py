@@ -128,6 +128,7 @@ def _fourth(connection: apsw.Connection) -> None:
 def _fifth(connection: apsw.Connection) -> None:
     connection.execute("""
     -- The vectors of a video that a library is searched by, as codes: can be thrown away and made again.
+    DROP TABLE IF EXISTS flat_codes;
     CREATE TABLE flat_codes(
         n INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces(n) ON DELETE CASCADE,
         video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, version INTEGER NOT NULL,

@@ -221,7 +221,8 @@ def test_what_codes_leave_over_makes_their_products_exact(store: Store, *, writt
         ids = chosen.coded.ids[chosen.places].tolist()
         assert found == pytest.approx([wanted[number][1] for number in ids], abs=2e-5)
     store.put_vectors(SPACE, A, [store.entries(A)[0].id], vectors(1, 3))
-    assert set(store.rest_products(SPACE, view.videos, QUERY)) == {B}
+    there = set(store.rest_products(SPACE, view.videos, QUERY))
+    assert there == ({A, B} if written else {B})  # the rows of codes still hold what the view was made of
     assert store.rest_products("nobody@1|text", view.videos, QUERY) == {}
 
 

@@ -101,7 +101,7 @@ def _scored(
     unsure = {id_ for id_, entry in known.items() if entry.unsure}
     places = {**by.places, **{id_: (entry.video_id, entry.start_s) for id_, entry in known.items()}}
     capped = {id_: min(score, UNSURE_SCORE) if id_ in unsure else score for id_, score in scores.items()}
-    best = sorted(capped, key=lambda id_: (id_ in unsure, -capped[id_], *places[id_], id_))[:most]
+    best = sorted(capped, key=lambda id_: (id_ in unsure, -round(capped[id_], 9), *places[id_], id_))[:most]
     entries = known | {entry.id: entry for entry in library.store.entries_by_id(i for i in best if i not in known)}
     return [
         ScoredEntry(entries[id_], capped[id_], by.cosines.get(id_), shares.get(id_, 0.0))
