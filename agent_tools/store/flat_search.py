@@ -91,8 +91,8 @@ class FlatSearch(Part):
             return self._load(c, held, *found, space, now, videos, on_video)
 
     def exact_products(self, space: str, rows: Sequence[int], query: NDArray[np.float32]) -> dict[int, float]:
-        """By row the product of a query (D,) with the stored vector; a row that is gone is left out. In float64, so that
-        equal vectors have equal products."""
+        """By row the product of a query (D,) with the stored vector; a row that is gone is left out. In float64, so
+        that equal vectors have equal products."""
         import numpy as np
 
         with self.db.read() as c:
@@ -189,9 +189,7 @@ class FlatSearch(Part):
         held.fresh.update(stored if videos is None else videos)
         return held.view
 
-    def _coded(
-        self, c: Sql, n: int, dim: int, space: str, video_id: str, version: int
-    ) -> tuple[Coded, Runs]:
+    def _coded(self, c: Sql, n: int, dim: int, space: str, video_id: str, version: int) -> tuple[Coded, Runs]:
         """A video's vectors as its row of codes has them, else made from the vectors."""
         import numpy as np
 
@@ -239,9 +237,7 @@ class FlatSearch(Part):
         return Coded(codes, scales, ids[order], rows[order], spans), runs, encode(rest_of(matrix, codes, scales))
 
 
-def _texts(
-    c: Sql, video_id: str, ids: Sequence[int]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], Runs]:
+def _texts(c: Sql, video_id: str, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64], Runs]:
     """The places in `ids` of the entries that can be compared by meaning, channel by channel in time order; their
     spans; and how many each channel has."""
     import numpy as np
