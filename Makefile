@@ -16,7 +16,7 @@ WHEEL := build/check
 # share its fixtures. PYTEST_ARGS="-n 0" keeps all tests in one process, as a debugger needs it.
 PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test test-fast check lint wheel bench conformance faults clients docs picture viewer clean
+.PHONY: help install demo test test-fast check lint wheel bench conformance faults clients docs picture viewer test-viewer clean
 
 help:
 	@echo 'make install      a virtual environment in .venv, with the versions of constraints.txt'
@@ -28,6 +28,7 @@ help:
 	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
 	@echo 'make docs         the pages of docs/ in build/docs; make picture: the pictures of the front page'
 	@echo 'make viewer       the page of the viewer, out of viewer/ (needs Node 20.19 or later and npm)'
+	@echo 'make test-viewer  the viewer in a real Chromium (AGENT_TOOLS_TEST_CHROMIUM names it where it is not on PATH)'
 	@echo 'make clients      real MCP clients and frameworks against the server, in environments of their own'
 
 install: $(STAMP)
@@ -101,6 +102,12 @@ viewer: $(NODE_STAMP)
 $(NODE_STAMP): viewer/package.json viewer/.npmrc
 	cd viewer && npm install --silent
 	@touch $@
+
+# What is missing (Chromium, Node, npm) costs the tests that need it, each with its reason.
+test-viewer: $(STAMP)
+	$(PY) -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[browser]' --no-build-isolation
+	@command -v npm >/dev/null && $(MAKE) -s $(NODE_STAMP) || echo 'test-viewer: no npm, so the page is not built again' >&2
+	AGENT_TOOLS_TEST_VIEWER=1 PYTHONSAFEPATH=1 $(PY) -m pytest tests/viewer $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist viewer/node_modules

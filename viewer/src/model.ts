@@ -68,14 +68,14 @@ export function say(text: string, bad = false): void {
 
 /** Run a call; an error is shown and gives undefined. */
 export async function attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
-  busy.value++;
+  busy.value = busy.peek() + 1; // peek: an effect that calls this must not follow it
   try {
     return await work();
   } catch (error) {
     say(error instanceof Error ? error.message : String(error), true);
     return undefined;
   } finally {
-    busy.value--;
+    busy.value = busy.peek() - 1;
   }
 }
 
@@ -178,7 +178,7 @@ export function seek(to: number): void {
   performance.mark("seek");
   batch(() => {
     timeS.value = clamp(to, 0, Math.max(0, durationS.value - 0.05));
-    seeks.value++;
+    seeks.value = seeks.peek() + 1;
   });
 }
 
@@ -335,8 +335,7 @@ export async function writeNote(text: string, on: Span): Promise<boolean> {
   const done = await attempt(() => host.call<{ note: string }>("remember", args));
   if (!done) return false;
   say(`Note saved at ${clock(on.startS)}.`);
-  await refresh();
-  void loadDetail();
+  void refresh().then(loadDetail);
   return true;
 }
 

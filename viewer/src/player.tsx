@@ -1,6 +1,6 @@
 /** The picture at the playhead, and playing: the file itself where the page can reach it, else clips of it in a row. */
 
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { clock, fineClock, plain, spoken, videoUri } from "./format";
 import * as model from "./model";
@@ -57,12 +57,19 @@ export function Player({ hour }: { hour: Hour }) {
     try {
       const [found] = await model.host.pictures(hour.video_id, [at], width, exact);
       if (!found || turn !== state.current.turn || (bridge && !video.current?.seeking)) return;
+      if (source.peek() === "file" && fileShows(at)) return;
       picture.value = `data:image/jpeg;base64,${found.jpeg}`;
       moving.value = false;
       shown();
     } catch (error) {
       if (exact) model.say(error instanceof Error ? error.message : String(error), true);
     }
+  }
+
+  /** Whether the video element shows the picture of a time already. */
+  function fileShows(at: number): boolean {
+    const node = video.current;
+    return node !== null && node.readyState >= 2 && !node.seeking && (model.playing.peek() || Math.abs(node.currentTime - at) < LATE_S);
   }
 
   // -- playing
@@ -85,10 +92,12 @@ export function Player({ hour }: { hour: Hour }) {
 
   useSignalEffect(() => {
     if (!model.playSpan.value) return;
-    const wanted = model.target.peek();
-    state.current.until = wanted.endS;
-    if (Math.abs(model.timeS.peek() - wanted.startS) > 0.05) model.seek(wanted.startS);
-    model.playing.value = true;
+    untracked(() => {
+      const wanted = model.target.peek();
+      state.current.until = wanted.endS;
+      if (Math.abs(model.timeS.peek() - wanted.startS) > 0.05) model.seek(wanted.startS);
+      model.playing.value = true;
+    });
   });
 
   /** Load and play the clip that begins at a time; the next one is asked for meanwhile. */
@@ -127,9 +136,9 @@ export function Player({ hour }: { hour: Hour }) {
 
   function tick(): void {
     const node = video.current;
-    if (!node || node.seeking) return;
+    if (!node || node.seeking || node.readyState < 2 || !model.playing.peek()) return;
+    if (source.peek() === "clips" && (waiting.peek() || !moving.peek())) return; // the clip of this time is not there yet
     const at = node.currentTime + state.current.offsetS;
-    if (!model.playing.peek()) return;
     model.timeS.value = Math.min(at, hour.duration_s);
     if (at >= state.current.until) {
       state.current.until = Infinity;
@@ -209,6 +218,7 @@ export function Player({ hour }: { hour: Hour }) {
           onLoadedMetadata={loaded}
           onLoadedData={sought}
           onSeeked={sought}
+          onPlaying={() => (moving.value = true)}
           onEnded={ended}
           onError={fallBack}
           aria-hidden="true"

@@ -1,0 +1,170 @@
+"""A real browser in front of the viewer, and a library to show in it. `make test-viewer` runs these tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.drawing import draw, even_times
+from tests.library import ingested, lite, opened
+from tests.viewer import shelf
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+WANTED = "AGENT_TOOLS_TEST_VIEWER"  # `make test-viewer` sets it: these tests take minutes, and need a browser
+CHROMIUM = "AGENT_TOOLS_TEST_CHROMIUM"  # the browser's program, where it is not on PATH
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FPS = 8
+SECONDS = 60
+PATIENCE_MS = 60_000  # a busy machine is no failure
+SUBTITLES = """1
+00:00:02,000 --> 00:00:06,000
+The harbour opens at seven in the morning
+
+2
+00:00:20,000 --> 00:00:24,000
+We keep the keys of every boat in a cache
+
+3
+00:00:41,000 --> 00:00:45,000
+The ferry to the lighthouse leaves at noon
+"""
+
+
+def chromium() -> str | None:
+    """The browser's program."""
+    return os.environ.get(CHROMIUM) or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    why = _why_not()
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if why:
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _why_not() -> str:
+    if not os.environ.get(WANTED):
+        return "a real browser: `make test-viewer` runs these tests"
+    if chromium() is None:
+        return f"no Chromium on PATH: install the package chromium, or name its program in {CHROMIUM}"
+    try:
+        import playwright  # noqa: F401  # only whether it is there
+    except ImportError:
+        return "playwright is not installed: make test-viewer installs it"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two films that carry their time in each picture: one that browsers play, and one that they do not."""
+    folder = tmp_path_factory.mktemp("films")
+    times = even_times(SECONDS * FPS, FPS)
+    draw(folder / "harbour.mp4", times, size=(640, 360), key_every=FPS * 4, tone=True)
+    (folder / "harbour.srt").write_text(SUBTITLES, encoding="utf-8")
+    draw(folder / "old.mkv", times[: 20 * FPS], size=(640, 360), codec="ffv1")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def home(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of those films, and of videos that exist in memory only: long, hostile, right to left, unfinished."""
+    folder = tmp_path_factory.mktemp("home")
+    names = [str(films / name) for name in ("harbour.mp4", "old.mkv")]
+    settings = ingested(lite(folder, films), *names, channels=["subtitles", "frames"])
+    with opened(settings) as library:
+        shelf.fill(library.store)
+    return folder
+
+
+@contextlib.contextmanager
+def viewing(home: Path, films: Path, *flags: str) -> Iterator[str]:
+    """`agent-tools view`, as a person starts it; gives the link."""
+    command = [sys.executable, "-P", "-m", "agent_tools", "view", "--no-open", "--home", str(home)]
+    process = subprocess.Popen(
+        [*command, "--allow", str(films), "--profile", "lite", *flags], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as started:
+        found = started.chromium.launch(executable_path=chromium(), args=[*root, "--disable-gpu"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def session(browser: Browser, home: Path, films: Path) -> Iterator[tuple[str, Any]]:
+    """The address of the page, and the cookies of a browser that came by the link."""
+    with viewing(home, films) as link:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(link)
+        page.locator(".card").first.wait_for(timeout=PATIENCE_MS)
+        yield link.partition("?")[0], context.storage_state()
+        context.close()
+
+
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture
+def show(browser: Browser, session: tuple[str, Any]) -> Iterator[Open]:
+    """show(fragment, width=, height=, **context options) opens the page. At the end nothing may have gone wrong in it:
+    no error, no message of the content policy, and no request to anywhere but its own server."""
+    address, state = session
+    origin = address.removesuffix("/view")
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def open_page(fragment: str = "", *, width: int = 1280, height: int = 800, **options: Any) -> Page:
+        context = browser.new_context(
+            storage_state=state, viewport={"width": width, "height": height}, reduced_motion="reduce", **options
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda asked: None if asked.url.startswith((origin, "data:", "blob:")) else wrong.append(asked.url),
+        )
+        page.goto(address + (f"#{fragment}" if fragment else ""))
+        page.locator("header h1").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
