@@ -40,7 +40,7 @@ def opened(show: Open, title: str, **options: Any) -> Page:
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait until a condition holds in the page. Playwright's own wait makes code out of text, which the page forbids."""
+    """Wait until a condition holds in the page. Playwright's own wait evaluates text, which the page forbids."""
     ends = time.monotonic() + LATE_S
     while not page.evaluate(condition):
         assert time.monotonic() < ends, condition
