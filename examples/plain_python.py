@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -38,12 +39,12 @@ async def main(here: Stage) -> str:
         rules = f"{RULES}\n\n{client.instructions or ''}"
         messages: Messages = [{"role": "system", "content": rules}, {"role": "user", "content": here.prompt}]
         for _ in range(LONGEST):
-            message = await anyio.to_thread.run_sync(ask, here, messages, offered)
+            message = whole(await anyio.to_thread.run_sync(ask, here, messages, offered), len(messages))
             messages.append(message)
             if not message.get("tool_calls"):
-                return str(message["content"] or "")
+                return str(message["content"])
             for call in message["tool_calls"]:
-                name, arguments = call["function"]["name"], call["function"]["arguments"] or "{}"
+                name, arguments = call["function"]["name"], call["function"]["arguments"]
                 told = await reply(client, name, arguments)
                 say(f"-> {name}({arguments})\n   {told[:160]}")
                 messages.append({"role": "tool", "tool_call_id": call["id"], "content": told})
@@ -53,9 +54,28 @@ async def main(here: Stage) -> str:
 async def reply(client: Client, name: str, arguments: str) -> str:
     """What a tool says; a call that is none is told to the model, which does better next time."""
     try:
-        return text_of(await client.call_tool(name, json.loads(arguments), read_timeout_seconds=CALL_LIMIT_S))
+        given = json.loads(arguments)
+        if not isinstance(given, dict):
+            return f"{name} was not called: the arguments are {arguments[:80]}. Send one JSON object."
+        return text_of(await client.call_tool(name, given, read_timeout_seconds=CALL_LIMIT_S))
     except (ValueError, MCPError) as error:
         return f"{name} was not called: {error}"
+
+
+def whole(message: dict[str, Any], number: int) -> dict[str, Any]:
+    """A message in the form that every server takes back. Some send content as a list of parts or leave it out, some
+    send arguments as an object or null, and some give a call no id."""
+    content = message.get("content") or ""
+    if isinstance(content, list):
+        content = "".join(str(part.get("text") or "") for part in content)
+    made: dict[str, Any] = {"role": "assistant", "content": content}
+    calls = []
+    for place, call in enumerate(message.get("tool_calls") or ()):
+        given = call["function"].get("arguments")
+        arguments = given if isinstance(given, str) and given.strip() else json.dumps(given or {})
+        function = {"name": call["function"]["name"], "arguments": arguments}
+        calls.append({"id": call.get("id") or f"call-{number}-{place}", "type": "function", "function": function})
+    return {**made, "tool_calls": calls} if calls else made
 
 
 def ask(here: Stage, messages: Messages, offered: list[dict[str, Any]]) -> dict[str, Any]:
@@ -70,8 +90,13 @@ def ask(here: Stage, messages: Messages, offered: list[dict[str, Any]]) -> dict[
             "Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}",
         },
     )
-    with urllib.request.urlopen(request, timeout=600) as response:
-        message: dict[str, Any] = json.load(response)["choices"][0]["message"]
+    try:
+        with urllib.request.urlopen(request, timeout=600) as response:
+            message: dict[str, Any] = json.load(response)["choices"][0]["message"]
+    except urllib.error.HTTPError as error:  # the server's own words say why: the context is full, the name is wrong
+        raise SystemExit(
+            f"The model's server answered {error.code}: {error.read(2000).decode(errors='replace')}"
+        ) from error
     return message
 
 

@@ -6,6 +6,7 @@ import functools
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,38 @@ async def test_a_model_looks_and_answers(fake: Fake, library: Library) -> None:
     assert (done.requests, done.prompt_tokens, done.completion_tokens) == (2, 200, 20)
     first, second = fake.asked
     assert [tool["function"]["name"] for tool in first["tools"]] == list(OFFERED)
-    assert VIDEO in texts(first, "system")[0]
-    assert "20 calls" in texts(first, "system")[0]
-    assert texts(first, "user") == ["What is kept in a cache?\n\nA. bread\nB. K and V\nC. nothing"]
+    question = "What is kept in a cache?\n\nA. bread\nB. K and V\nC. nothing"
+    assert texts(first, "user") == [f"The video: {VIDEO}. You have 20 calls.\n\n{question}"]
     assert [message["role"] for message in second["messages"]] == ["system", "user", "assistant", "tool"]
     assert "so we keep K and V of every past token" in texts(second, "tool")[0]
+
+
+@pytest.mark.anyio
+async def test_what_changes_from_question_to_question_stands_last(fake: Fake, library: Library) -> None:
+    """A server keeps what it read of a prefix: system message and tools are the same for every question and video."""
+    other = replace(QUESTION, id="q2", text="What else is kept?")
+    await ask(fake, library, said("B"))
+    await ask(fake, library, said("B"), question=other, until_s=100.0, limits=Limits(calls=3))
+    first, second = fake.asked
+    assert first["messages"][0] == second["messages"][0]
+    assert VIDEO not in first["messages"][0]["content"]
+    assert texts(second, "user")[0].endswith("What else is kept?\n\nA. bread\nB. K and V\nC. nothing")
+
+
+@pytest.mark.anyio
+async def test_a_call_written_in_a_fence_is_made_and_counted(fake: Fake, library: Library) -> None:
+    written = '```json\n{"name": "retrieve_memory", "arguments": {"query": "past token"}}\n```'
+    done = await ask(fake, library, said(written), said("Answer: B"))
+    assert (done.letter, dict(done.tools), done.written, done.errors) == ("B", {"retrieve_memory": 1}, 1, 0)
+    assert "so we keep K and V of every past token" in texts(fake.asked[1], "tool")[0]
+
+
+@pytest.mark.anyio
+async def test_hints_of_a_reply_reach_the_model(fake: Fake, library: Library) -> None:
+    await ask(fake, library, said(None, ("retrieve_memory", {"query": "no window without a token"})), said("B"))
+    (seen,) = texts(fake.asked[1], "tool")
+    hints = json.loads(seen[seen.index("{") :])["hints"]
+    assert any("negation" in hint or "positive" in hint for hint in hints)
 
 
 @pytest.mark.anyio
@@ -110,7 +138,7 @@ ERRORS: list[tuple[tuple[str, Any], str]] = [
     (("watch_video", {"id": VIDEO}), "There is no tool 'watch_video'. There are list_episodes, retrieve_memory"),
     (("remember", {"video_id": VIDEO, "text": "B"}), "There is no tool 'remember'"),
     (("retrieve_memory", '{"query": '), "the arguments are not JSON"),
-    (("retrieve_memory", "[]"), "the arguments are list, not an object. Send one JSON object."),
+    (("retrieve_memory", "[]"), "the arguments are an array, not an object. Send one JSON object."),
     (("retrieve_memory", {"query": ""}), "query and like are both empty"),
     (("retrieve_memory", {"query": "x", "colour": "red"}), "colour"),
     (("retrieve_memory", {"query": "x", "video_ids": ["An empty afternoon"]}), "about video 9f6cbced0247 alone"),
@@ -196,7 +224,7 @@ async def test_before_an_end_the_model_is_told_so_and_kept_to_it(fake: Fake, lib
     done = await ask(
         fake, library, said(None, SEARCH, ("zoom_segment", {"start_s": 120, "end_s": 180})), said("B"), until_s=120.5
     )
-    assert "of which you may see the first 120.5 s" in texts(fake.asked[0], "system")[0]
+    assert "of which you may see the first 120.5 s" in texts(fake.asked[0], "user")[0]
     assert "every past token" not in json.dumps(fake.asked[1])  # said from 120 to 125 s
     assert pictures(fake.asked[1]) == []  # the file is gone: the kept frame may be of any time
     assert done.letter == "B"
@@ -212,7 +240,9 @@ async def test_pictured_options_go_out_as_pictures(fake: Fake, library: Library,
     question = Question("q", ("a.mp4",), "Which room?", options, "A", ("t",), pictured=True)
     done = await ask(fake, library, said("Answer: A"), question=question)
     assert done.letter == "A"
-    assert texts(fake.asked[0], "user") == ["Which room?\n\nThe options are pictures.", "A.", "B."]
+    asked, *letters = texts(fake.asked[0], "user")
+    assert asked.endswith("Which room?\n\nThe options are pictures.")
+    assert letters == ["A.", "B."]
     assert [url[:22] for url in pictures(fake.asked[0])] == ["data:image/png;base64,"] * 2
     (tmp_path / "b.png").unlink()
     done = await ask(fake, library, said("Answer: A"), question=question)

@@ -123,7 +123,7 @@ def fake() -> Iterator[Fake]:
 
 def looking(asked: dict[str, Any]) -> Reply:
     """A model that searches with the words of the question, tries to see behind the end, and believes what it reads."""
-    question = texts(asked, "user")[0].partition("\n")[0]
+    question = texts(asked, "user")[0].rpartition(" calls.\n\n")[2].partition("\n")[0]
     if "tools" not in asked:
         return said("I guess.\nAnswer: C")
     seen = texts(asked, "tool")
@@ -191,6 +191,19 @@ def test_a_run_answers_through_the_tools_and_is_scored(release: Path, fake: Fake
     assert len(list((tmp_path / "transcripts" / "blind").glob("*.json"))) == 4
     assert list((tmp_path / "transcripts" / "pictures").glob("*.jpg"))
     assert f"video 1 of 1: {UID}.mp4, 3 questions" in told
+
+
+@pytest.mark.usefixtures("in_memory")
+def test_a_person_is_told_of_models_that_call_no_tool_or_write_their_calls(
+    release: Path, fake: Fake, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    fenced = '```json\n{"name": "list_episodes", "arguments": {}}\n```'
+    ask(release, fake, tmp_path, [said(fenced), said("Answer: A")], only="reasoning/predictive", blind=False, told=told)
+    assert any(line.endswith("; 1 of the calls were written as text, and taken") for line in told)
+    told.clear()
+    ask(release, fake, tmp_path / "b", [said("Answer: A")], only="reasoning/predictive", blind=False, told=told)
+    assert any(line.endswith("; the model called no tool") for line in told)
 
 
 @pytest.mark.usefixtures("in_memory")

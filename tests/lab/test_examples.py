@@ -188,6 +188,42 @@ def test_plain_python_tells_a_model_what_it_did_wrong(films: Films, tmp_path: Pa
     assert "cite the video:// uri of every claim" in texts(fake.asked[0], "system")[0]  # the server's own instructions
 
 
+def test_plain_python_takes_messages_in_every_form_that_servers_send(films: Films, tmp_path: Path) -> None:
+    def sent(**message: object) -> tuple[int, dict[str, str], bytes]:
+        return 200, {}, json.dumps({"choices": [{"message": {"role": "assistant", **message}}]}).encode()
+
+    def call(arguments: object, **more: object) -> dict[str, object]:
+        return {"function": {"name": "list_episodes", "arguments": arguments}, **more}
+
+    fake = Fake()
+    fake.replies = [
+        sent(tool_calls=[call({"video": ""}), call(None), call('"tea"'), call("", id="mine", type="function")]),
+        sent(content=[{"type": "text", "text": "In "}, {"type": "text", "text": "parts."}], tool_calls=None),
+    ]
+    told = plain(films, tmp_path / "wire.jsonl", MODEL="any", OPENAI_BASE_URL=fake.url)
+    fake.close()
+    assert told.endswith("In parts.\n")
+    as_object, as_null, as_text, as_nothing = texts(fake.asked[1], "tool")
+    assert all("not_ingested" in one for one in (as_object, as_null, as_nothing))
+    assert as_text.startswith('list_episodes was not called: the arguments are "tea"')
+    assistant = fake.asked[1]["messages"][2]
+    assert assistant["content"] == ""
+    assert all(isinstance(one["function"]["arguments"], str) for one in assistant["tool_calls"])
+    ids = [one["id"] for one in assistant["tool_calls"]]
+    assert len(set(ids)) == 4
+    assert ids[3] == "mine"
+    assert [one["tool_call_id"] for one in fake.asked[1]["messages"][3:]] == ids
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_plain_python_shows_why_a_models_server_refuses(films: Films, tmp_path: Path, status: int) -> None:
+    fake = Fake()
+    fake.replies = [(status, {}, b'{"error": {"message": "the context is full: 9000 tokens"}}')]
+    with pytest.raises(AssertionError, match=f"answered {status}: .*the context is full: 9000 tokens"):
+        plain(films, tmp_path / "wire.jsonl", MODEL="any", OPENAI_BASE_URL=fake.url)
+    fake.close()
+
+
 def test_the_tap_counts_calls_and_errors_of_both_eras(tmp_path: Path) -> None:
     log = tmp_path / "wire.jsonl"
     lines = [

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from agent_tools.budget import reply_tokens
@@ -14,6 +15,7 @@ from agent_tools.models.video_llm.chat import ANSWER_S, ATTEMPTS, MAX_WAIT_S, Ch
 
 PICTURE_TOKENS = 1_000  # of a picture, where a server does not count
 REFUSED = (400, 413, 422)  # this request, not this address
+_WRAPPING = re.compile(r"```\w*|</?tools?(?:_calls?)?>|</?function_calls?>", re.IGNORECASE)
 Message = dict[str, Any]
 
 
@@ -23,6 +25,7 @@ class ToolCall:
     name: str
     arguments: Mapping[str, Any]
     broken: str = ""  # why the arguments could not be read
+    written: bool = False  # the model wrote the call as text, and made none
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,22 @@ class ChatModel:
         answer_s: float = ANSWER_S,
         attempts: int = ATTEMPTS,
         wait: Callable[[float], object] = time.sleep,
+        on_retry: Callable[[str], object] = lambda line: None,
     ) -> None:
         """
         Args:
             endpoint: URL#model, as in http://127.0.0.1:8000/v1#qwen; without a name the model is called "default".
+            answer_s: the longest wait for one answer. A time-out is repeated once, other failures up to `attempts`.
+            on_retry: told in a line why an attempt is repeated.
         Raises: InvalidArgument: no http(s) address.
         """
         url, hash_mark, name = endpoint.partition("#")
         if hash_mark and not name.strip():
             raise InvalidArgument("--model ends in #: name the model behind it, as in http://127.0.0.1:8000/v1#name")
-        self._chat = Chat(url, name or "default", key=key, answer_s=answer_s, attempts=attempts, wait=wait)
-        self._attempts, self._wait = max(1, attempts), wait
+        self._chat = Chat(
+            url, name or "default", key=key, answer_s=answer_s, attempts=attempts, wait=wait, on_retry=on_retry
+        )
+        self._attempts, self._wait, self._on_retry = max(1, attempts), wait, on_retry
         self._without: set[str] = set()
         self.name = f"{self._chat.model}@{self._chat.host}"
 
@@ -98,7 +106,7 @@ class ChatModel:
             return ChatTurn("", refused=self._chat.refusal(status, body))
         for attempt in range(self._attempts):
             try:
-                return _turn(self._chat.completion(status, body), messages)
+                return _turn(self._chat.completion(status, body), messages, tools)
             except (KeyError, TypeError, AttributeError, ValueError) as error:
                 fault: EndpointError = self._chat.no_completion(error)
             except EndpointError as error:
@@ -106,6 +114,7 @@ class ChatModel:
                     raise
                 fault = error
             if attempt + 1 < self._attempts:
+                self._on_retry(f"{fault} It is asked again.")
                 self._wait(min(MAX_WAIT_S, float(2**attempt)))
                 status, body = self._chat.post(self._request(messages, tools, choice, max_tokens))
         raise fault
@@ -136,11 +145,17 @@ class ChatModel:
         return False
 
 
-def _turn(answer: Mapping[str, Any], messages: Sequence[Message]) -> ChatTurn:
-    """Raises: KeyError, TypeError, AttributeError, ValueError: not as the protocol has it."""
+def _turn(answer: Mapping[str, Any], messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> ChatTurn:
+    """What the model said; a call that it wrote as plain JSON, also in a fence, is taken as a call.
+
+    Raises: KeyError, TypeError, AttributeError, ValueError: not as the protocol has it."""
     message = answer["choices"][0]["message"]
     text = _text(message.get("content"))
     calls = tuple(_call(number, one) for number, one in enumerate(message.get("tool_calls") or ()))
+    if not calls and tools:
+        names = frozenset(str(tool["function"]["name"]) for tool in tools)
+        calls = written_calls(text, names)
+        text = "" if calls else text
     usage = answer.get("usage") or {}
     sent, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if isinstance(sent, int) and isinstance(made, int):
@@ -158,19 +173,55 @@ def _text(content: Any) -> str:
     return "".join(str(part.get("text") or "") for part in content)
 
 
+def written_calls(text: str, names: Container[str]) -> tuple[ToolCall, ...]:
+    """The calls that a text consists of: JSON objects {"name", "arguments"} of these tools, bare, fenced or in tags.
+
+    () where the text says anything else: an answer may quote JSON."""
+    bare = _WRAPPING.sub(" ", text).strip()
+    calls: list[ToolCall] = []
+    decoder = json.JSONDecoder(strict=False)
+    while bare:
+        try:
+            value, end = decoder.raw_decode(bare)
+        except ValueError:
+            return ()
+        for one in value if isinstance(value, list) else [value]:
+            made = one.get("function", one) if isinstance(one, dict) else None
+            made = one if isinstance(made, str) else made
+            name = made.get("name") or made.get("function") if isinstance(made, dict) else None
+            if not isinstance(made, dict) or name not in names:
+                return ()
+            given = made.get("arguments", made.get("parameters"))
+            call = _call(len(calls), {"function": {"name": name, "arguments": given}})
+            calls.append(replace(call, written=True))
+        bare = bare[end:].lstrip(" \n,;")
+    return tuple(calls)
+
+
 def _call(number: int, made: Mapping[str, Any]) -> ToolCall:
     function = made["function"]
     name, given = str(function["name"]), function.get("arguments")
     mark = str(made.get("id") or f"call_{number}")
-    if isinstance(given, dict):
-        return ToolCall(mark, name, given)
-    try:
-        arguments = json.loads(given) if given and given.strip() else {}
-    except ValueError as error:
-        return ToolCall(mark, name, {}, f"not JSON ({error})")
-    if not isinstance(arguments, dict):
-        return ToolCall(mark, name, {}, f"{type(arguments).__name__}, not an object")
-    return ToolCall(mark, name, arguments)
+    if isinstance(given, str) and given.strip():
+        try:
+            given = json.loads(given)
+        except ValueError as error:
+            return ToolCall(mark, name, {}, f"not JSON ({error})")
+    if given is None or given == "":
+        given = {}
+    if not isinstance(given, dict):
+        return ToolCall(mark, name, {}, f"{json_type(given)}, not an object")
+    return ToolCall(mark, name, given)
+
+
+def json_type(value: Any) -> str:
+    """What JSON calls a value: a model knows these names, not Python's."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    kinds = ((str, "a string"), (int | float, "a number"), (Mapping, "an object"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "an array")
 
 
 def _tokens(messages: Sequence[Message]) -> int:

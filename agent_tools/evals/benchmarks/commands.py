@@ -47,6 +47,9 @@ class BenchmarkRequest:
     answer_tokens: Annotated[
         int, typer.Option("--answer-tokens", help="most tokens in one answer of the model", min=1)
     ] = 1_024
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="seconds to wait for one answer of the model; tried twice", min=1)
+    ] = 300.0
     price_in: Annotated[float, typer.Option("--price-in", help="price of a million tokens sent; 0: unknown", min=0)] = (
         0.0
     )
@@ -108,6 +111,7 @@ def _measure(benchmark: str, request: BenchmarkRequest, subtitles: Path | None) 
         only=request.only,
         limit=request.limit,
         present=request.present,
+        answer_s=request.timeout,
         on_line=show_progress,
     )
     show_report(report, markdown, request.json_path)

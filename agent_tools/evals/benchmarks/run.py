@@ -35,6 +35,7 @@ from agent_tools.evals.benchmarks.sidecars import GivenSubtitles
 
 HOURVIDEO = "hourvideo"
 ANSWERS, BLIND, TRANSCRIPTS, REPORT, STAGED = "answers.jsonl", "blind.jsonl", "transcripts", "report.json", "videos"
+ANSWER_S = 300.0  # for one answer, unless --timeout says otherwise
 ATTEMPTS = 8  # at a request, a minute and a half of waiting: hosted models limit their rate
 MOST_REFUSED = 3  # requests in a row that a server would not take: then it is not the questions' fault
 WARM_UP = "what is shown first"
@@ -94,6 +95,7 @@ def run_benchmark(
     only: str = "",
     limit: int = 0,
     present: bool = False,
+    answer_s: float = ANSWER_S,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Read the questions, ask those chosen of the model, and score them; without a model, the baselines alone.
@@ -102,6 +104,7 @@ def run_benchmark(
         endpoint: URL#model; "" for none.
         videos: their folder; None: `videos` or `video` beside the data, else the data's own folder.
         present: leave out the questions whose video is not there; else they count as wrong.
+        answer_s: the longest wait for one answer of the model.
     Raises: as `ask_all`, and InvalidArgument: a file, folder, task or address that does not exist.
     """
     questions, carried = read(run.benchmark, run.data)
@@ -116,7 +119,7 @@ def run_benchmark(
         questions = questions[:limit] if limit else questions
         if not questions:
             raise InvalidArgument(f"None of the videos asked about is in {folder}. Name their folder: --videos FOLDER")
-    model = ChatModel(endpoint, key=key, attempts=ATTEMPTS)
+    model = ChatModel(endpoint, key=key, answer_s=answer_s, attempts=ATTEMPTS, on_retry=on_line)
     try:
         return ask_all(replace(run, carried=carried), questions, held, folder, model, on_line)
     finally:
@@ -172,6 +175,15 @@ def ask_all(
 
 def _of(records: Records, ids: set[str]) -> dict[str, Mapping[str, Any]]:
     return {name: line for name, line in records.lines.items() if name in ids}
+
+
+def _told(done: Outcome) -> str:
+    """What a person who compares models should know of how the tools were called."""
+    if done.written:
+        return f"; {done.written} of the calls were written as text, and taken"
+    if done.requests and not done.tools:
+        return "; the model called no tool"
+    return ""
 
 
 class _Work:
@@ -265,6 +277,7 @@ class _Work:
             "calls": done.tools.total(),
             "tools": dict(done.tools),
             "errors": done.errors,
+            "written": done.written,
             "requests": done.requests,
             "prompt_tokens": done.prompt_tokens,
             "completion_tokens": done.completion_tokens,
@@ -279,6 +292,7 @@ class _Work:
         blind = " blind" if records is self._blind else ""
         self._on_line(
             f"{question.id}{blind}: {done.letter or done.ended}{right}, {line['calls']} calls, {done.tokens} tokens"
+            f"{'' if blind else _told(done)}"
         )
         self._refused = self._refused + 1 if done.ended == "refused" else 0
         if self._refused >= MOST_REFUSED:

@@ -16,6 +16,7 @@ from agent_tools.untrusted import clean
 CONNECT_S = 5.0
 ANSWER_S = 120.0  # a large model on a busy server
 ATTEMPTS = 3
+LATE_ATTEMPTS = 2  # at a request that ran into a time-out: a server that is too slow is too slow again
 MAX_WAIT_S = 30.0  # between two attempts, even if Retry-After asks for more
 MAX_BYTES = 2_000_000  # of an answer
 _RETRY_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -33,6 +34,7 @@ class Chat:
         answer_s: float = ANSWER_S,
         attempts: int = ATTEMPTS,
         wait: Callable[[float], object] = time.sleep,
+        on_retry: Callable[[str], object] = lambda line: None,
     ) -> None:
         """
         Args:
@@ -40,6 +42,7 @@ class Chat:
             model: its name on the server.
             key: sent as bearer token if it is not empty; it never appears in an error.
             wait: called between two attempts with the seconds to wait; it may raise to stop.
+            on_retry: told in a line why an attempt is repeated.
         Raises: InvalidArgument: not an http(s) address, or no model.
         """
         import httpx2
@@ -55,7 +58,8 @@ class Chat:
         self.host = parsed.netloc.decode("ascii")
         self._origin = f"{parsed.scheme}://{self.host}"
         self._url = str(parsed).rstrip("/") + "/chat/completions"
-        self._attempts, self._wait = max(1, attempts), wait
+        self._attempts, self._wait, self._on_retry = max(1, attempts), wait, on_retry
+        self._answer_s = answer_s
         self._client = httpx2.Client(
             headers={"authorization": f"Bearer {key}"} if key else {},
             timeout=httpx2.Timeout(answer_s, connect=CONNECT_S),
@@ -69,14 +73,16 @@ class Chat:
     def post(self, payload: Mapping[str, Any]) -> tuple[int, bytes]:
         """(status, body) of the last attempt at a request for this model.
 
-        A refused, late or broken attempt is repeated after a wait, up to `attempts` in all. The wait is that of
-        Retry-After, up to MAX_WAIT_S. Raises: EndpointError: no attempt got an answer."""
+        A refused, late or broken attempt is repeated after a wait, up to `attempts` in all, a late one LATE_ATTEMPTS
+        times in all. The wait is that of Retry-After, up to MAX_WAIT_S. Each repeat is told to on_retry.
+        Raises: EndpointError: no attempt got an answer."""
         import httpx2
 
-        body, failure = b"", ""
-        status = 0
-        for attempt in range(self._attempts):
-            pause_s = float(2**attempt)
+        late = 0
+        for attempt in range(1, self._attempts + 1):
+            pause_s = float(2 ** (attempt - 1))
+            remedy = "Start the server, or name another endpoint."
+            status, body = 0, b""
             try:
                 with self._client.stream("POST", self._url, json={"model": self.model, **payload}) as reply:
                     status, body = reply.status_code, _read_up_to(reply.iter_bytes(), MAX_BYTES)
@@ -84,18 +90,21 @@ class Chat:
                         return status, body
                     wanted_s = _retry_after(reply.headers.get("retry-after"))
                     pause_s = pause_s if wanted_s is None else wanted_s
-                    failure = ""
+                    failure = f"answered {status}{_server_message(body)}"
             except httpx2.TimeoutException as error:
-                failure = f"did not answer in time ({type(error).__name__})"
+                late += 1
+                failure = f"did not answer in time ({self._answer_s:g} s, {type(error).__name__})"
+                remedy = "Allow more time, or start the server."
             except httpx2.HTTPError as error:
                 failure = f"cannot be reached or broke off ({type(error).__name__})"
-            if attempt + 1 < self._attempts:
-                self._wait(min(MAX_WAIT_S, pause_s))
-        if failure:
-            raise EndpointError(
-                f"{self._origin} {failure}, after {self._attempts} attempts. "
-                "Start the server, or name another endpoint."
-            )
+            if attempt == self._attempts or late == LATE_ATTEMPTS:
+                break
+            pause_s = min(MAX_WAIT_S, pause_s)
+            self._on_retry(f"{self._origin} {failure}; attempt {attempt + 1} follows in {pause_s:g} s")
+            self._wait(pause_s)
+        if not status:
+            tried = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+            raise EndpointError(f"{self._origin} {failure}, after {tried}. {remedy}")
         return status, body
 
     def refusal(self, status: int, body: bytes) -> str:
