@@ -63,7 +63,7 @@ def run_demo(
 async def _drawn(seed: int, home: Path, duration_s: float) -> int:
     path = home / f"demo-{seed}.mp4"
     begun = time.perf_counter()
-    truth = draw(path, seed, duration_s)
+    truth = draw(path, seed, duration_s, speaks=True)
     _say(f"Drew {duration_s:g} s of video (seed {seed}, {path.stat().st_size / 1e6:.1f} MB) in {_since(begun)}.")
     _say(f"Question: {truth.question}")
     async with serving(home, path.parent) as client:

@@ -10,7 +10,8 @@ Guards against speech that nobody spoke (Whisper writes it over silence, noise a
  4  A window is dropped if the model thinks that nobody speaks in it (over .6) and its words are doubtful (under .6),
     or if it has no words. Repeats that are faster than any voice are dropped, with the words after them.
  5  Everything that is dropped becomes an Unheard span with its reason. Nothing vanishes.
- 6  What is kept carries its confidence. It is unsure below .5, and where the model thinks that nobody speaks.
+ 6  What is kept carries its confidence. It is unsure below .5, where the model thinks that nobody speaks, where its
+    language is a guess that no window before confirms, and where it stutters letters ("e, e, e, e").
     Measured: confidence .52 and above on real speech, .29 to .52 on inventions. Clear but synthetic voices had a
     no-speech probability of .7 with a confidence of .8: so the first alone drops nothing.
 
@@ -82,11 +83,12 @@ class Segment:
     confidence: float  # exp of the mean log probability of its tokens
     words: tuple[Word, ...] = ()  # of the first time, where it is repeated
     repeats: int = 1
+    guessed: bool = False  # its language is a guess that nothing before confirms, or it stutters letters
 
     @property
     def unsure(self) -> bool:
         """Shown and found, but never alone a reason to call something present."""
-        return self.confidence < SURE or self.no_speech > NO_SPEECH
+        return self.guessed or self.confidence < SURE or self.no_speech > NO_SPEECH
 
     @property
     def language_unsure(self) -> bool:
@@ -152,6 +154,7 @@ class Speech:
         self._fixed = language
         self.producer = found.producer(f"windows-beam5{'-' + language if language else ''}", remembered)
         self.heard = Heard()
+        self._known: set[str] = set()  # languages that some window before was surely in
 
     @property
     def languages(self) -> str:
@@ -173,7 +176,7 @@ class Speech:
             on_gap: called with what was dropped, before the on_progress that covers it. `heard.gaps` holds them all.
         Raises: ShapeError: samples of another shape or type. EngineError: too little memory.
         """
-        self.heard = Heard()
+        self.heard, self._known = Heard(), set()
         running: str | None = None
         for stretch in stretches(blocks, self._speech):
             for begin, end in stretch.speech:
@@ -230,8 +233,14 @@ class Speech:
         if window.no_speech > self._max_no_speech and window.confidence < DOUBTFUL:
             nothing = [Unheard(start_s, start_s + seconds, f"probably no speech ({window.no_speech:.2f})")]
             return _Reading([], nothing, running, 0.0, seconds), len(samples)
+        if share >= SURE and seconds >= SHORT_S:
+            self._known.add(language)
+        guessed = share < SURE and language not in self._known and not self._decoder.english_only
         entries, loop_s = runs(window.words)
-        segments = [_segment(entry, window, language, share, start_s, seconds) for entry in entries]
+        segments = [
+            replace(_segment(entry, window, language, share, start_s, seconds), guessed=guessed or entry.stutters)
+            for entry in entries
+        ]
         segments = [one for one in segments if one.text]
         gaps = _gaps(segments, window, loop_s, start_s, seconds)
         heard = round((gaps[0].start_s - start_s) * RATE) if gaps else len(samples)

@@ -202,6 +202,12 @@ def test_each_window_has_its_own_language_and_an_unsure_one_stays_with_the_windo
     assert speech._decoder.read_as == [language for language, *_ in chosen]
 
 
+def test_a_guessed_language_is_in_doubt_until_a_window_before_confirms_it(speech: Speech) -> None:
+    speech._decoder.languages = [[("de", 0.4)], [("de", 0.9)], [("de", 0.4)], [("en", 0.4)]]
+    found = list(speech.transcribe(blocks(sound((1, 4), (8, 11), (15, 18), (22, 25), seconds=30))))
+    assert [one.unsure for one in found] == [True, False, False, True]
+
+
 @pytest.mark.parametrize(("seconds", "language"), [(1.5, "en"), (3.0, "de")])
 def test_a_short_window_changes_the_language_only_if_the_model_is_sure(
     speech: Speech, seconds: float, language: str

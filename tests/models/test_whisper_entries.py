@@ -59,6 +59,23 @@ def test_a_loop_that_the_token_limit_cut_short_leaves_no_rest() -> None:
     assert ([one.text for one in entries], loop_s) == (["a force of four (×6)", "a force"], None)
 
 
+def test_an_echo_at_the_end_that_took_no_time_is_left_out() -> None:
+    spoken = said("Somebody must have stolen the crown jewel.")
+    (entry,), loop_s = runs((*spoken, *said("somebody must have stolen the crown jewel", 2.1, each_s=0.005)))
+    assert (entry.text, loop_s) == ("Somebody must have stolen the crown jewel.", 2.1)
+    again = runs((*spoken, *said("Somebody must have stolen the crown jewel.", 2.5)))  # as slow as a voice
+    assert (len(again[0]), again[1]) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "stutters"),
+    [("e, e, e, e, e, e", True), ("a xxxxxxxxxxxxxxxx", True), ("no no no no", True), ("stop stop stop stop", False)],
+)
+def test_letters_said_again_and_again_are_a_stutter(text: str, stutters: bool) -> None:
+    (entry,), _ = runs(said(text))
+    assert entry.stutters is stutters
+
+
 @pytest.mark.parametrize("times", [3, 5, 9])
 def test_a_phrase_said_again_and_again_is_one_entry_with_its_count(times: int) -> None:
     words = (*said("Well then."), *said(" ".join(["the door is open"] * times), 2.0), *said("Goodbye now.", 60.0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,14 @@ TRIES = 5
 # Lines of a card come joined by a space or a slash; a reader may lose a space.
 _PERSON = re.compile(r"^(\w+ \w+) gave something away")
 ITEM_CARD = re.compile(r"Item\s*:\s*(?P<key>[^/:]+?)[\s/]*Kept\s*at\s*:\s*(?P<value>[A-Za-z]+)", re.IGNORECASE)
+# What is heard may have a sentence's end before "handed", and stand in two entries.
+_HANDED = re.compile(
+    r"(?P<before>(?:\S+\s+){0,4}\S+?)[.,]?(?: /)? (?:handed|gave|passed|left) (?:the|that) "
+    r"(?P<value>.+?)[.,]?(?: /)? to\b",
+    re.IGNORECASE,
+)
+ALIKE = 0.6  # of letters that a name as it is heard shares with the name as it is written
+ALIKE_THING = 0.75  # the same for things, whose words are no names
 PLACE_CARD = re.compile(r"Place\s*:\s*(?P<key>[A-Za-z]+)[\s/]*Gate\s*code\s*:\s*(?P<value>\d+)", re.IGNORECASE)
 
 T = TypeVar("T")
@@ -140,15 +149,19 @@ class ChainAgent(Reader):
             await self.read(1)
 
     async def _said(self, person: str, question: str) -> Clue | None:
-        """Hop 1, by meaning and by the name: the sentence in which the person gives something away."""
+        """Hop 1, by meaning and by the name: the sentence in which the person gives something away.
+
+        A name that was heard is spelled by its sound; of all sentences the one with the likest name counts."""
         statement = question.partition(".")[0]
-        reply = await self.search("retrieve_memory", query=statement, video_ids=[self.video_id], limit=5)
-        said = re.compile(rf"{re.escape(person)} (?:handed|gave|passed|left) the (?P<value>.+?) to\b", re.IGNORECASE)
-        for hit in by_rank(reply):
-            for text in texts_of(hit):
-                if match := said.search(text):
-                    return _clue(match["value"], hit)
-        return None
+        reply = await self.search("retrieve_memory", query=statement, video_ids=[self.video_id], limit=10)
+        found = [
+            (alike_at_end(person, match["before"]), match["value"].casefold(), hit)
+            for hit in by_rank(reply)
+            for text in texts_of(hit)
+            for match in _HANDED.finditer(text)
+        ]
+        likeness, value, hit = max(found, key=lambda one: one[0], default=(0.0, "", {}))
+        return _clue(value, hit) if likeness >= ALIKE else None
 
     async def _kept_at(self, item: str) -> Clue | None:
         """Hop 2, by grounding what a card would show, then reading each span whose evidence names the object."""
@@ -156,14 +169,26 @@ class ChainAgent(Reader):
             "ground_event", event=f"'Item: {item}' on a card", video_id=self.video_id, channels=["screen_text"]
         )
         for span in reply.data.get("spans") or ():
-            if _letters(item) not in _letters(span["evidence"]):
+            if not any(alike(item, match["key"]) >= ALIKE_THING for match in ITEM_CARD.finditer(span["evidence"])):
                 continue
             close = await self.session.call(
                 "zoom_segment", video_id=span["uri"], query=f"{item} kept at", layout="text"
             )
             for row in rows(close):
-                if value := card_value(ITEM_CARD, row["text"], item):
+                if value := card_value(ITEM_CARD, row["text"], item, ALIKE_THING):
                     return _clue(value, span)
+        # Words that were heard wrongly stand on no card: the card with the likest ones is looked for.
+        reply = await self.search(
+            "retrieve_memory",
+            query=f"inventory card, item: {item}",
+            video_ids=[self.video_id],
+            channels=["screen_text"],
+            limit=10,
+        )
+        for hit in by_rank(reply):
+            for text in texts_of(hit):
+                if value := card_value(ITEM_CARD, text, item, ALIKE_THING):
+                    return _clue(value, hit)
         return None
 
     async def _gate_code(self, place: str) -> Clue | None:
@@ -217,12 +242,26 @@ def rows(reply: Reply) -> Iterator[Mapping[str, Any]]:
     yield from reply.data.get("text") or ()
 
 
-def card_value(card: re.Pattern[str], text: str, key: str) -> str:
-    """The value on the card whose key is `key`, "" where the text holds no such card. Spaces and case do not count."""
+def card_value(card: re.Pattern[str], text: str, key: str, least: float = 1.0) -> str:
+    """The value on the card whose key is `key`, "" where the text holds no such card. Spaces and case do not count.
+
+    Args: least: how alike the keys must be, 0..1."""
     for match in card.finditer(text):
-        if _letters(match["key"]) == _letters(key):
+        if alike(match["key"], key) >= least:
             return match["value"]
     return ""
+
+
+def alike(one: str, other: str) -> float:
+    """Share of letters that two texts have in common in the same order, 0..1; spaces and case do not count."""
+    return SequenceMatcher(None, _letters(one), _letters(other), autojunk=False).ratio()
+
+
+def alike_at_end(name: str, text: str) -> float:
+    """How much the end of a text is like a name, 0..1."""
+    wanted, held = _letters(name), _letters(text)
+    sizes = range(max(1, len(wanted) - 3), min(len(held), len(wanted) + 3) + 1)
+    return max((alike(wanted, held[-size:]) for size in sizes), default=0.0)
 
 
 def _letters(text: str) -> str:

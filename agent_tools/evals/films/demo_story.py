@@ -121,6 +121,11 @@ def tell(seed: int, duration_s: float = 3600.0) -> Story:
     return Story(seed, duration_s, question, cast.codes[0], hops, tuple(scenes), tuple(cues))
 
 
+def chapter_length_s(duration_s: float) -> float:
+    """How long a chapter of the story is."""
+    return duration_s / max(3, round(duration_s / CHAPTER_S))
+
+
 def handover(person: str, item: str) -> str:
     """The sentence that links a person with an object."""
     return f"Before the last boat left, {person} handed the {item} to the night porter."

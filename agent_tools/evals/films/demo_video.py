@@ -1,4 +1,4 @@
-"""Draws the demo video: an hour of slides, cards and moving pictures with a subtitle track, from one seed."""
+"""Draws the demo video: an hour of slides, cards and moving pictures with subtitles and, if wanted, a voice."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from agent_tools.evals.films.demo_pictures import HEIGHT, WIDTH, Motion, card, slide
 from agent_tools.evals.films.demo_story import Cue, Hop, Scene, Story, tell
+from agent_tools.evals.films.demo_voice import Voice, said, spoken_hop, subtitles
 from agent_tools.media.identity import content_id
 from agent_tools.timeline import video_uri
 
@@ -47,34 +48,38 @@ class DemoTruth:
     answer: str
 
 
-def draw(path: Path, seed: int, duration_s: float = 3600.0) -> DemoTruth:
+def draw(path: Path, seed: int, duration_s: float = 3600.0, *, speaks: bool = False) -> DemoTruth:
     """Write the demo video of a seed to `path` (MP4: H.264 640x360 at 4 fps, English mov_text subtitles).
 
+    Args:
+        speaks: who handed what over is said aloud (Opus), and the subtitles leave it out: the first hop needs hearing.
     Raises: ValueError: a duration under 60 s.
     """
     story = tell(seed, duration_s)
-    _write(path, story)
+    _write(path, story, speaks=speaks)
     video_id = content_id(path)
-    return DemoTruth(video_id, story.question, tuple(_true(video_id, hop) for hop in story.hops), story.answer)
+    first, *others = story.hops
+    hops = (spoken_hop(first) if speaks else first, *others)
+    return DemoTruth(video_id, story.question, tuple(_true(video_id, hop) for hop in hops), story.answer)
 
 
 def _true(video_id: str, hop: Hop) -> TrueHop:
     return TrueHop(hop.channel, hop.start_s, hop.end_s, hop.text, video_uri(video_id, hop.start_s, hop.end_s))
 
 
-def _write(path: Path, story: Story) -> None:
+def _write(path: Path, story: Story, *, speaks: bool) -> None:
     import av
 
+    voice = Voice() if speaks else None
+    cues = subtitles(story) if speaks else story.cues
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["title"] = f"Demo lectures {story.seed}"
         video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "27"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.gop_size = 10 * FPS
         video.codec_context.thread_count = 2  # fixed: the bytes, and with them the id, are the same on every machine
-        text: Any = container.add_stream("mov_text")
-        text.codec_context.subtitle_header = _ASS_HEADER
-        text.codec_context.time_base = text.time_base = _MILLISECONDS
-        text.metadata["language"] = "eng"
+        sound = container.add_stream_from_template(voice.template) if voice is not None else None
+        text = _subtitle_stream(container) if cues else None
 
         def pictures() -> Iterator[tuple[float, Any]]:
             for number, frame in enumerate(_frames(story.scenes)):
@@ -84,12 +89,19 @@ def _write(path: Path, story: Story) -> None:
             for packet in video.encode():
                 yield story.duration_s, packet
 
-        def subtitles() -> Iterator[tuple[float, Any]]:
-            for cue in story.cues:
-                yield cue.start_s, _packet(cue, text)
-
-        for _, packet in heapq.merge(pictures(), subtitles(), key=lambda timed: timed[0]):
+        tracks = [pictures(), ((cue.start_s, _packet(cue, text)) for cue in cues)]
+        if voice is not None:
+            tracks.append(voice.packets(said(story), sound))
+        for _, packet in heapq.merge(*tracks, key=lambda timed: timed[0]):
             container.mux(packet)
+
+
+def _subtitle_stream(container: Any) -> Any:
+    text = container.add_stream("mov_text")
+    text.codec_context.subtitle_header = _ASS_HEADER
+    text.codec_context.time_base = text.time_base = _MILLISECONDS
+    text.metadata["language"] = "eng"
+    return text
 
 
 def _frames(scenes: tuple[Scene, ...]) -> Iterator[Any]:

@@ -4,6 +4,7 @@ It works on words and times only."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,13 @@ ENDS = ".?!。？！…؟"
 COMMAS = ",;:，、；："
 REPEATS, WORD_REPEATS = 3, 4  # times in a row that a phrase, or one word, counts as repeated
 LONGEST_PHRASE = 40  # words
+LEAST_STUTTERED = 3  # letters: "e, e, e, e" and "xxxxxxxx" are no speech
+STUTTERS = 6  # times in a row that one letter stands in no word
+LEAST_ECHO = 3  # words
 LETTER_S = 0.02  # nobody speaks 50 letters a second: faster repeats are the decoder's, not a voice's
+
+
+_STUTTER = re.compile(rf"(\w)\1{{{STUTTERS - 1}}}")
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,12 @@ class Run:
         return self.words[0].start_s
 
     @property
+    def stutters(self) -> bool:
+        """Whether it is a letter or two again and again, which a decoder writes over noise."""
+        letters = "".join(_key(word) for word in self.words)
+        return (self.repeats > 1 and len(letters) < LEAST_STUTTERED) or bool(_STUTTER.search(letters))
+
+    @property
     def text(self) -> str:
         said = "".join(word.text for word in self.words).strip()
         return f"{said} (×{self.repeats})" if self.repeats > 1 else said
@@ -44,6 +57,9 @@ def runs(words: Sequence[SpokenWord]) -> tuple[list[Run], float | None]:
     speech were not said: the decoder fell into a loop. They and all words after them are left out."""
     entries: list[Run] = []
     plain: list[SpokenWord] = []
+    if echo := _echo(words):
+        entries, loop_s = runs(words[:-echo])
+        return entries, words[-echo].start_s if loop_s is None else loop_s
     at = 0
     while at < len(words):
         size, times = _repeat(words, at)
@@ -84,6 +100,17 @@ def _repeat(words: Sequence[SpokenWord], at: int) -> tuple[int, int]:
 
 def _key(word: SpokenWord) -> str:
     return "".join(letter for letter in word.text.casefold() if letter.isalnum())
+
+
+def _echo(words: Sequence[SpokenWord]) -> int:
+    """How many words at the end are words of before said once more, faster than any voice; 0 if there are none."""
+    keys = [_key(word) for word in words]
+    for size in range(len(words) // 2, LEAST_ECHO - 1, -1):
+        tail = keys[-size:]
+        before = range(len(keys) - 2 * size, -1, -1)
+        if not _speakable(words[-size:]) and any(keys[at : at + size] == tail for at in before):
+            return size
+    return 0
 
 
 def _same(rest: Sequence[SpokenWord], phrase: Sequence[SpokenWord]) -> bool:
