@@ -16,6 +16,7 @@ from agent_tools.grounding.rules import JUST_QUOTED, RULES, Named, could_show, n
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
 from agent_tools.grounding.verdict import PRESENT_AT_LEAST, UNJUDGED, Verdict, decide
 from agent_tools.grounding.verifier import Verification, changes, refine, verify
+from agent_tools.grounding.window_head import GroundingNetwork, WindowHead, best_places
 
 __all__ = [
     "JUST_QUOTED",
@@ -33,6 +34,7 @@ __all__ = [
     "Grounder",
     "GrounderSettings",
     "Grounding",
+    "GroundingNetwork",
     "HierarchicalAdapter",
     "Interval",
     "Level",
@@ -44,6 +46,8 @@ __all__ = [
     "RelevanceCurveLocalizer",
     "Verdict",
     "Verification",
+    "WindowHead",
+    "best_places",
     "bootstrapped_error",
     "changes",
     "could_show",

@@ -243,15 +243,17 @@ def video_llm(settings: ModelSettings) -> Answerer:
     return VideoLlm(found, device=device, threads=settings.threads, remembered=settings.remembered, memaug=memaug)
 
 
-def segment_reader(settings: ModelSettings, width: int) -> SegmentReader:
+def segment_reader(settings: ModelSettings, width: int, encoder: str = "") -> SegmentReader:
     """What makes one vector, `width` numbers wide, of a segment's frames; softmax pooling without an adapter.
+
+    `encoder`: the producer of the frames' vectors, for which an adapter must have been trained.
 
     Raises: ModelMissing: the adapter that is named is not here, or does not fit the frames model."""
     found = _located(settings, "adapter") if resolve(settings).model("adapter") is not None else None
     from agent_tools.models.devices import choose
     from agent_tools.models.segment_reader import SegmentReader
 
-    return SegmentReader(found, width, choose(settings.device))
+    return SegmentReader(found, width, choose(settings.device), encoder)
 
 
 def ocr(settings: ModelSettings) -> OcrEngine:

@@ -1,7 +1,7 @@
 """Makes one vector of a whole segment for a question. The sparse levels of a search by pictures compare it.
 
-With trained weights it runs a HierarchicalAdapter. Without weights it pools by softmax over the question, an analogue
-that has learnt nothing."""
+With trained weights it runs a HierarchicalAdapter, and the head that was trained with it where the folder holds one.
+Without weights it pools by softmax over the question, an analogue that has learnt nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from agent_tools.errors import ModelMissing
-from agent_tools.grounding import HierarchicalAdapter, softmax_pool
+from agent_tools.grounding import GroundingNetwork, HierarchicalAdapter, softmax_pool
 from agent_tools.models.hub.loader import load_weights
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent_tools.models.hub.folders import Found
 
 KIND = "hierarchical-adapter"  # model_type in config.json
+MOST_SECONDS = 600  # of a head's window
 # Cosines of pictures with texts lie in a narrow band: at the default of .1 all frames would have the same weight.
 TEMPERATURE = 0.01
 
@@ -29,18 +30,23 @@ TEMPERATURE = 0.01
 class SegmentReader:
     """Turns the frames of a segment and a question into one vector in their space."""
 
-    def __init__(self, found: Found | None, width: int, device: Device) -> None:
+    def __init__(self, found: Found | None, width: int, device: Device, encoder: str = "") -> None:
         """
         Args:
             found: an adapter whose vector is trained to be compared with the question's by cosine; None: pooling.
             width: D of the frame and question vectors.
-        Raises: ModelMissing: a folder that holds no such adapter, or one of another width.
+            encoder: the producer of these vectors; an adapter that names another is refused.
+        Raises: ModelMissing: a folder that holds no such adapter, or one of another width or encoder.
         """
         self._adapter: HierarchicalAdapter | None = None
+        self._network: GroundingNetwork | None = None
+        self.seconds = 0  # of a window that the head answers; 0: no head was trained
         self._device = device
         self.name = "softmax pooling by the question, the weightless analogue of a hierarchical adapter"
+        self.producer = "softmax pooling"
         if found is None:
             return
+        self.producer = found.producer("adapter")
         config = found.config()
         sizes = config.get("dim"), config.get("hidden")
         if config.get("model_type") != KIND:
@@ -53,9 +59,28 @@ class SegmentReader:
                 f"{found.folder} is an adapter from {sizes[0]} to {sizes[1]} numbers; the vectors of the frames "
                 f"model have {width}, and both are compared. Name the adapter that was trained with this model."
             )
-        self._adapter = HierarchicalAdapter(width, width)
-        load_weights(self._adapter, found.folder, device)
+        trained_on = config.get("encoder")
+        if encoder and trained_on and trained_on != encoder:
+            raise ModelMissing(
+                f"{found.folder} was trained on vectors of {trained_on}; the frames model makes those of {encoder}. "
+                "Train it again with this model, or name the frames model that it was trained with."
+            )
+        self.seconds = config.get("seconds") or 0
+        if type(self.seconds) is not int or not 0 <= self.seconds <= MOST_SECONDS:
+            raise ModelMissing(f"{found.folder}: seconds in config.json is not a whole number up to {MOST_SECONDS}.")
+        if self.seconds:
+            self._network = GroundingNetwork(width, self.seconds)
+            load_weights(self._network, found.folder, device)
+            self.seconds = self.seconds if config.get("windows", True) else 0
+        else:
+            self._adapter = HierarchicalAdapter(width, width)
+            load_weights(self._adapter, found.folder, device)
         self.name = found.name
+
+    @property
+    def judges(self) -> bool:
+        """Whether `existence` is there: the folder holds what was trained with the adapter."""
+        return self._network is not None
 
     def read(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> NDArray[np.float32]:
         """One vector (D,) of length 1 from frames (T, D), T at least 1, and a question (D,)."""
@@ -69,3 +94,31 @@ class SegmentReader:
                 pooled = self._adapter.sparse(segment.to(name, dtype), query.to(name, dtype))
             vector: NDArray[np.float32] = F.normalize(pooled[0].float(), dim=0).cpu().numpy()
         return vector
+
+    def existence(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> float:
+        """p that a segment of frames (T, D), T at least 1, holds what the question (D,) asks for; needs a head."""
+        network = self._trained()
+        with torch.inference_mode():
+            logit = network.segments(self._put(frames)[None], self._put(question)[None], self._mask(1, len(frames)))
+            return float(logit.float().sigmoid())
+
+    def window(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> torch.Tensor:
+        """The head's two tokens (2, seconds + 1) for at most `seconds` frames (T, D), one per second."""
+        network = self._trained()
+        whole = F.pad(self._put(frames), (0, 0, 0, self.seconds - len(frames)))
+        with torch.inference_mode():
+            mask = self._mask(1, self.seconds)
+            mask[:, len(frames) :] = False
+            logits = network.windows(whole[None], self._put(question)[None], mask)[0]
+            return logits.float().softmax(dim=-1).cpu()
+
+    def _trained(self) -> GroundingNetwork:
+        if self._network is None:
+            raise ModelMissing(f"{self.name} holds no head for windows. Train one with agent-tools train adapter.")
+        return self._network
+
+    def _put(self, values: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(values).to(self._device.name, self._device.dtype)
+
+    def _mask(self, batch: int, count: int) -> torch.Tensor:
+        return torch.ones(batch, count, dtype=torch.bool, device=self._device.name)

@@ -93,7 +93,7 @@ class QueryModels:
 
         with self._making:
             if self._segment_reader is None:
-                self._segment_reader = segment_reader(self.model_settings, self._frames.dim)
+                self._segment_reader = segment_reader(self.model_settings, self._frames.dim, self._frames.producer)
             return self._segment_reader
 
     @property

@@ -17,12 +17,13 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
-from agent_tools.service.verdicts.segments import Segments, sparse_first
+from agent_tools.service.verdicts.segments import DENSE, SPARSE, Segments, sparse_first
 from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, doubtful, localizer
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
 if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator, EvidenceItem, Grounding, Named, Proposal, RelevanceCurveLocalizer
+    from agent_tools.models.segment_reader import SegmentReader
 
 SecondLook = Callable[["Proposal"], tuple["Proposal", str]]
 # names of calibrations
@@ -30,6 +31,7 @@ LOCALIZER = "relevance-curves"  # of events judged by meaning
 FEW = "mentions"  # and over a few words that someone may have said, or said something like them
 NAMED_WORDS = "named-words"  # the same localizer over words that the event names
 PICTURES = "pictures"  # relevance curves over pictures
+TRAINED = "trained-pictures"  # a trained adapter over pictures
 CLOSER = "video-llm"  # the certainty of a language model that was shown pictures
 FEW_WORDS = 4
 GUESSES = 3  # named where nothing stands out
@@ -41,6 +43,7 @@ _FRAME = re.compile(
 )
 # Coarse to fine: (window s, stride s, best windows that go on). Stored entries are the evidence: nothing is decoded.
 LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
+SEGMENTS = LEVELS[0]  # of the trained search, whose windows are as long as its head's
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,13 @@ def search(
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
         curves = seen.localizer()
-        segments = Segments(seen, curves, library.models.segment_reader)
-        source = _by_curves(scope, event, PICTURES, seen, curves, on_step, seen.score, segments)
-        sources.append(replace(source, second_look=_exactly(library, scope, seen, source.second_look, on_step)))
+        reader = library.models.segment_reader
+        if reader.seconds:
+            sources.append(_by_training(scope, event, seen, reader, on_step))
+        else:
+            segments = Segments(seen, curves, reader)
+            source = _by_curves(scope, event, PICTURES, seen, curves, on_step, seen.score, segments)
+            sources.append(replace(source, second_look=_exactly(library, scope, seen, source.second_look, on_step)))
         pointers.append(Pointer(seen.look, curves, 0.0))
     failed = ""
     close: CloseLook | None = None
@@ -134,7 +141,7 @@ def search(
         close = CloseLook(library, scope, event, pointers, on_step, sighted=seen is not None)
         try:
             found = close.ground()
-            sources = [one for one in sources if one.calibration != PICTURES] if has_texts else []
+            sources = [one for one in sources if one.calibration not in (PICTURES, TRAINED)] if has_texts else []
             sources.append(EvidenceSource(CLOSER, found, close.producer, close.second_look))
             apart.pop("frames", None)
         except EngineError as error:
@@ -222,6 +229,30 @@ def _by_curves(
         score_of,
         nearest,
         frozenset(item.channel for item in inside),
+    )
+
+
+def _by_training(
+    scope: VideoSpan, event: str, seen: PictureEvidence, reader: SegmentReader, on_step: OnStep
+) -> EvidenceSource:
+    """The search of a trained adapter: segments first, then windows as long as its head's, by half a window."""
+    from agent_tools.grounding import Grounder, Level
+    from agent_tools.service.verdicts.trained_windows import TrainedWindows
+
+    def on_look(done: int, total: int) -> None:
+        on_step(0.1 + 0.2 * done / max(1, total), f"looked into {done} windows")
+
+    length_s, stride_s, top_k = SEGMENTS
+    window_s = float(reader.seconds)
+    levels = [Level(max(length_s, window_s), stride_s, SPARSE, top_k), Level(window_s, window_s / 2, DENSE)]
+    trained = TrainedWindows(seen, reader)
+    found = Grounder(levels, trained, "raw").ground(event, scope.span.start_s, scope.span.end_s, trained.look, on_look)
+    return EvidenceSource(
+        TRAINED,
+        found,
+        f"{seen.producer}, {reader.producer}",
+        lambda proposal: (proposal, "found by the trained adapter; not looked at again"),
+        channels=frozenset(["frames"]),
     )
 
 

@@ -16,7 +16,15 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.verdicts import absence
 from agent_tools.service.verdicts.calibrations import calibrator_for
-from agent_tools.service.verdicts.event_search import CLOSER, GUESSES, PICTURES, EventSearch, EvidenceSource, search
+from agent_tools.service.verdicts.event_search import (
+    CLOSER,
+    GUESSES,
+    PICTURES,
+    TRAINED,
+    EventSearch,
+    EvidenceSource,
+    search,
+)
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
 from agent_tools.untrusted import clean
@@ -208,7 +216,7 @@ def _apart(one: Proposal, other: Proposal) -> bool:
 
 
 def _calibrator(library: Library, part: EvidenceSource, words_only: str) -> Calibrator | None:
-    if words_only and part.calibration not in (PICTURES, CLOSER):
+    if words_only and part.calibration not in (PICTURES, TRAINED, CLOSER):
         return None
     if not all(channel(name).calibrated for name in part.channels):
         return None

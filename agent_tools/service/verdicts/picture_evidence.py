@@ -52,6 +52,17 @@ class PictureEvidence:
         first, last = bisect.bisect_left(times, start_s), bisect.bisect_left(times, end_s)
         return self.vectors[np.unique(self.shown[first:last])]
 
+    def each_second(self, start_s: float, seconds: int) -> NDArray[np.float32]:
+        """The frames (k, D) shown at the middle of each of so many seconds, k less only where the video ends."""
+        import numpy as np
+
+        times = np.array([time_s for time_s, _ in self.looked_at])
+        middles = start_s + np.arange(seconds) + 0.5
+        middles = middles[middles < times[-1] + 1.0]
+        rows = np.clip(np.searchsorted(times, middles, side="right") - 1, 0, len(times) - 1)
+        frames: NDArray[np.float32] = self.vectors[self.shown[rows]]
+        return frames
+
     @property
     def edge(self) -> float:
         """From the middle to the edge of the noise, in units of the score; see grounding.curves."""

@@ -22,7 +22,8 @@ SPARSE, DENSE = 0.0, 1.0  # details of a level: one vector per segment, or every
 class Segment:
     """The payload of a sparse look."""
 
-    height: float | None  # of its vector above the video's frames, in units of their noise; None without frames
+    # of its vector above the video's frames, in units of their noise; p that it holds the event, from a trained adapter
+    height: float | None  # None without frames
 
 
 class Segments:
@@ -39,7 +40,9 @@ class Segments:
             return self._pictures.look(start_s, end_s)
         frames = self._pictures.vectors_of(start_s, end_s)
         height = None
-        if len(frames):
+        if len(frames) and self._reader.judges:
+            height = self._reader.existence(frames, self._pictures.event)
+        elif len(frames):
             cosine = float(self._reader.read(frames, self._pictures.event) @ self._pictures.event)
             height = max(0.0, (self._pictures.of(cosine) - self._pictures.median) / self._pictures.edge)
         return Evidence(start_s, end_s, payload=Segment(height))

@@ -1,0 +1,67 @@
+"""A search by pictures with a trained adapter: it judges whole segments first, then answers short windows below them.
+
+ReVisionLLM's recursion (Sec. 3) with trained networks in both places; without weights, segments.py does the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_tools.grounding import Evidence, Proposal, best_places, mean_entropy
+from agent_tools.service.verdicts.segments import SPARSE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from agent_tools.models.segment_reader import SegmentReader
+    from agent_tools.service.verdicts.picture_evidence import PictureEvidence
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The payload of a look: p that a segment holds the event, or a window's two tokens (2, S + 1)."""
+
+    segment: float | None = None
+    tokens: Tensor | None = None
+
+
+class TrainedWindows:
+    """Look and localizer of levels whose detail is SPARSE or a number of frames per second.
+
+    As with the weightless search, a sparse look refuses nothing by itself: the level's top_k cuts."""
+
+    def __init__(self, pictures: PictureEvidence, reader: SegmentReader) -> None:
+        self._pictures, self._reader = pictures, reader
+
+    def look(self, start_s: float, end_s: float, detail: float) -> Evidence:
+        if detail == SPARSE:
+            frames = self._pictures.vectors_of(start_s, end_s)
+            found = self._reader.existence(frames, self._pictures.event) if len(frames) else None
+            return Evidence(start_s, end_s, payload=Seen(segment=found))
+        frames = self._pictures.each_second(start_s, self._reader.seconds)
+        tokens = self._reader.window(frames, self._pictures.event) if len(frames) else None
+        return Evidence(start_s, end_s, frames=len(frames), payload=Seen(tokens=tokens))
+
+    def localize(self, event: str, evidence: Evidence) -> Sequence[Proposal]:
+        seen = evidence.payload
+        if isinstance(seen, Seen) and seen.segment is not None:
+            return [Proposal(evidence.start_s, evidence.end_s, seen.segment, channel="frames")]
+        found = self._best(evidence)
+        return [] if found is None or found.score < 0.5 else [found]
+
+    def nearest(self, event: str, evidence: Evidence) -> Proposal | None:
+        """The likeliest span of a window that was refused."""
+        return self._best(evidence)
+
+    def _best(self, evidence: Evidence) -> Proposal | None:
+        tokens = evidence.payload.tokens if isinstance(evidence.payload, Seen) else None
+        if tokens is None:
+            return None
+        first, last, present = best_places(tokens)
+        start_s = evidence.start_s + first
+        end_s = min(evidence.end_s, evidence.start_s + last + 1)
+        if start_s >= end_s:
+            return None
+        entropy = mean_entropy(tokens.numpy())
+        return Proposal(start_s, end_s, present, entropy, evidence="frames, by the trained adapter", channel="frames")
