@@ -4,9 +4,11 @@ The rules for borders and titles are in episodes.py and titles.py."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agent_tools.ingestion import episodes, text_index
 from agent_tools.ingestion.picture_vectors import PictureRows
-from agent_tools.ingestion.titles import titles
+from agent_tools.ingestion.titles import NO_TEXT, titles
 from agent_tools.media import Probe
 from agent_tools.store import Episode, Store
 from agent_tools.timeline import Span
@@ -31,8 +33,9 @@ def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encode
         spans["scene"] = episodes.spans_between(episodes.silence_ends(pieces), duration_s, episodes.MIN_SCENE_S)
     named = [(Span(c.start_s, c.end_s), c.title) for c in opened.chapters if c.end_s > c.start_s]
     spans["chapter"] = [span for span, _ in named] or episodes.chapters(duration_s, pieces, spans["scene"])
+    without = _wordless(store, video_id, opened)
     for level, level_spans in spans.items():
-        found = titles(level_spans, pieces)
+        found = titles(level_spans, pieces, without)
         if level == "chapter" and named:
             found = [
                 (clean(name, 80), "container") if name else own for (_, name), own in zip(named, found, strict=True)
@@ -54,3 +57,19 @@ def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encode
         if final and level != "chunk":
             store.memories.delete(video_id, kind=level)
             text_index.write_level(store, video_id, level, encoder, level_spans)
+
+
+def _wordless(store: Store, video_id: str, opened: Probe) -> Callable[[Span], str]:
+    """What to call a span without text: what it has instead."""
+    speech = store.channel(video_id, "speech")
+    heard = speech is not None and speech.state == "done"
+    dropped = [Span(gap.start_s, gap.end_s) for gap in store.gaps(video_id) if gap.channel == "speech"]
+
+    def named(span: Span) -> str:
+        if not opened.audio:
+            return "silent pictures"
+        if any(gap.clipped(span.start_s, span.end_s) for gap in dropped):
+            return f"speech, {NO_TEXT}"
+        return f"pictures, {NO_TEXT}" if heard else f"sound, {NO_TEXT}"
+
+    return named

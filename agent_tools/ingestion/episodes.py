@@ -32,7 +32,8 @@ SCENE_CONTEXT = 4  # pictures on each side of a cut that are compared: a flash o
 SCENE_NOVELTY = 0.30  # least fall of similarity across a cut, in cosine
 MIN_SCENE_S = 6.0
 MIN_CHAPTER_S = 150.0
-CHAPTERS_PER_HOUR = 10.0  # between the 5 and 15 an hour that a table of contents has
+CHAPTERS_PER_HOUR = 10.0  # at most: a table of contents has 5 to 15 an hour
+DEEP = 0.5  # a topic shifts where the valley is deeper than the mean depth by so many standard deviations
 TILE_S = 20.0  # text is compared in tiles of this length (TextTiling, Hearst 1997, Sec. 5)
 
 
@@ -45,6 +46,8 @@ class TextPiece:
     text: str
     channel: str
     vector: Vectors | None = None
+    lines: tuple[tuple[str, float], ...] = ()  # of on-screen text: each line, and the height of its letters
+    doubtful: bool = False  # its reader doubts it: it is no title
 
 
 def chunks(duration_s: float) -> list[Span]:
@@ -110,8 +113,9 @@ def silence_ends(pieces: Sequence[TextPiece]) -> list[float]:
 def chapters(duration_s: float, pieces: Sequence[TextPiece], scene_spans: Sequence[Span]) -> list[Span]:
     """Spans between shifts of topic: depth of the valley in similarity between neighbouring stretches of text.
 
-    Source: TextTiling (Hearst 1997), Sec. 5.2, with sentence vectors in the place of word counts. Where there is no
-    text, scenes are joined into equal shares. A video under two shortest chapters is one chapter.
+    Source: TextTiling (Hearst 1997), Sec. 5.2 and 5.4, with sentence vectors in the place of word counts: a valley
+    counts if 80 s on both sides differ, so a border is a change that lasts. A text on screen counts as long as it
+    stands. Where there is no text, scenes are joined into equal shares. A video under two shortest chapters is one.
     """
     wanted = round(duration_s / 3600 * CHAPTERS_PER_HOUR)
     if duration_s < 2 * MIN_CHAPTER_S or wanted < 2:
@@ -122,8 +126,10 @@ def chapters(duration_s: float, pieces: Sequence[TextPiece], scene_spans: Sequen
         return spans_between(_even_cuts(scene_spans, wanted, duration_s), duration_s, MIN_CHAPTER_S)
     starts = [span.start_s for span in scene_spans]
     chosen: list[float] = []
+    valleys = [depth for depth, _ in depths if depth > 1e-6]
+    least = float(np.mean(valleys) + DEEP * np.std(valleys)) if valleys else 0.0
     for depth, cut in sorted(depths, key=lambda pair: (-pair[0], pair[1])):
-        if len(chosen) >= wanted - 1 or depth <= 0:
+        if len(chosen) >= wanted - 1 or depth <= 1e-6 or depth < least:
             break
         near = min(starts, key=lambda s: abs(s - cut), default=cut)
         at = near if abs(near - cut) <= TILE_S else cut
@@ -157,9 +163,12 @@ def _tiles(duration_s: float, pieces: Sequence[TextPiece]) -> list[Vectors | Non
     for piece in pieces:
         if piece.vector is None or piece.channel == "notes":
             continue
-        index = min(len(sums) - 1, int(piece.start_s / TILE_S))
-        held = sums[index]
-        sums[index] = piece.vector if held is None else held + piece.vector
+        first = min(len(sums) - 1, int(piece.start_s / TILE_S))
+        shown = piece.channel == "screen_text"
+        last = min(len(sums) - 1, math.ceil(piece.end_s / TILE_S) - 1) if shown else first
+        for index in range(first, max(first, last) + 1):
+            held = sums[index]
+            sums[index] = piece.vector if held is None else held + piece.vector
     return sums if sum(tile is not None for tile in sums) >= 6 else None
 
 

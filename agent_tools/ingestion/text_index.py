@@ -110,7 +110,15 @@ def pieces(store: Store, video_id: str, producer: str) -> list[TextPiece]:
     """Every text entry of the video except notes, in time order, with its vector where it has one."""
     held = _vectors(store, video_id, producer)
     return [
-        TextPiece(e.start_s, e.end_s, e.text, e.channel, held.get(e.id))
+        TextPiece(
+            e.start_s,
+            e.end_s,
+            e.text,
+            e.channel,
+            held.get(e.id),
+            tuple((line.text, line.height) for line in shown_lines(e)) if e.channel == SCREEN_TEXT else (),
+            bool(e.extra.get("doubtful")),
+        )
         for e in store.entries(video_id)
         if e.channel != "notes"
     ]

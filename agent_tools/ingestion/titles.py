@@ -1,93 +1,199 @@
-"""Extractive titles: the most telling words and the most telling line of an episode's own text, never invented.
+"""Extractive titles: the headline of a slide, else the sentence nearest to what an episode is about. Never invented.
 
-Pure functions over words and vectors."""
+Pure functions over texts, times and vectors."""
 
 from __future__ import annotations
 
-import math
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent_tools.ingestion.episodes import TextPiece
-from agent_tools.timeline import Span, clock
+from agent_tools.ingestion.screen_text.trust import script_of
+from agent_tools.timeline import Span
 from agent_tools.untrusted import clean
 
 TITLE_LENGTH = 80
-HEADLINE_LETTERS = 5  # least letters of a line that can be a title: logos and buttons have fewer
-_WORD = re.compile(r"[^\W\d_][\w'’-]{2,23}")
+HEADLINE_LETTERS = 5  # least letters of a line that is taken before a shorter one: logos and buttons have fewer
+STABLE_S = 2.0  # a line that stands so long, or for half of the episode, can be its title
+SHOWN_SHARE = 0.2  # of an episode in which somebody speaks: with text on screen for less, a sentence titles it
+LIKE_SIZE = 1.25  # heights within this ratio are of one size: of such lines the one that stands longest counts
+SENTENCE_WORDS = (4, 16)  # a title's; a shorter or longer sentence is taken where there is no other
+LONG_SENTENCE = 240  # letters at which a run of cues without a full stop is cut
+ICON_LETTERS = 2
+PAUSE_S = 3.0  # a pause that ends a sentence
+NO_TEXT = "no text"
 _LETTER = re.compile(r"[^\W\d_]")
 _NAME = re.compile(r"[^\W\d_]{3}|[\u1100-\U0003ffff]{2}")  # letters together, two where one can be a word
+_STOP = re.compile(r"[.?!\u3002\uff1f\uff01]['\")\]\u2019\u201d]*$")
+_SPEAKER = re.compile(r"^(?:[-\u2013\u2014>\s]+|\[[^\]]*\]\s*|\([^)]*\)\s*)+")
+_OPENING = re.compile(
+    r"^(?:(?:and|but|so|well|now|okay|ok|um|uh|yeah|und|also|et|alors|y|pues)\b[,\s]*)+", re.IGNORECASE
+)
 _CONFUSED = str.maketrans("i1|!0", "llllo", " ")
-_COMMON_WORDS = """about after again all also
-    and any are because been before being but can could did does doing done down each
-    even for from get gets going gonna got had has have having her here hers him his how into its just know let like
-    make many may more most much must nor not now off once one only other our out over own really right said same say
-    see she should some such than that that's the their them then there these they this those through too two under
-    until upon very want was way well were what when where which while who whom why will with would yes yet you your
-    yours it's i'm don't we're you're isn't und der die das ein eine nicht ist mit von auf für les des une dans que
-    pour pas est los las una por con del"""
-_COMMON = frozenset(_COMMON_WORDS.split())
 
 
-def titles(spans: Sequence[Span], pieces: Sequence[TextPiece]) -> list[tuple[str, str]]:
-    """(title, channel it comes from) of each span; a span without text is ("0:12:00, no text", "time"), and one with
-    nothing but scraps on screen, such as the number of a page, ("0:12:00, no words", "time").
+def titles(
+    spans: Sequence[Span], pieces: Sequence[TextPiece], without: Callable[[Span], str] = lambda span: NO_TEXT
+) -> list[tuple[str, str]]:
+    """(title, channel it comes from) of each span; (without(span), "time") of one that has no text for a title.
 
-    Words count by how often they occur here against the number of spans they occur in; the line is the one whose
-    vector lies farthest along the direction in which this span's text differs from the whole video's. Of on-screen text
-    it is the headline of that picture.
+    A title is the largest line that stands for a while on the slides of the span, if it is not a part of the template.
+    Else it is the sentence whose vector is nearest to the mean of the span's. A text that its reader doubts is never
+    one.
     """
-    in_time = _InTime(pieces)
-    groups = [in_time.inside(span) for span in spans]
-    worn = _worn(pieces)
-    words = [Counter(w for p in group for w in telling_words(p.text)) for group in groups]
-    spread = Counter(w for counter in words for w in counter)
-    vectors = [p.vector for p in pieces if p.vector is not None]
-    whole = np.mean(vectors, axis=0) if vectors else None
+    sure = [piece for piece in pieces if not piece.doubtful]
+    in_time = _InTime(sure)
+    worn = _worn(sure) if len(spans) > 1 else frozenset()  # what all slides share names the whole
     named: list[tuple[str, str]] = []
-    for span, group, counter in zip(spans, groups, words, strict=True):
-        if not group:
-            named.append((f"{clock(span.start_s)}, no text", "time"))
-            continue
-        group = [p for p in group if p.channel != "screen_text" or _NAME.search(headline(p.text, worn))]
-        if not group:
-            named.append((f"{clock(span.start_s)}, no words", "time"))
-            continue
-        line = _line(group, whole)
-        rare = sorted(counter, key=lambda w: (-counter[w] * math.log((len(spans) + 1) / spread[w]), w))
-        shown = headline(line.text, worn) if line.channel == "screen_text" else line.text
-        telling = [w for w in rare[:12] if w not in shown.lower() and counter[w] > 1 and len(w) > 3][:3]
-        start = ", ".join(telling)
-        text = f"{start}: {shown}" if start else shown
-        named.append((clean(text, TITLE_LENGTH), line.channel))
+    for span in spans:
+        group = in_time.inside(span)
+        shown = [piece for piece in group if piece.channel == "screen_text"]
+        said = [piece for piece in group if piece.channel != "screen_text"]
+        line, sentence = headline(shown, span, worn), _sentence(said)
+        if line and (sentence is None or _share(shown, span) >= SHOWN_SHARE):
+            named.append((clean(_without_icons(line), TITLE_LENGTH), "screen_text"))
+        elif sentence is not None:
+            named.append((_fitted(sentence.text), sentence.channel))
+        else:
+            named.append((without(span), "time"))
     return named
 
 
-def telling_words(text: str) -> list[str]:
-    """Words of at least three letters, in lower case, less the commonest of a few languages and file names."""
-    return [word for word in (w.lower() for w in _WORD.findall(text)) if word not in _COMMON and "_" not in word]
+def headline(shown: Sequence[TextPiece], span: Span, worn: frozenset[str] = frozenset()) -> str:
+    """The largest line of on-screen texts that stands for a while in the span; "" if none has a word.
+
+    Args:
+        worn: lines that stand on every slide, as `_read`; taken only where there is no other.
+    """
+    stood: dict[str, float] = defaultdict(float)
+    lines: dict[str, tuple[str, float, float]] = {}  # text, height, start
+    for piece in shown:
+        part = Span(piece.start_s, piece.end_s).clipped(span.start_s, span.end_s)
+        for text, height in piece.lines or ((text, 0.0) for text in piece.text.split(" / ")):
+            if _NAME.search(text):
+                key = _read(text)
+                stood[key] += part.length_s if part is not None else 0.0
+                held = lines.get(key)
+                if held is None or height > held[1]:
+                    lines[key] = (text if held is None else held[0], height, piece.start_s if held is None else held[2])
+    stable = {key for key in lines if stood[key] >= min(STABLE_S, span.length_s / 2)} or set(lines)
+    own = {key for key in stable if key not in worn}
+    long = {key for key in stable if len(_LETTER.findall(lines[key][0])) >= HEADLINE_LETTERS}
+    keys = next((keys for keys in (own & long, long, own, stable) if keys), None)
+    if keys is None:
+        return ""
+    largest = max(lines[key][1] for key in keys)
+    large = [key for key in keys if lines[key][1] * LIKE_SIZE >= largest]
+    order = list(lines)
+    return lines[min(large, key=lambda key: (-round(stood[key]), order.index(key)))][0]
 
 
-def headline(text: str, worn: frozenset[str] = frozenset()) -> str:
-    """The first line of an on-screen text that is more than a logo and does not stand on every picture (`worn`)."""
-    lines = text.split(" / ")
-    long = [line for line in lines if len(_LETTER.findall(line)) >= HEADLINE_LETTERS]
-    own = [line for line in long if _read(line) not in worn]
-    return next(iter([*own, *long, *lines]))
+def _without_icons(line: str) -> str:
+    """The line without one or two signs of another script at its ends, as an OCR reads icons."""
+    script, words = script_of(line), line.split()
+
+    def is_icon(word: str) -> bool:
+        return len(word) <= ICON_LETTERS and script_of(word) not in ("", script)
+
+    while len(words) > 1 and is_icon(words[0]):
+        words = words[1:]
+    while len(words) > 1 and is_icon(words[-1]):
+        words = words[:-1]
+    return " ".join(words)
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    text: str
+    channel: str
+    vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None
+    start_s: float
+
+
+def _sentence(said: Sequence[TextPiece]) -> _Sentence | None:
+    """The sentence nearest to the mean of all; None where nothing is said. Captions only where nothing else is."""
+    own = [piece for piece in said if piece.channel != "captions"] or list(said)
+    sentences = [one for one in map(_bare, _sentences(own)) if _NAME.search(one.text)]
+    if not sentences:
+        return None
+    least, most = SENTENCE_WORDS
+    good = [one for one in sentences if least <= _words(one.text) <= most] or sentences
+    vectors = [piece.vector for piece in own if piece.vector is not None]
+    held = [(one, one.vector) for one in good if one.vector is not None]
+    if not held or not vectors:
+        return max(good, key=lambda one: (min(len(one.text), TITLE_LENGTH), -one.start_s))
+    centre = np.mean(vectors, axis=0)
+    return max(held, key=lambda pair: (round(float(centre @ pair[1]), 4), -pair[0].start_s))[0]
+
+
+def _sentences(said: Sequence[TextPiece]) -> list[_Sentence]:
+    """Cues joined to sentences: to a full stop, a pause, or where a run gets long."""
+    found: list[_Sentence] = []
+    run: list[TextPiece] = []
+
+    def end() -> None:
+        if run:
+            vectors = [piece.vector for piece in run if piece.vector is not None]
+            mean = np.mean(vectors, axis=0) if vectors else None
+            if mean is not None:
+                mean = mean / max(float(np.linalg.norm(mean)), 1e-9)
+            found.append(_Sentence(" ".join(piece.text for piece in run), run[0].channel, mean, run[0].start_s))
+        run.clear()
+
+    for channel in dict.fromkeys(piece.channel for piece in said):
+        for piece in (piece for piece in said if piece.channel == channel):
+            long = sum(len(one.text) for one in run) + len(piece.text) > LONG_SENTENCE
+            if run and (long or piece.start_s - run[-1].end_s > PAUSE_S):
+                end()
+            run.append(piece)
+            if _STOP.search(piece.text.rstrip()):
+                end()
+        end()
+    return found
+
+
+def _bare(sentence: _Sentence) -> _Sentence:
+    """Without marks of a speaker and words that only go on from the sentence before."""
+    text = _OPENING.sub("", _SPEAKER.sub("", " ".join(sentence.text.split())))
+    return replace(sentence, text=text[:1].upper() + text[1:])
+
+
+def _words(text: str) -> int:
+    """Words of a text; in scripts without spaces two letters count as one."""
+    return max(len(text.split()), len(re.findall(r"[\u1100-\U0003ffff]", text)) // 2)
+
+
+def _fitted(text: str) -> str:
+    """At most TITLE_LENGTH letters, cut between words."""
+    text = clean(text, 4 * TITLE_LENGTH)
+    if len(text) <= TITLE_LENGTH:
+        return text
+    cut = text[: TITLE_LENGTH - 1]
+    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:-") + "\u2026"
+
+
+def _share(shown: Sequence[TextPiece], span: Span) -> float:
+    """For how much of the span text is on screen; overlaps count twice."""
+    parts = (Span(piece.start_s, piece.end_s).clipped(span.start_s, span.end_s) for piece in shown)
+    return sum(part.length_s for part in parts if part is not None) / max(span.length_s, 1e-9)
 
 
 def _worn(pieces: Sequence[TextPiece]) -> frozenset[str]:
     """Lines, as `_read`, that more than half of at least three on-screen texts share: a template's or a window's."""
-    shown = [p for p in pieces if p.channel == "screen_text"]
+    shown = [piece for piece in pieces if piece.channel == "screen_text"]
     if len(shown) < 3:
         return frozenset()
-    counts = Counter(line for p in shown for line in {_read(line) for line in p.text.split(" / ")})
+    counts = Counter(
+        line
+        for piece in shown
+        for line in {_read(text) for text in (*piece.text.split(" / "), *(text for text, _ in piece.lines))}
+    )
     return frozenset(line for line, count in counts.items() if 2 * count > len(shown))
 
 
@@ -113,13 +219,3 @@ class _InTime:
         stop = bisect_left(self._starts, span.end_s)
         start = bisect_right(self._ends, span.start_s, hi=stop)
         return [p for p in self._pieces[start:stop] if p.end_s > span.start_s]
-
-
-def _line(group: Sequence[TextPiece], whole: NDArray[np.float32] | None) -> TextPiece:
-    held = [(p, p.vector) for p in group if p.vector is not None]
-    if not held or whole is None:
-        return max(group, key=lambda p: (min(len(p.text), TITLE_LENGTH), -p.start_s))
-    own = np.mean([vector for _, vector in held], axis=0)
-    direction = own + 0.5 * (own - whole)
-    enough = [pair for pair in held if len(telling_words(pair[0].text)) >= 2] or held
-    return max(enough, key=lambda pair: (float(direction @ pair[1]), -pair[0].start_s))[0]

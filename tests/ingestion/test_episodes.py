@@ -86,6 +86,24 @@ def test_an_hour_has_five_to_fifteen_chapters(duration_s: float, least: int, mos
     assert least <= len(chapters(duration_s, pieces, [Span(0, duration_s)])) <= most
 
 
+def test_a_talk_of_one_topic_is_not_cut_into_as_many_chapters_as_fit() -> None:
+    rng = np.random.default_rng(3)
+    topics = [unit(*rng.normal(size=32)) for _ in range(3)]
+    pieces = [
+        said(float(t), vector=unit(*(topics[int(t // 1200)] + 0.3 * rng.normal(size=32)))) for t in range(0, 3600, 4)
+    ]
+    starts = [span.start_s for span in chapters(3600.0, pieces, [Span(0, 3600)])]
+    assert {1200.0, 2400.0} <= set(starts)
+    assert len(starts) <= 6
+
+
+def test_a_slide_counts_as_long_as_it_stands() -> None:
+    """Slides without speech: the border is where the slides change, not where the last one began."""
+    first, second = unit(1, 0.1, 0), unit(0, 0.1, 1)
+    slides = [TextPiece(0, 590, "one", "screen_text", first), TextPiece(600, 1200, "two", "screen_text", second)]
+    assert 600.0 in [span.start_s for span in chapters(1200.0, slides, [Span(0, 1200)])]
+
+
 def test_a_short_video_is_one_chapter_and_one_without_text_is_divided_evenly() -> None:
     assert chapters(200.0, [], [Span(0, 200)]) == [Span(0, 200)]
     spans = chapters(3600.0, [], [Span(t, t + 10) for t in range(0, 3600, 10)])
