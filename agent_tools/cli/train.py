@@ -134,6 +134,32 @@ def adapter(request: AdapterTraining) -> None:
     _run(lambda: train_adapter(_job(request), recipe, _say), "adapter", request.out)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MemaugTraining(Training):
+    steps: Annotated[
+        str, typer.Option("--steps", help="steps on short videos, then on whole ones; 0 leaves one out")
+    ] = "0,800"
+    without_memory: Annotated[
+        bool, typer.Option("--without-memory", help="the decayed view is all that there is to read: the control")
+    ] = False
+    forgotten: Annotated[
+        float, typer.Option("--forgotten", help="probability that the asked frames are forgotten", min=0.0, max=1.0)
+    ] = 0.75
+    depth: Annotated[int, typer.Option("--depth", help="blocks of the MemAug", min=1)] = 2
+
+
+@train_app.command()
+@with_options(MemaugTraining)
+def memaug(request: MemaugTraining) -> None:
+    """Train Hour-LLaVA's MemAug to read forgotten frames in a whole video. Give it again after a stop: it goes on."""
+    from agent_tools.training.memaug import MemaugSettings
+    from agent_tools.training.recipes import train_memaug
+
+    short, long = _steps(request.steps, 2)
+    recipe = MemaugSettings(short, long, not request.without_memory, request.forgotten, depth=request.depth)
+    _run(lambda: train_memaug(_job(request), recipe, _say), "memaug", request.out)
+
+
 def _job(request: Training) -> Job:
     from agent_tools.training.loop import LoopSettings
     from agent_tools.training.recipes import Job

@@ -17,6 +17,7 @@ from agent_tools.memory.episodic import (
     in_writing_order,
 )
 from agent_tools.memory.memaug import MemAug
+from agent_tools.memory.place_reader import PlaceReader, decayed_places
 from agent_tools.memory.recurrence import contextualise
 from agent_tools.memory.repository import InMemoryRepository, Repository
 
@@ -31,10 +32,12 @@ __all__ = [
     "MemAug",
     "Memory",
     "MemoryStore",
+    "PlaceReader",
     "Repository",
     "ScoredMemory",
     "bank_before",
     "contextualise",
+    "decayed_places",
     "forget",
     "in_writing_order",
     "memory_tokens",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent_tools.models.ocr import OcrLine
+    from agent_tools.models.picture_memory import PictureMemory
     from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.models.speech import Speech
     from agent_tools.models.video_llm.questions import Answerer
@@ -56,6 +57,7 @@ __all__ = [
     "frame_encoder",
     "missing",
     "ocr",
+    "picture_memory",
     "pull_command",
     "redundancy_encoder",
     "resolve",
@@ -236,6 +238,8 @@ def video_llm(settings: ModelSettings) -> Answerer:
         return Endpoint(url, name, key=settings.endpoint_key)
     found = _located(settings, "captions")
     memaug = _located(settings, "memaug") if resolve(settings).model("memaug") is not None else None
+    if memaug is not None and memaug.config().get("encoder"):
+        memaug = None  # it reads the vectors of the frames model: picture_memory
     from agent_tools.models.devices import choose
     from agent_tools.models.video_llm.local import VideoLlm
 
@@ -254,6 +258,27 @@ def segment_reader(settings: ModelSettings, width: int, encoder: str = "") -> Se
     from agent_tools.models.segment_reader import SegmentReader
 
     return SegmentReader(found, width, choose(settings.device), encoder)
+
+
+def picture_memory(settings: ModelSettings, width: int, encoder: str) -> PictureMemory | None:
+    """What reads all pictures of a video for a question; None without a memaug, or with one for the captions model.
+
+    Raises: ModelMissing: the memaug that is named is not here, or does not fit the frames model."""
+    profile = resolve(settings)
+    if profile.model("memaug") is None:
+        return None
+    found = _located(settings, "memaug")
+    if not found.config().get("encoder"):
+        captions = profile.model("captions")
+        if captions is None or is_address(captions.name):
+            raise ModelMissing(
+                f"{found.folder} is a MemAug for a captions model, and none runs here. Leave memaug out."
+            )
+        return None
+    from agent_tools.models.devices import choose
+    from agent_tools.models.picture_memory import PictureMemory
+
+    return PictureMemory(found, width, choose(settings.device), encoder)
 
 
 def ocr(settings: ModelSettings) -> OcrEngine:
@@ -294,11 +319,12 @@ def _overridden(profile: Profile, overrides: Mapping[str, str]) -> Profile:
                 revision=named.revision,
                 needs="faster_whisper" if known == "speech" else None,
             )
-    if "memaug" in models and ("captions" not in models or is_address(models["captions"].name)):
+    has_captions = "captions" in models and not is_address(models["captions"].name)
+    if "memaug" in models and not has_captions and not models["frames"].from_hub:
         where = "at an endpoint" if "captions" in models else "off"
         raise InvalidArgument(
             f"models: memaug works inside a captions model that runs here; captions are {where}. Name a folder or a "
-            "hub id for captions, or leave memaug out."
+            "hub id for captions, or leave memaug out. One of agent-tools train needs an image-text model for frames."
         )
     if "adapter" in models and not models["frames"].from_hub:
         raise InvalidArgument(

@@ -43,6 +43,12 @@ class Film:
         rows = np.clip(np.searchsorted(self.times_s, middles, side="right") - 1, 0, len(self.times_s) - 1)
         return self.vectors[torch.from_numpy(self.shown[rows])]
 
+    def evenly(self, count: int, step_s: float) -> Tensor:
+        """`count` frames (count, D), shown at the middles of steps of step_s."""
+        middles = (np.arange(count) + 0.5) * step_s
+        rows = np.clip(np.searchsorted(self.times_s, middles, side="right") - 1, 0, len(self.times_s) - 1)
+        return self.vectors[torch.from_numpy(self.shown[rows])]
+
     def distinct(self, start_s: float, end_s: float) -> Tensor:
         """The frames (k, D) that stand for [start_s, end_s), each once, in time order; at least one."""
         first, last = np.searchsorted(self.times_s, [start_s, end_s])

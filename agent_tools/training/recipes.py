@@ -19,16 +19,25 @@ from torch import nn
 
 from agent_tools.errors import EngineError, InvalidArgument
 from agent_tools.grounding import GroundingNetwork
+from agent_tools.memory import PlaceReader
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from agent_tools.training import report as reports
 from agent_tools.training.adapter import LEAST_PAIRS, AdapterLoss, AdapterSettings, start_from_pooling
 from agent_tools.training.films import Material, material
 from agent_tools.training.loop import LoopSettings, Progress, train
+from agent_tools.training.memaug import (
+    FORGOTTEN,
+    MemaugLoss,
+    MemaugSettings,
+    right_places,
+    start_centered,
+)
 from agent_tools.training.pairs import read_pairs
 
 STATE = "training"  # folder inside the out folder, while a training is not finished
 ADAPTER = "hierarchical-adapter"  # model_type in config.json, as models.segment_reader reads it
+MEMAUG = "memaug"  # the same, as models.picture_memory reads it
 
 OnLine = Callable[[str], None]
 
@@ -81,6 +90,39 @@ def train_adapter(
         after = reports.measured(asked, reports.ask(library, asked))
     verdict = reports.better(before, after)
     made = _report(job, "adapter", given, asdict(recipe), before, after, verdict)
+    reports.write(job.out, made, history)
+    shutil.rmtree(job.out / STATE, ignore_errors=True)
+    on_line(verdict)
+    return made
+
+
+def train_memaug(
+    job: Job, recipe: MemaugSettings | None = None, on_line: OnLine = lambda _line: None
+) -> dict[str, Any]:
+    """Hour-LLaVA's read over forgotten frames; returns the report, which is written beside the weights.
+
+    The report's "before" is the same network with its first weights. Raises: as train_adapter."""
+    recipe = recipe or MemaugSettings()
+    if not recipe.stages:
+        raise InvalidArgument("Short and long videos are both left out: nothing would be trained.")
+    _refuse_finished(job.out)
+    with _opened(_without_adapter(job.settings)) as library, _one_way(job.loop.seed):
+        given = material(library, read_pairs(job.pairs).pairs, LEAST_PAIRS, on_line)
+        network = PlaceReader(given.dim, recipe.depth, recipe.heads)
+        start_centered(network, given.examples["train"])
+        network.to(job.loop.device)
+        held_out = [one for one in given.examples["held_out"] if one.spans]
+        before = right_places(network, held_out, recipe, job.loop.device, job.queries)
+        loss = MemaugLoss(network, given.examples["train"], recipe, job.loop.batch, job.loop.device)
+        described = {"recipe": "memaug", **asdict(recipe), "data": _digest(job.pairs), "encoder": given.encoder}
+        history = train(
+            network, recipe.stages, loss, job.out / STATE, job.loop, described, lambda progress: on_line(str(progress))
+        )
+        after = right_places(network, held_out, recipe, job.loop.device, job.queries)
+    sizes = {"dim": given.dim, "depth": recipe.depth, "heads": recipe.heads, "mlp_ratio": 4}
+    _write_model(job.out, network, {"model_type": MEMAUG, **sizes, "encoder": given.encoder})
+    verdict = reports.better(before, after, FORGOTTEN)
+    made = _report(job, "memaug", given, asdict(recipe), before, after, verdict)
     reports.write(job.out, made, history)
     shutil.rmtree(job.out / STATE, ignore_errors=True)
     on_line(verdict)

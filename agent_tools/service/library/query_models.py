@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agent_tools.models.picture_memory import PictureMemory
     from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder, TextSide
     from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.models.video_llm.questions import VideoLocalizer
@@ -95,6 +96,15 @@ class QueryModels:
             if self._segment_reader is None:
                 self._segment_reader = segment_reader(self.model_settings, self._frames.dim, self._frames.producer)
             return self._segment_reader
+
+    @functools.cached_property
+    def picture_memory(self) -> PictureMemory | None:
+        """What reads all pictures of a video for a question, where a memaug for the frames model is named.
+
+        Raises: ModelMissing: a named memaug that is not here, or was trained on another encoder's vectors."""
+        from agent_tools.models.profiles import picture_memory
+
+        return picture_memory(self.model_settings, self._frames.dim, self._frames.producer)
 
     @property
     def _frames(self) -> FrameEncoder:

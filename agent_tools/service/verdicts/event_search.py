@@ -17,7 +17,7 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
-from agent_tools.service.verdicts.segments import DENSE, SPARSE, Segments, sparse_first
+from agent_tools.service.verdicts.segments import DENSE, SPARSE, MemoryPlaces, Segments, sparse_first
 from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, doubtful, localizer
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
@@ -127,11 +127,12 @@ def search(
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
         curves = seen.localizer()
-        reader = library.models.segment_reader
+        reader, memory = library.models.segment_reader, library.models.picture_memory
+        places = None if memory is None else MemoryPlaces(seen, memory)
         if reader.seconds:
-            sources.append(_by_training(scope, event, seen, reader, on_step))
+            sources.append(_by_training(scope, event, seen, reader, places, on_step))
         else:
-            segments = Segments(seen, curves, reader)
+            segments = Segments(seen, curves, reader, places)
             source = _by_curves(scope, event, PICTURES, seen, curves, on_step, seen.score, segments)
             sources.append(replace(source, second_look=_exactly(library, scope, seen, source.second_look, on_step)))
         pointers.append(Pointer(seen.look, curves, 0.0))
@@ -233,7 +234,12 @@ def _by_curves(
 
 
 def _by_training(
-    scope: VideoSpan, event: str, seen: PictureEvidence, reader: SegmentReader, on_step: OnStep
+    scope: VideoSpan,
+    event: str,
+    seen: PictureEvidence,
+    reader: SegmentReader,
+    places: MemoryPlaces | None,
+    on_step: OnStep,
 ) -> EvidenceSource:
     """The search of a trained adapter: segments first, then windows as long as its head's, by half a window."""
     from agent_tools.grounding import Grounder, Level
@@ -245,7 +251,7 @@ def _by_training(
     length_s, stride_s, top_k = SEGMENTS
     window_s = float(reader.seconds)
     levels = [Level(max(length_s, window_s), stride_s, SPARSE, top_k), Level(window_s, window_s / 2, DENSE)]
-    trained = TrainedWindows(seen, reader)
+    trained = TrainedWindows(seen, reader, places)
     found = Grounder(levels, trained, "raw").ground(event, scope.span.start_s, scope.span.end_s, trained.look, on_look)
     return EvidenceSource(
         TRAINED,

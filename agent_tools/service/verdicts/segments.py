@@ -4,6 +4,7 @@ Whole segments are ranked by their vectors. The best ones go on, and relevance c
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from agent_tools.grounding import Evidence, Proposal
 
 if TYPE_CHECKING:
     from agent_tools.grounding import Level, RelevanceCurveLocalizer
+    from agent_tools.models.picture_memory import PictureMemory
     from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.service.verdicts.picture_evidence import PictureEvidence
 
@@ -32,15 +34,23 @@ class Segments:
     A sparse look refuses nothing: one vector for minutes says where to look first, not that a moment is not there. So
     what the level above does not pass on is cut by its top_k alone."""
 
-    def __init__(self, pictures: PictureEvidence, curves: RelevanceCurveLocalizer, reader: SegmentReader) -> None:
-        self._pictures, self._curves, self._reader = pictures, curves, reader
+    def __init__(
+        self,
+        pictures: PictureEvidence,
+        curves: RelevanceCurveLocalizer,
+        reader: SegmentReader,
+        memory: MemoryPlaces | None = None,
+    ) -> None:
+        self._pictures, self._curves, self._reader, self._memory = pictures, curves, reader, memory
 
     def look(self, start_s: float, end_s: float, detail: float) -> Evidence:
         if detail != SPARSE:
             return self._pictures.look(start_s, end_s)
         frames = self._pictures.vectors_of(start_s, end_s)
         height = None
-        if len(frames) and self._reader.judges:
+        if len(frames) and self._memory is not None:
+            height = self._memory.near(start_s, end_s)
+        elif len(frames) and self._reader.judges:
             height = self._reader.existence(frames, self._pictures.event)
         elif len(frames):
             cosine = float(self._reader.read(frames, self._pictures.event) @ self._pictures.event)
@@ -57,6 +67,20 @@ class Segments:
     def nearest(self, event: str, evidence: Evidence) -> Proposal | None:
         """Of a dense look that found nothing, what came nearest; a segment without frames has nothing to name."""
         return None if isinstance(evidence.payload, Segment) else self._curves.nearest(event, evidence)
+
+
+class MemoryPlaces:
+    """Where a trained MemAug places the event, from one read of all frames of a video (Hour-LLaVA, Sec. 3)."""
+
+    def __init__(self, pictures: PictureEvidence, memory: PictureMemory) -> None:
+        frames = pictures.vectors[pictures.shown]
+        rows, self._near = memory.places(frames, pictures.event)
+        self._times_s = [pictures.looked_at[row][0] for row in rows.tolist()]
+
+    def near(self, start_s: float, end_s: float) -> float:
+        """p that the event is in [start_s, end_s)."""
+        first, last = bisect.bisect_left(self._times_s, start_s), bisect.bisect_left(self._times_s, end_s)
+        return float(self._near[first:last].sum())
 
 
 def sparse_first(levels: Sequence[tuple[float, float, int | None]]) -> list[Level]:

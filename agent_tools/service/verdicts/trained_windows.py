@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_tools.grounding import Evidence, Proposal, best_places, mean_entropy
-from agent_tools.service.verdicts.segments import SPARSE
+from agent_tools.service.verdicts.segments import SPARSE, MemoryPlaces
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,11 +31,13 @@ class TrainedWindows:
 
     As with the weightless search, a sparse look refuses nothing by itself: the level's top_k cuts."""
 
-    def __init__(self, pictures: PictureEvidence, reader: SegmentReader) -> None:
-        self._pictures, self._reader = pictures, reader
+    def __init__(self, pictures: PictureEvidence, reader: SegmentReader, memory: MemoryPlaces | None = None) -> None:
+        self._pictures, self._reader, self._memory = pictures, reader, memory
 
     def look(self, start_s: float, end_s: float, detail: float) -> Evidence:
         if detail == SPARSE:
+            if self._memory is not None:
+                return Evidence(start_s, end_s, payload=Seen(segment=self._memory.near(start_s, end_s)))
             frames = self._pictures.vectors_of(start_s, end_s)
             found = self._reader.existence(frames, self._pictures.event) if len(frames) else None
             return Evidence(start_s, end_s, payload=Seen(segment=found))
