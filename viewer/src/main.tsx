@@ -22,6 +22,7 @@ async function start(): Promise<void> {
   const root = document.getElementById("app")!;
   if (window.parent === window) {
     if (location.search) history.replaceState(null, "", location.pathname + location.hash); // the ticket is used up
+    document.head.append(Object.assign(document.createElement("link"), { rel: "icon", href: "data:," })); // asks for none
     model.start(new BrowserHost());
     render(<Page />, root);
     await model.openAddress();

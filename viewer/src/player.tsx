@@ -3,6 +3,7 @@
 import { untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { clock, fineClock, plain, spoken, videoUri } from "./format";
+import { bytesOf } from "./host";
 import * as model from "./model";
 import type { Hour } from "./types";
 
@@ -17,15 +18,16 @@ type Source = "file" | "clips" | "none";
 
 export function Player({ hour }: { hour: Hour }) {
   const video = useRef<HTMLVideoElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
   const source = useSignal<Source>(first(hour));
-  const picture = useSignal("");
+  const picture = useSignal(false);
   const waiting = useSignal(false);
   const moving = useSignal(false); // the video element shows the picture, not the image
   const state = useRef({ offsetS: 0, endS: 0, until: Infinity, turn: 0, url: "", next: null as Promise<string> | null, nextAt: -1 });
 
   useEffect(() => {
     source.value = first(hour);
-    picture.value = "";
+    picture.value = false;
     moving.value = false;
     state.current = { ...state.current, offsetS: 0, endS: 0, until: Infinity, next: null, nextAt: -1 };
   }, [hour.video_id]);
@@ -58,7 +60,13 @@ export function Player({ hour }: { hour: Hour }) {
       const [found] = await model.host.pictures(hour.video_id, [at], width, exact);
       if (!found || turn !== state.current.turn || (bridge && !video.current?.seeking)) return;
       if (source.peek() === "file" && fileShows(at)) return;
-      picture.value = `data:image/jpeg;base64,${found.jpeg}`;
+      const image = await createImageBitmap(new Blob([bytesOf(found.jpeg)])); // a chat's policy may forbid images by address
+      const node = canvas.current;
+      if (turn !== state.current.turn || !node) return;
+      node.width = image.width;
+      node.height = image.height;
+      node.getContext("2d")!.drawImage(image, 0, 0);
+      picture.value = true;
       moving.value = false;
       shown();
     } catch (error) {
@@ -224,7 +232,7 @@ export function Player({ hour }: { hour: Hour }) {
           aria-hidden="true"
           tabIndex={-1}
         />
-        {picture.value && !moving.value && <img src={picture.value} alt={`The picture at ${spoken(model.timeS.value)}`} />}
+        <canvas ref={canvas} role="img" aria-label={`The picture at ${spoken(model.timeS.value)}`} hidden={!picture.value || moving.value} />
         {!hour.width && <p class="empty">Sound only</p>}
         {!hour.file && hour.width && (
           <p class="still" title={hour.closed ?? ""}>

@@ -16,12 +16,12 @@ from mcp.types import Resource, Tool
 URI = "ui://agent-tools/viewer.html"
 FILE = "viewer.html"
 SHOWN_BY = ("list_episodes", "retrieve_memory", "zoom_segment", "ground_event")  # their results open the page
-# Empty lists: the page may connect to no host, load from none, frame none.
+# The page connects to no host, loads from none and frames none. Clips come as data: addresses, by the chat client.
 META: dict[str, Any] = {
     "ui": {
-        "csp": ResourceCsp(connect_domains=[], resource_domains=[], frame_domains=[], base_uri_domains=[]).model_dump(
-            by_alias=True
-        ),
+        "csp": ResourceCsp(
+            connect_domains=[], resource_domains=["data:"], frame_domains=[], base_uri_domains=[]
+        ).model_dump(by_alias=True),
         "prefersBorder": False,
     }
 }
