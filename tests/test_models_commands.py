@@ -76,6 +76,17 @@ def test_doctor_says_of_a_lacking_profile_what_it_takes(tmp_path: Path) -> None:
     assert f"looked for in {tmp_path / 'cache'}" in "\n".join(found)
 
 
+def test_doctor_loads_no_torch_on_lite(tmp_path: Path) -> None:
+    """It takes seconds to load, and lite has no model that needs it."""
+    code = (
+        "import sys; from pathlib import Path; from agent_tools.settings import Settings;"
+        "from agent_tools.service.doctor import checkup;"
+        f"list(checkup(Settings.load(home=Path({str(tmp_path / 'home')!r}), profile='lite')));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0
+
+
 def test_doctor_reads_well_on_lite(tmp_path: Path) -> None:
     found = doctor(tmp_path / "home")
     assert not [line for line in found if line.startswith("!!")]

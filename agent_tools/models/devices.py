@@ -49,9 +49,12 @@ def choose(setting: str = "auto") -> Device:
     computes in it natively (AMX or AVX512-BF16), fp16 on other cuda devices, fp32 on other processors.
     Raises: InvalidArgument: no such device or precision, or a device that this machine does not have.
     """
+    name, _, precision = setting.strip().lower().partition("/")
+    if name == "cpu" and precision in PRECISIONS:
+        return Device(name, precision)  # without torch, which takes seconds to load
+
     import torch
 
-    name, _, precision = setting.strip().lower().partition("/")
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name in ("", "auto"):
         name = next(kind for kind, is_present in present.items() if is_present)

@@ -8,6 +8,7 @@ import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,10 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
         chosen = model_settings(settings)
         profile = resolve(chosen)
         yield True, f"profile {settings.profile}" + (f" means {profile.name}" if settings.profile == "auto" else "")
-        yield True, f"models run on {choose(settings.device).described}; looked for in {_listed(chosen.searched)}"
+        if settings.device != "auto" or any(model.from_hub for model in profile.models):
+            yield True, f"models run on {choose(settings.device).described}; looked for in {_listed(chosen.searched)}"
+        else:  # without asking for the device, which loads torch
+            yield True, "models run on the processor, without torch"
         auto = "" if settings.memory_mb else f": {WORK_MB} and what the models take; --memory-mb sets another"
         yield True, f"an ingest gives up at {memory_limit_mb(settings)} MB of memory{auto}"
         absent = missing(profile, chosen.searched)
@@ -130,7 +134,7 @@ def _speech(chosen: ModelSettings) -> tuple[bool, str]:
     from agent_tools.models.profiles import speech
 
     try:
-        engine = speech(chosen)
+        engine = speech(replace(chosen, device="cpu/fp32"))  # without torch; its files are the same on every device
     except ModelMissing as error:
         return False, str(error)
     return True, f"speech model {engine.producer}, languages: {engine.languages}"
