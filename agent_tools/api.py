@@ -135,7 +135,7 @@ class Library:
         level: Literal["auto", "chapter", "scene", "chunk"] = "auto",
         start_s: float | None = None,
         end_s: float | None = None,
-        cursor: str = "",
+        more: str = "",
         max_tokens: int = 1500,
     ) -> ListReply:
         """The videos of the memory; with `video`, the timeline of one as titled episodes.
@@ -144,7 +144,7 @@ class Library:
             video: id, unique title, file name or prefix, or a `video://` uri; "" for the library.
             level: how fine the episodes are; "auto" is the finest level that fits `max_tokens`.
             start_s, end_s: a part of the video, in seconds.
-            cursor: from the last reply, to continue its list.
+            more: the `cursor` of the last reply, to continue its list.
             max_tokens: size of the reply, 200 to 20,000.
 
         Raises: VideoNotFound, AmbiguousVideo, SpanOutsideVideo, InvalidArgument.
@@ -157,7 +157,7 @@ class Library:
             level=level,
             start_s=start_s,
             end_s=end_s,
-            cursor_text=cursor,
+            cursor_text=more,
             max_tokens=max_tokens,
             caller=CALLER,
         )
@@ -173,7 +173,7 @@ class Library:
         channels: Sequence[str] | None = None,
         limit: int = 8,
         detail: Literal["concise", "full"] = "concise",
-        cursor: str = "",
+        more: str = "",
         max_tokens: int = 2000,
     ) -> RetrieveReply:
         """Moments that answer a question, by meaning and by words, in some videos or all.
@@ -186,7 +186,7 @@ class Library:
             channels: the channels to search; by default all.
             limit: number of hits, 1 to 20.
             detail: "full" gives longer texts and a frame for each hit.
-            cursor: from the last reply, to get more hits.
+            more: the `cursor` of the last reply, to get more hits.
             max_tokens: size of the reply, 200 to 20,000.
 
         Raises: VideoNotFound, AmbiguousVideo, SpanOutsideVideo, InvalidArgument.
@@ -204,7 +204,7 @@ class Library:
                 channels=channels,
                 limit=limit,
                 detail=detail,
-                cursor=cursor,
+                cursor=more,
                 max_tokens=max_tokens,
             ),
             caller=CALLER,
@@ -218,7 +218,7 @@ class Library:
         end_s: float | None = None,
         *,
         query: str = "",
-        max_frames: int = 6,
+        frames: int = 6,
         layout: Literal["auto", "sheet", "frames", "text"] = "auto",
         region: Sequence[float] | None = None,
         max_tokens: int = 3000,
@@ -229,7 +229,7 @@ class Library:
             video: id, unique title, file name or prefix, or a `video://` uri, whose #t sets the span.
             start_s, end_s: the span, in seconds; by default the whole video.
             query: prefer pictures and texts that match this.
-            max_frames: number of pictures, 1 to 16.
+            frames: number of pictures, 1 to 16.
             layout: "frames" for single pictures, "sheet" for contact sheets, "text" for no pictures.
             region: part of the picture as shares, [x, y, width, height], to read small things.
             max_tokens: size of the reply with its pictures, 200 to 20,000.
@@ -247,7 +247,7 @@ class Library:
                 start_s=start_s,
                 end_s=end_s,
                 query=query,
-                max_frames=max_frames,
+                max_frames=frames,
                 layout=layout,
                 region=region,
                 max_tokens=max_tokens,

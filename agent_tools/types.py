@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
 from agent_tools import channels
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Channel = str
 else:
     Channel = Literal[CHANNELS]  # so that a schema names them
+NEXT_TO_ALL = 0.99  # share of a span from which its gaps are only counted in a short coverage
 State = Literal["queued", "running", "done", "failed", "stopped"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -28,7 +29,9 @@ class Reply(BaseModel):
 
     def compact(self) -> dict[str, Any]:
         """The JSON object a client gets: no field that is None."""
-        return self.model_dump(mode="json", exclude_none=True)
+        facts = self.model_dump(mode="json", exclude_none=True)
+        view = getattr(self, "coverage", None)
+        return {**facts, "coverage": view.compact()} if isinstance(view, Coverage) else facts
 
 
 def _with_a_text_each(base: type[Reply], names: tuple[str, ...]) -> Any:
@@ -67,6 +70,21 @@ class Coverage(Reply):
     producers: ChannelWords | None = None
     gaps: list[GapOut] = []
     gaps_omitted: int | None = None
+    _missing: ChannelWords | None = PrivateAttr(None)  # of `channels` what was not searched, in shorter words
+
+    def say_only(self, missing: ChannelWords | None) -> None:
+        """Let `compact` name these channels alone, and count gaps that are next to nothing; None: let it say all."""
+        self._missing = missing
+
+    def compact(self) -> dict[str, Any]:
+        facts = super().compact()
+        if self._missing is None:
+            return facts
+        gaps = [] if self.share >= NEXT_TO_ALL else facts["gaps"]
+        omitted = (self.gaps_omitted or 0) + len(self.gaps) - len(gaps)
+        channels = self._missing.compact() if facts["channels"] else {}
+        shown = {"share": self.share, "channels": channels, "gaps": gaps, "gaps_omitted": omitted}
+        return {name: value for name, value in shown.items() if value or name in ("share", "channels")}
 
 
 class NotKnown(Reply):
@@ -170,7 +188,10 @@ class ListReply(Reply):
     tokens: int = 0
 
     def compact(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+        facts = super().compact()
+        if self.episodes is not None:
+            facts["episodes"] = [one.model_dump(mode="json", exclude_none=True, by_alias=True) for one in self.episodes]
+        return facts
 
 
 class _Found(Reply):

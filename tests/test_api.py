@@ -15,6 +15,8 @@ import pytest
 import agent_tools
 from agent_tools import Library
 from agent_tools.errors import InvalidArgument, VideoNotFound
+from agent_tools.server.arguments import LEAN
+from agent_tools.server.tools import tools
 from agent_tools.types import GroundReply, IngestReply, ListReply, RememberReply, RetrieveReply
 from tests.drawing import draw, even_times
 
@@ -65,7 +67,7 @@ def test_each_act_returns_the_reply_of_its_tool(library: Library, film: Path) ->
 
 
 def test_a_close_look_gives_jpeg_pictures_with_their_times(library: Library) -> None:
-    looked = library.zoom_segment("harbour", 0.0, 4.0, max_frames=2, layout="frames")
+    looked = library.zoom_segment("harbour", 0.0, 4.0, frames=2, layout="frames")
     assert [picture.jpeg[:2] for picture in looked.pictures] == [b"\xff\xd8"] * 2
     assert all(0.0 <= picture.start_s < 4.0 for picture in looked.pictures)
     assert json.dumps(looked.facts)
@@ -110,3 +112,11 @@ def test_the_example_of_the_documentation_runs(film: Path, tmp_path: Path) -> No
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("0:00:01 ")
     assert "video://" in run.stdout
+
+
+@pytest.mark.parametrize("tool", LEAN)
+def test_a_method_takes_the_arguments_that_its_tool_takes(tool: str) -> None:
+    """In both directions: what a tool publishes by default has its method too, and a method knows no other names."""
+    full = next(set(one.parameters["properties"]) for one in tools(read_only=False, full=True) if one.name == tool)
+    named = set(inspect.signature(getattr(Library, tool)).parameters) - {"self", "on_step"}
+    assert set(LEAN[tool]) <= named <= full

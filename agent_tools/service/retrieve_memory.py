@@ -140,10 +140,12 @@ def _find(
     on_step: OnStep,
     wait_s: float,
 ) -> _Found:
+    short = request.detail == "concise"
     if request.like.strip():
         moments = similar_moments(library, scopes, request.like)
         notes = coverage.SearchNotes(by_picture=maker_of(library, request.like))
-        return _Found(moments, EntrySearchResult([], False, ""), coverage.coverage(library, scopes, ("frames",), notes))
+        view = coverage.coverage(library, scopes, ("frames",), notes, short=short)
+        return _Found(moments, EntrySearchResult([], False, ""), view)
     result = recall(library, scopes, request.query, channels, wait_s=wait_s, on_step=on_step)
     moments = merge(preferred(request.query, result.found), scopes)
     if channels is None or "frames" in channels:
@@ -152,7 +154,7 @@ def _find(
     if near:
         moments = merge(result.nearest, scopes)
     notes = coverage.SearchNotes(result.words_only)
-    return _Found(fold_repeats(moments), result, coverage.coverage(library, scopes, channels, notes), near)
+    return _Found(fold_repeats(moments), result, coverage.coverage(library, scopes, channels, notes, short=short), near)
 
 
 def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], query: str) -> list[Cut]:
@@ -165,22 +167,25 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
         reply.more += 1
         return True
 
-    shrink = [
-        halve(hit, name, around=f"{query} {best.text}" if best else query)
-        for is_context in (True, False)  # texts that did not match go first
-        for hit, moment in zip(hits, page, strict=True)
-        for name in TEXT_CHANNELS
-        if ((best := _best(moment, name)) is None) == is_context
-    ]
+    def shrunk(*, context: bool) -> list[Cut]:
+        """Texts shorter around their words: those that merely stand beside a match, or those that match."""
+        return [
+            halve(hit, name, around=f"{query} {best.text}" if best else query)
+            for hit, moment in zip(hits, page, strict=True)
+            for name in TEXT_CHANNELS
+            if ((best := _best(moment, name)) is None) == context
+        ]
+
     return [
         drop_gaps(reply.coverage),
         clear(reply.coverage, "producers"),
         drop_worst,
         drop_last(reply.hints, 0),
         clear(reply, "not_known"),
-        *shrink,
-        thin(reply.coverage),
+        *shrunk(context=True),
         *(clear(hit, name) for hit in hits[:1] for name in ("frame", "repeats")),
+        thin(reply.coverage),
+        *shrunk(context=False),
     ]
 
 

@@ -160,8 +160,7 @@ def _plan(
     region, times = request.region, chosen.times_s
     few = len(times) <= SINGLE or region is not None
     single = request.layout == "frames" or (request.layout == "auto" and few)
-    view = coverage.coverage(library, [scope], None)
-    view.producers = None
+    view = coverage.coverage(library, [scope], None, short=True)
     covered = view.compact() if request.max_tokens >= WHOLE_COVERAGE else {"share": view.share}
     free = request.max_tokens - _cost({"summary": _sentence(scope), **_head(scope), "coverage": covered}, 0)
     most = max(1, free // (FRAME_TOKENS + LEAST_CELL))

@@ -6,7 +6,8 @@
 HOME holds the ingested clips of shared/videos/dev (`agent-tools ingest ../shared/videos/dev --home HOME`). The model
 speaks the OpenAI chat protocol. The folder keeps each answer and conversation; the same command goes on where the
 last one stopped. `lean` is the tools as they are published, `full` those of --tools full, `transcript` all texts of the
-library cut to the model's context. Questions that ask for a note are not asked of the transcript."""
+library cut to the model's context. Questions that ask for a note are not asked of the transcript. `python -m
+lab.agents.long_library HOME TO` puts 40 hours of other talk around the clips; TO is then asked in the same way."""
 
 from __future__ import annotations
 
@@ -77,8 +78,7 @@ class Run:
         self._ends = time.monotonic() + given.for_s if given.for_s else float("inf")
         self._answers = Records(given.out / "answers.jsonl")
         self._model = ChatModel(given.model, answer_s=given.timeout, attempts=2)
-        clips = json.loads(given.clips.read_text("utf-8")) if given.clips else None
-        self._memory: Memory = memory.known(given.home, clips)
+        self._memory: Memory = memory.known(given.home)
 
     def ask_all(self, condition: str) -> None:
         """Ask what this condition has not answered yet."""

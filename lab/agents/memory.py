@@ -1,9 +1,8 @@
-"""The library that `lab.agents` asks about: the clips as they were ingested, their transcript, and where each lies."""
+"""The library that `lab.agents` asks about: a copy of it for each condition, its transcript, and its titles."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from agent_tools.budget import text_tokens
@@ -21,14 +20,14 @@ def copied(home: Path, to: Path) -> Path:
     return to
 
 
-def known(home: Path, clips: Mapping[str, tuple[str, float]] | None = None) -> Memory:
-    """What grading has to know. Args: clips: where each clip lies; by default each is a video of its own."""
+def known(home: Path) -> Memory:
+    """What grading has to know."""
     store = Store.open(home)
     try:
         videos = store.videos()
     finally:
         store.close()
-    return Memory(len(videos), clips or {video.title: (video.id, 0.0) for video in videos})
+    return Memory({video.title: video.id for video in videos})
 
 
 def transcript(home: Path, most_tokens: int) -> str:

@@ -49,8 +49,7 @@ class Question:
 class Memory:
     """What grading needs to know of the library asked about."""
 
-    videos: int
-    clips: Mapping[str, tuple[str, float]]  # a clip's title: id of the video that holds it, and where it begins there
+    ids: Mapping[str, str]  # of each video, by its title
 
 
 def read_questions(path: Path = QUESTIONS) -> list[Question]:
@@ -78,12 +77,11 @@ def is_right(question: Question, text: str, calls: Sequence[Mapping[str, Any]], 
     if "at" in rule:
         start_s, end_s = rule["at"]
         times = times_in(answer)
-        offset_s = _offset(question, memory)
-        return bool(times) and start_s - NEAR_S <= times[0] - offset_s <= end_s + NEAR_S
+        return bool(times) and start_s - NEAR_S <= times[0] <= end_s + NEAR_S
     if "first" in rule:
         return _is_first(plain(answer), *rule["first"])
     if "videos" in rule:
-        return re.findall(r"\d+", answer)[:1] == [str(memory.videos)]
+        return re.findall(r"\d+", answer)[:1] == [str(len(memory.ids))]
     return _ABSENT.search(answer.replace("\u2019", "'")) is not None
 
 
@@ -116,18 +114,11 @@ def _is_first(held: str, right: str, other: str) -> bool:
     return at < beside and re.search(r"\b(first|before|earlier|then|longer|than)\b", held) is not None
 
 
-def _offset(question: Question, memory: Memory) -> float:
-    """Where the clip that a question names begins in its video."""
-    asked = plain(question.text)
-    return next((start_s for title, (_, start_s) in memory.clips.items() if plain(title) in asked), 0.0)
-
-
 def _is_note(wanted: Mapping[str, Any], call: Mapping[str, Any], memory: Memory) -> bool:
     if call["tool"] != "remember" or call["error"] or wanted["words"] not in str(call["arguments"].get("text")).lower():
         return False
-    video_id, offset_s = memory.clips[wanted["video"]]
     kept = parse_uri(str(call["data"].get("uri")))
-    if kept is None or kept.start_s is None or kept.end_s is None or kept.video_id != video_id:
+    if kept is None or kept.start_s is None or kept.end_s is None or kept.video_id != memory.ids[wanted["video"]]:
         return False
-    start_s, end_s = (offset_s + at for at in wanted["span"])
+    start_s, end_s = wanted["span"]
     return kept.start_s <= end_s + NEAR_S and kept.end_s >= start_s - NEAR_S

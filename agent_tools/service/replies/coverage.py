@@ -21,6 +21,7 @@ from agent_tools.types import CHANNELS, TEXT_CHANNELS, ChannelWords, Coverage, G
 if TYPE_CHECKING:
     pass
 
+ALL = "all"  # the phrase of a channel that was searched whole
 MOST_GAPS = 6  # named in a reply; the rest are counted
 
 
@@ -33,6 +34,7 @@ class ChannelView:
     producer: str
     gaps: tuple[Span, ...]  # parts of the asked span that this channel could not or did not yet search
     searched: bool  # whether the search used it at all
+    missing: bool = True  # whether there is something that it did not search; a file without sound misses no speech
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,23 @@ PLAIN = SearchNotes()
 def view(library: Library, scope: VideoSpan, name: str, notes: SearchNotes = PLAIN) -> ChannelView:
     """State of one channel over the span, for a search with these notes."""
     if channel(name).kind == "notes":
-        return ChannelView(name, "all", name, (), True)
+        return ChannelView(name, ALL, name, (), True, missing=False)
     known = _known(library, scope.video)
     row = known.channels.get(name)
     if row is None or row.state in ("absent", "queued"):
         phrase = _absent(name, row, known.job.state if known.job else "done")
-        return ChannelView(name, phrase, "", (scope.span,), False)
+        return ChannelView(name, phrase, "", (scope.span,), False, missing=not _has_nothing(row))
     why_not = _pictures_not_searched(library, row, notes) if channel(name).kind == "pictures" else ""
     if why_not := why_not or notes.apart.get(name, ""):
         return ChannelView(name, why_not, row.producer, (scope.span,), False)
     gaps = unread(library, scope, row)
-    return ChannelView(name, _phrase(library, scope, row, gaps, notes), row.producer, gaps, True)
+    phrase = _phrase(library, scope, row, gaps, notes)
+    return ChannelView(name, phrase, row.producer, gaps, True, missing=phrase != ALL)
+
+
+def _has_nothing(row: ChannelRow | None) -> bool:
+    """Whether the file has nothing of the channel: no sound, no subtitles, or subtitles that stand for speech."""
+    return row is not None and row.state == "absent" and not row.detail.not_taken and not row.detail.no_model
 
 
 def _pictures_not_searched(library: Library, row: ChannelRow, notes: SearchNotes) -> str:
@@ -100,7 +108,7 @@ def _phrase(library: Library, scope: VideoSpan, row: ChannelRow, gaps: Sequence[
         phrase = channel(row.name).unfinished.format(state=row.state, at=clock(row.done_to_s))
     else:
         missing = sum(gap.length_s for gap in gaps)
-        phrase = "all" if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
+        phrase = ALL if not gaps else f"all but {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of {missing:.0f} s"
         if row.detail.half_size:
             phrase += f", {row.detail.half_size} of {row.detail.pictures} pictures at half size"
     parts = [phrase]
@@ -127,9 +135,18 @@ def _failed(row: ChannelRow) -> str:
 
 
 def coverage(
-    library: Library, scopes: Sequence[VideoSpan], channels: tuple[str, ...] | None, notes: SearchNotes = PLAIN
+    library: Library,
+    scopes: Sequence[VideoSpan],
+    channels: tuple[str, ...] | None,
+    notes: SearchNotes = PLAIN,
+    *,
+    short: bool = False,
 ) -> Coverage:
-    """Of one or several videos: the share that was searched, each channel's phrase and producer, and the gaps."""
+    """Of one or several videos: the share that was searched, each channel's phrase and producer, and the gaps.
+
+    Args:
+        short: let the JSON name the channels alone that miss something; the value holds all.
+    """
     names = channels or CHANNELS
     views = [(one, [view(library, one, name, notes) for name in names]) for one in scopes]
     total = sum(one.span.length_s for one, _ in views)
@@ -140,7 +157,7 @@ def coverage(
         holes = merged(gap for v in took_part for gap in v.gaps)
         searched += one.span.length_s * (covered_share(one.span, holes) if took_part else 0.0)
         gaps.extend(_gaps(library, one, names, several=len(scopes) > 1))
-    return Coverage(
+    made = Coverage(
         share=round(searched / total, 3) if total else 0.0,
         channels=ChannelWords(**{name: _joined([vs[i].phrase for _, vs in views]) for i, name in enumerate(names)}),
         producers=ChannelWords(
@@ -152,6 +169,18 @@ def coverage(
         gaps=longest(gaps, MOST_GAPS),
         gaps_omitted=max(0, len(gaps) - MOST_GAPS) or None,
     )
+    if short:
+        missing = {
+            name: _joined([_shorter(name, vs[i].phrase) for _, vs in views if vs[i].missing])
+            for i, name in enumerate(names)
+        }
+        made.say_only(ChannelWords(**{name: phrase for name, phrase in missing.items() if phrase}))
+    return made
+
+
+def _shorter(name: str, phrase: str) -> str:
+    """A phrase without the words that only repeat that the channel was not searched."""
+    return phrase.removeprefix(f"{channel(name).not_made}: ")
 
 
 def longest(gaps: Sequence[GapOut], most: int) -> list[GapOut]:

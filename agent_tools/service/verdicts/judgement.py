@@ -90,7 +90,7 @@ def judge(
     accepted, spans = _looked_again(scope, candidates, max_spans, on_step)
     looked = {} if found.close is None else {"frames": found.close.described()}
     notes = coverage.SearchNotes(found.words_only, apart=found.apart, looked=looked)
-    searched = coverage.coverage(library, [scope], found.channels, notes)
+    searched = coverage.coverage(library, [scope], found.channels, notes, short=True)
     judged, not_judged = _judged(library, scope, found.channels or CHANNELS, notes)
     kind: Literal["calibrated", "raw"] = "raw" if raw else "calibrated"
     probability = None if raw else max(likely)
