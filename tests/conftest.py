@@ -37,6 +37,9 @@ for _name in ("lab", "examples"):
         _spec.submodule_search_locations = [str(Path(__file__).parents[1] / _name)]
         sys.modules[_name] = module_from_spec(_spec)
 
+from tests.postgres import database_url as database_url  # noqa: E402 - lab is found from here on
+from tests.postgres import server_url as server_url  # noqa: E402
+
 # A busy machine is no failure, and a red run can be run again.
 settings.register_profile("agent_tools", deadline=None, derandomize=True)
 settings.load_profile("agent_tools")

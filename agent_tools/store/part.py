@@ -18,8 +18,8 @@ class Part:
 
 
 def storable(text: str) -> str:
-    """The text with lone surrogates, which UTF-8 cannot hold, replaced by "?"."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """The text without what no engine can hold: "?" for a lone surrogate, U+FFFD for NUL."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def to_json(value: Any) -> str:

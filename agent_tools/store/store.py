@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from agent_tools.errors import InvalidArgument, StoreError, StoreFull
+from agent_tools.errors import InvalidArgument, ModelMissing, StoreError, StoreFull
 from agent_tools.home import HomeFolder, make_private_folder
 from agent_tools.store.codes import Codes, IndexSettings
 from agent_tools.store.database import BUSY_S, SqliteDatabase
@@ -112,10 +112,7 @@ class Store:
         """Open home's memory.sqlite3, making folder and file where they are missing and older files new.
 
         Raises: StoreTooNew: a newer program wrote it. StoreFull. StoreError: damaged, locked, or not permitted."""
-        try:
-            make_private_folder(home)
-        except OSError as error:
-            raise StoreError(f"The data folder {home} cannot be made ({error}). Choose another with --home.") from error
+        _make_home(home)
         make_file_private(HomeFolder(home).store)
         database = SqliteDatabase(HomeFolder(home).store, busy_s=busy_s, vfs=vfs)
         try:
@@ -124,6 +121,28 @@ class Store:
             database.close()
             raise
         return cls(home, database, now, index)
+
+    @classmethod
+    def connect(
+        cls, home: Path, url: str, *, now: Clock | None = None, index: IndexSettings = DEFAULT_INDEX, **settings: Any
+    ) -> Self:
+        """Open the store in PostgreSQL at `url`, making its tables where they are missing.
+
+        Args:
+            home: the folder for what stays on this machine: token files, logs, downloads.
+            now: another clock than the server's.
+
+        Raises: StoreError: it cannot be reached. StoreTooNew. ModelMissing: the extra `postgres` is not installed."""
+        try:
+            from agent_tools.store.postgres import open_database
+        except ImportError as error:
+            raise ModelMissing(
+                f"A store in PostgreSQL needs packages that are not installed ({error}). "
+                'Install them with: pip install "agent-tools-video[postgres]"'
+            ) from error
+        _make_home(home)
+        database, servers_clock = open_database(url, **settings)
+        return cls(home, database, now or servers_clock, index)
 
     def close(self) -> None:
         self.db.close()
@@ -233,3 +252,17 @@ class Store:
         if path.exists():
             raise InvalidArgument(f"{path} exists. A backup never overwrites: name a new file.")
         self.db.backup(path)
+
+
+def open_store(home: Path, url: str = "") -> Store:
+    """The store that the settings name: in PostgreSQL at `url`, or, without one, the SQLite file of the home.
+
+    Raises: as Store.open and Store.connect."""
+    return Store.connect(home, url) if url else Store.open(home)
+
+
+def _make_home(home: Path) -> None:
+    try:
+        make_private_folder(home)
+    except OSError as error:
+        raise StoreError(f"The data folder {home} cannot be made ({error}). Choose another with --home.") from error

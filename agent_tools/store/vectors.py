@@ -210,9 +210,11 @@ def _make_space(db: Database, c: Sql, name: str, dim: int) -> int:
         return found[0]
     if name.rpartition("|")[2] not in KINDS:
         raise ValueError(f"{name!r} is no space: producer|kind with kind {', '.join(KINDS)}")
-    n = int(c.execute("INSERT INTO spaces(name, dim) VALUES(?, ?) RETURNING n", (name, dim)).get)
-    db.tables.make(c, n, dim)
-    return n
+    n = c.execute("INSERT INTO spaces(name, dim) VALUES(?, ?) ON CONFLICT DO NOTHING RETURNING n", (name, dim)).get
+    if n is None:  # another process has made it in this very moment
+        return _make_space(db, c, name, dim)
+    db.tables.make(c, int(n), dim)
+    return int(n)
 
 
 def _touch(db: Database, c: Sql, n: int, video_id: str, more: int, *, irregular: bool = False) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,9 +37,32 @@ def clock() -> Clock:
     return Clock()
 
 
+def place(store: Store) -> str:
+    """What another process opens the same memory by: a folder, or a database's address."""
+    return str(getattr(store.db, "url", store.home))
+
+
+def again(place: str, **settings: Any) -> Store:
+    """The memory at a place, as another process would open it."""
+    if place.startswith("postgresql:"):
+        return Store.connect(Path(tempfile.gettempdir(), "another-machine"), place, **settings)
+    return Store.open(Path(place), **settings)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """One contract, two engines."""
+    where = request.getfixturevalue("database_url") if request.param == "postgres" else str(tmp_path / "home")
+    yield from _with_videos(again(where, now=clock))
+
+
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "home", now=clock)
+def sqlite(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """For what is SQLite's own: its file, its locks, its pragmas."""
+    yield from _with_videos(Store.open(tmp_path / "home", now=clock))
+
+
+def _with_videos(opened: Store) -> Iterator[Store]:
     opened.db.on_write = short
     opened.add_video(WEEK, "Week 3 Memory", 10)
     opened.add_video(TALK, "A talk", 20)

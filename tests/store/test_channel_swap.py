@@ -15,7 +15,7 @@ from agent_tools.store import EntryIn, FrameRow, SqliteMemory, Store, keep_text_
 from agent_tools.store.channel_swap import REPLACED
 from agent_tools.store.sql import Held
 from agent_tools.store.vectors import AT_ONCE
-from tests.store.conftest import TALK, WEEK, short
+from tests.store.conftest import TALK, WEEK, again, place, short
 
 OLD, NEW = "old@1/1", "new@1/1"
 
@@ -87,7 +87,7 @@ def test_another_process_sees_the_old_until_the_new_is_whole(
     real = SqliteMemory.write
 
     def write(self: SqliteMemory, video_id: str, memories: list[Memory]) -> int:
-        with contextlib.closing(Store.open(store.home)) as other:
+        with contextlib.closing(again(place(store))) as other:
             seen.append(held(other))
         return real(self, video_id, memories)
 

@@ -21,6 +21,12 @@ from tests.store.conftest import TALK, WEEK
 from tests.waiting import PATIENCE_S
 
 
+@pytest.fixture
+def store(sqlite: Store) -> Store:
+    """What is asked here is SQLite's own."""
+    return sqlite
+
+
 def test_importing_and_opening_the_store_loads_neither_numpy_nor_torch_nor_sqlite_vec(tmp_path: Path) -> None:
     code = """
 import sys

@@ -43,7 +43,7 @@ def test_what_is_put_is_read_back(store: Store) -> None:
     (number,) = store.add_entries(WEEK, "screen_text", "ocr@1/2", [entry])
     (read,) = store.entries_by_id([number])
     assert (read.start_s, read.end_s, read.extra) == (12.345678, 13.5, entry.extra)
-    assert read.text == "KV-Cache ? für 한국어\x00!"
+    assert read.text == "KV-Cache ? für 한국어\ufffd!"
     assert (read.video_id, read.channel, read.producer) == (WEEK, "screen_text", "ocr@1/2")
 
 

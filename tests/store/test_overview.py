@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agent_tools.store import EntryIn, Status, Store
+from tests.store.conftest import again, place
 
 ONE, OTHER = "9f6cbced0247", "0123456789ab"
 
@@ -59,7 +60,7 @@ CHANGES: list[Callable[[Store], object]] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_seen_at_once_whoever_made_it(filled: Store, change: Callable[[Store], object]) -> None:
-    other_process = Store.open(filled.home)
+    other_process = again(place(filled))
     before = filled.overview()
     assert filled.overview() is before
     change(other_process)
@@ -88,7 +89,7 @@ def test_the_mark_of_entries_changes_with_entries_vectors_and_memories(filled: S
 
 
 def test_a_snapshot_shows_the_overview_of_its_beginning(filled: Store) -> None:
-    other_process = Store.open(filled.home)
+    other_process = again(place(filled))
     with filled.snapshot():
         before = filled.overview()
         other_process.update_video(ONE, title="another")

@@ -18,6 +18,13 @@ from agent_tools.store import EntryIn, Episode, Store
 from agent_tools.store.privacy import exposed, make_private
 from tests.store.conftest import TALK, WEEK
 
+
+@pytest.fixture
+def store(sqlite: Store) -> Store:
+    """What is asked here is SQLite's own."""
+    return sqlite
+
+
 WORDS = ("quokkasentence", "quokkacaption", "quokkamemory", "quokkatitle", "quokkanote", "quokkaold", "quokkavideo")
 posix = pytest.mark.skipif(os.name == "nt", reason="permissions of Windows are inherited")
 

@@ -9,14 +9,14 @@ import pytest
 
 from agent_tools.errors import StoreError
 from agent_tools.store import EntryIn, Store
-from tests.store.conftest import WEEK, Clock
+from tests.store.conftest import WEEK, Clock, place
 from tests.store.processes import BOUND_S, start, together
 
 OPEN = """
 import sys
-from pathlib import Path
-from agent_tools.store import EntryIn, Store
-store = Store.open(Path(sys.argv[1]))
+from agent_tools.store import EntryIn
+from tests.store.conftest import again
+store = again(sys.argv[1])
 print("ready", flush=True); sys.stdin.readline()
 """
 
@@ -42,10 +42,9 @@ for n in range(50):
 
 FIRST = """
 import sys
-from pathlib import Path
-from agent_tools.store import Store
+from tests.store.conftest import again
 print("ready", flush=True); sys.stdin.readline()
-store = Store.open(Path(sys.argv[1]))
+store = again(sys.argv[1])
 store.add_video("9f6cbced0247", "Week 3", 1)
 print(store.integrity_check())
 """
@@ -66,14 +65,14 @@ def test_a_job_is_never_claimed_twice(store: Store) -> None:
     for n in range(40):
         store.add_video(f"{n:012x}", str(n), n)
         store.enqueue(f"{n:012x}", ["frames"], "lite")
-    answers = together(CLAIM, [(store.home, f"worker {n}") for n in range(4)])
+    answers = together(CLAIM, [(place(store), f"worker {n}") for n in range(4)])
     claimed = [job for answer in answers for job in answer]
     assert len(claimed) == 40
     assert len(set(claimed)) == 40
 
 
 def test_200_notes_of_four_processes_are_all_kept_and_found(store: Store) -> None:
-    answers = together(NOTE, [(store.home, f"agent{n}") for n in range(4)])
+    answers = together(NOTE, [(place(store), f"agent{n}") for n in range(4)])
     numbers = [int(number) for answer in answers for number in answer]
     assert sorted(numbers) == list(range(1, 201))
     assert Counter(note.author for note in store.notes(WEEK)) == {f"agent{n}": 50 for n in range(4)}
@@ -88,7 +87,7 @@ def test_processes_that_make_a_home_at_once_make_one(tmp_path: Path) -> None:
 
 
 def test_a_process_killed_inside_a_transaction_leaves_none_of_it(store: Store) -> None:
-    process = start(WRITE_AND_HANG, store.home)
+    process = start(WRITE_AND_HANG, place(store))
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -107,17 +106,17 @@ def test_a_process_killed_inside_a_transaction_leaves_none_of_it(store: Store) -
 def test_data_version_changes_when_another_process_commits(store: Store) -> None:
     before = store.data_version()
     assert store.data_version() == before
-    together(NOTE, [(store.home, "other")])
+    together(NOTE, [(place(store), "other")])
     assert store.data_version() != before
 
 
-def test_a_store_locked_for_good_says_so(store: Store, clock: Clock) -> None:
-    patient = Store.open(store.home, now=clock, busy_s=0.01)
+def test_a_store_locked_for_good_says_so(sqlite: Store, clock: Clock) -> None:
+    patient = Store.open(sqlite.home, now=clock, busy_s=0.01)
     with (
-        store.db.write(),
+        sqlite.db.write(),
         pytest.raises(StoreError, match="locked by another program"),
     ):
         patient.add_video("f" * 12, "x", 1)
-    assert patient.videos() == store.videos()  # readers never wait for a writer
+    assert patient.videos() == sqlite.videos()  # readers never wait for a writer
     assert patient.add_video("f" * 12, "x", 1)
     patient.close()

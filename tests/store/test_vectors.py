@@ -11,7 +11,7 @@ import pytest
 
 from agent_tools.errors import ShapeError
 from agent_tools.store import EntryIn, FrameRow, IndexSettings, Store
-from tests.store.conftest import TALK, WEEK
+from tests.store.conftest import TALK, WEEK, again, place
 from tests.store.drawn import recall, scenes
 
 TEXT, FRAME = "minilm@1/1|text", "pixels@1/1|frame"
@@ -145,7 +145,7 @@ def test_spans_narrow_the_search_by_the_times_of_entries_and_frames(store: Store
 
 
 def test_a_change_by_another_process_is_seen(store: Store) -> None:
-    other = Store.open(store.home)
+    other = again(place(store))
     store.put_vectors(TEXT, WEEK, [1, 2], eye(2))
     for reader in (store, other):
         for _ in range(2):
@@ -222,7 +222,7 @@ def test_codes_are_written_at_the_end_of_a_job_and_read_by_others(library: Store
     with library.db.read() as c:
         assert c.execute("SELECT count(*) FROM codes").get == 12
         assert c.execute("SELECT trained FROM codebooks").get == 4800
-    other = Store.open(library.home, index=SMALL)
+    other = again(place(library), index=SMALL)
     check(other, scenes(4800, 64), NAMES)
     (index,) = other.vector_search.indexes
     assert index.book.version == 1
@@ -235,14 +235,14 @@ def test_codes_of_a_video_that_changed_since_are_not_used(library: Store) -> Non
     check(library, scenes(4800, 64), NAMES)
     fresh = scenes(4800, 64).copy()
     fresh[400:800] = scenes(400, 64, seed=99)
-    writer = Store.open(library.home, index=SMALL)
+    writer = again(place(library), index=SMALL)
     writer.put_vectors(FRAME, f"{1:012x}", range(400), fresh[400:800])
     check(library, fresh, NAMES)
     more = np.concatenate([fresh, scenes(50, 64, seed=5)])
     writer.put_vectors(FRAME, f"{3:012x}", range(400, 450), more[4800:])
     check(library, more, NAMES + [(f"{3:012x}", k) for k in range(400, 450)])
     writer.index_vectors()
-    reader = Store.open(library.home, index=SMALL)
+    reader = again(place(library), index=SMALL)
     check(reader, more, NAMES + [(f"{3:012x}", k) for k in range(400, 450)])
     writer.delete_video(f"{11:012x}")
     assert f"{11:012x}" not in {video for video, _ in ids(reader.nearest(FRAME, more[4500], limit=100))}
@@ -255,7 +255,7 @@ def test_codes_of_a_video_that_changed_since_are_not_used(library: Store) -> Non
 def test_a_library_that_grew_gets_a_new_codebook(library: Store) -> None:
     library.index_vectors()
     check(library, scenes(4800, 64), NAMES)
-    worker = Store.open(library.home, index=replace(SMALL, retrain=1))
+    worker = again(place(library), index=replace(SMALL, retrain=1))
     worker.index_vectors()
     worker.close()
     check(library, scenes(4800, 64), NAMES)

@@ -1,0 +1,63 @@
+"""The parts' SQL as PostgreSQL reads it. Two things differ: how values are marked, and how one asks for membership in a
+list that is bound as one value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+_TOKENS = re.compile(
+    r"""(?P<text>'(?:[^']|'')*') | (?P<among>IN\s*\(SELECT\s+value\s+FROM\s+json_each\(\?(?P<list>\d*)\)\))
+        | \?(?P<number>\d*) | (?P<percent>%)""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with named values, and which of these are lists."""
+
+    sql: str
+    lists: frozenset[str]
+
+    def bound(self, values: Sequence[Any]) -> dict[str, Any]:
+        """The values by name: truth values as 0 and 1, lists out of their JSON, text without NUL, which no column
+        can hold."""
+        return {str(at): self._value(str(at), value) for at, value in enumerate(values, 1)}
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, bool):
+            return int(value)
+        if name in self.lists and isinstance(value, str):
+            return json.loads(value)
+        return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=512)
+def translated(statement: str) -> Statement:
+    """A statement of the parts; their values stand as `?`, counted from 1, or as `?n`."""
+    lists: set[str] = set()
+    counted = 0
+
+    def name(digits: str) -> str:
+        nonlocal counted
+        if digits:
+            return digits
+        counted += 1
+        return str(counted)
+
+    def replace(found: re.Match[str]) -> str:
+        if found["text"] is not None:
+            return found["text"].replace("%", "%%")
+        if found["percent"]:
+            return "%%"
+        if found["among"] is not None:
+            lists.add(one := name(found["list"]))
+            return f"= ANY(%({one})s)"
+        return f"%({name(found['number'])})s"
+
+    return Statement(_TOKENS.sub(replace, statement), frozenset(lists))
