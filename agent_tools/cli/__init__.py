@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import typer
 
+from agent_tools.cli.archive import publish, work
 from agent_tools.cli.export import backup, export, restore
 from agent_tools.cli.ingest import ingest, reindex, rm, stop
 from agent_tools.cli.models import models_app
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(serve, view, ingest, ls, show, search, zoom, ground, remember, export),
-    *(rm, reindex, backup, restore, stop, budget, doctor, demo),
+    *(rm, reindex, backup, restore, publish, work, stop, budget, doctor, demo),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from agent_tools import __version__
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, flag, given_settings
+from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Store, flag, given_settings
 from agent_tools.cli.output import log_lines
 from agent_tools.errors import InvalidArgument
 from agent_tools.options import with_options
@@ -25,6 +25,7 @@ class ServeRequest:
     host: Annotated[str | None, flag("host")] = None
     port: Annotated[int | None, flag("port")] = None
     home: Home = None
+    store: Store = None
     allow: Annotated[list[Path] | None, flag("allow")] = None
     profile: Profile = None
     models: Models = None

@@ -9,6 +9,8 @@ import logging
 import logging.handlers
 import os
 import secrets
+import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -17,41 +19,47 @@ from agent_tools.errors import AgentToolsError, RequestError
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.settings import Settings, go_offline
-from agent_tools.store import Job, Store
+from agent_tools.store import Job, Store, open_store
 
 log = logging.getLogger("agent_tools.worker")
 LOG_BYTES, LOG_FILES = 1_000_000, 3
 WAIT_S = 0.5
 MOST_DEATHS = 3  # of workers at the same place in a job; then the job has failed
+HOST = socket.gethostname()
 LEAST_GAIN = 0.005  # of progress that counts as getting farther
 
 
-def work(settings: Settings) -> int:
-    """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took."""
-    worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+def work(settings: Settings, *, stay: bool = False) -> int:
+    """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took.
+
+    Args:
+        stay: wait for further jobs instead of ending, until the process is told to end."""
+    worker = f"{os.getpid()}-{secrets.token_hex(4)}@{HOST}"
     taken = 0
-    with contextlib.closing(Store.open(settings.home)) as store:
+    with contextlib.closing(open_store(settings.home, settings.store)) as store:
         while True:
             store.worker_here(os.getpid())
             job = store.claim(worker, os.getpid(), lease_s=PulseSettings().lease_s)
             if job is not None:
                 taken += 1
                 run_job(store, job, worker, settings)
-            elif any(_orphaned(open_job) or open_job.worker == worker for open_job in store.open_jobs()):
+            elif stay or any(_waited_for(open_job, worker, store.now()) for open_job in store.open_jobs()):
                 time.sleep(WAIT_S)
             elif store.worker_leaves(os.getpid()):
                 return taken
 
 
-def main() -> int:
-    """The worker process; its settings come from the environment."""
+def main(settings: Settings | None = None, *, stay: bool = False) -> int:
+    """The worker process; its settings come from the environment where none are given. SIGTERM ends it: the job that it
+    holds is free for another worker at once."""
     go_offline()
     if sys.platform != "win32":
         os.umask(0o077)  # what a worker writes is for the owner of the data folder alone
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _lower_priority()
-    settings = Settings.load()
+    settings = settings or Settings.load()
     _log_to(HomeFolder(settings.home).logs)
-    work(settings)
+    work(settings, stay=stay)
     return 0
 
 
@@ -81,6 +89,10 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         log.error("job %s failed: %s", job.id, error.code if isinstance(error, RequestError) else error.described)
         store.update_video(job.video_id, error=error.described)
         store.finish(job.id, worker, "failed", error=error.described)
+    except (KeyboardInterrupt, SystemExit):
+        store.release(job.id, worker)
+        log.info("job %s: this worker was told to end; another may take the job", job.id)
+        raise
     except Exception as error:  # the worker's outermost frame: a fault must end up in the job's row
         log.exception("job %s failed", job.id)
         store.finish(job.id, worker, "failed", error=f"{type(error).__name__} in the ingest; the worker log says where")
@@ -129,8 +141,16 @@ def _is_zombie(pid: int) -> bool:
         return False
 
 
-def _orphaned(job: Job) -> bool:
-    return job.state == "queued" or not alive(job.pid)
+def held(job: Job, now_s: float) -> bool:
+    """Whether a living worker has the job: here its process runs; of another machine its lease is all that is known."""
+    if job.state != "running":
+        return False
+    host = (job.worker or "").partition("@")[2]
+    return alive(job.pid) if host in ("", HOST) else job.lease_until > now_s
+
+
+def _waited_for(job: Job, worker: str, now_s: float) -> bool:
+    return job.worker == worker or not held(job, now_s)
 
 
 def _lower_priority() -> None:

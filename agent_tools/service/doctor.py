@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from agent_tools.channels import made_rows
 from agent_tools.errors import AgentToolsError, ModelMissing
 from agent_tools.settings import Settings, go_offline
-from agent_tools.store import Store, privacy
+from agent_tools.store import Store, open_store, privacy
 
 if TYPE_CHECKING:
     from agent_tools.models.profiles import ModelSettings
@@ -73,12 +73,12 @@ def _traces(store: Store, home: Path, fix: bool) -> Iterator[tuple[bool, str]]:
 
 def _store(settings: Settings, fix: bool) -> Iterator[tuple[bool, str]]:
     try:
-        with contextlib.closing(Store.open(settings.home)) as store:
+        with contextlib.closing(open_store(settings.home, settings.store)) as store:
             verdict, counts = store.integrity_check(), store.stats()
             size = f"{counts.pop('file_bytes') / 1e6:.1f} MB"
             held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "empty"
             yield from _traces(store, settings.home, fix and verdict == "ok")
-            yield verdict == "ok", f"memory at {settings.home}: {verdict}; {size}: {held}"
+            yield verdict == "ok", f"memory at {store.place}: {verdict}; {size}: {held}"
             store.load_vec0()
             yield True, "sqlite-vec loads"
             for job in store.open_jobs():
@@ -88,7 +88,7 @@ def _store(settings: Settings, fix: bool) -> Iterator[tuple[bool, str]]:
                 if newest is not None and newest.state == "failed":
                     yield False, f"{video.id} failed: {newest.error}"
     except AgentToolsError as error:
-        yield False, f"memory at {settings.home}: {error.described}"
+        yield False, f"memory at {settings.store.rpartition('@')[2] or settings.home}: {error.described}"
 
 
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:

@@ -1,4 +1,5 @@
-"""The store: one SQLite file per home, shared by every server, worker and command; and the token file.
+"""The store: one SQLite file per home, or one PostgreSQL database, shared by every server, worker and command; and the
+token file.
 
 The only place with SQL. Knows rows, words, vectors and leases. Knows nothing of media, models, ranking or MCP.
 Importing it loads neither NumPy nor torch nor sqlite-vec: they come with the first vector."""
@@ -15,9 +16,10 @@ from agent_tools.store.jobs import Job, JobSettings
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
 from agent_tools.store.overview import Status
+from agent_tools.store.publish import publish
 from agent_tools.store.search import WordHit
 from agent_tools.store.shown_lines import ShownLine, line_id, line_with, shown_lines
-from agent_tools.store.store import Store
+from agent_tools.store.store import Store, open_store
 from agent_tools.store.tokenfile import TokenFile
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow, titles
 
@@ -46,7 +48,9 @@ __all__ = [
     "keep_text_vectors",
     "line_id",
     "line_with",
+    "open_store",
     "privacy",
+    "publish",
     "restore",
     "shown_lines",
     "spelling",

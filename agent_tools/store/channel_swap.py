@@ -29,13 +29,13 @@ REPLACED = "a new version is being put in its place; if no ingest runs, agent-to
 Step = Callable[[Sql], None]  # one part, inside a transaction
 
 
-def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_id: int) -> None:
+def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_id: int | None = None) -> None:
     """Put `made`'s channel in the place of `store`'s: entries or frames, vectors, memories, gaps and its row.
 
     One that ended midway is gone on with by the next call.
     Args:
         made: the same video in another file, whose channel is done.
-        job_id: of the job that made it, for the channel's row.
+        job_id: of the job that made it, for the channel's row; None leaves there what `made` says.
     """
     row = made.channel(video_id, channel)
     if row is None or row.state not in ("done", "absent"):
@@ -55,7 +55,7 @@ def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_i
         _switch_row(store, made, row, job_id)
 
 
-def _switch_row(store: Store, made: Store, row: ChannelRow, job_id: int) -> None:
+def _switch_row(store: Store, made: Store, row: ChannelRow, job_id: int | None) -> None:
     """The gaps and the row of the channel, in one transaction."""
     with store.transaction():
         store.clear_gaps(row.video_id, row.name)
@@ -70,7 +70,7 @@ def _switch_row(store: Store, made: Store, row: ChannelRow, job_id: int) -> None
             done_to_s=row.done_to_s,
             entries=row.entries,
             language=row.language,
-            detail=replace(row.detail, remade=job_id),
+            detail=row.detail if job_id is None else replace(row.detail, remade=job_id),
             error=None,
         )
 

@@ -43,12 +43,13 @@ class SqliteDatabase:
         fence: called at the start of each fenced write transaction; it may raise, and then nothing is written.
     """
 
+    shared = False
     skip_held = ""  # one writer at a time: nothing is held
     on_write: Callable[[Held], None] | None = None
     fence: Callable[[apsw.Connection], None] | None = None
 
     def __init__(self, path: Path, *, busy_s: float = BUSY_S, vfs: str = "") -> None:
-        self.path = path
+        self.path, self.place = path, str(path)
         self.words: WordIndex = Fts5Words()
         self.tables: VectorTables = Vec0Tables()
         self._busy_s = busy_s

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from agent_tools.store.part import Part, storable
 
+LEVELS = ("chunk", "scene", "chapter")  # of episodes, finest first
+
 
 @dataclass(frozen=True)
 class Episode:

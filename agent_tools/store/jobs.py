@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from agent_tools.errors import StoreError
 from agent_tools.store.part import Part, read_fields, storable, to_json, written_fields
-from agent_tools.store.sql import Sql
+from agent_tools.store.sql import Clock, Database, Sql
 
 Order = Literal["go", "stop", "lost"]
 AT_HAND_S = 120.0  # a worker that has not shown itself for this long, and holds no job, is not waited for
@@ -69,7 +70,12 @@ JOB = """SELECT id, video_id, state, channels, profile, settings, progress, eta_
 
 
 class Jobs(Part):
-    """Jobs, as rows."""
+    """Jobs, as rows; and, as counters, the worker at hand of each machine, whose process id means nothing elsewhere."""
+
+    def __init__(self, db: Database, now: Clock) -> None:
+        super().__init__(db, now)
+        here = f" of {socket.gethostname()}" if db.shared else ""
+        self._at_hand_name, self._until_name = f"worker{here}", f"worker until{here}"
 
     def enqueue(self, video_id: str, channels: Iterable[str], profile: str, settings: JobSettings = DEFAULTS) -> Job:
         """Ask for channels of a video. An open job takes them in (keeping its profile and settings) and is returned;
@@ -179,8 +185,8 @@ class Jobs(Part):
         Args:
             starting: the process that asks; it stands for the worker until `worker_starts` names the worker itself."""
         with self.db.write() as c:
-            row: Any = c.execute("SELECT value FROM counters WHERE name='worker'").fetchone()
-            until: Any = c.execute("SELECT value FROM counters WHERE name='worker until'").fetchone()
+            row: Any = c.execute("SELECT value FROM counters WHERE name=?", (self._at_hand_name,)).fetchone()
+            until: Any = c.execute("SELECT value FROM counters WHERE name=?", (self._until_name,)).fetchone()
             if row and until and self.now() < until[0] and seems_alive(row[0]):
                 return False
             self._at_hand(c, starting)
@@ -189,8 +195,8 @@ class Jobs(Part):
     def worker_starts(self, pid: int) -> None:
         """The process that was started; until it looks for jobs no second one is started."""
         with self.db.write() as c:
-            if c.execute("SELECT 1 FROM counters WHERE name='worker'").fetchone():
-                _count(c, "worker", pid)
+            if c.execute("SELECT 1 FROM counters WHERE name=?", (self._at_hand_name,)).fetchone():
+                _count(c, self._at_hand_name, pid)
 
     def worker_here(self, pid: int) -> None:
         """This worker looks for jobs: no second one is started. While it holds a job, the job's row says so too."""
@@ -202,13 +208,13 @@ class Jobs(Part):
         with self.db.write(fenced=False) as c:
             if c.execute("SELECT 1 FROM jobs WHERE state='queued'").fetchone():
                 return False
-            if c.execute("SELECT 1 FROM counters WHERE name='worker' AND value=?", (pid,)).fetchone():
-                c.execute("DELETE FROM counters WHERE name IN ('worker', 'worker until')")
+            if c.execute("SELECT 1 FROM counters WHERE name=? AND value=?", (self._at_hand_name, pid)).fetchone():
+                c.execute("DELETE FROM counters WHERE name=? OR name=?", (self._at_hand_name, self._until_name))
             return True
 
     def _at_hand(self, c: Sql, pid: int) -> None:
-        _count(c, "worker", pid)
-        _count(c, "worker until", math.ceil(self.now() + AT_HAND_S))
+        _count(c, self._at_hand_name, pid)
+        _count(c, self._until_name, math.ceil(self.now() + AT_HAND_S))
 
     def finish(self, job_id: int, worker: str, state: str, error: str | None = None) -> None:
         """End a job this worker holds; does nothing where the lease was lost.
@@ -236,6 +242,15 @@ class Jobs(Part):
                 """UPDATE jobs SET state=?, error=?, progress=CASE ? WHEN 'done' THEN 1 ELSE progress END, eta_s=NULL,
                    lease_until=0, updated_at=? WHERE id=?""",
                 (state, None if error is None else storable(error), state, self.now(), job_id),
+            )
+
+    def release(self, job_id: int, worker: str) -> None:
+        """Give back a job this worker holds, so that another can take it at once; does nothing where it was lost."""
+        with self.db.write(fenced=False) as c:
+            c.execute(
+                """UPDATE jobs SET state=CASE stop_requested WHEN 1 THEN 'stopped' ELSE 'queued' END, worker=NULL,
+                   pid=NULL, lease_until=0, updated_at=? WHERE id=? AND worker=? AND state='running'""",
+                (self.now(), job_id, worker),
             )
 
     def request_stop(self, video_id: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from agent_tools.errors import NoteNotFound
@@ -81,6 +81,23 @@ class Notes(Part):
             stored = _note(c, video_id, number)
             assert stored is not None
             return stored, False
+
+    def keep_note(self, note: Note) -> None:
+        """Keep a note of another store as it is, number and time and all; does nothing where the number is taken."""
+        with self.db.write(durable=True) as c:
+            self.db.hold(c, note.video_id)
+            if _note(c, note.video_id, note.number) is not None:
+                return
+            entry = None
+            if note.replaced_by is None:
+                extra = {"note": note.number, "author": note.author}
+                findable = EntryIn(note.start_s, note.end_s, note.text, extra)
+                entry = insert_entry(self.db, c, note.video_id, NOTES, NOTES, findable, apart=str(note.number))
+            c.execute(
+                """INSERT INTO notes(video_id, number, start_s, end_s, text, author, created_at, looked_at,
+                   replaced_by, entry) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                (*astuple(note), entry),
+            )
 
     def note(self, video_id: str, number: int) -> Note | None:
         with self.db.read() as c:

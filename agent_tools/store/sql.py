@@ -113,14 +113,16 @@ class Database(Protocol):
     """Transactions of one store.
 
     Attributes:
-        path: the SQLite file, or of another engine what names it in a message.
+        place: what names it in a message.
+        shared: whether processes on other machines use it too.
         words, tables: the word index, and the tables of vectors.
         skip_held: ends a SELECT that takes one row of many, so that two who take at once get two rows.
         on_write: called after each write transaction with the time it held its locks; None calls nothing.
         fence: called at the start of each fenced write transaction; it may raise, and then nothing is written.
     """
 
-    path: Path
+    place: str
+    shared: bool
     words: WordIndex
     tables: VectorTables
     skip_held: str

@@ -41,12 +41,13 @@ class Store:
 
     Attributes:
         home: the folder.
+        now: the clock of its leases, in seconds since 1970.
         db: the database file, for this package and its tests.
         memories: what was remembered of spans, as vectors; see SqliteMemory.
     """
 
     def __init__(self, home: Path, db: Database, now: Clock, index: IndexSettings) -> None:
-        self.home, self.db = home, db
+        self.home, self.db, self.now = home, db, now
 
         videos = Videos(db, now)
         self.add_video, self.update_video = videos.add_video, videos.update_video
@@ -59,7 +60,7 @@ class Store:
         self._jobs = jobs = Jobs(db, now)
         self.enqueue, self.claim, self.beat, self.request_stop = jobs.enqueue, jobs.claim, jobs.beat, jobs.request_stop
         self.job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
-        self.guard, self.unguard = jobs.guard, jobs.unguard
+        self.guard, self.unguard, self.release = jobs.guard, jobs.unguard, jobs.release
         self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
         self.worker_here, self.worker_leaves = jobs.worker_here, jobs.worker_leaves
 
@@ -70,12 +71,8 @@ class Store:
         self.search_words = WordSearch(db, now).search_words
 
         notes = Notes(db, now)
-        self.add_note, self.note, self.notes, self.count_notes = (
-            notes.add_note,
-            notes.note,
-            notes.notes,
-            notes.count_notes,
-        )
+        self.add_note, self.keep_note = notes.add_note, notes.keep_note
+        self.note, self.notes, self.count_notes = notes.note, notes.notes, notes.count_notes
 
         vectors = Vectors(db, now)
         self.put_vectors, self.vectors, self.vector = vectors.put_vectors, vectors.vectors, vectors.vector
@@ -146,6 +143,11 @@ class Store:
 
     def close(self) -> None:
         self.db.close()
+
+    @property
+    def place(self) -> str:
+        """Where the memory lies, for people: the folder, or the database's address without its password."""
+        return self.db.place if self.db.shared else str(self.home)
 
     def data_version(self) -> int:
         """Changes whenever any process or thread committed; comparable within this process only."""

@@ -22,7 +22,7 @@ from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.video_names import is_pattern, matching_videos, similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
-from agent_tools.store import Source, Store, VideoRow
+from agent_tools.store import Source, VideoRow, open_store
 from agent_tools.timeline import Span, clock, parse_named, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
@@ -58,7 +58,7 @@ class Library:
         self.settings = settings
         self.by_hand = by_hand
         self.retry_s = retry_s
-        self.store = Store.open(settings.home)
+        self.store = open_store(settings.home, settings.store)
         self.fence = Fence(settings.allow)
         self.workers = Workers(settings)
         self.models = QueryModels(settings)

@@ -10,7 +10,7 @@ import sys
 import threading
 
 from agent_tools.home import HomeFolder, make_private_folder, open_private
-from agent_tools.ingestion.worker import alive
+from agent_tools.ingestion.worker import alive, held
 from agent_tools.settings import Settings, worker_environment
 from agent_tools.store import Store
 
@@ -31,7 +31,7 @@ class Workers:
             if self._started is not None:
                 self._started.poll()  # one that has ended is collected, so it does not seem alive
             jobs = store.open_jobs()
-            if not jobs or any(job.state == "running" and alive(job.pid) for job in jobs):
+            if not jobs or any(held(job, store.now()) for job in jobs):
                 return False
             if not store.worker_may_start(os.getpid(), alive):
                 return False

@@ -87,13 +87,14 @@ class PostgresDatabase:
         url: postgresql://USER@HOST/NAME, or any form that libpq reads.
         wait_s: seconds of a wait for a lock or a connection."""
 
+    shared = True
     skip_held = "FOR UPDATE SKIP LOCKED"
     on_write: Callable[[Held], None] | None = None
     fence: Callable[[Any], None] | None = None
 
     def __init__(self, url: str, *, wait_s: float = WAIT_S) -> None:
         self.url, self._wait_s = url, wait_s
-        self.path = Path(described(url))
+        self.place = described(url)
         self.words: WordIndex = TsvectorWords()
         self.tables: VectorTables = PgvectorTables()
         self._local = threading.local()
@@ -186,7 +187,7 @@ class PostgresDatabase:
         return []
 
     def backup(self, path: Path) -> None:
-        raise InvalidArgument(f"A backup of {self.path} is made by PostgreSQL's own pg_dump, not by this command.")
+        raise InvalidArgument(f"A backup of {self.place} is made by PostgreSQL's own pg_dump, not by this command.")
 
     def close(self) -> None:
         self._closed = True
@@ -221,7 +222,7 @@ class PostgresDatabase:
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:
         with self._lock:
             if self._closed:
-                raise StoreError(f"The store at {self.path} was closed. Open it again.")
+                raise StoreError(f"The store at {self.place} was closed. Open it again.")
             # A forked child must not use its parent's connections.
             if self._pool is None or self._pid != os.getpid():
                 self._pool, self._pid = self._new_pool(), os.getpid()
@@ -248,7 +249,7 @@ class PostgresDatabase:
         try:
             yield
         except psycopg.Error as error:
-            raise explained(error, str(self.path), self._wait_s) from error
+            raise explained(error, self.place, self._wait_s) from error
 
 
 def open_database(url: str, **settings: Any) -> tuple[PostgresDatabase, Clock]:
@@ -258,7 +259,7 @@ def open_database(url: str, **settings: Any) -> tuple[PostgresDatabase, Clock]:
     database = PostgresDatabase(url, **settings)
     try:
         with database._translated(), database._connection() as raw:
-            migrate(raw, str(database.path))
+            migrate(raw, database.place)
     except BaseException:
         database.close()
         raise
