@@ -103,7 +103,7 @@ CREATE TABLE notes(
     end_s float8 NOT NULL, text text NOT NULL, author text NOT NULL, created_at float8 NOT NULL, looked_at smallint,
     replaced_by bigint, entry bigint, PRIMARY KEY(video_id, number));
 
--- What store/index.py makes of the vectors: can be thrown away and made again.
+-- What store/index.py and flat_search.py make of the vectors: can be thrown away and made again.
 CREATE TABLE codebooks(
     space bigint PRIMARY KEY REFERENCES spaces(n) ON DELETE CASCADE, version bigint NOT NULL, trained bigint NOT NULL,
     mean bytea NOT NULL, rotation bytea NOT NULL, scale float8 NOT NULL, share float8 NOT NULL, recall float8 NOT NULL);
@@ -112,6 +112,12 @@ CREATE TABLE codes(
     video_id text COLLATE "C" NOT NULL REFERENCES videos(id) ON DELETE CASCADE, codebook bigint NOT NULL,
     version bigint NOT NULL, rows bytea NOT NULL, signs bytea NOT NULL, codes bytea NOT NULL);
 CREATE UNIQUE INDEX codes_once ON codes(space, video_id);
+CREATE TABLE flat_codes(
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, space bigint NOT NULL REFERENCES spaces(n) ON DELETE CASCADE,
+    video_id text COLLATE "C" NOT NULL REFERENCES videos(id) ON DELETE CASCADE, version bigint NOT NULL,
+    runs text NOT NULL, ids bytea NOT NULL, rows bytea NOT NULL, spans bytea NOT NULL, scales bytea NOT NULL,
+    codes bytea NOT NULL, rest_scales bytea NOT NULL, rest bytea NOT NULL);
+CREATE UNIQUE INDEX flat_codes_once ON flat_codes(space, video_id);
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST,)
