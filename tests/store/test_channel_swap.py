@@ -183,7 +183,7 @@ def test_a_long_channel_is_switched_in_short_transactions_and_no_moment_is_lost(
     store: Store, long_made: Store, channel: str
 ) -> None:
     mixed: list[bool] = []
-    with contextlib.closing(Store.open(store.home)) as other:
+    with contextlib.closing(again(place(store))) as other:
 
         def look(held: Held) -> None:
             short(held)
