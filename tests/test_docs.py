@@ -104,7 +104,7 @@ def test_every_page_stands_in_the_navigation() -> None:
     assert tomllib.loads(config)["project"]["theme"]["font"] is False
 
 
-@pytest.mark.parametrize("name", ["demo.webp", "sheet.webp"])
+@pytest.mark.parametrize("name", ["demo.webp", "sheet.webp", "viewer-hit.webp"])
 def test_a_picture_of_the_front_page_opens_and_is_small(name: str) -> None:
     path = ROOT / "docs" / "images" / name
     assert path.stat().st_size <= LARGEST_PICTURE

@@ -100,11 +100,14 @@ def demo(
     video: Annotated[Path | None, typer.Option("--video", help="your own file instead of a drawn one")] = None,
     question: Annotated[str | None, typer.Option("--question", help="what to ask about your own file")] = None,
     home: Home = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="then serve the viewer and print its link, until Ctrl-C")
+    ] = False,
 ) -> None:
     """Draw an hour of video, ask a three-hop question about it through MCP, and show each call."""
     from agent_tools.evals.demo import run_demo
 
-    raise typer.Exit(run_demo(seed, video, question, home))
+    raise typer.Exit(run_demo(seed, video, question, home, view=view))
 
 
 def version() -> None:

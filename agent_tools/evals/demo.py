@@ -19,7 +19,7 @@ from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Call, Session
 from agent_tools.evals.agents.waiting import WaitingLine
 from agent_tools.evals.films.demo_video import draw
-from agent_tools.settings import default_home
+from agent_tools.settings import Settings, default_home
 
 DURATION_S = 3600.0
 SHOWN_ARGUMENT = 60  # characters of an argument that are shown
@@ -31,6 +31,7 @@ def run_demo(
     question: str | None = None,
     home: Path | None = None,
     duration_s: float = DURATION_S,
+    view: bool = False,
 ) -> int:
     """Run the demo and print it to stdout; the last line is one JSON object.
 
@@ -39,6 +40,7 @@ def run_demo(
         video, question: a file of the user's own, and what to look for in it.
         home: data folder. None: one of the demo's own, beside the usual one; it is kept until the same demo runs again.
         duration_s: of the drawn video.
+        view: after the JSON object, serve the viewer at the video and print its link, until Ctrl-C.
     Returns: 0, or 1 where the drawn video's question was not answered rightly, the file could not be read, or the
         server broke off; 2 where no file is there or no question was given.
     """
@@ -53,8 +55,11 @@ def run_demo(
     folder = _folder(home, f"seed-{seed}" if video is None else f"file-{video.stem}")
     try:
         if video is None:
-            return anyio.run(_drawn, seed, folder, duration_s)
-        return anyio.run(_own, video, question or "", folder)
+            code = anyio.run(_drawn, seed, folder, duration_s)
+            video = folder / f"demo-{seed}.mp4"
+        else:
+            code = anyio.run(_own, video, question or "", folder)
+        return _look(folder, video) if view and code == 0 else code
     except MCPError as error:
         _say(f"The server broke off: {error}. Its last words stand above, on stderr.")
         return 1
@@ -73,7 +78,7 @@ async def _drawn(seed: int, home: Path, duration_s: float) -> int:
     for uri in finding.citations:
         _say(f"  {uri}")
     _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
-    _go_on(home, path.stem, "who gave something away?")
+    _go_on(home, path, "who gave something away?")
     _result(seed, finding.answer, truth.answer, session, finding.citations)
     return 0 if finding.answer == truth.answer else 1
 
@@ -91,7 +96,7 @@ async def _own(video: Path, question: str, home: Path) -> int:
     if not evidence:
         _say(agent.failed or "Nothing found.")
     _say(f"{len(session.calls)} calls, {session.tokens} tokens of replies, {_since(begun)} in all.")
-    _go_on(home, video.stem, question)
+    _go_on(home, video, question)
     _result(None, None, None, session, tuple(dict.fromkeys(one.uri for one in evidence)))
     return 1 if agent.failed else 0
 
@@ -118,14 +123,25 @@ def _session(client: Client) -> Session:
     return Session(client, on_call=on_call, on_progress=waiting.show)
 
 
-def _go_on(home: Path, title: str, query: str) -> None:
-    """Where the memory is, and three commands to go on with."""
+def _go_on(home: Path, video: Path, query: str) -> None:
+    """Where the memory is, and commands to go on with: the last one gives a link to the viewer."""
+    title = video.stem
     program = Path(sys.executable).with_name("agent-tools")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
     _say(f"The memory is kept in {home}. Go on with:")
-    for command in (["show", title], ["search", query], ["ground", query, "--video", title]):
+    look = ["view", title, "--allow", str(video.parent)]
+    for command in (["show", title], ["search", query], ["ground", query, "--video", title], look):
         _say("  " + shlex.join([str(program), *command, "--home", str(home)]))
+
+
+def _look(home: Path, video: Path) -> int:
+    """Serve the viewer at the video until Ctrl-C. Returns the exit status."""
+    from agent_tools.media.identity import content_id
+    from agent_tools.server import serve_viewer
+
+    settings = Settings.load({}, home=home, allow=(video.parent,), profile="lite")
+    return serve_viewer(settings, f"v={content_id(video)}", 0, lambda link: _say(f"{link}\n(once; Ctrl-C ends)"))
 
 
 def _show(call: Call) -> None:

@@ -34,6 +34,7 @@ PARTS: dict[str, tuple[str, list[str], list[str]]] = {  # module, arguments in f
     "needles": ("needles", [], []),
     "speech": ("speech", [], ["--quick"]),
     "languages": ("languages", [], ["--quick"]),
+    "viewer": ("viewer", [], ["--clicks", "5", "--turns", "30"]),
 }
 LONG = ("memory",)  # parts that run only when they are named or --long is given
 

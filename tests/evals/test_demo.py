@@ -77,8 +77,8 @@ def test_a_file_of_the_users_own_shows_its_evidence(minute: Printed) -> None:
 
 def test_the_memory_is_kept_and_the_commands_to_go_on_with_are_shown(minute: Printed) -> None:
     told = next(place for place, line in enumerate(minute.lines) if line.startswith("The memory is kept in "))
-    commands = minute.lines[told + 1 : told + 4]
-    assert [shlex.split(line)[1] for line in commands] == ["show", "search", "ground"]
+    commands = minute.lines[told + 1 : told + 5]
+    assert [shlex.split(line)[1] for line in commands] == ["show", "search", "ground", "view"]
     assert all(shlex.split(line)[-1] == str(minute.home.resolve()) for line in commands)
     assert (minute.home / STORE_FILE).is_file()
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.picture.browser import CHROMIUM, browsing, chromium, viewing
 from tests.drawing import draw, even_times
 from tests.library import ingested, lite, opened
 from tests.viewer import shelf
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 WANTED = "AGENT_TOOLS_TEST_VIEWER"  # `make test-viewer` sets it: these tests take minutes, and need a browser
-CHROMIUM = "AGENT_TOOLS_TEST_CHROMIUM"  # the browser's program, where it is not on PATH
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FPS = 8
 SECONDS = 60
 PATIENCE_MS = 60_000  # a busy machine is no failure
@@ -39,11 +33,6 @@ We keep the keys of every boat in a cache
 00:00:41,000 --> 00:00:45,000
 The ferry to the lighthouse leaves at noon
 """
-
-
-def chromium() -> str | None:
-    """The browser's program."""
-    return os.environ.get(CHROMIUM) or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,36 +79,10 @@ def home(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def viewing(home: Path, films: Path, *flags: str) -> Iterator[str]:
-    """`agent-tools view`, as a person starts it; gives the link."""
-    command = [sys.executable, "-P", "-m", "agent_tools", "view", "--no-open", "--home", str(home)]
-    process = subprocess.Popen(
-        [*command, "--allow", str(films), "--profile", "lite", *flags], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            assert process.wait(30) == 0
-        finally:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as started:
-        found = started.chromium.launch(executable_path=chromium(), args=[*root, "--disable-gpu"])
+    with browsing() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="session")

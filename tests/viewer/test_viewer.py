@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lab.picture.browser import viewing
 from tests.drawing import number_in
-from tests.viewer.conftest import FPS, SECONDS, Open, viewing
+from tests.viewer.conftest import FPS, SECONDS, Open
 from tests.viewer.shelf import ARABIC, HALF_DAY, HALF_DAY_S, HOSTILE, LONG_TITLE, OPEN, RIGHT_TO_LEFT
 
 if TYPE_CHECKING:

@@ -231,6 +231,13 @@ export function Hits({ everywhere }: { everywhere: boolean }) {
 
 const TEXTS = ["subtitles", "speech", "screen_text", "captions", "notes"];
 
+/** The channels that say something there, those that matched first. */
+function textsOf(hit: Hit): string[] {
+  const matched = (name: string) => hit.matched.some((how) => how.startsWith(`${name}:`));
+  const there = TEXTS.filter((name) => typeof hit[name] === "string");
+  return [...there.filter(matched), ...there.filter((name) => !matched(name))];
+}
+
 function HitRow({ hit, query, titled }: { hit: Hit; query: string; titled: boolean }) {
   const chosen = model.hour.value?.video_id === hit.video_id && model.span.value?.startS === hit.start_s;
   const open = () =>
@@ -254,7 +261,7 @@ function HitRow({ hit, query, titled }: { hit: Hit; query: string; titled: boole
           <span class={`strength ${hit.strength}`}>{hit.strength}</span>
           <span class="score">{hit.score.toFixed(2)}</span>
         </span>
-        {TEXTS.filter((name) => typeof hit[name] === "string").map((name) => (
+        {textsOf(hit).map((name) => (
           <span class="said" key={name}>
             <i class={`dot ch-${name}`} title={channelName(name)} />
             <span dir="auto">
