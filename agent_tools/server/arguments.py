@@ -24,6 +24,16 @@ OLDER_NAMES: Mapping[str, Mapping[str, str]] = {
     "ground_event": OF_A_VIDEO,
     "remember": OF_A_VIDEO,
 }
+# Names that models write for an argument, taken where the argument itself is not given, with a note.
+OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
+    "ingest_video": {"path": "source", "file": "source", "url": "source", "video": "source"},
+    "list_episodes": {"videos": "video"},
+    "retrieve_memory": {"event": "query", "question": "query", "text": "query", "q": "query", "videos": "video"},
+    "zoom_segment": {"event": "query", "question": "query"},
+    "ground_event": {"query": "event", "question": "event", "text": "event", "videos": "video"},
+    "remember": {"note": "text", "content": "text"},
+}
+ALL_VIDEOS = ("all", "*", "any", "all videos", "all_videos")  # as a video's name: no video is named
 # The arguments that every server publishes; the others are accepted everywhere and published by `--tools full`.
 LEAN: Mapping[str, tuple[str, ...]] = {
     "ingest_video": ("source",),
@@ -39,6 +49,7 @@ LISTS = ("channels", "region")
 FREE_TEXT = ("query", "event", "text", "source", "title")  # "none" is a word there
 NO_VALUE = ("null", "none", "undefined", "n/a")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_SUBRIP = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?,\d{1,3}", re.ASCII)  # 00:01:02,500
 
 
 @dataclass
@@ -58,13 +69,20 @@ def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
         required: names that an empty value does not leave out, because the call needs them.
     """
     given = Given()
-    older = OLDER_NAMES[tool]
+    older, other = OLDER_NAMES[tool], OTHER_NAMES[tool]
     for written, value in raw.items():
         name = older.get(written, written)
+        if (meant := other.get(written)) is not None and raw.get(meant) in (None, "", []):
+            name = meant
+            if not _says_nothing(name, value):
+                given.notes.append(f"{clean(written, 40)} is taken as {meant}.")
         if _says_nothing(name, value) and name not in required:
             continue
         if name == "video":
             value = _named(value, many=tool == "retrieve_memory")
+            if name not in required and _means_all(value):
+                given.notes.append(f"video {json.dumps(_only(value))} is left out: all videos are meant.")
+                continue
             if name in required and value in (None, [], ""):
                 continue
         elif name in TIMES:
@@ -74,7 +92,7 @@ def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
         elif name in LISTS:
             value = _items(name, value)
         elif name not in required or value is not None:
-            value = _only(value)
+            value = _words(value) if name in ("query", "event") else _only(value)
         if value is None:
             continue
         if name in given.values and given.values[name] != value:
@@ -118,10 +136,25 @@ def _named(value: Any, *, many: bool) -> Any:
     return [value]
 
 
+def _means_all(value: Any) -> bool:
+    """Whether the name of a video is a word for all of them."""
+    name = _only(value)
+    return isinstance(name, str) and name.strip().lower() in ALL_VIDEOS
+
+
+def _words(value: Any) -> Any:
+    """A list of words as one text."""
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return " ".join(value)
+    return value
+
+
 def _time(name: str, value: Any, given: Given) -> Any:
     """Seconds of a time in text; a note says how a clock time was read."""
     if not isinstance(value, str):
         return value
+    if _SUBRIP.fullmatch(value.strip()):
+        value = value.replace(",", ".")
     seconds = seconds_of(value)
     if seconds is None:
         return float(value) if _NUMBER.fullmatch(value.strip()) else value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_tools.errors import AgentToolsError, RequestError
 from agent_tools.server.arguments import LEAN
+from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLE_S = 30.0  # length of the span in an example
 TITLE_LENGTH = 80
+MOST_LOOKED_AT = 10  # videos, for words that a search could ask for
 
 
 def faults_of_names(library: Library, values: Mapping[str, Any]) -> list[str]:
@@ -42,6 +44,10 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
     """
     videos = library.store.videos()
     call: dict[str, Any] = {}
+    words = values.get("query")
+    if isinstance(words, str) and words.strip() and _is_unknown(library, values.get("video"), videos):
+        search = json.dumps({"query": clean(words, 200)}, ensure_ascii=False)
+        return f"Example of a call that works: retrieve_memory {search}, which says in which video it is, and when."
     row = _meant(library, values.get("video"), videos)
     for name in LEAN[tool]:
         if name == "video" and row is not None and ("video" in values or "video" in required):
@@ -53,6 +59,17 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
     if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
         call |= _span(library, row, values)
     return f"Example of a call that works: {tool} {json.dumps(call, ensure_ascii=False)}."
+
+
+def _is_unknown(library: Library, named: Any, videos: list[VideoRow]) -> bool:
+    """Whether a call names a video that is none, and that resembles no title: the caller made it up."""
+    if not isinstance(named, str) or not named.strip():
+        return False
+    try:
+        library.video(named)
+    except AgentToolsError:
+        return not difflib.get_close_matches(named.casefold(), [row.title.casefold() for row in videos], n=1)
+    return False
 
 
 def _meant(library: Library, named: Any, videos: list[VideoRow]) -> VideoRow | None:
@@ -81,8 +98,11 @@ def _text(library: Library, name: str, value: Any, row: VideoRow | None) -> str:
         return clean(value, 200)
     if name == "source":
         return "talk.mp4"
-    episodes = library.store.episodes(row.id, "chapter") if row is not None else []
-    return clean(episodes[0].title, 60) if episodes else "a person speaks"
+    for video in [row, *library.store.videos()[:MOST_LOOKED_AT]] if row is not None else ():
+        for episode in library.store.episodes(video.id, "chapter")[:1]:
+            if episode.title_from in TEXT_CHANNELS:
+                return clean(episode.title, 60)
+    return "a person speaks"
 
 
 def _span(library: Library, row: VideoRow, values: Mapping[str, Any]) -> dict[str, float]:

@@ -181,3 +181,50 @@ def test_one_edit_is_a_letter_more_less_or_other_or_two_swapped(a: str, b: str, 
 
 def test_both_tables_name_the_same_tools() -> None:
     assert list(LEAN) == list(OLDER_NAMES)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tool", "written", "meant", "noted"),
+    [
+        ("ground_event", {"query": "a cache", "video": VIDEO}, {"event": "a cache", "video": VIDEO}, "query is taken"),
+        ("retrieve_memory", {"question": "cache"}, {"query": "cache"}, "question is taken as query."),
+        ("retrieve_memory", {"query": "cache", "video": "all"}, {"query": "cache"}, 'video "all" is left out'),
+        ("ground_event", {"event": "a cache", "video": ["*"]}, {"event": "a cache"}, 'video "*" is left out'),
+        ("retrieve_memory", {"query": ["K", "V"]}, {"query": "K V"}, ""),
+        ("zoom_segment", {"video": VIDEO, "start_s": "00:01:00,500"}, {"video": VIDEO, "start_s": 60.5}, "60.5 s."),
+    ],
+)
+async def test_what_models_write_in_its_place_is_taken_with_a_note(
+    settings: Settings, library: Library, tool: str, written: dict[str, Any], meant: dict[str, Any], noted: str
+) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        first, second = await client.call_tool(tool, written), await client.call_tool(tool, meant)
+    assert not first.is_error, text_of(first)
+    told, plain = (json.loads(getattr(reply.content[1], "text", "")) for reply in (first, second))
+    hints = told.pop("hints", [])
+    assert not noted or any(noted in hint for hint in hints)
+    plain.pop("hints", None)
+    assert told.pop("tokens") >= plain.pop("tokens")
+    assert told == plain
+
+
+@pytest.mark.anyio
+async def test_an_argument_and_another_name_for_it_are_a_fault(settings: Settings, library: Library) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        both = await client.call_tool("ground_event", {"event": "a cache", "query": "a cup", "video": VIDEO})
+    assert both.is_error
+    assert "'query' is not an argument of ground_event" in text_of(both)
+
+
+@pytest.mark.anyio
+async def test_a_made_up_video_leads_to_the_search_that_finds_the_right_one(
+    settings: Settings, library: Library
+) -> None:
+    call = {"video": "https://example.com/video1", "start_s": 120, "end_s": 150, "query": "the cache"}
+    async with connected(settings, library, "2026-07-28") as client:
+        refused = text_of(await client.call_tool("zoom_segment", call))
+        near = text_of(await client.call_tool("zoom_segment", {**call, "video": "Week 4 Memories"}))
+    assert 'retrieve_memory {"query": "the cache"}, which says in which video it is, and when.' in refused
+    assert "zoom_segment" in near
+    assert TITLE in near
