@@ -4,7 +4,8 @@ Simple: a list of {"video", "event", "spans": [[start_s, end_s], ...]}. No spans
 "channels" may limit what is searched; a "group" is counted by itself. MAD: an object id -> {movie, sentence,
 timestamps, ext_timestamps, ...}; ReVisionLLM's form of VidChapters is the same with a vid. VidChapters-7M: one object a
 line, {qid, query, vid, duration, relevant_windows}. Outside its training part, a vid is the chapter's number and the
-YouTube id in one word."""
+YouTube id in one word. Pairs of `agent-tools train data`: the held-out ones, asked of pictures alone, because the texts
+are where their sentences come from; each also of a video in which it is not true."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from agent_tools.datasets.file_rows import Row, is_span, read_lines, rows_of
 from agent_tools.errors import InvalidArgument
 
 Format = Literal["simple", "mad", "vidchapters"]
+PAIRS_FORM = "agent-tools pairs 1"  # "form" in a file of train data
 _COUNTED = re.compile(r"[0-9]+([\w-]{11})", re.ASCII)
 
 
@@ -56,6 +58,8 @@ def read_truth(path: Path, mad_times: Literal["ext_timestamps", "timestamps"] = 
         value = None  # several lines of JSON
     if isinstance(value, list):
         return Truth("simple", tuple(_simple(row) for row in rows_of(path, value)))
+    if isinstance(value, dict) and value.get("form") == PAIRS_FORM:
+        return Truth("simple", tuple(event for row in rows_of(path, value.get("pairs")) for event in _held_out(row)))
     if isinstance(value, dict) and value and "relevant_windows" not in value:
         rows = [Row(path, f"key {name!r}", row) for name, row in value.items()]
         converted = all(row.has("vid") for row in rows)
@@ -78,6 +82,13 @@ def _simple(row: Row) -> Event:
         channels,
         row.text("group") if row.has("group") else "",
     )
+
+
+def _held_out(row: Row) -> Iterator[Event]:
+    if row.data.get("split") == "held_out":
+        yield Event(row.text("video"), row.text("sentence"), row.spans("spans"), ("frames",))
+        for video in row.texts("not_in")[:1] if row.data.get("not_in") else ():
+            yield Event(video, row.text("sentence"), (), ("frames",))
 
 
 def _mad(row: Row, times: str) -> Event:

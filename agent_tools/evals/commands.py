@@ -123,11 +123,17 @@ def zoom(
 
 @eval_app.command()
 def grounding(
-    truth: Annotated[Path, typer.Argument(help="events with their spans, in the simple, MAD or VidChapters format")],
+    truth: Annotated[
+        Path, typer.Argument(help="events with their spans: the simple format, MAD, VidChapters, or train data's pairs")
+    ],
     home: Annotated[
         Path | None, typer.Option("--home", help="data folder whose videos are searched; default: your own")
     ] = None,
     profile: Annotated[str, typer.Option("--profile", help="lite, standard or full")] = "lite",
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--models", help="role=model that replaces the profile's, as for serve; repeat the flag"),
+    ] = None,
     released: Annotated[
         bool,
         typer.Option("--timestamps", help="judge MAD by `timestamps`, as ReVisionLLM does, not by `ext_timestamps`"),
@@ -140,7 +146,7 @@ def grounding(
     from agent_tools.settings import Settings
 
     times: Literal["ext_timestamps", "timestamps"] = "timestamps" if released else "ext_timestamps"
-    own = Settings.load(home=home)
+    own = Settings.load(home=home, models=tuple(models) if models else None)
     report = run_grounding(
         truth, own.home, out, profile=profile, models=own.models, mad_times=times, on_line=show_progress
     )

@@ -12,10 +12,9 @@ from typing import Any, Literal
 
 from agent_tools.datasets.conversations import read_conversations
 from agent_tools.datasets.file_rows import Row, read_json, rows_of
-from agent_tools.datasets.truth import read_truth
+from agent_tools.datasets.truth import PAIRS_FORM, read_truth
 from agent_tools.errors import EngineError, InvalidArgument
 
-FORM = "agent-tools pairs 1"
 Split = Literal["train", "held_out"]
 SPLITS: tuple[Split, ...] = ("train", "held_out")
 
@@ -63,7 +62,7 @@ class Pairs:
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises: EngineError: it cannot be written."""
         value = {
-            "form": FORM,
+            "form": PAIRS_FORM,
             "source": self.source,
             "made": self.made,
             "rules": self.rules,
@@ -92,7 +91,7 @@ def read_pairs(path: Path) -> Pairs:
         value = read_json(path)
     except InvalidArgument:
         value = None  # one object a line, as VidChapters has it; read_truth says what is wrong where it is not
-    if isinstance(value, dict) and value.get("form") == FORM:
+    if isinstance(value, dict) and value.get("form") == PAIRS_FORM:
         return _own(path, value)
     if isinstance(value, list) and value and isinstance(value[0], dict) and "conversations" in value[0]:
         return _of_conversations(path)

@@ -297,6 +297,22 @@ def test_an_adapter_of_another_encoder_is_refused_by_the_server(drawn: Drawn, tm
             _ = library.models.segment_reader
 
 
+def test_eval_grounding_asks_the_held_out_pairs_of_pictures_with_the_adapter(drawn: Drawn, tmp_path: Path) -> None:
+    settings, path = drawn
+    recipes.train_adapter(job(drawn, tmp_path / "a", queries=1), SMALL)
+    few = tmp_path / "pairs.json"
+    Pairs((*read_pairs(path).of("train")[:3], *read_pairs(path).of("held_out")[:4]), "some").write(few)
+    given = ["eval", "grounding", str(few), "--home", str(settings.home), "--models", settings.models[0]]
+    report_file = tmp_path / "report.json"
+    done = CliRunner().invoke(app, [*given, "--models", f"adapter={tmp_path / 'a'}", "--json", str(report_file)])
+    assert done.exit_code == 0, done.output
+    made = json.loads(report_file.read_text())
+    assert made["present"] == 4
+    assert made["absent"] == sum(bool(pair.not_in) for pair in read_pairs(few).of("held_out"))
+    assert made["verdicts_of_present"] == {"uncertain": 4}
+    assert made["frames_processed"] > 0  # windows of the head; relevance curves process none
+
+
 def test_the_command_trains_with_each_flag_and_says_the_verdict(drawn: Drawn, tmp_path: Path) -> None:
     settings, pairs = drawn
     given = ["train", "adapter", "--pairs", str(pairs), "--home", str(settings.home), "--models", settings.models[0]]
