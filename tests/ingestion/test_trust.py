@@ -87,6 +87,7 @@ def test_texture_read_as_signs_is_found_by_its_exact_words_and_listed_nowhere(tm
     assert reader.read(Street(), lambda done, to_s, written: None) == 1
     assert [entry.text for entry in store.entries(VIDEO)] == ["A long walk through the city"]
     assert store.entries(VIDEO)[0].extra["boxes"] == [[0.1, 0.4, 0.6, 0.5]]
+    assert 0.5 < store.entries(VIDEO)[0].extra["confidence"] <= 1
     (hit,) = store.search_words("仁")
     assert hit.entry.unsure
     assert [entry.text for entry in store.pending_text(VIDEO, "any|text")] == ["A long walk through the city"]

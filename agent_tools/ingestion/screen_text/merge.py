@@ -26,6 +26,7 @@ class Reading:
     end_s: float
     lines: tuple[str, ...]
     boxes: tuple[Box, ...] = ()  # of each line; empty where nobody asks where the lines stand
+    score: float = 1.0  # how sure the OCR is of the lines, 0..1, by their letters
 
 
 @dataclass
@@ -36,6 +37,7 @@ class ShownText:
     end_s: float
     lines: list[str] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
+    score: float = 1.0
 
     @property
     def text(self) -> str:
@@ -61,8 +63,9 @@ def merge_readings(readings: Sequence[Reading]) -> list[ShownText]:
                 current.end_s = max(current.end_s, reading.end_s)
                 if grown or len(" ".join(reading.lines)) > len(" ".join(current.lines)):
                     current.lines, current.boxes = list(reading.lines), list(reading.boxes)
+                    current.score = reading.score
                 continue
-        current = ShownText(reading.start_s, reading.end_s, list(reading.lines), list(reading.boxes))
+        current = ShownText(reading.start_s, reading.end_s, list(reading.lines), list(reading.boxes), reading.score)
         entries.append(current)
     return entries
 

@@ -19,7 +19,7 @@ from agent_tools.home import HomeFolder
 from agent_tools.ingestion.screen_text.merge import Reading, ShownText, merge_readings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
 from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule, joined
-from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted
+from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted, worth
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
 from agent_tools.store import UNSURE, EntryIn, Store
@@ -66,7 +66,11 @@ class _Read:
 
     def of(self, lines: list[TextLine]) -> Reading:
         """The reading with these of its lines."""
-        return Reading(self.start_s, self.end_s, tuple(one.text for one in lines), tuple(one.box for one in lines))
+        letters = sum(worth(one.text) for one in lines)
+        score = sum(worth(one.text) * one.score for one in lines) / letters if letters else 1.0
+        return Reading(
+            self.start_s, self.end_s, tuple(one.text for one in lines), tuple(one.box for one in lines), score
+        )
 
 
 class Reader:
@@ -220,8 +224,11 @@ class Reader:
         return sum(UNSURE not in entry.extra for entry in entries)
 
     def _entry(self, shown: ShownText, extra: dict[str, bool]) -> EntryIn:
-        boxes = [[round(side, 4) for side in box] for box in shown.boxes]
-        return EntryIn(shown.start_s, min(shown.end_s, self.duration_s), shown.text, {**extra, "boxes": boxes})
+        kept = {
+            "boxes": [[round(side, 4) for side in box] for box in shown.boxes],
+            "confidence": round(shown.score, 2),
+        }
+        return EntryIn(shown.start_s, min(shown.end_s, self.duration_s), shown.text, {**extra, **kept})
 
     def _put(self, candidate: Candidate, picture: Picture) -> None:
         if candidate.again:  # the extra picture at that time counts as any other from now on

@@ -129,7 +129,7 @@ def _share(holes: Iterable[Span], span: Span) -> float:
 def _other_forms(entries: Sequence[Entry], row: ChannelRow | None) -> list[str]:
     """The texts that are not English, by the language they are said to be in, else by what they hold."""
     known = row.language if row is not None else ""
-    texts = [entry.text for entry in entries if not entry.extra.get("language")]
+    texts = [entry.text for entry in entries if not entry.extra.get("language") and not entry.unsure]
     all_foreign = not known and sound_foreign(texts)
     return [
         entry.text

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent_tools.ingestion.screen_text.trust import worth
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.comparable import (
     ENGLISH_ONLY,
@@ -39,7 +40,9 @@ CROWD, LEAST_USUAL = 8, 0.25  # the eighth best cosine is usual; never less than
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
 STANDS = 0.53  # from this score on words stand somewhere: the edge of the noise of FIT
 SOME_OTHER = "mul"  # a language that is not known, but not English
-READ_SHARE = 0.9  # of the time that a channel's texts cover, which those in a known language must cover to judge it
+READ_SHARE = (
+    0.9  # of the time (on screen: of the words) of a channel's texts, for those in a known language to judge it
+)
 
 
 def doubtful(entry: Entry) -> bool:
@@ -147,12 +150,17 @@ def _unread(library: Library, scope: VideoSpan, held: LoadedVideo) -> frozenset[
 
 
 def _read_enough(held: LoadedVideo, span: Span, name: str, unread: Collection[int]) -> bool:
-    """Whether a channel's other entries cover nearly all that its entries cover: of two whole tracks one suffices."""
+    """Whether a channel's other entries cover nearly all that its entries cover: of two whole tracks one suffices.
+
+    On screen words count instead, weighted by how sure the OCR is of them: a sign may stand for long."""
 
     def covered_s(entries: Sequence[Entry]) -> float:
         return sum(one.length_s for one in merged(Span(e.start_s, max(e.end_s, e.start_s + 0.1)) for e in entries))
 
     entries = [entry for entry in held.overlapping(span) if entry.channel == name]
+    if name == "screen_text":
+        weights = {entry.id: worth(entry.text) * float(entry.extra.get("confidence", 1.0)) for entry in entries}
+        return sum(weights[one] for one in weights if one not in unread) >= READ_SHARE * sum(weights.values())
     return covered_s([entry for entry in entries if entry.id not in unread]) >= READ_SHARE * covered_s(entries)
 
 
