@@ -59,6 +59,13 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         # speech in doubt
         (ZEBRA, Reach("speech", doubted_share=0.05), ""),
         (ZEBRA, Reach("speech", doubted_share=0.1), "speech in 10% of the span was heard with doubt"),
+        # words that a speech model may have misheard, or written otherwise
+        (Asked("", ("half past nine",)), Reach("speech", heard=("leave that half pass time",)), "as 'half pass time'"),
+        (Asked("", ("half past nine",)), Reach("speech", heard=("we leave at midnight",)), ""),
+        (ZEBRA, Reach("speech", heard=("the zebras",)), "heard as 'zebras'"),
+        (ZEBRA, Reach("speech", heard=("the horse",)), ""),
+        (Asked("", ("platform 4",)), Reach("speech", heard=("from here",)), "may be written in words"),
+        (Asked("", ("half past nine",)), replace(SAID, other_forms=("leave that half pass time",)), ""),
         # inside longer words
         (ZEBRA, replace(SAID, other_forms=("die zebrastreifen dort",)), "'zebra' stands inside 'zebrastreifen'"),
         (Asked("", ("Streifen",)), replace(SAID, other_forms=("die Zebrastreifen dort",)), "'zebrastreifen'"),

@@ -41,6 +41,7 @@ class Reach:
     missed_px: float = 0.0  # smaller letters than this could not be read on the pictures; 0 if all could
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
     english_only: bool = False  # the encoder that compares by meaning knows only English
+    heard: Sequence[str] = ()  # its texts, if a speech model wrote them down: one word of ten or twenty is wrong
 
 
 def why_not_shown(asked: Asked, reach: Reach) -> str:
@@ -60,6 +61,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
             return f"{words!r}: {why}"
         if reach.channel == "screen_text" and (scripts := unreadable(words)):
             return f"{scripts} letters on pictures cannot be read"
+        if reach.heard and (why := _other_than_heard(words, reach.heard)):
+            return why
         if longer := _longer(words, reach.other_forms):
             return f"{words!r} stands inside {longer!r}, which may be a form of it"
     if asked.words and reach.channel == "screen_text" and reach.unread_s:
@@ -98,6 +101,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
         others,
         english_only,
+        [entry.text for entry in entries] if name == "speech" else (),
     )
 
 
@@ -137,6 +141,15 @@ def _other_forms(entries: Sequence[Entry], row: ChannelRow | None) -> list[str]:
         if not is_english(str(entry.extra.get("language") or known or ""), entry.text)
         or (all_foreign and not entry.extra.get("language"))
     ]
+
+
+def _other_than_heard(words: str, heard: Iterable[str]) -> str:
+    """Why words that were said may stand otherwise in what a speech model wrote down; "" if nothing like them does."""
+    if any(letter.isdigit() for letter in words):
+        return f"{words!r}: a number that is heard may be written in words"
+    occurrence = Occurrence(words)
+    near = next((found for text in heard if (found := occurrence.misheard(text))), "")
+    return f"{words!r} may have been heard as {near!r}" if near else ""
 
 
 def _longer(words: str, texts: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from agent_tools.store import spelling
 
 WHOLE, MISREAD, LOOSE, GLUED, PART = 1.0, 0.9, 0.8, 0.7, 0.6
 LETTERS_PER_ERROR = 8  # one wrong letter is forgiven in so many: PP-OCR errs in about one of fifty
+MISHEARD = 0.25  # share of its letters in which a phrase may differ from what a speech model wrote down for it
 LONG_QUOTE = 3  # words from which on a letter or two may differ in what is no reading of pictures, too
 LEAST_GLUED = 6  # shorter words are part of others by chance
 LEAST_PART = 3  # letters of a word that is looked for inside longer ones
@@ -78,27 +79,35 @@ class Occurrence:
                     return count
         return 0
 
+    def misheard(self, text: str) -> str:
+        """The words of a text that was heard which may be the words sought, misheard; "" if there are none."""
+        return self._near(spelling.words(text), int(len(self.compact) * MISHEARD)) if self.tokens else ""
+
     def _misread(self, held: tuple[str, ...]) -> float:
         """MISREAD where whole words of the text, spaces aside, are the words sought but for a few letters."""
-        if not self._may_be_in("".join(held)):
-            return 0.0
+        return MISREAD if self._near(held, self.errors) else 0.0
+
+    def _near(self, held: tuple[str, ...], errors: int) -> str:
+        """The first whole words of the text that are, spaces aside, the words sought but for so many letters."""
+        if not self._may_be_in("".join(held), errors):
+            return ""
         size = len(self.tokens)
         for first in range(len(held)):
             for last in range(first + 1, min(len(held), first + size + 2) + 1):
                 window = "".join(held[first:last])
-                if len(window) > len(self.compact) + self.errors:
+                if len(window) > len(self.compact) + errors:
                     break
                 if (
-                    len(window) >= len(self.compact) - self.errors
+                    len(window) >= len(self.compact) - errors
                     and _digits(window) == _digits(self.compact)
-                    and distance(self.compact, window) <= self.errors
+                    and distance(self.compact, window) <= errors
                 ):
-                    return MISREAD
-        return 0.0
+                    return " ".join(held[first:last])
+        return ""
 
-    def _may_be_in(self, compact: str) -> bool:
+    def _may_be_in(self, compact: str, errors: int) -> bool:
         """Of errors + 1 parts of the words, at least one stands unharmed where they do."""
-        parts = self.errors + 1
+        parts = errors + 1
         cuts = [len(self.compact) * part // parts for part in range(parts + 1)]
         return any(self.compact[low:high] in compact for low, high in itertools.pairwise(cuts))
 
