@@ -88,7 +88,7 @@ def train_adapter(
     with _opened(replace(plain, models=(*plain.models, f"adapter={job.out.resolve()}"))) as library:
         library.models.picture_words(600.0)
         after = reports.measured(asked, reports.ask(library, asked))
-    verdict = reports.better(before, after)
+    verdict = f"{reports.better(before, after)} {reports.silence(before, after)}".strip()
     made = _report(job, "adapter", given, asdict(recipe), before, after, verdict)
     reports.write(job.out, made, history)
     shutil.rmtree(job.out / STATE, ignore_errors=True)

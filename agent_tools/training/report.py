@@ -104,6 +104,14 @@ def better(before: Mapping[str, Any], after: Mapping[str, Any], name: str = "R1@
     return f"{said}: no difference outside the intervals."
 
 
+def silence(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """One sentence: how often a span is named though the event is absent."""
+    old, new = before.get("false_positives"), after.get("false_positives")
+    if not old or not new:
+        return ""
+    return f"A span is named for {_cell(new)} of the absent events; before, for {_cell(old)}."
+
+
 def write(folder: Path, report: Mapping[str, Any], history: History) -> None:
     """report.json, report.md and curves.png."""
     (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, default=str) + "\n", "utf-8")

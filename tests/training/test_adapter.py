@@ -323,5 +323,6 @@ def test_the_command_trains_with_each_flag_and_says_the_verdict(drawn: Drawn, tm
     assert (made["settings"]["hours_steps"], made["settings"]["not_present"]) == (0, 0.0)
     assert made["command"].startswith("agent-tools ")
     assert "R1@0.3 went from" in done.output
+    assert "of the absent events; before, for" in done.output
     wrong = CliRunner().invoke(app, [*given[:-6], "--out", str(tmp_path / "b"), "--steps", "2,2"])
     assert isinstance(wrong.exception, InvalidArgument)
