@@ -31,7 +31,7 @@ from agent_tools.service.search.moments import Moment, fold_repeats, merge, with
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, recall
 from agent_tools.service.search.strength import likeness, strength
-from agent_tools.store import Entry, line_with
+from agent_tools.store import Entry, Job, line_with
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
 from agent_tools.untrusted import clean
@@ -45,6 +45,7 @@ MATCHED_COSINE = 0.25
 JOINT = " / "
 CURSOR_TOKENS = 16  # what the cursor adds
 TITLE_LENGTH = 80
+MOST_HINTS = 4
 NEAREST = "No text comes near the query; the nearest by meaning are shown, marked weak."
 
 
@@ -259,10 +260,8 @@ def _hints(
     hints += ["like was given, so query was not used. Search for each alone."] if both else []
     if (hint := negation_hint(request.query)) is not None:
         hints.append(hint)
-    for one in scopes:
-        known = library.store.overview().get(one.video.id)
-        job = known.job if known is not None else None
-        if job is not None and job.state in ("queued", "running"):
+    for one, job in _unfinished(library, scopes)[:MOST_HINTS]:
+        if job.state in ("queued", "running"):
             hints.append(f"{one.video.id} is still being ingested ({job.progress:.0%}): later searches may find more.")
         elif (hint := unfinished_hint(library, one.video.id, job)) is not None:
             hints.append(hint)
@@ -270,4 +269,15 @@ def _hints(
         video = hits[0].video_id
         whole = next(one.span for one in scopes if one.video.id == video)
         hints.append(repeat_hint(library.attention.unseen(caller, video, whole)))
-    return hints[:4]
+    return hints[:MOST_HINTS]
+
+
+def _unfinished(library: Library, scopes: Sequence[VideoSpan]) -> list[tuple[VideoSpan, Job]]:
+    """The videos whose newest job is not done, with that job."""
+
+    def found() -> list[tuple[VideoSpan, Job]]:
+        known = library.store.overview()
+        jobs = ((one, known[one.video.id].job) for one in scopes if one.video.id in known)
+        return [(one, job) for one, job in jobs if job is not None and job.state != "done"]
+
+    return library.kept.get("unfinished", found) if scopes is library.everything() else found()

@@ -19,6 +19,7 @@ from agent_tools.service.library.downloads import Fetcher
 from agent_tools.service.library.entry_cache import EntryCache
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
+from agent_tools.service.library.snapshot_cache import SnapshotCache
 from agent_tools.service.library.video_names import is_pattern, matching_videos, similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -66,6 +67,7 @@ class Library:
         self.attention = Attention()
         self.fetcher = Fetcher(HomeFolder(settings.home).downloads)
         self.entries = EntryCache()
+        self.kept = SnapshotCache(self.store)
         self.background_pool = ThreadPoolExecutor(BACKGROUND_THREADS, "background")  # work a call does while it waits
 
     def close(self) -> None:
@@ -153,15 +155,24 @@ class Library:
         """
         if video_ids:
             return [self.video_span(name, start_s, end_s) for name in dict.fromkeys(video_ids)]
-        everything = []
+        if start_s is None and end_s is None:
+            return self.everything()
+        return self._all_within(start_s, end_s)
+
+    def everything(self) -> list[VideoSpan]:
+        """All videos that hold something, whole. The same list as long as nobody commits: do not change it."""
+        return self.kept.get("everything", lambda: self._all_within(None, None))
+
+    def _all_within(self, start_s: float | None, end_s: float | None) -> list[VideoSpan]:
+        found = []
         for known in self.store.overview().values():
             video = known.video
             length_s = video.duration_s if video.duration_s is not None else self._noted_s(video)
             start = _finite("start_s", start_s, 0.0)
             end = min(_finite("end_s", end_s, length_s), length_s)
             if end > start:
-                everything.append(VideoSpan(video, Span(start, end)))
-        return everything
+                found.append(VideoSpan(video, Span(start, end)))
+        return found
 
     def _noted_s(self, video: VideoRow) -> float:
         """Where the notes on a video end: of one that no worker has opened yet they are all there is to find."""

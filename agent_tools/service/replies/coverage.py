@@ -148,6 +148,14 @@ def coverage(
         short: let the JSON name the channels alone that miss something; the value holds all.
     """
     names = channels or CHANNELS
+    if notes.apart or notes.looked or scopes is not library.everything():
+        return _coverage(library, scopes, names, notes)
+    models = library.models
+    key = ("coverage", names, notes.words_only, notes.by_picture, models.loaded, models.picture_words() is None)
+    return library.kept.get(key, lambda: _coverage(library, scopes, names, notes)).model_copy(deep=True)
+
+
+def _coverage(library: Library, scopes: Sequence[VideoSpan], names: tuple[str, ...], notes: SearchNotes) -> Coverage:
     views = [(one, [view(library, one, name, notes) for name in names]) for one in scopes]
     total = sum(one.span.length_s for one, _ in views)
     searched = 0.0

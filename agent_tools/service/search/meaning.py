@@ -104,7 +104,9 @@ class Comparison:
     def _inside(self, at: Positions | slice) -> NDArray[np.bool_]:
         """Whether the entries at these positions overlap the asked span of their video."""
         spans = self._selection.coded.spans[self._selection.places[at]]
-        asked = np.array([(one.span.start_s, one.span.end_s) for one in self._scopes])[self._selection.owners[at]]
+        owners, number = np.unique(self._selection.owners[at], return_inverse=True)
+        bounds = [(self._scopes[owner].span.start_s, self._scopes[owner].span.end_s) for owner in owners.tolist()]
+        asked = np.array(bounds).reshape(-1, 2)[number]
         overlapping: NDArray[np.bool_] = (spans[:, 0] < asked[:, 1]) & (spans[:, 1] > asked[:, 0])
         return overlapping
 
