@@ -13,7 +13,7 @@ from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.library import Library, VideoSpan, checked_channels
 from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, halve, thin, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
-from agent_tools.service.verdicts.judgement import Judgement, judge
+from agent_tools.service.verdicts.judgement import Judgement, Reached, judge, reach, with_spans
 from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
 from agent_tools.untrusted import clean
 
@@ -50,7 +50,8 @@ def ground_event(
     step = on_step or silent
     if video_id.strip():
         return _one(library, library.video_span(video_id, start_s, end_s), event, searched, max_spans, max_tokens, step)
-    return _each(library, library.chosen(None, start_s, end_s), event, searched, max_tokens, step)
+    with library.store.snapshot():
+        return _each(library, library.chosen(None, start_s, end_s), event, searched, max_tokens, step)
 
 
 def _one(
@@ -105,15 +106,16 @@ def _each(
     max_tokens: int,
     on_step: OnStep,
 ) -> GroundReply:
-    found: list[Judgement] = []
+    found: list[Reached] = []
     for place, scope in enumerate(everything):
         on_step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
-        found.append(judge(library, scope, event, channels, 1, silent, use_video_llm=False))
+        found.append(reach(library, scope, event, channels, silent, use_video_llm=False))
     order = {"present": 0, "uncertain": 1, "absent": 2}
-    found.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
-    shown = [one for one in found if one.verdict.verdict == "present"]
-    shown += [one for one in found if one.verdict.verdict == "uncertain"][:MOST_UNCERTAIN]
-    shown = shown or found[:1]
+    found.sort(key=lambda one: (order[one.verdict.verdict], -one.confidence))
+    chosen = [one for one in found if one.verdict.verdict == "present"]
+    chosen += [one for one in found if one.verdict.verdict == "uncertain"][:MOST_UNCERTAIN]
+    shown = [with_spans(library, one, 1, silent) for one in chosen or found[:1]]
+    shown.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
     videos = [
         VideoVerdict(
             video_id=one.scope.video.id,
@@ -145,7 +147,7 @@ def _best(one: Judgement) -> SpanOut | None:
     return one.spans[0] if one.spans else one.rejected
 
 
-def _commonest(found: Sequence[Judgement]) -> list[str]:
+def _commonest(found: Sequence[Reached]) -> list[str]:
     """Why most of the uncertain videos are that: their probabilities differ, what was not judged is often the same."""
     from agent_tools.grounding import UNJUDGED
 

@@ -60,6 +60,11 @@ class Overview(Part):
         finally:
             self._snapshot.overview = before
 
+    def seen(self, video_id: str) -> Status | None:
+        """Within `snapshot` the state of a video; None outside of it, or where the video is not there."""
+        held: Mapping[str, Status] | None = getattr(self._snapshot, "overview", None)
+        return None if held is None else held.get(video_id)
+
     def entries_mark(self, video_id: str, space: str) -> object:
         """A value that changes whenever the video's entries, their vectors in that space, or its memories change."""
         with self.db.read() as c:

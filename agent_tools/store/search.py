@@ -18,6 +18,7 @@ COUNTED = 2_000  # entries with a term that are counted one by one for a part of
 KEPT = 200  # a count so large is kept by the process until the library has grown by 2 %
 _SEARCHED = """SELECT count(*) FROM entries WHERE (?1 IS NULL OR video_id IN (SELECT value FROM json_each(?1)))
     AND (?2 IS NULL OR channel IN (SELECT value FROM json_each(?2)))"""
+EVERYWHERE = Where()
 NEAR = 8  # so few videos are bounded by their entries' ids, which the index can skip to
 
 
@@ -31,12 +32,20 @@ class WordHit:
     idf: float  # 0..1: their share of the whole query's inverse document frequency
 
 
+@dataclass(frozen=True)
+class _State:
+    """Of the entries: when nobody has committed since, all counts are as they were."""
+
+    version: int
+    newest: int  # the greatest id
+
+
 class WordSearch(Part):
     """Entries by their words. Holds counts of what a large library contains, see `_count`."""
 
     def __init__(self, db: Database, now: Clock) -> None:
         super().__init__(db, now)
-        self._counts: dict[tuple[Where, tuple[tuple[str, str], ...] | None], tuple[int, int]] = {}
+        self._counted: dict[tuple[Where, tuple[tuple[str, str], ...] | None], tuple[_State, int]] = {}
 
     def search_words(
         self,
@@ -59,10 +68,11 @@ class WordSearch(Part):
             start_s,
             end_s,
         )
+        version = self.db.data_version()  # before the rows are read
         with self.db.read() as c:
             tokenize = self.db.words.tokenizer(c)
             terms = parse(query, tokenize)
-            total, counts = self._frequencies(c, terms, where)
+            total, counts = self._frequencies(c, terms, where, version)
             present = sorted((count, at) for at, count in enumerate(counts) if count)
             if not present or limit < 1:
                 return []
@@ -75,39 +85,40 @@ class WordSearch(Part):
             hits = [_hit(row, terms, shares, tokenize) for row in rows]
         return sorted((hit for hit in hits if hit.terms), key=lambda hit: -hit.bm25)
 
-    def _frequencies(self, c: Sql, terms: Sequence[Term], where: Where) -> tuple[int, list[int]]:
+    def _frequencies(self, c: Sql, terms: Sequence[Term], where: Where, version: int) -> tuple[int, list[int]]:
         """How many entries are searched, and how many of them hold each term; of a large library, about how many."""
-        newest = int(c.execute("SELECT coalesce(max(id), 0) FROM entries").get)
-        everywhere, there = Where(), Where(where.videos, where.channels)
-        library = self._count(newest, everywhere, None, lambda: c.execute("SELECT count(*) FROM entries").get)
+        state = _State(version, int(c.execute("SELECT coalesce(max(id), 0) FROM entries").get))
+        there = Where(where.videos, where.channels)
+        library = self._count(state, EVERYWHERE, None, lambda: c.execute("SELECT count(*) FROM entries").get)
         searched = library
-        if there != everywhere:
-            searched = self._count(
-                newest, there, None, lambda: c.execute(_SEARCHED, (there.videos, there.channels)).get
-            )
+        if there != EVERYWHERE:
+            searched = self._count(state, there, None, lambda: c.execute(_SEARCHED, (there.videos, there.channels)).get)
         counts = []
         for term in terms:
-            count = self._count_term(c, newest, everywhere, term)
+            count = self._count_term(c, state, EVERYWHERE, term)
             if count and searched < library:
                 if library >= LARGE and (count > COUNTED or searched > library / 2):
                     count = math.ceil(count * searched / library)
                 else:
-                    count = self._count_term(c, newest, there, term)
+                    count = self._count_term(c, state, there, term)
             counts.append(count)
         return searched, counts
 
-    def _count_term(self, c: Sql, newest: int, where: Where, term: Term) -> int:
-        return self._count(newest, where, term, lambda: self.db.words.count(c, term, where))
+    def _count_term(self, c: Sql, state: _State, where: Where, term: Term) -> int:
+        return self._count(state, where, term, lambda: self.db.words.count(c, term, where))
 
-    def _count(self, newest: int, where: Where, term: Term | None, counted: Callable[[], int]) -> int:
+    def _count(self, state: _State, where: Where, term: Term | None, counted: Callable[[], int]) -> int:
         """A count, which may be as old as 2 % of the library where it is large; small ones are always true."""
         key = (where, None if term is None else term.phrases)
-        counted_at, count = self._counts.get(key, (0, 0))
-        if newest < LARGE or count < KEPT or not 0 <= newest - counted_at <= newest / 50:
+        before, count = self._counted.get(key, (_State(-1, 0), 0))
+        grown = state.newest - before.newest
+        near = state.newest >= LARGE and count >= KEPT and 0 <= grown <= state.newest / 50
+        if before.version != state.version and not near:
             count = int(counted())
-            if len(self._counts) > KEPT:
-                self._counts.clear()
-            self._counts[key] = (newest, count)
+            if where == EVERYWHERE or count >= KEPT:
+                if len(self._counted) > KEPT:
+                    self._counted.clear()
+                self._counted[key] = (state, count)
         return count
 
 

@@ -28,7 +28,7 @@ from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
 from agent_tools.store.sql import Clock, Database
 from agent_tools.store.vectors import Vectors, drop_vectors
-from agent_tools.store.videos import Videos, refuse_notes, remove_video
+from agent_tools.store.videos import ChannelRow, Videos, refuse_notes, remove_video
 
 DEFAULT_INDEX = IndexSettings()
 
@@ -54,7 +54,7 @@ class Store:
         self.video, self.videos, self.find_videos = videos.video, videos.videos, videos.find_videos
         self.add_source, self.known_id = videos.add_source, videos.known_id
         self.sources, self.all_sources = videos.sources, videos.all_sources
-        self.set_channel, self.channel, self.channels = videos.set_channel, videos.channel, videos.channels
+        self.set_channel, self.channel, self._channels = videos.set_channel, videos.channel, videos.channels
         self.add_gap, self.gaps, self.clear_gaps = videos.add_gap, videos.gaps, videos.clear_gaps
 
         self._jobs = jobs = Jobs(db, now)
@@ -95,6 +95,7 @@ class Store:
 
         overview = Overview(db, now)
         self.overview, self.snapshot, self.entries_mark = overview.overview, overview.snapshot, overview.entries_mark
+        self._seen = overview.seen
 
     @classmethod
     def open(
@@ -152,6 +153,11 @@ class Store:
     def data_version(self) -> int:
         """Changes whenever any process or thread committed; comparable within this process only."""
         return self.db.data_version()
+
+    def channels(self, video_id: str) -> list[ChannelRow]:
+        """The channels of a video by name; within `snapshot` as they were at its beginning."""
+        known = self._seen(video_id)
+        return self._channels(video_id) if known is None else list(known.channels.values())
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

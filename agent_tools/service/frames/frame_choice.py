@@ -172,4 +172,4 @@ def _text_features(
     if not features.any():
         return None, None
     norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(norms, 1e-9), encoder.encode([query], query=True)[0]
+    return features / np.maximum(norms, 1e-9), library.models.query_vector(encoder, query)

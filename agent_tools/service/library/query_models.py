@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, cast
 
 from agent_tools.errors import AgentToolsError, EngineError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from agent_tools.models.profiles import FrameEncoder, ModelSettings, Profile, TextEncoder, TextSide
     from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.models.video_llm.questions import VideoLocalizer
+
+REMEMBERED = 64  # vectors of queries
 
 log = logging.getLogger("agent_tools")
 
@@ -41,6 +44,7 @@ class QueryModels:
         self.closer_lock = threading.Lock()  # held while the closer model is loaded or asked: it answers one at a time
         self._closer: VideoLocalizer | None = None
         self._event: tuple[str, NDArray[np.float32]] | None = None
+        self._asked: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
 
     @property
     def model_settings(self) -> ModelSettings:
@@ -127,6 +131,20 @@ class QueryModels:
         self.warm()
         self._ready.wait(wait_s)
         return self._text
+
+    def query_vector(self, encoder: TextEncoder, query: str) -> NDArray[np.float32]:
+        """The query as a vector (dim,). The last ones are remembered: a library is asked of one event video by video,
+        and a search again for its next page."""
+        key = encoder.producer, query
+        with self._lock:
+            vector = self._asked.get(key)
+        if vector is None:
+            vector = encoder.encode([query], query=True)[0]
+            with self._lock:
+                self._asked[key] = vector
+                while len(self._asked) > REMEMBERED:
+                    self._asked.popitem(last=False)
+        return vector
 
     @property
     def loaded(self) -> TextEncoder | None:

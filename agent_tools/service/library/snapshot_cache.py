@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from agent_tools.store import Status, Store
 
 T = TypeVar("T")
-MOST = 64  # values of one state
+MOST = 8_192  # values of one state; those of single videos are a few bytes
 
 
 class SnapshotCache:

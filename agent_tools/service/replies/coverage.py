@@ -149,13 +149,15 @@ def coverage(
     """
     names = channels or CHANNELS
     if notes.apart or notes.looked or scopes is not library.everything():
-        return _coverage(library, scopes, names, notes)
+        return _coverage(library, scopes, names, notes, short)
     models = library.models
-    key = ("coverage", names, notes.words_only, notes.by_picture, models.loaded, models.picture_words() is None)
-    return library.kept.get(key, lambda: _coverage(library, scopes, names, notes)).model_copy(deep=True)
+    key = ("coverage", names, short, notes.words_only, notes.by_picture, models.loaded, models.picture_words() is None)
+    return library.kept.get(key, lambda: _coverage(library, scopes, names, notes, short)).model_copy(deep=True)
 
 
-def _coverage(library: Library, scopes: Sequence[VideoSpan], names: tuple[str, ...], notes: SearchNotes) -> Coverage:
+def _coverage(
+    library: Library, scopes: Sequence[VideoSpan], names: tuple[str, ...], notes: SearchNotes, short: bool
+) -> Coverage:
     views = [(one, [view(library, one, name, notes) for name in names]) for one in scopes]
     total = sum(one.span.length_s for one, _ in views)
     searched = 0.0
@@ -259,7 +261,8 @@ def _unheard(library: Library, video: VideoRow, spoken: ChannelRow | None) -> No
 
 def subtitles_stand_for_speech(library: Library, scope: VideoSpan) -> bool:
     """Whether subtitles in the language of the audio cover the span, so that what is said is in them."""
-    return stand_for_speech(library.store, scope.video, scope.span)
+    key = "subtitles stand for speech", scope.video.id, scope.span
+    return library.kept.get(key, lambda: stand_for_speech(library.store, scope.video, scope.span))
 
 
 def _known(library: Library, video: VideoRow) -> Status:

@@ -77,7 +77,7 @@ def recall(
     from agent_tools.service.search.meaning import Comparison
 
     by_words = library.background_pool.submit(word_hits, library, scopes, query, names)  # while the question is encoded
-    vector = encoder.encode([query], query=True)[0]
+    vector = library.models.query_vector(encoder, query)
     compared = Comparison(library, scopes, names, text_space(encoder.producer), vector, on_step or silent)
     hits = by_words.result()
     by = compared.judge(hits)

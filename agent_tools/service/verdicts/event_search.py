@@ -9,6 +9,7 @@ import heapq
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import EngineError
@@ -51,18 +52,33 @@ class EvidenceSource:
     """What one kind of evidence gave, before anything is made of its scores."""
 
     calibration: str  # the name of the calibration that knows such scores
-    grounding: Grounding
+    ground: Callable[[], Grounding]  # the search over windows, done when its spans are first asked for
     producer: str  # who made the vectors or answers behind the scores, "" where words alone count
     second_look: SecondLook  # a second look, and what it changed
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
-    nearest: tuple[EvidenceItem, ...] = ()  # of what was compared, best first, whether or not it stands out at all
+    near: Callable[[], tuple[EvidenceItem, ...]] = tuple  # see `nearest`
+    best: float | None = None  # the best proposal's score, where it is known without the search
     channels: frozenset[str] = frozenset()  # of what was compared
     sure_score: float | None = None  # the score without doubtful speech; None where no speech is doubtful
+
+    @cached_property
+    def grounding(self) -> Grounding:
+        return self.ground()
+
+    @cached_property
+    def nearest(self) -> tuple[EvidenceItem, ...]:
+        """Of what was compared the nearest, best first, whether or not it stands out at all."""
+        return self.near()
+
+    @property
+    def best_score(self) -> float | None:
+        """Of the best proposal, else of the best refused one; None or 0 where nothing speaks for the event at all."""
+        return self.grounding.best_score if self.best is None else self.best
 
     @property
     def score(self) -> float:
         """The raw score that is calibrated: that of 0 where nothing speaks for the event at all."""
-        return self.score_of(self.grounding.best_score or 0.0)
+        return self.score_of(self.best_score or 0.0)
 
     def confidence(self, calibrator: Calibrator | None, score: float) -> float:
         """0..1: p(present), or without a calibration an order alone, where the edge of the noise is .5."""
@@ -143,7 +159,7 @@ def search(
         try:
             found = close.ground()
             sources = [one for one in sources if one.calibration not in (PICTURES, TRAINED)] if has_texts else []
-            sources.append(EvidenceSource(CLOSER, found, close.producer, close.second_look))
+            sources.append(EvidenceSource(CLOSER, partial(_itself, found), close.producer, close.second_look))
             apart.pop("frames", None)
         except EngineError as error:
             close, failed = None, f"closer looks failed: {error.described}"
@@ -179,7 +195,7 @@ def _texts(
 
 def _has_doubts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:
     """Whether speech in the span is doubtful."""
-    if "speech" not in channels:
+    if "speech" not in channels or not any(row.name == "speech" for row in library.store.channels(scope.video.id)):
         return False
     span = scope.span
     heard = library.store.entries(scope.video.id, channels=("speech",), start_s=span.start_s, end_s=span.end_s)
@@ -215,21 +231,31 @@ def _by_curves(
         return second.after or proposal, second.text
 
     start_s, end_s = scope.span.start_s, scope.span.end_s
-    if segments is not None:
-        found = Grounder(sparse_first(LEVELS), segments).ground(event, start_s, end_s, segments.look, on_look)
-    else:
+
+    def ground() -> Grounding:
+        if segments is not None:
+            return Grounder(sparse_first(LEVELS), segments).ground(event, start_s, end_s, segments.look, on_look)
         levels = [Level(length_s, stride_s, 0.0, top_k) for length_s, stride_s, top_k in LEVELS]
-        found = Grounder(levels, curves).ground(event, start_s, end_s, evidence.look, on_look)
-    inside = evidence.look(scope.span.start_s, scope.span.end_s).items
-    nearest = tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
+        return Grounder(levels, curves).ground(event, start_s, end_s, evidence.look, on_look)
+
+    def nearest() -> tuple[EvidenceItem, ...]:
+        inside = evidence.look(start_s, end_s).items
+        return tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
+
+    best, channels = None, frozenset[str]()
+    if isinstance(evidence, ScoredEntries):
+        best, channels = evidence.highest(scope.span), evidence.channels_in(scope.span)
+    else:
+        channels = frozenset(item.channel for item in evidence.look(start_s, end_s).items)
     return EvidenceSource(
         calibration,
-        found,
+        ground,
         evidence.producer,
         second_look,
         score_of,
         nearest,
-        frozenset(item.channel for item in inside),
+        None if best is None else curves.height(best, {}),
+        channels,
     )
 
 
@@ -255,11 +281,15 @@ def _by_training(
     found = Grounder(levels, trained, "raw").ground(event, scope.span.start_s, scope.span.end_s, trained.look, on_look)
     return EvidenceSource(
         TRAINED,
-        found,
+        partial(_itself, found),
         f"{seen.producer}, {reader.producer}",
         lambda proposal: (proposal, "found by the trained adapter; not looked at again"),
         channels=frozenset(["frames"]),
     )
+
+
+def _itself(found: Grounding) -> Grounding:
+    return found
 
 
 def _exactly(

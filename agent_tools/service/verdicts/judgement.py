@@ -64,6 +64,32 @@ class Judgement:
     guessed: str  # what lies there: the nearest texts, or episodes of a level if there are no texts
 
 
+@dataclass(frozen=True)
+class Reached:
+    """A verdict on one video before its spans are looked for: of a library, only a few are shown."""
+
+    scope: VideoSpan
+    event: str
+    found: EventSearch
+    weighted: Sequence[tuple[EvidenceSource, Calibrator | None]]
+    verdict: Verdict
+    probability: float | None
+    judged: list[str]
+    not_judged: dict[str, str]
+    coverage: Coverage
+
+    @property
+    def raw(self) -> bool:
+        return self.probability is None
+
+    @property
+    def confidence(self) -> float:
+        """About that of the best span, found or refused."""
+        comparable = [(source, one) for source, one in self.weighted if self.raw or one is not None]
+        scores = [(source, one, source.best_score) for source, one in comparable]
+        return max((source.confidence(one, score) for source, one, score in scores if score is not None), default=0.0)
+
+
 def judge(
     library: Library,
     scope: VideoSpan,
@@ -71,13 +97,24 @@ def judge(
     channels: tuple[str, ...] | None,
     max_spans: int,
     on_step: OnStep,
-    *,
-    use_video_llm: bool = True,
 ) -> Judgement:
     """Ground an event in one video's span and reach a verdict about the channels that were searched.
 
     Args:
         max_spans: how many spans are looked at a second time and returned."""
+    return with_spans(library, reach(library, scope, event, channels, on_step), max_spans, on_step)
+
+
+def reach(
+    library: Library,
+    scope: VideoSpan,
+    event: str,
+    channels: tuple[str, ...] | None,
+    on_step: OnStep,
+    *,
+    use_video_llm: bool = True,
+) -> Reached:
+    """The verdict about the channels that were searched."""
     from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide, named
 
     found = search(library, scope, event, channels, on_step, use_video_llm=use_video_llm)
@@ -85,11 +122,7 @@ def judge(
     likely = [calibrator.probability(source.score) for source, calibrator in calibrated if calibrator is not None]
     # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
     raw = not likely or (len(likely) < len(calibrated) and max(likely) < PRESENT_AT_LEAST)
-    weighted = [(source, None if raw else one) for source, one in calibrated]
-    candidates = _candidates(weighted, beside_calibrated=not raw)
-    accepted, spans = _looked_again(scope, candidates, max_spans, on_step)
-    looked = {} if found.close is None else {"frames": found.close.described()}
-    notes = coverage.SearchNotes(found.words_only, apart=found.apart, looked=looked)
+    notes = _notes(found)
     searched = coverage.coverage(library, [scope], found.channels, notes, short=True)
     judged, not_judged = _judged(library, scope, found.channels or CHANNELS, notes)
     kind: Literal["calibrated", "raw"] = "raw" if raw else "calibrated"
@@ -104,23 +137,40 @@ def judge(
         verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)
     if verdict.verdict == "present" and _surest(calibrated) < PRESENT_AT_LEAST:
         verdict = replace(verdict, verdict="uncertain", reason=DOUBTFUL)
-    guesses, guessed = _guesses(library, scope, found.sources) if not spans and "frames" in not_judged else ([], "")
+    weighted = [(source, None if raw else one) for source, one in calibrated]
+    return Reached(scope, event, found, weighted, verdict, probability, judged, not_judged, searched)
+
+
+def with_spans(library: Library, one: Reached, max_spans: int, on_step: OnStep) -> Judgement:
+    """The judgement with its best spans, each looked at a second time."""
+    scope, found, raw = one.scope, one.found, one.raw
+    candidates = _candidates(one.weighted, beside_calibrated=not raw)
+    accepted, spans = _looked_again(scope, candidates, max_spans, on_step)
+    searched = one.coverage
+    if found.close is not None:  # the second looks of a moment ago are looks too
+        searched = coverage.coverage(library, [scope], found.channels, _notes(found), short=True)
+    guesses, guessed = _guesses(library, scope, found.sources) if not spans and "frames" in one.not_judged else ([], "")
     return Judgement(
         scope,
-        verdict,
-        kind,
-        probability,
+        one.verdict,
+        "raw" if raw else "calibrated",
+        one.probability,
         sorted(spans, key=lambda span: -span.confidence),
-        sum(all(_apart(one, kept) for kept in accepted) for _, _, _, one in candidates),
-        _best_rejected(scope, [pair for pair in weighted if raw or pair[1] is not None], candidates),
-        judged,
-        [NotJudged(channel=name, why=why) for name, why in not_judged.items()],
+        sum(all(_apart(candidate, kept) for kept in accepted) for _, _, _, candidate in candidates),
+        _best_rejected(scope, [pair for pair in one.weighted if raw or pair[1] is not None], candidates),
+        one.judged,
+        [NotJudged(channel=name, why=why) for name, why in one.not_judged.items()],
         searched,
         _levels(found.sources),
         found.failed,
         guesses,
         guessed,
     )
+
+
+def _notes(found: EventSearch) -> coverage.SearchNotes:
+    looked = {} if found.close is None else {"frames": found.close.described()}
+    return coverage.SearchNotes(found.words_only, apart=found.apart, looked=looked)
 
 
 def _judged(

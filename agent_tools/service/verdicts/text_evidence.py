@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent_tools.ingestion.screen_text.trust import worth
@@ -28,6 +29,9 @@ from agent_tools.timeline import Span, merged
 from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_tools.grounding import Background, Evidence, EvidenceItem, Named, RelevanceCurveLocalizer
     from agent_tools.service.library.entry_cache import LoadedVideo
 
@@ -38,6 +42,7 @@ SHARED_WORDS = 0.5  # what an entry with all words of the event gains; squared, 
 QUOTED = 1.0  # as much as the best paraphrase has
 CROWD, LEAST_USUAL = 8, 0.25  # the eighth best cosine is usual; never less than two unrelated sentences have
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
+LEAST_S = 0.1  # of an item: an instant has no span
 STANDS = 0.53  # from this score on words stand somewhere: the edge of the noise of FIT
 SOME_OTHER = "mul"  # a language that is not known, but not English
 READ_SHARE = (
@@ -58,15 +63,51 @@ def localizer() -> RelevanceCurveLocalizer:
 
 
 @dataclass(frozen=True)
+class Fits:
+    """Entries as rows: when each begins and ends, its channel, and its score as FIT."""
+
+    spans: NDArray[np.float64]  # (n, 2)
+    channels: Sequence[str]
+    scores: NDArray[np.float64]
+
+    def inside(self, span: Span) -> NDArray[np.bool_]:
+        """Which of them an evidence item of the span is made of."""
+        import numpy as np
+
+        starts, ends = self.spans.T
+        overlapping: NDArray[np.bool_] = (starts < span.end_s) & (np.maximum(ends, starts + LEAST_S) > span.start_s)
+        return overlapping
+
+
+@dataclass(frozen=True)
 class ScoredEntries:
     """Entries of a video that speak of an event, with the video's own background."""
 
-    items: tuple[EvidenceItem, ...]  # in time order
+    made: Callable[[], list[EvidenceItem]]
     background: dict[str, Background]
     words_only: str = ""  # why it went by words although meaning was asked for, "" if it did not
     producer: str = ""  # who made the vectors behind the scores, "" where words alone count
     foreign: Mapping[str, str] = field(default_factory=dict)  # channels that this encoder cannot judge, and why
     scattered: bool = False  # all the words that the event quotes stand somewhere, but in no one place together
+    fits: Fits | None = None  # the scores of the items as arrays, where they are known before the items are made
+
+    @cached_property
+    def items(self) -> tuple[EvidenceItem, ...]:
+        """In time order."""
+        return _in_time_order(self.made())
+
+    def highest(self, span: Span) -> EvidenceItem | None:
+        """What the best item in a span scores; None where the items must be made to know."""
+        if self.fits is None:
+            return None
+        inside = self.fits.inside(span)
+        return _made(span.start_s, span.end_s, "", float(self.fits.scores[inside].max(initial=0.0)), "", FIT)
+
+    def channels_in(self, span: Span) -> frozenset[str]:
+        """Those of the items that overlap a span."""
+        if self.fits is None:
+            return frozenset(item.channel for item in self.look(span.start_s, span.end_s).items)
+        return frozenset(self.fits.channels[row] for row in self.fits.inside(span).nonzero()[0].tolist())
 
     def look(self, start_s: float, end_s: float, _fps: float = 0.0) -> Evidence:
         """What a look at [start_s, end_s) brings; nothing is decoded for it."""
@@ -96,6 +137,8 @@ def by_meaning(
     Args:
         quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED.
         sure_only: leave out speech of which the model that heard it is in doubt."""
+    import numpy as np
+
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     encoder = library.models.text(wait_s)
     words_only = words_only_because(library, encoder, text)
@@ -109,31 +152,38 @@ def by_meaning(
     held = library.entries.get(library.store, scope.video.id, encoder)
     unread = _unread(library, scope, held) if encoder.languages == "English" else frozenset()
     foreign = {name: ENGLISH_ONLY for name in names if unread and not _read_enough(held, scope.span, name, unread)}
+    has_vectors: NDArray[np.bool_] = np.asarray(held.matrix.any(axis=1))
     known = [
         row
-        for row, entry in enumerate(held.entries)
-        if entry.channel in names
+        for row, (entry, has_vector) in enumerate(zip(held.entries, has_vectors.tolist(), strict=True))
+        if has_vector
+        and entry.channel in names
         and entry.channel not in foreign
         and entry.id not in unread
-        and held.matrix[row].any()
         and not (sure_only and doubtful(entry))
     ]
     if foreign and not known:
         return _by_shared_words(library, scope, hits, names, ENGLISH_ONLY)
-    cosines = (held.matrix @ encoder.encode([text], query=True)[0]).tolist()
+    products = held.matrix[known] @ library.models.query_vector(encoder, text)
+    usual = max([LEAST_USUAL, *np.sort(products)[::-1][CROWD - 1 : CROWD].tolist()])
+    entries = [held.entries[row] for row in known]
     shares = {hit.entry.id: hit.idf for hit in hits}
-    best = sorted((cosines[row] for row in known), reverse=True)
-    usual = max([LEAST_USUAL, *best[CROWD - 1 : CROWD]])
+    shared = np.array([shares.get(entry.id, 0.0) for entry in entries])
     sought = [Occurrence(words) for words in quoted]
-    items, fullest = [], 0.0
-    for row in known:
-        entry = held.entries[row]
-        fit = cosines[row] + SHARED_WORDS * shares.get(entry.id, 0.0) ** 2
-        stands = min((one.score(entry.text, 0.0, entry.channel == "screen_text") for one in sought), default=1.0)
-        fullest = max(fullest, stands)
-        items.append(_item(entry, 2 * fit - usual - QUOTED * (1.0 - stands), FIT))
-    scattered = bool(quoted) and fullest < STANDS and _stand_apart(library, scope, quoted, names)
-    return ScoredEntries(_in_time_order(items), {}, producer=encoder.producer, foreign=foreign, scattered=scattered)
+    stands = np.array(
+        [min((one.score(e.text, 0.0, e.channel == "screen_text") for one in sought), default=1.0) for e in entries]
+        if sought
+        else [1.0] * len(entries)
+    )
+    scores = 2 * (products.astype(np.float64) + SHARED_WORDS * shared**2) - usual - QUOTED * (1.0 - stands)
+    scattered = bool(quoted) and float(stands.max(initial=0.0)) < STANDS and _stand_apart(library, scope, quoted, names)
+
+    def items() -> list[EvidenceItem]:
+        return [_item(entry, score, FIT) for entry, score in zip(entries, scores.tolist(), strict=True)]
+
+    once = len({_key(entry) for entry in entries}) == len(entries)  # else the same text twice counts more than its best
+    fits = Fits(held.spans[known], [entry.channel for entry in entries], scores) if once else None
+    return ScoredEntries(items, {}, producer=encoder.producer, foreign=foreign, scattered=scattered, fits=fits)
 
 
 def _unread(library: Library, scope: VideoSpan, held: LoadedVideo) -> frozenset[int]:
@@ -180,7 +230,7 @@ def _by_shared_words(
         f"{name}:words": Background(0.0, 0.0, len(library.store.entries(scope.video.id, channels=(name,))))
         for name in names
     }
-    return ScoredEntries(_in_time_order([_item(hit.entry, hit.idf, "words") for hit in hits]), background, why)
+    return ScoredEntries(lambda: [_item(hit.entry, hit.idf, "words") for hit in hits], background, why)
 
 
 def by_words(
@@ -221,7 +271,7 @@ def by_words(
         start_s, end_s = (place[0], place[1]) if said is None else (said.start_s, said.end_s)
         if score > 0:
             items.append(_made(start_s, end_s, place[2], score, place[3], FIT))
-    return ScoredEntries(_in_time_order(items), {}, scattered=scattered)
+    return ScoredEntries(lambda: items, {}, scattered=scattered)
 
 
 def _places(
@@ -279,7 +329,7 @@ def _item(entry: Entry, score: float, how: str) -> EvidenceItem:
 def _made(start_s: float, end_s: float, channel: str, score: float, text: str, how: str) -> EvidenceItem:
     from agent_tools.grounding import EvidenceItem
 
-    return EvidenceItem(start_s, max(end_s, start_s + 0.1), channel, score, text, how)
+    return EvidenceItem(start_s, max(end_s, start_s + LEAST_S), channel, score, text, how)
 
 
 def _in_time_order(items: list[EvidenceItem]) -> tuple[EvidenceItem, ...]:
