@@ -100,6 +100,13 @@ def memories_table() -> str:
     return memories_markdown(measured("memories"))
 
 
+def screen_text_table() -> str:
+    """The last run of `python -m lab.bench.screen_text VIDEOS_DIR --natural DIR --write`."""
+    from lab.bench.screen_text import table
+
+    return table(measured("screen_text"))
+
+
 def scaling_table() -> str:
     """The last run of `python -m lab.bench.growth`."""
     from lab.bench.growth import table

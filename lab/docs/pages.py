@@ -40,6 +40,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "rules": product.rules_table,
     "scaling": measured.scaling_table,
     "schemas": product.schemas,
+    "screen-text": measured.screen_text_table,
     "settings": product.settings_table,
     "tiny-world": measured.tiny_world_table,
     "tools": product.tools_table,
