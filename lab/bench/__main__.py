@@ -5,7 +5,8 @@
 Prints a Markdown table and writes build/bench.json after each part. A full run (no PART and no --quick) and any run
 with --readme also replace the rows of their parts in lab/measured/bench.json and in the documentation. The rows of
 other parts, and of parts that failed, stay there with their date. A part that fails gets a row with the reason, and
-the exit status is 1."""
+the exit status is 1. Nothing is replaced where the machine's load was over 1.5 when a part began: such figures are of
+other work too."""
 
 from __future__ import annotations
 
@@ -88,6 +89,10 @@ def main() -> None:
             OUT.write_text(json.dumps(made, indent=1, ensure_ascii=False), encoding="utf-8")
     sys.stdout.write(rows.table(made, list(PARTS)) + "\n")
     if (not given.parts and not quick) or given.readme:
+        busy = rows.busy({part: made[part] for part in chosen})
+        if busy:
+            sys.stderr.write(f"The machine was busy ({busy}): lab/measured/bench.json and the documentation stay.\n")
+            sys.exit(1)
         rows.keep({part: made[part] for part in chosen if not made[part]["failed"] or part not in rows.last()})
         docs.write("measured")
     sys.exit(int(any(made[part]["failed"] for part in chosen)))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LAST = Path(__file__).parents[1] / "measured" / "bench.json"  # {part: {date, load, seconds, machine, command, rows}}
+MOST_LOAD = 1.5  # of the machine when a part begins, for figures that are kept
 COLUMNS = ("what", "against", "ours", "reference", "ratio", "goal", "reached")
 
 
@@ -67,6 +68,11 @@ def _runs(parts: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         machines.setdefault(part["machine"], []).append(f"{name} {part['date']}, load {part['load']:.1f}{short}")
     for machine, runs in machines.items():
         yield f"On {machine}. Run: {'; '.join(runs)}."
+
+
+def busy(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The parts that began while the machine had other work, with the load; "" if none did."""
+    return ", ".join(f"{name}: load {part['load']:.1f}" for name, part in parts.items() if part["load"] > MOST_LOAD)
 
 
 def last() -> dict[str, Any]:

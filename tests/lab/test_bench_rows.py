@@ -73,3 +73,9 @@ def test_needles_row_is_what_the_eval_wrote(capsys: pytest.CaptureFixture[str]) 
     report = json.loads((MEASURED / "needles.json").read_text())
     assert row["figures"]["calls"] == max(chain["calls"] for chain in report["lengths"][-1]["chains"])
     assert row["reached"] == "yes"
+
+
+def test_figures_of_a_busy_machine_are_not_kept() -> None:
+    parts = {"decode": {"load": 0.4}, "calls": {"load": 3.26}, "speech": {"load": rows.MOST_LOAD}}
+    assert rows.busy(parts) == "calls: load 3.3"
+    assert rows.busy({"decode": parts["decode"]}) == ""
