@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from agent_tools.ingestion.channels import base
 from agent_tools.models import profiles
 from agent_tools.models.minilm import MiniLM
+from agent_tools.models.routed_text import RoutedText
 from agent_tools.service.library.library import Library
 from tests.library import OpenLibrary, lite, opened, start_no_worker
 
@@ -113,11 +114,36 @@ def minilm() -> MiniLM:
     return SharedMiniLM()
 
 
+class SharedRoutedText(RoutedText):
+    """Lite's encoder, that several libraries may use at once: their threads wait for each other."""
+
+    def __init__(self, made: Path) -> None:
+        super().__init__(made)
+        self._lock = threading.Lock()
+
+    def encode(
+        self, texts: Sequence[str], *, query: bool = False, languages: Sequence[str | None] | None = None
+    ) -> NDArray[np.float32]:
+        with self._lock:
+            return super().encode(texts, query=query, languages=languages)
+
+
+@pytest.fixture(scope="session")
+def routed(once: Once) -> RoutedText:
+    """Lite's sentence encoder, loaded once for all tests of this process."""
+
+    def unpack(folder: Path) -> Path:
+        RoutedText(folder)
+        return folder
+
+    return SharedRoutedText(once("use-multilingual-v3", unpack))
+
+
 @pytest.fixture
-def loaded_encoder(minilm: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
+def loaded_encoder(routed: RoutedText, monkeypatch: pytest.MonkeyPatch) -> None:
     """Libraries and ingests of this test take that encoder instead of loading their own."""
     for module in (profiles, base):
-        monkeypatch.setattr(module, "text_encoder", lambda settings: minilm)
+        monkeypatch.setattr(module, "text_encoder", lambda settings: routed)
 
 
 @pytest.fixture

@@ -164,6 +164,13 @@ def calibrate(
     ] = None,
     date: Annotated[str, typer.Option("--date", help="ISO date for the report; default: today")] = "",
     seed: Seed = 0,
+    laid: Annotated[
+        bool,
+        typer.Option("--laid", help="store the films' texts without drawing them (minutes); leaves quoted words out"),
+    ] = False,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="keep the films and their memory in this folder, to fit again")
+    ] = None,
     truth: Annotated[
         Path | None,
         typer.Option("--truth", help="your own events, as for eval grounding: fit your models on your videos"),
@@ -187,7 +194,8 @@ def calibrate(
     from agent_tools.evals.grounding.calibration import SHIPPED, fit_lite
 
     folder = out or SHIPPED
-    fitted = fit_lite(folder, videos=data or default_folder(), date=date, seed=seed, on_line=show_progress)
+    videos = data or default_folder()
+    fitted = fit_lite(folder, videos=videos, kept=keep, laid=laid, date=date, seed=seed, on_line=show_progress)
     for name in fitted:
         typer.echo(f"{folder / name}.lite.json")
 

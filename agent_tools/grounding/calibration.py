@@ -59,6 +59,7 @@ class Calibrator:
     knots: tuple[float, ...]
     values: tuple[float, ...]
     report: CalibrationReport
+    ceiling: float | None = None  # higher scores count as this: beyond it they say no more
 
     @classmethod
     def fit(
@@ -72,6 +73,7 @@ class Calibrator:
         date: str = "",
         folds: int = 5,
         seed: int = 0,
+        ceiling: float | None = None,
     ) -> Calibrator:
         """Fit on scores (n,) and labels (n,): 1 where the event was present (and found), 0 where absent.
 
@@ -79,6 +81,8 @@ class Calibrator:
             groups: one per score, such as its video or text source; a group is never split between folds. Empty = each
                 score is its own group.
             data: the source of the scores, for the report. date: ISO day, today if empty.
+            ceiling: higher scores count as this. A logistic curve over a few scores that are far above all others is
+                too flat where present and absent meet.
         Raises:
             ShapeError: lengths differ.
             InvalidArgument: a score is not finite, a label is neither 0 nor 1, fewer than 10 of either class, all
@@ -86,6 +90,8 @@ class Calibrator:
         if method not in get_args(Method):
             raise InvalidArgument(f"method = {method!r}: one of {', '.join(get_args(Method))}.")
         x, y = _checked(scores, labels)
+        if ceiling is not None:
+            x = np.minimum(x, ceiling)
         if groups is not None and len(groups) != len(x):
             raise ShapeError(f"{len(groups)} groups for {len(x)} scores: each score has one.")
         auc = area_under_roc(x, y)
@@ -114,13 +120,14 @@ class Calibrator:
             brier_after=float(((held_out - y) ** 2).mean()),
             bins=tuple(reliability_table(held_out, y)),
         )
-        return cls(method, *_fit(method, x, y), report)
+        return cls(method, *_fit(method, x, y), report, ceiling)
 
     def probability(self, score: float) -> float:
         """p(present) of a raw score; never falls as the score rises. InvalidArgument: the score is NaN."""
         if math.isnan(score):
             raise InvalidArgument("The score is NaN: there is nothing to judge.")
-        raw = _apply(self.method, self.knots, self.values, np.array([score], dtype=np.float64))
+        counted = score if self.ceiling is None else min(score, self.ceiling)
+        raw = _apply(self.method, self.knots, self.values, np.array([counted], dtype=np.float64))
         return float(_kept_off(raw, self.report.n_absent, self.report.n - self.report.n_absent)[0])
 
     def to_json(self) -> str:
@@ -140,7 +147,8 @@ class Calibrator:
                 Interval(**report["ece_after"]),
             )
             knots, values = tuple(map(float, raw["knots"])), tuple(map(float, raw["values"]))
-            return cls(raw["method"], knots, values, CalibrationReport(**report))
+            ceiling = raw.get("ceiling")  # calibrations of 0.1 have none
+            return cls(raw["method"], knots, values, CalibrationReport(**report), ceiling and float(ceiling))
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InvalidArgument(f"Not a stored calibration ({type(error).__name__}): fit it again.") from error
 

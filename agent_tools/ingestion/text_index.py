@@ -41,8 +41,8 @@ def index_entries(
         apart: a channel whose entries get no vectors, because others will replace them."""
     space, written, last = text_space(encoder.producer), 0, 0
     while batch := store.pending_text(video_id, space, limit=128, apart=apart, after=last):
-        if any(entry.channel == SCREEN_TEXT for entry in batch):
-            index_lines(store, video_id, encoder, to_id=batch[-1].id)
+        if shown := [entry for entry in batch if entry.channel == SCREEN_TEXT]:
+            index_lines(store, video_id, encoder, shown)
         languages = [str(entry.extra.get("language") or "") or None for entry in batch]
         vectors = encode_known(encoder, [entry.text for entry in batch], languages)
         store.put_vectors(space, video_id, [entry.id for entry in batch], vectors)
@@ -52,19 +52,19 @@ def index_entries(
     return written
 
 
-def index_lines(store: Store, video_id: str, encoder: TextEncoder, to_id: int | None = None) -> int:
+def index_lines(store: Store, video_id: str, encoder: TextEncoder, new: Sequence[Entry] = ()) -> int:
     """Write a vector for each line of on-screen text that has none yet; returns how many were written.
 
     A line that stands on several slides has one vector, under the id of the first entry that shows it.
     Args:
-        to_id: the last entry to look at; all of them if None."""
+        new: entries of which nothing was written before, when the later ones are not to be looked at yet."""
     space = line_space(encoder.producer)
     there = set(store.vectors(space, video_id)[0].tolist())
     shown = sorted(store.entries(video_id, channels=(SCREEN_TEXT,)), key=lambda entry: entry.id)
     lines = {
         line_id(entry, place): line.text
         for entry in shown
-        if to_id is None or entry.id <= to_id
+        if not new or entry.id <= new[-1].id
         for place, line in enumerate(shown_lines(entry))
     }
     known = {text for number, text in lines.items() if number in there}
@@ -73,6 +73,11 @@ def index_lines(store: Store, video_id: str, encoder: TextEncoder, to_id: int | 
         if text not in known:
             first.setdefault(text, number)
     texts = list(first)
+    if not texts and there and any(map(shown_lines, new)):  # indexes have to see that old lines stand on a new slide
+        number = min(there)
+        vector = store.vector(space, video_id, number)
+        if vector is not None:
+            store.put_vectors(space, video_id, [number], vector[None])
     for begin in range(0, len(texts), LINES_AT_ONCE):
         part = texts[begin : begin + LINES_AT_ONCE]
         store.put_vectors(space, video_id, [first[text] for text in part], encoder.encode(part))

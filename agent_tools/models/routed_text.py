@@ -7,20 +7,19 @@ alone has .10; English paraphrases .595, MiniLM .503, USE .479."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.text_language import language_of
 from agent_tools.models.use import Use
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+Array = NDArray[np.float32]
 
 
 class RoutedText:
@@ -35,6 +34,11 @@ class RoutedText:
         self._english = MiniLM(threads=threads, remembered=remembered)
         self._many = Use(made, threads=threads, remembered=remembered)
 
+    @property
+    def older(self) -> tuple[MiniLM, ...]:
+        """The encoders of profiles before this one, whose vectors can still be asked: MiniLM alone."""
+        return (self._english,)
+
     def encode(
         self, texts: Sequence[str], *, query: bool = False, languages: Sequence[str | None] | None = None
     ) -> Array:
@@ -48,11 +52,43 @@ class RoutedText:
             i for i, (text, language) in enumerate(zip(texts, known, strict=True)) if _is_english(text, language)
         ]
         vectors = np.zeros((len(texts), self.dim), np.float32)
-        vectors[:, MiniLM.dim :] = self._many.encode(texts)
+        vectors[:, MiniLM.dim :] = self._many.encode(texts, query=query)
         if english:
             vectors[english, : MiniLM.dim] = self._english.encode([texts[i] for i in english])
             vectors[english] *= np.float32(0.5**0.5)
         return vectors
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Which of some vectors have the English part: two texts are compared by the parts that both have.
+
+    One product of an English text and another is U / sqrt(2), of two English texts (M + U) / 2, where M and U are the
+    cosines of the two encoders. So the first is brought to U, and all cosines are on one scale."""
+
+    english: NDArray[np.bool_]  # (n,)
+
+    def cosines(self, products: Array, query: Array) -> Array:
+        """Cosines (n,) from the products of these vectors with a query's, (n,)."""
+        return products * self.factors(query)
+
+    def factors(self, query: Array) -> Array:
+        """What each product (n,) is multiplied with."""
+        alike = self.english == bool(query[: MiniLM.dim].any())
+        return np.where(alike, np.float32(1), np.float32(2**0.5))
+
+
+def sides_of(encoder: Any, reach: Callable[[int], NDArray[np.bool_]]) -> Sides | None:
+    """The sides of some vectors; None of an encoder with one part.
+
+    Args:
+        reach: whether each vector (n,) holds anything in its first so many numbers."""
+    return Sides(reach(MiniLM.dim)) if isinstance(encoder, RoutedText) else None
+
+
+def reach_of(matrix: Array) -> Callable[[int], NDArray[np.bool_]]:
+    """What sides_of asks, of vectors as a matrix (n, D)."""
+    return lambda first: np.asarray(matrix[:, :first].any(axis=1))
 
 
 def encode_known(encoder: Any, texts: Sequence[str], languages: Sequence[str | None]) -> Array:

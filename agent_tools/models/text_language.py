@@ -11,6 +11,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 
+LANGUAGES = {
+    "ar": "Arabic", "zh": "Chinese", "nl": "Dutch", "en": "English", "fr": "French", "de": "German", "it": "Italian",
+    "ja": "Japanese", "ko": "Korean", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "es": "Spanish",
+    "th": "Thai", "tr": "Turkish",
+}  # fmt: skip
+SIXTEEN = ", ".join([*LANGUAGES.values(), "Chinese (traditional)"])  # what an encoder of these languages says it knows
+
 SURE = 0.5  # a smaller lead over the next language is undecided
 ENGLISH_SHARE = 0.5  # of another language's evidence: with this much of its own a text may still be English
 LETTER_WORTH = 0.7  # of a letter that few languages write, beside a common word's 1

@@ -7,11 +7,13 @@ residual network. The word vectors are kept in 8 bits and widened where they are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agent_tools.models.text_language import SIXTEEN
 from agent_tools.models.use_files import CHUNKS, WEIGHTS_SHA256, load
 
 if TYPE_CHECKING:
@@ -19,35 +21,34 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-LANGUAGES = {
-    "ar": "Arabic",
-    "zh": "Chinese",
-    "nl": "Dutch",
-    "en": "English",
-    "fr": "French",
-    "de": "German",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ru": "Russian",
-    "es": "Spanish",
-    "th": "Thai",
-    "tr": "Turkish",
-}  # zh in both scripts: the sixteenth
 BEGIN, END, UNKNOWN = 1, 2, 0
 ORDERS = ((2, 0), (3, 1), (5, 2))  # words that a convolution sees, and how many of them lie before the word itself
 WIDTH = 256  # of each convolution
 BATCH_TOKENS = 384  # of several texts in one matrix product; more does not fit the processor's cache
 MAX_TOKENS = 1024  # of one text
+# Questions about nothing, and what they ask as statements. The mean difference is what a question looks like to this
+# encoder, whatever it is about: without it every question is near every question that somebody says.
+QUESTIONS = (
+    ("Who is it?", "It is someone."),
+    ("What is this about?", "This is about something."),
+    ("Where is it?", "It is there."),
+    ("When was it?", "It was then."),
+    ("Why did it happen?", "It happened."),
+    ("How many are there?", "There are some."),
+    ("Wer ist das?", "Das ist jemand."),
+    ("¿Qué es esto?", "Esto es algo."),
+    ("Où est-ce ?", "C'est là."),
+    ("谁?", "有人。"),
+    ("누구예요?", "누군가예요."),
+    ("Что это?", "Это что-то."),
+)
 
 
 class Use:
     """Loads on construction: a fraction of a second where the unpacked files are there. Not safe for two threads."""
 
     dim = 512
-    languages = ", ".join([*LANGUAGES.values(), "Chinese (traditional)"])
+    languages = SIXTEEN
     producer = f"use-multilingual-v3@{WEIGHTS_SHA256[:8]}/1"
 
     def __init__(self, made: Path | None = None, *, threads: int = 1, remembered: Path | None = None) -> None:
@@ -65,7 +66,24 @@ class Use:
         self._projection_bias = np.concatenate([files.weights[f"proj_b{order}"] for order, _ in ORDERS])
 
     def encode(self, texts: Sequence[str], *, query: bool = False) -> Array:
-        """Vectors (n, 512), float32, L2-normalised, in the order of the texts; n may be 0. `query` changes nothing."""
+        """Vectors (n, 512), float32, L2-normalised, in the order of the texts; n may be 0.
+
+        Args:
+            query: take out what all questions have in common: a question is to find its answer, not other questions."""
+        vectors = self._encode(texts)
+        if query and len(vectors):
+            vectors -= (vectors @ self._asking)[:, None] * self._asking
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+    @cached_property
+    def _asking(self) -> Array:
+        """The direction (512,) from statements to questions."""
+        asked, said = (self._encode([pair[side] for pair in QUESTIONS]) for side in (0, 1))
+        direction: Array = (asked - said).mean(axis=0)
+        return direction / np.linalg.norm(direction)
+
+    def _encode(self, texts: Sequence[str]) -> Array:
         from agent_tools.models import blas
 
         found = self._tokenizer.encode_batch(list(texts))

@@ -70,7 +70,7 @@ def remember(
 
 def index_notes(library: Library, video_id: str, wait_s: float = 0.0) -> bool:
     """Give notes that have no vector yet theirs; False where the encoder is not there."""
-    encoder = library.models.text(wait_s)
+    encoder = library.text_encoder(video_id, wait_s)
     if encoder is None:
         return False
     space = text_space(encoder.producer)

@@ -29,7 +29,7 @@ from agent_tools.service.search.answer_kind import preferred
 from agent_tools.service.search.likeness import maker_of, similar_moments
 from agent_tools.service.search.moments import Moment, fold_repeats, merge, with_pictures
 from agent_tools.service.search.pictures import frames_matching
-from agent_tools.service.search.recall import EntrySearchResult, recall
+from agent_tools.service.search.recall import EntrySearchResult, ScoredEntry, recall
 from agent_tools.service.search.strength import likeness, strength
 from agent_tools.store import Entry, Job, line_with
 from agent_tools.timeline import clock, rounded, video_uri
@@ -171,7 +171,7 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
     def shrunk(*, context: bool) -> list[Cut]:
         """Texts shorter around their words: those that merely stand beside a match, or those that match."""
         return [
-            halve(hit, name, around=f"{query} {best.text}" if best else query)
+            halve(hit, name, around=f"{query} {best.line.text if best.line else best.entry.text}" if best else query)
             for hit, moment in zip(hits, page, strict=True)
             for name in TEXT_CHANNELS
             if ((best := _best(moment, name)) is None) == context
@@ -196,7 +196,8 @@ def _hit(library: Library, moment: Moment, rank: int, title: str, request: Searc
     for name in TEXT_CHANNELS:
         if found := [r for r in moment.found if r.entry.channel == name]:
             texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
-    line = line_with(shown, query) if (shown := _best(moment, "screen_text")) else None
+    shown = _best(moment, "screen_text")
+    line = (line_with(shown.entry, query) or shown.line) if shown else None
     beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
     for name in TEXT_CHANNELS:
         if name not in texts:
@@ -237,19 +238,20 @@ def _hit(library: Library, moment: Moment, rank: int, title: str, request: Searc
     )
 
 
-def _best(moment: Moment, name: str) -> Entry | None:
+def _best(moment: Moment, name: str) -> ScoredEntry | None:
     """The entry of the channel that answers best; None where none was found, only what stands beside."""
     found = [r for r in moment.found if r.entry.channel == name]
-    return min(found, key=lambda r: (-r.score, r.entry.start_s)).entry if found else None
+    return min(found, key=lambda r: (-r.score, r.entry.start_s)) if found else None
 
 
-def _snippet(entries: Sequence[Entry], query: str, length: int, best: Entry | None = None) -> str:
-    """Their texts in order, each once, around the best one and the words of the query."""
+def _snippet(entries: Sequence[Entry], query: str, length: int, best: ScoredEntry | None = None) -> str:
+    """Their texts in order, each once, around the best one, or its line that answers, and the words of the query."""
     texts = list(dict.fromkeys(entry.text for entry in sorted(entries, key=lambda entry: entry.start_s)))
     if best is None:
         return excerpt(JOINT.join(texts), query, length)
-    start = sum(len(text) + len(JOINT) for text in texts[: texts.index(best.text)])
-    return excerpt(JOINT.join(texts), query, length, (start, start + len(best.text)))
+    start = sum(len(text) + len(JOINT) for text in texts[: texts.index(best.entry.text)])
+    first, last = (best.line.start, best.line.end) if best.line else (0, len(best.entry.text))
+    return excerpt(JOINT.join(texts), query, length, (start + first, start + last))
 
 
 def _hints(

@@ -21,9 +21,11 @@ from agent_tools.store.search import WordHit
 from agent_tools.store.shown_lines import ShownLine, line_id, line_with, shown_lines
 from agent_tools.store.store import Store, open_store
 from agent_tools.store.tokenfile import TokenFile
+from agent_tools.store.vectors import TOKEN_BITS as LINE_BITS
 from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow, titles
 
 __all__ = [
+    "LINE_BITS",
     "UNSURE",
     "ChannelDetail",
     "ChannelRow",

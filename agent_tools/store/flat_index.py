@@ -145,6 +145,7 @@ class Selection:
         self, coded: Coded, placed: Mapping[str, Placed], videos: tuple[str, ...], runs: tuple[str, ...]
     ) -> None:
         self.coded = coded
+        self._reach: dict[int, NDArray[np.bool_]] = {}
         self._first: dict[tuple[str, str], int] = {}
         self._videos: dict[str, slice] = {}
         self._rows = {name: placed[name].runs for name in videos if name in placed}
@@ -173,6 +174,13 @@ class Selection:
         """The products of a query (D,) with all rows, (n,), as their codes give them."""
         parts = [products(query, self.coded.codes[a:b], self.coded.scales[a:b]) for a, b in self._ranges]
         return np.concatenate([np.empty(0, np.float32), *parts])
+
+    def reach(self, first: int) -> NDArray[np.bool_]:
+        """Whether each row holds anything in its first so many numbers, (n,)."""
+        if first not in self._reach:
+            parts = [self.coded.codes[a:b, :first].any(axis=1) for a, b in self._ranges]
+            self._reach[first] = np.concatenate([np.empty(0, np.bool_), *parts])
+        return self._reach[first]
 
     def of_video(self, name: str) -> slice:
         """The positions of one video."""

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_tools.channels import text_names
+from agent_tools.store.entries import entry_of
 from agent_tools.store.part import Part, json_list
+from agent_tools.store.shown_lines import line_id, shown_lines
 from agent_tools.store.spelling import has_enough_letters
 from agent_tools.store.sql import Clock, Database, Sql
-from agent_tools.store.vectors import TEXT, find_space, read_matrix, read_vectors
+from agent_tools.store.vectors import LINE, TEXT, find_space, read_matrix, read_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from agent_tools.store.flat_index import Coded, FlatIndex, Placed, View
 
+SCREEN_TEXT = "screen_text"  # the channel whose texts have lines
 FRAMES = "frames"  # name of the one run of a space of pictures
 
 Runs = Sequence[tuple[str, int]]
@@ -128,7 +131,8 @@ class FlatSearch(Part):
             stale: list[Any] = c.execute(
                 """SELECT s.n, s.dim, s.name, v.video_id, v.version FROM spaces s JOIN vector_versions v ON v.space=s.n
                    LEFT JOIN flat_codes f ON f.space=v.space AND f.video_id=v.video_id
-                   WHERE s.name LIKE '%|text' AND v.count > 0 AND f.version IS DISTINCT FROM v.version
+                   WHERE (s.name LIKE '%|text' OR s.name LIKE '%|line')
+                   AND v.count > 0 AND f.version IS DISTINCT FROM v.version
                    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')"""
             ).fetchall()
         for n, dim, name, video_id, version in stale:
@@ -228,13 +232,41 @@ class FlatSearch(Part):
         from agent_tools.store.flat_index import Coded, encode, rest_of
 
         rows, ids, matrix = read_vectors(self.db, c, n, dim, video_id)
-        if space.endswith(f"|{TEXT}"):
+        if space.endswith(f"|{LINE}"):
+            order, numbers, spans, runs = _lines(c, video_id, ids.tolist())
+        elif space.endswith(f"|{TEXT}"):
             order, spans, runs = _texts(c, video_id, ids.tolist())
+            numbers = ids[order]
         else:
             order, spans, runs = np.argsort(ids), np.zeros((len(ids), 2)), [(FRAMES, len(ids))]
+            numbers = ids[order]
         matrix = matrix[order]
         codes, scales = encode(matrix)
-        return Coded(codes, scales, ids[order], rows[order], spans), runs, encode(rest_of(matrix, codes, scales))
+        return Coded(codes, scales, numbers, rows[order], spans), runs, encode(rest_of(matrix, codes, scales))
+
+
+def _lines(
+    c: Sql, video_id: str, ids: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], Runs]:
+    """Every line of every on-screen text in time order: the place in `ids` of its vector, which others may share, its
+    id, the span of its text; and how many lines there are."""
+    import numpy as np
+
+    place = {number: at for at, number in enumerate(ids)}
+    rows = c.execute(
+        """SELECT id, video_id, channel, producer, start_s, end_s, text, extra FROM entries WHERE video_id=?
+           AND channel=? AND extra ->> 'unsure' IS NULL ORDER BY start_s, end_s, id""",
+        (video_id, SCREEN_TEXT),
+    )
+    lines = [(entry, at, line) for entry in map(entry_of, rows) for at, line in enumerate(shown_lines(entry))]
+    of_text = {line.text: place[number] for entry, at, line in lines if (number := line_id(entry, at)) in place}
+    there = [(entry, at, of_text[line.text]) for entry, at, line in lines if line.text in of_text]
+    return (
+        np.fromiter((row for _, _, row in there), np.int64, len(there)),
+        np.fromiter((line_id(entry, at) for entry, at, _ in there), np.int64, len(there)),
+        np.array([(entry.start_s, entry.end_s) for entry, _, _ in there], np.float64).reshape(-1, 2),
+        [(SCREEN_TEXT, len(there))] if there else [],
+    )
 
 
 def _texts(c: Sql, video_id: str, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64], Runs]:

@@ -84,11 +84,6 @@ def line_with(entry: Entry, query: str) -> ShownLine | None:
     return lines[held.index(most)] if most and held.count(most) == 1 else None
 
 
-def heading(lines: Sequence[ShownLine]) -> int:
-    """The place of the line that the others stand under: the one in the largest letters, of equal ones the first."""
-    return max(range(len(lines)), key=lambda place: (round(lines[place].height, 2), -place))
-
-
 def _values(lines: Sequence[ShownLine]) -> list[ShownLine]:
     """The lines, where a short one with digits has joined the label above it, or else the one to its left."""
     found = list(lines)

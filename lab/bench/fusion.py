@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_tools.models.minilm import MiniLM
+from agent_tools.models.routed_text import RoutedText
 from agent_tools.service.search.fusion import Background, fuse
 from agent_tools.store import EntryIn, Store
 
@@ -49,6 +50,7 @@ class Hour:
     cues: list[Cue]
     offsets: dict[str, float]
     cosines: NDArray[np.float32]
+    alone: NDArray[np.float32]  # the same by MiniLM
     words: list[dict[int, tuple[float, float]]]
     neighbours: dict[int, list[int]]
     windows: dict[int, tuple[list[list[int]], NDArray[np.float32]]]
@@ -67,9 +69,11 @@ def main() -> None:
         q for q in json.loads(QUESTIONS.read_text("utf-8")) if q["kind"] != "in_order"
     ]  # asked twice, in a film
     kinds = list(dict.fromkeys(q["kind"] for q in questions if q["clip"]))
-    encode = remembering(MiniLM())
+    made = tempfile.TemporaryDirectory()
+    encode, encode_alone = remembering(RoutedText(Path(made.name))), remembering(MiniLM())
     for name, extra in (("sparse", []), ("dense", sentences)):
-        hours = [build(*lay_out(clips, extra, seed), questions, encode) for seed in range(1, layouts + 1)]
+        laid = [lay_out(clips, extra, seed) for seed in range(1, layouts + 1)]
+        hours = [build(*one, questions, encode, encode_alone) for one in laid]
         print(f"\n{name}: {len(hours[0].cues)} entries; R@1 / R@5, mean of {layouts} layouts\n")  # noqa: T201 - a script
         print("| | " + " | ".join(f"{k}, of {sum(q['kind'] == k for q in questions)}" for k in kinds) + " |")  # noqa: T201
         print("|---" * (len(kinds) + 1) + "|")  # noqa: T201
@@ -105,8 +109,15 @@ def lay_out(clips: dict[str, Any], sentences: list[str], seed: int) -> tuple[lis
     return sorted(cues, key=lambda cue: (cue.start_s, cue.end_s)), offsets
 
 
-def build(cues: list[Cue], offsets: dict[str, float], questions: list[Any], encode: Callable[..., Any]) -> Hour:
-    asked = encode([q["question"] for q in questions])
+def build(
+    cues: list[Cue],
+    offsets: dict[str, float],
+    questions: list[Any],
+    encode: Callable[..., Any],
+    encode_alone: Callable[..., Any],
+) -> Hour:
+    asked = encode([q["question"] for q in questions], query=True)
+    asked_alone = encode_alone([q["question"] for q in questions], query=True)
     spoken = [i for i, cue in enumerate(cues) if cue.channel == "subtitles"]
     pairs = [(a, b) for a, b in pairwise(spoken) if cues[b].start_s - cues[a].end_s < BESIDE_S]
     neighbours: dict[int, list[int]] = {}
@@ -117,8 +128,15 @@ def build(cues: list[Cue], offsets: dict[str, float], questions: list[Any], enco
     windows = {}
     for size, groups in ((2, [list(pair) for pair in pairs]), (3, triples)):
         windows[size] = (groups, asked @ encode([" ".join(cues[i].text for i in group) for group in groups]).T)
+    texts = [cue.text for cue in cues]
     return Hour(
-        cues, offsets, asked @ encode([cue.text for cue in cues]).T, by_words(cues, questions), neighbours, windows
+        cues,
+        offsets,
+        asked @ encode(texts).T,
+        asked_alone @ encode_alone(texts).T,
+        by_words(cues, questions),
+        neighbours,
+        windows,
     )
 
 
@@ -139,14 +157,14 @@ def by_words(cues: list[Cue], questions: list[Any]) -> list[dict[int, tuple[floa
     return found
 
 
-def remembering(encoder: MiniLM) -> Callable[[list[str]], NDArray[np.float32]]:
+def remembering(encoder: Any) -> Callable[..., NDArray[np.float32]]:
     """Each text is encoded once, however many layouts hold it."""
-    known: dict[str, NDArray[np.float32]] = {}
+    known: dict[tuple[str, bool], NDArray[np.float32]] = {}
 
-    def encode(texts: list[str]) -> NDArray[np.float32]:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        known.update(zip(new, encoder.encode(new), strict=True))
-        return np.stack([known[text] for text in texts])
+    def encode(texts: list[str], *, query: bool = False) -> NDArray[np.float32]:
+        new = [text for text in dict.fromkeys(texts) if (text, query) not in known]
+        known.update(zip([(text, query) for text in new], encoder.encode(new, query=query), strict=True))
+        return np.stack([known[text, query] for text in texts])
 
     return encode
 
@@ -172,6 +190,10 @@ def overlaps(hour: Hour, question: Any, i: int) -> bool:
 
 def cues_only(hour: Hour, j: int) -> Scores:
     return dict(enumerate(hour.cosines[j].tolist()))
+
+
+def minilm_only(hour: Hour, j: int) -> Scores:
+    return dict(enumerate(hour.alone[j].tolist()))
 
 
 def words_only(hour: Hour, j: int) -> Scores:
@@ -221,9 +243,10 @@ def fused_alone(hour: Hour, j: int) -> Scores:
 
 METHODS: dict[str, Callable[[Hour, int], Scores]] = {
     "BM25 over cues": words_only,
-    "MiniLM over cues": cues_only,
-    "MiniLM over windows of two": windows_only(2),
-    "MiniLM over windows of three": windows_only(3),
+    "MiniLM over cues": minilm_only,
+    "both encoders over cues": cues_only,
+    "both encoders over windows of two": windows_only(2),
+    "both encoders over windows of three": windows_only(3),
     "the better of cue and window of two": better_of_both,
     "equal-weight reciprocal ranks": reciprocal_ranks,
     "fuse without neighbours": fused_alone,

@@ -169,3 +169,13 @@ def test_calibration_error_and_table_of_a_known_case() -> None:
 
 def test_area_under_roc_counts_ties_half() -> None:
     assert area_under_roc(np.array([1.0, 2.0, 2.0]), np.array([0.0, 0.0, 1.0])) == 0.75
+
+
+def test_scores_over_the_ceiling_count_as_the_ceiling() -> None:
+    scores, labels = drawn(2000)
+    high = np.where(np.asarray(labels) == 1, np.asarray(scores) * 10, scores)
+    ceiling = float(np.median(scores))
+    fitted = Calibrator.fit(high, labels, ceiling=ceiling, data="drawn", date="2026-11-20")
+    assert fitted.probability(1000.0) == fitted.probability(ceiling) > fitted.probability(ceiling / 2)
+    assert Calibrator.from_json(fitted.to_json()).probability(1000.0) == fitted.probability(ceiling)
+    assert Calibrator.fit(scores, labels).ceiling is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agent_tools.models.minilm import MiniLM
-from agent_tools.models.routed_text import RoutedText, encode_known
+from agent_tools.models.routed_text import RoutedText, encode_known, reach_of, sides_of
 
 ENGLISH, GERMAN = "The dog chews a bone.", "Der Hund kaut an einem Knochen."
 
@@ -56,3 +56,24 @@ def test_no_texts_give_no_vectors(routed: RoutedText) -> None:
 
 def test_the_producer_names_both_models_and_the_routing(routed: RoutedText) -> None:
     assert routed.producer == "minilm-l6-v2@53aa5117+use-multilingual-v3@0db566fd/routed-1"
+
+
+def test_texts_are_compared_by_the_parts_that_both_have(routed: RoutedText, minilm: MiniLM) -> None:
+    texts = [ENGLISH, GERMAN]
+    matrix = routed.encode(texts)
+    sides = sides_of(routed, reach_of(matrix))
+    assert sides is not None
+    many = routed._many.encode(texts)
+    for query in matrix:  # texts as queries, so that nothing is taken out of a question
+        cosines = sides.cosines(matrix @ query, query)
+        by_many = many @ query[384:] / np.linalg.norm(query[384:])
+        both_english = sides.english & bool(query[:384].any())
+        english = (minilm.encode([ENGLISH]) @ minilm.encode([ENGLISH])[0])[0]
+        assert np.allclose(cosines, np.where(both_english, (by_many + english) / 2, by_many), atol=1e-5)
+    assert sides_of(minilm, reach_of(matrix)) is None
+
+
+def test_the_older_encoder_asks_the_older_vectors(routed: RoutedText, minilm: MiniLM) -> None:
+    (older,) = routed.older
+    assert older.producer == minilm.producer
+    assert np.allclose(older.encode([ENGLISH]), minilm.encode([ENGLISH]))

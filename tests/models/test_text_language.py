@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_tools.models.text_language import language_of
-from agent_tools.models.use import LANGUAGES
+from agent_tools.models.text_language import LANGUAGES, language_of
 
 QUESTIONS = {
     "en": "Where is the red car?",

@@ -10,7 +10,8 @@ import pytest
 
 from agent_tools.errors import ModelMissing
 from agent_tools.models import use_files
-from agent_tools.models.use import LANGUAGES, Use
+from agent_tools.models.text_language import LANGUAGES
+from agent_tools.models.use import Use
 
 TEXTS = [
     "The dog chews a bone.",
@@ -133,3 +134,11 @@ def test_neither_encoder_of_lite_imports_torch(made: Path, use: Use) -> None:
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_question_is_no_longer_near_what_is_only_a_question_too(use: Use) -> None:
+    asked = ["Wer hat die Vorlesung gehalten?", "¿Dónde está la sala limpia?", "Who repaired the washing machine?"]
+    other = use.encode(["What brings you to the land of the gatekeepers?"])[0]
+    before, after = use.encode(asked) @ other, use.encode(asked, query=True) @ other
+    assert (after < before - 0.03).all()
+    assert np.allclose(np.linalg.norm(use.encode(asked, query=True), axis=1), 1, atol=1e-5)

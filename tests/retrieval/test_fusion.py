@@ -103,3 +103,12 @@ def test_scores_stay_in_bounds_and_more_words_never_cost(
     for key, score in scores.items():
         fuller = {**words, key: (words.get(key, (0.0, 0.0))[0], 1.0)}
         assert at(meaning, fuller)[key] >= score - 0.01
+
+
+def test_the_best_of_many_lines_is_worth_less_than_one_line() -> None:
+    background = Background(0.1, 0.05)
+    cosines = np.array([0.5, 0.5, 0.5, 0.12], np.float32)
+    worth = background.best_of(cosines, np.array([1, 5, 24, 24]))
+    assert worth[0] == pytest.approx(0.5)
+    assert 0.5 > worth[1] > worth[2] > 0.4
+    assert worth[3] == pytest.approx(background.level)  # what 24 draws reach by accident says nothing

@@ -74,13 +74,13 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         # the question's own language
         (
             Asked("der Hund läuft über die Straße und bellt", by_meaning=True),
-            replace(SAID, english_only=True),
+            replace(SAID, languages="English"),
             "English",
         ),
-        (Asked("собака бежит", by_meaning=True), replace(SAID, english_only=True), "English only"),
-        (SIGHT, replace(SAID, english_only=True), ""),
+        (Asked("собака бежит", by_meaning=True), replace(SAID, languages="English"), "English only"),
+        (SIGHT, replace(SAID, languages="English"), ""),
         (Asked("der Hund läuft über die Straße und bellt", by_meaning=True), SAID, ""),
-        (Asked("das Wort 'Hund'", ("Hund",)), replace(SAID, english_only=True), ""),
+        (Asked("das Wort 'Hund'", ("Hund",)), replace(SAID, languages="English"), ""),
     ],
 )
 def test_a_channel_shows_the_event_or_says_why_it_may_not(asked: Asked, reach: Reach, why: str) -> None:
@@ -177,11 +177,12 @@ def test_a_german_question_to_an_english_encoder_is_never_absent(library: Librar
 
 def test_a_sign_that_stands_long_does_not_decide_the_language_of_what_is_on_screen(library: Library) -> None:
     """It takes a fifth of the time, and two of a hundred words."""
-    sign = Line(240.0, 300.0, "\u51fa\u53e3")
+    sign = Line(240.0, 300.0, "\u0388\u03be\u03bf\u03b4\u03bf\u03c2")
     reply = judged(library, Film("street", 300, (), (*SLIDES[:8], sign)), "quiet rooms of an old house")
     assert reply.confidence_kind == "calibrated", reply.why
     pages = tuple(
-        Line(30.0 * i, 30.0 * i + 30, "\u8001\u5b85\u91cc\u5b89\u9759\u7684\u623f\u95f4" * 3) for i in range(5, 10)
+        Line(30.0 * i, 30.0 * i + 30, "\u03ae\u03c3\u03c5\u03c7\u03b1 \u03b4\u03c9\u03bc\u03ac\u03c4\u03b9\u03b1 " * 4)
+        for i in range(5, 10)
     )
     reply = judged(library, Film("two languages", 300, (), (*SLIDES[:5], *pages)), "quiet rooms of an old house")
     assert reply.confidence_kind == "raw", reply.why  # compared by words alone

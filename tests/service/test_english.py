@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from agent_tools.media.subtitles import parse
-from agent_tools.service.search.comparable import is_english, sound_foreign
+from agent_tools.models.text_language import SIXTEEN
+from agent_tools.service.search.comparable import (
+    ENGLISH_ONLY,
+    SIXTEEN_ONLY,
+    is_english,
+    limit,
+    sound_foreign,
+    understands,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +59,27 @@ def test_real_subtitles_are_told_apart(real_videos: Path) -> None:
         told[path.name] = (path.stem.rsplit(".", 1)[-1], english)
     assert len(told) > 5
     assert {name for name, (language, english) in told.items() if english != (language == "en")} == set()
+
+
+@pytest.mark.parametrize(
+    ("languages", "language", "text", "understood"),
+    [
+        ("English", "", "そして私たちは", False),
+        ("English", "de", "Und so weiter", False),
+        (SIXTEEN, "", "そして私たちは", True),
+        (SIXTEEN, "de", "Und so weiter", True),
+        (SIXTEEN, "zh-Hant", "", True),
+        (SIXTEEN, "sv", "Och så vidare", False),
+        (SIXTEEN, "", "Och så går vi med de andra genom huset, som inte är långt från staden.", False),
+        (SIXTEEN, "", "Έτσι συνεχίζουμε", False),
+        (SIXTEEN, "", "Mitigation", True),
+        (SIXTEEN, "und", "12:30", True),
+        ("many", "sv", "Och så vidare", True),
+    ],
+)
+def test_what_an_encoder_understands(languages: str, language: str, text: str, understood: bool) -> None:
+    assert understands(languages, language, text) == understood
+
+
+def test_a_limit_is_told_where_there_is_one() -> None:
+    assert [limit(one) for one in ("English", SIXTEEN, "many")] == [ENGLISH_ONLY, SIXTEEN_ONLY, ""]

@@ -9,7 +9,7 @@ import pytest
 
 from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
 from agent_tools.ingestion.text_index import index_entries
-from agent_tools.models.minilm import MiniLM
+from agent_tools.models.routed_text import RoutedText
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.store import EntryIn
@@ -34,11 +34,11 @@ NOT_SAID = "the speaker says 'quarterly revenue forecast'"
 
 
 @pytest.fixture
-def heard(tmp_path: Path, minilm: MiniLM, loaded_encoder: None) -> Iterator[Library]:
+def heard(tmp_path: Path, routed: RoutedText, loaded_encoder: None) -> Iterator[Library]:
     """A library with one film whose speech was heard without a doubt or a gap."""
     with opened(lite(tmp_path / "home")) as library:
         assert library.models.text(120) is not None
-        lay_down(library.store, FILM, Remembered(minilm))
+        lay_down(library.store, FILM, Remembered(routed))
         store, video_id = library.store, FILM.video_id
         hear(library, *(Line(i * EACH_S, (i + 1) * EACH_S, text) for i, text in enumerate(SAID)))
         store.set_channel(video_id, "speech", state="done", producer="ears", done_to_s=FILM.duration_s, language="en")

@@ -87,9 +87,9 @@ def test_words_are_found_over_as_many_cues_as_they_take(library: Library, lay: L
 @pytest.mark.parametrize(
     ("language", "saying"),
     [
-        ("de", "Und so gehen wir weiter."),
-        ("", "そして私たちは歩き続けます。"),
-        ("", "Und so gehen wir mit den anderen durch das Haus, das nicht weit von der Stadt ist."),
+        ("sv", "Och så går vi vidare."),
+        ("", "Έτσι συνεχίζουμε να περπατάμε."),
+        ("", "Och så går vi med de andra genom huset, som inte är långt från staden."),
     ],
 )
 def test_meaning_is_not_judged_in_a_language_the_encoder_does_not_know(
@@ -100,19 +100,37 @@ def test_meaning_is_not_judged_in_a_language_the_encoder_does_not_know(
     reply = judged(library, lay(film), "the speaker mentions a dragon")
     assert reply.verdict == "uncertain"
     assert reply.coverage is not None
-    assert "meaning: English only" in (reply.coverage.channels.subtitles or "")
+    assert "meaning: sixteen languages only" in (reply.coverage.channels.subtitles or "")
 
 
-def test_of_two_channels_the_english_one_is_judged(library: Library, lay: Lay) -> None:
+def test_of_two_channels_the_one_in_a_known_language_is_judged(library: Library, lay: Lay) -> None:
     slides = (Line(50, 90, "The dragon of the north"), Line(90, 200, "An introduction to the old house"))
-    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Und so gehen wir weiter.") for i in range(60))
-    film = Film("both", 300, said, slides, language="de")
+    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Och så går vi vidare.") for i in range(60))
+    film = Film("both", 300, said, slides, language="sv")
     reply = judged(library, lay(film), "the dragon of the north", channels=["subtitles", "screen_text"])
     assert reply.judged == ["screen_text"]
-    assert {one.channel: one.why for one in reply.not_judged or []} == {"subtitles": "meaning: English only"}
+    assert {one.channel: one.why for one in reply.not_judged or []} == {"subtitles": "meaning: sixteen languages only"}
     assert (reply.spans or [])[0].start_s == 50
     gone = judged(library, film.video_id, "penguins on ice", channels=["subtitles", "screen_text"])
     assert gone.verdict == "uncertain"
+
+
+@pytest.mark.parametrize(
+    ("language", "saying", "event"),
+    [
+        ("de", "Der Drache schläft in der Höhle.", "the dragon sleeps in its cave"),
+        ("en", "The dragon sleeps in its cave.", "el dragón duerme en la cueva"),
+        ("ru", "Дракон спит в своей пещере.", "der Drache schläft in der Höhle"),
+        ("ja", "竜は洞窟で眠っている。", "the dragon sleeps in its cave"),
+    ],
+)
+def test_an_event_is_found_in_another_language(
+    library: Library, lay: Lay, language: str, saying: str, event: str
+) -> None:
+    said = (*cues()[:20], Line(110, 114, saying), *cues()[30:])
+    reply = judged(library, lay(Film(f"crossing {language}", 300, said, (), language=language)), event)
+    assert reply.verdict != "absent"
+    assert (reply.spans or [])[0].start_s == 110
 
 
 def test_words_as_they_stand_are_judged_in_any_language(library: Library, lay: Lay) -> None:
@@ -123,10 +141,10 @@ def test_words_as_they_stand_are_judged_in_any_language(library: Library, lay: L
 
 
 def test_a_search_says_which_channel_is_not_in_the_language_of_the_encoder(library: Library, lay: Lay) -> None:
-    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Und so gehen wir weiter.") for i in range(60))
-    video_id = lay(Film("searched", 300, said, (), language="de"))
+    said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Och så går vi vidare.") for i in range(60))
+    video_id = lay(Film("searched", 300, said, (), language="sv"))
     found = retrieve_memory(library, SearchRequest(query="a dragon", video_ids=[video_id]))
-    assert found.coverage.channels.subtitles == "all; meaning: English only"
+    assert found.coverage.channels.subtitles == "all; meaning: sixteen languages only"
 
 
 def test_a_sight_in_a_video_without_texts_comes_with_episodes_to_look_at(library: Library, lay: Lay) -> None:

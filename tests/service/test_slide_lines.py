@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from agent_tools.ingestion.text_index import index_entries
+from agent_tools.models.minilm import MiniLM
+from agent_tools.models.routed_text import RoutedText
 from agent_tools.service.library.library import Library
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.search.compared import compare
+from agent_tools.service.verdicts.calibrations import calibrator_for
+from agent_tools.service.verdicts.event_search import LOCALIZER
 from agent_tools.service.zoom_segment import ZoomRequest
-from agent_tools.store import EntryIn
+from agent_tools.store import ChannelDetail, EntryIn, shown_lines
 from tests.library import lite, opened
 
 VIDEO = "0c0ffee00001"
@@ -49,3 +55,64 @@ def test_a_hit_names_the_line_and_its_region(slides: Library) -> None:
 def test_a_hit_without_one_telling_line_names_none(slides: Library) -> None:
     reply = retrieve_memory(slides, SearchRequest(query="Land institute"))
     assert (reply.hits[0].line, reply.hits[0].region) == (None, None)
+
+
+# -- by meaning
+
+
+@pytest.fixture
+def compared(slides: Library, loaded_encoder: None, routed: RoutedText) -> Library:
+    """The same video with vectors, after its first slide was shown once more."""
+    again = EntryIn(50, 60, " / ".join(LINES), {"boxes": BOXES})
+    index_entries(slides.store, VIDEO, routed, lambda _written: None)
+    slides.store.add_entries(VIDEO, "screen_text", "eyes", [again])
+    index_entries(slides.store, VIDEO, routed, lambda _written: None)
+    assert slides.models.text(120) is not None
+    return slides
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("the name of the teacher", LINES[1]),
+        ("In welchem Monat fand das statt?", LINES[3]),
+        ("植物と土地", LINES[0]),
+    ],
+)
+def test_a_question_without_a_common_word_finds_the_line(compared: Library, query: str, line: str) -> None:
+    best = retrieve_memory(compared, SearchRequest(query=query)).hits[0]
+    assert (best.line, best.matched) == (line, ["screen_text:meaning"])
+    assert best.region == pytest.approx([round(side, 3) for side in shown_region(line)], abs=1e-3)
+
+
+def shown_region(line: str) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = BOXES[LINES.index(line)]
+    return x0, y0, x1 - x0, y1 - y0
+
+
+def test_a_slide_that_is_shown_again_is_found_at_both_times(compared: Library) -> None:
+    hits = retrieve_memory(compared, SearchRequest(query="the name of the teacher")).hits
+    assert {hit.start_s for hit in hits if hit.line == LINES[1]} == {0, 50}
+
+
+def test_an_event_is_judged_by_the_line_too(compared: Library, routed: RoutedText) -> None:
+    held = compared.entries.get(compared.store, VIDEO, routed)
+    found = compare(held, routed.encode(["a professor"], query=True)[0], ("screen_text",))
+    slide = held.entries[0]
+    whole = held.compare(routed.encode(["a professor"], query=True)[0])[0]
+    assert found.cosines[0] > whole
+    assert shown_lines(slide)[found.best_lines[0]].text == LINES[1]
+
+
+def test_vectors_of_the_older_encoder_are_asked_by_it(slides: Library, loaded_encoder: None, minilm: MiniLM) -> None:
+    index_entries(slides.store, VIDEO, minilm, lambda _written: None)
+    vectors = ChannelDetail(vectors=(minilm.producer,))
+    slides.store.set_channel(VIDEO, "screen_text", state="done", detail=vectors)
+    assert slides.models.text(120) is not None
+    reply = retrieve_memory(slides, SearchRequest(query="plants and soil", detail="full"))
+    assert (reply.hits[0].line, reply.hits[0].matched) == (LINES[0], ["screen_text:meaning"])
+    assert reply.coverage.channels.screen_text == "all"
+    older = slides.text_encoder(VIDEO)
+    assert older is not None
+    assert older.producer == minilm.producer
+    assert calibrator_for(LOCALIZER, "lite", minilm.producer) is not None

@@ -21,7 +21,7 @@ import agent_tools.models.video_llm.visual_tokens
 from agent_tools.errors import EngineError
 from agent_tools.ingestion.channels import base
 from agent_tools.ingestion.worker import work
-from agent_tools.models.minilm import MiniLM
+from agent_tools.models.routed_text import RoutedText
 from agent_tools.models.video_llm.local import VideoLlm
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
@@ -55,11 +55,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _one_encoder(monkeypatch: pytest.MonkeyPatch, minilm: MiniLM) -> Iterator[None]:
+def _one_encoder(monkeypatch: pytest.MonkeyPatch, routed: RoutedText) -> Iterator[None]:
     threads = torch.get_num_threads()
     start_no_worker(monkeypatch)
     monkeypatch.setitem(Library.__init__.__kwdefaults__, "retry_s", 0.0)
-    monkeypatch.setattr(base, "text_encoder", lambda settings: minilm)
+    monkeypatch.setattr(base, "text_encoder", lambda settings: routed)
     yield
     torch.set_num_threads(threads)
 

@@ -10,7 +10,7 @@ import pytest
 from agent_tools.ingestion.spaces import line_space, text_space
 from agent_tools.ingestion.text_index import index_entries, index_lines
 from agent_tools.store import Entry, EntryIn, Store, keep_text_vectors, line_id, line_with, shown_lines
-from agent_tools.store.shown_lines import MOST, heading
+from agent_tools.store.shown_lines import MOST
 from tests.ingestion.toys import Words
 from tests.store.conftest import WEEK
 
@@ -69,12 +69,6 @@ def test_a_line_says_where_it_stands_in_the_text_and_in_the_picture() -> None:
     tea = shown_lines(DASHBOARD)[1]
     assert DASHBOARD.text[tea.start : tea.end] == "Cups of Tea"
     assert tea.region == pytest.approx((0.5, 0.2, 0.012 * len("1,042 Generated"), 0.11))
-
-
-def test_the_heading_has_the_largest_letters() -> None:
-    entry = slide(("Peter, Systems Group", 0.1, 0.02), ("Path Expressions", 0.1, 0.2), ("Semantics of steps", 0.1, 0.4))
-    entry.extra["boxes"][1][3] += 0.04
-    assert shown_lines(entry)[heading(shown_lines(entry))].text == "Path Expressions"
 
 
 def test_boxes_that_do_not_fit_the_lines_are_left_out() -> None:

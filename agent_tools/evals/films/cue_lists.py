@@ -24,6 +24,7 @@ class Line:
     start_s: float
     end_s: float
     text: str
+    boxes: tuple[tuple[float, float, float, float], ...] = ()  # of each line of a shown text, where they are known
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Film:
     subtitles: tuple[Line, ...]
     screen_text: tuple[Line, ...]
     language: str = "en"
+    voice: str = (
+        ""  # of espeak-ng: the subtitles are said, and nothing but the sound tells them; "" for a subtitle file
+    )
 
     @property
     def video_id(self) -> str:
@@ -70,13 +74,18 @@ class Remembered:
         return np.stack([self._seen[text] for text in texts])
 
 
-def lay_down(store: Store, film: Film, encoder: Remembered) -> str:
+def lay_down(store: Store, film: Film, encoder: Encoder) -> str:
     """Store a film with entries and vectors, its pictures as seen and its sound as not transcribed; gives its id."""
     video_id = film.video_id
     store.add_video(video_id, film.title, 1)
     store.update_video(video_id, duration_s=film.duration_s, width=1280, height=720, fps=25.0, has_audio=True)
     for name, lines in (("subtitles", film.subtitles), ("screen_text", film.screen_text)):
-        rows = [EntryIn(line.start_s, line.end_s, line.text) for line in lines]
+        rows = [
+            EntryIn(
+                line.start_s, line.end_s, line.text, {"boxes": [list(box) for box in line.boxes]} if line.boxes else {}
+            )
+            for line in lines
+        ]
         store.add_entries(video_id, name, "cue list", rows)
         store.set_channel(
             video_id,

@@ -5,18 +5,22 @@ your own use your videos and the events of a truth file."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from agent_tools.datasets.truth import read_truth
 from agent_tools.errors import InvalidArgument, ModelMissing, UnreadableVideo
-from agent_tools.evals.films.cue_lists import Film
+from agent_tools.evals.films.as_read import as_read
+from agent_tools.evals.films.cue_lists import Film, lay_down
 from agent_tools.evals.films.film_video import write
 from agent_tools.evals.grounding.calibration_films import Query, labelled_queries
-from agent_tools.grounding import Calibrator
+from agent_tools.grounding import Calibrator, Interval, bootstrapped_error
 from agent_tools.home import HomeFolder
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
@@ -27,6 +31,7 @@ from agent_tools.settings import Settings
 SHIPPED = Path(__file__).parents[2] / "service" / "verdicts" / "fitted"
 LOAD_S = 120.0
 KINDS = {"meaning": LOCALIZER, "mentions": FEW, "words": NAMED_WORDS}
+CEILINGS = {"meaning": 2.0}  # sentences as they stand lie at 4 and 5, paraphrases at 1.3
 _JUDGED = {
     "meaning": "events by meaning and by words",
     "mentions": "a few words that someone mentions, by meaning and by words",
@@ -42,27 +47,69 @@ class Scored:
 
 
 def fit_lite(
-    out: Path = SHIPPED, *, videos: Path, date: str = "", seed: int = 0, on_line: Callable[[str], None] | None = None
+    out: Path = SHIPPED,
+    *,
+    videos: Path,
+    kept: Path | None = None,
+    laid: bool = False,
+    date: str = "",
+    seed: int = 0,
+    on_line: Callable[[str], None] | None = None,
 ) -> dict[str, Calibrator]:
-    """Fit lite's three calibrations and write each as <name>.lite.json with its report; gives them by name.
+    """Fit lite's calibrations and write each as <name>.lite.json with its report; gives them by name.
 
     Args:
-        videos: a folder with filler.txt and edge/subtitles. date: ISO day for the report, today's if empty.
+        videos: a folder with filler.txt and edge/subtitles. kept: see `scores`.
+        laid: store the films' texts without drawing them, see `scores_of_laid`; then "words" is not fitted, because it
+            depends on what an OCR reads.
+        date: ISO day for the report, today's if empty.
     Raises: ModelMissing: lite's sentence encoder cannot be loaded."""
-    scored = scores(labelled_queries(videos, seed), on_line or (lambda _line: None))
+    say = on_line or (lambda _line: None)
+    queries = labelled_queries(videos, seed)
+    if laid:
+        queries = [query for query in queries if query.kind != "words"]
+    scored = (scores_of_laid if laid else scores)(queries, say, kept)
+    judged = [one for one in scored if one.query.kind == "meaning"]
+    for group, (count, error) in errors_by_languages(judged).items():
+        say(f"{group}: {count} queries by meaning, ECE {error.value:.3f} ({error.low:.3f} to {error.high:.3f})")
+    return write_fits(scored, out, date=date, laid=laid)
+
+
+def write_fits(scored: Sequence[Scored], out: Path, *, date: str = "", laid: bool = False) -> dict[str, Calibrator]:
+    """Fit a calibration on each kind of query that is there, and write it."""
     out.mkdir(parents=True, exist_ok=True)
     fitted = {}
     for kind, name in KINDS.items():
         of_kind = [one for one in scored if one.query.kind == kind]
+        if not of_kind:
+            continue
         fitted[name] = Calibrator.fit(
             [one.score for one in of_kind],
             [int(one.query.present) for one in of_kind],
             groups=[one.query.source for one in of_kind],
-            data=described([one.query for one in of_kind]),
+            data=described([one.query for one in of_kind], laid=laid),
+            ceiling=CEILINGS.get(kind),
             date=date,
         )
         (out / f"{name}.lite.json").write_text(stored(fitted[name], of_kind[0].producer), encoding="utf-8")
     return fitted
+
+
+def errors_by_languages(scored: Sequence[Scored]) -> dict[str, tuple[int, Interval]]:
+    """How many queries each group of languages has, and the calibration error of the fit on the other text sources."""
+    found: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for source in {one.query.source for one in scored}:
+        others = [one for one in scored if one.query.source != source]
+        ceiling = CEILINGS.get(others[0].query.kind)
+        labels = [int(one.query.present) for one in others]
+        made = Calibrator.fit([one.score for one in others], labels, ceiling=ceiling)
+        for one in scored:
+            if one.query.source == source:
+                found[one.query.languages].append((made.probability(one.score), int(one.query.present)))
+    return {
+        group: (len(rows), bootstrapped_error(np.array([p for p, _ in rows]), np.array([y for _, y in rows], float), 0))
+        for group, rows in sorted(found.items())
+    }
 
 
 def fit_own(
@@ -111,13 +158,16 @@ def fit_own(
     return fitted
 
 
-def scores(queries: Sequence[Query], on_line: Callable[[str], None]) -> list[Scored]:
+def scores(queries: Sequence[Query], on_line: Callable[[str], None], kept: Path | None = None) -> list[Scored]:
     """The raw score of each query in its film, which is drawn and ingested with lite's models.
 
+    Args:
+        kept: a folder in which the films and their memory stay, so that another fit need not make them again; None for
+            a temporary one.
     Raises: ModelMissing: lite's sentence encoder cannot be loaded. UnreadableVideo: an ingest failed."""
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.nullcontext(kept) if kept else tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "films"
-        drawn.mkdir()
+        drawn.mkdir(parents=True, exist_ok=True)
         library = Library(Settings.load({}, home=Path(folder) / "home", allow=(drawn,), profile="lite"))
         ids: dict[Film, str] = {}
         try:
@@ -125,16 +175,13 @@ def scores(queries: Sequence[Query], on_line: Callable[[str], None]) -> list[Sco
                 raise library.models.error or ModelMissing(f"lite's sentence encoder did not load in {LOAD_S:g} s.")
             films = list(dict.fromkeys(query.film for query in queries))
             for number, film in enumerate(films, 1):  # one is ingested while the next is drawn
-                ids[film] = ingest_video(library, write(drawn, film).name, title=film.title, wait_s=0).video_id or ""
+                ids[film] = ingest_video(library, _drawn(drawn, film).name, title=film.title, wait_s=0).video_id or ""
                 on_line(f"drew film {number} of {len(films)}: {film.title}")
             found = []
             for number, film in enumerate(films, 1):
                 _wait(library, ids[film])
-                span = library.video_span(ids[film])
                 of_film = [query for query in queries if query.film == film]
-                for query in of_film:
-                    outcome = search(library, span, query.event, None, lambda _share, _message: None)
-                    found += [Scored(query, part.score, part.producer) for part in outcome.sources]
+                found += _scored(library, ids[film], of_film)
                 on_line(f"film {number} of {len(films)}: {film.title}, {len(of_film)} queries")
             return found
         finally:
@@ -144,24 +191,71 @@ def scores(queries: Sequence[Query], on_line: Callable[[str], None]) -> list[Sco
             library.close()
 
 
+def scores_of_laid(queries: Sequence[Query], on_line: Callable[[str], None], kept: Path | None = None) -> list[Scored]:
+    """As `scores`, but no film is drawn: its texts are stored as a reader would read them (see as_read). Without sound.
+
+    Args:
+        kept: a folder in which the memory of the films stays; None for a temporary one."""
+    with contextlib.ExitStack() as stack:
+        home = kept or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        library = Library(Settings.load({}, home=home, profile="lite"))
+        stack.callback(library.close)
+        encoder = library.models.text(LOAD_S)
+        if encoder is None:
+            raise library.models.error or ModelMissing(f"lite's sentence encoder did not load in {LOAD_S:g} s.")
+        found = []
+        films = list(dict.fromkeys(query.film for query in queries))
+        for number, film in enumerate(films, 1):
+            if library.store.video(film.video_id) is None:
+                shown = tuple(read for line in film.screen_text if (read := as_read(line)).text)
+                lay_down(library.store, replace(film, screen_text=shown), encoder)
+            found += _scored(library, film.video_id, [query for query in queries if query.film == film])
+            on_line(f"film {number} of {len(films)}: {film.title}")
+        return found
+
+
+def _scored(library: Library, video_id: str, queries: Sequence[Query]) -> list[Scored]:
+    span = library.video_span(video_id)
+    found = []
+    for query in queries:
+        outcome = search(library, span, query.event, None, lambda _share, _message: None)
+        found += [Scored(query, part.score, part.producer) for part in outcome.sources]
+    return found
+
+
+def _drawn(folder: Path, film: Film) -> Path:
+    """The film's file, written where it is not there yet."""
+    path = folder / f"{film.title}.mp4"
+    return path if path.is_file() else write(folder, film)
+
+
 def _wait(library: Library, video_id: str) -> None:
     while (reply := ingest_video(library, video_id, wait_s=45)).state != "done":
         if reply.state not in ("queued", "running"):
             raise UnreadableVideo(f"The film {reply.title} was not ingested: {reply.error or reply.state}.")
 
 
-def described(queries: Sequence[Query]) -> str:
-    """What a fit stands on, in words, for its report."""
+def described(queries: Sequence[Query], *, laid: bool = False) -> str:
+    """What a fit stands on, in words, for its report.
+
+    Args:
+        laid: the films were not drawn."""
     films = {query.film for query in queries}
     cues = sorted(len(film.subtitles) * 3600 / film.duration_s for film in films)
     sources = Counter(query.source for query in queries)
     absent = sum(not query.present for query in queries)
     paraphrased = sum(query.paraphrased for query in queries)
     judged_as = _JUDGED[queries[0].kind]
+    groups = Counter(query.languages for query in queries)
+    what = "assembled text" if laid else "assembled and drawn video and text"
+    made = "texts laid down, no video" if laid else "drawn and ingested films"
+    slides = "laid down with letters confused and small lines missed" if laid else "read by the OCR"
     return (
-        f"assembled and drawn video and text, none natural; lite, {judged_as}; {len(queries)} queries, "
-        f"{absent} absent, {paraphrased} paraphrased by hand; {len(films)} drawn and ingested films of "
+        f"{what}, none natural; lite, {judged_as}; {len(queries)} queries, "
+        f"{absent} absent, {paraphrased} paraphrased or translated by people; {len(films)} films ({made}) of "
         f"{sum(film.duration_s for film in films) / 3600:.1f} h, {cues[0]:.0f} to {cues[-1]:.0f} cues an hour beside "
-        "them (sentences of a novel, subtitle files), slides with text read by the OCR; held apart by text source and "
-        "thereby by film: " + ", ".join(f"{name} {count}" for name, count in sources.items())
+        f"them (sentences of a novel, subtitle files), slides {slides}; query and film: "
+        + ", ".join(f"{name} {count}" for name, count in groups.items())
+        + "; held apart by text source and thereby by film: "
+        + ", ".join(f"{name} {count}" for name, count in sources.items())
     )

@@ -10,7 +10,7 @@ import csv
 import random
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, get_args
@@ -32,6 +32,15 @@ from agent_tools.untrusted import clean
 
 Kind = Literal["meaning", "mentions", "words"]
 BLOCKS = 3  # of the novel, each a source of its own
+VOICES = {1: "en-us", 2: "en-gb"}  # of espeak-ng, by block: one film of each is heard and has no subtitles
+HEARD = {1: "medium", 2: "sparse"}  # that film
+TRANSLATED = {
+    "captions": ("elephantsdream.captions", ("en", "ar", "ja", "ru")),
+    "belmar": ("belmar_lecture", ("en", "de", "es")),
+    "sintel": ("sintel_short", ("en", "de", "es")),
+}
+LEAST_WORDS = 4  # of a translated line: "Yes." stands in every film
+SAME_S = 0.3  # two cues that begin within so many seconds of each other are translations
 # With which a sentence begins that "someone says that" may stand before.
 _SUBJECTS = set(
     "a all an any both each every everybody everyone he her his i it its my nobody no one our people several she so "
@@ -50,6 +59,15 @@ class Query:
     paraphrased: bool
     film: Film
     source: str  # of text; queries of one source stay together when a part is held out
+    language: str = "en"  # of the event
+
+    @property
+    def languages(self) -> str:
+        """Of the query and of the film, as a group that figures are given for."""
+        asked, held = ("English" if one == "en" else "other" for one in (self.language, self.film.language))
+        if asked == held == "other":
+            return "one other language" if self.language == self.film.language else "two other languages"
+        return "English" if asked == held else f"{asked} to {held}".replace("other", "another")
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,9 @@ class _Source:
     shown: tuple[str, ...]  # lines that are put on screen
     hidden: tuple[str, ...]  # lines of the same kind that never are
     language: str = "en"
+    translations: dict[str, dict[int, str]] = field(default_factory=dict)  # by language, by index in lines
+    voice: str = ""  # that says the lines of one film
+    heard: str = ""  # the name of that film
 
 
 def labelled_queries(videos: Path, seed: int = 0) -> list[Query]:
@@ -102,6 +123,8 @@ def _sources(videos: Path, rng: random.Random) -> Iterator[_Source]:
             own,
             tuple(text for topic in shown for text in _slides(topic, rng, 14)),
             tuple(_slides(hidden, rng, 14)),
+            voice=VOICES.get(block, ""),
+            heard=HEARD.get(block, ""),
         )
     folder = videos / "edge" / "subtitles"
     for name, file, slides in (
@@ -113,18 +136,48 @@ def _sources(videos: Path, rng: random.Random) -> Iterator[_Source]:
         on_screen = [*_drawable(_cues(folder / f"{slides}.vtt"))] if slides else []
         half = len(on_screen) * 3 // 4
         yield _Source(
-            name, tuple(_cues(folder / f"{file}.vtt")), written[name], tuple(on_screen[:half]), tuple(on_screen[half:])
+            name,
+            tuple(_cues(folder / f"{file}.vtt")),
+            written[name],
+            tuple(on_screen[:half]),
+            tuple(on_screen[half:]),
+            translations=_translations(folder, name, "en"),
         )
-    for name, language in (
-        ("captions.ja", "ja"),
-        ("captions.ru", "ru"),
-        ("captions.ar", "ar"),
-    ):
-        yield _Source("captions", tuple(_cues(folder / f"elephantsdream.{name}.vtt")), {}, (), (), language)
+    for name, (track, languages) in TRANSLATED.items():
+        for language in languages[1:]:
+            texts = tuple(_cues(folder / f"{track}.{language}.vtt"))
+            aligned = _aligned(folder / f"{track}.en.vtt", folder / f"{track}.{language}.vtt")
+            paraphrases = {aligned[line - 1]: text for line, text in written[name].items() if line - 1 in aligned}
+            translations = _translations(folder, name, language)
+            yield _Source(name, texts, paraphrases, (), (), language, translations)
 
 
 def _cues(path: Path) -> list[str]:
     return [clean(cue.text.replace("\n", " ")) for cue in parse(path.read_text(encoding="utf-8"), path.suffix)]
+
+
+def _translations(folder: Path, name: str, language: str) -> dict[str, dict[int, str]]:
+    """The lines of a source in its other languages, by index in its own track."""
+    if name not in TRANSLATED:
+        return {}
+    track, languages = TRANSLATED[name]
+    own, found = folder / f"{track}.{language}.vtt", {}
+    for other in languages:
+        if other != language:
+            texts = _cues(folder / f"{track}.{other}.vtt")
+            found[other] = {i: texts[j] for i, j in _aligned(own, folder / f"{track}.{other}.vtt").items()}
+    return found
+
+
+def _aligned(one: Path, other: Path) -> dict[int, int]:
+    """From the index of a cue in one track to that of the cue at the same time in another."""
+    starts = [[cue.start_s for cue in parse(path.read_text(encoding="utf-8"), path.suffix)] for path in (one, other)]
+    found = {}
+    for i, start_s in enumerate(starts[0]):
+        nearest = min(range(len(starts[1])), key=lambda j: abs(starts[1][j] - start_s))
+        if abs(starts[1][nearest] - start_s) <= SAME_S:
+            found[i] = nearest
+    return found
 
 
 def _drawable(texts: Sequence[str]) -> Iterator[str]:
@@ -191,12 +244,15 @@ def _of_source(source: _Source, rng: random.Random) -> Iterator[Query]:
             tuple(_spread([source.lines[i] for i in laid], duration_s, 4.0, rng)),
             tuple(_spread(shown, duration_s, 40.0, rng)),
             source.language,
+            source.voice if name == source.heard else "",
         )
         absent = sorted(set(everything) - set(laid))
         if source.paraphrases:
             yield from _paraphrased(source, film, laid, absent, used, by_meaning, rng)
             yield from _by_meaning(source, film, laid, absent, shown, by_meaning // 2, rng)
+        if source.paraphrases and source.language == "en":
             yield from _mentions(source, film, laid, absent, used, by_meaning, rng)
+        yield from _translated(source, film, laid, absent, by_meaning, rng)
         yield from _by_words(
             source, film, [source.lines[i] for i in laid], [source.lines[i] for i in absent], shown, by_words, rng
         )
@@ -260,9 +316,23 @@ def _by_meaning(
                     f"a slide about {topic.lower()} and the {thing}", present, "meaning", form, False, film, source.name
                 )
             elif form == "part of a sentence" and (words := phrase(line, rng, 5, 9)):
-                yield Query(words, present, "meaning", form, False, film, source.name)
+                yield Query(words, present, "meaning", form, False, film, source.name, source.language)
             else:
-                yield Query(line.rstrip("."), present, "meaning", "whole sentence", False, film, source.name)
+                words = line.rstrip(".")
+                yield Query(words, present, "meaning", "whole sentence", False, film, source.name, source.language)
+
+
+def _translated(
+    source: _Source, film: Film, laid: Sequence[int], absent: Sequence[int], count: int, rng: random.Random
+) -> Iterator[Query]:
+    """Lines of the source as people translated them, asked of a film in another language."""
+    for language, texts in source.translations.items():
+        each = max(4, count // len(source.translations))
+        for present, lines in ((True, laid), (False, absent)):
+            telling = [i for i in lines if len(spelling.words(texts.get(i, ""))) >= LEAST_WORDS]
+            for i in rng.sample(telling, min(len(telling), each)):
+                event = texts[i].rstrip(".!?。…")
+                yield Query(event, present, "meaning", "translated line", True, film, source.name, language)
 
 
 # -- a few words that someone may have said, or said something like them
@@ -338,7 +408,7 @@ def _by_words(
         words, form = quotation(rng.choice(here), rng, number)
         if words:
             event = rng.choice(forms).format(words)
-            yield Query(event, True, "words", form, False, film, source.name)
+            yield Query(event, True, "words", form, False, film, source.name, source.language)
         for _ in range(20):
             if number % 5 == 4:
                 words, form = with_one_word_exchanged(rng.choice(here), elsewhere, rng), "one word exchanged"
@@ -350,5 +420,6 @@ def _by_words(
                 continue
             if len(found) == 1 and any(word.startswith(stems[0]) for word in held):
                 continue
-            yield Query(rng.choice(forms).format(words), False, "words", form, False, film, source.name)
+            event = rng.choice(forms).format(words)
+            yield Query(event, False, "words", form, False, film, source.name, source.language)
             break

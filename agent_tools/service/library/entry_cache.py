@@ -8,10 +8,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_tools.ingestion.spaces import text_space
+from agent_tools.ingestion.spaces import line_space, text_space
+from agent_tools.service.library.loaded_lines import LoadedLines, load_lines
 from agent_tools.store import Entry, Status, Store, spelling
 from agent_tools.timeline import Span
 from agent_tools.types import TEXT_CHANNELS
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent_tools.models.profiles import TextEncoder
+    from agent_tools.models.routed_text import Sides
 
 HELD_BYTES = 64 << 20  # of all videos; the one asked for last is held whatever its size
 ENTRY_BYTES = 600  # about what an entry takes besides its vector
@@ -36,10 +39,26 @@ class LoadedVideo:
     spans: NDArray[np.float64]  # (n, 2), start and end of these entries
     row_of: dict[int, int]  # by entry id, of the entries that have a vector
     by_channel: dict[str, slice]  # their rows, in time order
+    lines: LoadedLines | None = None  # of on-screen texts, where any has lines with vectors
+    sides: Sides | None = None  # of these entries, where the encoder has two parts
 
     @property
     def nbytes(self) -> int:
-        return self.matrix.nbytes + ENTRY_BYTES * len(self.entries)
+        lines = 0 if self.lines is None else self.lines.matrix.nbytes
+        return self.matrix.nbytes + lines + ENTRY_BYTES * len(self.entries)
+
+    def of_channels(self, values: NDArray[np.float32], channels: Sequence[str]) -> NDArray[np.float32]:
+        """Of values by row those of the entries of these channels that have a vector."""
+        import numpy as np
+
+        return np.concatenate([values[:0], *(values[self.by_channel[c]] for c in channels if c in self.by_channel)])
+
+    def compare(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The cosines of all entries with a query's vector, (n,)."""
+        import numpy as np
+
+        products: NDArray[np.float32] = np.vecdot(self.matrix, vector)  # no BLAS: see store/index.py
+        return products if self.sides is None else self.sides.cosines(products, vector)
 
     def overlapping(self, span: Span) -> list[Entry]:
         """As Store.entries gives them."""
@@ -65,7 +84,8 @@ class EntryCache:
             if held is not None and status is not None and seen is status:
                 self._held.move_to_end(key)
                 return held
-        mark = store.entries_mark(video_id, text_space(encoder.producer))
+        spaces = text_space(encoder.producer), line_space(encoder.producer)
+        mark = tuple(store.entries_mark(video_id, space) for space in spaces)
         if held is None or held.mark != mark:
             held = _read(store, video_id, encoder, mark)
         with self._lock:
@@ -79,6 +99,8 @@ class EntryCache:
 
 def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> LoadedVideo:
     import numpy as np
+
+    from agent_tools.models.routed_text import reach_of, sides_of
 
     everything = store.entries(video_id)
     ids, vectors = store.vectors(text_space(encoder.producer), video_id)
@@ -101,4 +123,6 @@ def _read(store: Store, video_id: str, encoder: TextEncoder, mark: object) -> Lo
         spans=np.array([(entry.start_s, entry.end_s) for entry in entries]).reshape(-1, 2),
         row_of={entry.id: row for row, entry in enumerate(compared)},
         by_channel={name: slice(a, b) for name, (a, b) in zip(by_channel, itertools.pairwise(bounds), strict=True)},
+        lines=load_lines(store, video_id, encoder, compared),
+        sides=sides_of(encoder, reach_of(matrix)),
     )

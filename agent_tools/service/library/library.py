@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, SpanOutsideVideo, VideoNotFound
 from agent_tools.home import HomeFolder
@@ -27,6 +28,9 @@ from agent_tools.store import Source, VideoRow, open_store
 from agent_tools.timeline import Span, clock, parse_named, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
+
+if TYPE_CHECKING:
+    from agent_tools.models.profiles import TextEncoder
 
 BACKGROUND_THREADS = 4
 RETRY_S = 30.0  # that a failed or stopped ingest rests, so that a client that polls sees that it ended, and why
@@ -74,6 +78,16 @@ class Library:
         self.background_pool.shutdown(cancel_futures=True)
         self.looker.close()
         self.store.close()
+
+    def text_encoder(self, video_id: str, wait_s: float = 0.0) -> TextEncoder | None:
+        """The encoder that a video's texts are compared by: the profile's, or an older one that it holds and that made
+        the video's vectors. None as QueryModels.text gives it."""
+        encoder, known = self.models.text(wait_s), self.store.overview().get(video_id)
+        if encoder is None or known is None:
+            return encoder
+        made = {producer for row in known.channels.values() for producer in row.detail.vectors}
+        older = (one for one in getattr(encoder, "older", ()) if one.producer in made)
+        return encoder if encoder.producer in made else next(older, encoder)
 
     # -- names
 

@@ -74,6 +74,15 @@ class Background:
         """How many deviations a cosine lies above the background."""
         return (cosine - self.level) / self.deviation
 
+    def best_of(self, cosines: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What the best cosine of so many lines is worth as the cosine of one text, (n,).
+
+        A text of 20 lines has 20 chances to come near by accident. That one of n normal draws is as high as z is as
+        rare as that one draw is as high as about sqrt(z^2 - 2 ln n) (Sidak's correction, by the tail's exponent)."""
+        heights = np.maximum(0.0, (cosines - self.level) / self.deviation)
+        fair = np.sqrt(np.maximum(0.0, heights**2 - 2 * np.log(counts)))
+        return np.asarray(self.level + self.deviation * fair, np.float32)
+
 
 def _median(values: NDArray[np.float32]) -> float:
     """The median, as np.median gives it but without its checks, which take most of its time."""

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from agent_tools.ingestion.spaces import text_space
+from agent_tools.models.profiles import TextEncoder
+from agent_tools.models.routed_text import sides_of
 from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.fusion import Background
+from agent_tools.service.search.lines import SCREEN_TEXT, LineComparison
 from agent_tools.store import WordHit
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ class Judged:
     places: Mapping[int, tuple[str, float]] = field(default_factory=dict)  # video and start
     backgrounds: Mapping[int, Background] = field(default_factory=dict)  # of the entry's video
     neighbours: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    lines: Mapping[int, int] = field(default_factory=dict)  # of on-screen texts, which of their lines is nearest
 
 
 class Comparison:
@@ -46,24 +51,29 @@ class Comparison:
         library: Library,
         scopes: Sequence[VideoSpan],
         channels: tuple[str, ...],
-        space: str,
+        encoder: TextEncoder,
         query: Floats,
         step: OnStep,
     ) -> None:
         """Args: step: called before each video that has to be loaded; may raise to end the search."""
         self._store, self._scopes, self._channels = library.store, scopes, channels
-        self._space, self._query = space, query
+        self._space, self._query = text_space(encoder.producer), query
         asked = [one.video.id for one in scopes]
 
         def on_video(done: int, total: int) -> None:
             step(done / total, f"loading video {done + 1} of {total}")
 
         everything = len(scopes) == len(library.store.overview())
-        self._view: View | None = library.store.flat_view(space, None if everything else asked, on_video)
+        self._view: View | None = library.store.flat_view(self._space, None if everything else asked, on_video)
         step(1.0, f"comparing {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
         if self._view is not None:
             self._selection: Selection = self._view.select(asked, channels)
-            self._products = self._selection.compare(query)
+            products = self._selection.compare(query)
+            sides = sides_of(encoder, self._selection.reach)
+            self._factors = None if sides is None else sides.factors(query)
+            self._products = products if self._factors is None else products * self._factors
+            with_lines = SCREEN_TEXT in channels
+            self._lines = LineComparison(library.store, scopes if with_lines else (), encoder, query)
 
     def judge(self, hits: Sequence[WordHit]) -> Judged:
         """The best entries by meaning, and those of the hits that have a vector."""
@@ -80,12 +90,17 @@ class Comparison:
         both = np.union1d(best, by_words)
         rows = selection.coded.rows[selection.places[both]].tolist()
         exact = self._store.exact_products(self._space, rows, self._query)
+        factors = np.ones(len(both)) if self._factors is None else self._factors[both]
         cosines = {
-            at: exact.get(row, rough)
-            for at, row, rough in zip(both.tolist(), rows, products[both].tolist(), strict=True)
+            at: exact[row] * factor if row in exact else rough
+            for at, row, rough, factor in zip(
+                both.tolist(), rows, products[both].tolist(), factors.tolist(), strict=True
+            )
         }
+        lines = self._raise_by_lines(cosines)
+        best = np.union1d(best, np.fromiter(lines, np.int64, len(lines)))
         best = np.array(sorted(best.tolist(), key=lambda at: (-cosines[at], at))[:TOP_ENTRIES], np.int64)
-        return self._described(np.union1d(best, by_words), cosines)
+        return self._described(np.union1d(best, by_words), cosines, lines)
 
     def sharpen(self, judged: Judged, ids: Sequence[int]) -> Judged:
         """The same, with exact backgrounds of the videos that these entries are in."""
@@ -97,9 +112,32 @@ class Comparison:
         for name, rest in rests.items():
             own = self._selection.of_video(name)
             inside = self._selection.places[own] - self._view.videos[name].start
-            sharp[name] = Background.of(self._products[own] + rest[inside])
+            more = rest[inside] if self._factors is None else rest[inside] * self._factors[own]
+            sharp[name] = self._usual(name, self._products[own] + more)
         backgrounds = {id_: sharp.get(judged.places[id_][0], old) for id_, old in judged.backgrounds.items()}
         return replace(judged, backgrounds=backgrounds)
+
+    def _usual(self, name: str, cosines: Floats) -> Background:
+        """What is usual among a video's texts and the lines of its on-screen texts."""
+        return Background.of(np.concatenate([cosines, self._lines.of_video(name)]))
+
+    def _raise_by_lines(self, cosines: dict[int, float]) -> dict[int, int]:
+        """Give on-screen texts the cosine of their best line where it is higher, by position; gives the line's place,
+        by position too."""
+        raised: dict[int, int] = {}
+        usual: dict[str, Background] = {}
+        for near in self._lines.near_texts():
+            at = self._selection.position(near.video_id, SCREEN_TEXT, near.entry)
+            if at is None:
+                continue
+            if near.video_id not in usual:
+                usual[near.video_id] = self._usual(
+                    near.video_id, self._products[self._selection.of_video(near.video_id)]
+                )
+            fair = usual[near.video_id].best_of(np.array([near.cosine]), np.array([near.lines]))
+            if fair[0] > cosines.get(at, float(self._products[at])):
+                cosines[at], raised[at] = float(fair[0]), near.place
+        return raised
 
     def _inside(self, at: Positions | slice) -> NDArray[np.bool_]:
         """Whether the entries at these positions overlap the asked span of their video."""
@@ -110,13 +148,13 @@ class Comparison:
         overlapping: NDArray[np.bool_] = (spans[:, 0] < asked[:, 1]) & (spans[:, 1] > asked[:, 0])
         return overlapping
 
-    def _described(self, at: Positions, cosines: Mapping[int, float]) -> Judged:
+    def _described(self, at: Positions, cosines: Mapping[int, float], lines: Mapping[int, int]) -> Judged:
         """What fusion needs to know of the entries at these positions, which increase."""
         selection = self._selection
         places = selection.places[at]
         ids, spans = selection.coded.ids[places].tolist(), selection.coded.spans[places]
         videos = [self._scopes[owner].video.id for owner in selection.owners[at].tolist()]
-        usual = {name: Background.of(self._products[selection.of_video(name)]) for name in dict.fromkeys(videos)}
+        usual = {name: self._usual(name, self._products[selection.of_video(name)]) for name in dict.fromkeys(videos)}
         neighbours: dict[int, tuple[int, ...]] = {}
         beside = (at[1:] == at[:-1] + 1) & selection.follows(at[1:])
         near = (spans[1:, 0] - spans[:-1, 1] <= NEIGHBOUR_S) & (spans[:-1, 0] - spans[1:, 1] <= NEIGHBOUR_S)
@@ -129,4 +167,5 @@ class Comparison:
             dict(zip(ids, zip(videos, spans[:, 0].tolist(), strict=True), strict=True)),
             {id_: usual[name] for id_, name in zip(ids, videos, strict=True)},
             neighbours,
+            {id_: lines[position] for id_, position in zip(ids, at.tolist(), strict=True) if position in lines},
         )

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent_tools.ingestion.spaces import text_space
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.library.loaded_lines import line_at
 from agent_tools.service.search.comparable import words_only_because
 from agent_tools.service.search.fusion import fuse, score_of
-from agent_tools.store import Entry, WordHit
+from agent_tools.store import Entry, ShownLine, WordHit
 from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
+    from agent_tools.models.profiles import TextEncoder
     from agent_tools.service.search.meaning import Judged
 
 SHARPENED = 40  # entries at the top whose videos' backgrounds are made exact: those that may be among the best ten
@@ -36,6 +37,7 @@ class ScoredEntry(NamedTuple):
     score: float
     cosine: float | None
     words: float  # share of the query's word mass that the entry holds, 0..1
+    line: ShownLine | None = None  # of an on-screen text, the line that is nearest to the query by meaning
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,43 @@ def recall(
     names = tuple(name for name in TEXT_CHANNELS if channels is None or name in channels)
     if not names or not scopes:
         return EntrySearchResult([], False, "")
-    encoder = library.models.text(wait_s)
+    if library.models.text(wait_s) is None:
+        why = words_only_because(library, None, query)
+        return EntrySearchResult(_by_words(library, scopes, query, names)[:most], False, why)
+    groups: dict[TextEncoder, list[VideoSpan]] = {}
+    for one in scopes:
+        if (encoder := library.text_encoder(one.video.id)) is not None:
+            groups.setdefault(encoder, []).append(one)
+    parts = [_recall(library, group, query, names, by, most, on_step) for by, group in groups.items()]
+    return parts[0] if len(parts) == 1 else _together(parts, most)
+
+
+def _together(parts: Sequence[EntrySearchResult], most: int | None) -> EntrySearchResult:
+    """What was found by each encoder as one result: scores are judged against each video's own background."""
+    found = _best_first([one for part in parts for one in part.found])[:most]
+    nearest = () if found else _best_first([one for part in parts for one in part.nearest])[:MOST_NEAREST]
+    by_meaning = any(part.by_meaning for part in parts)
+    return EntrySearchResult(found, by_meaning, "" if by_meaning else parts[0].words_only, nearest)
+
+
+def _recall(
+    library: Library,
+    scopes: Sequence[VideoSpan],
+    query: str,
+    names: tuple[str, ...],
+    encoder: TextEncoder,
+    most: int | None,
+    on_step: OnStep | None,
+) -> EntrySearchResult:
+    """Of videos whose vectors are this encoder's."""
     words_only = words_only_because(library, encoder, query)
-    if encoder is None or words_only:  # questions in a script that the encoder does not know are noise to it
+    if words_only:  # questions in a script that the encoder does not know are noise to it
         return EntrySearchResult(_by_words(library, scopes, query, names)[:most], False, words_only)
     from agent_tools.service.search.meaning import Comparison
 
     by_words = library.background_pool.submit(word_hits, library, scopes, query, names)  # while the question is encoded
     vector = library.models.query_vector(encoder, query)
-    compared = Comparison(library, scopes, names, text_space(encoder.producer), vector, on_step or silent)
+    compared = Comparison(library, scopes, names, encoder, vector, on_step or silent)
     hits = by_words.result()
     by = compared.judge(hits)
     rough = _fused(by, hits)
@@ -104,7 +134,7 @@ def _scored(
     best = sorted(capped, key=lambda id_: (id_ in unsure, -round(capped[id_], 9), *places[id_], id_))[:most]
     entries = known | {entry.id: entry for entry in library.store.entries_by_id(i for i in best if i not in known)}
     return [
-        ScoredEntry(entries[id_], capped[id_], by.cosines.get(id_), shares.get(id_, 0.0))
+        ScoredEntry(entries[id_], capped[id_], by.cosines.get(id_), shares.get(id_, 0.0), _line(by, entries[id_]))
         for id_ in best
         if id_ in entries  # else it was deleted a moment ago
     ]
@@ -115,9 +145,14 @@ def _nearest(library: Library, by: Judged) -> tuple[ScoredEntry, ...]:
     above = {id_: by.backgrounds[id_].deviations(cosine) for id_, cosine in by.cosines.items()}
     best = sorted(above, key=lambda id_: (-above[id_], id_))[:MOST_NEAREST]
     return tuple(
-        ScoredEntry(entry, max(LEAST_SHOWN, score_of(above[entry.id])), by.cosines[entry.id], 0.0)
+        ScoredEntry(entry, max(LEAST_SHOWN, score_of(above[entry.id])), by.cosines[entry.id], 0.0, _line(by, entry))
         for entry in library.store.entries_by_id(best)
     )
+
+
+def _line(by: Judged, entry: Entry) -> ShownLine | None:
+    place = by.lines.get(entry.id)
+    return None if place is None else line_at(entry, place)
 
 
 def word_hits(library: Library, scopes: Sequence[VideoSpan], query: str, names: tuple[str, ...]) -> list[WordHit]:

@@ -1,8 +1,9 @@
 """A word for a score: strong, fair or weak.
 
-The bounds come from what absent questions reach (see fusion): the best of ten lay at 3.5 deviations over the background
-in a sparse transcript and at 4.8 in a dense one. Over 5.0 a score is strong, over 3.5 it is fair, and below that it is
-no evidence. Where words alone answer, the same bounds mean about .57 and .23 of the query's rare words."""
+The bounds come from what absent questions reach: of 137 in six languages about films of text, nine of ten lay below 4.9
+deviations over the background, half below 3.0; half of 163 present ones lay above 3.9. Over 5.0 a score is strong, over
+3.5 it is fair, and below that it is no evidence. Where words alone answer, the same bounds mean about .57 and .23 of
+the query's rare words."""
 
 from __future__ import annotations
 

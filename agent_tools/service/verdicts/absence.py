@@ -11,7 +11,7 @@ from agent_tools.models.readable import unreadable
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unread
 from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
-from agent_tools.service.search.comparable import ENGLISH_ONLY, is_english, sound_foreign
+from agent_tools.service.search.comparable import is_english, limit, sound_foreign, sound_strange, understands
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.store import ChannelRow, Entry, spelling
 from agent_tools.timeline import Span, clock, merged
@@ -40,7 +40,7 @@ class Reach:
     unread_s: float = 0.0  # how long text may have stood in the span on pictures that were not read
     missed_px: float = 0.0  # smaller letters than this could not be read on the pictures; 0 if all could
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
-    english_only: bool = False  # the encoder that compares by meaning knows only English
+    languages: str = "many"  # that the encoder that compares by meaning understands
     heard: Sequence[str] = ()  # its texts, if a speech model wrote them down: one word of ten or twenty is wrong
 
 
@@ -54,8 +54,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
         return f"gaps in {reach.missed_share:.0%} of the span"
     if reach.doubted_share > GAPS_AT_MOST:
         return f"speech in {reach.doubted_share:.0%} of the span was heard with doubt"
-    if asked.by_meaning and reach.english_only and _foreign(asked.event):
-        return ENGLISH_ONLY
+    if asked.by_meaning and _strange(reach.languages, asked.event):
+        return limit(reach.languages)
     for words in asked.words:
         if why := spelling.unhandled(words):
             return f"{words!r}: {why}"
@@ -83,14 +83,14 @@ def missed(library: Library, scope: VideoSpan, asked: Asked, channels: Iterable[
 
 def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None) -> Reach:
     """Args: row: None for notes, which no ingest makes."""
-    span, encoder = scope.span, library.models.loaded
+    span, encoder = scope.span, library.text_encoder(scope.video.id)
     entries = library.store.entries(
         scope.video.id, channels=(name,), start_s=span.start_s, end_s=span.end_s, unsure=True
     )
-    english_only = encoder is not None and encoder.languages == "English"
+    languages = "many" if encoder is None else encoder.languages
     others = _other_forms(entries, row)
     if row is None:
-        return Reach(name, other_forms=others, english_only=english_only)
+        return Reach(name, other_forms=others, languages=languages)
     return Reach(
         name,
         _share(unread(library, scope, row), span),
@@ -100,7 +100,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         unread_s(row, span) if name == "screen_text" else 0.0,
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
         others,
-        english_only,
+        languages,
         [entry.text for entry in entries] if name == "speech" else (),
     )
 
@@ -158,5 +158,5 @@ def _longer(words: str, texts: Iterable[str]) -> str:
     return next((found for text in texts if (found := occurrence.within(text))), "")
 
 
-def _foreign(event: str) -> bool:
-    return not is_english("", event) or sound_foreign([event])
+def _strange(languages: str, event: str) -> bool:
+    return not understands(languages, "", event) or sound_strange(languages, [event])

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator
 
 SHIPPED = "fitted"  # of the package
+OLDER = "minilm"  # lite's sentence encoder of 0.1
 
 
 def calibrator_for(localizer: str, profile: str, producer: str = "", home: Path | None = None) -> Calibrator | None:
     """The calibrator fitted for this localizer on this profile's models, or None: then scores stay raw.
 
-    One in `home`/calibrations goes before the package's; both are chosen by <localizer>.<profile>.json.
+    One in `home`/calibrations goes before the package's; both are chosen by <localizer>.<profile>.json. The package has
+    another one for the vectors of lite's older encoder, which homes made before hold.
     Args:
         producer: who made the vectors or answers that the scores come from; another model's are other scores.
     Raises: StoreError: a file in `home` is no stored calibration."""
@@ -32,8 +34,8 @@ def calibrator_for(localizer: str, profile: str, producer: str = "", home: Path 
         found = _own(own, own.stat().st_mtime_ns)
         if found.suits(producer):
             return found.calibrator
-    shipped = _shipped(name)
-    return shipped.calibrator if shipped is not None and shipped.suits(producer) else None
+    shipped = (_shipped(one) for one in (name, f"{localizer}.{profile}.{OLDER}.json"))
+    return next((one.calibrator for one in shipped if one is not None and one.suits(producer)), None)
 
 
 def stored(calibrator: Calibrator, producer: str) -> str:

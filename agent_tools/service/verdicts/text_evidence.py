@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from agent_tools.ingestion.screen_text.trust import worth
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.comparable import (
-    ENGLISH_ONLY,
-    is_english,
+    limit,
     other_vectors,
-    sound_foreign,
+    sound_strange,
+    understands,
     words_only_because,
 )
+from agent_tools.service.search.compared import compare
 from agent_tools.service.search.recall import word_hits
 from agent_tools.service.verdicts.quoted_words import PART, Occurrence
 from agent_tools.store import Entry, WordHit, spelling, timed_words
@@ -140,7 +141,7 @@ def by_meaning(
     import numpy as np
 
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
-    encoder = library.models.text(wait_s)
+    encoder = library.text_encoder(scope.video.id, wait_s)
     words_only = words_only_because(library, encoder, text)
     hits = word_hits(library, [_whole(scope)], text, names) if names else []
     hits = [hit for hit in hits if not (sure_only and doubtful(hit.entry))]
@@ -150,8 +151,9 @@ def by_meaning(
     if encoder is None or words_only:
         return _by_shared_words(library, scope, hits, names, words_only)
     held = library.entries.get(library.store, scope.video.id, encoder)
-    unread = _unread(library, scope, held) if encoder.languages == "English" else frozenset()
-    foreign = {name: ENGLISH_ONLY for name in names if unread and not _read_enough(held, scope.span, name, unread)}
+    limited = limit(encoder.languages)
+    unread = _unread(library, scope, held, encoder.languages) if limited else frozenset()
+    foreign = {name: limited for name in names if unread and not _read_enough(held, scope.span, name, unread)}
     has_vectors: NDArray[np.bool_] = np.asarray(held.matrix.any(axis=1))
     known = [
         row
@@ -163,9 +165,9 @@ def by_meaning(
         and not (sure_only and doubtful(entry))
     ]
     if foreign and not known:
-        return _by_shared_words(library, scope, hits, names, ENGLISH_ONLY)
-    products = held.matrix[known] @ library.models.query_vector(encoder, text)
-    usual = max([LEAST_USUAL, *np.sort(products)[::-1][CROWD - 1 : CROWD].tolist()])
+        return _by_shared_words(library, scope, hits, names, limited)
+    cosines = compare(held, library.models.query_vector(encoder, text), names).cosines[known]
+    usual = max([LEAST_USUAL, *np.sort(cosines)[::-1][CROWD - 1 : CROWD].tolist()])
     entries = [held.entries[row] for row in known]
     shares = {hit.entry.id: hit.idf for hit in hits}
     shared = np.array([shares.get(entry.id, 0.0) for entry in entries])
@@ -175,7 +177,7 @@ def by_meaning(
         if sought
         else [1.0] * len(entries)
     )
-    scores = 2 * (products.astype(np.float64) + SHARED_WORDS * shared**2) - usual - QUOTED * (1.0 - stands)
+    scores = 2 * (cosines.astype(np.float64) + SHARED_WORDS * shared**2) - usual - QUOTED * (1.0 - stands)
     scattered = bool(quoted) and float(stands.max(initial=0.0)) < STANDS and _stand_apart(library, scope, quoted, names)
 
     def items() -> list[EvidenceItem]:
@@ -186,16 +188,20 @@ def by_meaning(
     return ScoredEntries(items, {}, producer=encoder.producer, foreign=foreign, scattered=scattered, fits=fits)
 
 
-def _unread(library: Library, scope: VideoSpan, held: LoadedVideo) -> frozenset[int]:
-    """Ids of the entries that are not English, by what is known of their language, else by what they hold."""
+def _unread(library: Library, scope: VideoSpan, held: LoadedVideo, known: str) -> frozenset[int]:
+    """Ids of the entries that the encoder does not understand, by what is known of their language, else by what they
+    hold.
+
+    Args:
+        known: the languages that it understands."""
     languages = {row.name: row.language for row in library.store.channels(scope.video.id)}
     for name, rows in held.by_channel.items():
-        if not languages.get(name) and sound_foreign([entry.text for entry in held.entries[rows]]):
+        if not languages.get(name) and sound_strange(known, [entry.text for entry in held.entries[rows]]):
             languages[name] = SOME_OTHER
     return frozenset(
         entry.id
         for entry in held.entries
-        if not is_english(str(entry.extra.get("language") or languages.get(entry.channel) or ""), entry.text)
+        if not understands(known, str(entry.extra.get("language") or languages.get(entry.channel) or ""), entry.text)
     )
 
 
