@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
     """
     videos = library.store.videos()
     call: dict[str, Any] = {}
-    words = values.get("query")
+    words = values.get("query") or (_words_of(values.get("video")) if tool == "list_episodes" else "")
     if isinstance(words, str) and words.strip() and _is_unknown(library, values.get("video"), videos):
         search = json.dumps({"query": clean(words, 200)}, ensure_ascii=False)
         return f"Example of a call that works: retrieve_memory {search}, which says in which video it is, and when."
@@ -59,6 +60,12 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
     if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
         call |= _span(library, row, values)
     return f"Example of a call that works: {tool} {json.dumps(call, ensure_ascii=False)}."
+
+
+def _words_of(named: Any) -> str:
+    """What a made-up name is about: "starship_dashboard" is a good query. "" for an address or an id."""
+    text = "" if not isinstance(named, str) or "://" in named else " ".join(re.findall(r"[^\W\d_]{3,}", named))
+    return text if len(text) <= TITLE_LENGTH else ""
 
 
 def _is_unknown(library: Library, named: Any, videos: list[VideoRow]) -> bool:

@@ -69,6 +69,8 @@ def is_right(question: Question, text: str, calls: Sequence[Mapping[str, Any]], 
     if "note" in rule:
         return any(_is_note(rule["note"], call, memory) for call in calls)
     answer = final(text)
+    for title, video_id in memory.ids.items():  # an id or a uri names the video as well as its title does
+        answer = re.sub(rf"(?:video://)?{video_id}(?=\W|$)", title, answer)
     if not answer or len(answer) > LONGEST:
         return False
     if "words" in rule:

@@ -46,6 +46,8 @@ FIRST = {"first": ["omega", "with our lives"]}
         (WORDS, "It is said there.\nAnswer: `friday_film`", True),
         (WORDS, "**Answer:** Friday Film.", True),
         (WORDS, "Answer: sonnet_speech", False),
+        (WORDS, f"Answer: {VIDEO_ID}", True),
+        (WORDS, "Answer: 229b0c019816", False),
         (WORDS, "I looked into friday_film.\nAnswer: sonnet_speech", False),
         (WORDS, "friday_film " * 40, False),  # no answer: it repeats its sources
         (WORDS, "", False),

@@ -225,6 +225,8 @@ async def test_a_made_up_video_leads_to_the_search_that_finds_the_right_one(
     async with connected(settings, library, "2026-07-28") as client:
         refused = text_of(await client.call_tool("zoom_segment", call))
         near = text_of(await client.call_tool("zoom_segment", {**call, "video": "Week 4 Memories"}))
+        named = text_of(await client.call_tool("list_episodes", {"video": "starship_dashboard"}))
+    assert 'retrieve_memory {"query": "starship dashboard"}' in named
     assert 'retrieve_memory {"query": "the cache"}, which says in which video it is, and when.' in refused
     assert "zoom_segment" in near
     assert TITLE in near
