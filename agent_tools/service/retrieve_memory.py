@@ -44,6 +44,7 @@ MATCHED_WORDS = 0.1  # share of the query's word mass from which words are named
 MATCHED_COSINE = 0.25
 JOINT = " / "
 CURSOR_TOKENS = 16  # what the cursor adds
+LEAST_BESIDE, LEAST_MATCHED = 40, 20  # characters that a text has at least where a reply is too long, or it is left out
 TITLE_LENGTH = 80
 MOST_HINTS = 4
 NEAREST = "No text comes near the query; the nearest by meaning are shown, marked weak."
@@ -169,9 +170,16 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
         return True
 
     def shrunk(*, context: bool) -> list[Cut]:
-        """Texts shorter around their words: those that merely stand beside a match, or those that match."""
+        """Texts shorter around their words: those that merely stand beside a match, or those that match, which stay
+        longest."""
+        least = LEAST_BESIDE if context else LEAST_MATCHED
         return [
-            halve(hit, name, around=f"{query} {best.line.text if best.line else best.entry.text}" if best else query)
+            halve(
+                hit,
+                name,
+                least,
+                around=f"{query} {best.line.text if best.line else best.entry.text}" if best else query,
+            )
             for hit, moment in zip(hits, page, strict=True)
             for name in TEXT_CHANNELS
             if ((best := _best(moment, name)) is None) == context
