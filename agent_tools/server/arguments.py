@@ -99,6 +99,9 @@ def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
             given.faults.append(f"{name} is given twice ({clean(written, 40)} is its older name). Give {name} once.")
             continue
         given.values[name] = value
+    if "end_s" not in required and _is_zero(given.values.get("end_s")):
+        del given.values["end_s"]
+        given.notes.append("end_s 0 is left out: nothing ends there, so the span goes to the end of the video.")
     return given
 
 

@@ -230,3 +230,16 @@ async def test_a_made_up_video_leads_to_the_search_that_finds_the_right_one(
     assert 'retrieve_memory {"query": "the cache"}, which says in which video it is, and when.' in refused
     assert "zoom_segment" in near
     assert TITLE in near
+
+
+@pytest.mark.parametrize("written", [0, 0.0, "0"])
+def test_an_end_at_0_is_left_out_with_a_note(written: Any) -> None:
+    given = read("retrieve_memory", {"query": "keys", "start_s": 0, "end_s": written}, ("query",))
+    assert given.values == {"query": "keys", "start_s": 0}
+    assert "end_s 0 is left out" in given.notes[0]
+
+
+def test_an_end_that_a_call_needs_stays_as_it_is() -> None:
+    given = read("remember", {"video": TITLE, "start_s": 0, "end_s": 0, "text": "x"}, ("video", "end_s", "text"))
+    assert given.values["end_s"] == 0
+    assert not given.notes

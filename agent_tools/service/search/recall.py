@@ -66,14 +66,15 @@ def recall(
         channels: text channels to search; None for all.
         wait_s: how long to wait for the sentence encoder when it still loads; then words alone answer.
         most: entries that are brought back; None for all.
-        on_step: called before each video that has to be loaded with (share of 0..1, sentence); may raise to end the
-            search.
+        on_step: called with (share of 0..1, sentence) before each video that has to be loaded, and before all are
+            compared; may raise to end the search.
     """
     names = tuple(name for name in TEXT_CHANNELS if channels is None or name in channels)
     if not names or not scopes:
         return EntrySearchResult([], False, "")
     if library.models.text(wait_s) is None:
         why = words_only_because(library, None, query)
+        (on_step or silent)(1.0, f"comparing {len(scopes)} video{'s' if len(scopes) != 1 else ''} by words")
         return EntrySearchResult(_by_words(library, scopes, query, names)[:most], False, why)
     groups: dict[TextEncoder, list[VideoSpan]] = {}
     for one in scopes:
