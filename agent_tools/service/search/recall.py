@@ -72,9 +72,9 @@ def recall(
     names = tuple(name for name in TEXT_CHANNELS if channels is None or name in channels)
     if not names or not scopes:
         return EntrySearchResult([], False, "")
+    (on_step or silent)(0.0, f"comparing the words of {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
     if library.models.text(wait_s) is None:
         why = words_only_because(library, None, query)
-        (on_step or silent)(1.0, f"comparing {len(scopes)} video{'s' if len(scopes) != 1 else ''} by words")
         return EntrySearchResult(_by_words(library, scopes, query, names)[:most], False, why)
     groups: dict[TextEncoder, list[VideoSpan]] = {}
     for one in scopes:
