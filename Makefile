@@ -85,7 +85,7 @@ clients: $(STAMP)
 	$(PY) -m lab.clients
 
 faults: $(STAMP)
-	$(PY) -m lab.faults
+	$(PY) -m lab.faults $(SLICE)
 
 # Strict: a broken link or anchor ends it. Tables are written by `python -m lab.docs`, and a test compares them.
 docs: $(STAMP)

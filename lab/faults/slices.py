@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -55,6 +55,7 @@ class Slice:
     what: str
     cases: Callable[[int], Sequence[str]]
     stage: Callable[[int, Path], AbstractContextManager[Run]]
+    summary: Callable[[Mapping[str, Outcome]], dict[str, Any]] | None = None  # makes the row's figures of all outcomes
 
 
 @dataclass
@@ -93,11 +94,7 @@ class Progress:
     def row(self, part: Slice) -> dict[str, Any]:
         """The one row of this run: what, tried, survived, seconds, seed; and each failure with its case."""
         failures = [f"{case}: {why}" for case, outcome in self.outcomes.items() for why in outcome.failures]
-        figures: dict[str, Any] = {}
-        for outcome in self.outcomes.values():
-            for name, value in outcome.figures.items():
-                known = figures.get(name)
-                figures[name] = max(known, value) if isinstance(known, int | float) else value
+        figures = _greatest(self.outcomes.values()) if part.summary is None else part.summary(self.outcomes)
         return {
             "slice": part.name,
             "what": part.what,
@@ -109,6 +106,16 @@ class Progress:
             "failures": failures[:MOST_NAMED],
             "cases_left": len(self.left(part)),
         }
+
+
+def _greatest(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """Of each figure the greatest number that a case found, or the last word."""
+    figures: dict[str, Any] = {}
+    for outcome in outcomes:
+        for name, value in outcome.figures.items():
+            known = figures.get(name)
+            figures[name] = max(known, value) if isinstance(known, int | float) else value
+    return figures
 
 
 def go_on(

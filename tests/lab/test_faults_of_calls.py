@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.faults import arguments, injection, load, paths, state
+from lab.faults import absence, arguments, injection, load, paths, state
 from lab.faults.slices import Outcome
 
 pytestmark = [
@@ -40,6 +40,15 @@ def test_text_of_a_video_stays_in_its_fields(tmp_path: Path) -> None:
 def test_calls_with_any_arguments_end_as_replies_or_clean_errors(tmp_path: Path) -> None:
     with arguments.stage(0, tmp_path, calls_per_case=40) as run:
         assert sound(run("hundred 0"))
+
+
+def test_words_that_stand_in_a_film_are_never_called_absent(tmp_path: Path) -> None:
+    with absence.stage(0, tmp_path, words_of_film=2) as run:
+        outcomes = {case: run(case) for case in ("my said", "tr said", "de 480p")}
+    assert all(sound(found) for found in outcomes.values())
+    rows = absence.summary(outcomes)
+    assert rows["said"].startswith("24 words")
+    assert rows["others"].startswith("6 words")
 
 
 def test_clients_in_a_hurry_meet_no_error(tmp_path: Path) -> None:

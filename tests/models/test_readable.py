@@ -7,7 +7,7 @@ import pytest
 import regex
 
 from agent_tools.models.hub.weights import package_folder
-from agent_tools.models.readable import OTHER_SCRIPTS, SCRIPTS, unreadable
+from agent_tools.models.readable import OTHER_SCRIPTS, SCRIPTS, alphabet_unread, unreadable
 from agent_tools.store.spelling import HANDLED
 
 
@@ -32,6 +32,19 @@ def test_the_model_holds_the_letters_of_the_scripts_that_count_as_read(script: s
 def test_the_model_holds_no_letters_of_other_scripts_but_greek_ones_for_formulas(script: str, characters: str) -> None:
     held = letters(script, characters)
     assert not held if script != "Greek" else "ά" not in held
+
+
+def test_of_latin_letters_the_model_lacks_those_that_count_as_not_held(characters: str) -> None:
+    latin = [chr(code) for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)) if chr(code).isalpha()]
+    assert [letter for letter in latin if unreadable(letter)] == [one for one in latin if one not in characters]
+
+
+@pytest.mark.parametrize(
+    ("text", "alphabet"),
+    [("Biệt thự", "Vietnamese"), ("NƯỚC", "Vietnamese"), ("Đà Nẵng", "Vietnamese"), ("Straße", "")],
+)
+def test_texts_tell_an_alphabet_that_is_not_read_whole(text: str, alphabet: str) -> None:
+    assert alphabet_unread(["Budget 2026", text]) == alphabet
 
 
 def test_every_script_that_the_index_handles_is_in_one_of_the_lists() -> None:

@@ -45,6 +45,12 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         (Asked("", ("zebra", "счёт")), SHOWN, "Cyrillic"),
         (Asked("", ("予算 2026",)), SHOWN, ""),
         (Asked("", ("café",)), SHOWN, ""),
+        # letters of a script that is read but for them, and words beside them
+        (Asked("", ("Biệt",)), SHOWN, "Vietnamese letters on pictures cannot be read"),
+        (Asked("", ("Bie\u0323\u0302t",)), SHOWN, "Vietnamese letters on pictures cannot be read"),
+        (Asked("", ("Biệt",)), SAID, ""),
+        (Asked("", ("Biet",)), replace(SHOWN, alphabet="Vietnamese"), "it shows such words"),
+        (SIGHT, replace(SHOWN, alphabet="Vietnamese"), ""),
         # letters lost by scaling: they matter for words on screen only
         (ZEBRA, replace(SHOWN, missed_px=44.0), "letters under 44 px were not readable"),
         (SIGHT, replace(SHOWN, missed_px=44.0), ""),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agent_tools.models.readable import unreadable
+from agent_tools.models.readable import alphabet_unread, unreadable
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unread
 from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
@@ -42,6 +42,7 @@ class Reach:
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
     languages: str = "many"  # that the encoder that compares by meaning understands
     heard: Sequence[str] = ()  # its texts, if a speech model wrote them down: one word of ten or twenty is wrong
+    alphabet: str = ""  # of the words read on its pictures, where the reader does not know all of its letters
 
 
 def why_not_shown(asked: Asked, reach: Reach) -> str:
@@ -65,6 +66,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
             return why
         if longer := _longer(words, reach.other_forms):
             return f"{words!r} stands inside {longer!r}, which may be a form of it"
+    if asked.words and reach.alphabet:
+        return f"{reach.alphabet} letters on pictures cannot be read, and it shows such words"
     if asked.words and reach.channel == "screen_text" and reach.unread_s:
         return between_pictures(reach.unread_s)
     if asked.words and reach.channel == "screen_text" and reach.missed_px:
@@ -102,6 +105,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         others,
         languages,
         [entry.text for entry in entries] if name == "speech" else (),
+        alphabet_unread(entry.text for entry in entries) if name == "screen_text" else "",
     )
 
 

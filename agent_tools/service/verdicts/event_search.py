@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,15 @@ from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.segments import DENSE, SPARSE, MemoryPlaces, Segments, sparse_first
-from agent_tools.service.verdicts.text_evidence import ScoredEntries, by_meaning, by_words, doubtful, localizer
+from agent_tools.service.verdicts.text_evidence import (
+    LEAST_USUAL,
+    ScoredEntries,
+    by_meaning,
+    by_words,
+    doubtful,
+    localizer,
+    usual_of_short,
+)
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
 if TYPE_CHECKING:
@@ -106,12 +114,14 @@ def search(
     on_step: OnStep,
     *,
     use_video_llm: bool = True,
+    usual: float = LEAST_USUAL,
 ) -> EventSearch:
     """Look for an event in one video's span, without a verdict.
 
     An event that names its channel is asked of that channel alone, as if the caller had.
     Args:
-        use_video_llm: whether a model that pictures can be shown to is asked where the profile has one."""
+        use_video_llm: whether a model that pictures can be shown to is asked where the profile has one.
+        usual: a cosine of a text that is usual at least; see usual_by_video."""
     from agent_tools.grounding import could_show, named
 
     on_step(0.05, "scoring entries")
@@ -130,14 +140,14 @@ def search(
     words_only, scattered = "", False
     has_texts = _has_texts(library, scope, searched)
     if has_texts or seen is None:
-        evidence = _texts(library, scope, event, wording, searched)
+        evidence = _texts(library, scope, event, wording, searched, usual=usual)
         words_only, scattered = evidence.words_only, evidence.scattered
         apart |= evidence.foreign
         curves = localizer()
         name = calibration_of(wording)
         source = _by_curves(scope, event, name, evidence, curves, on_step)
         if _has_doubts(library, scope, searched):
-            sure = _texts(library, scope, event, wording, searched, sure_only=True)
+            sure = _texts(library, scope, event, wording, searched, sure_only=True, usual=usual)
             source = replace(source, sure_score=_by_curves(scope, event, name, sure, curves, on_step).score)
         sources.append(source)
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
@@ -177,6 +187,23 @@ def calibration_of(wording: Named) -> str:
     return FEW if len(" ".join(wording.words).split()) <= FEW_WORDS else LOCALIZER
 
 
+def usual_by_video(
+    library: Library, scopes: Sequence[VideoSpan], event: str, channels: tuple[str, ...] | None
+) -> dict[str, float]:
+    """What `search` takes as usual in each of many videos; empty where words as they stand count alone."""
+    from agent_tools.grounding import named
+
+    text = _compared(event, named(event))
+    return usual_of_short(library, scopes, text, channels or CHANNELS) if text else {}
+
+
+def _compared(event: str, wording: Named) -> str:
+    """What texts are compared with by meaning; "" where they are not."""
+    if wording.rule is None:
+        return _FRAME.sub("", event)
+    return "" if wording.rule.verbatim else " ".join(wording.words)
+
+
 def _texts(
     library: Library,
     scope: VideoSpan,
@@ -185,12 +212,13 @@ def _texts(
     channels: tuple[str, ...],
     *,
     sure_only: bool = False,
+    usual: float = LEAST_USUAL,
 ) -> ScoredEntries:
-    if wording.rule is None:
-        return by_meaning(library, scope, _FRAME.sub("", event), channels, wording.words, sure_only=sure_only)
-    if wording.rule.verbatim:
+    text = _compared(event, wording)
+    if not text:
         return by_words(library, scope, wording, channels, sure_only=sure_only)
-    return by_meaning(library, scope, " ".join(wording.words), channels, sure_only=sure_only)
+    quoted = wording.words if wording.rule is None else ()
+    return by_meaning(library, scope, text, channels, quoted, sure_only=sure_only, usual=usual)
 
 
 def _has_doubts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:

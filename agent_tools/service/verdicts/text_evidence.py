@@ -42,6 +42,7 @@ FIT = "fit"  # scores that need no background: either there is none, or it is in
 SHARED_WORDS = 0.5  # what an entry with all words of the event gains; squared, so that common words are little
 QUOTED = 1.0  # as much as the best paraphrase has
 CROWD, LEAST_USUAL = 8, 0.25  # the eighth best cosine is usual; never less than two unrelated sentences have
+SHORT = 64  # lines; a film of fewer has no crowd of its own
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
 LEAST_S = 0.1  # of an item: an instant has no span
 STANDS = 0.53  # from this score on words stand somewhere: the edge of the noise of FIT
@@ -127,6 +128,7 @@ def by_meaning(
     *,
     wait_s: float = 5.0,
     sure_only: bool = False,
+    usual: float = LEAST_USUAL,
 ) -> ScoredEntries:
     """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
 
@@ -137,7 +139,8 @@ def by_meaning(
     the whole video, not from the span. Texts in a language that the encoder does not know are left out.
     Args:
         quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED.
-        sure_only: leave out speech of which the model that heard it is in doubt."""
+        sure_only: leave out speech of which the model that heard it is in doubt.
+        usual: a cosine that is usual at least; see usual_of_short."""
     import numpy as np
 
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
@@ -167,7 +170,7 @@ def by_meaning(
     if foreign and not known:
         return _by_shared_words(library, scope, hits, names, limited)
     cosines = compare(held, library.models.query_vector(encoder, text), names).cosines[known]
-    usual = max([LEAST_USUAL, *np.sort(cosines)[::-1][CROWD - 1 : CROWD].tolist()])
+    usual = max([usual, *np.sort(cosines)[::-1][CROWD - 1 : CROWD].tolist()])
     entries = [held.entries[row] for row in known]
     shares = {hit.entry.id: hit.idf for hit in hits}
     shared = np.array([shares.get(entry.id, 0.0) for entry in entries])
@@ -186,6 +189,35 @@ def by_meaning(
     once = len({_key(entry) for entry in entries}) == len(entries)  # else the same text twice counts more than its best
     fits = Fits(held.spans[known], [entry.channel for entry in entries], scores) if once else None
     return ScoredEntries(items, {}, producer=encoder.producer, foreign=foreign, scattered=scattered, fits=fits)
+
+
+def usual_of_short(
+    library: Library, scopes: Sequence[VideoSpan], text: str, channels: tuple[str, ...]
+) -> dict[str, float]:
+    """Of a search over many videos: the cosine that is usual in each short one, by its id.
+
+    A film of few lines has no crowd of its own: what its best line would have among a thousand others is not known, and
+    of hundreds of such films some come near any event. So all short ones count as one film, whose eighth best cosine is
+    usual in each. Videos with SHORT lines or more go by their own.
+    Args:
+        text: what the lines are compared with, as in by_meaning."""
+    encoder = library.models.text(0.0)
+    if encoder is None or words_only_because(library, encoder, text) or len(scopes) <= CROWD:
+        return {}
+    names = tuple(name for name in TEXT_CHANNELS if name in channels)
+    asked = library.models.query_vector(encoder, text)
+    best: list[float] = []
+    short: list[str] = []
+    for scope in scopes:
+        held = library.entries.get(library.store, scope.video.id, encoder)
+        if len(held.entries) >= SHORT:
+            continue
+        short.append(scope.video.id)
+        cosines = compare(held, asked, names).cosines
+        rows = [row for row, entry in enumerate(held.entries) if entry.channel in names]
+        best = sorted([*best, *cosines[rows].tolist()], reverse=True)[:CROWD]
+    usual = max([LEAST_USUAL, *best[CROWD - 1 :]])
+    return dict.fromkeys(short, usual)
 
 
 def _unread(library: Library, scope: VideoSpan, held: LoadedVideo, known: str) -> frozenset[int]:
