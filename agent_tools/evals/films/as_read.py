@@ -1,7 +1,7 @@
 """Slides as an OCR reads them: their lines with boxes, letters taken for others, small lines missed.
 
-Stands for drawing, encoding and reading a film where only its texts matter; an hour costs a second. The rates are those
-of PP-OCR on slides of film_video."""
+Stands for drawing, encoding and reading a film where only its texts matter; an hour costs a second. The rates are
+assumed, near what the OCR does on slides of film_video; they were not measured."""
 
 from __future__ import annotations
 
