@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import typer
 
 from agent_tools.cli.flags import Home, Video, opened
 from agent_tools.errors import InvalidArgument
+from agent_tools.options import with_options
 from agent_tools.settings import Settings
 from agent_tools.timeline import clock_seconds
 
@@ -20,59 +22,67 @@ CLIP = re.compile(r"(?P<start>[\d:.]+)-(?P<end>[\d:.]+)")
 SUFFIXES = (".mp4", ".mkv", ".mov")  # that a clip's file may have
 
 
-def export(
-    video: Video,
-    home: Home = None,
-    transcript: Annotated[str, typer.Option("--transcript", help="srt or vtt: what is said, as subtitles")] = "",
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """The options of `export`: which video, what of it, and where it is written."""
+
+    video: Video
+    home: Home = None
+    transcript: Annotated[str, typer.Option("--transcript", help="srt or vtt: what is said, as subtitles")] = ""
     channel: Annotated[
         str, typer.Option("--channel", help="channel of the transcript: subtitles, speech, captions or screen_text")
-    ] = "",
-    language: Annotated[str, typer.Option("--language", help="which of several subtitle tracks, such as en")] = "",
+    ] = ""
+    language: Annotated[str, typer.Option("--language", help="which of several subtitle tracks, such as en")] = ""
     words: Annotated[
         bool, typer.Option("--words", help="the transcript with the time of each word: heard speech has them")
-    ] = False,
-    episodes: Annotated[bool, typer.Option("--episodes", help="chapters, scenes and chunks as JSON")] = False,
-    notes: Annotated[bool, typer.Option("--notes", help="every note as JSON")] = False,
+    ] = False
+    episodes: Annotated[bool, typer.Option("--episodes", help="chapters, scenes and chunks as JSON")] = False
+    notes: Annotated[bool, typer.Option("--notes", help="every note as JSON")] = False
     clip: Annotated[
         list[str] | None, typer.Option("--clip", help="START-END in seconds or H:MM:SS, as a video; repeat it")
-    ] = None,
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option(
             "--out", "-o", help="file to write, or a folder for several; default: here, named after the title"
         ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="overwrite files that exist")] = False,
-) -> None:
-    """Write what is known about a video to files: transcript, episodes, notes, and clips of any length."""
-    from agent_tools.service import export
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="overwrite files that exist")] = False
 
-    if not (transcript or episodes or notes or clip):
+
+@with_options(ExportRequest)
+def export(request: ExportRequest) -> None:
+    """Write what is known about a video to files: transcript, episodes, notes, and clips of any length."""
+    from agent_tools.service import export as written
+
+    if not (request.transcript or request.episodes or request.notes or request.clip):
         raise InvalidArgument(
             "Nothing to export: say --transcript srt (or vtt), --episodes, --notes or --clip START-END, or several."
         )
-    if (channel or language or words) and not transcript:
+    if (request.channel or request.language or request.words) and not request.transcript:
         raise InvalidArgument(
             "--channel, --language and --words belong to a transcript: add --transcript srt, or leave them out."
         )
-    with opened(home) as library:
-        row = library.video(video)
+    with opened(request.home) as library:
+        row = library.video(request.video)
         stem = _file_name(row.title) or row.id
         texts: list[tuple[str, Callable[[], str]]] = []
-        if transcript:
+        if request.transcript:
             texts.append(
                 (
-                    f"{stem}.{transcript}",
-                    lambda: export.transcript(library, row, transcript, channel, language, by_word=words),
+                    f"{stem}.{request.transcript}",
+                    lambda: written.transcript(
+                        library, row, request.transcript, request.channel, request.language, by_word=request.words
+                    ),
                 )
             )
-        if episodes:
-            texts.append((f"{stem}.episodes.json", lambda: export.episodes(library, row)))
-        if notes:
-            texts.append((f"{stem}.notes.json", lambda: export.notes(library, row)))
-        spans = [library.span(row, *_times(text)) for text in clip or ()]
+        if request.episodes:
+            texts.append((f"{stem}.episodes.json", lambda: written.episodes(library, row)))
+        if request.notes:
+            texts.append((f"{stem}.notes.json", lambda: written.notes(library, row)))
+        spans = [library.span(row, *_times(text)) for text in request.clip or ()]
         names = [name for name, _ in texts] + [f"{stem}.{_stamp(s.start_s)}-{_stamp(s.end_s)}.mp4" for s in spans]
-        paths = _places(names, out, force)
+        paths = _places(names, request.out, request.force)
         if spans and len(names) == 1 and paths[0].suffix.lower() not in SUFFIXES:
             raise InvalidArgument(f"{paths[0].name} is not a name for a clip: it must end in {', '.join(SUFFIXES)}.")
         for path, (_, make) in zip(paths, texts, strict=False):
@@ -80,10 +90,10 @@ def export(
             part.write_text(make(), encoding="utf-8")
             os.replace(part, path)
             typer.echo(f"{path}: {path.stat().st_size} bytes")
-        if transcript and (unfinished := export.unfinished(library, row, channel)):
+        if request.transcript and (unfinished := written.unfinished(library, row, request.channel)):
             typer.echo(f"the transcript is not complete: {unfinished}", err=True)
         for path, span in zip(paths[len(texts) :], spans, strict=True):
-            cut = _shown(path.name, partial(export.clip, library, row, span, path))
+            cut = _shown(path.name, partial(written.clip, library, row, span, path))
             how = f"encoded again, because {cut.why_encoded}" if cut.why_encoded else "copied"
             typer.echo(f"{path}: {span.length_s:g} s, {cut.size_bytes} bytes, {how}")
 

@@ -68,18 +68,22 @@ def contents(store: Store, video_id: str) -> dict[str, Any]:
     vectors: dict[str, Any] = {}
     for space in store.spaces():
         ids, matrix = store.vectors(space, video_id)
-        texts = space.endswith("|text")
-        keys = [
-            (entries[int(i)].channel, entries[int(i)].start_s, entries[int(i)].text) if texts else int(i) for i in ids
-        ]
-        vectors[space] = sorted((key, row.round(4).tolist()) for key, row in zip(keys, matrix, strict=True))
-    rows = [
+        kind = space.rpartition("|")[2]
+
+        def key(number: int, kind: str = kind) -> Any:
+            if kind == "text":
+                return entries[number].channel, entries[number].start_s, entries[number].text
+            return 0 if kind == "line" else number  # a line's id is that of whichever entry showed it first
+
+        rows = [(key(int(number)), row.round(4).tolist()) for number, row in zip(ids, matrix, strict=True)]
+        vectors[space] = sorted(rows)
+    channels = [
         (row.name, row.state, row.producer, round(row.done_to_s, 3), row.entries, row.language)
         for row in store.channels(video_id)
     ]
     return {
         "video": [getattr(store.video(video_id), name) for name in ("duration_s", "width", "height", "fps", "error")],
-        "channels": rows,
+        "channels": channels,
         "entries": sorted(
             (e.channel, e.producer, e.start_s, e.end_s, e.text, json.dumps(e.extra)) for e in entries.values()
         ),

@@ -142,7 +142,8 @@ async def test_an_error_of_ours_is_its_code_and_message(settings: Settings, libr
         assert text_of(result) == (
             "VideoNotFound: No video 'nope'. Give an id, a unique title, file name, prefix or uri; "
             "list_episodes without arguments shows the 2 there are. "
-            'Example of a call that works: list_episodes {"video": "Week 3 Memory"}.'
+            'Example of a call that works: retrieve_memory {"query": "nope"}, '
+            "which says in which video it is, and when."
         )
 
 

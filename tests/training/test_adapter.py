@@ -313,15 +313,18 @@ def test_eval_grounding_asks_the_held_out_pairs_of_pictures_with_the_adapter(dra
     assert made["frames_processed"] > 0  # windows of the head; relevance curves process none
 
 
-def test_the_command_trains_with_each_flag_and_says_the_verdict(drawn: Drawn, tmp_path: Path) -> None:
+def test_the_command_trains_with_each_flag_and_says_the_verdict(
+    drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, pairs = drawn
+    monkeypatch.setattr(sys, "argv", ["agent-tools", "train", "adapter"])  # what a shell would have given
     given = ["train", "adapter", "--pairs", str(pairs), "--home", str(settings.home), "--models", settings.models[0]]
     given += ["--out", str(tmp_path / "a"), "--steps", "2,2,2", "--batch", "2", "--queries", "3", "--profile", "lite"]
     done = CliRunner().invoke(app, [*given, "--no-hours", "--no-not-present"])
     assert done.exit_code == 0, done.output
     made = json.loads((tmp_path / "a" / "report.json").read_text())
     assert (made["settings"]["hours_steps"], made["settings"]["not_present"]) == (0, 0.0)
-    assert made["command"].startswith("agent-tools ")
+    assert made["command"] == "agent-tools train adapter"
     assert "R1@0.3 went from" in done.output
     assert "of the absent events; before, for" in done.output
     wrong = CliRunner().invoke(app, [*given[:-6], "--out", str(tmp_path / "b"), "--steps", "2,2"])
