@@ -60,7 +60,18 @@ def dev_home(real_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A home in which `agent-tools ingest` has made the eleven files part of memory, one worker for all of them."""
     home = tmp_path_factory.mktemp("acceptance") / "home"
     paths = [str(real_videos / "dev" / name) for name in FILES]
-    command = [sys.executable, "-m", "agent_tools", "ingest", "--home", str(home), "--profile", "lite", *paths]
+    command = [
+        sys.executable,
+        "-m",
+        "agent_tools",
+        "ingest",
+        "--json",
+        "--home",
+        str(home),
+        "--profile",
+        "lite",
+        *paths,
+    ]
     done = subprocess.run(command, env=environment(), capture_output=True, timeout=LONGEST_INGEST_S)
     assert done.returncode == 0, done.stderr.decode()
     replies = [json.loads(line) for line in done.stdout.splitlines()]
