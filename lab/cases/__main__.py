@@ -42,7 +42,10 @@ def _line(folder: Path, *, whole: bool) -> str:
         _say(f"{folder.name:32} not coded")
         return "not coded"
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work, Trial(folder, Path(work), whole=whole) as trial:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work,
+        Trial(folder, Path(work), whole=whole) as trial,
+    ):
         try:
             check(trial)
         except Wrong as wrong:
