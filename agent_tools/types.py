@@ -73,7 +73,7 @@ class Coverage(Reply):
     _missing: ChannelWords | None = PrivateAttr(None)  # of `channels` what was not searched, in shorter words
 
     def say_only(self, missing: ChannelWords | None) -> None:
-        """Let `compact` name these channels alone, and count gaps that are next to nothing; None: let it say all."""
+        """Let `compact` name only these channels, and count gaps that are next to nothing; None: let it say all."""
         self._missing = missing
 
     def compact(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ To = Annotated[str, typer.Option("--to", help="address of the shared memory: pos
 Named = Annotated[
     list[str] | None, typer.Argument(help="ids, titles or patterns; all videos without", metavar="VIDEO...")
 ]
-Stay = Annotated[bool, typer.Option("--stay", help="wait for further jobs instead of ending when none is left")]
+Stay = Annotated[bool, typer.Option("--stay", help="wait for further jobs instead of ending after the last one")]
 
 
 def publish(to: To, videos: Named = None, home: Home = None) -> None:
@@ -51,8 +51,7 @@ def work(
 ) -> None:
     """Do the ingest jobs of a memory, here or on any machine that can read the videos at the same paths.
 
-    With --stay it goes on until it is told to end (SIGTERM, Ctrl-C); a job that it holds then is free for another
-    worker at once."""
+    With --stay it runs until SIGTERM or Ctrl-C. The job that it holds then is free for another worker at once."""
     from agent_tools.ingestion.worker import main
 
     settings = Settings.load(

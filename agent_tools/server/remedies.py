@@ -69,7 +69,7 @@ def _words_of(named: Any) -> str:
 
 
 def _is_unknown(library: Library, named: Any, videos: list[VideoRow]) -> bool:
-    """Whether a call names a video that is none, and that resembles no title: the caller made it up."""
+    """Whether a call names a video that is not in memory and resembles no title: the caller made it up."""
     if not isinstance(named, str) or not named.strip():
         return False
     try:

@@ -32,7 +32,7 @@ Step = Callable[[Sql], None]  # one part, inside a transaction
 def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_id: int | None = None) -> None:
     """Put `made`'s channel in the place of `store`'s: entries or frames, vectors, memories, gaps and its row.
 
-    One that ended midway is gone on with by the next call.
+    If a switch ended midway, the next call continues it.
     Args:
         made: the same video in another file, whose channel is done.
         job_id: of the job that made it, for the channel's row; None leaves there what `made` says.

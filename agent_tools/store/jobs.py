@@ -180,7 +180,7 @@ class Jobs(Part):
         self.db.fence = None
 
     def worker_may_start(self, starting: int, seems_alive: Callable[[int], bool]) -> bool:
-        """Whether to start a worker: none is starting, and none is between two jobs.
+        """Whether to start a worker: no worker is starting, and no worker is between two jobs.
 
         Args:
             starting: the process that asks; it stands for the worker until `worker_starts` names the worker itself."""

@@ -124,7 +124,7 @@ def _distance(label: ShownLine, value: ShownLine) -> float:
 
 
 def _sentences(lines: Sequence[ShownLine]) -> list[ShownLine]:
-    """The lines, where one that goes on in the line under it is one with it."""
+    """The lines; a line that continues in the line under it is joined with that line."""
     found: list[ShownLine] = []
     counts: list[int] = []
     for line in lines:
@@ -139,7 +139,7 @@ def _sentences(lines: Sequence[ShownLine]) -> list[ShownLine]:
 
 
 def _goes_on(line: ShownLine, following: ShownLine) -> bool:
-    """Whether a sentence goes on in the line under it: by its place, and because it does not end or begin there."""
+    """Whether a sentence continues in the line under it: by its place, and because it does not end or begin there."""
     if line.box is None or following.box is None or _ENDS.search(line.text):
         return False
     unit = following.height

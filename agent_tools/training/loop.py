@@ -210,7 +210,7 @@ class _State:
     def load(self) -> tuple[History, int, int]:
         """(losses so far, stage, step) to go on from; from the start where there is no state.
 
-        Raises: InvalidArgument: a state of another training, or a file that is none."""
+        Raises: InvalidArgument: a state of another training, or not a state at all."""
         if not self._path.is_file():
             return History(), 0, 0
         try:
@@ -219,7 +219,7 @@ class _State:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
         except (OSError, SafetensorError) as error:
             raise InvalidArgument(
-                f"{self._path} is no state of a training ({error}). Remove it to start anew."
+                f"{self._path} is no state of a training ({error}). Remove it to start again."
             ) from error
         if said.get("described") != self._described:
             raise InvalidArgument(

@@ -256,6 +256,6 @@ def described(queries: Sequence[Query], *, laid: bool = False) -> str:
         f"{sum(film.duration_s for film in films) / 3600:.1f} h, {cues[0]:.0f} to {cues[-1]:.0f} cues an hour beside "
         f"them (sentences of a novel, subtitle files), slides {slides}; query and film: "
         + ", ".join(f"{name} {count}" for name, count in groups.items())
-        + "; held apart by text source and thereby by film: "
+        + "; held apart by text source, and so by film: "
         + ", ".join(f"{name} {count}" for name, count in sources.items())
     )

@@ -150,7 +150,7 @@ class Reader:
         """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
 
         Where there are more pictures than calls, those that look least like text share calls. So all of an hour in
-        motion is read, instead of half of it. Extra pictures are read as far as they make no other one smaller.
+        motion is read, instead of half of it. Extra pictures are read while no other one is made smaller for them.
         """
         calls = max(self.settings.least_calls, math.ceil(per_hour * self.duration_s / 3600))
         waiting = self._waiting()

@@ -35,7 +35,7 @@ TEXT_EDGES = 4  # rising ones, and as many falling, in a tile of text
 FAINT_CONTRAST, FAINT_EDGES = 24, 2  # the same for what may be text: all frames with text have such tiles
 UNREAD_S = 0.5  # what stands for a shorter time may be missed without a word
 MOST_UNREAD = 400  # spans: those with the shortest pauses between them are joined
-_SAVED = b"still rule 2"  # what another version saved is not read: the rule begins anew there
+_SAVED = b"still rule 2"  # what another version saved is not read: the rule starts again there
 _HEAD = struct.Struct("<I")
 
 
@@ -48,7 +48,7 @@ class Candidate:
     score: float  # how much text it shows that the last candidate did not (text_score): for the order of the work
     extra: bool = False  # kept for a text that stands for a moment or moves: it is read where there is room
     left_s: float | None = None  # when the text of the candidate before was gone, where that was seen
-    again: bool = False  # no new picture: the extra one at time_s goes on standing and is no extra any more
+    again: bool = False  # no new picture: the extra one at time_s still stands, and is not an extra any more
 
 
 class StillRule:

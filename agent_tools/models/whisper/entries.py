@@ -103,7 +103,7 @@ def _key(word: SpokenWord) -> str:
 
 
 def _echo(words: Sequence[SpokenWord]) -> int:
-    """How many words at the end are words of before said once more, faster than any voice; 0 if there are none."""
+    """How many words at the end repeat earlier words faster than any voice speaks; 0 without a repeat."""
     keys = [_key(word) for word in words]
     for size in range(len(words) // 2, LEAST_ECHO - 1, -1):
         tail = keys[-size:]

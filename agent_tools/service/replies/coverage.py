@@ -145,7 +145,7 @@ def coverage(
     """Of one or several videos: the share that was searched, each channel's phrase and producer, and the gaps.
 
     Args:
-        short: let the JSON name the channels alone that miss something; the value holds all.
+        short: the JSON names only the channels that miss something; the value holds all.
     """
     names = channels or CHANNELS
     if notes.apart or notes.looked or scopes is not library.everything():

@@ -95,7 +95,7 @@ def wanted(query: str) -> Kind | None:
 
 
 def is_of_kind(text: str, kind: Kind) -> bool:
-    """Whether a text holds such an answer, as far as its letters show."""
+    """Whether a text holds such an answer, judged by its letters."""
     pattern = {"name": _NAME, "number": _NUMBER, "date": _DATE}[kind]
     return pattern.search(text) is not None
 

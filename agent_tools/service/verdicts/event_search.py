@@ -190,7 +190,7 @@ def calibration_of(wording: Named) -> str:
 def usual_by_video(
     library: Library, scopes: Sequence[VideoSpan], event: str, channels: tuple[str, ...] | None
 ) -> dict[str, float]:
-    """What `search` takes as usual in each of many videos; empty where words as they stand count alone."""
+    """What `search` takes as usual in each of many videos; empty where only words as they stand count."""
     from agent_tools.grounding import named
 
     text = _compared(event, named(event))
