@@ -5,12 +5,12 @@ The room verdicts/ reaches a judgement; this file turns judgements into the repl
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.library import Library, VideoSpan, checked_channels
+from agent_tools.service.replies.alike import counted
 from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, halve, thin, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
 from agent_tools.service.verdicts.event_search import usual_by_video
@@ -156,9 +156,9 @@ def _commonest(found: Sequence[Reached]) -> list[str]:
     from agent_tools.grounding import UNJUDGED
 
     reasons = [one.verdict.reason for one in found if one.verdict.verdict == "uncertain"]
-    causes = Counter(why[why.find(UNJUDGED) :] if UNJUDGED in why else why for why in reasons)
+    causes = counted(why[why.find(UNJUDGED) :] if UNJUDGED in why else why for why in reasons)
     share = f"uncertain: {len(reasons)} of {len(found)} videos"
-    return [clean(f"{share}, {n} of them because: {why}", HINT_LENGTH) for why, n in causes.most_common(1)]
+    return [clean(f"{share}, {n} of them because: {why}", HINT_LENGTH) for why, n in causes[:1]]
 
 
 def _hints(event: str, found: Judgement) -> list[str]:

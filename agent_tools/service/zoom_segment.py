@@ -349,9 +349,9 @@ def _frame_rows(scope: VideoSpan, plan: _Plan, shots: Sequence[Shot]) -> list[di
     return rows
 
 
-def _few_differ(count: int, asked: int) -> str:
+def _few_differ(count: int, most: int) -> str:
     pictures = "1 different picture" if count == 1 else f"{count} different pictures"
-    return f"This span has only {pictures}; {asked} were asked for."
+    return f"This span has only {pictures}; up to {most} could be shown."
 
 
 def _repeated(count: int) -> str:

@@ -25,7 +25,7 @@ def test_a_card_that_stands_still_is_shown_once_with_how_long_it_stood(
     ).facts
     assert len(found["frames"]) < 6
     assert f"{len(found['frames'])} different picture" in found["hints"][0]
-    assert "6 were asked for" in found["hints"][0]
+    assert "up to 6 could be shown" in found["hints"][0]
 
 
 @pytest.mark.parametrize("query", ["", "bread", '"bread"'])

@@ -12,6 +12,7 @@ from agent_tools.channels import channel
 from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.replies.alike import counted
 from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
 from agent_tools.service.search.comparable import other_texts
 from agent_tools.store import ChannelRow, Status, VideoRow
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 ALL = "all"  # the phrase of a channel that was searched whole
 MOST_GAPS = 6  # named in a reply; the rest are counted
+MOST_PHRASES = 3  # about one channel of many videos
 
 
 @dataclass(frozen=True)
@@ -303,10 +305,7 @@ def _absent(name: str, row: ChannelRow | None, state: str) -> str:
 
 
 def _joined(phrases: Sequence[str]) -> str:
-    different = list(dict.fromkeys(phrases))
-    if len(different) == 1:
-        return different[0]
-    if not different:
-        return ""
-    counts = sorted(((phrases.count(phrase), phrase) for phrase in different), reverse=True)
-    return "; ".join(f"{phrase} ({count} video{'s' if count > 1 else ''})" for count, phrase in counts[:3])
+    said = counted(phrases)
+    if len(said) == 1:
+        return said[0][0]
+    return "; ".join(f"{phrase} ({count} video{'s' if count > 1 else ''})" for phrase, count in said[:MOST_PHRASES])
