@@ -28,7 +28,7 @@ RUN pip install -c constraints.txt . && rm -rf /build/*
 RUN useradd --create-home --uid 10001 viewer && install -d -o viewer -g viewer /memory /videos
 USER viewer
 WORKDIR /home/viewer
-ENV AGENT_TOOLS_HOME=/memory
+ENV AGENT_TOOLS_HOME=/memory AGENT_TOOLS_CACHE=/memory/cache
 VOLUME /memory
 ENTRYPOINT ["agent-tools"]
 CMD ["serve", "--allow", "/videos"]

