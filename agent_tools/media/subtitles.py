@@ -32,6 +32,8 @@ _HOUR_S = 3600.0
 _TAPE_S = 600.0  # after a tape's start somebody speaks within this
 _OUTSIDE_SHARE = 0.2  # of a track's cues behind the film's end: it may be another version's, so a problem says so
 
+_PICTURE_CODECS = frozenset({"hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub"})
+
 # The most likely encoding of a file that is not Unicode, by the language in its name.
 _OLD_ENCODINGS = {
     **dict.fromkeys(("pl", "cs", "sk", "hu", "hr", "sl", "ro", "sq"), "cp1250"),
@@ -51,7 +53,7 @@ _OLD_ENCODINGS = {
 @dataclass(frozen=True)
 class Track:
     language: str | None
-    source: str  # "stream 2", "captions in the pictures (CEA-608)" or the sidecar's file name
+    source: str  # "stream 2", "captions in the pictures (CEA-608)", or the sidecar's file name
     kind: str  # "embedded" or "sidecar"
     cues: list[Cue]
     read_to_s: float | None = None  # set if there are too many cues: no cue after this time was read
@@ -141,14 +143,21 @@ def _embedded(probe: Probe, report: Callable[[str], None]) -> Iterator[tuple[Tra
         cues = with_ends(raw[stream.index])
         yield Track(stream.language, f"stream {stream.index}", "embedded", cues), stream.index in forced
     for codec in sorted({stream.codec for stream in probe.subtitles if not stream.text}):
-        report(f"a track in the file holds pictures of text ({codec}), which are not read")
+        what = "pictures of text" if codec in _PICTURE_CODECS else "subtitles of a kind that no library here knows"
+        report(f"a track in the file holds {what} ({codec}), which are not read")
+    yield from _in_pictures(probe, report)
+
+
+def _in_pictures(probe: Probe, report: Callable[[str], None]) -> Iterator[tuple[Track, bool]]:
     try:
-        captions = picture_captions(probe)
+        found = picture_captions(probe)
     except av.FFmpegError:
         report("captions in the pictures (CEA-608) could not be read")
         return
-    if captions:
-        yield Track(None, "captions in the pictures (CEA-608)", "embedded", with_ends(captions)), False
+    for name, cues in found.cues.items():
+        yield Track(None, f"captions in the pictures ({name})", "embedded", with_ends(cues)), False
+    if found.unread:
+        report(f"captions in the pictures are of a kind ({found.unread}) that is not read")
 
 
 def _packet_texts(packet: Any) -> Iterator[tuple[str, str]]:

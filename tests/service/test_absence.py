@@ -14,7 +14,7 @@ from agent_tools.service.ground_event import ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.service.replies.missed_text import missed_px, unread_s
 from agent_tools.service.verdicts.absence import Asked, Reach, why_not_shown
-from agent_tools.store import ChannelRow, VideoRow
+from agent_tools.store import ChannelRow, EntryIn, VideoRow
 from agent_tools.store.channel_detail import ChannelDetail
 from agent_tools.timeline import Span
 from agent_tools.types import GroundReply
@@ -86,6 +86,9 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         (Asked("собака бежит", by_meaning=True), replace(SAID, languages="English"), "English only"),
         (SIGHT, replace(SAID, languages="English"), ""),
         (Asked("der Hund läuft über die Straße und bellt", by_meaning=True), SAID, ""),
+        # texts that were not compared by meaning: another producer made them, or their vectors are still missing
+        (SIGHT, replace(SAID, uncompared=3), "3 of its texts have no vector of this server's model"),
+        (ZEBRA, replace(SAID, uncompared=3), ""),
         (Asked("das Wort 'Hund'", ("Hund",)), replace(SAID, languages="English"), ""),
     ],
 )
@@ -171,6 +174,30 @@ def test_a_word_inside_a_longer_one_of_another_language_is_uncertain(library: Li
     assert reply.verdict == "uncertain"
     assert "stands inside" in (reply.why or "")
     assert judged(library, film, '"Brücken" is said').verdict == "absent"
+
+
+def test_texts_without_vectors_may_show_what_is_asked_by_meaning(library: Library) -> None:
+    """Another producer wrote them, and its row does not say that it made no vectors."""
+    cues = tuple(Line(5.0 * i, 5.0 * i + 4.5, "so we walk on through the quiet rooms") for i in range(60))
+    asked = "somebody says that the dark water is frightening"
+    film = Film("two producers", 300, cues, SLIDES)
+    assert judged(library, film, asked).verdict == "absent"
+    library.store.add_entries(film.video_id, "subtitles", "another", [EntryIn(6.0, 9.0, "the river frightens me")])
+    reply = ground_event(library, event=asked, video_id=film.video_id)
+    assert reply.verdict == "uncertain"
+    assert "1 of its texts have no vector" in (reply.why or "")
+    assert [one.channel for one in reply.not_judged or []] == ["subtitles"]
+
+
+def test_captions_that_were_not_taken_may_hold_the_words_of_a_silent_film(library: Library) -> None:
+    film = Film("silent", 300, (), SLIDES)
+    assert judged(library, film, '"zebra"', has_audio=False).verdict == "absent"
+    detail = ChannelDetail(not_taken=("captions in the pictures are of a kind (CEA-708) that is not read",))
+    library.store.set_channel(film.video_id, "subtitles", state="absent", detail=detail)
+    reply = ground_event(library, event='"zebra"', video_id=film.video_id)
+    assert reply.verdict == "uncertain"
+    assert "CEA-708" in (reply.why or "")
+    assert ground_event(library, event='"zebra" is shown on screen', video_id=film.video_id).verdict == "absent"
 
 
 def test_a_german_question_to_an_english_encoder_is_never_absent(library: Library) -> None:

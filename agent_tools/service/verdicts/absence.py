@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent_tools.models.readable import alphabet_unread, unreadable
 from agent_tools.service.library.library import Library, VideoSpan
@@ -15,6 +16,9 @@ from agent_tools.service.search.comparable import is_english, limit, sound_forei
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.store import ChannelRow, Entry, spelling
 from agent_tools.timeline import Span, clock, merged
+
+if TYPE_CHECKING:
+    from agent_tools.models.profiles import TextEncoder
 
 GAPS_AT_MOST = 0.05  # share of the span that a channel may have missed; the same share as `decide` allows
 
@@ -42,6 +46,7 @@ class Reach:
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
     languages: str = "many"  # that the encoder that compares by meaning understands
     heard: Sequence[str] = ()  # its texts, if a speech model wrote them down: one word of ten or twenty is wrong
+    uncompared: int = 0  # of its texts, those without a vector of the encoder that compares by meaning
     alphabet: str = ""  # of the words read on its pictures, where the reader does not know all of its letters
 
 
@@ -57,6 +62,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
         return f"speech in {reach.doubted_share:.0%} of the span was heard with doubt"
     if asked.by_meaning and _strange(reach.languages, asked.event):
         return limit(reach.languages)
+    if asked.by_meaning and reach.uncompared:
+        return f"{reach.uncompared} of its texts have no vector of this server's model yet"
     for words in asked.words:
         if why := spelling.unhandled(words):
             return f"{words!r}: {why}"
@@ -91,9 +98,9 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         scope.video.id, channels=(name,), start_s=span.start_s, end_s=span.end_s, unsure=True
     )
     languages = "many" if encoder is None else encoder.languages
-    others = _other_forms(entries, row)
+    others, uncompared = _other_forms(entries, row), _uncompared(library, scope, entries, encoder)
     if row is None:
-        return Reach(name, other_forms=others, languages=languages)
+        return Reach(name, other_forms=others, languages=languages, uncompared=uncompared)
     return Reach(
         name,
         _share(unread(library, scope, row), span),
@@ -105,8 +112,17 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         others,
         languages,
         [entry.text for entry in entries] if name == "speech" else (),
+        uncompared,
         alphabet_unread(entry.text for entry in entries) if name == "screen_text" else "",
     )
+
+
+def _uncompared(library: Library, scope: VideoSpan, entries: Iterable[Entry], encoder: TextEncoder | None) -> int:
+    """How many of the entries the encoder would compare with a question, but has no vector of."""
+    if encoder is None:
+        return 0
+    there = library.entries.get(library.store, scope.video.id, encoder).row_of
+    return sum(one.id not in there and not one.unsure and spelling.has_enough_letters(one.text) for one in entries)
 
 
 def _dropped(library: Library, scope: VideoSpan) -> str:

@@ -184,9 +184,12 @@ def _judged(
     """The channels that were searched, and of those that were not, but could hold something, why."""
     views = [coverage.view(library, scope, name, notes) for name in channels]
     not_judged = {v.name: v.phrase for v in views if not v.searched and not _empty(library, scope, v.name)}
+    searched = [view.name for view in views if view.searched]
     if "speech" in not_judged and coverage.subtitles_stand_for_speech(library, scope):
         del not_judged["speech"]
-    return [view.name for view in views if view.searched], not_judged
+    if "subtitles" in not_judged and "speech" in searched:  # none was taken, but what is said was heard
+        del not_judged["subtitles"]
+    return searched, not_judged
 
 
 def _surest(calibrated: Sequence[tuple[EvidenceSource, Calibrator | None]]) -> float:
@@ -349,6 +352,6 @@ def _empty(library: Library, scope: VideoSpan, name: str) -> bool:
             return not video.width
         case "file":
             row = library.store.channel(video.id, name)
-            return row is not None and row.state == "absent"
+            return row is not None and row.state == "absent" and not row.detail.not_taken
         case "agents":
             return False
