@@ -6,10 +6,10 @@ heavy: a command loads what it needs."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
 
 import typer
 
+from agent_tools import background
 from agent_tools.cli.archive import publish, work
 from agent_tools.cli.export import backup, export, restore
 from agent_tools.cli.ingest import ingest, reindex, rm, stop
@@ -42,12 +42,12 @@ app.add_typer(train_app, name="train")
 
 def main() -> None:
     """Entry point; an error of ours ends in one line on stderr and exit code 1."""
+    status: object = 0
     try:
         app(standalone_mode=True)
     except AgentToolsError as error:
-        _fail(error)
-
-
-def _fail(error: AgentToolsError) -> NoReturn:
-    typer.echo(error.described, err=True)
-    raise SystemExit(1)
+        typer.echo(error.described, err=True)
+        status = 1
+    except SystemExit as end:
+        status = end.code
+    background.leave(status)

@@ -7,13 +7,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-import os
-import sys
+import signal
 from collections.abc import Iterator
-from typing import NoReturn
 
 import anyio
 
+from agent_tools.background import end_at_once
 from agent_tools.server import logs
 from agent_tools.settings import Settings, go_offline
 
@@ -37,22 +36,28 @@ def serve(settings: Settings) -> int:
         server = build_server(settings)
     gone = False
     try:
-        anyio.run(server.run_stdio_async)
-    except* KeyboardInterrupt:
-        _end_at_once(130)
+        with _ended_by_interrupt():
+            anyio.run(server.run_stdio_async)
     except* (BrokenPipeError, ConnectionResetError):
         gone = True  # any other error goes on from here
     if gone:
         log.warning("The client has gone and did not read its last replies. The server ends.")
-        _end_at_once(0)
+        end_at_once(0)
     return 0
 
 
-def _end_at_once(status: int) -> NoReturn:
-    """End without the usual steps of Python: a thread still waits on stdin and would keep the process alive, and what
-    stdout still holds has no reader. All data is already written."""
-    sys.stderr.flush()
-    os._exit(status)
+@contextlib.contextmanager
+def _ended_by_interrupt() -> Iterator[None]:
+    """Let SIGINT end the process at once: a thread waits on stdin, which the client may keep open, and what a call
+    writes is written whole or not at all."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # the starter wants it ignored
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: end_at_once(130))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager

@@ -262,9 +262,9 @@ def running(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The address of a real server process, and the process."""
     port = free_port()
     code = (
-        "import sys; from pathlib import Path; from agent_tools.server import serve; "
+        "from pathlib import Path; from agent_tools.background import leave; from agent_tools.server import serve; "
         "from agent_tools.settings import Settings; "
-        f"sys.exit(serve(Settings(home=Path({str(tmp_path)!r}), transport='http', port={port})))"
+        f"leave(serve(Settings(home=Path({str(tmp_path)!r}), transport='http', port={port})))"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_TOOLS_")}
     process = subprocess.Popen(

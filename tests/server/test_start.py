@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ SPY = """
 import json, sys
 from pathlib import Path
 import anyio
+from agent_tools.background import leave
 from agent_tools.server import build_server, serve
 from agent_tools.settings import Settings
 import agent_tools.server.build as build
@@ -39,22 +41,39 @@ def spied(settings, library=None, made=build.build_server):
     return server
 
 build.build_server = spied
-sys.exit(serve(Settings(home=Path(sys.argv[1]), allow=(Path(sys.argv[1]),))))
+leave(serve(Settings(home=Path(sys.argv[1]), allow=(Path(sys.argv[1]),))))
 """
 
 
 PLAIN = """
 import sys
 from pathlib import Path
+from agent_tools.background import leave
 from agent_tools.server import serve
 from agent_tools.settings import Settings
-sys.exit(serve(Settings(home=Path(sys.argv[1]))))
+leave(serve(Settings(home=Path(sys.argv[1]))))
 """
+# A server whose models never finish to load: their thread is in C++ all the time.
+LOADING = (
+    """
+import cv2, numpy
+from agent_tools.service.library.query_models import QueryModels
+
+def load(self):
+    picture = numpy.zeros((900, 900, 3), numpy.uint8)
+    while True:
+        cv2.resize(picture, (300, 300))
+
+QueryModels._load = load
+"""
+    + PLAIN
+)
 
 
 def start(code: str, home: Path) -> subprocess.Popen[bytes]:
+    own_signals = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may ignore them
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(home)],
+        [sys.executable, "-c", own_signals + code, str(home)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -120,6 +139,35 @@ def test_stdout_carries_nothing_but_the_protocol(tmp_path: Path) -> None:
     assert told[3]["error"]["code"] == -32601
     assert told[5]["result"]["isError"] is True
     assert all(b" WARNING " in line for line in errors.splitlines()), errors
+
+
+def test_a_client_may_leave_while_models_load(tmp_path: Path) -> None:
+    with start(LOADING, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        search = message("tools/call", 2, name="retrieve_memory", arguments={"query": "a boat"})
+        process.stdin.writelines([INITIALIZE, message("notifications/initialized"), search])
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        assert answers[1]["id"] == 2
+        process.stdin.close()
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_ctrl_c_ends_a_server_whose_client_is_still_there(tmp_path: Path) -> None:
+    with start(LOADING, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.writelines([INITIALIZE, message("notifications/initialized")])
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 130
+        assert process.stderr.read() == b""
 
 
 def test_a_client_that_is_killed_leaves_one_line_and_no_traceback(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ ENDLESS = """
 import sys, time
 from pathlib import Path
 import agent_tools.server.app as app
+from agent_tools.background import leave
 from agent_tools.service import ground_event, ingest_video, retrieve_memory
 from agent_tools.server import serve
 from agent_tools.service.library.query_models import QueryModels
@@ -52,7 +53,7 @@ def endless(*_, on_step, **__):
         (home / "ended").touch()
 
 ingest_video.ingest_video = retrieve_memory.retrieve_memory = ground_event.ground_event = endless
-sys.exit(serve(Settings(home=home, transport=sys.argv[2], port=int(sys.argv[3]))))
+leave(serve(Settings(home=home, transport=sys.argv[2], port=int(sys.argv[3]))))
 """
 CALLS = [
     ("ingest_video", {"source": "x"}),

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, cast
 
+from agent_tools import background
 from agent_tools.errors import AgentToolsError, EngineError
 from agent_tools.settings import Settings, go_offline
 
@@ -123,8 +124,7 @@ class QueryModels:
         """Begin loading, once."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._load, name="query-models", daemon=True)
-                self._thread.start()
+                self._thread = background.start(self._load, name="query-models")
 
     def text(self, wait_s: float = 0.0) -> TextEncoder | None:
         """The encoder, or None while it is still loading after wait_s, or where it cannot be loaded (see `error`)."""

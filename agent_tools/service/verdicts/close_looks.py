@@ -7,12 +7,12 @@ The looker opens the file; if the file is gone, kept frames are shown."""
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from agent_tools import background
 from agent_tools.errors import EngineError
 from agent_tools.progress import OnStep
 from agent_tools.service.frames.kept_frames import standing_jpegs
@@ -188,7 +188,7 @@ class CloseLook:
         if not cast("Shots", evidence.payload).pictures:
             return []
         answered: Future[tuple[VideoLocalizer, list[Proposal]]] = Future()
-        threading.Thread(target=self._ask, args=(evidence, answered), name="closer", daemon=True).start()
+        background.start(self._ask, evidence, answered, name="closer")
         while True:
             try:
                 model, found = answered.result(timeout=WAIT_S)

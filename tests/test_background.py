@@ -1,0 +1,55 @@
+"""A process ends in peace although a thread of it still computes in C++."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.waiting import PATIENCE_S
+
+SCALING = """
+import sys, threading, time
+import cv2, numpy
+from agent_tools import background
+
+picture, begun = numpy.zeros((1200, 1200, 3), numpy.uint8), threading.Event()
+
+def scale(seconds):
+    ends_s = time.monotonic() + seconds
+    while time.monotonic() < ends_s:
+        cv2.resize(picture, (600, 600))
+        begun.set()
+"""
+BY_PYTHON = SCALING + "threading.Thread(target=scale, args=(60.0,), daemon=True).start(); begun.wait()"
+WAITED_FOR = SCALING + "background.start(scale, 1.0, name='scale'); begun.wait(); sys.exit(3)"
+LEFT = SCALING + "background.start(scale, 60.0, name='scale'); begun.wait(); print('said', end=''); background.leave(3)"
+OVER = SCALING + "background.start(scale, 0.0, name='scale').join(); background.leave('no thread is left')"
+
+
+def ended(code: str) -> tuple[int, bytes, bytes]:
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=PATIENCE_S, check=False)
+    return found.returncode, found.stdout, found.stderr
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14) or sys.platform == "win32", reason="there the thread just stops")
+def test_python_alone_ends_with_an_abort() -> None:
+    """This is why agent_tools.background is there. It may go when this fails on all versions that are supported."""
+    assert any("terminate called" in ended(BY_PYTHON)[2].decode() for _ in range(5))
+
+
+def test_python_waits_for_a_background_thread() -> None:
+    assert ended(WAITED_FOR) == (3, b"", b"")
+
+
+def test_leave_does_not_wait_for_a_background_thread_and_keeps_what_was_said() -> None:
+    began = time.monotonic()
+    assert ended(LEFT) == (3, b"said", b"")
+    assert time.monotonic() - began < 50.0
+
+
+def test_leave_without_a_thread_is_an_exit_as_usual() -> None:
+    status, said, error = ended(OVER)
+    assert (status, said, error.strip()) == (1, b"", b"no thread is left")
