@@ -29,6 +29,7 @@ WORDS = {  # what a layer holds, in a few words; a new layer of the contract nee
     "home": "paths of the data folder",
     "options": "options of commands",
     "progress": "progress of long calls",
+    "background": "threads, the end of a process",
     "timeline": "times and uris",
     "types": "replies",
     "errors": "one tree",
