@@ -20,7 +20,8 @@
        |- WorkerDied           the worker process ended without a result
        '- StoreError           the memory file cannot be used
           |- StoreTooNew       a newer version wrote it
-          '- StoreFull         the disk, or the file's limit, is full
+          |- StoreFull         the disk, or the file's limit, is full
+          '- StoreUnreachable  the database server does not answer; the same call may succeed later
 
 A search that finds nothing has a result, not an error. A message names the value, the rule and the remedy; it never
 holds text from a video.
@@ -102,3 +103,6 @@ class StoreTooNew(StoreError): ...
 
 
 class StoreFull(StoreError): ...
+
+
+class StoreUnreachable(StoreError): ...

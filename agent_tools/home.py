@@ -115,10 +115,6 @@ class HomeFolder:
         """A home of its own, in which channels are made again beside those that are searched."""
         return self.work / f"{video_id}.new"
 
-    def attempts(self, video_id: str) -> Path:
-        """How often a job was begun without getting farther."""
-        return self.work / f"{video_id}.begun"
-
     def keeper(self, video_id: str, next_k: int) -> Path:
         """By which an interrupted frames pass goes on from frame `next_k` of the grid: what it compares frames with."""
         return self.work / f"{video_id}.keeper-{next_k}"

@@ -42,8 +42,12 @@ class Server:
         return f"postgresql://postgres@/postgres?host={self.folder}"
 
     def kill(self) -> None:
-        """SIGKILL to the postmaster, as a power cut would do it."""
+        """SIGKILL to the postmaster and all of its processes, as a power cut would do it."""
+        children = [int(pid) for pid in _children(self.process.pid).split()]
         self.process.kill()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         self.process.wait()
 
     def start(self) -> None:
@@ -53,13 +57,18 @@ class Server:
         _wait_for(self)
 
 
+def _children(pid: int) -> str:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return listed.read_text() if listed.is_file() else ""
+
+
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    """A new server without data, removed afterwards. Raises: Missing."""
+def server(place: Path | None = None) -> Iterator[Server]:
+    """A new server without data, removed afterwards, in a temporary folder or below `place`. Raises: Missing."""
     programs = _programs()
     root = os.geteuid() == 0
     user = "nobody" if root else None
-    base = Path(tempfile.mkdtemp(prefix="pg-"))  # a short path: a socket's name has at most 107 bytes
+    base = Path(tempfile.mkdtemp(prefix="pg-", dir=place))  # a short path: a socket's name has at most 107 bytes
     folder = base / "d"
     folder.mkdir(0o700)
     if root:

@@ -50,6 +50,7 @@ class Control:
         self._part = (0.0, 1.0)
         self._start, self._start_progress = time.monotonic(), job.progress
         self._lease_end = time.monotonic() + pulse.lease_s
+        self._beating_since: float | None = None  # of the beat that has not come back yet
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._pulse, name="pulse", daemon=True)
 
@@ -62,7 +63,7 @@ class Control:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._wake.set()
-        self._thread.join()
+        self._thread.join(self.pulse.lease_s)  # a beat that hangs in a dead connection ends with the process
         self.store.unguard()
 
     def within(self, start: float, end: float) -> None:
@@ -85,8 +86,13 @@ class Control:
                 f"allow more with --memory-mb {math.ceil(1.5 * used_mb / 1000) * 1000}; else take smaller models, such "
                 "as those of --profile lite."
             )
-        if self._verdict != "go":
-            raise Stopped(self._verdict)
+        if self._verdict != "go" or self._hangs():
+            raise Stopped("lost" if self._verdict == "go" else self._verdict)
+
+    def _hangs(self) -> bool:
+        """Whether the lease is over while a beat waits for an answer, as it does when the network is cut."""
+        since, now = self._beating_since, time.monotonic()
+        return since is not None and now > self._lease_end and now - since > self.pulse.patience_s
 
     @property
     def eta_s(self) -> float | None:
@@ -98,7 +104,9 @@ class Control:
 
     def _pulse(self) -> None:
         while True:
+            self._beating_since = time.monotonic()
             answer = self._beat()
+            self._beating_since = None
             if answer != "go":
                 self._verdict = answer
             elif resident_mb() > self.memory_mb:

@@ -4,7 +4,6 @@ it."""
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import logging.handlers
 import os
@@ -15,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent_tools.errors import AgentToolsError, RequestError
+from agent_tools.errors import AgentToolsError, RequestError, StoreError, StoreFull, StoreUnreachable
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.settings import Settings, go_offline
@@ -23,30 +22,56 @@ from agent_tools.store import Job, Store, open_store
 
 log = logging.getLogger("agent_tools.worker")
 LOG_BYTES, LOG_FILES = 1_000_000, 3
-WAIT_S = 0.5
+WAIT_S = 2.0  # between two looks for a job whose holder died; one that is queued is said at once
+HERE_S = 30.0  # between two times at which a worker without a job says that it is there
+AWAY_S = 2.0  # between two tries to reach a database that is away
 MOST_DEATHS = 3  # of workers at the same place in a job; then the job has failed
 HOST = socket.gethostname()
-LEAST_GAIN = 0.005  # of progress that counts as getting farther
+PULSE = PulseSettings()
 
 
-def work(settings: Settings, *, stay: bool = False) -> int:
+def work(settings: Settings, *, stay: bool = False, pulse: PulseSettings = PULSE) -> int:
     """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took.
 
     Args:
-        stay: wait for further jobs instead of ending, until the process is told to end."""
+        stay: wait for further jobs, and for a database that is away, until the process is told to end.
+
+    Raises: StoreError: the store cannot be used; with `stay` only what waiting cannot mend."""
     worker = f"{os.getpid()}-{secrets.token_hex(4)}@{HOST}"
-    taken = 0
-    with contextlib.closing(open_store(settings.home, settings.store)) as store:
+    taken, shown_s = 0, -HERE_S
+    with contextlib.closing(_opened(settings, stay=stay)) as store:
         while True:
-            store.worker_here(os.getpid())
-            job = store.claim(worker, os.getpid(), lease_s=PulseSettings().lease_s)
-            if job is not None:
-                taken += 1
-                run_job(store, job, worker, settings)
-            elif stay or any(_waited_for(open_job, worker, store.now()) for open_job in store.open_jobs()):
-                time.sleep(WAIT_S)
-            elif store.worker_leaves(os.getpid()):
-                return taken
+            try:
+                if time.monotonic() > shown_s + HERE_S:
+                    store.worker_here(os.getpid())
+                    shown_s = time.monotonic()
+                job = store.claim(worker, os.getpid(), lease_s=pulse.lease_s)
+                if job is not None:
+                    taken += 1
+                    run_job(store, job, worker, settings, pulse)
+                elif stay or any(_waited_for(open_job, worker, store.now()) for open_job in store.open_jobs()):
+                    store.wait_for_job(WAIT_S)
+                elif store.worker_leaves(os.getpid()):
+                    return taken
+            except (StoreUnreachable, StoreFull) as error:
+                if not stay:
+                    raise
+                _wait_for_database(error)
+
+
+def _opened(settings: Settings, *, stay: bool) -> Store:
+    while True:
+        try:
+            return open_store(settings.home, settings.store)
+        except StoreUnreachable as error:
+            if not stay:
+                raise
+            _wait_for_database(error)
+
+
+def _wait_for_database(error: StoreError) -> None:
+    log.error("%s Trying again.", error)
+    time.sleep(AWAY_S)
 
 
 def main(settings: Settings | None = None, *, stay: bool = False) -> int:
@@ -63,12 +88,14 @@ def main(settings: Settings | None = None, *, stay: bool = False) -> int:
     return 0
 
 
-def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
-    """Do one claimed job. Its row always says how it ended, unless another worker has taken it over by then."""
+def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: PulseSettings = PULSE) -> None:
+    """Do one claimed job. Its row always says how it ended, unless another worker has taken it over by then.
+
+    Raises: StoreUnreachable, StoreFull: the row says nothing; a worker takes the job again once its lease is over."""
     from agent_tools.ingestion.model_choice import memory_limit_mb, settings_of
 
     log.info("job %s: video %s, attempt %s", job.id, job.video_id, job.attempts)
-    if died_here(settings.home, job) > MOST_DEATHS:
+    if job.deaths >= MOST_DEATHS:
         error = (
             f"WorkerDied: {MOST_DEATHS} workers died at {job.progress:.0%} of it: {job.message or 'opening the file'}"
         )
@@ -77,7 +104,7 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         log.error("job %s: %s", job.id, error)
         return
     try:
-        with Control(store, job, worker, memory_limit_mb(settings_of(job, settings), job.profile)) as control:
+        with Control(store, job, worker, memory_limit_mb(settings_of(job, settings), job.profile), pulse) as control:
             from agent_tools.ingestion.pipeline import Ingest  # seconds, in which the lease is renewed already
 
             failed = Ingest(store, job, settings, control).run()
@@ -85,6 +112,9 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         log.info("job %s: %s", job.id, stopped)
         if str(stopped) == "stop":
             store.finish(job.id, worker, "stopped")
+    except StoreUnreachable as error:
+        log.error("job %s: left, and taken again once its lease is over: %s", job.id, error)
+        raise
     except AgentToolsError as error:
         log.error("job %s failed: %s", job.id, error.code if isinstance(error, RequestError) else error.described)
         store.update_video(job.video_id, error=error.described)
@@ -97,25 +127,8 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings) -> None:
         log.exception("job %s failed", job.id)
         store.finish(job.id, worker, "failed", error=f"{type(error).__name__} in the ingest; the worker log says where")
     else:
-        (settings.home / "work" / f"{job.video_id}.begun").unlink(missing_ok=True)  # a job that is done left nothing
         store.finish(job.id, worker, "failed" if failed else "done", error=failed)
         log.info("job %s: %s", job.id, failed or "done")
-
-
-def died_here(home: Path, job: Job) -> int:
-    """How often this job was started without getting farther, this time included.
-
-    A crash in a codec ends the worker at the same place each time. Without a limit the oldest job would block all
-    others. The count is a file, because nothing in memory outlives a killed worker.
-    """
-    path = HomeFolder(home).attempts(job.video_id)
-    before = json.loads(path.read_text()) if job.attempts > 1 and path.is_file() else {"progress": -1.0, "times": 0}
-    times = before["times"] + 1 if job.progress <= before["progress"] + LEAST_GAIN else 1
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({"progress": job.progress, "times": times}))
-    os.replace(partial, path)
-    return int(times)
 
 
 def alive(pid: int | None) -> bool:

@@ -8,9 +8,10 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -20,6 +21,7 @@ from agent_tools.store.sql import Held, VectorTables, WordIndex
 from agent_tools.store.vec0 import Vec0Tables
 
 BUSY_S = 30.0  # one wait for another writer; a transaction of ours lasts milliseconds
+LOOK_S = 0.5  # between two looks for a job
 BUSY_ROUNDS = 4  # waits in a row before the caller hears of it
 CACHE_KIB = 8_192
 MERGED_PAGES = 200  # of the word index, in one transaction
@@ -44,7 +46,7 @@ class SqliteDatabase:
     """
 
     shared = False
-    skip_held = ""  # one writer at a time: nothing is held
+    skip_held = keep_held = ""  # one writer at a time: nothing is held
     on_write: Callable[[Held], None] | None = None
     fence: Callable[[apsw.Connection], None] | None = None
 
@@ -124,6 +126,14 @@ class SqliteDatabase:
             if self._watch is None or self._watch_pid != os.getpid():
                 self._watch, self._watch_pid = self._open(), os.getpid()
             return int(self._watch.execute("PRAGMA data_version").get)
+
+    def changed_since(self, mark: Any) -> tuple[Any, Collection[str] | None]:
+        version = self.data_version()
+        return version, () if version == mark else None
+
+    def wait_for_job(self, most_s: float) -> None:
+        """SQLite tells nobody; so it is a short sleep."""
+        time.sleep(min(most_s, LOOK_S))
 
     def hold(self, c: apsw.Connection, video_id: str) -> None:
         """SQLite has one writer at a time."""

@@ -14,6 +14,7 @@ from agent_tools.store.part import Part, read_fields, storable, to_json, written
 from agent_tools.store.sql import Clock, Database, Sql
 
 Order = Literal["go", "stop", "lost"]
+LEAST_GAIN = 0.005  # of progress that counts as getting farther
 AT_HAND_S = 120.0  # a worker that has not shown itself for this long, and holds no job, is not waited for
 
 
@@ -63,10 +64,11 @@ class Job:
     attempts: int
     created_at: float
     updated_at: float
+    deaths: int  # workers that let the lease run out, one after another, without getting farther
 
 
 JOB = """SELECT id, video_id, state, channels, profile, settings, progress, eta_s, message, error, worker, pid,
-    lease_until, stop_requested, attempts, created_at, updated_at FROM jobs"""
+    lease_until, stop_requested, attempts, created_at, updated_at, deaths FROM jobs"""
 
 
 class Jobs(Part):
@@ -110,18 +112,22 @@ class Jobs(Part):
                 (now, now),
             )
             row = c.execute(
-                f"""SELECT id FROM jobs WHERE state='queued' OR (state='running' AND lease_until <= ?)
+                f"""SELECT id, state, worker, progress, deaths, died_at FROM jobs
+                    WHERE state='queued' OR (state='running' AND lease_until <= ?)
                     ORDER BY created_at, id LIMIT 1 {self.db.skip_held}""",  # noqa: S608 - our own words
                 (now,),
             ).fetchone()
             if row is None:
                 return None
+            number, state, before, progress, deaths, died_at = row
+            if state == "running" and before != worker:  # its holder died; one that takes its own job again did not
+                deaths, died_at = (deaths + 1 if progress <= died_at + LEAST_GAIN else 1), progress
             c.execute(
                 """UPDATE jobs SET state='running', worker=?, pid=?, lease_until=?, attempts=attempts + 1,
-                   claimed=channels, error=NULL, updated_at=? WHERE id=?""",
-                (worker, pid, now + lease_s, now, row[0]),
+                   claimed=channels, error=NULL, updated_at=?, deaths=?, died_at=? WHERE id=?""",
+                (worker, pid, now + lease_s, now, deaths, died_at, number),
             )
-            return _one(c, row[0])
+            return _one(c, number)
 
     def beat(
         self,
@@ -164,12 +170,16 @@ class Jobs(Part):
     def guard(self, job_id: int, worker: str, lost: Callable[[], Exception]) -> None:
         """From now on this store writes only while the worker holds the job; see `Database.fence`.
 
-        A worker that slept through its lease, in a frozen process for example, cannot write over its successor then.
+        A worker that slept through its lease, in a frozen process for example, cannot write over its successor then:
+        the job is not taken by another one as long as a transaction of this one is open.
         Args:
             lost: makes the exception that a write raises once another worker has the job, or the job is gone."""
 
         def refuse(c: Sql) -> None:
-            held = c.execute("SELECT 1 FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker))
+            held = c.execute(
+                f"SELECT 1 FROM jobs WHERE id=? AND worker=? AND state='running' {self.db.keep_held}",  # noqa: S608
+                (job_id, worker),
+            )
             if held.fetchone() is None:
                 raise lost()
 
@@ -233,8 +243,8 @@ class Jobs(Part):
                 self._at_hand(c, row[2])
             if state == "done" and set(json.loads(row[0])) - set(json.loads(row[1])):
                 c.execute(
-                    """UPDATE jobs SET state='queued', worker=NULL, pid=NULL, lease_until=0, attempts=0, eta_s=NULL,
-                       updated_at=? WHERE id=?""",
+                    """UPDATE jobs SET state='queued', worker=NULL, pid=NULL, lease_until=0, attempts=0, deaths=0,
+                       died_at=-1, eta_s=NULL, updated_at=? WHERE id=?""",
                     (self.now(), job_id),
                 )
                 return

@@ -5,12 +5,13 @@ Entries and vectors are not in it: they are too many to be held."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent_tools.store.jobs import JOB, Job, job_of
-from agent_tools.store.part import Part
+from agent_tools.store.part import Part, json_list
 from agent_tools.store.sql import Clock, Database
 from agent_tools.store.videos import CHANNEL, VIDEO, ChannelRow, Gap, VideoRow, channel_of, video_of
 
@@ -32,7 +33,7 @@ class Overview(Part):
 
     def __init__(self, db: Database, now: Clock) -> None:
         super().__init__(db, now)
-        self._latest: tuple[int, Mapping[str, Status]] = -1, {}
+        self._latest: tuple[Any, Mapping[str, Status]] = None, {}
         self._snapshot = threading.local()
 
     def overview(self) -> Mapping[str, Status]:
@@ -41,13 +42,15 @@ class Overview(Part):
         held: Mapping[str, Status] | None = getattr(self._snapshot, "overview", None)
         if held is not None:
             return held
-        version, known = self._latest
-        now = self.db.data_version()  # before the rows: what is committed in between is read twice, not missed
-        if now != version:
-            read = self._read_overview()
+        mark, known = self._latest
+        now, changed = self.db.changed_since(mark)  # before the rows: a commit in between is read twice, not missed
+        if changed is None or changed:
+            order, read = self._read_overview(None if changed is None else sorted(changed))
+            if changed is not None:
+                read = {id_: read.get(id_) or known[id_] for id_ in order if id_ in read or id_ in known}
             # What did not change stays the same object, by which others tell that it did not.
             known = {id_: old if (old := known.get(id_)) == new else new for id_, new in read.items()}
-            self._latest = now, known
+        self._latest = now, known
         return known
 
     @contextmanager
@@ -76,21 +79,33 @@ class Overview(Part):
                 (video_id, space),
             ).fetchone()
 
-    def _read_overview(self) -> Mapping[str, Status]:
+    def _read_overview(self, videos: Sequence[str] | None) -> tuple[list[str], dict[str, Status]]:
+        """All ids in the order they were added, and the states of these videos; None is all of them."""
+        asked = None if videos is None else json_list(videos)
+        among = "(?1 IS NULL OR {0} IN (SELECT value FROM json_each(?1)))"
+        of_video = f"WHERE {among.format('video_id')}"
         with self.db.read() as c:
-            rows = {row[0]: video_of(row) for row in c.execute(VIDEO + " ORDER BY n")}
-            jobs = {row[1]: job_of(row) for row in c.execute(f"{JOB} ORDER BY id")}  # of each video the last one stays
+            rows = {
+                row[0]: video_of(row) for row in c.execute(f"{VIDEO} WHERE {among.format('id')} ORDER BY n", (asked,))
+            }
+            order = list(rows) if asked is None else [row[0] for row in c.execute("SELECT id FROM videos ORDER BY n")]
+            # Of each video the last job stays.
+            jobs = {row[1]: job_of(row) for row in c.execute(f"{JOB} {of_video} ORDER BY id", (asked,))}
             counted = c.execute(
-                "SELECT video_id, count(*), count(*) FILTER (WHERE replaced_by IS NULL) FROM notes GROUP BY video_id"
+                f"""SELECT video_id, count(*), count(*) FILTER (WHERE replaced_by IS NULL) FROM notes {of_video}
+                    GROUP BY video_id""",  # noqa: S608 - our own words
+                (asked,),
             )
             notes = {row[0]: (row[1], row[2]) for row in counted}
-            vectors = dict(c.execute("SELECT video_id, max(version) FROM vector_versions GROUP BY video_id"))
+            versions = f"SELECT video_id, max(version) FROM vector_versions {of_video} GROUP BY video_id"  # noqa: S608
+            vectors = {row[0]: row[1] for row in c.execute(versions, (asked,))}
             known = {
                 id_: Status(row, job=jobs.get(id_), notes=notes.get(id_, (0, 0)), vectors=vectors.get(id_, 0))
                 for id_, row in rows.items()
             }
-            for row in c.execute(CHANNEL + " ORDER BY video_id, name"):
+            for row in c.execute(f"{CHANNEL} {of_video} ORDER BY video_id, name", (asked,)):
                 known[row[0]].channels[row[1]] = channel_of(row)
-            for row in c.execute("SELECT video_id, channel, start_s, end_s, why FROM gaps ORDER BY start_s, end_s"):
+            gaps = f"SELECT video_id, channel, start_s, end_s, why FROM gaps {of_video} ORDER BY start_s, end_s"  # noqa: S608
+            for row in c.execute(gaps, (asked,)):
                 known[row[0]].gaps.append(Gap(*row))
-        return known
+        return order, known

@@ -138,7 +138,14 @@ def _fifth(connection: apsw.Connection) -> None:
     """)
 
 
-MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third, _fourth, _fifth)
+def _sixth(connection: apsw.Connection) -> None:
+    connection.execute("""
+    ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN died_at REAL NOT NULL DEFAULT -1; -- progress of the job then
+    """)
+
+
+MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
 
 
 def migrate(database: SqliteDatabase) -> None:

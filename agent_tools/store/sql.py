@@ -4,7 +4,7 @@ SQLite has it (database.py, fts5.py, vec0.py), and PostgreSQL (postgres/). The p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,7 @@ class Database(Protocol):
         shared: whether processes on other machines use it too.
         words, tables: the word index, and the tables of vectors.
         skip_held: ends a SELECT that takes one row of many, so that two who take at once get two rows.
+        keep_held: ends a SELECT of a row that nobody may take until the transaction ends; others may change it.
         on_write: called after each write transaction with the time it held its locks; None calls nothing.
         fence: called at the start of each fenced write transaction; it may raise, and then nothing is written.
     """
@@ -126,6 +127,7 @@ class Database(Protocol):
     words: WordIndex
     tables: VectorTables
     skip_held: str
+    keep_held: str
     on_write: Callable[[Held], None] | None
     fence: Callable[[Any], None] | None
 
@@ -145,7 +147,14 @@ class Database(Protocol):
         """A number that no other transaction has got or will get."""
 
     def data_version(self) -> int:
-        """Changes whenever any process or thread committed; comparable within this process only."""
+        """Changes whenever any process or thread committed to a video's rows; comparable within this process only."""
+
+    def changed_since(self, mark: Any) -> tuple[Any, Collection[str] | None]:
+        """A mark of now, and the videos whose rows were committed since `mark`, which this method gave; None where it
+        cannot tell which, or where `mark` is None."""
+
+    def wait_for_job(self, most_s: float) -> None:
+        """Return as soon as a job was queued, or after so long; it may return for nothing."""
 
     def wipe(self) -> None:
         """Remove the traces that deleted rows leave in files."""

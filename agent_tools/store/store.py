@@ -150,6 +150,10 @@ class Store:
         """Where the memory lies, for people: the folder, or the database's address without its password."""
         return self.db.place if self.db.shared else str(self.home)
 
+    def wait_for_job(self, most_s: float) -> None:
+        """Return as soon as a job was queued, or after so long; it may return for nothing."""
+        self.db.wait_for_job(most_s)
+
     def data_version(self) -> int:
         """Changes whenever any process or thread committed; comparable within this process only."""
         return self.db.data_version()

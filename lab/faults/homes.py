@@ -102,15 +102,13 @@ def contents(store: Store, video_id: str) -> dict[str, Any]:
 
 
 def memories(store: Store, video_id: str) -> list[Any]:
-    """Memory tokens of every level and producer, straight from the file."""
-    connection = apsw.Connection(str(store.home / "memory.sqlite3"), flags=apsw.SQLITE_OPEN_READONLY)
+    """Memory tokens of every level and producer, straight from the tables."""
     query = (
         "SELECT kind, start_s, end_s, producer, text, vectors, context FROM memories WHERE video_id = ? "
         "ORDER BY 1, 2, 3, 4"
     )
-    rows = [(*row[:5], digest(row[5]), digest(row[6] or b"")) for row in connection.execute(query, (video_id,))]
-    connection.close()
-    return rows
+    with store.db.read() as c:
+        return [(*row[:5], digest(row[5]), digest(row[6] or b"")) for row in c.execute(query, (video_id,))]
 
 
 def tokens(store: Store, video_id: str) -> list[tuple[int, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
 from agent_tools.ingestion.spaces import memory_producer
 from agent_tools.ingestion.text_index import write_chunks
-from agent_tools.ingestion.worker import MOST_DEATHS, died_here, run_job
+from agent_tools.ingestion.worker import MOST_DEATHS, run_job
 from agent_tools.models.hub.catalogue import FULL
 from agent_tools.settings import Settings
 from agent_tools.store import EntryIn, Job, JobSettings, Store
@@ -35,36 +34,43 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def begun(store: Store, attempts: int, progress: float) -> Job:
+    """The job as the worker of that number takes it from one that got so far and let its lease run out."""
     job = store.claim(f"worker {attempts}", 1, lease_s=0.0)
     assert job is not None
-    return replace(job, attempts=attempts, progress=progress)
+    if progress:
+        store.beat(job.id, f"worker {attempts}", progress=progress, lease_s=0.0)
+    return job
 
 
 def test_deaths_at_one_place_are_counted_and_progress_starts_again(store: Store) -> None:
     store.enqueue(VIDEO, ("frames",), "lite")
     places = [0.0, 0.2, 0.2, 0.2, 0.5, 0.5]
-    counted = [died_here(store.home, begun(store, i, p)) for i, p in enumerate(places, 1)]
-    assert counted == [1, 1, 2, 3, 1, 2]
+    assert [begun(store, i, p).deaths for i, p in enumerate(places, 1)] == [0, 1, 1, 2, 3, 1]
 
 
 def test_a_job_whose_workers_keep_dying_fails_and_says_where(store: Store) -> None:
     store.enqueue(VIDEO, ("frames",), "lite")
     for attempt in range(1, MOST_DEATHS + 1):
-        assert died_here(store.home, begun(store, attempt, 0.3)) == attempt
+        begun(store, attempt, 0.3)
     job = store.claim("the last", 1, lease_s=30.0)
     assert job is not None
-    run_job(store, replace(job, progress=0.3), "the last", Settings.load({}, home=store.home, profile="lite"))
+    run_job(store, job, "the last", Settings.load({}, home=store.home, profile="lite"))
     ended = store.job(VIDEO)
     assert ended is not None
     assert ended.state == "failed"
     assert f"WorkerDied: {MOST_DEATHS} workers died at 30% of it" in (ended.error or "")
 
 
-def test_a_new_job_of_the_video_begins_to_count_anew(store: Store) -> None:
+def test_a_worker_that_gave_its_job_back_or_takes_it_again_did_not_die(store: Store) -> None:
     store.enqueue(VIDEO, ("frames",), "lite")
-    job = begun(store, 1, 0.0)
-    assert [died_here(store.home, replace(job, attempts=i)) for i in (1, 2, 3)] == [1, 2, 3]
-    assert died_here(store.home, replace(job, attempts=1)) == 1
+    for _ in range(MOST_DEATHS + 1):
+        job = store.claim("asleep", 1, lease_s=0.0)  # whose lease ran out, but not by its death
+        assert job is not None
+        assert job.deaths == 0
+    store.release(job.id, "asleep")
+    given = store.claim("next", 1, lease_s=0.0)
+    assert given is not None
+    assert given.deaths == 0
 
 
 def test_the_memory_limit_has_room_for_the_models_of_the_profile(
@@ -103,7 +109,7 @@ def test_an_ingest_over_its_limit_names_one_that_would_do(store: Store, monkeypa
 def test_a_worker_gives_its_job_the_limit_of_the_jobs_own_models(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    def begin(self: Control, store: Store, job: Job, worker: str, memory_mb: int) -> None:
+    def begin(self: Control, store: Store, job: Job, worker: str, memory_mb: int, pulse: PulseSettings) -> None:
         seen.append(memory_mb)
         raise Stopped("stop")
 
@@ -174,3 +180,20 @@ def test_chunk_memories_are_written_hour_by_hour_and_stop_when_asked(store: Stor
     assert 0 < len(first) < 60 * hours
     write_chunks(store, VIDEO, "subtitles", "toy@1", 3600.0 * hours, 3600.0 * hours)
     assert store.memories.spans(VIDEO, "chunk", producer) == {(60.0 * i, 60.0 * i + 60) for i in range(60 * hours)}
+
+
+def test_a_beat_that_hangs_in_a_dead_connection_gives_the_job_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.enqueue(VIDEO, ("frames",), "lite")
+    job, sent, answered = begun(store, 1, 0.0), threading.Event(), threading.Event()
+
+    def beat(*_: object, **__: object) -> str:
+        sent.set()
+        answered.wait(PATIENCE_S)
+        return "go"
+
+    monkeypatch.setattr(store, "beat", beat)
+    with Control(store, job, "worker 1", WORK_MB, PulseSettings(lease_s=0.0, patience_s=0.0)) as held:
+        assert sent.wait(PATIENCE_S)
+        with pytest.raises(Stopped, match="lost"):
+            held.check()
+        answered.set()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agent_tools.errors import InvalidArgument, StoreError, StoreTooNew
+from agent_tools.errors import InvalidArgument, StoreError, StoreTooNew, StoreUnreachable
 from agent_tools.store import EntryIn, Store
 from tests.store.conftest import TALK, WEEK, Clock, again, place
 from tests.waiting import PATIENCE_S
 
 psycopg = pytest.importorskip("psycopg", reason="the extra postgres is not installed")
 
+from agent_tools.store.postgres import database  # noqa: E402
 from agent_tools.store.postgres.database import described  # noqa: E402
 from agent_tools.store.postgres.dialect import translated  # noqa: E402
 
@@ -96,6 +99,75 @@ def test_two_who_take_a_job_at_once_take_two(postgres: Store) -> None:
     assert theirs is not None
     assert {mine.id, theirs.id} == {first.id, second.id}
     other.close()
+
+
+class Lost(Exception):
+    """What a worker without its job raises in these tests."""
+
+
+def test_a_job_is_not_taken_while_its_holder_writes_and_then_the_holder_writes_no_more(
+    postgres: Store, clock: Clock
+) -> None:
+    job = postgres.enqueue(WEEK, ["frames"], "lite")
+    postgres.claim("slow", 1, lease_s=10)
+    other = again(place(postgres), now=clock)
+    postgres.guard(job.id, "slow", Lost)
+    with postgres.db.write():
+        clock.time_s += 11
+        assert other.claim("next", 2) is None
+        assert other.beat(job.id, "slow") == "go"  # its own pulse waits for nothing
+        clock.time_s += 60
+    taken = other.claim("next", 2)
+    assert taken is not None
+    with pytest.raises(Lost):
+        postgres.set_channel(WEEK, "frames", state="running")
+    assert other.channels(WEEK) == []
+    other.close()
+
+
+def test_a_holder_that_freezes_within_a_write_loses_it_and_the_job(
+    postgres: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_S", 1)
+    job = postgres.enqueue(WEEK, ["frames"], "lite")
+    postgres.claim("frozen", 1, lease_s=10)
+    other = again(place(postgres), now=clock)
+    postgres.guard(job.id, "frozen", Lost)
+
+    def write_and_freeze() -> None:
+        with postgres.db.write():
+            postgres.set_channel(WEEK, "frames", state="running")
+            clock.time_s += 11
+            deadline = time.monotonic() + PATIENCE_S
+            while other.claim("next", 2) is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            postgres.set_channel(WEEK, "speech", state="running")
+
+    with pytest.raises(StoreUnreachable):
+        write_and_freeze()
+    assert other.channels(WEEK) == []
+    other.close()
+
+
+def test_a_signal_in_the_middle_of_a_statement_ends_what_it_was_meant_to_end(postgres: Store) -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit(0)
+
+    def write_for_long() -> None:
+        with postgres.db.write() as c:
+            c.execute("UPDATE videos SET title='half done'")
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            c.execute("SELECT pg_sleep(60)")
+
+    before = signal.signal(signal.SIGALRM, leave)
+    try:
+        with pytest.raises(SystemExit):
+            write_for_long()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert [video.title for video in postgres.videos()] == ["Week 3 Memory", "A talk"]
 
 
 def test_two_who_make_a_space_at_once_make_one(postgres: Store) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import psycopg_pool
 from psycopg import errors as pg
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
-from agent_tools.errors import InvalidArgument, StoreError, StoreFull, VideoNotFound
+from agent_tools.errors import InvalidArgument, StoreError, StoreFull, StoreUnreachable, VideoNotFound
+from agent_tools.store.postgres import changes
 from agent_tools.store.postgres.dialect import translated
 from agent_tools.store.postgres.schema import migrate
 from agent_tools.store.postgres.tables import PgvectorTables
@@ -27,6 +29,17 @@ from agent_tools.store.sql import Clock, Held, Values, VectorTables, WordIndex
 WAIT_S = 30.0  # for a lock, or for a connection of the pool
 CONNECTIONS = 12  # of one process, at most; more threads wait for one
 CLOCK_S = 60.0  # so long a comparison of the two clocks is used
+IDLE_S = 15  # a write that says nothing for so long is undone: a frozen or cut-off client holds no row longer
+STATEMENT_S = 120  # of a worker, at most: one that is cut off in the middle of its data holds no row longer
+CONNECTION: dict[str, Any] = {
+    "autocommit": True,
+    "cursor_factory": psycopg.ClientCursor,
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,  # ms; a server that acknowledges nothing for so long counts as gone (Linux)
+}
 
 
 class Found:
@@ -83,12 +96,15 @@ class PostgresDatabase:
     A read is one snapshot (repeatable read). A write is read committed: who changes a video's rows holds the video's
     own row first (`hold`), so that writers of one video follow each other and writers of many do not wait.
 
+    Every commit is on the server's disk before `write` returns. With asynchronous commits a crash of the server could
+    lose the last ones of a worker that goes on as if they were there, and a part of a channel would be missing.
+
     Args:
         url: postgresql://USER@HOST/NAME, or any form that libpq reads.
         wait_s: seconds of a wait for a lock or a connection."""
 
     shared = True
-    skip_held = "FOR UPDATE SKIP LOCKED"
+    skip_held, keep_held = "FOR UPDATE SKIP LOCKED", "FOR KEY SHARE"
     on_write: Callable[[Held], None] | None = None
     fence: Callable[[Any], None] | None = None
 
@@ -102,7 +118,9 @@ class PostgresDatabase:
         self._pool: psycopg_pool.ConnectionPool[psycopg.Connection[Any]] | None = None
         self._pid = 0
         self._closed = False
-        self._seen, self._version = "", 0
+        self._mark: changes.Mark | None = None
+        self._version, self._pruned_s = 0, time.monotonic()
+        self._listener: psycopg.Connection[Any] | None = None
         self._clock: tuple[float, float] = (-CLOCK_S, 0.0)
 
     @contextmanager
@@ -128,9 +146,11 @@ class PostgresDatabase:
             with self._connection() as raw:
                 wait_ms = int(1000 * (self._wait_s if patience_s is None else patience_s))
                 begin = (
-                    f"BEGIN; SET LOCAL synchronous_commit={'on' if durable else 'off'}; "
-                    f"SET LOCAL lock_timeout={max(1, wait_ms)}"
+                    f"BEGIN; SET LOCAL synchronous_commit=on; SET LOCAL lock_timeout={max(1, wait_ms)}; "
+                    f"SET LOCAL idle_in_transaction_session_timeout='{IDLE_S}s'"
                 )
+                if fenced and self.fence is not None:
+                    begin += f"; SET LOCAL statement_timeout='{STATEMENT_S}s'"
                 wall_s, cpu_s = time.perf_counter(), time.thread_time()
                 with self._running(raw, begin) as c:
                     self._local.writes = True
@@ -139,6 +159,10 @@ class PostgresDatabase:
                     yield c
             if self.on_write is not None:
                 self.on_write(Held(time.perf_counter() - wall_s, time.thread_time() - cpu_s))
+            if time.monotonic() - self._pruned_s > changes.PRUNE_S:
+                self._pruned_s = time.monotonic()
+                with self._connection() as raw:
+                    changes.prune(raw)
 
     def hold(self, c: Transaction, video_id: str) -> None:
         c.execute("SELECT 1 FROM videos WHERE id=? FOR NO KEY UPDATE", (video_id,))
@@ -147,15 +171,25 @@ class PostgresDatabase:
         return int(c.execute("SELECT nextval('vector_version')").get)
 
     def data_version(self) -> int:
-        """Counts the snapshots that differ: a commit of any process makes another one, and so may a transaction that
-        begins to write, which costs one reading more."""
-        with self._translated(), self._version_lock:
-            with self._connection() as raw:
-                row = raw.execute("SELECT pg_current_snapshot()::text").fetchone()
-            seen = "" if row is None else str(row[0])
-            if seen != self._seen:
-                self._seen, self._version = seen, self._version + 1
+        """Counts the looks that found a commit to a video's rows, by any process."""
+        with self._version_lock:
+            self._mark, changed = self.changed_since(self._mark)
+            self._version += changed is None or bool(changed)
             return self._version
+
+    def changed_since(self, mark: Any) -> tuple[Any, Collection[str] | None]:
+        with self._translated(), self._connection() as raw:
+            return changes.look(raw, mark)
+
+    def wait_for_job(self, most_s: float) -> None:
+        """LISTEN on a connection of this process's own: what is said between two waits is kept for the next."""
+        with self._translated():
+            if self._listener is None or self._listener.closed:
+                self._listener = psycopg.connect(self.url, **CONNECTION)
+                self._listener.execute("LISTEN agent_tools_jobs")
+                return  # a job may have been queued before anybody listened
+            for _ in self._listener.notifies(timeout=most_s, stop_after=1):
+                pass
 
     def now(self) -> float:
         """The server's clock in seconds since 1970, so that leases mean the same on every machine."""
@@ -191,6 +225,8 @@ class PostgresDatabase:
 
     def close(self) -> None:
         self._closed = True
+        if self._listener is not None:
+            self._listener.close()
         with self._lock:
             if self._pool is not None and self._pid == os.getpid():
                 self._pool.close()
@@ -210,7 +246,10 @@ class PostgresDatabase:
         try:
             yield made
         except BaseException:
-            if not raw.closed:
+            # A statement that was left in the middle, by a signal for example, cannot be followed by another one.
+            if raw.info.transaction_status == TransactionStatus.ACTIVE:
+                raw.close()
+            with suppress(psycopg.Error):  # what ended the transaction is said, not that the connection is gone too
                 raw.execute("ROLLBACK")
             raise
         else:
@@ -239,7 +278,7 @@ class PostgresDatabase:
             reconnect_timeout=self._wait_s,
             check=psycopg_pool.ConnectionPool.check_connection,
             configure=_configure,
-            kwargs={"autocommit": True, "cursor_factory": psycopg.ClientCursor},
+            kwargs=CONNECTION,
             open=True,
             name="store",
         )
@@ -295,8 +334,8 @@ def explained(error: psycopg.Error, where: str, waited_s: float) -> StoreError |
         )
     if isinstance(error, pg.InsufficientPrivilege | pg.ReadOnlySqlTransaction):
         return StoreError(f"{where} may not be written ({said}). Give the user of --store the right to write there.")
-    if isinstance(error, psycopg.OperationalError | psycopg_pool.PoolTimeout | psycopg.InterfaceError):
-        return StoreError(
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, pg.IdleInTransactionSessionTimeout)):
+        return StoreUnreachable(
             f"{where} cannot be reached ({said}). Check that the server runs and --store names it, then retry."
         )
     return StoreError(

@@ -120,7 +120,36 @@ CREATE TABLE flat_codes(
 CREATE UNIQUE INDEX flat_codes_once ON flat_codes(space, video_id);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+ALTER TABLE jobs ADD COLUMN deaths bigint NOT NULL DEFAULT 0, ADD COLUMN died_at float8 NOT NULL DEFAULT -1;
+
+-- Which transaction changed which video's rows, see changes.py; and a word to the workers that wait for a job.
+CREATE TABLE changes(
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(), video_id text COLLATE "C" NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY(xid, video_id));
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE of_video text;
+BEGIN
+    IF TG_TABLE_NAME = 'videos' THEN of_video := CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END;
+    ELSE of_video := CASE TG_OP WHEN 'DELETE' THEN OLD.video_id ELSE NEW.video_id END;
+    END IF;
+    INSERT INTO changes(video_id) VALUES(of_video) ON CONFLICT DO NOTHING;
+    IF TG_TABLE_NAME = 'jobs' AND TG_OP <> 'DELETE' THEN
+        IF NEW.state = 'queued' THEN PERFORM pg_notify('agent_tools_jobs', ''); END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON videos FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON channels FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON gaps FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON notes FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON entries FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change
+    AFTER INSERT OR UPDATE OR DELETE ON vector_versions FOR EACH ROW EXECUTE FUNCTION note_change();
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 
 
 def migrate(connection: psycopg.Connection[Any], where: str) -> None:

@@ -1,0 +1,435 @@
+"""Slice scale: servers and workers of many machines on one PostgreSQL, struck in every place.
+
+Whatever happens, the archive ends with the same rows as an undisturbed ingest into SQLite; a killed worker's job is
+taken again once, within the lease and five seconds; a worker that was cut off writes nothing more; no note that was
+acknowledged is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_tools.evals.films.demo_video import draw
+from agent_tools.ingestion.control import PulseSettings
+from agent_tools.media import content_id
+from agent_tools.settings import Settings
+from agent_tools.store import Job, Store
+from agent_tools.store.entries import remove_entries
+from lab.faults.archive import (
+    Archive,
+    Holding,
+    Proxy,
+    archive,
+    call,
+    running,
+    struck,
+    task_of,
+    until,
+    working,
+)
+from lab.faults.servers import listening
+from lab.faults.slices import Outcome, Slice
+from lab.postgres_server import Server, server
+from tests.library import ingested
+
+LEASE_S, SPARE_S = PulseSettings().lease_s, 5.0
+NOTE = "the lecturer points at the second door"
+
+
+@dataclass
+class World:
+    root: Path
+    films: list[Path]
+    whole: dict[str, Holding]  # of an undisturbed ingest into SQLite, by video id
+    postgres: Server
+    workers: int
+    rng: random.Random
+
+    def __post_init__(self) -> None:
+        self._ids = {content_id(film): film for film in self.films}
+
+    def queue(self, store: Store, count: int | None = None) -> list[str]:
+        """Ask for the films, as a server does it; their ids."""
+        chosen = list(self._ids)[:count]
+        for video_id in chosen:
+            film = self._ids[video_id]
+            stat = film.stat()
+            store.add_video(video_id, film.stem, stat.st_size)
+            store.add_source(video_id, str(film), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            store.enqueue(video_id, ("subtitles", "frames", "screen_text"), "lite")
+        return chosen
+
+    def faults(self, store: Store, wanted: Sequence[str]) -> list[str]:
+        """Why the archive is not as the undisturbed home, a line for each video; "" where it is."""
+        found = []
+        for video_id in wanted:
+            job = store.job(video_id)
+            if job is None or (job.state, job.error) != ("done", None):
+                found.append(f"the job ended as {job}")
+            else:
+                found.append(Holding.of(store, video_id).unlike(self.whole[video_id]))
+        return found
+
+
+def done(store: Store, wanted: Sequence[str]) -> list[Job]:
+    """The jobs, once none is open."""
+
+    def ended() -> list[Job]:
+        jobs = [job for video_id in wanted if (job := store.job(video_id)) is not None]
+        return jobs if all(job.state not in ("queued", "running") for job in jobs) else []
+
+    found: list[Job] = until(ended, "all jobs end")
+    return found
+
+
+def checked(world: World, found: Outcome, store: Store, wanted: Sequence[str]) -> Outcome:
+    for why in world.faults(store, wanted):
+        found.count(why)
+    return found
+
+
+def together(world: World, home: Path, db: Archive) -> Outcome:
+    """Two HTTP servers and all workers: each film once, and a note that one server keeps is found by the other."""
+    found = Outcome.empty()
+    flags = ("--store", db.url("server"))
+    folder = world.films[0].parent
+    with (
+        working(home, db, world.workers) as workers,
+        listening(home / "a", folder, flags=flags) as one,
+        listening(home / "b", folder, flags=flags) as other,
+        db.opened(home / "watch") as store,
+    ):
+        servers = (one.address, other.address)
+        ids = [
+            call(servers[n % 2], "ingest_video", source=film.name, wait_s=0)["video_id"]
+            for n, film in enumerate(world.films)
+        ]
+        jobs = done(store, ids)
+        found.count("" if all(job.attempts == 1 for job in jobs) else f"attempts {[job.attempts for job in jobs]}")
+        hands = {job.worker for job in jobs}
+        found.count("" if len(hands) > 1 else f"one worker did all: {hands}")
+        found.count("" if all(worker.alive for worker in workers) else "a worker ended")
+        checked(world, found, store, ids)
+        call(servers[0], "remember", video_id=ids[0], start_s=3, end_s=5, text=NOTE)
+        hits = call(servers[1], "retrieve_memory", query=f'"{NOTE}"')["hits"]
+        found.count("" if NOTE in str(hits) else f"the note of the other server is not found: {hits}"[:300])
+        counts = [call(address, "list_episodes")["videos"] for address in servers]
+        found.count("" if sorted(v["video_id"] for v in counts[0]) == sorted(ids) else f"listed: {counts[0]}"[:300])
+        found.count("" if [v["video_id"] for v in counts[0]] == [v["video_id"] for v in counts[1]] else "lists differ")
+    return found
+
+
+def worker_killed(world: World, home: Path, db: Archive) -> Outcome:
+    """kill -9 of a worker at a random place of a job: another one takes the job within the lease and 5 s, once."""
+    found = Outcome.empty()
+    with db.opened(home / "watch") as store, working(home, db, 2) as workers:
+        wanted = world.queue(store, 2)
+        place = world.rng.uniform(0.02, 0.8)
+        job = until(lambda: running(store, place) or _all_ended(store, wanted), f"a job at {place:.0%}")
+        if not isinstance(job, Job):
+            return Outcome.of("no job was caught while it ran")
+        victim = next(worker for worker in workers if worker.process.pid == job.pid)
+        struck(victim.process.pid)
+        killed = time.monotonic()
+        taken = until(lambda: _taken_from(store, job), "the job is taken again")
+        after_s = time.monotonic() - killed
+        found.figures["retaken_s"] = round(after_s, 1)
+        # The lease is from the last beat; with one worker left, the job may have to wait for the other film.
+        free = _free_since(db, store, job, taken)
+        found.count("" if free <= LEASE_S + SPARE_S else f"taken {free:.1f} s after it was free")
+        jobs = done(store, wanted)
+        attempts = {one.id: one.attempts for one in jobs}
+        found.count("" if attempts[job.id] == 2 and sum(attempts.values()) == 3 else f"attempts: {attempts}")
+        checked(world, found, store, wanted)
+    return found
+
+
+def _all_ended(store: Store, wanted: Sequence[str]) -> str:
+    return "" if store.open_jobs() else "all ended"
+
+
+def _taken_from(store: Store, job: Job) -> Job | None:
+    now = store.job(job.video_id)
+    return now if now is not None and now.worker not in (None, job.worker) else None
+
+
+def _free_since(db: Archive, store: Store, job: Job, taken: Job) -> float:
+    """Seconds between the moment at which a worker was free for the job and the moment at which it took it.
+
+    The other worker holds the other film at first: its end, or the kill, whichever is later, is what counts."""
+    ends = [row[0] for row in db.asked("SELECT updated_at FROM jobs WHERE state='done' AND id <> %s", job.id)]
+    free_at = max([job.updated_at, *[end for end in ends if end < taken.updated_at]])
+    return taken.updated_at - free_at
+
+
+def postmaster_killed(world: World, home: Path, db: Archive, away_s: float) -> Outcome:
+    """SIGKILL of the whole database server in the middle; it comes back after so long. Notes are written throughout."""
+    found = Outcome.empty()
+    folder = world.films[0].parent
+    with (
+        db.opened(home / "watch") as store,
+        working(home, db, 2) as workers,
+        listening(home / "a", folder, flags=("--store", db.url("server"))) as web,
+    ):
+        wanted = world.queue(store, 3)
+        until(lambda: running(store, world.rng.uniform(0.05, 0.5)), "a job runs")
+        with Notes(web.address, wanted[0]) as notes:
+            until(lambda: len(notes.kept) >= 3, "notes are kept")
+            world.postgres.kill()
+            time.sleep(away_s)  # the time is the case
+            world.postgres.start()
+            before = len(notes.kept)
+            until(lambda: len(notes.kept) >= before + 3, "notes are kept again")
+        done(store, wanted)
+        found.count("" if all(worker.alive for worker in workers) else f"a worker ended: {workers[0].log[-300:]}")
+        texts = [note.text for note in store.notes(wanted[0])]
+        lost = set(notes.kept) - set(texts)
+        found.count(f"{len(lost)} of {len(notes.kept)} acknowledged notes are lost" if lost else "")
+        found.count("a note stands there twice" if len(texts) != len(set(texts)) else "")
+        found.figures["notes"] = len(notes.kept)
+        _drop_notes(store, wanted[0])
+        checked(world, found, store, wanted)
+    return found
+
+
+class Notes:
+    """A client that writes one note after another; what was acknowledged is in `kept`."""
+
+    def __init__(self, address: str, video_id: str) -> None:
+        self.kept: list[str] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write, args=(address, video_id))
+
+    def _write(self, address: str, video_id: str) -> None:
+        number = 0
+        while not self._ended.wait(0.2):
+            text = f"{NOTE}, number {number}"
+            with contextlib.suppress(Exception):  # the database is away: the client tries again, with the same words
+                call(address, "remember", video_id=video_id, start_s=1, end_s=2, text=text)
+                self.kept.append(text)
+                number += 1
+
+    def __enter__(self) -> Notes:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+def _drop_notes(store: Store, video_id: str) -> None:
+    """Take the notes away, so that the rest compares with a home that has none."""
+    ids = [entry.id for entry in store.entries(video_id, channels=("notes",))]
+    with store.db.write() as c:
+        c.execute("DELETE FROM notes WHERE video_id=?", (video_id,))
+        remove_entries(store.db, c, video_id, ids)
+
+
+def network_cut(world: World, home: Path, db: Archive) -> Outcome:
+    """The line of a worker is cut for longer than its lease, then it is there again: the loser writes nothing."""
+    found = Outcome.empty()
+    proxy = Proxy(world.postgres)
+    db.audit()
+    try:
+        with db.opened(home / "watch") as store, working(home, db, 1, proxy.host, "cut-0") as (loser,):
+            (video_id,) = world.queue(store, 1)
+            place = world.rng.uniform(0.02, 0.6)
+            job = until(lambda: running(store, place), f"a job at {place:.0%}")
+            proxy.pause()
+            with working(home, db, 1, first="heir-0") as (heir,):
+                taken = until(lambda: _taken_from(store, job), "the job is taken by the other")
+                found.figures["retaken_s"] = round(taken.updated_at - job.updated_at, 1)
+                if world.rng.random() < 0.5:  # in the middle of the heir's work, or when it has ended
+                    done(store, [video_id])
+                proxy.resume()
+                jobs = done(store, [video_id])
+                until(lambda: "lost" in loser.log or "left, and taken again" in loser.log, "the loser gives up")
+                found.count("" if heir.alive and loser.alive else "a worker ended")
+            late = db.asked("SELECT place FROM audit WHERE client='cut-0' AND at > %s", taken.updated_at)
+            found.count(f"the loser wrote {len(late)} rows afterwards: {late[:5]}" if late else "")
+            mine = db.asked("SELECT count(*) FROM audit WHERE client='cut-0'")[0][0]
+            found.count("" if mine else "the loser had written nothing before either: the case is void")
+            found.count("" if jobs[0].attempts == 2 else f"attempts: {jobs[0].attempts}")
+            checked(world, found, store, [video_id])
+    finally:
+        proxy.close()
+    return found
+
+
+def frozen(world: World, home: Path, db: Archive) -> Outcome:
+    """A worker is stopped as a whole (SIGSTOP) for longer than its lease, and goes on when another has its job."""
+    found = Outcome.empty()
+    db.audit()
+    with db.opened(home / "watch") as store, working(home, db, 1, first="frozen-0") as (loser,):
+        (video_id,) = world.queue(store, 1)
+        place = world.rng.uniform(0.02, 0.6)
+        job = until(lambda: running(store, place), f"a job at {place:.0%}")
+        loser.process.send_signal(signal.SIGSTOP)
+        with working(home, db, 1, first="heir-0"):
+            taken = until(lambda: _taken_from(store, job), "the job is taken by the other")
+            loser.process.send_signal(signal.SIGCONT)
+            jobs = done(store, [video_id])
+            until(lambda: "lost" in loser.log or "left, and taken again" in loser.log, "the loser gives up")
+        late = db.asked("SELECT place FROM audit WHERE client='frozen-0' AND at > %s", taken.updated_at)
+        found.count(f"the loser wrote {len(late)} rows afterwards: {late[:5]}" if late else "")
+        found.count("" if jobs[0].attempts == 2 else f"attempts: {jobs[0].attempts}")
+        checked(world, found, store, [video_id])
+    return found
+
+
+def stale_lease(world: World, home: Path, db: Archive) -> Outcome:
+    """Eight workers reach for one lease that has run out, a hundred times: one gets it each time."""
+    found = Outcome.empty()
+    stores = [Store.connect(home / str(n), db.url(f"claimer-{n}")) for n in range(8)]
+    try:
+        world.queue(stores[0], 1)
+        for turn in range(100):
+            start, got = threading.Barrier(len(stores)), []
+
+            def reach(number: int, start: threading.Barrier = start, got: list[int] = got, turn: int = turn) -> None:
+                start.wait(60)
+                if stores[number].claim(f"{turn}-{number}", 1, lease_s=0.3) is not None:
+                    got.append(number)
+
+            threads = [threading.Thread(target=reach, args=(n,)) for n in range(len(stores))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            found.count("" if len(got) == 1 else f"turn {turn}: {len(got)} have it")
+            until(lambda: stores[0].open_jobs()[0].lease_until <= stores[0].now(), "the lease runs out")
+    finally:
+        for store in stores:
+            store.close()
+    return found
+
+
+def server_restarted(world: World, home: Path, db: Archive) -> Outcome:
+    """The server that began a task is killed: another one answers for the task, until it is completed."""
+    found = Outcome.empty()
+    flags, folder = ("--store", db.url("server")), world.films[0].parent
+    with (
+        db.opened(home / "watch") as store,
+        working(home, db, 1),
+        listening(home / "b", folder, flags=flags) as other,
+        listening(home / "a", folder, flags=flags) as one,
+    ):
+        begun = call(one.address, "ingest_video", task=True, source=world.films[0].name)
+        found.count("" if begun.get("resultType") == "task" else f"no task: {begun}")
+        number = begun["taskId"]
+        until(lambda: running(store), "the job runs")
+        seen = task_of(other.address, number)
+        found.count("" if seen["status"] == "working" else f"the other server says {seen}")
+        one.process.kill()
+        one.process.wait()
+        ended = until(lambda: _settled(other.address, number), "the task ends")
+        result = ended.get("result", {}).get("structuredContent", {})
+        found.count("" if (ended["status"], result.get("state")) == ("completed", "done") else f"it ended as {ended}")
+        checked(world, found, store, [content_id(world.films[0])])
+    return found
+
+
+def _settled(address: str, number: str) -> dict[str, object] | None:
+    seen = task_of(address, number)
+    return seen if seen["status"] in ("completed", "failed", "cancelled") else None
+
+
+def full_disk(world: World, home: Path, _db: Archive) -> Outcome:
+    """A database server on a small disk that fills up in the middle; then there is room again."""
+    disk = Path(tempfile.mkdtemp(prefix="full-"))  # a short path: a socket's name has at most 107 bytes
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=220m,mode=755", "tmpfs", str(disk)]).returncode:
+        return Outcome.empty()  # not permitted here
+    found = Outcome.empty()
+    try:
+        with (
+            server(disk) as small,
+            archive(small, "full") as db,
+            db.opened(home / "watch") as store,
+            working(home, db, 1) as (worker,),
+        ):
+            wanted = world.queue(store, 2)
+            until(lambda: running(store, 0.05), "a job runs")
+            ballast = disk / "ballast"
+            with contextlib.suppress(OSError), ballast.open("wb") as file:
+                while True:
+                    file.write(b"\0" * 65536)
+            until(lambda: "room" in worker.log or "reached" in worker.log, "the worker meets the full disk")
+            ballast.unlink()
+            if small.process.poll() is not None:
+                small.start()  # a full disk under its log ends PostgreSQL; its service starts it again
+            until(lambda: _again(store, wanted), "all jobs are done")
+            found.count("" if worker.alive else f"the worker ended: {worker.log[-300:]}")
+            checked(world, found, store, wanted)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+    return found
+
+
+def _again(store: Store, wanted: Sequence[str]) -> bool:
+    """Whether all are done; one that failed for want of room is asked for again, as a person would."""
+    jobs = [store.job(video_id) for video_id in wanted]
+    for job in jobs:
+        if job is not None and job.state == "failed":
+            store.enqueue(job.video_id, job.channels, job.profile, job.settings)
+    return all(job is not None and job.state == "done" for job in jobs)
+
+
+CASES: dict[str, tuple[int, Callable[[World, Path, Archive], Outcome]]] = {
+    "together": (1, together),
+    "stale lease": (1, stale_lease),
+    "server restarted": (1, server_restarted),
+    "worker killed": (3, worker_killed),
+    "network cut": (3, network_cut),
+    "frozen": (2, frozen),
+    "postmaster killed for 3 s": (2, lambda world, home, db: postmaster_killed(world, home, db, 3.0)),
+    "postmaster killed for 25 s": (1, lambda world, home, db: postmaster_killed(world, home, db, 25.0)),
+    "full disk": (1, full_disk),
+}
+
+
+def cases(_seed: int) -> Sequence[str]:
+    return [f"{name} {number}" for name, (count, _) in CASES.items() for number in range(count)]
+
+
+@contextlib.contextmanager
+def stage(seed: int, folder: Path, films: int = 8, workers: int = 4) -> Iterator[Callable[[str], Outcome]]:
+    root = folder.resolve()
+    (root / "films").mkdir()
+    drawn = [root / "films" / f"film-{n}.mp4" for n in range(films)]
+    for number, film in enumerate(drawn):
+        draw(film, seed=100 + number, duration_s=60.0)
+    home = root / "undisturbed"
+    ingested(
+        Settings.load({}, home=home, allow=(root / "films",), profile="lite"),
+        *(film.name for film in drawn),
+        channels=["subtitles", "frames", "screen_text"],
+    )
+    with contextlib.closing(Store.open(home)) as store:
+        whole = {video.id: Holding.of(store, video.id) for video in store.videos()}
+    with server() as postgres:
+
+        def run(case: str) -> Outcome:
+            name = case.rpartition(" ")[0]
+            world = World(root, drawn, whole, postgres, workers, random.Random(f"{seed} {case}"))
+            place = root / case.replace(" ", "-")
+            with archive(postgres, place.name.replace("-", "_")) as db:
+                return CASES[name][1](world, place, db)
+
+        yield run
+
+
+SLICE = Slice(
+    "scale",
+    "servers and workers on one PostgreSQL: kills, cut lines, a full disk; compared with SQLite left alone",
+    cases,
+    stage,
+)
