@@ -25,13 +25,13 @@ from agent_tools.service.replies.fit import (
     trim_to_tokens,
 )
 from agent_tools.service.replies.hints import negation_hint, repeat_hint
-from agent_tools.service.search.answer_kind import preferred
+from agent_tools.service.search.answer_kind import answering_line, preferred
 from agent_tools.service.search.likeness import maker_of, similar_moments
 from agent_tools.service.search.moments import Moment, fold_repeats, merge, with_pictures
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, ScoredEntry, recall
 from agent_tools.service.search.strength import likeness, strength
-from agent_tools.store import Entry, Job, line_with
+from agent_tools.store import Entry, Job
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
 from agent_tools.untrusted import clean
@@ -205,7 +205,7 @@ def _hit(library: Library, moment: Moment, rank: int, title: str, request: Searc
         if found := [r for r in moment.found if r.entry.channel == name]:
             texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
     shown = _best(moment, "screen_text")
-    line = (line_with(shown.entry, query) or shown.line) if shown else None
+    line = answering_line(query, shown) if shown else None
     beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
     for name in TEXT_CHANNELS:
         if name not in texts:

@@ -1,12 +1,12 @@
-"""Evaluations on the shared clips. `python -m lab.eval questions --help` says what the one there is needs."""
+"""Evaluations on the shared clips. `python -m lab.eval questions --help` says what one needs."""
 
 from __future__ import annotations
 
 import sys
 
-from lab.eval import questions
+from lab.eval import questions, unseen
 
-PROGRAMS = {"questions": questions.main}
+PROGRAMS = {"questions": questions.main, "unseen": unseen.main}
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_tools.service.search.answer_kind import Kind, is_of_kind, preferred, wanted
+from agent_tools.service.search.answer_kind import Kind, answering_line, is_of_kind, preferred, wanted
 from agent_tools.service.search.recall import ScoredEntry
 from agent_tools.store import Entry
 
@@ -104,3 +104,31 @@ def test_a_text_far_from_the_question_does_not_rise() -> None:
 def test_other_questions_change_nothing() -> None:
     rows = scored(("Lecture hall of the day", 0.5), ("Prof. Ada Byron", 0.42))
     assert preferred("the lecture hall", rows) == rows
+
+
+SLIDE = (
+    "Land and Vegetation / Prof. Sonia I. Seneviratne / Institute for Climate / Lecture of December 6, 2007 / Room 12"
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("Who gave this lecture?", "Prof. Sonia I. Seneviratne"),  # "lecture" stands in the date's line
+        ("When was the lecture?", "Lecture of December 6, 2007"),
+        ("How many people came to the institute?", "Lecture of December 6, 2007"),  # beside the institute's line
+        ("Which institute is it?", "Institute for Climate"),
+    ],
+)
+def test_the_line_shown_holds_the_kind_of_answer_asked_for(query: str, line: str) -> None:
+    (slide,) = scored((SLIDE, 0.5))
+    shown = answering_line(query, slide)
+    assert shown is not None
+    assert shown.text == line
+
+
+def test_a_slide_without_such_an_answer_shows_its_nearest_line() -> None:
+    (slide,) = scored(("Path Expressions / The lecture goes on / Thank you", 0.5))
+    shown = answering_line("Who gave this lecture?", slide)
+    assert shown is not None
+    assert shown.text == "The lecture goes on"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from agent_tools.ingestion.text_index import index_entries
@@ -40,9 +41,10 @@ class Film:
         ""  # of espeak-ng: the subtitles are said, and nothing but the sound tells them; "" for a subtitle file
     )
 
-    @property
+    @cached_property
     def video_id(self) -> str:
-        return hashlib.blake2b(self.title.encode(), digest_size=6).hexdigest()
+        """Of all that it holds: two films of one title are two videos."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=6).hexdigest()
 
 
 class Encoder(Protocol):

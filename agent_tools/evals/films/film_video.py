@@ -25,6 +25,7 @@ SIZES, SMALLEST = (34, 26, 20, 15, 12, 9, 7), 7
 STYLES = ("gradient", "hills", "rings", "shapes")
 NATURAL_EVERY, MOVING_EVERY = 3, 9  # of the pauses between slides: those with a natural picture, and with moving ones
 MOVING_S = 12  # that natural pictures move in a pause
+PAUSE_S = 60  # after which another picture stands in a pause
 
 
 def write(folder: Path, film: Film) -> Path:
@@ -121,7 +122,8 @@ def _pictures(film: Film) -> Iterator[Any]:
         return made(Motion(STYLES[number % len(STYLES)], zlib.crc32(film.title.encode()) + number).at(0.0))
 
     waiting = list(film.screen_text)
-    shown, number = still(0), 0
+    number = zlib.crc32(film.title.encode()) % MOVING_EVERY  # so that short films differ
+    shown = still(number)
     current: Line | None = None
     since = 0
     for second in range(round(film.duration_s)):
@@ -131,5 +133,8 @@ def _pictures(film: Film) -> Iterator[Any]:
         if waiting and waiting[0].start_s <= second:
             current = waiting.pop(0)
             shown = made(slide(current.text))
+        elif current is None and second - since >= PAUSE_S:
+            number, since = number + 1, second
+            shown = still(number)
         moves = current is None and number % MOVING_EVERY == 1 and second - since < MOVING_S
         yield natural(number, second) if moves else shown

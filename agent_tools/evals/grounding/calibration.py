@@ -29,7 +29,7 @@ from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, NAMED_WORD
 from agent_tools.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "service" / "verdicts" / "fitted"
-LOAD_S = 120.0
+LOAD_S = 600.0  # an encoder loads in a second, but these runs have the lowest priority
 KINDS = {"meaning": LOCALIZER, "mentions": FEW, "words": NAMED_WORDS}
 CEILINGS = {"meaning": 2.0}  # sentences as they stand lie at 4 and 5, paraphrases at 1.3
 _JUDGED = {
@@ -173,9 +173,10 @@ def scores(queries: Sequence[Query], on_line: Callable[[str], None], kept: Path 
         try:
             if library.models.text(LOAD_S) is None:
                 raise library.models.error or ModelMissing(f"lite's sentence encoder did not load in {LOAD_S:g} s.")
-            films = list(dict.fromkeys(query.film for query in queries))
+            films = sorted(dict.fromkeys(query.film for query in queries), key=lambda film: film.duration_s)
             for number, film in enumerate(films, 1):  # one is ingested while the next is drawn
-                ids[film] = ingest_video(library, _drawn(drawn, film).name, title=film.title, wait_s=0).video_id or ""
+                path = str(_drawn(drawn, film).relative_to(drawn))
+                ids[film] = ingest_video(library, path, title=film.title, wait_s=0).video_id or ""
                 on_line(f"drew film {number} of {len(films)}: {film.title}")
             found = []
             for number, film in enumerate(films, 1):
@@ -224,9 +225,16 @@ def _scored(library: Library, video_id: str, queries: Sequence[Query]) -> list[S
 
 
 def _drawn(folder: Path, film: Film) -> Path:
-    """The film's file, written where it is not there yet."""
-    path = folder / f"{film.title}.mp4"
-    return path if path.is_file() else write(folder, film)
+    """The film's file, written where it is not there yet; whole, if this was ended while it wrote one."""
+    own = folder / film.video_id
+    path = own / f"{film.title}.mp4"
+    if path.is_file():
+        return path
+    making = folder / f"{film.video_id}-making"
+    making.mkdir(exist_ok=True)
+    write(making, film)
+    making.replace(own)
+    return path
 
 
 def _wait(library: Library, video_id: str) -> None:

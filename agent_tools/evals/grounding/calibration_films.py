@@ -1,22 +1,19 @@
 """The labelled queries that lite's calibrations are fitted on, and the films that they are asked about.
 
-The films are assembled and drawn: sentences of a novel and cues of real subtitle files over drawn hours, and drawn
-slides with text. Each source of text has films of its own. An absent thing that is asked for comes from the same
-source, so it resembles the film as much as an absent thing can. People wrote the paraphrases by hand."""
+The films are assembled and drawn: sentences of a novel and cues of real subtitle files, eight to hundreds of them, over
+drawn and natural-looking pictures, and drawn slides with text. Some have no subtitles and are heard. Each source of
+text has films of its own. An absent thing that is asked for comes from the same source, so it resembles the film as
+much as an absent thing can. People wrote the paraphrases by hand."""
 
 from __future__ import annotations
 
-import csv
 import random
-import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from agent_tools.evals.films.cue_lists import Film, Line
-from agent_tools.evals.films.demo_words import BULLETS, TOPICS, Topic
 from agent_tools.evals.grounding.phrases import (
     is_telling,
     phrase,
@@ -24,23 +21,23 @@ from agent_tools.evals.grounding.phrases import (
     topic,
     with_one_word_exchanged,
 )
+from agent_tools.evals.grounding.text_sources import TextSource, text_sources
 from agent_tools.grounding import named
-from agent_tools.media.cue_formats import parse
 from agent_tools.service.verdicts.event_search import FEW, FEW_WORDS, calibration_of
 from agent_tools.store import spelling
-from agent_tools.untrusted import clean
 
 Kind = Literal["meaning", "mentions", "words"]
-BLOCKS = 3  # of the novel, each a source of its own
-VOICES = {1: "en-us", 2: "en-gb"}  # of espeak-ng, by block: one film of each is heard and has no subtitles
-HEARD = {1: "medium", 2: "sparse"}  # that film
-TRANSLATED = {
-    "captions": ("elephantsdream.captions", ("en", "ar", "ja", "ru")),
-    "belmar": ("belmar_lecture", ("en", "de", "es")),
-    "sintel": ("sintel_short", ("en", "de", "es")),
+# Voices of espeak-ng by source and language: one film of each is heard and has no subtitles.
+VOICES = {
+    ("novel 2", "en"): "en-us",
+    ("novel 3", "en"): "en-gb",
+    ("descriptions", "en"): "en-us+f3",
+    ("belmar", "de"): "de",
+    ("belmar", "es"): "es",
+    ("captions", "ru"): "ru",
 }
+HEARD = "ten minutes"  # that film
 LEAST_WORDS = 4  # of a translated line: "Yes." stands in every film
-SAME_S = 0.3  # two cues that begin within so many seconds of each other are translations
 # With which a sentence begins that "someone says that" may stand before.
 _SUBJECTS = set(
     "a all an any both each every everybody everyone he her his i it its my nobody no one our people several she so "
@@ -70,192 +67,101 @@ class Query:
         return "English" if asked == held else f"{asked} to {held}".replace("other", "another")
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Lines of text of one origin, the hand-made paraphrases of some, and topics for slides of its own."""
-
-    name: str
-    lines: tuple[str, ...]
-    paraphrases: dict[int, str]  # by index in lines
-    shown: tuple[str, ...]  # lines that are put on screen
-    hidden: tuple[str, ...]  # lines of the same kind that never are
-    language: str = "en"
-    translations: dict[str, dict[int, str]] = field(default_factory=dict)  # by language, by index in lines
-    voice: str = ""  # that says the lines of one film
-    heard: str = ""  # the name of that film
-
-
 def labelled_queries(videos: Path, seed: int = 0) -> list[Query]:
-    """All queries: for each kind as many present as absent ones.
+    """All queries: for each kind and film as many present as absent ones, so that how long a film is says nothing.
 
     Args:
         videos: a folder with filler.txt and edge/subtitles."""
-    rng = random.Random(seed)
     queries: list[Query] = []
-    for source in _sources(videos, rng):
-        queries += _of_source(source, rng)
+    for source in text_sources(videos, random.Random(seed)):
+        queries += _of_source(source, seed)
+    rng = random.Random(seed)
     balanced: list[Query] = []
     for kind in get_args(Kind):
-        sides = [[q for q in queries if q.kind == kind and q.present is present] for present in (True, False)]
-        for side in sides:
-            side.sort(key=lambda q: not q.paraphrased)  # of the longer side, paraphrases are the last to go
-            kept = side[: min(map(len, sides))]
-            rng.shuffle(kept)
-            balanced += kept
+        for film in dict.fromkeys(query.film for query in queries):
+            of_film = [query for query in queries if query.film == film and query.kind == kind]
+            sides = [[query for query in of_film if query.present is present] for present in (True, False)]
+            for side in sides:
+                side.sort(key=lambda q: not q.paraphrased)  # of the longer side, paraphrases are the last to go
+                kept = side[: min(map(len, sides))]
+                rng.shuffle(kept)
+                balanced += kept
     return balanced
-
-
-def _sources(videos: Path, rng: random.Random) -> Iterator[_Source]:
-    written: dict[str, dict[int, str]] = {}
-    with (files("agent_tools.evals") / "paraphrases.tsv").open(encoding="utf-8") as table:
-        for row in csv.DictReader(table, delimiter="\t"):
-            written.setdefault(row["source"], {})[int(row["line"])] = row["paraphrase"]
-    novel = (videos / "filler.txt").read_text(encoding="utf-8").splitlines()
-    size = len(novel) // BLOCKS
-    each = len(TOPICS) // BLOCKS
-    for block in range(BLOCKS):
-        first = block * size
-        own = {line - 1 - first: text for line, text in written["filler"].items() if first < line <= first + size}
-        *shown, hidden = TOPICS[block * each : (block + 1) * each]
-        yield _Source(
-            f"novel {block + 1}",
-            tuple(novel[first : first + size]),
-            own,
-            tuple(text for topic in shown for text in _slides(topic, rng, 14)),
-            tuple(_slides(hidden, rng, 14)),
-            voice=VOICES.get(block, ""),
-            heard=HEARD.get(block, ""),
-        )
-    folder = videos / "edge" / "subtitles"
-    for name, file, slides in (
-        ("captions", "elephantsdream.captions.en", "elephantsdream.captions.sv"),
-        ("descriptions", "elephantsdream.descriptions.en", ""),
-        ("belmar", "belmar_lecture.en", "belmar_lecture.es"),
-        ("sintel", "sintel_short.en", "sintel_short.de"),
-    ):
-        on_screen = [*_drawable(_cues(folder / f"{slides}.vtt"))] if slides else []
-        half = len(on_screen) * 3 // 4
-        yield _Source(
-            name,
-            tuple(_cues(folder / f"{file}.vtt")),
-            written[name],
-            tuple(on_screen[:half]),
-            tuple(on_screen[half:]),
-            translations=_translations(folder, name, "en"),
-        )
-    for name, (track, languages) in TRANSLATED.items():
-        for language in languages[1:]:
-            texts = tuple(_cues(folder / f"{track}.{language}.vtt"))
-            aligned = _aligned(folder / f"{track}.en.vtt", folder / f"{track}.{language}.vtt")
-            paraphrases = {aligned[line - 1]: text for line, text in written[name].items() if line - 1 in aligned}
-            translations = _translations(folder, name, language)
-            yield _Source(name, texts, paraphrases, (), (), language, translations)
-
-
-def _cues(path: Path) -> list[str]:
-    return [clean(cue.text.replace("\n", " ")) for cue in parse(path.read_text(encoding="utf-8"), path.suffix)]
-
-
-def _translations(folder: Path, name: str, language: str) -> dict[str, dict[int, str]]:
-    """The lines of a source in its other languages, by index in its own track."""
-    if name not in TRANSLATED:
-        return {}
-    track, languages = TRANSLATED[name]
-    own, found = folder / f"{track}.{language}.vtt", {}
-    for other in languages:
-        if other != language:
-            texts = _cues(folder / f"{track}.{other}.vtt")
-            found[other] = {i: texts[j] for i, j in _aligned(own, folder / f"{track}.{other}.vtt").items()}
-    return found
-
-
-def _aligned(one: Path, other: Path) -> dict[int, int]:
-    """From the index of a cue in one track to that of the cue at the same time in another."""
-    starts = [[cue.start_s for cue in parse(path.read_text(encoding="utf-8"), path.suffix)] for path in (one, other)]
-    found = {}
-    for i, start_s in enumerate(starts[0]):
-        nearest = min(range(len(starts[1])), key=lambda j: abs(starts[1][j] - start_s))
-        if abs(starts[1][nearest] - start_s) <= SAME_S:
-            found[i] = nearest
-    return found
-
-
-def _drawable(texts: Sequence[str]) -> Iterator[str]:
-    """The texts without accents, if they are then ASCII: the slides' font cannot show other letters."""
-    for text in texts:
-        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-        if plain.isascii():
-            yield plain
-
-
-def _slides(topic: Topic, rng: random.Random, count: int) -> Iterator[str]:
-    for _ in range(count):
-        heading = f"{topic.name}: {rng.choice(topic.things)}"
-        bullets = []
-        for template in rng.sample(BULLETS, 3):
-            one, two = rng.sample(topic.things, 2)
-            bullets.append(
-                template.format(
-                    one=one,
-                    two=two,
-                    does=rng.choice(topic.does),
-                    kind=rng.choice(topic.kinds),
-                    number=rng.randrange(90),
-                )
-            )
-        yield " / ".join([heading, *(text[0].upper() + text[1:] for text in bullets)])
 
 
 # -- films
 
 
-def _of_source(source: _Source, rng: random.Random) -> Iterator[Query]:
-    """Films of one source from sparse to dense, each holding one half of the paraphrased lines, and their queries."""
+class _Plan(NamedTuple):
+    """A film of one source."""
+
+    name: str
+    duration_s: int
+    cues: int
+    slides: int
+    half: int  # of the paraphrased lines, which one is laid
+    by_meaning: int  # queries
+    by_words: int
+
+
+def _plans(lines: int, slides: int) -> list[_Plan]:
+    """From eight cues to hundreds: how near the nearest of so many comes by chance depends on how many there are."""
+    few = min(8, lines // 2)
+    short = [
+        _Plan(f"short {letter}", duration_s, few, min(1, slides), number % 2, 6, 4)
+        for number, (letter, duration_s) in enumerate((("a", 60), ("b", 75), ("c", 90), ("d", 60)))
+    ]
+    if lines >= 500:
+        return [
+            _Plan("dense", 1800, 900, 12, 0, 60, 40),
+            _Plan("dense quarter", 900, 240, 10, 1, 40, 24),
+            _Plan(HEARD, 600, 80, 8, 1, 40, 24),
+            _Plan("sparse", 900, 12, 5, 0, 16, 12),
+            *short,
+        ]
+    share = round(lines * 0.75)
+    return [
+        _Plan(HEARD, 600, share, min(8, slides), 0, 24, 16),
+        _Plan("five minutes", 300, share // 2, min(5, slides), 1, 20, 12),
+        *short[:2],
+    ]
+
+
+def _of_source(source: TextSource, seed: int) -> Iterator[Query]:
+    """Films of one source, each holding one half of the paraphrased lines, and their queries."""
     marked = sorted(source.paraphrases)
     halves = (set(marked[::2]), set(marked[1::2]))
     everything = [i for i, line in enumerate(source.lines) if len(spelling.words(line)) > 1 and "EMPTY" not in line]
-    # (name, duration, cues, slides, the half of the paraphrased lines that is laid, queries by meaning, by words)
-    if len(everything) >= 500:
-        plans = [
-            ("dense", 3600, 950, 36, 0, 80, 60),
-            ("dense quarter", 900, 240, 10, 1, 30, 24),
-            ("medium", 3600, 250, 30, 1, 40, 36),
-            ("sparse", 3600, 40, 14, 0, 50, 40),
-            ("sparse two hours", 7200, 60, 10, 1, 40, 30),
-        ]
-    else:
-        share = round(len(everything) * 0.75)
-        plans = [
-            ("half an hour", 1800, share, len(source.shown), 0, 24, 20),
-            ("an hour", 3600, share // 2, len(source.shown) // 2, 1, 24, 20),
-        ]
-    used: set[tuple[object, ...]] = set()
-    for name, duration_s, cues, slides, half, by_meaning, by_words in plans:
-        must = halves[half]
-        others = [i for i in everything if i not in halves[1 - half] and i not in must]
-        held_back = set(rng.sample(others, max(4, len(others) // 20)))
+    used: dict[bool, set[tuple[object, ...]]] = {True: set(), False: set()}  # by whether the film is short
+    for plan in _plans(len(everything), len(source.shown)):
+        title = f"{source.name} {source.language} {plan.name}"
+        rng = random.Random(f"{seed} {title}")  # of its own: another plan leaves this film as it is
+        must = halves[plan.half]
+        others = [i for i in everything if i not in halves[1 - plan.half] and i not in must]
+        held_back = set(rng.sample(others, min(len(others), max(4, len(others) // 20))))
         free = [i for i in others if i not in held_back]
-        wanted = set(rng.sample(sorted(must), min(len(must), cues // 2)))
-        laid = sorted(wanted | set(rng.sample(free, min(len(free), max(0, cues - len(wanted))))))
-        shown = rng.sample(source.shown, min(slides, len(source.shown)))
+        wanted = set(rng.sample(sorted(must), min(len(must), plan.cues // 2)))
+        laid = sorted(wanted | set(rng.sample(free, min(len(free), max(0, plan.cues - len(wanted))))))
+        shown = rng.sample(source.shown, min(plan.slides, len(source.shown)))
         film = Film(
-            f"{source.name} {source.language} {name}",
-            float(duration_s),
-            tuple(_spread([source.lines[i] for i in laid], duration_s, 4.0, rng)),
-            tuple(_spread(shown, duration_s, 40.0, rng)),
+            title,
+            float(plan.duration_s),
+            tuple(_spread([source.lines[i] for i in laid], plan.duration_s, 4.0, rng)),
+            tuple(_spread(shown, plan.duration_s, 40.0, rng)),
             source.language,
-            source.voice if name == source.heard else "",
+            VOICES.get((source.name, source.language), "") if plan.name == HEARD else "",
         )
         absent = sorted(set(everything) - set(laid))
+        asked = used[plan.name.startswith("short")]
+        count = plan.by_meaning
         if source.paraphrases:
-            yield from _paraphrased(source, film, laid, absent, used, by_meaning, rng)
-            yield from _by_meaning(source, film, laid, absent, shown, by_meaning // 2, rng)
+            yield from _paraphrased(source, film, laid, absent, asked, count, rng)
+            yield from _by_meaning(source, film, laid, absent, shown, count // 2, rng)
         if source.paraphrases and source.language == "en":
-            yield from _mentions(source, film, laid, absent, used, by_meaning, rng)
-        yield from _translated(source, film, laid, absent, by_meaning, rng)
-        yield from _by_words(
-            source, film, [source.lines[i] for i in laid], [source.lines[i] for i in absent], shown, by_words, rng
-        )
+            yield from _mentions(source, film, laid, absent, asked, count, rng)
+        yield from _translated(source, film, laid, absent, count, rng)
+        said, unsaid = ([source.lines[i] for i in lines] for lines in (laid, absent))
+        yield from _by_words(source, film, said, unsaid, shown, plan.by_words, rng)
 
 
 def _spread(texts: Sequence[str], duration_s: float, longest_s: float, rng: random.Random) -> Iterator[Line]:
@@ -271,7 +177,7 @@ def _spread(texts: Sequence[str], duration_s: float, longest_s: float, rng: rand
 
 
 def _paraphrased(
-    source: _Source,
+    source: TextSource,
     film: Film,
     laid: Sequence[int],
     absent: Sequence[int],
@@ -293,7 +199,7 @@ def _paraphrased(
 
 
 def _by_meaning(
-    source: _Source,
+    source: TextSource,
     film: Film,
     laid: Sequence[int],
     absent: Sequence[int],
@@ -323,7 +229,7 @@ def _by_meaning(
 
 
 def _translated(
-    source: _Source, film: Film, laid: Sequence[int], absent: Sequence[int], count: int, rng: random.Random
+    source: TextSource, film: Film, laid: Sequence[int], absent: Sequence[int], count: int, rng: random.Random
 ) -> Iterator[Query]:
     """Lines of the source as people translated them, asked of a film in another language."""
     for language, texts in source.translations.items():
@@ -341,7 +247,7 @@ _MENTIONS = ("the speaker mentions {}", "someone talks about {}", "the narrator 
 
 
 def _mentions(
-    source: _Source,
+    source: TextSource,
     film: Film,
     laid: Sequence[int],
     absent: Sequence[int],
@@ -390,7 +296,7 @@ _SHOWN = (
 
 
 def _by_words(
-    source: _Source,
+    source: TextSource,
     film: Film,
     laid: Sequence[str],
     absent: Sequence[str],

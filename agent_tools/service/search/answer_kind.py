@@ -14,7 +14,7 @@ import regex
 
 from agent_tools.service.search.fusion import FLOOR, MIDDLE, SLOPE, score_of
 from agent_tools.service.search.recall import ScoredEntry
-from agent_tools.store import function_words, spelling
+from agent_tools.store import ShownLine, function_words, line_with, shown_lines, spelling
 
 Kind = Literal["name", "number", "date"]
 
@@ -98,6 +98,22 @@ def is_of_kind(text: str, kind: Kind) -> bool:
     """Whether a text holds such an answer, judged by its letters."""
     pattern = {"name": _NAME, "number": _NUMBER, "date": _DATE}[kind]
     return pattern.search(text) is not None
+
+
+def answering_line(query: str, found: ScoredEntry) -> ShownLine | None:
+    """The line of an on-screen text that a hit shows: the one that shares most words with the query, else the nearest
+    by meaning. Where the question wants a name, a number or a date that this line does not hold, the line beside it
+    that does, as "Prof. Ada Byron" above "Lecture of 6 December" answers who gave the lecture."""
+    kind, near = wanted(query), line_with(found.entry, query) or found.line
+    if kind is None or (near is not None and is_of_kind(near.text, kind)):
+        return near
+    lines = shown_lines(found.entry)
+    answers = [place for place, line in enumerate(lines) if is_of_kind(line.text, kind)]
+    if near is None:
+        return lines[answers[0]] if len(answers) == 1 else None
+    here = next((place for place, line in enumerate(lines) if line.start == near.start), 0)
+    best = min(answers, key=lambda place: abs(place - here), default=None)
+    return near if best is None else lines[best]
 
 
 @lru_cache(maxsize=1)
