@@ -3,9 +3,10 @@
 There are two monotone maps. "platt" (default) is a logistic curve of two parameters with smoothed targets (Platt 1999;
 Lin, Lin and Weng 2007); it extrapolates, and a few hundred labels make it stable. "isotonic" is the best rising step
 function (pool adjacent violators), with a line between its steps; it fits shapes that no logistic curve can, but needs
-more labels. The class counts keep both away from 0 and 1: if 400 absent queries were seen, p is at least 1 in 402 (the
-rule of succession). Both are fitted on all data. The report's "after" comes from folds that did not see the query they
-judge, so it is not in-sample."""
+more labels. Of many texts one comes nearer to an event by chance than of few: "platt" may take the number of texts that
+were compared as a second variable, so that a short film needs less evidence. The class counts keep both away from 0 and
+1: if 400 absent queries were seen, p is at least 1 in 402 (the rule of succession). Both are fitted on all data. The
+report's "after" comes from folds that did not see the query they judge, so it is not in-sample."""
 
 from __future__ import annotations
 
@@ -53,13 +54,15 @@ class CalibrationReport:
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A fitted map. For "platt" `values` are (slope, intercept); for "isotonic" they are probabilities at `knots`."""
+    """A fitted map. For "platt" `values` are (slope, intercept), and with sizes also the slope over the natural
+    logarithm of size / usual_size; for "isotonic" they are probabilities at `knots`."""
 
     method: Method
     knots: tuple[float, ...]
     values: tuple[float, ...]
     report: CalibrationReport
     ceiling: float | None = None  # higher scores count as this: beyond it they say no more
+    usual_size: float | None = None  # the geometric mean of the sizes; None where they do not count
 
     @classmethod
     def fit(
@@ -74,6 +77,7 @@ class Calibrator:
         folds: int = 5,
         seed: int = 0,
         ceiling: float | None = None,
+        sizes: ArrayLike | None = None,
     ) -> Calibrator:
         """Fit on scores (n,) and labels (n,): 1 where the event was present (and found), 0 where absent.
 
@@ -83,6 +87,7 @@ class Calibrator:
             data: the source of the scores, for the report. date: ISO day, today if empty.
             ceiling: higher scores count as this. A logistic curve over a few scores that are far above all others is
                 too flat where present and absent meet.
+            sizes: of how many texts each score is the best, (n,), at least 1; only for "platt".
         Raises:
             ShapeError: lengths differ.
             InvalidArgument: a score is not finite, a label is neither 0 nor 1, fewer than 10 of either class, all
@@ -92,6 +97,15 @@ class Calibrator:
         x, y = _checked(scores, labels)
         if ceiling is not None:
             x = np.minimum(x, ceiling)
+        usual_size, beside = None, None
+        if sizes is not None:
+            if method != "platt":
+                raise InvalidArgument(f"method = {method!r} takes no sizes: only platt does.")
+            logs = np.log(np.asarray(sizes, dtype=np.float64))
+            if logs.shape != x.shape:
+                raise ShapeError(f"Sizes of shape {logs.shape} with scores of shape {x.shape}: both (n,).")
+            usual_size = float(np.exp(logs.mean()))
+            beside = logs - logs.mean()
         if groups is not None and len(groups) != len(x):
             raise ShapeError(f"{len(groups)} groups for {len(x)} scores: each score has one.")
         auc = area_under_roc(x, y)
@@ -102,7 +116,8 @@ class Calibrator:
         for fold in range(int(assigned.max()) + 1):
             inside = assigned == fold
             others = y[~inside]
-            probabilities = _apply(method, *_fit(method, x[~inside], others), x[inside])
+            there, here = (None, None) if beside is None else (beside[~inside], beside[inside])
+            probabilities = _apply(method, *_fit(method, x[~inside], others, there), x[inside], here)
             held_out[inside] = _kept_off(probabilities, int((others == 0).sum()), int((others == 1).sum()))
         before, before_is = _as_probability(x)
         report = CalibrationReport(
@@ -120,14 +135,21 @@ class Calibrator:
             brier_after=float(((held_out - y) ** 2).mean()),
             bins=tuple(reliability_table(held_out, y)),
         )
-        return cls(method, *_fit(method, x, y), report, ceiling)
+        return cls(method, *_fit(method, x, y, beside), report, ceiling, usual_size)
 
-    def probability(self, score: float) -> float:
-        """p(present) of a raw score; never falls as the score rises. InvalidArgument: the score is NaN."""
+    def probability(self, score: float, size: int | None = None) -> float:
+        """p(present) of a raw score; never falls as the score rises.
+
+        Args:
+            size: of how many texts it is the best; None, or a calibration without sizes: as of the usual number.
+        Raises: InvalidArgument: the score is NaN."""
         if math.isnan(score):
             raise InvalidArgument("The score is NaN: there is nothing to judge.")
         counted = score if self.ceiling is None else min(score, self.ceiling)
-        raw = _apply(self.method, self.knots, self.values, np.array([counted], dtype=np.float64))
+        beside = None
+        if size is not None and self.usual_size is not None:
+            beside = np.log(np.array([max(1, size) / self.usual_size]))
+        raw = _apply(self.method, self.knots, self.values, np.array([counted], dtype=np.float64), beside)
         return float(_kept_off(raw, self.report.n_absent, self.report.n - self.report.n_absent)[0])
 
     def to_json(self) -> str:
@@ -147,8 +169,9 @@ class Calibrator:
                 Interval(**report["ece_after"]),
             )
             knots, values = tuple(map(float, raw["knots"])), tuple(map(float, raw["values"]))
-            ceiling = raw.get("ceiling")  # calibrations of 0.1 have none
-            return cls(raw["method"], knots, values, CalibrationReport(**report), ceiling and float(ceiling))
+            ceiling, size = raw.get("ceiling"), raw.get("usual_size")  # calibrations of 0.1 have neither
+            made = CalibrationReport(**report)
+            return cls(raw["method"], knots, values, made, ceiling and float(ceiling), size and float(size))
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InvalidArgument(f"Not a stored calibration ({type(error).__name__}): fit it again.") from error
 
@@ -205,14 +228,26 @@ def _as_probability(x: Floats) -> tuple[Floats, str]:
     return (x - x.min()) / (x.max() - x.min()), "the raw score scaled from its least to its greatest value here to 0..1"
 
 
-def _fit(method: Method, x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return _fit_platt(x, y) if method == "platt" else _fit_isotonic(x, y)
+def _fit(
+    method: Method, x: Floats, y: Floats, beside: Floats | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if method == "isotonic":
+        return _fit_isotonic(x, y)
+    if beside is not None and beside.std() > 0:
+        slope, intercept, by_size = _logistic_fit(np.stack([x, np.ones_like(x), beside], axis=1), y)
+        if by_size <= 0:  # that more texts are more evidence is chance
+            return (), (slope, intercept, by_size)
+    slope, intercept = _logistic_fit(np.stack([x, np.ones_like(x)], axis=1), y)
+    return (), (slope, intercept)
 
 
-def _apply(method: Method, knots: Sequence[float], values: Sequence[float], x: Floats) -> Floats:
-    if method == "platt":
-        return _logistic(values[0] * x + values[1])
-    return np.interp(x, knots, values)
+def _apply(
+    method: Method, knots: Sequence[float], values: Sequence[float], x: Floats, beside: Floats | None = None
+) -> Floats:
+    if method == "isotonic":
+        return np.interp(x, knots, values)
+    by_size = values[2] * beside if len(values) > 2 and beside is not None else 0.0
+    return _logistic(values[0] * x + values[1] + by_size)
 
 
 def _kept_off(probabilities: Floats, absent: int, present: int) -> Floats:
@@ -224,22 +259,28 @@ def _logistic(logits: Floats) -> Floats:
     return 0.5 * (1 + np.tanh(logits / 2))
 
 
-def _fit_platt(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Newton's method on the smoothed cross-entropy, on standardised scores; the slope is kept at 0 or above."""
-    middle, spread = float(x.mean()), float(x.std()) or 1.0
+def _logistic_fit(design: Floats, y: Floats) -> tuple[float, ...]:
+    """Newton's method on the smoothed cross-entropy; the slope of the first column is kept at 0 or above.
+
+    Args:
+        design: (n, k): the scores, ones, then other variables. Returns: k weights."""
     present, absent = float((y == 1).sum()), float((y == 0).sum())
     target = np.where(y == 1, (present + 1) / (present + 2), 1 / (absent + 2))
-    design = np.stack([(x - middle) / spread, np.ones_like(x)], axis=1)  # (n, 2)
-    weights = np.array([0.0, math.log((present + 1) / (absent + 1))])
+    middles, spreads = design.mean(axis=0), design.std(axis=0)
+    middles[1], spreads[1] = 0.0, 1.0
+    spreads[spreads == 0] = 1.0
+    scaled = (design - middles) / spreads
+    weights = np.zeros(design.shape[1])
+    weights[1] = math.log((present + 1) / (absent + 1))
 
     def loss(candidate: Floats) -> float:
-        logits = design @ candidate
+        logits = scaled @ candidate
         return float((np.logaddexp(0, logits) - target * logits).sum())
 
     for _ in range(100):
-        said = _logistic(design @ weights)
-        gradient = design.T @ (said - target)
-        hessian = design.T @ (design * (said * (1 - said))[:, None]) + 1e-9 * np.eye(2)
+        said = _logistic(scaled @ weights)
+        gradient = scaled.T @ (said - target)
+        hessian = scaled.T @ (scaled * (said * (1 - said))[:, None]) + 1e-9 * np.eye(len(weights))
         step = np.linalg.solve(hessian, gradient)
         size = 1.0
         while size > 1e-8 and loss(weights - size * step) > loss(weights):
@@ -247,8 +288,10 @@ def _fit_platt(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ..
         weights = weights - size * step
         if np.abs(size * step).max() < 1e-10:
             break
-    slope = max(0.0, float(weights[0])) / spread
-    return (), (slope, float(weights[1]) - slope * middle)
+    weights[0] = max(0.0, float(weights[0]))
+    found = weights / spreads
+    found[1] = weights[1] - float(np.delete(found * middles, 1).sum())
+    return tuple(found.tolist())
 
 
 def _fit_isotonic(x: Floats, y: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -13,9 +13,9 @@ from agent_tools.service.library.library import Library, VideoSpan, checked_chan
 from agent_tools.service.replies.alike import counted
 from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, halve, thin, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
-from agent_tools.service.verdicts.event_search import usual_by_video
+from agent_tools.service.verdicts.event_search import crowd_by_video
 from agent_tools.service.verdicts.judgement import Judgement, Reached, judge, reach, with_spans
-from agent_tools.service.verdicts.text_evidence import LEAST_USUAL
+from agent_tools.service.verdicts.text_evidence import ALONE
 from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
 from agent_tools.untrusted import clean
 
@@ -109,11 +109,11 @@ def _each(
     on_step: OnStep,
 ) -> GroundReply:
     found: list[Reached] = []
-    usual = usual_by_video(library, everything, event, channels)
+    crowds = crowd_by_video(library, everything, event, channels)
     for place, scope in enumerate(everything):
         on_step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
-        least = usual.get(scope.video.id, LEAST_USUAL)
-        found.append(reach(library, scope, event, channels, silent, use_video_llm=False, usual=least))
+        crowd = crowds.get(scope.video.id, ALONE)
+        found.append(reach(library, scope, event, channels, silent, use_video_llm=False, crowd=crowd))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -one.confidence))
     chosen = [one for one in found if one.verdict.verdict == "present"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -179,3 +180,36 @@ def test_scores_over_the_ceiling_count_as_the_ceiling() -> None:
     assert fitted.probability(1000.0) == fitted.probability(ceiling) > fitted.probability(ceiling / 2)
     assert Calibrator.from_json(fitted.to_json()).probability(1000.0) == fitted.probability(ceiling)
     assert Calibrator.fit(scores, labels).ceiling is None
+
+
+def test_the_best_of_few_texts_needs_a_lower_score_than_that_of_many() -> None:
+    """Drawn: absent events score like the highest of n normal draws, present ones two higher."""
+    rng = np.random.default_rng(2)
+    sizes = np.tile([8, 40, 200, 1000], 150)
+    labels = np.repeat([0, 1], 300)
+    scores = np.array([rng.normal(0, 1, n).max() for n in sizes]) + 2.0 * labels
+    fitted = Calibrator.fit(scores, labels, sizes=sizes)
+    plain = Calibrator.fit(scores, labels)
+    assert fitted.probability(3.0, 8) > 0.8 > 0.3 > fitted.probability(3.0, 1000)
+    assert fitted.report.ece_after.value < 0.06
+    assert fitted.report.auc == plain.report.auc
+    assert fitted.report.brier_after < plain.report.brier_after - 0.03
+    assert fitted.usual_size == pytest.approx(math.exp(np.log(sizes).mean()))
+    assert fitted.probability(3.0) == pytest.approx(fitted.probability(3.0, round(fitted.usual_size or 0)), abs=0.01)
+    again = Calibrator.from_json(fitted.to_json())
+    assert [again.probability(2.5, n) for n in (1, 30, 5000)] == [fitted.probability(2.5, n) for n in (1, 30, 5000)]
+
+
+def test_that_more_texts_were_compared_is_never_evidence() -> None:
+    rng = np.random.default_rng(4)
+    labels = np.repeat([0, 1], 200)
+    sizes = np.where(labels, 900, 30)
+    fitted = Calibrator.fit(rng.normal(0, 1, 400) + labels, labels, sizes=sizes)
+    assert fitted.probability(1.0, 900) == fitted.probability(1.0, 30)
+
+
+def test_sizes_are_for_platt_and_of_the_scores_shape() -> None:
+    with pytest.raises(InvalidArgument, match="takes no sizes"):
+        Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, method="isotonic", sizes=[1] * 40)
+    with pytest.raises(ShapeError, match="Sizes of shape"):
+        Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, sizes=[1] * 39)

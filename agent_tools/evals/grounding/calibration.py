@@ -44,6 +44,7 @@ class Scored:
     query: Query
     score: float
     producer: str  # who made the vectors behind it, "" where words alone count
+    size: int = 1  # of how many texts it is the best
 
 
 def fit_lite(
@@ -90,6 +91,7 @@ def write_fits(scored: Sequence[Scored], out: Path, *, date: str = "", laid: boo
             data=described([one.query for one in of_kind], laid=laid),
             ceiling=CEILINGS.get(kind),
             date=date,
+            sizes=None if kind == "words" else [one.size for one in of_kind],
         )
         (out / f"{name}.lite.json").write_text(stored(fitted[name], of_kind[0].producer), encoding="utf-8")
     return fitted
@@ -102,10 +104,11 @@ def errors_by_languages(scored: Sequence[Scored]) -> dict[str, tuple[int, Interv
         others = [one for one in scored if one.query.source != source]
         ceiling = CEILINGS.get(others[0].query.kind)
         labels = [int(one.query.present) for one in others]
-        made = Calibrator.fit([one.score for one in others], labels, ceiling=ceiling)
+        sizes = [one.size for one in others]
+        made = Calibrator.fit([one.score for one in others], labels, ceiling=ceiling, sizes=sizes)
         for one in scored:
             if one.query.source == source:
-                found[one.query.languages].append((made.probability(one.score), int(one.query.present)))
+                found[one.query.languages].append((made.probability(one.score, one.size), int(one.query.present)))
     return {
         group: (len(rows), bootstrapped_error(np.array([p for p, _ in rows]), np.array([y for _, y in rows], float), 0))
         for group, rows in sorted(found.items())
@@ -220,7 +223,7 @@ def _scored(library: Library, video_id: str, queries: Sequence[Query]) -> list[S
     found = []
     for query in queries:
         outcome = search(library, span, query.event, None, lambda _share, _message: None)
-        found += [Scored(query, part.score, part.producer) for part in outcome.sources]
+        found += [Scored(query, part.score, part.producer, part.size or 1) for part in outcome.sources]
     return found
 
 

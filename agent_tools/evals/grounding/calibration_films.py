@@ -36,7 +36,7 @@ VOICES = {
     ("belmar", "es"): "es",
     ("captions", "ru"): "ru",
 }
-HEARD = "ten minutes"  # that film
+HEARD = "five minutes"  # that film
 LEAST_WORDS = 4  # of a translated line: "Yes." stands in every film
 # With which a sentence begins that "someone says that" may stand before.
 _SUBJECTS = set(
@@ -113,16 +113,17 @@ def _plans(lines: int, slides: int) -> list[_Plan]:
     ]
     if lines >= 500:
         return [
-            _Plan("dense", 1800, 900, 12, 0, 60, 40),
-            _Plan("dense quarter", 900, 240, 10, 1, 40, 24),
-            _Plan(HEARD, 600, 80, 8, 1, 40, 24),
+            _Plan("dense", 1200, 900, 8, 0, 60, 40),
+            _Plan("dense quarter", 900, 240, 8, 1, 40, 24),
+            _Plan("ten minutes", 600, 80, 6, 1, 40, 24),
+            _Plan(HEARD, 300, 40, 3, 0, 30, 16),
             _Plan("sparse", 900, 12, 5, 0, 16, 12),
             *short,
         ]
     share = round(lines * 0.75)
     return [
-        _Plan(HEARD, 600, share, min(8, slides), 0, 24, 16),
-        _Plan("five minutes", 300, share // 2, min(5, slides), 1, 20, 12),
+        _Plan("ten minutes", 600, share, min(8, slides), 0, 24, 16),
+        _Plan(HEARD, 300, share // 2, min(3, slides), 1, 20, 12),
         *short[:2],
     ]
 

@@ -20,13 +20,14 @@ from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.segments import DENSE, SPARSE, MemoryPlaces, Segments, sparse_first
 from agent_tools.service.verdicts.text_evidence import (
-    LEAST_USUAL,
+    ALONE,
+    Crowd,
     ScoredEntries,
     by_meaning,
     by_words,
+    crowd_of_short,
     doubtful,
     localizer,
-    usual_of_short,
 )
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
@@ -68,6 +69,7 @@ class EvidenceSource:
     best: float | None = None  # the best proposal's score, where it is known without the search
     channels: frozenset[str] = frozenset()  # of what was compared
     sure_score: float | None = None  # the score without doubtful speech; None where no speech is doubtful
+    size: int | None = None  # of how many texts the best one is the best; None where that does not matter
 
     @cached_property
     def grounding(self) -> Grounding:
@@ -90,7 +92,17 @@ class EvidenceSource:
 
     def confidence(self, calibrator: Calibrator | None, score: float) -> float:
         """0..1: p(present), or without a calibration an order alone, where the edge of the noise is .5."""
-        return score / (1.0 + score) if calibrator is None else calibrator.probability(self.score_of(score))
+        if calibrator is None:
+            return score / (1.0 + score)
+        return calibrator.probability(self.score_of(score), self.size)
+
+    def probability(self, calibrator: Calibrator) -> float:
+        """p(present) of the best proposal."""
+        return calibrator.probability(self.score, self.size)
+
+    def sure_probability(self, calibrator: Calibrator) -> float:
+        """p(present) without speech that is doubtful."""
+        return calibrator.probability(self.score if self.sure_score is None else self.sure_score, self.size)
 
 
 @dataclass(frozen=True)
@@ -114,14 +126,14 @@ def search(
     on_step: OnStep,
     *,
     use_video_llm: bool = True,
-    usual: float = LEAST_USUAL,
+    crowd: Crowd = ALONE,
 ) -> EventSearch:
     """Look for an event in one video's span, without a verdict.
 
     An event that names its channel is asked of that channel alone, as if the caller had.
     Args:
         use_video_llm: whether a model that pictures can be shown to is asked where the profile has one.
-        usual: a cosine of a text that is usual at least; see usual_by_video."""
+        crowd: what its best text is judged beside, if more than its own; see crowd_by_video."""
     from agent_tools.grounding import could_show, named
 
     on_step(0.05, "scoring entries")
@@ -140,14 +152,14 @@ def search(
     words_only, scattered = "", False
     has_texts = _has_texts(library, scope, searched)
     if has_texts or seen is None:
-        evidence = _texts(library, scope, event, wording, searched, usual=usual)
+        evidence = _texts(library, scope, event, wording, searched, crowd=crowd)
         words_only, scattered = evidence.words_only, evidence.scattered
         apart |= evidence.foreign
         curves = localizer()
         name = calibration_of(wording)
         source = _by_curves(scope, event, name, evidence, curves, on_step)
         if _has_doubts(library, scope, searched):
-            sure = _texts(library, scope, event, wording, searched, sure_only=True, usual=usual)
+            sure = _texts(library, scope, event, wording, searched, sure_only=True, crowd=crowd)
             source = replace(source, sure_score=_by_curves(scope, event, name, sure, curves, on_step).score)
         sources.append(source)
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
@@ -187,14 +199,14 @@ def calibration_of(wording: Named) -> str:
     return FEW if len(" ".join(wording.words).split()) <= FEW_WORDS else LOCALIZER
 
 
-def usual_by_video(
+def crowd_by_video(
     library: Library, scopes: Sequence[VideoSpan], event: str, channels: tuple[str, ...] | None
-) -> dict[str, float]:
-    """What `search` takes as usual in each of many videos; empty where only words as they stand count."""
+) -> dict[str, Crowd]:
+    """What `search` judges each of many videos beside; empty where only words as they stand count."""
     from agent_tools.grounding import named
 
     text = _compared(event, named(event))
-    return usual_of_short(library, scopes, text, channels or CHANNELS) if text else {}
+    return crowd_of_short(library, scopes, text, channels or CHANNELS) if text else {}
 
 
 def _compared(event: str, wording: Named) -> str:
@@ -212,13 +224,13 @@ def _texts(
     channels: tuple[str, ...],
     *,
     sure_only: bool = False,
-    usual: float = LEAST_USUAL,
+    crowd: Crowd = ALONE,
 ) -> ScoredEntries:
     text = _compared(event, wording)
     if not text:
         return by_words(library, scope, wording, channels, sure_only=sure_only)
     quoted = wording.words if wording.rule is None else ()
-    return by_meaning(library, scope, text, channels, quoted, sure_only=sure_only, usual=usual)
+    return by_meaning(library, scope, text, channels, quoted, sure_only=sure_only, crowd=crowd)
 
 
 def _has_doubts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:
@@ -270,8 +282,9 @@ def _by_curves(
         inside = evidence.look(start_s, end_s).items
         return tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
 
-    best, channels = None, frozenset[str]()
+    best, channels, size = None, frozenset[str](), None
     if isinstance(evidence, ScoredEntries):
+        size = evidence.size
         best, channels = evidence.highest(scope.span), evidence.channels_in(scope.span)
     else:
         channels = frozenset(item.channel for item in evidence.look(start_s, end_s).items)
@@ -284,6 +297,7 @@ def _by_curves(
         nearest,
         None if best is None else curves.height(best, {}),
         channels,
+        size=size,
     )
 
 

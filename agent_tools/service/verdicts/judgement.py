@@ -25,7 +25,7 @@ from agent_tools.service.verdicts.event_search import (
     EvidenceSource,
     search,
 )
-from agent_tools.service.verdicts.text_evidence import LEAST_USUAL
+from agent_tools.service.verdicts.text_evidence import ALONE, Crowd
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
 from agent_tools.untrusted import clean
@@ -114,17 +114,17 @@ def reach(
     on_step: OnStep,
     *,
     use_video_llm: bool = True,
-    usual: float = LEAST_USUAL,
+    crowd: Crowd = ALONE,
 ) -> Reached:
     """The verdict about the channels that were searched.
 
     Args:
-        usual: see event_search.search."""
+        crowd: see event_search.search."""
     from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide, named
 
-    found = search(library, scope, event, channels, on_step, use_video_llm=use_video_llm, usual=usual)
+    found = search(library, scope, event, channels, on_step, use_video_llm=use_video_llm, crowd=crowd)
     calibrated = [(source, _calibrator(library, source, found.words_only)) for source in found.sources]
-    likely = [calibrator.probability(source.score) for source, calibrator in calibrated if calibrator is not None]
+    likely = [source.probability(calibrator) for source, calibrator in calibrated if calibrator is not None]
     # one calibrated search suffices for "present"; nothing less than all of them for any other verdict
     raw = not likely or (len(likely) < len(calibrated) and max(likely) < PRESENT_AT_LEAST)
     notes = _notes(found)
@@ -194,11 +194,7 @@ def _judged(
 
 def _surest(calibrated: Sequence[tuple[EvidenceSource, Calibrator | None]]) -> float:
     """The best calibrated p(present) without speech that is doubtful."""
-    return max(
-        calibrator.probability(source.score if source.sure_score is None else source.sure_score)
-        for source, calibrator in calibrated
-        if calibrator is not None
-    )
+    return max(source.sure_probability(calibrator) for source, calibrator in calibrated if calibrator is not None)
 
 
 def _best_rejected(

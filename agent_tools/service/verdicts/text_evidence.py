@@ -52,6 +52,17 @@ READ_SHARE = (
 )
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """What the best text of a video is judged beside."""
+
+    usual: float = LEAST_USUAL  # a cosine that is usual at least
+    size: int = 1  # of how many texts it is the best, at least
+
+
+ALONE = Crowd()  # a video by itself
+
+
 def doubtful(entry: Entry) -> bool:
     """Whether the model that heard it is in doubt: it is found and shown, but it proves nothing alone."""
     return bool(entry.extra.get("doubtful"))
@@ -92,6 +103,7 @@ class ScoredEntries:
     foreign: Mapping[str, str] = field(default_factory=dict)  # channels that this encoder cannot judge, and why
     scattered: bool = False  # all the words that the event quotes stand somewhere, but in no one place together
     fits: Fits | None = None  # the scores of the items as arrays, where they are known before the items are made
+    size: int | None = None  # of how many texts the best one is the best; None where that does not matter
 
     @cached_property
     def items(self) -> tuple[EvidenceItem, ...]:
@@ -128,7 +140,7 @@ def by_meaning(
     *,
     wait_s: float = 5.0,
     sure_only: bool = False,
-    usual: float = LEAST_USUAL,
+    crowd: Crowd = ALONE,
 ) -> ScoredEntries:
     """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
 
@@ -140,7 +152,7 @@ def by_meaning(
     Args:
         quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED.
         sure_only: leave out speech of which the model that heard it is in doubt.
-        usual: a cosine that is usual at least; see usual_of_short."""
+        crowd: what the best text is judged beside, if more than its own video; see crowd_of_short."""
     import numpy as np
 
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
@@ -170,7 +182,7 @@ def by_meaning(
     if foreign and not known:
         return _by_shared_words(library, scope, hits, names, limited)
     cosines = compare(held, library.models.query_vector(encoder, text), names).cosines[known]
-    usual = max([usual, *np.sort(cosines)[::-1][CROWD - 1 : CROWD].tolist()])
+    usual = max([crowd.usual, *np.sort(cosines)[::-1][CROWD - 1 : CROWD].tolist()])
     entries = [held.entries[row] for row in known]
     shares = {hit.entry.id: hit.idf for hit in hits}
     shared = np.array([shares.get(entry.id, 0.0) for entry in entries])
@@ -188,13 +200,14 @@ def by_meaning(
 
     once = len({_key(entry) for entry in entries}) == len(entries)  # else the same text twice counts more than its best
     fits = Fits(held.spans[known], [entry.channel for entry in entries], scores) if once else None
-    return ScoredEntries(items, {}, producer=encoder.producer, foreign=foreign, scattered=scattered, fits=fits)
+    size = max(crowd.size, len(known))
+    return ScoredEntries(items, {}, "", encoder.producer, foreign, scattered, fits, size)
 
 
-def usual_of_short(
+def crowd_of_short(
     library: Library, scopes: Sequence[VideoSpan], text: str, channels: tuple[str, ...]
-) -> dict[str, float]:
-    """Of a search over many videos: the cosine that is usual in each short one, by its id.
+) -> dict[str, Crowd]:
+    """Of a search over many videos: what the best text of each short one is judged beside, by the video's id.
 
     A film of few lines has no crowd of its own: what its best line would have among a thousand others is not known, and
     of hundreds of such films some come near any event. So all short ones count as one film, whose eighth best cosine is
@@ -208,6 +221,7 @@ def usual_of_short(
     asked = library.models.query_vector(encoder, text)
     best: list[float] = []
     short: list[str] = []
+    size = 0
     for scope in scopes:
         held = library.entries.get(library.store, scope.video.id, encoder)
         if len(held.entries) >= SHORT:
@@ -215,9 +229,9 @@ def usual_of_short(
         short.append(scope.video.id)
         cosines = compare(held, asked, names).cosines
         rows = [row for row, entry in enumerate(held.entries) if entry.channel in names]
+        size += len(rows)
         best = sorted([*best, *cosines[rows].tolist()], reverse=True)[:CROWD]
-    usual = max([LEAST_USUAL, *best[CROWD - 1 :]])
-    return dict.fromkeys(short, usual)
+    return dict.fromkeys(short, Crowd(max([LEAST_USUAL, *best[CROWD - 1 :]]), max(1, size)))
 
 
 def _unread(library: Library, scope: VideoSpan, held: LoadedVideo, known: str) -> frozenset[int]:
