@@ -113,16 +113,16 @@ def _plans(lines: int, slides: int) -> list[_Plan]:
     ]
     if lines >= 500:
         return [
-            _Plan("dense", 1200, 900, 8, 0, 60, 40),
-            _Plan("dense quarter", 900, 240, 8, 1, 40, 24),
-            _Plan("ten minutes", 600, 80, 6, 1, 40, 24),
+            _Plan("dense", 480, 900, 6, 0, 60, 40),
+            _Plan("medium", 420, 240, 5, 1, 40, 24),
+            _Plan("six minutes", 360, 80, 4, 1, 40, 24),
             _Plan(HEARD, 300, 40, 3, 0, 30, 16),
-            _Plan("sparse", 900, 12, 5, 0, 16, 12),
+            _Plan("sparse", 320, 12, 3, 0, 16, 12),
             *short,
         ]
     share = round(lines * 0.75)
     return [
-        _Plan("ten minutes", 600, share, min(8, slides), 0, 24, 16),
+        _Plan("six minutes", 360, share, min(4, slides), 0, 24, 16),
         _Plan(HEARD, 300, share // 2, min(3, slides), 1, 20, 12),
         *short[:2],
     ]
