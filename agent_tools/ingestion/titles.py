@@ -27,6 +27,7 @@ SENTENCE_WORDS = (4, 16)  # a title's; a shorter or longer sentence is taken whe
 LONG_SENTENCE = 240  # letters at which a run of cues without a full stop is cut
 ICON_LETTERS = 2
 PAUSE_S = 3.0  # a pause that ends a sentence
+FEW_CAPITALS = 0.2  # of the words inside cues; German writes more, so there a capital letter begins no sentence
 NO_TEXT = "no text"
 _LETTER = re.compile(r"[^\W\d_]")
 _NAME = re.compile(r"[^\W\d_]{3}|[\u1100-\U0003ffff]{2}")  # letters together, two where one can be a word
@@ -147,7 +148,11 @@ def _sentences(said: Sequence[TextPiece]) -> list[_Sentence]:
         run.clear()
 
     for channel in dict.fromkeys(piece.channel for piece in said):
-        for piece in (piece for piece in said if piece.channel == channel):
+        own = [piece for piece in said if piece.channel == channel]
+        telling = _capitals_tell(own)
+        for piece in own:
+            if run and telling and piece.text[:1].isupper():
+                end()
             long = sum(len(one.text) for one in run) + len(piece.text) > LONG_SENTENCE
             if run and (long or piece.start_s - run[-1].end_s > PAUSE_S):
                 end()
@@ -156,6 +161,12 @@ def _sentences(said: Sequence[TextPiece]) -> list[_Sentence]:
                 end()
         end()
     return found
+
+
+def _capitals_tell(pieces: Sequence[TextPiece]) -> bool:
+    """Whether a cue that begins with a capital letter begins a sentence: not where capitals stand inside cues too."""
+    inside = [word for piece in pieces for word in piece.text.split()[1:] if word[:1].isalpha()]
+    return sum(word[0].isupper() for word in inside) <= FEW_CAPITALS * len(inside)
 
 
 def _bare(sentence: _Sentence) -> _Sentence:

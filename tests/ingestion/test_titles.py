@@ -129,3 +129,17 @@ def test_a_headline_is_found_even_where_every_line_is_short_or_shared() -> None:
     assert headline([shown(0, 10, "ARE")], span) == "ARE"
     slide = shown(0, 10, "ETH", "Institute of Things")
     assert headline([slide], span, frozenset({"lnstltuteofthlngs"})) == "Institute of Things"
+
+
+def test_a_cue_with_a_capital_letter_begins_a_sentence_although_no_full_stop_stands_before_it() -> None:
+    cues = [
+        said(0, 2, "Yes, he is in a bad humour", 0, 1, 0),
+        said(2, 4, "Somebody must have stolen the jewels", 1, 0, 0),
+        said(4, 6, "that were kept in the tower", 1, 0, 0),
+    ]
+    assert title(*cues, end_s=6) == "Somebody must have stolen the jewels that were kept in the tower"
+    german = [
+        said(0, 2, "Hier haben wir also den Vergleich der", 1, 0, 0),
+        said(2, 4, "Maschinen mit einer Kapsel und einem Motor", 1, 0, 0),
+    ]
+    assert title(*german, end_s=4) == "Hier haben wir also den Vergleich der Maschinen mit einer Kapsel und einem Motor"

@@ -8,6 +8,7 @@ much as an absent thing can. People wrote the paraphrases by hand."""
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ VOICES = {
     ("captions", "ru"): "ru",
 }
 HEARD = "five minutes"  # that film
+_APART = re.compile(r"\s?'\s?s\b")  # one track writes "it 's", which looks like a quotation
 LEAST_WORDS = 4  # of a translated line: "Yes." stands in every film
 # With which a sentence begins that "someone says that" may stand before.
 _SUBJECTS = set(
@@ -117,9 +119,10 @@ def _plans(lines: int, slides: int) -> list[_Plan]:
             _Plan("medium", 420, 240, 5, 1, 40, 24),
             _Plan("six minutes", 360, 80, 4, 1, 40, 24),
             _Plan(HEARD, 300, 40, 3, 0, 30, 16),
-            _Plan("sparse", 320, 12, 3, 0, 16, 12),
             *short,
         ]
+    if lines < 30:
+        return short[:2]
     share = round(lines * 0.75)
     return [
         _Plan("six minutes", 360, share, min(4, slides), 0, 24, 16),
@@ -225,7 +228,7 @@ def _by_meaning(
             elif form == "part of a sentence" and (words := phrase(line, rng, 5, 9)):
                 yield Query(words, present, "meaning", form, False, film, source.name, source.language)
             else:
-                words = line.rstrip(".")
+                words = _APART.sub("'s", line.rstrip("."))
                 yield Query(words, present, "meaning", "whole sentence", False, film, source.name, source.language)
 
 
@@ -238,7 +241,7 @@ def _translated(
         for present, lines in ((True, laid), (False, absent)):
             telling = [i for i in lines if len(spelling.words(texts.get(i, ""))) >= LEAST_WORDS]
             for i in rng.sample(telling, min(len(telling), each)):
-                event = texts[i].rstrip(".!?。…")
+                event = _APART.sub("'s", texts[i].rstrip(".!?。…"))
                 yield Query(event, present, "meaning", "translated line", True, film, source.name, language)
 
 

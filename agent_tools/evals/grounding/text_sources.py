@@ -5,6 +5,7 @@ People wrote the paraphrases by hand, and translated the subtitle files."""
 from __future__ import annotations
 
 import csv
+import math
 import random
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -96,17 +97,21 @@ def _translations(folder: Path, name: str, language: str) -> dict[str, dict[int,
     for other in languages:
         if other != language:
             texts = _cues(folder / f"{track}.{other}.vtt")
-            found[other] = {i: texts[j] for i, j in _aligned(own, folder / f"{track}.{other}.vtt").items()}
+            found[other] = {i: texts[j] for i, j in _aligned(own, folder / f"{track}.{other}.vtt", SAME_S).items()}
     return found
 
 
-def _aligned(one: Path, other: Path) -> dict[int, int]:
-    """From the index of a cue in one track to that of the cue at the same time in another."""
-    starts = [[cue.start_s for cue in parse(path.read_text(encoding="utf-8"), path.suffix)] for path in (one, other)]
+def _aligned(one: Path, other: Path, ends_s: float = math.inf) -> dict[int, int]:
+    """From the index of a cue in one track to that of the cue at the same time in another.
+
+    Args:
+        ends_s: how far apart the two may end; else one of them says a part of what the other says."""
+    own, others = ([*parse(path.read_text(encoding="utf-8"), path.suffix)] for path in (one, other))
     found = {}
-    for i, start_s in enumerate(starts[0]):
-        nearest = min(range(len(starts[1])), key=lambda j: abs(starts[1][j] - start_s))
-        if abs(starts[1][nearest] - start_s) <= SAME_S:
+    for i, cue in enumerate(own):
+        nearest = min(range(len(others)), key=lambda j: abs(others[j].start_s - cue.start_s))
+        match = others[nearest]
+        if abs(match.start_s - cue.start_s) <= SAME_S and abs(match.end_s - cue.end_s) <= ends_s:
             found[i] = nearest
     return found
 
