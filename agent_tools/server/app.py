@@ -8,6 +8,7 @@ import functools
 import itertools
 import logging
 import math
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -64,6 +65,7 @@ class App:
     ) -> None:
         """Args: describe: gets the titles of the videos in memory when they change."""
         self.settings = settings
+        self.name = secrets.token_hex(8)  # of this server, where it shares a store with others
         self.notices = notices
         self.app_settings = app_settings or AppSettings()
         self.rate = Rate(self.app_settings.rate)

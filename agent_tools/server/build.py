@@ -105,6 +105,7 @@ def build_server(
     def describe(titles: list[str]) -> None:
         server.say(instructions(settings, titles))
 
+    long_calls = Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long_tools or {}), task_settings)
     server = VideoServer(
         NAME,
         replies=REPLIES,
@@ -119,11 +120,10 @@ def build_server(
         lifespan=lifespan,
         subscriptions=notices.bus,
         cache_hints={"tools/list": STABLE, "prompts/list": STABLE, "resources/templates/list": STABLE},
-        extensions=[
-            Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long_tools or {}), task_settings)
-        ],
+        extensions=[long_calls],
         **_access(settings),
     )
+    long_calls.call_tool = server.answer_call
     return server
 
 

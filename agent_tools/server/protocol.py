@@ -24,6 +24,7 @@ from mcp.types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     LOG_LEVEL_META_KEY,
+    CallToolRequestParams,
     CallToolResult,
     CompleteRequestParams,
     CompleteResult,
@@ -161,6 +162,10 @@ class VideoServer(MCPServer[App]):
         finally:
             if context is not None:
                 await self._log_call(context, f"{name} took {time.monotonic() - began:.3f} s")
+
+    async def answer_call(self, ctx: ServerRequestContext[App, Any], params: CallToolRequestParams) -> HandlerResult:
+        """What tools/call answers, without the extensions: for a task that goes on with another server's call."""
+        return await self._handle_call_tool(ctx, params)
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: AnyContext | None = None

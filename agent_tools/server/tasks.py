@@ -1,7 +1,8 @@
 """The tasks extension (SEP-2663): a long call becomes a handle that a client can poll, answer and cancel.
 
-It is for clients that declare io.modelcontextprotocol/tasks; all others get the plain call. Tasks live in this process.
-After a restart the client calls again, which costs nothing because long tools are idempotent."""
+It is for clients that declare io.modelcontextprotocol/tasks; all others get the plain call. A task runs in one process.
+Over HTTP it is a row of the store too (see task_board), so that any server of the store answers for it, and takes it
+over when the one that ran it is gone: long tools are idempotent. Over stdio it ends with its connection."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -35,6 +36,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent_tools.server.app import App
 from agent_tools.server.logs import where
+from agent_tools.server.task_board import Board, Elsewhere
+
+if TYPE_CHECKING:
+    from agent_tools.store.tasks import TaskRow
 
 log = logging.getLogger("agent_tools.server")
 ID = "io.modelcontextprotocol/tasks"
@@ -42,6 +47,7 @@ ID = "io.modelcontextprotocol/tasks"
 _ANSWER: TypeAdapter[InputResponse] = TypeAdapter(InputResponse)
 SETTLED = ("completed", "failed", "cancelled")
 Ctx = ServerRequestContext[App, Any]
+CallTool = Callable[[Ctx, CallToolRequestParams], Awaitable[HandlerResult]]
 # Names of work that goes on after the call, so that tasks/cancel can stop it. Tools fill it, in a task or not.
 background_work: ContextVar[set[str]] = ContextVar("background_work")
 
@@ -53,6 +59,8 @@ class TaskSettings:
     ttl_s: int = 3600  # the result of a settled task is kept this long
     poll_s: float = 1.0  # between two calls of the tool, and the interval that clients get as advice
     max_tasks: int = 256  # beyond that the oldest settled task goes; without one the call is plain
+    beat_s: float = 2.0  # between two times at which the row says what the task does
+    lease_s: float = 10.0  # after the last of them another server may take the task over
 
 
 @dataclass(frozen=True)
@@ -69,14 +77,19 @@ class LongTool:
 class Task:
     """One running call: its status, its questions and its end."""
 
-    def __init__(self, owner: str, settings: TaskSettings) -> None:
+    def __init__(self, owner: str, settings: TaskSettings, begun: TaskRow | None = None) -> None:
+        """Args: begun: what another server, which is gone, wrote of it."""
         self.owner = owner
         self.settings = settings
-        self.id = secrets.token_hex(16)
+        self.id = secrets.token_hex(16) if begun is None else begun.id
+        self.names = set(() if begun is None else begun.names)  # of its work in the background
         self.status = "working"
-        self.message = ""
+        self.message = "" if begun is None else str(begun.view.get("statusMessage", ""))
         self.scope = anyio.CancelScope()
+        self.lost = False  # another server has taken it over
         self._created = self._updated = datetime.now(UTC)
+        if begun is not None:
+            self._created = datetime.fromisoformat(begun.view["createdAt"])
         self._settled_at: float | None = None
         self._outcome: dict[str, Any] = {}
         self._questions: dict[str, Any] = {}
@@ -153,6 +166,7 @@ class Tasks(Extension):
         self._long_tools = dict(long_tools)
         self._settings = settings or TaskSettings()
         self._tasks: dict[str, Task] = {}
+        self.call_tool: CallTool | None = None  # the server's own, to go on with what another server began
 
     def methods(self) -> Sequence[MethodBinding]:
         versions = frozenset(MODERN_PROTOCOL_VERSIONS)
@@ -170,70 +184,142 @@ class Tasks(Extension):
             require_client_extension(ctx, ID)
         if not _declared(ctx) or (tool.asks_first and not params.input_responses):
             return await call_next(ctx)
+        board = Board.of(ctx)
         self._tasks = {one.id: one for one in self._tasks.values() if not one.expired}
         if len(self._tasks) >= self._settings.max_tasks:
             settled = next((one.id for one in self._tasks.values() if one.status in SETTLED), None)  # the oldest
             if settled is None:
                 return await call_next(ctx)
             del self._tasks[settled]
+            if board is not None:
+                await board.drop(settled)
         task = Task(ctx.lifespan_context.owner(ctx), self._settings)
         self._tasks[task.id] = task
-        ctx.lifespan_context.background.start_soon(_run, task, tool, params, ctx, call_next)
+        if board is not None:
+            await board.add(task, params)
+        ctx.lifespan_context.background.start_soon(_run, task, tool, params, ctx, call_next, board)
         return {"resultType": "task", **task.view()}
 
     async def _get(self, ctx: Ctx, params: TaskParams) -> HandlerResult:
-        return {"resultType": "complete", **self._found(ctx, params).view()}
+        return {"resultType": "complete", **(await self._found(ctx, params)).view()}
 
     async def _update(self, ctx: Ctx, params: UpdateParams) -> HandlerResult:
-        self._found(ctx, params).answer(params.input_responses)
+        found = await self._found(ctx, params)
+        if isinstance(found, Task):
+            found.answer(params.input_responses)
+        else:
+            await found.board.answer(found.row.id, params.input_responses)
         return {"resultType": "complete"}
 
     async def _cancel(self, ctx: Ctx, params: TaskParams) -> HandlerResult:
-        task = self._found(ctx, params)
-        if task.status not in SETTLED:
-            task.settle("cancelled")
-            task.scope.cancel()
+        found = await self._found(ctx, params)
+        if isinstance(found, Task):
+            if found.status not in SETTLED:
+                found.settle("cancelled")
+                found.scope.cancel()
+                if (board := Board.of(ctx)) is not None:
+                    await board.settle(found)
+        elif await found.board.cancel(found.row, self._settings):
+            tool = self._long_tools.get(found.row.tool)
+            if tool is not None and tool.stop is not None:
+                await tool.stop(ctx.lifespan_context, found.row.names)
         return {"resultType": "complete"}
 
-    def _found(self, ctx: Ctx, params: TaskParams) -> Task:
-        """The task of that id. Raises: MCPError: the client did not declare the extension, header and body differ, or
-        the id is unknown or another caller's."""
+    async def _found(self, ctx: Ctx, params: TaskParams) -> Task | Elsewhere:
+        """The task of that id: one that runs here, or one that another server runs or has ended.
+
+        Raises: MCPError: the client did not declare the extension, header and body differ, or the id is unknown or
+        another caller's."""
         require_client_extension(ctx, ID)
         if ctx.request is not None and ctx.request.headers.get("mcp-name") != params.task_id:
             raise MCPError(HEADER_MISMATCH, "Header mismatch: Mcp-Name must hold the taskId of the body.")
-        task = self._tasks.get(params.task_id)
-        if task is None or task.expired or task.owner != ctx.lifespan_context.owner(ctx):
+        owner, task = ctx.lifespan_context.owner(ctx), self._tasks.get(params.task_id)
+        if task is not None and not task.expired and task.owner == owner:
+            return task
+        board = Board.of(ctx)
+        row = None if board is None or task is not None else await board.row(params.task_id)
+        if board is None or row is None or row.owner != owner:
             raise MCPError(INVALID_PARAMS, "No such task: it ended long ago, or the server has restarted. Call again.")
+        tool = self._long_tools.get(row.tool)
+        if row.settled or row.held or tool is None or self.call_tool is None:
+            return Elsewhere(row, board)
+        if not await board.take(row, self._settings):
+            return Elsewhere(row, board)
+        return self._taken_over(ctx, row, tool, board, self.call_tool)
+
+    def _taken_over(self, ctx: Ctx, row: TaskRow, tool: LongTool, board: Board, call_tool: CallTool) -> Task:
+        """Go on with the task of a server that is gone, by calling its tool again."""
+        log.info("task %s goes on here: the server that ran it is gone", row.id)
+        self._tasks[row.id] = task = Task(row.owner, self._settings, row)
+        params = CallToolRequestParams(name=row.tool, arguments=row.arguments)
+
+        async def call_next(ctx: Ctx) -> HandlerResult:
+            return await call_tool(ctx, params)
+
+        ctx.lifespan_context.background.start_soon(_run, task, tool, params, ctx, call_next, board)
         return task
 
 
-async def _run(task: Task, tool: LongTool, params: CallToolRequestParams, ctx: Ctx, call_next: CallNext) -> None:
-    """Call the tool until its work is done. In between, its questions go to the client."""
-    names: set[str] = set()
-    background_work.set(names)
+async def _run(
+    task: Task, tool: LongTool, params: CallToolRequestParams, ctx: Ctx, call_next: CallNext, board: Board | None
+) -> None:
+    """Call the tool until its work is done, while the row says so. In between, its questions go to the client."""
+    background_work.set(task.names)
     params.arguments = {**(params.arguments or {}), **tool.arguments}
     try:
+        async with anyio.create_task_group() as beside:
+            if board is not None:
+                beside.start_soon(_beat, task, board)
+            await _settled(task, tool, params, ctx, call_next)
+            beside.cancel_scope.cancel()
+        if board is not None and not task.lost:
+            await board.settle(task)
+    except Exception as error:  # noqa: BLE001  # a task's outermost frame: it must not end the server
+        log.error("task of %s: %s", params.name, where(error))
+
+
+async def _settled(task: Task, tool: LongTool, params: CallToolRequestParams, ctx: Ctx, call_next: CallNext) -> None:
+    """Run the task to its end, whatever that is."""
+    try:
         with task.scope:
-            while True:
-                result = await call_next(ctx)
-                if isinstance(result, InputRequiredResult):
-                    params.input_responses = await task.ask(result)  # for the next call_next
-                    params.request_state = result.request_state
-                    continue
-                assert isinstance(result, CallToolResult)
-                status = None if result.is_error else tool.status_text(result)
-                if status is None:
-                    break
-                task.set_message(status)
-                await anyio.sleep(task.settings.poll_s)
-            task.settle("completed", result=result.model_dump(mode="json", by_alias=True, exclude_none=True))
-        if task.status == "cancelled" and tool.stop is not None:
-            await tool.stop(ctx.lifespan_context, names)
+            await _call(task, tool, params, ctx, call_next)
+        if task.status == "cancelled" and not task.lost and tool.stop is not None:
+            await tool.stop(ctx.lifespan_context, task.names)
     except MCPError as error:
         task.settle("failed", error=error.error.model_dump(mode="json", by_alias=True, exclude_none=True))
-    except Exception as error:  # noqa: BLE001  # a task's outermost frame: the client learns that it failed
+    except Exception as error:  # noqa: BLE001  # the client learns that it failed
         log.error("task of %s: %s", params.name, where(error))
-        task.settle("failed", error={"code": INTERNAL_ERROR, "message": "The task failed; the server's log says why."})
+        message = "The task failed; the server's log says why."
+        task.settle("failed", error={"code": INTERNAL_ERROR, "message": message})
+
+
+async def _call(task: Task, tool: LongTool, params: CallToolRequestParams, ctx: Ctx, call_next: CallNext) -> None:
+    while True:
+        result = await call_next(ctx)
+        if isinstance(result, InputRequiredResult):
+            params.input_responses = await task.ask(result)  # for the next call_next
+            params.request_state = result.request_state
+            continue
+        assert isinstance(result, CallToolResult)
+        status = None if result.is_error else tool.status_text(result)
+        if status is None:
+            break
+        task.set_message(status)
+        await anyio.sleep(task.settings.poll_s)
+    task.settle("completed", result=result.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+async def _beat(task: Task, board: Board) -> None:
+    """Write the row again and again; end the task here when it was cancelled or is another server's now."""
+    while True:
+        await anyio.sleep(task.settings.beat_s)
+        told = await board.tell(task)
+        if told.order != "go":
+            task.lost = told.order == "lost"
+            task.settle("cancelled")  # here; the row says what became of it
+            task.scope.cancel()
+            return
+        task.answer(told.answers)
 
 
 def _declared(ctx: Ctx) -> bool:

@@ -145,7 +145,26 @@ def _sixth(connection: apsw.Connection) -> None:
     """)
 
 
-MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
+def _seventh(connection: apsw.Connection) -> None:
+    connection.execute("""
+    CREATE TABLE tasks(
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, tool TEXT NOT NULL, arguments TEXT NOT NULL, view TEXT NOT NULL,
+        settled INTEGER NOT NULL DEFAULT 0, names TEXT NOT NULL DEFAULT '[]', answers TEXT NOT NULL DEFAULT '{}',
+        runner TEXT NOT NULL, runner_until REAL NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE searches(n INTEGER PRIMARY KEY, caller TEXT NOT NULL, hits TEXT NOT NULL, at REAL NOT NULL);
+    CREATE INDEX searches_of ON searches(caller, n);
+    CREATE TABLE looks(
+        n INTEGER PRIMARY KEY, caller TEXT NOT NULL, video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE,
+        start_s REAL NOT NULL, end_s REAL NOT NULL, at REAL NOT NULL);
+    CREATE INDEX looks_of ON looks(caller, video_id);
+    CREATE INDEX looks_at ON looks(video_id);
+    """)
+
+
+MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (
+    *(_first, _second, _third, _fourth, _fifth, _sixth),
+    _seventh,
+)
 
 
 def migrate(database: SqliteDatabase) -> None:

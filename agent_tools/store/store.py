@@ -19,6 +19,7 @@ from agent_tools.store.episodes import Episodes
 from agent_tools.store.flat_search import FlatSearch
 from agent_tools.store.frames import Frames
 from agent_tools.store.jobs import Jobs
+from agent_tools.store.looks import Looks
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
@@ -27,6 +28,7 @@ from agent_tools.store.privacy import make_file_private
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
 from agent_tools.store.sql import Clock, Database
+from agent_tools.store.tasks import TaskRows
 from agent_tools.store.vectors import Vectors, drop_vectors
 from agent_tools.store.videos import ChannelRow, Videos, refuse_notes, remove_video
 
@@ -63,6 +65,13 @@ class Store:
         self.guard, self.unguard, self.release = jobs.guard, jobs.unguard, jobs.release
         self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
         self.worker_here, self.worker_leaves = jobs.worker_here, jobs.worker_leaves
+
+        tasks, looks = TaskRows(db, now), Looks(db, now)
+        self.add_task, self.task, self.tell_task = tasks.add_task, tasks.task, tasks.tell_task
+        self.end_task, self.take_task = tasks.end_task, tasks.take_task
+        self.answer_task, self.drop_task = tasks.answer_task, tasks.drop_task
+        self.add_search, self.last_searches = looks.add_search, looks.last_searches
+        self.add_look, self.looks = looks.add_look, looks.looks
 
         entries = Entries(db, now)
         self.add_entries, self.delete_entries = entries.add_entries, entries.delete_entries
@@ -144,6 +153,11 @@ class Store:
 
     def close(self) -> None:
         self.db.close()
+
+    @property
+    def shared(self) -> bool:
+        """Whether servers and workers on other machines use it too."""
+        return self.db.shared
 
     @property
     def place(self) -> str:

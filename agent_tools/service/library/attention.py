@@ -1,12 +1,16 @@
 """What each caller has searched and looked at: the facts behind the hints.
 
-It is kept in memory only, per caller, and never mixed between callers."""
+It is kept per caller, and never mixed between callers: in memory, or, where many servers share a store, in the store.
+There a balancer may send each call of a client to another server."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable
+from concurrent.futures import Executor
 
+from agent_tools.store import Store
 from agent_tools.timeline import Span, merged
 
 MOST_CALLERS = 256
@@ -53,12 +57,40 @@ class Attention:
     def unseen(self, caller: str, video_id: str, whole: Span) -> list[Span]:
         """The parts of the video that zoom_segment has not shown to this caller."""
         with self._lock:
-            seen = merged(self._looked.get(caller, {}).get(video_id, ()))
-        parts, at = [], whole.start_s
-        for span in seen:
-            if span.start_s > at:
-                parts.append(Span(at, min(span.start_s, whole.end_s)))
-            at = max(at, span.end_s)
-        if at < whole.end_s:
-            parts.append(Span(at, whole.end_s))
-        return parts
+            seen = list(self._looked.get(caller, {}).get(video_id, ()))
+        return _without(whole, seen)
+
+
+class SharedAttention(Attention):
+    """The same in the store. What a call adds is written beside it: the call does not wait for the disk."""
+
+    def __init__(self, store: Store, pool: Executor) -> None:
+        super().__init__()
+        self._store, self._pool = store, pool
+
+    def searched(self, caller: str, hits: list[tuple[str, float]]) -> bool:
+        now = frozenset((video_id, round(start_s)) for video_id, start_s in hits)
+        before = self._store.last_searches(caller, REPEATS - 1)
+        self._pool.submit(self._store.add_search, caller, now)
+        return len(before) == REPEATS - 1 and bool(now) and all(other == now for other in before)
+
+    def looked(self, caller: str, video_id: str, span: Span) -> None:
+        self._pool.submit(self._store.add_look, caller, video_id, span)
+
+    def has_looked(self, caller: str, video_id: str, span: Span) -> bool:
+        return any(span.overlap_s(seen) > 0 for seen in self._store.looks(caller, video_id))
+
+    def unseen(self, caller: str, video_id: str, whole: Span) -> list[Span]:
+        return _without(whole, self._store.looks(caller, video_id))
+
+
+def _without(whole: Span, seen: Iterable[Span]) -> list[Span]:
+    """The parts of a span that lie outside of the others."""
+    parts, at = [], whole.start_s
+    for span in merged(seen):
+        if span.start_s > at:
+            parts.append(Span(at, min(span.start_s, whole.end_s)))
+        at = max(at, span.end_s)
+    if at < whole.end_s:
+        parts.append(Span(at, whole.end_s))
+    return parts

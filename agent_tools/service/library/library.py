@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, SpanOutsideVideo, VideoNotFound
 from agent_tools.home import HomeFolder
 from agent_tools.service.library.access import Fence
-from agent_tools.service.library.attention import Attention
+from agent_tools.service.library.attention import Attention, SharedAttention
 from agent_tools.service.library.downloads import Fetcher
 from agent_tools.service.library.entry_cache import EntryCache
 from agent_tools.service.library.looker_client import Looker
@@ -68,11 +68,11 @@ class Library:
         self.workers = Workers(settings)
         self.models = QueryModels(settings)
         self.looker = Looker(settings)
-        self.attention = Attention()
         self.fetcher = Fetcher(HomeFolder(settings.home).downloads)
         self.entries = EntryCache()
         self.kept = SnapshotCache(self.store)
         self.background_pool = ThreadPoolExecutor(BACKGROUND_THREADS, "background")  # work a call does while it waits
+        self.attention = SharedAttention(self.store, self.background_pool) if self.store.shared else Attention()
 
     def close(self) -> None:
         self.background_pool.shutdown(cancel_futures=True)

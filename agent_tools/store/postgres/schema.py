@@ -149,7 +149,24 @@ CREATE TRIGGER note_change
     AFTER INSERT OR UPDATE OR DELETE ON vector_versions FOR EACH ROW EXECUTE FUNCTION note_change();
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = """
+CREATE TABLE tasks(
+    id text COLLATE "C" PRIMARY KEY, owner text NOT NULL, tool text NOT NULL, arguments text NOT NULL,
+    view text NOT NULL, settled smallint NOT NULL DEFAULT 0, names text NOT NULL DEFAULT '[]',
+    answers text NOT NULL DEFAULT '{}', runner text NOT NULL, runner_until float8 NOT NULL, expires_at float8 NOT NULL);
+CREATE TABLE searches(
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, caller text COLLATE "C" NOT NULL, hits text NOT NULL,
+    at float8 NOT NULL);
+CREATE INDEX ON searches(caller, n);
+CREATE TABLE looks(
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, caller text COLLATE "C" NOT NULL,
+    video_id text COLLATE "C" NOT NULL REFERENCES videos(id) ON DELETE CASCADE, start_s float8 NOT NULL,
+    end_s float8 NOT NULL, at float8 NOT NULL);
+CREATE INDEX ON looks(caller, video_id);
+CREATE INDEX ON looks(video_id);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 
 
 def migrate(connection: psycopg.Connection[Any], where: str) -> None:
