@@ -88,7 +88,12 @@ def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S, ti
     allowed = security(settings)
 
     app: Starlette = server.streamable_http_app(
-        streamable_http_path=PATH, transport_security=allowed, max_request_body_size=LARGEST_BODY, host=settings.host
+        streamable_http_path=PATH,
+        transport_security=allowed,
+        max_request_body_size=LARGEST_BODY,
+        host=settings.host,
+        # A balancer may send each request of a client to another server, which knows no session of this one.
+        stateless_http=bool(settings.store),
     )
     by_oauth = oauth.configured(settings)
     app.router.routes.append(Route(HEALTH, _health, methods=["GET"]))

@@ -145,3 +145,24 @@ def test_hints_know_what_was_done_through_another_server(library: Library) -> No
     assert other.has_looked("me", VIDEO, Span(15, 16))
     assert not other.has_looked("you", VIDEO, Span(15, 16))
     assert other.unseen("me", VIDEO, Span(0, 30)) == [Span(0, 10), Span(20, 30)]
+
+
+async def test_a_client_of_an_older_era_may_be_sent_to_any_server(settings: Settings, library: Library) -> None:
+    shared = replace(settings, transport="http", store="postgresql://nobody/asks")
+    servers = [build_server(shared, library, task_settings=LIMITS) for _ in range(2)]
+    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    asked = [("initialize", hello), ("tools/call", {"name": "list_episodes", "arguments": {}})]
+    answers = []
+    for server, (method, params) in zip(servers, asked, strict=True):
+        transport = httpx2.ASGITransport(app=http_app(shared, server), client=("127.0.0.1", 1))
+        async with (
+            server.session_manager.run(),
+            httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client,
+        ):
+            body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+            text = (await client.post("/mcp", json=body, headers=headers)).text
+            (line,) = [line for line in text.splitlines() if line.startswith("data: {")]
+            answers.append(json.loads(line.removeprefix("data: "))["result"])
+    assert answers[0]["protocolVersion"] == "2025-11-25"
+    assert answers[1]["structuredContent"]["videos"]
