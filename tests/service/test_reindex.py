@@ -16,6 +16,7 @@ import pytest
 from agent_tools.errors import EngineError
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels import frames, speech
+from agent_tools.ingestion.channels.frames import WINDOW
 from agent_tools.ingestion.control import Stopped
 from agent_tools.ingestion.spaces import frame_space, text_space
 from agent_tools.ingestion.worker import work
@@ -136,7 +137,8 @@ def test_a_killed_worker_leaves_the_old_frames_and_the_next_one_goes_on(
     with store.db.write() as c:
         c.execute("UPDATE jobs SET lease_until=0")  # the dead worker's lease is over
     work(library.settings)
-    assert sum(again.seen) == SECONDS - done
+    # Rows are written before the window counts as done, so at most the window that was being written is looked at twice.
+    assert sum(again.seen) - (SECONDS - done) in (0, WINDOW)
     after = frames_of(store, video_id)
     assert after[:2] == ("done", NEW_FRAMES)
     assert [space for space, _ in after[5]] == [frame_space(NEW_FRAMES)]
