@@ -85,7 +85,7 @@ def build_server(
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[App]) -> AsyncIterator[App]:
-        app = App(settings, library, notices, app_settings, describe)
+        app = App(settings, library, notices, app_settings, lambda titles: server.say(instructions(settings, titles)))
         if settings.transport == "http":
             app.greeted.set()
         try:
@@ -101,9 +101,6 @@ def build_server(
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
                 await app.close()
-
-    def describe(titles: list[str]) -> None:
-        server.say(instructions(settings, titles))
 
     long_calls = Tasks(({} if settings.read_only else {"ingest_video": INGEST}) | dict(long_tools or {}), task_settings)
     server = VideoServer(

@@ -155,25 +155,12 @@ def search(
         evidence = _texts(library, scope, event, wording, searched, crowd=crowd)
         words_only, scattered = evidence.words_only, evidence.scattered
         apart |= evidence.foreign
+        sources.append(_by_texts(library, scope, event, wording, searched, evidence, on_step, crowd))
         curves = localizer()
-        name = calibration_of(wording)
-        source = _by_curves(scope, event, name, evidence, curves, on_step)
-        if _has_doubts(library, scope, searched):
-            sure = _texts(library, scope, event, wording, searched, sure_only=True, crowd=crowd)
-            source = replace(source, sure_score=_by_curves(scope, event, name, sure, curves, on_step).score)
-        sources.append(source)
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
-        curves = seen.localizer()
-        reader, memory = library.models.segment_reader, library.models.picture_memory
-        places = None if memory is None else MemoryPlaces(seen, memory)
-        if reader.seconds:
-            sources.append(_by_training(scope, event, seen, reader, places, on_step))
-        else:
-            segments = Segments(seen, curves, reader, places)
-            source = _by_curves(scope, event, PICTURES, seen, curves, on_step, seen.score, segments)
-            sources.append(replace(source, second_look=_exactly(library, scope, seen, source.second_look, on_step)))
-        pointers.append(Pointer(seen.look, curves, 0.0))
+        sources.append(_by_pictures(library, scope, event, seen, on_step))
+        pointers.append(Pointer(seen.look, seen.localizer(), 0.0))
     failed = ""
     close: CloseLook | None = None
     if use_video_llm and "frames" in searched and library.models.has_closer and scope.video.width:
@@ -188,6 +175,39 @@ def search(
             if seen is None:
                 apart["frames"] = failed
     return EventSearch(tuple(sources), channels, words_only, scattered, apart, close, failed)
+
+
+def _by_texts(
+    library: Library,
+    scope: VideoSpan,
+    event: str,
+    wording: Named,
+    channels: tuple[str, ...],
+    evidence: ScoredEntries,
+    on_step: OnStep,
+    crowd: Crowd,
+) -> EvidenceSource:
+    """The search of the texts. Where speech is doubtful, it says what the rest scores, too."""
+    curves, name = localizer(), calibration_of(wording)
+    source = _by_curves(scope, event, name, evidence, curves, on_step)
+    if not _has_doubts(library, scope, channels):
+        return source
+    sure = _texts(library, scope, event, wording, channels, sure_only=True, crowd=crowd)
+    return replace(source, sure_score=_by_curves(scope, event, name, sure, curves, on_step).score)
+
+
+def _by_pictures(
+    library: Library, scope: VideoSpan, event: str, seen: PictureEvidence, on_step: OnStep
+) -> EvidenceSource:
+    """The search of the pictures: by a trained adapter where there is one, else by their relevance curves."""
+    reader, memory = library.models.segment_reader, library.models.picture_memory
+    places = None if memory is None else MemoryPlaces(seen, memory)
+    if reader.seconds:
+        return _by_training(scope, event, seen, reader, places, on_step)
+    curves = seen.localizer()
+    segments = Segments(seen, curves, reader, places)
+    source = _by_curves(scope, event, PICTURES, seen, curves, on_step, seen.score, segments)
+    return replace(source, second_look=_exactly(library, scope, seen, source.second_look, on_step))
 
 
 def calibration_of(wording: Named) -> str:

@@ -169,16 +169,7 @@ def by_meaning(
     limited = limit(encoder.languages)
     unread = _unread(library, scope, held, encoder.languages) if limited else frozenset()
     foreign = {name: limited for name in names if unread and not _read_enough(held, scope.span, name, unread)}
-    has_vectors: NDArray[np.bool_] = np.asarray(held.matrix.any(axis=1))
-    known = [
-        row
-        for row, (entry, has_vector) in enumerate(zip(held.entries, has_vectors.tolist(), strict=True))
-        if has_vector
-        and entry.channel in names
-        and entry.channel not in foreign
-        and entry.id not in unread
-        and not (sure_only and doubtful(entry))
-    ]
+    known = _known(held, names, frozenset(foreign), unread, sure_only)
     if foreign and not known:
         return _by_shared_words(library, scope, hits, names, limited)
     cosines = compare(held, library.models.query_vector(encoder, text), names).cosines[known]
@@ -186,12 +177,7 @@ def by_meaning(
     entries = [held.entries[row] for row in known]
     shares = {hit.entry.id: hit.idf for hit in hits}
     shared = np.array([shares.get(entry.id, 0.0) for entry in entries])
-    sought = [Occurrence(words) for words in quoted]
-    stands = np.array(
-        [min((one.score(e.text, 0.0, e.channel == "screen_text") for one in sought), default=1.0) for e in entries]
-        if sought
-        else [1.0] * len(entries)
-    )
+    stands = _standing(entries, quoted)
     scores = 2 * (cosines.astype(np.float64) + SHARED_WORDS * shared**2) - usual - QUOTED * (1.0 - stands)
     scattered = bool(quoted) and float(stands.max(initial=0.0)) < STANDS and _stand_apart(library, scope, quoted, names)
 
@@ -202,6 +188,33 @@ def by_meaning(
     fits = Fits(held.spans[known], [entry.channel for entry in entries], scores) if once else None
     size = max(crowd.size, len(known))
     return ScoredEntries(items, {}, "", encoder.producer, foreign, scattered, fits, size)
+
+
+def _known(
+    held: LoadedVideo, names: tuple[str, ...], foreign: frozenset[str], unread: frozenset[int], sure_only: bool
+) -> list[int]:
+    """Rows of the entries that meaning can judge: those with a vector, in a channel and a language that are known."""
+    import numpy as np
+
+    has_vectors: NDArray[np.bool_] = np.asarray(held.matrix.any(axis=1))
+    return [
+        row
+        for row, (entry, has_vector) in enumerate(zip(held.entries, has_vectors.tolist(), strict=True))
+        if has_vector
+        and entry.channel in names
+        and entry.channel not in foreign
+        and entry.id not in unread
+        and not (sure_only and doubtful(entry))
+    ]
+
+
+def _standing(entries: Sequence[Entry], quoted: tuple[str, ...]) -> NDArray[np.float64]:
+    """How far the quoted words stand in each entry: 1 where they stand as they are, and where nothing is quoted."""
+    import numpy as np
+
+    sought = [Occurrence(words) for words in quoted]
+    shares = [min((one.score(e.text, 0.0, e.channel == "screen_text") for one in sought), default=1.0) for e in entries]
+    return np.array(shares, dtype=np.float64)
 
 
 def crowd_of_short(
