@@ -137,7 +137,7 @@ def test_a_killed_worker_leaves_the_old_frames_and_the_next_one_goes_on(
     with store.db.write() as c:
         c.execute("UPDATE jobs SET lease_until=0")  # the dead worker's lease is over
     work(library.settings)
-    # Rows are written before the window counts as done, so at most the window that was being written is looked at twice.
+    # Rows are written before the window counts as done: at most the window that was being written is looked at twice.
     assert sum(again.seen) - (SECONDS - done) in (0, WINDOW)
     after = frames_of(store, video_id)
     assert after[:2] == ("done", NEW_FRAMES)
