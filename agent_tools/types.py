@@ -160,6 +160,8 @@ class EpisodeOut(Reply):
     recorded_at: str | None = None
     title: str
     title_from: str | None = Field(None, serialization_alias="from")
+    stood_s: Number | None = None
+    same_picture_as: str | None = None
     uri: str
 
 

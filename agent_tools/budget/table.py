@@ -62,7 +62,7 @@ def savings_table(
 
     Args:
         duration_s: the video's length.
-        kept_frames: what prune_frames kept of it.
+        kept_frames: what an ingest kept of it.
         high_frames: how many of those high_resolution marked; 0 unless a question and a context are given.
         spatial_keep: share of tokens that prune_tokens kept; the default is LongVU's published mean (40.4 % removed).
             Give a measured share if a model gives tokens.

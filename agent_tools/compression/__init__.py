@@ -16,7 +16,16 @@ from agent_tools.compression.samplers import (
     UniformSampler,
 )
 from agent_tools.compression.spatial import high_resolution, prune_tokens
-from agent_tools.compression.states import distinct_rows, distinct_times, lasting_rows, look_alike, state_around
+from agent_tools.compression.states import (
+    distinct_rows,
+    distinct_times,
+    first_alike,
+    lasting_rows,
+    legible_times,
+    look_alike,
+    seen_before,
+    state_around,
+)
 from agent_tools.compression.temporal import prune_frames, representatives
 from agent_tools.compression.times import sample_times, timestamp_prompt
 
@@ -33,15 +42,18 @@ __all__ = [
     "distinct_times",
     "drop_tokens",
     "dropout_schedule",
+    "first_alike",
     "high_resolution",
     "keep_frames",
     "lasting_rows",
+    "legible_times",
     "look_alike",
     "merge_tokens",
     "prune_frames",
     "prune_tokens",
     "representatives",
     "sample_times",
+    "seen_before",
     "stand_ins",
     "state_around",
     "timestamp_prompt",

@@ -5,6 +5,7 @@ Works on feature vectors and times. A picture that stands still is a state: seve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,35 @@ def distinct_times(features: Rows, times_s: Sequence[float], wanted_s: Sequence[
     return sorted(chosen)
 
 
+def legible_times(wanted_s: Sequence[float], part_s: float, texts_s: Sequence[tuple[float, float]]) -> list[float]:
+    """The wanted times, each moved within its own part of the span to where most can be read that no other time shows.
+
+    A time stays where it is unless moving it shows more texts than it loses.
+    Args:
+        wanted_s: middles of equal parts, rising. part_s: length of a part.
+        texts_s: (start_s, end_s) of each text on screen.
+    """
+    times = list(wanted_s)
+
+    def reads(time_s: float, text: tuple[float, float]) -> bool:
+        return text[0] <= time_s < text[1]
+
+    for place, middle in enumerate(wanted_s):
+        others = times[:place] + times[place + 1 :]
+        first, last = middle - part_s / 2, middle + part_s / 2
+        missed = [
+            text
+            for text in texts_s
+            if text[0] < last and text[1] > first and not any(reads(time_s, text) for time_s in others)
+        ]
+        edges = sorted({max(first, min(last, edge)) for text in missed for edge in text})
+        offers = [middle, *((a + b) / 2 for a, b in pairwise(edges))]
+        times[place] = max(
+            offers, key=lambda time_s: (sum(reads(time_s, text) for text in missed), -abs(time_s - middle))
+        )
+    return times
+
+
 def distinct_rows(features: Rows, scores: Rows) -> list[int]:
     """Rows, rising, of which no two look alike: of each state the one with the highest score, of equals the first.
 
@@ -102,6 +132,22 @@ def state_around(features: Rows, row: int) -> tuple[int, int]:
 def look_alike(features: Rows, row: int, others: Sequence[int]) -> bool:
     """Whether a row shows the same picture as one of the others."""
     return bool((features[list(others)] @ features[row] >= SAME).any())
+
+
+def seen_before(features: Rows, seen: Sequence[Rows]) -> NDArray[np.bool_]:
+    """Mask (T,): which of the pictures (T, D) look like one of those seen so far, each (D,)."""
+    if not seen:
+        return np.zeros(len(features), dtype=bool)
+    alike: NDArray[np.bool_] = np.any(features @ np.stack(seen).T >= SAME, axis=1)
+    return alike
+
+
+def first_alike(seen: Sequence[Rows], picture: Rows) -> int | None:
+    """The place of the first of the pictures (D,) seen so far that looks like this one (D,); None where it is new."""
+    if not seen:
+        return None
+    alike = np.flatnonzero(np.stack(seen) @ picture >= SAME)
+    return int(alike[0]) if len(alike) else None
 
 
 def lasting_rows(features: Rows) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from agent_tools.grounding.rules import JUST_QUOTED, RULES, Named, could_show, n
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
 from agent_tools.grounding.verdict import PRESENT_AT_LEAST, UNJUDGED, Verdict, decide
 from agent_tools.grounding.verifier import Verification, changes, refine, verify
-from agent_tools.grounding.window_head import GroundingNetwork, WindowHead, best_places
+from agent_tools.grounding.window_head import GroundingNetwork, WindowHead, best_places, window_odds
 
 __all__ = [
     "JUST_QUOTED",
@@ -65,5 +65,6 @@ __all__ = [
     "temporal_iou",
     "verify",
     "wilson",
+    "window_odds",
     "windows",
 ]

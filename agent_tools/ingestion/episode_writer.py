@@ -40,6 +40,9 @@ def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encode
             found = [
                 (clean(name, 80), "container") if name else own for (_, name), own in zip(named, found, strict=True)
             ]
+        keys: list[float | None] = [None] * len(level_spans)
+        if vectors is not None and times_s:
+            keys = [*episodes.keyframes(level_spans, times_s, vectors)]
         rows = [
             Episode(
                 0,
@@ -49,9 +52,9 @@ def divide(store: Store, video_id: str, opened: Probe, duration_s: float, encode
                 span.end_s,
                 title,
                 source,
-                episodes.keyframe(span, times_s, vectors) if vectors is not None and times_s else None,
+                key,
             )
-            for span, (title, source) in zip(level_spans, found, strict=True)
+            for span, (title, source), key in zip(level_spans, found, keys, strict=True)
         ]
         store.replace_episodes(video_id, level, rows)
         if final and level != "chunk":

@@ -4,6 +4,7 @@ Pure functions over times, vectors and texts."""
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_tools.compression import lasting_rows
+from agent_tools.compression import lasting_rows, seen_before
 from agent_tools.timeline import Span
 
 Vectors = NDArray[np.float32]
@@ -148,14 +149,25 @@ def spans_between(cuts: Sequence[float], duration_s: float, shortest_s: float) -
     return [Span(a, b) for a, b in pairwise(edges)]
 
 
-def keyframe(span: Span, times_s: Sequence[float], vectors: Rows) -> float:
-    """Time of the picture that is most like the span's mean, and no fade; the middle of a span without any."""
-    inside = [i for i, t in enumerate(times_s) if span.start_s <= t < span.end_s]
-    if not inside:
-        return span.middle_s
-    shown = vectors[inside[0] : inside[-1] + 1]
-    likeness = np.where(lasting_rows(shown), shown @ shown.mean(axis=0), -np.inf)  # a fade is a mean of two pictures
-    return float(times_s[inside[int(np.argmax(likeness))]])
+def keyframes(spans: Sequence[Span], times_s: Sequence[float], vectors: Rows) -> list[float]:
+    """For each span, in time order, the time of the picture that stands for it: of those that no earlier span has, and
+    that are no fade, the one most like the span's mean. Where all of them were there before, the one most like it.
+
+    The middle of a span without pictures."""
+    found: list[float] = []
+    used: list[Vectors] = []
+    for span in spans:
+        first, last = bisect.bisect_left(times_s, span.start_s), bisect.bisect_left(times_s, span.end_s)
+        if first >= last:
+            found.append(span.middle_s)
+            continue
+        shown = vectors[first:last]
+        likeness = np.where(lasting_rows(shown), shown @ shown.mean(axis=0), -np.inf)  # a fade is a mean of two
+        new = np.where(seen_before(shown, used), -np.inf, likeness)
+        best = int(np.argmax(new if np.isfinite(new).any() else likeness))
+        used.append(shown[best])
+        found.append(float(times_s[first + best]))
+    return found
 
 
 def _tiles(duration_s: float, pieces: Sequence[TextPiece]) -> list[Vectors | None] | None:

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from agent_tools.errors import ModelMissing
-from agent_tools.grounding import GroundingNetwork, HierarchicalAdapter, softmax_pool
+from agent_tools.grounding import GroundingNetwork, HierarchicalAdapter, softmax_pool, window_odds
 from agent_tools.models.hub.loader import load_weights
 
 if TYPE_CHECKING:
@@ -102,15 +102,16 @@ class SegmentReader:
             logit = network.segments(self._put(frames)[None], self._put(question)[None], self._mask(1, len(frames)))
             return float(logit.float().sigmoid())
 
-    def window(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> torch.Tensor:
-        """The head's two tokens (2, seconds + 1) for at most `seconds` frames (T, D), one per second."""
+    def window(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> tuple[torch.Tensor, float]:
+        """The head's two tokens (2, seconds + 1) for at most `seconds` frames (T, D), one per second; and p(present)
+        of a video whose best window this is."""
         network = self._trained()
         whole = F.pad(self._put(frames), (0, 0, 0, self.seconds - len(frames)))
         with torch.inference_mode():
             mask = self._mask(1, self.seconds)
             mask[:, len(frames) :] = False
-            logits = network.windows(whole[None], self._put(question)[None], mask)[0]
-            return logits.float().softmax(dim=-1).cpu()
+            logits = network.windows(whole[None], self._put(question)[None], mask)[0].float()
+            return logits.softmax(dim=-1).cpu(), float(network.present(window_odds(logits)))
 
     def _trained(self) -> GroundingNetwork:
         if self._network is None:

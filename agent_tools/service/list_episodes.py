@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from agent_tools.errors import InvalidArgument
 from agent_tools.progress import OnStep, silent
+from agent_tools.service.frames.episode_pictures import episode_pictures
 from agent_tools.service.ingest.status import unfinished_hint
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.recordings import Recording, clock_text, recordings
@@ -21,6 +22,7 @@ from agent_tools.untrusted import clean
 
 FIRST = 10  # file names shown of those that lie uningested
 FINEST_FIRST = ("chunk", "scene", "chapter")
+LEAST_ROW = 20  # tokens of an episode, at least
 CURSOR_TOKENS = 24  # what the cursor and the count of what is left add
 
 
@@ -111,6 +113,8 @@ def _level(
     rows = library.store.episodes(scope.video.id, level, scope.span.start_s, scope.span.end_s)
     known = recordings(library.store.videos(), library.store.all_sources())
     recording = known.get(scope.video.id, Recording(None))
+    rows_shown = rows[offset : offset + max_tokens // LEAST_ROW]
+    pictures = episode_pictures(library, scope.video.id, rows_shown)
     page = [
         EpisodeOut(
             start_s=rounded(row.start_s),
@@ -119,9 +123,11 @@ def _level(
             recorded_at=_clock(recording.at, row.start_s),
             title=row.title,
             title_from=row.title_from,
+            stood_s=None if shown.stood_s is None else rounded(shown.stood_s),
+            same_picture_as=None if shown.same_as is None else clock(rows_shown[shown.same_as].start_s),
             uri=video_uri(scope.video.id, row.start_s, row.end_s),
         )
-        for row in rows[offset:]
+        for row, shown in zip(rows_shown, pictures, strict=True)
     ]
     named: Literal["chapter", "scene", "chunk"] = level  # type: ignore[assignment]  # checked by the caller
     reply = ListReply(

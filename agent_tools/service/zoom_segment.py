@@ -14,7 +14,7 @@ from agent_tools.errors import EngineError, InvalidArgument
 from agent_tools.ingestion.look_messages import Shot
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.frames.frame_choice import ChosenFrames, chosen_frames
-from agent_tools.service.frames.kept_frames import nearest_jpegs
+from agent_tools.service.frames.kept_frames import standing_frames
 from agent_tools.service.frames.region import check_region, region_as_shares
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
@@ -108,7 +108,7 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     looks = request.layout != "text" and bool(scope.video.width)
     chosen = ChosenFrames((), {}, False)
     if looks:
-        chosen = chosen_frames(library, scope, request.max_frames, request.query, best)
+        chosen = chosen_frames(library, scope, request.max_frames, request.query, best, entries)
     if chosen.no_more_differ:
         hints.append(_few_differ(len(chosen.times_s), request.max_frames))
     plan = _plan(library, scope, chosen, entries, scores, request)
@@ -231,7 +231,7 @@ def _shots(
 
 
 def _from_kept(library: Library, scope: VideoSpan, plan: _Plan, check: Callable[[], None]) -> list[Shot]:
-    jpegs = nearest_jpegs(library, scope.video.id, plan.times)
+    jpegs = standing_frames(library, scope.video.id, plan.times)
     if not plan.single:
         return library.looker.sheets_of(list(jpegs.items()), cell=plan.side, check=check)
     return [Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in jpegs.items()]

@@ -10,6 +10,10 @@ from typing import Any
 from agent_tools.store.part import Part
 from agent_tools.store.vectors import AT_ONCE, FRAME, drop_vectors
 
+# In a home of version 0.1 a frame stands for pictures on both sides of it, up to so many away; since then it stands for
+# what follows it up to the next kept frame.
+OLD_WINDOW = 16
+
 
 @dataclass(frozen=True)
 class FrameRow:
@@ -83,15 +87,29 @@ class Frames(Part):
             row = c.execute("SELECT jpeg FROM jpegs WHERE video_id=? AND k=?", (video_id, k)).fetchone()
             return None if row is None else bytes(row[0])
 
-    def nearest_kept(self, video_id: str, time_s: float) -> FrameRow | None:
-        """The kept frame nearest in time; of two as near, the earlier."""
+    def standing(self, video_id: str, time_s: float) -> FrameRow | None:
+        """The kept frame that stands for what is shown at a time: for the last picture sampled by then, or the first.
+
+        It may lie minutes earlier; the kept frame nearest in time may show what comes next."""
         with self.db.read() as c:
             row = c.execute(
-                """SELECT video_id, k, time_s, stands_for, kept FROM frames WHERE video_id=? AND kept=1
-                   ORDER BY abs(time_s - ?), k LIMIT 1""",
+                """SELECT video_id, k, time_s, stands_for, kept FROM frames WHERE video_id=?1 AND k=(
+                   SELECT stands_for FROM frames WHERE video_id=?1
+                   ORDER BY time_s > ?2, abs(time_s - ?2), k LIMIT 1)""",
                 (video_id, time_s),
             ).fetchone()
             return None if row is None else _frame(row)
+
+    def times_of(self, video_id: str, k: int) -> list[float]:
+        """Times of the pictures that the kept frame k stands for, its own among them, in order."""
+        with self.db.read() as c:
+            rows = c.execute(
+                """SELECT time_s FROM frames WHERE video_id=?1 AND stands_for=?2 AND k >= ?3 AND k < coalesce(
+                   (SELECT min(k) FROM frames WHERE video_id=?1 AND kept=1 AND k > ?4), ?4 + 1000000000)
+                   ORDER BY k""",
+                (video_id, k, k - OLD_WINDOW, k + OLD_WINDOW),
+            )
+            return [row[0] for row in rows]
 
 
 def _frame(row: tuple[Any, ...]) -> FrameRow:

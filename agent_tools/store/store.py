@@ -97,7 +97,7 @@ class Store:
         frames = Frames(db, now)
         self.add_frames, self.delete_frames = frames.add_frames, frames.delete_frames
         self.frames, self.count_frames = frames.frames, frames.count_frames
-        self.frame_jpeg, self.nearest_kept = frames.frame_jpeg, frames.nearest_kept
+        self.frame_jpeg, self.standing, self.times_of = frames.frame_jpeg, frames.standing, frames.times_of
 
         episodes = Episodes(db, now)
         self.replace_episodes, self.episodes = episodes.replace_episodes, episodes.episodes

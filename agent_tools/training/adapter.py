@@ -10,17 +10,23 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agent_tools.grounding import GroundingNetwork, windows
+from agent_tools.errors import InvalidArgument
+from agent_tools.grounding import Calibrator, GroundingNetwork, window_odds, windows
 from agent_tools.training.films import Example, Film
+from agent_tools.training.look_alikes import LookAlikes, touches, window_frames
 from agent_tools.training.loop import Stage
 
 DENSE, SPARSE, HOURS = "1-A dense", "1-B sparse", "2 hours"
 LEAST_PAIRS = 40
+LEAST_JUDGED = 50  # pairs from which one in JUDGED is set apart for p(present)
+JUDGED, MOST_JUDGED = 5, 60
+MOST_WINDOWS = 128  # of one film, those most like the question
 _DENSE_PARTS = ("adapter.dense_projection", "head")
 _SPARSE_PARTS = (
     *("adapter.cross", "adapter.self_attention", "adapter.token", "adapter.norm", "adapter.sparse_projection"),
@@ -35,7 +41,8 @@ class AdapterSettings:
     dense_steps: int = 1500
     sparse_steps: int = 500
     hours_steps: int = 500
-    not_present: float = 0.5  # share of windows and segments without the event; 0 = "not present" is not trained
+    not_present: float = 0.5  # weight and share of what does not show the event; 0 = "not present" is not trained
+    others: int = 7  # windows without the event that a dense window with it is compared with
     seconds: int = 32  # of a window of the head
     shortest_s: float = 10.0  # of a dense clip
     longest_s: float = 30.0
@@ -59,24 +66,44 @@ class AdapterLoss:
     ) -> None:
         self._network, self._settings, self._batch, self._device = network, settings, batch, device
         self._present = [one for one in examples if one.spans]
+        self._others = LookAlikes(network, settings.seconds)
         self._of = {DENSE: self._dense, SPARSE: self._sparse, HOURS: self._hours}
 
     def __call__(self, stage: str, rng: random.Random) -> Tensor:
         return self._of[stage](rng)
 
     def _dense(self, rng: random.Random) -> Tensor:
-        seconds = self._settings.seconds
+        """Two tokens of each clip with the event; "not present" in other windows, of this film and of others; and the
+        clip among those windows, because a search has to choose one of all."""
+        settings = self._settings
+        share = settings.not_present
+        others = settings.others if share else 0
         frames, masks, questions, targets = [], [], [], []
-        for _ in range(self._batch):
+        for _ in range(max(1, self._batch // (1 + others))):
             one = rng.choice(self._present)
-            film, start_s, length = self._clip(one, rng)
-            seen = film.each_second(start_s, length)
-            frames.append(F.pad(seen, (0, 0, 0, seconds - len(seen))))
-            masks.append(torch.arange(seconds) < len(seen))
-            questions.append(one.question)
-            targets.append(_places(one.spans if film is one.film else (), start_s, len(seen), seconds))
+            start_s, length = self._clip(one, rng)
+            elsewhere = rng.choice(one.elsewhere) if one.elsewhere else one.film
+            starts = [(elsewhere, at) for at in self._others.draw(one, elsewhere, others // 3, rng)]
+            starts += [(one.film, at) for at in self._others.draw(one, one.film, others - len(starts), rng)]
+            starts += [(elsewhere, at) for at in self._others.draw(one, elsewhere, others - len(starts), rng)]
+            if len(starts) < others:
+                continue  # the event fills its film, and no other film is known not to have it
+            for film, at in [(one.film, start_s), *starts]:
+                seen = film.each_second(at, length)
+                frames.append(F.pad(seen, (0, 0, 0, settings.seconds - len(seen))))
+                masks.append(torch.arange(settings.seconds) < len(seen))
+                questions.append(one.question)
+                spans = one.spans if film is one.film else ()
+                targets.append(_places(spans, at, len(seen), settings.seconds))
+        if not frames:
+            raise InvalidArgument("No window without an event was found: each film is shorter than a window.")
         logits = self._network.windows(self._put(frames), self._put(questions), self._put(masks))
-        return F.cross_entropy(logits.flatten(0, 1), torch.tensor(targets, device=self._device).flatten())
+        right = torch.tensor(targets, device=self._device).flatten()
+        told = F.cross_entropy(logits.flatten(0, 1), right, reduction="none").view(-1, 1 + others, 2)
+        if not others:
+            return told.mean()
+        among = window_odds(logits).view(-1, 1 + others).log_softmax(dim=1)[:, 0]
+        return 2 * (1 - share) * told[:, 0].mean() + 2 * share * (told[:, 1:].mean() - among.mean())
 
     def _sparse(self, rng: random.Random) -> Tensor:
         segments, questions, targets = [], [], []
@@ -120,20 +147,16 @@ class AdapterLoss:
                 total = total + exist.mean()
         return total / films
 
-    def _clip(self, one: Example, rng: random.Random) -> tuple[Film, float, int]:
-        """(film, start_s, seconds) of a clip of 10 to 30 s: on the event, elsewhere in its film, or in another film."""
+    def _clip(self, one: Example, rng: random.Random) -> tuple[float, int]:
+        """(start_s, seconds) of a clip with the event: as long as a window of a search, or 10 to 30 s as in the paper,
+        equally often."""
         settings = self._settings
-        length = int(rng.uniform(settings.shortest_s, settings.longest_s))
-        if rng.random() < settings.not_present:
-            film = rng.choice(one.elsewhere) if one.elsewhere and rng.random() < 0.5 else one.film
-            for _ in range(20):
-                start_s = rng.uniform(0.0, max(0.0, film.duration_s - length))
-                if film is not one.film or not _touches(one.spans, start_s, start_s + length):
-                    return film, start_s, length
+        short = int(rng.uniform(settings.shortest_s, settings.longest_s))
+        length = rng.choice((short, settings.seconds))
         a, b = rng.choice(one.spans)
         inside = min(length, b - a) / 2  # at least so much of the event is in the clip
         start_s = rng.uniform(a - length + inside, b - inside)
-        return one.film, max(0.0, min(start_s, one.film.duration_s - 1.0)), length
+        return max(0.0, min(start_s, one.film.duration_s - 1.0)), length
 
     def _segment(self, one: Example, rng: random.Random) -> tuple[Film, float]:
         length_s = self._settings.segment_s
@@ -141,7 +164,7 @@ class AdapterLoss:
             film = rng.choice(one.elsewhere) if one.elsewhere and rng.random() < 0.5 else one.film
             for _ in range(20):
                 start_s = rng.uniform(0.0, max(0.0, film.duration_s - length_s))
-                if film is not one.film or not _touches(one.spans, start_s, start_s + length_s):
+                if film is not one.film or not touches(one.spans, start_s, start_s + length_s):
                     return film, start_s
         a, b = rng.choice(one.spans)
         inside = min(length_s, b - a)
@@ -160,6 +183,46 @@ class AdapterLoss:
 
     def _put(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.stack(list(parts)).to(self._device)
+
+
+def apart(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """(examples to train on, examples that p(present) is fitted on); of few examples all are both."""
+    if len(examples) < LEAST_JUDGED:
+        return list(examples), list(examples)
+    judged = set(range(0, len(examples), JUDGED))
+    return [e for i, e in enumerate(examples) if i not in judged], [examples[i] for i in sorted(judged)]
+
+
+@torch.no_grad()
+def fit_presence(network: GroundingNetwork, judged: Sequence[Example], seconds: int, seed: int) -> dict[str, Any]:
+    """Fit p(present) on whole films: the odds of the best window of films with the event, and of films without it.
+
+    Returns what a report says of it. Where no rising curve fits, odds stay as they are."""
+    network.eval()
+    device = network.frame_center.device
+    chosen = [one for one in judged if one.spans and one.elsewhere]
+    rng = random.Random(f"{seed}/presence")
+    chosen = rng.sample(chosen, min(len(chosen), MOST_JUDGED))
+    others = LookAlikes(network, seconds)
+    scores, labels = [], []
+    for one in chosen:
+        for film in (one.film, rng.choice(one.elsewhere)):
+            starts = others.ranked(one, film)[:MOST_WINDOWS]
+            if film is one.film:
+                starts = starts + [a for a, b in others.windows(film) if touches(one.spans, a, b)]
+            if not starts:
+                continue
+            frames, mask = window_frames(film, starts, seconds)
+            question = one.question.to(device).expand(len(frames), -1)
+            odds = window_odds(network.windows(frames.to(device), question, mask.to(device)))
+            scores.append(float(odds.max()))
+            labels.append(int(film is one.film))
+    try:
+        fitted = Calibrator.fit(scores, labels)
+    except InvalidArgument as error:
+        return {"fitted": False, "why": str(error)}
+    network.presence.copy_(torch.tensor(fitted.values))
+    return {"fitted": True, "films": len(scores), "auc": round(fitted.report.auc, 3)}
 
 
 def start_from_pooling(network: GroundingNetwork, examples: Sequence[Example]) -> None:
@@ -199,10 +262,6 @@ def _places(spans: Sequence[tuple[float, float]], start_s: float, count: int, se
             first = min(count - 1, max(0, int(a - start_s)))
             return [first, max(first, min(count - 1, int(-(-(b - start_s) // 1)) - 1))]
     return [seconds, seconds]
-
-
-def _touches(spans: Sequence[tuple[float, float]], start_s: float, end_s: float) -> bool:
-    return any(a < end_s and b > start_s for a, b in spans)
 
 
 def _overlaps(spans: Sequence[tuple[float, float]], start_s: float, end_s: float) -> bool:

@@ -38,10 +38,15 @@ class Film:
     def each_second(self, start_s: float, seconds: int) -> Tensor:
         """The frames (k, D) shown at the middle of each second, as a search by pictures reads them; k is less than
         `seconds` only where the video ends."""
+        return self.vectors[torch.from_numpy(self.rows_each_second(start_s, seconds))]
+
+    def rows_each_second(self, start_s: float, seconds: int) -> NDArray[np.int64]:
+        """The rows (k,) of `vectors` that each_second gives."""
         middles = start_s + np.arange(seconds) + 0.5
         middles = middles[middles < self.times_s[-1] + 1.0]
         rows = np.clip(np.searchsorted(self.times_s, middles, side="right") - 1, 0, len(self.times_s) - 1)
-        return self.vectors[torch.from_numpy(self.shown[rows])]
+        shown: NDArray[np.int64] = self.shown[rows]
+        return shown
 
     def evenly(self, count: int, step_s: float) -> Tensor:
         """`count` frames (count, D), shown at the middles of steps of step_s."""

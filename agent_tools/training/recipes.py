@@ -23,7 +23,14 @@ from agent_tools.memory import PlaceReader
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from agent_tools.training import report as reports
-from agent_tools.training.adapter import LEAST_PAIRS, AdapterLoss, AdapterSettings, start_from_pooling
+from agent_tools.training.adapter import (
+    LEAST_PAIRS,
+    AdapterLoss,
+    AdapterSettings,
+    apart,
+    fit_presence,
+    start_from_pooling,
+)
 from agent_tools.training.films import Material, material
 from agent_tools.training.loop import LoopSettings, Progress, train
 from agent_tools.training.memaug import (
@@ -72,7 +79,8 @@ def train_adapter(
         network = GroundingNetwork(given.dim, recipe.seconds)
         start_from_pooling(network, given.examples["train"])
         network.to(job.loop.device)
-        loss = AdapterLoss(network, given.examples["train"], recipe, job.loop.batch, job.loop.device)
+        learnt, judged = apart(given.examples["train"])
+        loss = AdapterLoss(network, learnt, recipe, job.loop.batch, job.loop.device)
         described = {"recipe": "adapter", **asdict(recipe), "data": _digest(job.pairs), "encoder": given.encoder}
 
         def said(progress: Progress) -> None:
@@ -80,6 +88,7 @@ def train_adapter(
 
         history = train(network, recipe.stages, loss, job.out / STATE, job.loop, described, said)
         has_head = recipe.dense_steps > 0
+        presence = fit_presence(network, judged, recipe.seconds, job.loop.seed) if has_head else None
         config = {"model_type": ADAPTER, "dim": given.dim, "hidden": given.dim, "encoder": given.encoder}
         _write_model(job.out, network, config | {"seconds": recipe.seconds, "windows": has_head})
         asked = reports.queries(given.examples["held_out"], job.loop.seed, job.queries)
@@ -89,7 +98,7 @@ def train_adapter(
         library.models.picture_words(600.0)
         after = reports.measured(asked, reports.ask(library, asked))
     verdict = f"{reports.better(before, after)} {reports.silence(before, after)}".strip()
-    made = _report(job, "adapter", given, asdict(recipe), before, after, verdict)
+    made = _report(job, "adapter", given, {**asdict(recipe), "presence": presence}, before, after, verdict)
     reports.write(job.out, made, history)
     shutil.rmtree(job.out / STATE, ignore_errors=True)
     on_line(verdict)

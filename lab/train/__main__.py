@@ -17,8 +17,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from agent_tools.grounding import bootstrapped_error
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from agent_tools.training import recipes, report
@@ -27,10 +29,10 @@ from agent_tools.training.library_pairs import LibraryRules, library_pairs
 from agent_tools.training.loop import LoopSettings
 from agent_tools.training.memaug import FORGOTTEN, REMEMBERED, MemaugSettings
 from agent_tools.training.pairs import read_pairs
-from lab.train.claims import claims, together
+from lab.train.claims import claims, peaks, together
 from lab.train.encoder import train_encoder
 from lab.train.films import draw_film, ingest, truth_of
-from lab.train.world import look_alike, paraphrases
+from lab.train.world import look_alike, paraphrases, random_scene
 
 ROWS: dict[str, dict[str, Any]] = {
     "all stages": {},
@@ -41,6 +43,8 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 
 
+CURVES, PEAK = "no training: relevance curves", "no training: 11 s around the highest cosine"
+_spent_until = [0.0]  # process time up to which _spent has counted
 MEMORIES = {
     "whole videos, with memory": MemaugSettings(0, 1),
     "whole videos, without memory": MemaugSettings(0, 1, memory=False),
@@ -53,13 +57,13 @@ MEMORIES = {
 class Size:
     """How much is drawn and trained; the default takes about 20 minutes of one core."""
 
-    minutes: tuple[int, ...] = (*[10] * 8, *[20] * 5, 60, 120)  # of the films, drawn in this order
-    encoder_steps: int = 1500
-    steps: tuple[int, int, int] = (600, 100, 100)  # of the adapter's stages
-    memory_steps: int = 300  # of a memaug, in one stage or in two
-    queries: int = 80  # present ones of one seed, half as many absent
+    minutes: tuple[int, ...] = (*[10] * 9, 20, 20, 30, 60, 90)  # of the films, drawn in this order
+    encoder_steps: int = 900
+    steps: tuple[int, int, int] = (300, 60, 60)  # of the adapter's stages
+    memory_steps: int = 100  # of a memaug, in one stage or in two
+    queries: int = 30  # present ones of one seed, half as many of each kind of absent ones
     seeds: int = 3
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=24, rate=2e-3))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=40, rate=2e-3))
 
 
 def prepare(folder: Path, size: Size) -> None:
@@ -76,6 +80,7 @@ def prepare(folder: Path, size: Size) -> None:
     if not (folder / "pairs.json").is_file():
         say(f"drew {sum(size.minutes) / 60:.1f} h of films")
         ingest(home, films, folder / "encoder", say)
+        _spent(folder)
         library = Library(settings(folder), by_hand=True)
         try:
             library_pairs(library.store, LibraryRules(), channels=("subtitles",), on_step=say).write(
@@ -89,8 +94,21 @@ def settings(folder: Path, *models: str) -> Settings:
     return Settings.load({}, home=folder / "home", profile="lite", models=(f"frames={folder / 'encoder'}", *models))
 
 
-def held_out_queries(folder: Path, seed: int, most: int) -> list[report.Query]:
-    """Paraphrases that people wrote, about held-out films: half as many absent as present, most of them look-alikes."""
+@dataclass(frozen=True)
+class HeldOut:
+    """What is asked of held-out films, in sentences that people wrote."""
+
+    present: list[report.Query]
+    alike: list[report.Query]  # absent, but the film shows something that shares most with it
+    other: list[report.Query]  # absent, any other scene
+
+    @property
+    def all(self) -> list[report.Query]:
+        return [*self.present, *self.alike, *self.other]
+
+
+def held_out_queries(folder: Path, seed: int, most: int) -> HeldOut:
+    """Of each kind of absent ones half as many as of present ones."""
     rng, patterns = random.Random(seed), paraphrases()
     library = Library(settings(folder), by_hand=True)
     try:
@@ -98,7 +116,7 @@ def held_out_queries(folder: Path, seed: int, most: int) -> list[report.Query]:
     finally:
         library.close()
     apart = {pair.video for pair in read_pairs(folder / "pairs.json").of("held_out")}
-    present, absent = [], []
+    present, alike, other = [], [], []
     for path in sorted((folder / "films").glob("*.mp4")):
         video = ids.get(path.stem) or ids[path.name]
         if video not in apart:
@@ -108,53 +126,78 @@ def held_out_queries(folder: Path, seed: int, most: int) -> list[report.Query]:
         for event in events:
             said = event.scene.paraphrased(patterns, rng)
             present.append(report.Query(said, video, ((event.start_s, event.end_s),)))
-            other = look_alike(event.scene, rng)
-            if other not in shown:
-                absent.append(report.Query(other.paraphrased(patterns, rng), video, ()))
-    return rng.sample(present, min(most, len(present))) + rng.sample(absent, min(most // 2, len(absent)))
+            for scene, found in ((look_alike(event.scene, rng), alike), (random_scene(rng), other)):
+                if scene not in shown:
+                    found.append(report.Query(scene.paraphrased(patterns, rng), video, ()))
+    kinds = ((present, most), (alike, most // 2), (other, most // 2))
+    return HeldOut(*(rng.sample(kind, min(count, len(kind))) for kind, count in kinds))
 
 
-def asked(folder: Path, queries: Sequence[report.Query], *models: str) -> list[report.Asked]:
+def asked(folder: Path, name: str, seed: int, queries: HeldOut, *models: str) -> list[report.Asked]:
+    """The answers of one row and seed; kept in a file, so that an interrupted run goes on behind them."""
+    kept = folder / "answers" / f"{_plain(name)}-{seed}.json"
+    if kept.is_file():
+        return [report.Asked(**one) for one in json.loads(kept.read_text(encoding="utf-8"))]
     library = Library(settings(folder, *models), by_hand=True)
     try:
         library.models.picture_words(600)
-        return report.ask(library, queries)
+        found = peaks(library, queries.all) if name == PEAK else report.ask(library, queries.all)
     finally:
         library.close()
+    _keep(kept, [asdict(one) for one in found])
+    _spent(folder)
+    return found
 
 
-def pooled(queries: Sequence[Sequence[report.Query]], answers: Sequence[Sequence[report.Asked]]) -> dict[str, Any]:
-    """The figures of all seeds together, their intervals over all queries, and R@1 of each seed."""
-    flat = [query for own in queries for query in own], [answer for own in answers for answer in own]
-    each = [report.measured(q, a)["R1@0.3"]["value"] for q, a in zip(queries, answers, strict=True)]
-    return {**report.measured(*flat), "R1@0.3 by seed": each}
+def measured(queries: HeldOut, answers: Sequence[report.Asked]) -> dict[str, Any]:
+    """R@1 of present events; of each kind of absent ones how often a span is named; how far the score is from p."""
+    there, alike = answers[: len(queries.present)], answers[len(queries.present) :][: len(queries.alike)]
+    other = answers[len(queries.present) + len(queries.alike) :]
+    shares = {f"R@1 at {iou:g}": [one.overlap >= iou for one in there] for iou in report.OVERLAPS}
+    shares |= {"named, alike": [one.found for one in alike], "named, other": [one.found for one in other]}
+    return {
+        **shares,
+        "scores": [one.score for one in answers],
+        "present": [True] * len(there) + [False] * len(alike + other),
+    }
+
+
+def pooled(found: Sequence[dict[str, Any]], *, scored: bool) -> dict[str, Any]:
+    """All seeds together: shares with 95 % intervals, R@1 of each seed, and the calibration error of the scores."""
+
+    def joined(name: str) -> list[Any]:
+        return [one for own in found for one in own[name]]
+
+    names = [name for name in found[0] if name not in ("scores", "present")]
+    made: dict[str, Any] = {name: report.share(joined(name)) for name in names}
+    made["by_seed"] = [round(sum(own["R@1 at 0.3"]) / len(own["R@1 at 0.3"]), 3) for own in found]
+    if scored:
+        error = bootstrapped_error(np.array(joined("scores")), np.array(joined("present"), dtype=float), 0)
+        made["calibration error"] = {"value": error.value, "low": error.low, "high": error.high}
+    return made
 
 
 def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) -> None:
     """All rows of one seed after the other; after each seed, on_seed gets the tables so far."""
-    queries: list[list[report.Query]] = []
-    answers: dict[str, list[list[report.Asked]]] = {name: [] for name in ("weightless pooling", *ROWS)}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in (CURVES, PEAK, *ROWS)}
     memories: dict[str, list[dict[str, Any]]] = {name: [] for name in MEMORIES}
     searched: list[dict[str, Any]] = []
     for seed in range(size.seeds):
-        queries.append(held_out_queries(folder, seed, size.queries))
-        answers["weightless pooling"].append(asked(folder, queries[seed]))
+        queries = held_out_queries(folder, seed, size.queries)
+        for name in (CURVES, PEAK):
+            answers = asked(folder, name, seed, queries)
+            if name == CURVES:  # heights over the noise: an order alone, which the server reads so
+                answers = [replace(one, score=one.score / (1 + one.score)) for one in answers]
+            found[name].append(measured(queries, answers))
         for name, changed in ROWS.items():
             out = folder / "adapters" / f"{_plain(name)}-{seed}"
             if not (out / "report.json").is_file():
                 recipes.train_adapter(
                     _job(folder, out, size, seed), replace(AdapterSettings(*size.steps), **changed), say
                 )
-            answers[name].append(asked(folder, queries[seed], f"adapter={out}"))
-            say(f"seed {seed}, {name}: {json.dumps(report.measured(queries[seed], answers[name][seed]))}")
-        library = Library(
-            settings(folder, f"adapter={folder / 'adapters' / _plain(next(iter(ROWS)))}-{seed}"), by_hand=True
-        )
-        try:
-            library.models.picture_words(600)
-            searched.append(claims(library, queries[seed]))
-        finally:
-            library.close()
+            found[name].append(measured(queries, asked(folder, name, seed, queries, f"adapter={out}")))
+            say(f"seed {seed}, {name}: {json.dumps(pooled(found[name][-1:], scored=False))}")
+        searched.append(_claims(folder, seed, queries))
         say(f"seed {seed}, searches: {json.dumps(together(searched[-1:]))}")
         for name, kind in MEMORIES.items():
             out = folder / "memories" / f"{_plain(name)}-{seed}"
@@ -167,16 +210,52 @@ def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) 
             say(f"seed {seed}, {name}: {json.dumps(memories[name][seed])}")
         on_seed(
             {
+                "cpu_s": round(_spent(folder)),
                 "films": len(size.minutes),
                 "hours": round(sum(size.minutes) / 60, 1),
                 "pairs": read_pairs(folder / "pairs.json").counts(),
                 "seeds": seed + 1,
                 "size": asdict(size),
-                "rows": {name: pooled(queries, own) for name, own in answers.items()},
+                "asked": {
+                    name: sum(len(own[name]) for own in found[CURVES]) for name in ("R@1 at 0.3", "named, alike")
+                },
+                "rows": {name: pooled(own, scored=name != PEAK) for name, own in found.items()},
                 "searches": together(searched),
                 "memories": {name: _together(own) for name, own in memories.items()},
             }
         )
+
+
+def _claims(folder: Path, seed: int, queries: HeldOut) -> dict[str, Any]:
+    kept = folder / "answers" / f"searches-{seed}.json"
+    if not kept.is_file():
+        adapter = folder / "adapters" / f"{_plain(next(iter(ROWS)))}-{seed}"
+        library = Library(settings(folder, f"adapter={adapter}"), by_hand=True)
+        try:
+            library.models.picture_words(600)
+            _keep(kept, claims(library, queries.present))
+        finally:
+            library.close()
+    made: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return made
+
+
+def _spent(folder: Path) -> float:
+    """CPU seconds of all runs so far, but for what an interrupted one did behind its last kept answer."""
+    kept = folder / "cpu_s.json"
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else 0.0
+    now = time.process_time()
+    total = float(before) + now - _spent_until[0]
+    _keep(kept, total)
+    _spent_until[0] = now
+    return total
+
+
+def _keep(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(value), encoding="utf-8")
+    new.replace(path)
 
 
 def _job(folder: Path, out: Path, size: Size, seed: int) -> recipes.Job:
@@ -200,16 +279,22 @@ def _together(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def markdown(made: dict[str, Any]) -> str:
     lines = [
         f"{made['films']} drawn films, {made['hours']} hours, {made['pairs']['train']['pairs']} pairs to train on; "
-        f"{made['seeds']} seeds; held-out films, asked by paraphrases that people wrote. No real image-text weights: "
-        f"the encoder is a small SigLIP trained on the drawn world. `{made['command']}`, {made['date']}, "
+        f"{made['seeds']} seeds; {made['asked']['R@1 at 0.3']} present events and twice "
+        f"{made['asked']['named, alike']} absent ones of held-out films, asked by paraphrases that people wrote. No "
+        "real image-text weights: the encoder "
+        f"is a small SigLIP trained on the drawn world. `{made['command']}`, {made['date']}, "
         f"{made['cpu_s'] / 60:.0f} CPU minutes of one core.",
         "",
-        "| | R@1 at IoU .3 | R@1 at IoU .5 | a span is named though the event is absent | R@1 at .3 by seed |",
-        "|---|---|---|---|---|",
+        "| | R@1 at IoU .3 | R@1 at IoU .5 | a span is named for an absent look-alike | for another absent event "
+        "| calibration error | R@1 at .3 by seed |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in made["rows"].items():
-        cells = [_cell(row[key]) for key in ("R1@0.3", "R1@0.5", "false_positives")]
-        lines.append(f"| {name} | {' | '.join(cells)} | {_each(row['R1@0.3 by seed'])} |")
+        cells = [
+            _cell(row.get(key))
+            for key in ("R@1 at 0.3", "R@1 at 0.5", "named, alike", "named, other", "calibration error")
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} | {_each(row['by_seed'])} |")
     lines += ["", f"The recursion read {made['searches']['frames_read']:.0%} of the frames.", ""]
     lines += ["| search with the adapter of all stages | R@1 at IoU .3 |", "|---|---|"]
     lines += [f"| {name} | {_cell(one)} |" for name, one in made["searches"]["R1@0.3"].items()]
@@ -259,10 +344,10 @@ def main() -> None:
         dense, sparse, hours = map(int, given.steps.split(","))
         size = replace(size, steps=(dense, sparse, hours))
     torch.set_num_threads(1)
-    begun, command = time.process_time(), " ".join(["python -m lab.train", *sys.argv[1:]])
+    command = " ".join(["python -m lab.train", *sys.argv[1:]])
 
     def on_seed(made: dict[str, Any]) -> None:
-        made |= {"date": time.strftime("%Y-%m-%d"), "cpu_s": round(time.process_time() - begun), "command": command}
+        made |= {"date": time.strftime("%Y-%m-%d"), "command": command}
         if given.json:
             given.json.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         sys.stdout.write(markdown(made) + "\n")

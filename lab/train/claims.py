@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
+
 from agent_tools.grounding import Evidence, Grounder, Grounding, Level, Proposal, temporal_iou
 from agent_tools.service.library.library import Library
 from agent_tools.service.verdicts.event_search import SEGMENTS
 from agent_tools.service.verdicts.picture_evidence import picture_evidence
 from agent_tools.service.verdicts.segments import DENSE, SPARSE
 from agent_tools.service.verdicts.trained_windows import TrainedWindows
-from agent_tools.training.report import Query, share
+from agent_tools.training.report import Asked, Query, share
 
 RANKINGS: dict[str, Literal["raw", "entropy"]] = {
     "flat, ranked by p(present)": "raw",
@@ -34,6 +36,23 @@ class _ByCosine:
             frames = self._seen.each_second((one.start_s + one.end_s) / 2 - 0.5, 1)
             found.append(replace(one, score=float(frames[0] @ self._seen.event)) if len(frames) else one)
         return found
+
+
+def peaks(library: Library, queries: Sequence[Query]) -> list[Asked]:
+    """What needs no training and no rule for silence: 11 s around the highest cosine, smoothed over 7 s."""
+    found = []
+    for query in queries:
+        span = library.video_span(query.video)
+        seen = picture_evidence(library, span, query.sentence)
+        if seen is None:
+            found.append(Asked(0.0, False, 0.0, 0.0))
+            continue
+        cosines = seen.each_second(0.0, int(span.span.end_s)) @ seen.event
+        at = int(np.convolve(cosines, np.ones(7) / 7, "same").argmax())
+        best = (at - 5.0, at + 6.0)
+        overlap = max((temporal_iou(best, true) for true in query.spans), default=0.0)
+        found.append(Asked(overlap, True, float(cosines[at]), 1.0))
+    return found
 
 
 def claims(library: Library, queries: Sequence[Query]) -> dict[str, Any]:

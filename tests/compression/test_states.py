@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent_tools.compression.states import SAME, distinct_rows, distinct_times, look_alike, state_around
+from agent_tools.compression.states import SAME, distinct_rows, distinct_times, legible_times, look_alike, state_around
 from agent_tools.errors import ShapeError
 
 
@@ -50,6 +50,16 @@ def test_motion_is_shown_at_the_wanted_times() -> None:
 def test_wanted_times_between_two_rows_in_motion_are_all_shown() -> None:
     wanted = [0.1, 0.3, 1.2, 1.4]
     assert distinct_times(film(0, 1), [0.0, 1.0], wanted) == wanted
+
+
+def test_a_time_moves_within_its_part_to_a_text_that_no_other_time_shows() -> None:
+    wanted = even(40, 4)  # 5, 15, 25, 35
+    assert legible_times(wanted, 10.0, []) == wanted
+    assert legible_times(wanted, 10.0, [(4.0, 26.0)]) == wanted  # three of them show it already
+    assert legible_times(wanted, 10.0, [(10.0, 12.0)]) == [5.0, 11.0, 25.0, 35.0]
+    assert legible_times(wanted, 10.0, [(8.0, 12.0)]) == [9.0, 15.0, 25.0, 35.0]  # once is enough
+    assert legible_times(wanted, 10.0, [(10.0, 12.0), (14.0, 16.0)]) == wanted  # it would lose as many as it shows
+    assert legible_times(wanted, 10.0, [(10.0, 13.0), (12.0, 14.0), (14.5, 16.0)])[1] == 12.5  # two for one
 
 
 def test_a_fade_is_not_shown() -> None:

@@ -86,21 +86,34 @@ def test_moment_is_shown_by_a_frame_within_half_a_second() -> None:
     assert not shown(span, np.array([]))
 
 
-def test_tokens_never_rise_from_step_to_step_and_frames_fall_once(report: dict[str, Any]) -> None:
-    steps = [row for row in report["steps"] if not row["step"].startswith("uniform")]
-    assert [row["step"] for row in steps] == ["naive", "redundancy-pruned", "resolution", "spatial", "merged"]
-    tokens = [row["tokens"] for row in steps]
+def test_further_steps_are_fed_with_the_frames_that_an_ingest_keeps(report: dict[str, Any]) -> None:
+    steps = {row["step"]: row for row in report["steps"] if not row["step"].startswith("uniform")}
+    assert list(steps) == [
+        *("naive", "LongVU's windows of 16", "kept by an ingest", "resolution", "spatial", "merged"),
+    ]
+    window, kept = steps["LongVU's windows of 16"], steps["kept by an ingest"]
+    tokens = [steps[name]["tokens"] for name in ("naive", "kept by an ingest", "resolution", "spatial", "merged")]
     assert tokens == sorted(tokens, reverse=True)
     assert tokens[0] == 58 * 256
-    assert {row["frames"] for row in steps[1:]} == {steps[1]["frames"]}
-    assert steps[1]["frames"] <= 3 + 10
+    assert {steps[name]["frames"] for name in ("resolution", "spatial", "merged")} == {kept["frames"]}
+    assert kept["frames"] == 3 + 5  # three still pictures, and every other second of the ten that move
+    assert window["frames"] <= 3 + 10
 
 
-def test_naive_shows_every_moment_and_pruning_still_pictures_loses_none(report: dict[str, Any]) -> None:
-    naive, pruned = report["steps"][:2]
-    assert (naive["events"], naive["texts"]) == (1.0, 1.0)
-    assert (pruned["events"], pruned["texts"]) == (1.0, 1.0)
-    assert pruned["likeness"] > 0.9
+def test_both_rules_stand_beside_as_many_frames_at_even_distances(report: dict[str, Any]) -> None:
+    names = [row["step"] for row in report["steps"]]
+    for rule in ("LongVU's windows of 16", "kept by an ingest"):
+        row, even = report["steps"][names.index(rule)], report["steps"][names.index(rule) + 1]
+        assert even["step"] == f"uniform, {row['frames']} frames"
+        assert (even["frames"], even["tokens"]) == (row["frames"], row["tokens"])
+
+
+def test_naive_shows_every_moment_and_still_pictures_lose_none(report: dict[str, Any]) -> None:
+    naive, window, _, kept = report["steps"][:4]
+    for row in (naive, window, kept):
+        assert (row["events"], row["texts"]) == (1.0, 1.0)
+    assert window["likeness"] > 0.9
+    assert kept["lost"] == []
 
 
 def test_a_step_within_frames_claims_no_recall_of_moments(report: dict[str, Any]) -> None:
@@ -215,5 +228,5 @@ def test_command_prints_the_table_and_writes_the_numbers(folder: Path, tmp_path:
     path = tmp_path / "out.json"
     shown_text = CliRunner().invoke(eval_app, ["compression", "--data", str(folder), "--json", str(path)])
     assert shown_text.exit_code == 0
-    assert "| redundancy-pruned |" in shown_text.stdout
+    assert "| kept by an ingest |" in shown_text.stdout
     assert json.loads(path.read_text())["clips"] == 2

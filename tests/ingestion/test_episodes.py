@@ -12,7 +12,7 @@ from agent_tools.ingestion.episodes import (
     TextPiece,
     chapters,
     chunks,
-    keyframe,
+    keyframes,
     picture_cuts,
     scenes,
     silence_ends,
@@ -113,10 +113,18 @@ def test_a_short_video_is_one_chapter_and_one_without_text_is_divided_evenly() -
 
 def test_a_keyframe_is_the_picture_most_like_its_span() -> None:
     vectors = np.stack([unit(1, 0), unit(1, 1), unit(1, 1), unit(0, 1)])
-    assert keyframe(Span(0, 4), [0.0, 1.0, 2.0, 3.0], vectors) == 1.0
-    assert keyframe(Span(10, 12), [0.0], vectors[:1]) == 11.0
+    assert keyframes([Span(0, 4)], [0.0, 1.0, 2.0, 3.0], vectors) == [1.0]
+    assert keyframes([Span(10, 12)], [0.0], vectors[:1]) == [11.0]
 
 
 def test_a_keyframe_is_no_fade_between_two_still_pictures() -> None:
     vectors = np.stack([unit(1, 0), unit(1, 0), unit(1, 1), unit(0, 1), unit(0, 1), unit(0, 1)])
-    assert keyframe(Span(0, 6), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], vectors) == 3.0
+    assert keyframes([Span(0, 6)], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], vectors) == [3.0]
+
+
+def test_keyframes_show_each_state_once_where_a_span_holds_another() -> None:
+    one, other, third = unit(1, 0, 0), unit(0, 1, 0), unit(0, 0, 1)
+    vectors = np.stack([*[one] * 8, *[other] * 2, *[one] * 4, *[third] * 1, *[one] * 5])
+    times = [float(k) for k in range(20)]
+    assert keyframes([Span(0, 6), Span(6, 12), Span(12, 20)], times, vectors)[:2] == [0.0, 8.0]
+    assert keyframes([Span(0, 5), Span(15, 20)], times, vectors) == [0.0, 15.0]  # nothing else to show

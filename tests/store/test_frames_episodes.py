@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent_tools.store import Episode, FrameRow, Store
 from tests.store.conftest import TALK, WEEK
 
@@ -28,10 +30,21 @@ def test_frames_written_again_are_replaced(store: Store) -> None:
     assert store.frame_jpeg(WEEK, 0) == b"other"
 
 
-def test_the_nearest_kept_frame_may_lie_before_or_after(store: Store) -> None:
-    assert store.nearest_kept(WEEK, 5.0) is None
-    store.add_frames(WEEK, [row(0), row(1, 0), row(2, 0), row(10)], {})
-    assert [store.nearest_kept(WEEK, t) for t in (0.0, 2.0, 5.0, 5.1, 99.0)] == [row(0)] * 3 + [row(10)] * 2
+def test_the_standing_frame_is_the_one_shown_then_not_the_nearest_kept_one(store: Store) -> None:
+    assert store.standing(WEEK, 5.0) is None
+    store.add_frames(WEEK, [row(0), *(row(k, 0) for k in range(1, 90)), row(90), row(91, 90)], {})
+    assert [store.standing(WEEK, t) for t in (-1.0, 0.0, 2.0, 80.0, 89.9)] == [row(0)] * 5
+    assert [store.standing(WEEK, t) for t in (90.0, 99.0)] == [row(90)] * 2
+
+
+def test_a_kept_frame_has_the_times_of_all_it_stands_for_however_long_it_stands(store: Store) -> None:
+    store.add_frames(WEEK, [row(0), *(row(k, 0) for k in range(1, 90)), row(90), row(91, 90)], {})
+    assert store.times_of(WEEK, 0) == [float(k) for k in range(90)]
+    assert store.times_of(WEEK, 90) == [90.0, 91.0]
+    assert store.times_of(WEEK, 5) == []
+    old = [row(0, 8), *(row(k, 8) for k in range(1, 8)), row(8), row(9), row(10, 8), row(11, 9)]  # of version 0.1
+    store.add_frames(TALK, [replace(one, video_id=TALK) for one in old], {})
+    assert store.times_of(TALK, 8) == [*(float(k) for k in range(9)), 10.0]
 
 
 def episode(start_s: float, end_s: float, title: str) -> Episode:

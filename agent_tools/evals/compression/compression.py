@@ -17,26 +17,25 @@ from agent_tools.compression import (
     high_resolution,
     merge_tokens,
     prune_tokens,
-    representatives,
 )
 from agent_tools.evals.compression.judges import Judge, judge
 from agent_tools.evals.compression.moments import (
-    WINDOW,
     EncodedClip,
     Indices,
     Recall,
     encoded,
     evenly,
     head,
-    kept_row,
+    ingest_kept,
     of_clips,
-    pruned,
     query_recall,
     recall,
+    window_kept,
 )
 from agent_tools.evals.films.real_clips import DecodedClip, decode_clips, default_folder, read_clips, shown
 
 TEXT_TOKENS = 76  # a question of 60 and an answer of 16 (LongVU)
+WINDOW_STEP, KEEP_STEP = "LongVU's windows of 16", "kept by an ingest"
 MERGE_FRAMES, MERGE_TOKENS = 4, 64  # VideoChat-Flash: a clip of four frames becomes 64 tokens
 
 
@@ -67,15 +66,13 @@ def compression(
 
 
 def _steps(clips: Sequence[DecodedClip], by: Judge, context: int) -> list[dict[str, Any]]:
-    """One row a step: frames, tokens, seconds of CPU, and what is lost."""
+    """One row a step: frames, tokens, seconds of CPU, and what is lost. All steps after the first two are fed with the
+    frames that an ingest keeps; LongVU's own rule stands beside, with as many frames at even distances for both."""
     clock = time.process_time
     frames = sum(len(clip.times_s) for clip in clips)
-    everything = [np.arange(len(clip.times_s)) for clip in clips]
-
-    begun = clock()
     encoded_clips = encoded(clips, by)
-    kept = pruned(encoded_clips, by.encoder.threshold)
-    prune_s = clock() - begun
+    window, window_row = _in_time(WINDOW_STEP, encoded_clips, lambda one: window_kept(one, by))
+    kept, kept_row = _in_time(KEEP_STEP, encoded_clips, lambda one: ingest_kept(one, by))
     number = sum(map(len, kept))
 
     begun = clock()
@@ -95,28 +92,48 @@ def _steps(clips: Sequence[DecodedClip], by: Judge, context: int) -> list[dict[s
     merged = [_merged(grid, mask) for grid, mask in zip(grids, masks, strict=True)]
     merge_s = clock() - begun
 
-    likeness = (
-        None,
-        _mean([_likeness_in_time(one, k) for one, k in zip(encoded_clips, kept, strict=True)]),
-        None,
-        _mean([_likeness_in_space(grid, mask) for grid, mask in zip(grids, masks, strict=True)]),
-        _mean(merged),
+    naive, pruned, *within = savings_table(
+        float(frames), number, high_frames=int(high.sum()), spatial_keep=spatial_keep
     )
-    high_recall = _high_recall(encoded_clips, by, kept, int(high.sum()))
-    uniform = kept_row(clips, evenly(clips, number))
-    seconds = (0.0, prune_s, high_s, spatial_s, merge_s)
-    table = savings_table(float(frames), number, high_frames=int(high.sum()), spatial_keep=spatial_keep)
-    rows: list[dict[str, Any]] = []
-    drops_none = Recall(None, None)  # a step within frames loses no moment: what it loses is the likeness
-    founds = (recall(clips, everything), recall(clips, kept), drops_none, drops_none, drops_none)
-    for saving, took, like, found in zip(table, seconds, likeness, founds, strict=True):
-        rows.append({**saving, "seconds": took, "events": found.events, "texts": found.texts, "likeness": like})
-    rows[2] |= {"high_frames": int(high.sum()), "high_events": high_recall.events, "high_texts": high_recall.texts}
-    rows[3] |= {"spatial_keep": spatial_keep}
-    rows[1] |= {"lost": _lost(clips, kept)}
-    beside = {"step": "uniform, as many frames as pruned", "frames": number, "tokens": rows[1]["tokens"]}
-    rows.insert(2, {**beside, "seconds": 0.0, **uniform, "likeness": None})
+    each = pruned["tokens"] // max(1, number)
+    everything = recall(clips, [np.arange(len(clip.times_s)) for clip in clips])
+    fine = _high_recall(encoded_clips, by, kept, int(high.sum()))
+    rows: list[dict[str, Any]] = [
+        {**naive, "seconds": 0.0, "events": everything.events, "texts": everything.texts, "likeness": None},
+        window_row | {"tokens": window_row["frames"] * each},
+        _even_row(clips, sum(map(len, window)), each),
+        kept_row | {"tokens": number * each, "lost": _lost(clips, kept)},
+        _even_row(clips, number, each),
+    ]
+    in_space = _mean([_likeness_in_space(grid, mask) for grid, mask in zip(grids, masks, strict=True)])
+    taken = ((high_s, None), (spatial_s, in_space), (merge_s, _mean(merged)))
+    # A step within frames loses no moment: what it loses is the likeness.
+    rows += [
+        {**saving, "seconds": took, "events": None, "texts": None, "likeness": like}
+        for saving, (took, like) in zip(within, taken, strict=True)
+    ]
+    rows[-3] |= {"high_frames": int(high.sum()), "high_events": fine.events, "high_texts": fine.texts}
+    rows[-2] |= {"spatial_keep": spatial_keep}
     return rows
+
+
+def _in_time(
+    step: str, seen: Sequence[EncodedClip], choose: Callable[[EncodedClip], Indices]
+) -> tuple[list[Indices], dict[str, Any]]:
+    """What a rule keeps of each clip, and its row."""
+    begun = time.process_time()
+    kept = [choose(one) for one in seen]
+    took = time.process_time() - begun
+    found = recall([one.watched for one in seen], kept)
+    like = _mean([_likeness_in_time(one, k) for one, k in zip(seen, kept, strict=True)])
+    row = {"step": step, "frames": sum(map(len, kept)), "seconds": took}
+    return kept, {**row, "events": found.events, "texts": found.texts, "likeness": like}
+
+
+def _even_row(clips: Sequence[DecodedClip], number: int, each: int) -> dict[str, Any]:
+    found = recall(clips, evenly(clips, number))
+    row = {"step": f"uniform, {number:,} frames", "frames": number, "tokens": number * each, "seconds": 0.0}
+    return {**row, "events": found.events, "texts": found.texts, "likeness": None}
 
 
 def _lost(clips: Sequence[DecodedClip], kept: Sequence[Indices]) -> list[dict[str, Any]]:
@@ -130,10 +147,13 @@ def _lost(clips: Sequence[DecodedClip], kept: Sequence[Indices]) -> list[dict[st
 
 
 def _likeness_in_time(one: EncodedClip, kept: Indices) -> list[float]:
-    """Cosine of each dropped frame to the kept one that stands for it."""
-    stands = representatives(torch.from_numpy(kept), len(one.features), one.features, WINDOW)
+    """Cosine of each dropped frame to the likest kept one of its clip."""
     gone = np.setdiff1d(np.arange(len(one.features)), kept)
-    return _cosines(one.features[gone], one.features[stands[gone]])
+    if not len(gone):
+        return []
+    unit = torch.nn.functional.normalize(one.features.double(), dim=-1)
+    found: list[float] = (unit[gone] @ unit[kept].T).amax(dim=1).tolist()
+    return found
 
 
 def _likeness_in_space(grid: torch.Tensor, mask: torch.Tensor, window: int = 8) -> list[float]:

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent_tools.compression import UniformSampler, prune_frames
+from agent_tools.compression import KeepRule, UniformSampler, keep_frames, prune_frames
 from agent_tools.evals.compression.judges import Judge
 from agent_tools.evals.films.real_clips import DecodedClip, shown
 from agent_tools.timeline import Span
 
-WINDOW = 16  # frames that are pruned together, as an ingest does
+WINDOW = 16  # frames that LongVU's rule prunes together
 
 Indices = NDArray[np.int64]
 
@@ -67,8 +67,18 @@ def encoded(clips: Sequence[DecodedClip], by: Judge) -> list[EncodedClip]:
 
 
 def pruned(seen: Sequence[EncodedClip], threshold: float) -> list[Indices]:
-    """What prune_frames keeps of each clip, as an ingest of it would."""
+    """What LongVU's prune_frames keeps of each clip."""
     return [prune_frames(one.features, WINDOW, threshold).numpy() for one in seen]
+
+
+def window_kept(one: EncodedClip, by: Judge) -> Indices:
+    """The same of one clip, at the judge's own threshold."""
+    return prune_frames(one.features, WINDOW, by.encoder.threshold).numpy()
+
+
+def ingest_kept(one: EncodedClip, by: Judge) -> Indices:
+    """What an ingest keeps of a clip where this judge says what is alike."""
+    return keep_frames(one.features, one.times_s, KeepRule(), getattr(by.encoder, "parts", None))
 
 
 def kept_row(clips: Sequence[DecodedClip], kept: Sequence[Indices]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ def _stepped(report: dict[str, Any]) -> str:
     lines = [
         f"{report['clips']} clips as one reel of {report['frames']:,} frames, {report['events']} events, "
         f"{report['texts']} texts on screen. Judge of redundancy: {report['judge']}. Tokens of the steps in space: "
-        f"{report['tokens_are']}. Likeness: mean cosine of what is gone to what stands for it.",
+        f"{report['tokens_are']}. Likeness: mean cosine of a dropped frame to the likest one that is kept, and of a "
+        "dropped token to what stands for it.",
         "",
         "| step | frames | tokens | of naive | CPU s | events kept | texts kept | likeness of what is gone |",
         "|---|---|---|---|---|---|---|---|",

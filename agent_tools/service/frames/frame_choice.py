@@ -26,13 +26,20 @@ class ChosenFrames:
 
 
 def chosen_frames(
-    library: Library, scope: VideoSpan, budget: int, query: str, answering: Sequence[Entry] = ()
+    library: Library,
+    scope: VideoSpan,
+    budget: int,
+    query: str,
+    answering: Sequence[Entry] = (),
+    entries: Sequence[Entry] = (),
 ) -> ChosenFrames:
     """At most `budget` frames of the span, none like another. With a query those whose picture or text answers it,
-    spread; else those at even distances, where a picture that stands still is chosen once.
+    spread; else one of each equal part of the span, from its middle or where most can be read that no other one shows.
+    A picture that stands still is chosen once.
 
     Args:
         answering: entries that answer the query, best first: what shows the way where texts have no vectors.
+        entries: the texts of the span.
     """
     times = [row.time_s for row in library.store.frames(scope.video.id, scope.span.start_s, scope.span.end_s)]
     features = _frame_features(library, scope)
@@ -43,9 +50,16 @@ def chosen_frames(
     if query.strip() and len(times) > budget:
         chosen = _answering_times(library, scope, times, features, budget, query, answering)
     if chosen is None:
-        chosen = _distinct(features, times, wanted)
+        chosen = _distinct(features, times, _legible(scope, wanted, entries))
     fewer = features is not None and len(chosen) < len(wanted)
     return ChosenFrames(tuple(chosen), _stood(features, times, chosen, scope.span.end_s), fewer)
+
+
+def _legible(scope: VideoSpan, wanted: list[float], entries: Sequence[Entry]) -> list[float]:
+    from agent_tools.compression import legible_times
+
+    texts = [(entry.start_s, entry.end_s) for entry in entries if entry.channel == "screen_text"]
+    return legible_times(wanted, scope.span.length_s / len(wanted), texts) if texts else wanted
 
 
 def _distinct(features: NDArray[np.float32] | None, times: list[float], wanted: list[float]) -> list[float]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.timeline import Span
 
-WINDOW = 16  # pictures that are pruned together: a frame stands for none farther away
 SLOWEST_GRID_S = 10.0  # between two sampled pictures: --fps is at least 0.1
 
 
@@ -18,12 +17,6 @@ def grid_step_s(library: Library, video_id: str) -> float:
     """Seconds between two sampled pictures of the video: of its own ingest, whatever this server samples at."""
     later = next((row for row in library.store.frames(video_id, 0.0, SLOWEST_GRID_S + 1.0) if row.k), None)
     return later.time_s / later.k if later is not None else 1.0 / library.settings.fps
-
-
-def times_shown_by(library: Library, video_id: str, k: int, step: float) -> list[float]:
-    """Times of the kept frame k and of those it stands for."""
-    around = library.store.frames(video_id, max(0.0, (k - WINDOW) * step), (k + WINDOW + 1) * step)
-    return [row.time_s for row in around if row.stands_for == k]
 
 
 def spans_shown_by(library: Library, scope: VideoSpan, wanted: set[int]) -> dict[int, list[Span]]:
@@ -53,11 +46,11 @@ def kept_jpeg(library: Library, scope: VideoSpan, time_s: float) -> bytes | None
     return library.store.frame_jpeg(scope.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
 
 
-def nearest_jpegs(library: Library, video_id: str, times_s: Sequence[float]) -> dict[float, bytes]:
-    """The kept frame nearest to each time, by its own time: several times may share one."""
+def standing_frames(library: Library, video_id: str, times_s: Sequence[float]) -> dict[float, bytes]:
+    """The kept frames that stand for what is shown at the times, by their own times: several times may share one."""
     jpegs: dict[float, bytes] = {}
     for time_s in times_s:
-        row = library.store.nearest_kept(video_id, time_s)
+        row = library.store.standing(video_id, time_s)
         data = library.store.frame_jpeg(video_id, row.k) if row is not None else None
         if row is not None and data is not None:
             jpegs[row.time_s] = data

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.service.frames.kept_frames import grid_step_s, times_shown_by
+from agent_tools.service.frames.kept_frames import grid_step_s
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.moments import Moment
 from agent_tools.timeline import Span, merged, parse_uri
@@ -35,7 +35,7 @@ def similar_moments(library: Library, scopes: Sequence[VideoSpan], uri: str) -> 
         )
     own = library.video_span(uri)
     middle = own.span.start_s if ref.start_s is None else own.span.middle_s
-    found = library.store.nearest_kept(own.video.id, middle)
+    found = library.store.standing(own.video.id, middle)
     shown = None if found is None else _vector(library, own.video.id, found.k)
     if shown is None:
         raise InvalidArgument(f"{own.video.id} has no pictures at {middle:.1f} s. Give a uri of a video with pictures.")
@@ -51,7 +51,7 @@ def similar_moments(library: Library, scopes: Sequence[VideoSpan], uri: str) -> 
             steps[video_id] = grid_step_s(library, video_id)
         step = steps[video_id]
         start_s, end_s = spans[video_id].start_s, spans[video_id].end_s
-        times_s = [time_s for time_s in times_shown_by(library, video_id, k, step) if start_s <= time_s < end_s]
+        times_s = [time_s for time_s in library.store.times_of(video_id, k) if start_s <= time_s < end_s]
         for span in merged((Span(time_s, min(time_s + step, end_s)) for time_s in times_s), JOIN_S):
             near = video_id == own.video.id and span.overlap_s(Span(max(0.0, middle - JOIN_S), middle + JOIN_S)) > 0
             if near:

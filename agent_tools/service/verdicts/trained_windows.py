@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Seen:
-    """The payload of a look: p that a segment holds the event, or a window's two tokens (2, S + 1)."""
+    """The payload of a look: p that a segment holds the event, or a window's two tokens (2, S + 1) with p(present)."""
 
     segment: float | None = None
-    tokens: Tensor | None = None
+    window: tuple[Tensor, float] | None = None
 
 
 class TrainedWindows:
@@ -42,8 +42,8 @@ class TrainedWindows:
             found = self._reader.existence(frames, self._pictures.event) if len(frames) else None
             return Evidence(start_s, end_s, payload=Seen(segment=found))
         frames = self._pictures.each_second(start_s, self._reader.seconds)
-        tokens = self._reader.window(frames, self._pictures.event) if len(frames) else None
-        return Evidence(start_s, end_s, frames=len(frames), payload=Seen(tokens=tokens))
+        window = self._reader.window(frames, self._pictures.event) if len(frames) else None
+        return Evidence(start_s, end_s, frames=len(frames), payload=Seen(window=window))
 
     def localize(self, event: str, evidence: Evidence) -> Sequence[Proposal]:
         seen = evidence.payload
@@ -57,10 +57,10 @@ class TrainedWindows:
         return self._best(evidence)
 
     def _best(self, evidence: Evidence) -> Proposal | None:
-        tokens = evidence.payload.tokens if isinstance(evidence.payload, Seen) else None
-        if tokens is None:
+        if not isinstance(evidence.payload, Seen) or evidence.payload.window is None:
             return None
-        first, last, present = best_places(tokens)
+        tokens, present = evidence.payload.window
+        first, last = best_places(tokens)
         start_s = evidence.start_s + first
         end_s = min(evidence.end_s, evidence.start_s + last + 1)
         if start_s >= end_s:

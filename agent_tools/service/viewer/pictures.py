@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from agent_tools.errors import EngineError, InvalidArgument
-from agent_tools.service.frames.kept_frames import kept_jpeg, nearest_jpegs
+from agent_tools.service.frames.kept_frames import kept_jpeg, standing_frames
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import CHECK
 
@@ -68,7 +68,7 @@ def scaled(jpeg: bytes, width: int) -> bytes:
 
 def _kept(library: Library, scope: VideoSpan, time_s: float) -> bytes | None:
     found = kept_jpeg(library, scope, time_s)
-    return found if found is not None else next(iter(nearest_jpegs(library, scope.video.id, [time_s]).values()), None)
+    return found if found is not None else next(iter(standing_frames(library, scope.video.id, [time_s]).values()), None)
 
 
 def _decoded(
