@@ -32,7 +32,7 @@ HELP: Mapping[str, str] = {
     "host": "address that http listens on",
     "port": "port that http listens on",
     "allowed_hosts": "host names that http clients may use; needed if --host is not loopback",
-    "allow_urls": "also accept http(s) addresses of video files",
+    "allow_urls": "also accept http(s) addresses of video files, and of pages where the extra web is installed",
     "read_only": "publish no tool that writes: no ingest_video, no remember",
     "tools": "arguments that the tools publish: lean (the usual ones) or full; both sets accept the same calls",
     "token": "bearer token that http asks for; by variable only, never by flag",

@@ -32,7 +32,7 @@ from agent_tools.options import with_options
 class IngestRequest:
     """The options of `ingest`."""
 
-    paths: Annotated[list[Path], typer.Argument(help="video files and folders", metavar="PATH...")]
+    paths: Annotated[list[str], typer.Argument(help="video files, folders, http(s) addresses", metavar="PATH...")]
     home: Home = None
     profile: Profile = None
     models: Models = None
@@ -51,15 +51,18 @@ class IngestRequest:
 
 @with_options(IngestRequest)
 def ingest(request: IngestRequest) -> None:
-    """Make files and folders part of memory, with a progress bar. A path that you give here is allowed."""
-    if request.title and (len(request.paths) > 1 or request.paths[0].is_dir()):
+    """Make files and folders part of memory, with a progress bar. What you give here is allowed, also an address."""
+    if request.title and (len(request.paths) > 1 or Path(request.paths[0]).is_dir()):
         raise InvalidArgument("--title needs exactly one file: give the path of one file, or leave --title out.")
-    with opened(**given_settings(request)) as library:
+    from agent_tools.service.library.addresses import is_address
+
+    typed: dict[str, Any] = {"allow_urls": True} if any(map(is_address, request.paths)) else {}
+    with opened(**given_settings(request), **typed) as library:
         channels = _channels(library, request)
         queued, failed = _enqueued(library, request, channels)
         for path, reply in queued.items():
             try:
-                last = reply if request.detach else follow(library, str(path), channels)
+                last = reply if request.detach else follow(library, path, channels)
             except AgentToolsError as error:
                 typer.echo(f"{path}: {error.described}", err=True)
                 failed += 1
@@ -82,22 +85,29 @@ def _channels(library: Any, request: IngestRequest) -> list[str] | None:
     return left
 
 
-def _enqueued(library: Any, request: IngestRequest, channels: list[str] | None) -> tuple[dict[Path, Any], int]:
+def _enqueued(library: Any, request: IngestRequest, channels: list[str] | None) -> tuple[dict[str, Any], int]:
     """The first reply for each path, and how many paths were refused.
 
     All are queued before any is awaited, so one worker does them one after another."""
     from agent_tools.service.ingest_video import ingest_video
 
     by_hand: dict[str, Any] = {"wait_s": 0, "trusted": True, "patient": True, "at_once": True}
-    queued: dict[Path, Any] = {}
+    queued: dict[str, Any] = {}
     refused = 0
-    for path in dict.fromkeys(path.expanduser().absolute() for path in request.paths):
+    for path in dict.fromkeys(_whole(path) for path in request.paths):
         try:
-            queued[path] = ingest_video(library, str(path), title=request.title, channels=channels, **by_hand)
+            queued[path] = ingest_video(library, path, title=request.title, channels=channels, **by_hand)
         except AgentToolsError as error:
             typer.echo(f"{path}: {error.described}", err=True)
             refused += 1
     return queued, refused
+
+
+def _whole(path: str) -> str:
+    """An address as it is, a path from the root of the file system."""
+    from agent_tools.service.library.addresses import is_address
+
+    return path if is_address(path) else str(Path(path).expanduser().absolute())
 
 
 def follow(library: Any, source: str, channels: list[str] | None) -> Any:
@@ -129,6 +139,8 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
             reply = ingest_video(
                 library, source, channels=channels, wait_s=45, trusted=True, patient=True, on_step=on_step
             )
+            if reply.state == "queued" and not reply.video_id and reply.hints:
+                bar.console.print(reply.hints[0])  # what a page holds is told before it is fetched
             unfinished = (
                 reply.state in ("queued", "running") if reply.folder is None else bool(reply.queued or reply.running)
             )

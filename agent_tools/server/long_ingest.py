@@ -27,7 +27,7 @@ def status_text(result: CallToolResult) -> str | None:
 
 async def stop(app: App, names: Iterable[str]) -> None:
     """Stop the workers of these videos and the downloads of these addresses. Finished parts are kept."""
-    from agent_tools.service.library.downloads import is_address
+    from agent_tools.service.library.addresses import is_address
 
     library = await app.library()
     for name in names:

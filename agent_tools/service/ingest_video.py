@@ -14,8 +14,10 @@ from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, S
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.ingest.jobs import enqueue_file, needed, resume
 from agent_tools.service.ingest.status import REPLY_TOKENS, folder_status, status
-from agent_tools.service.library.downloads import Fetch, is_address, refuse_addresses
+from agent_tools.service.library.addresses import is_address, refuse_addresses
+from agent_tools.service.library.downloads import Fetch
 from agent_tools.service.library.library import Library
+from agent_tools.service.library.pages import pages_are_read
 from agent_tools.service.replies.fit import trim_to_tokens
 from agent_tools.store import Job
 from agent_tools.timeline import parse_uri
@@ -65,14 +67,7 @@ def ingest_video(
     if not is_address(source):
         paths, folder = _resolve(library, source, trusted, call.on_step)
         return _file(call, paths[0], title) if folder is None else _folder(call, paths, folder)
-    call.on_begun(source)
-    fetch = _fetched(library, source, deadline, call.on_step)
-    if fetch.path is None:
-        name = clean(source.partition("?")[0].rsplit("/", 1)[-1], 120)
-        hint = f"{fetch.described}. Call ingest_video again with the same source."
-        reply = IngestReply(title=clean(title, 200) or name, state="queued", hints=[hint])
-        return trim_to_tokens(reply, REPLY_TOKENS, [])
-    return _file(call, fetch.path, title or clean(Path(urlsplit(source).path).stem, 200))
+    return _address(call, source, title)
 
 
 @dataclass(frozen=True)
@@ -116,6 +111,39 @@ def _file(call: _Call, path: Path, title: str) -> IngestReply:
     return status(call.library, video_id)
 
 
+def _address(call: _Call, url: str, title: str) -> IngestReply:
+    """A file, a page or a list of the web: what is fetched of it is queued."""
+    call.on_begun(url)
+    fetch = _fetched(call.library, url, call.deadline, call.on_step)
+    if fetch.items:
+        return _list(call, fetch)
+    if fetch.path is None:
+        fetch.told = fetch.waits
+        name = fetch.page.title if fetch.page else clean(url.partition("?")[0].rsplit("/", 1)[-1], 120)
+        hint = fetch.described if fetch.waits else f"{fetch.described}. Call ingest_video again with the same source"
+        reply = IngestReply(title=clean(title, 200) or name, state="queued", hints=[f"{hint}."])
+        return trim_to_tokens(reply, REPLY_TOKENS, [])
+    named = fetch.page.title if fetch.page is not None else clean(Path(urlsplit(url).path).stem, 200)
+    return _file(call, fetch.path, title or named)
+
+
+def _list(call: _Call, fetch: Fetch) -> IngestReply:
+    """The videos of a list, as far as they are fetched."""
+    library = call.library
+    queued = [
+        enqueue_file(library, item.path, item.title, call.wanted, at_once=call.at_once, asked=call.asked)
+        for item in fetch.items
+        if item.path is not None
+    ]
+    for video_id in queued:
+        call.on_begun(video_id)
+    refused = [Refused(source=item.title, error=item.error.described) for item in fetch.items if item.error is not None]
+    left = len(fetch.items) - len(queued) - len(refused)
+    _wait(library, queued, call.deadline, call.on_step)
+    title = Path(fetch.page.title.replace("/", " ") if fetch.page else "list")
+    return folder_status(library, title, len(fetch.items), left, queued, refused)
+
+
 def _folder(call: _Call, paths: Sequence[Path], folder: Path) -> IngestReply:
     """Queue the files of a folder, as many as the call's time allows; the next call continues."""
     library = call.library
@@ -154,11 +182,13 @@ def _folder(call: _Call, paths: Sequence[Path], folder: Path) -> IngestReply:
 def _fetched(library: Library, url: str, deadline: float, step: OnStep) -> Fetch:
     """The download of an address, in its state at the deadline. Raises: SourceNotAllowed; why it failed."""
     if not library.settings.allow_urls:
-        raise refuse_addresses(url)
+        raise refuse_addresses(url, pages=pages_are_read())
+    fetch = library.fetcher.fetch(url)
     while True:
-        fetch = library.fetcher.fetch(url)
         step(fetch.share, fetch.described)
-        if fetch.path is not None or time.monotonic() + POLL_S >= deadline:
+        if fetch.error is not None:
+            raise fetch.error
+        if not fetch.under_way or any(item.path for item in fetch.items) or time.monotonic() + POLL_S >= deadline:
             return fetch
         time.sleep(POLL_S)
 

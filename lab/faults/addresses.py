@@ -14,7 +14,8 @@ import pytest
 
 from agent_tools.errors import AgentToolsError
 from agent_tools.service.library import downloads
-from agent_tools.service.library.downloads import Fetcher, is_public
+from agent_tools.service.library.addresses import is_public
+from agent_tools.service.library.downloads import Fetcher
 from lab.faults.slices import Outcome
 
 if TYPE_CHECKING:

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
+from agent_tools.service import ingest_video as ingest_video_module
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library import downloads
-from agent_tools.service.library.downloads import MOST_AT_ONCE, Fetcher, check_address, is_public
+from agent_tools.service.library.addresses import check_address, is_public
+from agent_tools.service.library.downloads import MOST_AT_ONCE, Fetcher
 from agent_tools.service.library.library import Library
 from tests.waiting import PATIENCE_S
 
@@ -125,7 +127,6 @@ def test_a_download_that_is_stopped_ends_and_may_be_asked_for_again(site: str, t
     ("path", "error", "says"),
     [
         ("/away", SourceNotAllowed, "private network"),
-        ("/page", InvalidArgument, "is a page"),
         ("/giant", LimitReached, "larger than"),
         ("/none", SourceNotFound, "answered 404"),
         ("/round", SourceNotFound, "redirects more than"),
@@ -206,7 +207,20 @@ def test_without_the_switch_an_address_is_refused_with_the_remedy(empty: Library
     assert "Download" in str(caught.value)
 
 
-def test_the_remedy_for_a_page_does_not_name_the_switch(empty: Library) -> None:
+@pytest.fixture
+def no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra `web` is not installed."""
+    for module in (downloads, ingest_video_module):
+        monkeypatch.setattr(module, "pages_are_read", lambda: False)
+
+
+def test_a_page_without_the_extra_is_refused(site: str, tmp_path: Path, no_pages: None) -> None:
+    with pytest.raises(InvalidArgument, match=r"is a page.*agent-tools-video\[web\]"):
+        fetched(Fetcher(tmp_path, loopback_too), site + "/page")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_remedy_for_a_page_does_not_name_the_switch_alone(empty: Library, no_pages: None) -> None:
     with pytest.raises(SourceNotAllowed, match="Download") as caught:
         ingest_video(empty, "https://www.youtube.com/watch?v=abc123", wait_s=0)
     assert "--allow-urls" not in str(caught.value)
