@@ -18,6 +18,7 @@ from agent_tools.cli.query import budget, ground, ls, remember, search, show, zo
 from agent_tools.cli.serve import demo, doctor, serve, version
 from agent_tools.cli.train import train_app
 from agent_tools.cli.view import view
+from agent_tools.cli.watch import watch
 from agent_tools.errors import AgentToolsError
 from agent_tools.evals.commands import eval_app
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(serve, view, ingest, ls, show, search, zoom, ground, remember, export),
+    *(serve, view, ingest, watch, ls, show, search, zoom, ground, remember, export),
     *(rm, reindex, backup, restore, publish, work, stop, budget, doctor, demo),
 )
 for command in COMMANDS:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent_tools.errors import SourceNotFound, UnreadableVideo
 from agent_tools.media import Probe, content_id, last_time
+from agent_tools.media.growth import GREW
 from agent_tools.media.lengths import measured, pictures
 from agent_tools.store import Store
 from agent_tools.untrusted import clean
@@ -15,12 +16,13 @@ ANY_S = 3600.0  # a length that is believed of any file; beyond, a second of pic
 PICTURE_S = 600.0  # ... or a picture stands for this long at most: a time-lapse has few pictures for many hours
 
 
-def source_of(store: Store, video_id: str, asked: str = "") -> Path:
+def source_of(store: Store, video_id: str, asked: str = "", *, growing: bool = False) -> Path:
     """A path that still holds this very content. Raises: SourceNotFound.
 
     Args:
         asked: the path that the job was asked for by: it goes first, and no other one is read but what a person typed,
             because what lies beside the others may be closed to whoever asked. "" for any.
+        growing: a file that has only become longer counts too.
     """
     tried = []
     for source in sorted(store.sources(video_id), key=lambda source: source.path != asked):
@@ -32,12 +34,19 @@ def source_of(store: Store, video_id: str, asked: str = "") -> Path:
             continue
         stat = path.stat()
         same = (stat.st_size, stat.st_mtime_ns, stat.st_ino) == (source.size, source.mtime_ns, source.inode)
-        if same or content_id(path) == video_id:
+        longer = growing and stat.st_ino == source.inode and stat.st_size >= source.size
+        if same or longer or content_id(path) == video_id:
             return path
     raise SourceNotFound(
         f"{', '.join(clean(Path(path).name, 120) for path in tried) or 'the file'} is gone or holds other content now. "
         "Put it back, or ingest it again where it lies now."
     )
+
+
+def _kept(store: Store, video_id: str) -> dict[str, object]:
+    """What the memory knows of the video besides its header."""
+    video = store.video(video_id)
+    return {GREW: True} if video is not None and video.metadata.get(GREW) else {}
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
@@ -47,6 +56,14 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def has_changed(path: Path, before: tuple[int, int, int] | None, *, growing: bool) -> bool:
+    """Whether the file is another one than when it was opened. Args: growing: it may have become longer."""
+    now = stamp(path)
+    if now is None or now == before:
+        return False
+    return not (growing and before is not None and now[2] == before[2] and now[0] >= before[0])
 
 
 def changed(path: Path) -> SourceNotFound:
@@ -89,6 +106,7 @@ def describe(store: Store, video_id: str, opened: Probe) -> float:
         metadata={
             **{clean(k, 40): clean(v, 300) for k, v in list(opened.metadata.items())[:MOST_METADATA]},
             "audio_language": next((track.language for track in opened.audio if track.language), ""),
+            **_kept(store, video_id),
         },
         error=None,
     )

@@ -16,7 +16,7 @@ from agent_tools.ingestion import reindex
 from agent_tools.ingestion.channels.base import ChannelMaker, Context, JobModels, OpenedVideo
 from agent_tools.ingestion.channels.makers import makers
 from agent_tools.ingestion.control import Control, give_back_memory
-from agent_tools.ingestion.job_file import changed, describe, source_of, stamp
+from agent_tools.ingestion.job_file import changed, describe, has_changed, source_of, stamp
 from agent_tools.ingestion.model_choice import model_settings, settings_of
 from agent_tools.media import probe
 from agent_tools.settings import Settings
@@ -36,12 +36,16 @@ class Ingest:
         self.settings = settings_of(job, settings)
         self.models = JobModels(model_settings(self.settings, job.profile, settings.worker_threads), control)
 
+    @property
+    def _growing(self) -> bool:
+        return self.job.settings.growing
+
     def run(self) -> str | None:
         """Make the channels that the job asks for. Returns why the video is not whole, None where it is.
 
         Raises: SourceNotFound: the file is gone, or changed while it was read. UnreadableVideo. Stopped."""
         self.control.tell(0.0, "opening the file")
-        path = source_of(self.store, self.job.video_id, self.job.settings.path)
+        path = source_of(self.store, self.job.video_id, self.job.settings.path, growing=self._growing)
         before = stamp(path)
         context = self._context(path)
         again = {name for name in self.job.settings.remake if self._is_done(name)}
@@ -81,7 +85,9 @@ class Ingest:
         return [
             maker(context)
             for name, maker in known.items()
-            if name in wanted and (name in again or not context.finished(name))
+            if name in wanted
+            and (name in again or not context.finished(name))
+            and (maker.follows_growth or not self._growing)
         ]
 
     def _give_share(self, maker: ChannelMaker, todo: Sequence[ChannelMaker]) -> None:
@@ -95,9 +101,9 @@ class Ingest:
         elif begins:
             self.control.within(0.0, begins[0])
 
-    def _make(self, maker: ChannelMaker, path: Path, before: object) -> None:
+    def _make(self, maker: ChannelMaker, path: Path, before: tuple[int, int, int] | None) -> None:
         maker.run()
-        if stamp(path) not in (before, None):
+        if has_changed(path, before, growing=self._growing):
             maker.forget()  # it was read from a file that changed meanwhile: this video holds nothing of it
             self.store.set_channel(
                 self.job.video_id,
@@ -115,7 +121,7 @@ class Ingest:
         row = self.store.channel(self.job.video_id, name)
         return row is not None and row.state == "done"
 
-    def _make_again(self, maker: ChannelMaker, path: Path, before: object) -> None:
+    def _make_again(self, maker: ChannelMaker, path: Path, before: tuple[int, int, int] | None) -> None:
         """Make the channel in a store of its own, beside the old one, then put it in the old one's place."""
         video_id, name = self.job.video_id, maker.name
         if reindex.switched(self.store, video_id, name, self.job.id):
@@ -125,7 +131,7 @@ class Ingest:
             beside = replace(maker.context, store=made)
             if not beside.finished(name):
                 type(maker)(beside).run()
-            if stamp(path) not in (before, None):
+            if has_changed(path, before, growing=self._growing):
                 reindex.clear(self.store, video_id)
                 raise changed(path)
             encoder = self.models.text() if maker.has_texts else None
@@ -142,11 +148,12 @@ class Ingest:
         """Once the channels are made or have failed: the rows of the others, the episodes, the working files."""
         give_back_memory()
         known = [maker(context) for maker in makers().values()]
-        self._name_missing(known)
+        if not self._growing:
+            self._name_missing(known)
         self.control.within(0.0, 1.0)
         self.control.tell(CHANNELS_END, "dividing the video into episodes")
         self._name_vectors(known)
-        context.write_episodes(final=True)
+        context.write_episodes(final=not self._growing)
         if clear:
             reindex.clear(self.store, self.job.video_id)
             self.store.wipe()  # nothing of the old channel stays in the file

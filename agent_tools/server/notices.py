@@ -31,7 +31,7 @@ class Notices:
         # by (uri, client), for the handshake eras
         self._sessions: OrderedDict[tuple[str, str], ServerSession] = OrderedDict()
         self._version: int | None = None
-        self._videos: frozenset[str] = frozenset()
+        self._lengths: dict[str, float | None] = {}  # of the videos; that of a recording under way grows
         self._jobs: dict[str, tuple[object, ...]] = {}
 
     def subscribe(self, uri: str, client: str, session: ServerSession) -> None:
@@ -50,15 +50,16 @@ class Notices:
         if version == self._version:
             return []
         first, self._version = self._version is None, version
-        videos = frozenset(video.id for video in store.videos())
+        lengths = {video.id: video.duration_s for video in store.videos()}
         jobs: dict[str, tuple[object, ...]] = {
             job.video_id: (job.state, round(job.progress, 2)) for job in store.open_jobs()
         }
         moved = {
             video_id for video_id in jobs.keys() | self._jobs.keys() if jobs.get(video_id) != self._jobs.get(video_id)
         }
-        came_or_went = videos ^ self._videos
-        self._videos, self._jobs = videos, jobs
+        came_or_went = lengths.keys() ^ self._lengths.keys()
+        moved |= {one for one in lengths.keys() & self._lengths.keys() if lengths[one] != self._lengths[one]}
+        self._lengths, self._jobs = lengths, jobs
         if first:
             return []
         uris = [uri for video_id in sorted(moved | came_or_went) for uri in of_video(video_id)]

@@ -29,6 +29,7 @@ class JobSettings:
     models: tuple[str, ...] | None = None  # role=model of the server that asked; None: the worker's own models
     model_dirs: tuple[str, ...] = ()
     device: str = "auto"
+    growing: bool = False  # the file is a recording under way: what is there is read, and its end stays open
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are not at their default."""

@@ -81,6 +81,11 @@ class Context:
         return not (row.detail.stands_in and self.asked)
 
     @property
+    def growing(self) -> bool:
+        """Whether the file is a recording under way: its end stays open, and the next job reads on from there."""
+        return self.job.settings.growing
+
+    @property
     def asked(self) -> bool:
         """Whether somebody named the job's channels, rather than taking all that the profile makes."""
         return self.job.settings.asked or bool(self.job.settings.remake)
@@ -96,6 +101,10 @@ class Context:
         return next((row.detail.vectors[-1] for row in rows if row.detail.vectors), None)
 
 
+class OpenEnd(Exception):
+    """All that a growing recording holds for good is read; the next job reads on from there."""
+
+
 class ChannelMaker(ABC):
     """Makes one channel of one video: a subclass for each channel.
 
@@ -106,6 +115,7 @@ class ChannelMaker(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
+    follows_growth: ClassVar[bool] = False  # it can be made as far as a recording is; else it waits for the end
 
     def __init__(self, context: Context) -> None:
         self.context, self.store, self.control = context, context.store, context.control

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from agent_tools.compression import FrameKeeper, KeepRule, stand_ins
 from agent_tools.errors import EngineError
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion.channels.base import ChannelMaker
+from agent_tools.ingestion.channels.base import ChannelMaker, OpenEnd
 from agent_tools.ingestion.channels.screen_text import ScreenText, looks_per_sample, reader_of
 from agent_tools.ingestion.episodes import chunks
 from agent_tools.ingestion.picture_vectors import forget_files, frame_tokens
@@ -73,6 +73,7 @@ class Frames(ChannelMaker):
     """The frames that are kept, with their vectors; the pass shows each picture to the reader of screen_text too."""
 
     name = "frames"
+    follows_growth = True
     rule = KeepRule()
 
     def forget(self) -> None:
@@ -113,10 +114,19 @@ class Frames(ChannelMaker):
             detail = replace(made_by, next_k=k, rule=rule, done=round(share, 3))
             self.store.set_channel(self.video_id, self.name, done_to_s=time_s, detail=detail)
             self.control.tell(0.08 + 0.37 * share, f"looking at pictures: {time_s:.0f} of {self.duration_s:.0f} s")
+            if self.context.growing and k + WINDOW > self.duration_s * fps:
+                raise OpenEnd  # a window that is not full is judged when it is
 
         def on_damage(damage: Damage) -> None:
+            if self.context.growing and damage.end_s > self.duration_s - WINDOW / fps:
+                return  # what is half written is read again
             self.store.add_gap(self.video_id, self.name, damage.start_s, damage.end_s, damage.why)
 
+        if self.context.growing:
+            with suppress(OpenEnd):
+                if next_k + WINDOW <= self.duration_s * fps:
+                    work.run(next_k, on_picture, on_window, on_damage, reader.saved, glances)
+            return
         work.run(next_k, on_picture, on_window, on_damage, reader.saved, glances)
         if reads:
             reader.close()

@@ -34,6 +34,7 @@ class ScreenText(ChannelMaker):
     """One entry per text that stood on screen."""
 
     name = "screen_text"
+    follows_growth = True
 
     def run(self) -> None:
         if self.file.video is None:
@@ -43,7 +44,7 @@ class ScreenText(ChannelMaker):
         self.begin(engine.producer)
         self.store.clear_gaps(self.video_id, self.name)
         reader = reader_of(self.context)
-        if not reader.whole:
+        if not reader.whole and not self.context.growing:  # what has grown so far, the frames' pass has collected
             self._gather(reader)
         left_out = reader.choose(self.context.settings.ocr_per_hour)
         self.context.models.text()
@@ -56,7 +57,9 @@ class ScreenText(ChannelMaker):
             self.store.set_channel(self.video_id, self.name, done_to_s=to_s, detail=detail)
             self.control.tell(0.45 + 0.49 * done / total, f"reading on-screen text: {done} of {total} pictures")
 
-        count = reader.read(engine, on_read)
+        count = reader.read(engine, on_read, open_end=self.context.growing)
+        if self.context.growing:
+            return
         self.index_all(0.94, 0.96)
         for gap in merged(left_out, 0.01):
             self.store.add_gap(self.video_id, self.name, gap.start_s, gap.end_s, "over the limit of OCR calls")

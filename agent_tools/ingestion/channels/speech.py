@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from agent_tools.errors import ModelMissing
-from agent_tools.ingestion.channels.base import ChannelMaker
+from agent_tools.ingestion.channels.base import ChannelMaker, OpenEnd
 from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.media import Damage, audio
 from agent_tools.models.profiles import speech
@@ -14,6 +14,7 @@ from agent_tools.models.speech import Segment, Unheard
 from agent_tools.store import ChannelDetail, EntryIn, timed_words
 from agent_tools.timeline import Span
 
+OPEN_S = 1.0  # of a growing recording: a stretch of sound that ends so near its end may go on
 BEGINS_AT = 0.3  # of a job's time: an hour of talk costs more than its pictures and their text
 STANDS_IN = ChannelDetail(
     why='not transcribed: subtitles in the language of the audio cover the file; ask with channels=["speech"]',
@@ -25,6 +26,7 @@ class Speech(ChannelMaker):
     """One entry per segment that the model hears. A run resumes at the last block that was whole."""
 
     name = "speech"
+    follows_growth = True
 
     @property
     def begins_at(self) -> float | None:
@@ -68,10 +70,18 @@ class Speech(ChannelMaker):
         self.begin(engine.producer)
         self.context.models.text()
         waiting: list[EntryIn] = []
+        unheard: list[Unheard] = []
         languages: Counter[str] = Counter()
 
         def settle(to_s: float) -> None:
-            """All that is heard so far becomes findable, and an interrupted ingest resumes from here."""
+            """All that is heard so far becomes findable, and an interrupted ingest resumes from here.
+
+            Raises: OpenEnd: this is the end of what a growing recording holds; somebody may be in mid-sentence."""
+            if self.context.growing and to_s > self.duration_s - OPEN_S:
+                raise OpenEnd
+            for gap in unheard:
+                self.store.add_gap(self.video_id, self.name, gap.start_s, min(gap.end_s, self.duration_s), gap.why)
+            unheard.clear()
             self.store.add_entries(self.video_id, self.name, engine.producer, waiting)
             waiting.clear()
             self.index(to_s)
@@ -84,16 +94,19 @@ class Speech(ChannelMaker):
 
         def on_gap(gap: Unheard) -> None:
             if gap.start_s < self.duration_s:
-                self.store.add_gap(self.video_id, self.name, gap.start_s, min(gap.end_s, self.duration_s), gap.why)
+                unheard.append(gap)
 
         blocks = ((block.start_s, block.samples) for block in audio(self.file, start_s, on_damage=on_damage))
-        for segment in engine.transcribe(blocks, settle, on_gap):
-            self.control.check()
-            languages[segment.language] += 1
-            if segment.text and segment.start_s < self.duration_s:
-                end_s = min(segment.end_s, self.duration_s)
-                waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, _extra(segment)))
-        settle(self.duration_s)
+        try:
+            for segment in engine.transcribe(blocks, settle, on_gap):
+                self.control.check()
+                languages[segment.language] += 1
+                if segment.text and segment.start_s < self.duration_s:
+                    end_s = min(segment.end_s, self.duration_s)
+                    waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, _extra(segment)))
+            settle(self.duration_s)
+        except OpenEnd:
+            return
         language = languages.most_common(1)[0][0] if languages else None
         self.end(entries=len(self.entries()), language=language)
 

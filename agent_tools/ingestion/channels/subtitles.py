@@ -15,6 +15,7 @@ class Subtitles(ChannelMaker):
     """One entry per cue; all tracks are read."""
 
     name = "subtitles"
+    follows_growth = True
 
     def run(self) -> None:
         before = self.context.row(self.name)
@@ -27,6 +28,11 @@ class Subtitles(ChannelMaker):
         self.control.check()
         count = sum(self._write(track) for track in tracks)
         detail = ChannelDetail(sidecars=self.context.job.settings.sidecars, not_taken=_first(problems))
+        if self.context.growing:
+            if count:
+                self.index_all(0.02, 0.08)
+            self.store.set_channel(self.video_id, self.name, done_to_s=self.duration_s)
+            return
         if not count:
             self.store.set_channel(self.video_id, self.name, state="absent", entries=0, detail=detail)
             return

@@ -177,11 +177,12 @@ class Reader:
         self._half_size = spread.in_sixes
         return [Span(one.start_s, one.end_s) for one in sorted(left_out, key=lambda one: one.start_s)]
 
-    def read(self, engine: OcrEngine, on_read: OnRead) -> int:
+    def read(self, engine: OcrEngine, on_read: OnRead, *, open_end: bool = False) -> int:
         """Read the chosen pictures in time order and write entries as they can no longer change; returns how many.
 
         Args:
             on_read: called after each picture; may raise to stop. What was read so far is not read again.
+            open_end: more pictures will come: the last text may still stand.
         """
         done = self._readings()
         readings: list[_Read] = []
@@ -196,7 +197,7 @@ class Reader:
             readings.append(_Read(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
             settle = number % self.settings.settle_every == 0 or number == len(self._chosen)
             if settle:
-                written = self._settle(readings, final=number == len(self._chosen))
+                written = self._settle(readings, final=number == len(self._chosen) and not open_end)
             on_read(number, waiting.start_s, settle)
         return written
 

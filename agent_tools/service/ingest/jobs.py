@@ -14,6 +14,7 @@ from agent_tools.media import sidecars
 from agent_tools.media.identity import content_id
 from agent_tools.media.names import SHARED_SUFFIXES
 from agent_tools.media.plain_file import is_source_code
+from agent_tools.service.ingest import recordings_under_way
 from agent_tools.service.library.library import Library, checked_channels
 from agent_tools.store import ChannelDetail, ChannelRow, Job, JobSettings
 from agent_tools.untrusted import clean
@@ -60,14 +61,29 @@ def enqueue_file(
     if path.suffix.lower() in SHARED_SUFFIXES and is_source_code(path):
         raise UnreadableVideo(f"{clean(path.name, 120)} holds text, such as a program's source. Give a video file.")
     store = library.store
-    video_id = store.known_id(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino) or content_id(path)
+    known = store.known_id(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    video_id = known or recordings_under_way.begun_as(library, path, stat) or content_id(path)
+    growing = recordings_under_way.is_growing(library, video_id, path)
+    if known and growing and library.state(known) != "failed":
+        return known  # nothing came since it was read
     if len(store.open_jobs()) >= library.settings.jobs and store.video(video_id) is None:
         raise LimitReached(f"{library.settings.jobs} ingests are queued. Wait until some are done, then call again.")
     store.add_video(video_id, title or clean(path.stem, 200) or path.name, stat.st_size)
     store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, typed=typed)
     if title:
         store.update_video(video_id, title=title)
-    _queue(library, video_id, path, wanted, retry_unreadable=retry_unreadable, at_once=at_once, asked=asked)
+    if growing:
+        recordings_under_way.mark(library, video_id)
+    _queue(
+        library,
+        video_id,
+        path,
+        wanted,
+        retry_unreadable=retry_unreadable,
+        at_once=at_once,
+        asked=asked,
+        growing=growing,
+    )
     return video_id
 
 
@@ -77,9 +93,13 @@ def resume(library: Library, video_id: str, wanted: Sequence[str]) -> None:
     Raises: SourceNotFound: the file may not be read, and what is asked for is not there."""
     store, job = library.store, library.store.job(video_id)
     ended = job is not None and job.state in ("failed", "stopped")
-    if not wanted and not ended:
+    growing = job is not None and job.settings.growing
+    if not wanted and not ended and not growing:
         return
     if paths := library.sources(video_id):
+        if job is not None and growing:
+            enqueue_file(library, paths[0], "", wanted or job.channels)
+            return
         made = channels_of(library.models.profile)
         missing = wanted or [n for n in made if job and n in job.channels]
         asked = bool(wanted) or (job is not None and job.settings.asked)
@@ -97,6 +117,7 @@ def _queue(
     retry_unreadable: bool,
     at_once: bool = False,
     asked: bool = False,
+    growing: bool = False,
 ) -> None:
     """Queue the missing channels, unless a job is at work on them, or rests and no other channel is wanted."""
     store, job = library.store, library.store.job(video_id)
@@ -125,7 +146,8 @@ def _queue(
             return
     if "subtitles" in missing and ended:
         store.set_channel(video_id, "subtitles", state="queued", done_to_s=0.0, detail=ChannelDetail(sidecars=mark))
-    store.enqueue(video_id, tuple(missing), library.models.profile.name, replace(_of_file(library, path), asked=asked))
+    settings = replace(_of_file(library, path), asked=asked, growing=growing)
+    store.enqueue(video_id, tuple(missing), library.models.profile.name, settings)
 
 
 def _lacks(row: ChannelRow, rows: Mapping[str, ChannelRow], *, asked: bool) -> bool:

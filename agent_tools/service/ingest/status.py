@@ -14,7 +14,7 @@ from agent_tools.service.library.library import Library
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import clear, drop_last, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH
-from agent_tools.store import Job, Source, VideoRow
+from agent_tools.store import ChannelRow, Job, Source, VideoRow
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import CHANNELS, ChannelOut, GapOut, IngestReply, Refused, VideoOut
 from agent_tools.untrusted import clean
@@ -64,7 +64,12 @@ def status(library: Library, video_id: str) -> IngestReply:
         error=job.error if job else None,
         uri=video_uri(video_id),
     )
-    if state in ("failed", "stopped") and not library.sources(video_id):
+    if job is not None and job.settings.growing and state == "done":
+        reply.hints = [
+            f"It is still being recorded, and read to {clock(min(_read_to(rows), video.duration_s or 0.0))}. Call "
+            "ingest_video again with the same source to read on, and once more when the recording has ended."
+        ]
+    elif state in ("failed", "stopped") and not library.sources(video_id):
         reply.hints = [f"Its ingest cannot go on: {library.closed(video_id)}."]
     elif state in ("stopped", "done") and (hint := unfinished_hint(library, video_id, job)) is not None:
         reply.hints = [hint]
@@ -73,6 +78,11 @@ def status(library: Library, video_id: str) -> IngestReply:
         reply.gaps_omitted = (reply.gaps_omitted or 0) + 1
 
     return trim_to_tokens(reply, REPLY_TOKENS, [drop_last(reply.gaps, 1, count_gap), clear(reply, "error")])
+
+
+def _read_to(rows: Sequence[ChannelRow]) -> float:
+    """How far a recording under way is read in every channel that has begun."""
+    return min((row.done_to_s for row in rows if row.state == "running"), default=0.0)
 
 
 def _searchable_to(video: VideoRow, job: Job | None, library: Library, state: str) -> float | None:

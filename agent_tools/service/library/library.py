@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent_tools.errors import AmbiguousVideo, InvalidArgument, SpanOutsideVideo, VideoNotFound
 from agent_tools.home import HomeFolder
+from agent_tools.media.growth import GREW
 from agent_tools.service.library.access import Fence
 from agent_tools.service.library.attention import Attention, SharedAttention
 from agent_tools.service.library.downloads import Fetcher
@@ -214,12 +215,14 @@ class Library:
         return "the file lies outside the allowed folders (start the server with --allow and its folder)"
 
     def _standing(self, video_id: str) -> list[Source]:
+        video = self.store.video(video_id)
+        recorded = video is not None and bool(video.metadata.get(GREW))  # it may be longer than when it was read
         return [
             source
             for source in self.store.sources(video_id)
             if os.path.realpath(path := Path(source.path)) == source.path
             and path.is_file()
-            and path.stat().st_size == source.size
+            and ((size := path.stat().st_size) == source.size or (recorded and size > source.size))
         ]
 
     def _may_open(self, source: Source) -> bool:
