@@ -122,5 +122,4 @@ def test_without_the_extra_the_command_is_named(
 ) -> None:
     monkeypatch.setattr(watching.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InvalidArgument, match=r"pip install 'agent-tools-video\[watch\]'"):
-        taken: list[Taken] = list(watch_folders(open_library(), [tmp_path], stop=threading.Event()))
-        assert taken == []
+        next(watch_folders(open_library(), [tmp_path], stop=threading.Event()))
