@@ -16,6 +16,7 @@ from agent_tools.cli.ingest import ingest, reindex, rm, stop
 from agent_tools.cli.models import models_app
 from agent_tools.cli.query import budget, ground, ls, remember, search, show, zoom
 from agent_tools.cli.serve import demo, doctor, serve, version
+from agent_tools.cli.speakers import speakers_app
 from agent_tools.cli.train import train_app
 from agent_tools.cli.view import view
 from agent_tools.cli.watch import watch
@@ -38,6 +39,7 @@ for command in COMMANDS:
 app.command(hidden=True)(version)
 app.add_typer(eval_app)
 app.add_typer(models_app, name="models")
+app.add_typer(speakers_app, name="speakers")
 app.add_typer(train_app, name="train")
 
 

@@ -18,7 +18,7 @@ models_app = typer.Typer(
 def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
     """Show for each profile the models it needs, their size and licence, and whether they are here."""
     from agent_tools.ingestion.model_choice import model_settings
-    from agent_tools.models.hub.catalogue import PROFILES, listing, megabytes, missing, pulled_commit
+    from agent_tools.models.hub.catalogue import OPTIONAL, PROFILES, Profile, listing, megabytes, missing, pulled_commit
     from agent_tools.models.profiles import pull_command, resolve
 
     settings = Settings.load(models=tuple(models or ()), model_dirs=tuple(model_dirs or ()))
@@ -38,6 +38,12 @@ def models_list(models: Models = None, model_dirs: ModelDirs = None) -> None:
             commit = pulled_commit(model, chosen.searched) if state == "on this machine" else None
             at = f"@{commit[:8]}" if commit else ""
             typer.echo(f"  {model.role:<12} {state:<16} {size:>8}  {model.licence:<12} {model.name}{at}")
+    typer.echo("in no profile of itself")
+    for model, state in listing(Profile("", OPTIONAL), ()):
+        size = megabytes(model.size_bytes)
+        typer.echo(f"  {model.role:<12} {state:<16} {size:>8}  {model.licence:<12} --models {model.role}={model.name}")
+        if state == "not here":
+            typer.echo(f"  {'':<12} {model.remedy}")
     typer.echo(f"Looked in {', '.join(map(str, model_settings(settings).searched))}.")
 
 

@@ -163,6 +163,26 @@ def show_costs(costs: dict[str, Any]) -> None:
         Console().print(table)
 
 
+def show_speakers(found: Sequence[Any]) -> None:
+    """The voices of videos as a table, and below each the voices of other videos that may be the same."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not found:
+        typer.echo("No speakers were told apart. Ingest or reindex with --models speakers=resemblyzer.")
+        return
+    table = Table("video", "speaker", "first", "says", "entries", box=None)
+    table.add_column("perhaps the same voice", overflow="fold")
+    for one in found:
+        name = f"{one.number}  {one.label}" if one.named else str(one.number)
+        alike = ", ".join(f"{other.label} of {other.video_id} ({other.score:.2f})" for other in one.alike)
+        row = (one.video_id, escape(name), one.at, f"{one.seconds:.0f} s", str(one.entries), escape(alike))
+        table.add_row(*row)
+    Console().print(table)
+    typer.echo("A speaker is a voice that a model told apart in one recording. It makes mistakes; it knows no person.")
+
+
 def show_note(reply: Any) -> None:
     """What became of a note."""
     typer.echo(f"{reply.summary}\n  {reply.note}")

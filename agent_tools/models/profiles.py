@@ -29,6 +29,7 @@ from agent_tools.models.hub.catalogue import (
     reference,
 )
 from agent_tools.models.hub.folders import Found, Reference, cache_folder, locate
+from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.models.speech import Speech
     from agent_tools.models.video_llm.questions import Answerer
+    from agent_tools.models.voices.encoder import VoiceEncoder
 
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "speech",
     "text_encoder",
     "video_llm",
+    "voices",
 ]
 
 
@@ -227,6 +230,17 @@ def speech(settings: ModelSettings) -> Speech:
     return Speech(found, device=device, threads=settings.threads, remembered=settings.remembered)
 
 
+def voices(settings: ModelSettings) -> VoiceEncoder | None:
+    """What tells voices apart, loaded; None where the settings name none, as no profile does of itself.
+
+    Raises: ModelMissing."""
+    if resolve(settings).model("speakers") is None:
+        return None
+    from agent_tools.models.voices.encoder import VoiceEncoder
+
+    return VoiceEncoder(threads=settings.threads, remembered=settings.remembered)
+
+
 def video_llm(settings: ModelSettings) -> Answerer:
     """The model that captions and grounds (asking.caption, asking.VideoLocalizer), loaded; an endpoint is not asked.
 
@@ -310,6 +324,8 @@ def _overridden(profile: Profile, overrides: Mapping[str, str]) -> Profile:
             models[known] = Model(known, text.strip(), 0, "as its server says", package="")
         elif (known, text.strip()) in BUILT_IN:
             models[known] = BUILT_IN[known, text.strip()]
+        elif known == "speakers":
+            raise InvalidArgument(f"models: speakers is {clean(text, 40)!r}; it must be resemblyzer, or off.")
         else:
             named = Reference.of(text)
             models[known] = Model(

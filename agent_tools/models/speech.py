@@ -18,7 +18,8 @@ Guards against speech that nobody spoke (Whisper writes it over silence, noise a
 What a window leaves open is heard again:
  *  Where the model stops long before the voice does, or falls into a loop, the rest is heard as a window of its own.
  *  A window that is not clear is heard part by part, as its pauses part it, and the surer reading is kept. Two
-    languages with a short pause between them are one window, and Whisper reads a window in one language.
+    languages with a short pause between them are one window, and Whisper reads a window in one language. Behind a
+    window of several languages the next one is heard part by part at once.
 
 The language is chosen for each window anew: the likeliest one if its probability is at least .5 (.8 in a window under
 2 s), else the language of the window before where the model holds it for possible."""
@@ -50,6 +51,9 @@ __all__ = ["RATE", "Heard", "Segment", "Speech", "Unheard", "Word"]
 
 log = logging.getLogger("agent_tools")
 REMEDY = "Install it with: pip install 'faster-whisper>=1.2,<2'"
+# Names the rules by which this module, stretches, decoder and entries make entries of sound, for the producer. Another
+# name where the same sound may give other words; what an older one made stays and is found, until a reindex.
+DECODING = "windows-parts-beam5"
 NO_SPEECH = 0.6
 DOUBTFUL = 0.6  # confidence under which a window that seems to hold no speech is dropped
 SURE = 0.5  # confidence of an entry, and probability of a language
@@ -123,6 +127,11 @@ class _Reading:
     confidence: float  # of what was heard; 0 where nothing was kept
     seconds: float
 
+    @property
+    def languages(self) -> set[str]:
+        """Those that something in it is surely in."""
+        return {one.language for one in self.segments if not one.unsure and not one.language_unsure}
+
 
 class Speech:
     """Loads on construction (a second or more). Not safe for two threads at once."""
@@ -152,9 +161,10 @@ class Speech:
         self._max_no_speech = max_no_speech
         self._decoder = Decoder(_loaded(found, device or choose(), threads, files))
         self._fixed = language
-        self.producer = found.producer(f"windows-beam5{'-' + language if language else ''}", remembered)
+        self.producer = found.producer(f"{DECODING}{'-' + language if language else ''}", remembered)
         self.heard = Heard()
         self._known: set[str] = set()  # languages that some window before was surely in
+        self._mixed = False  # whether the window before held several languages
 
     @property
     def languages(self) -> str:
@@ -176,7 +186,7 @@ class Speech:
             on_gap: called with what was dropped, before the on_progress that covers it. `heard.gaps` holds them all.
         Raises: ShapeError: samples of another shape or type. EngineError: too little memory.
         """
-        self.heard, self._known = Heard(), set()
+        self.heard, self._known, self._mixed = Heard(), set(), False
         running: str | None = None
         for stretch in stretches(blocks, self._speech):
             for begin, end in stretch.speech:
@@ -200,20 +210,41 @@ class Speech:
         return parts(samples)
 
     def _hear(self, samples: Samples, start_s: float, running: str | None) -> _Reading:
-        """One window; one that is not clear part by part, if its parts are surer."""
-        whole = self._read(samples, start_s, running)
-        if whole.confidence >= CLEAR or len(cuts := self._parts(samples)) == 1:
-            return whole
+        """One window; one that is not clear, or that follows a change of languages, part by part if that is surer."""
+        cuts = self._parts(samples) if self._mixed else []
+        if len(cuts) > 1:  # first the parts: the whole would most likely be read in vain
+            apart = self._read_apart(samples, cuts, start_s, running)
+            self._mixed = len(apart.languages) > 1
+            if self._mixed or apart.confidence >= CLEAR:
+                return apart
+            whole = self._read(samples, start_s, running)
+            return apart if apart.confidence >= whole.confidence + SURER else whole
+        whole, heard = self._heard_once(samples, start_s, running)
+        share = heard / len(samples)  # the model stops early where another language begins
+        if whole.confidence * share >= CLEAR or len(cuts := self._parts(samples)) == 1:
+            return self._with_rest(whole, heard, samples, start_s)
+        apart = self._read_apart(samples, cuts, start_s, running)
+        if apart.confidence < whole.confidence * share + SURER:
+            return self._with_rest(whole, heard, samples, start_s)
+        self._mixed = len(apart.languages) > 1
+        return apart
+
+    def _read_apart(
+        self, samples: Samples, cuts: Sequence[tuple[int, int]], start_s: float, running: str | None
+    ) -> _Reading:
         readings: list[_Reading] = []
         for begin, end in cuts:
             readings.append(self._read(samples[begin:end], start_s + begin / RATE, running))
             running = readings[-1].running
-        apart = _together(readings)
-        return apart if apart.confidence >= whole.confidence + SURER else whole
+        return _together(readings)
 
     def _read(self, samples: Samples, start_s: float, running: str | None) -> _Reading:
         """One window, and what the model left out at its end as a window of its own."""
         reading, heard = self._heard_once(samples, start_s, running)
+        return self._with_rest(reading, heard, samples, start_s)
+
+    def _with_rest(self, reading: _Reading, heard: int, samples: Samples, start_s: float) -> _Reading:
+        """A reading that ends at sample `heard`, and what is behind it."""
         if heard < LOST_S * RATE or heard == len(samples):
             return reading
         rest = self._read(samples[heard:], start_s + heard / RATE, reading.running)

@@ -119,6 +119,8 @@ def _models(settings: Settings) -> Iterator[tuple[bool, str]]:
             yield True, f"sentence encoder {encoder.producer}, languages: {encoder.languages}"
         if not any(model.role == "speech" for model in absent) and profile.model("speech") is not None:
             yield _speech(chosen)
+        if not any(model.role == "speakers" for model in absent) and profile.model("speakers") is not None:
+            yield _voices(chosen)
         yield True, f"an ingest makes: {', '.join(channels_of(profile))}"
         for row in made_rows():
             if row.role and row.name not in channels_of(profile):
@@ -138,6 +140,17 @@ def _speech(chosen: ModelSettings) -> tuple[bool, str]:
     except ModelMissing as error:
         return False, str(error)
     return True, f"speech model {engine.producer}, languages: {engine.languages}"
+
+
+def _voices(chosen: ModelSettings) -> tuple[bool, str]:
+    """Whether the model that tells voices apart loads."""
+    from agent_tools.models.profiles import voices
+
+    try:
+        encoder = voices(chosen)
+    except ModelMissing as error:
+        return False, str(error)
+    return True, f"speakers are told apart by {encoder.producer if encoder else 'nothing'}"
 
 
 def _listed(folders: Sequence[Path]) -> str:

@@ -16,7 +16,7 @@ from agent_tools.errors import InvalidArgument, SourceNotFound
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.settings import default_home
-from agent_tools.store import Entry, VideoRow, timed_words
+from agent_tools.store import Entry, VideoRow, speakers, timed_words
 from agent_tools.timeline import Span, clock, rounded, seconds_text, video_uri
 from agent_tools.untrusted import clean
 
@@ -62,8 +62,10 @@ def _cues(entry: Entry, form: str, *, by_word: bool) -> list[Cue]:
 
     words = timed_words.timed_words(entry) if by_word else []
     if not words or form == "vtt":
-        places = tuple((word.start_s, word.begin) for word in words)
-        return [Cue(entry.start_s, entry.end_s, entry.text, words=places)]
+        text = speakers.said(entry)
+        begin = len(entry.text) - len(text)
+        places = tuple((word.start_s, word.begin - begin) for word in words)
+        return [Cue(entry.start_s, entry.end_s, text, speakers.name_of(entry), places)]
     ends = [word.begin for word in words[1:]] + [len(entry.text)]
     return [
         Cue(word.start_s, max(word.start_s, word.end_s), entry.text[word.begin : end].strip())

@@ -21,6 +21,7 @@ from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import compact_json
 from agent_tools.service.token_costs import budget
 from agent_tools.service.viewer.pictures import pictures
+from agent_tools.store import speakers
 from agent_tools.timeline import Span, clock, note_uri, parse_uri, rounded, seconds_text, video_uri
 from agent_tools.untrusted import clean
 
@@ -103,7 +104,7 @@ def _span(library: Library, scope: VideoSpan) -> dict[str, Any]:
         "end_s": rounded(scope.span.end_s),
         "at": clock(scope.span.start_s),
         "text": [
-            {"channel": e.channel, "start_s": rounded(e.start_s), "end_s": rounded(e.end_s), "text": e.text}
+            {"channel": e.channel, "start_s": rounded(e.start_s), "end_s": rounded(e.end_s), "text": speakers.shown(e)}
             for e in entries
         ][:500],
         "coverage": view.compact(),
@@ -122,7 +123,7 @@ def _transcript(library: Library, scope: VideoSpan) -> str:
     lines: list[str] = []
     length = 0
     for entry in library.store.entries(scope.video.id, start_s=span.start_s, end_s=span.end_s):
-        line = f"{clock(entry.start_s)} [{entry.channel}] {entry.text}"
+        line = f"{clock(entry.start_s)} [{entry.channel}] {speakers.shown(entry)}"
         length += len(line) + 1
         if length > TRANSCRIPT_CHARS:
             lines.append(f"(cut here: go on with ?start_s={seconds_text(entry.start_s)})")

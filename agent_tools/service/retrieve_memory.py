@@ -31,7 +31,7 @@ from agent_tools.service.search.moments import Moment, fold_repeats, merge, with
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, ScoredEntry, recall
 from agent_tools.service.search.strength import likeness, strength
-from agent_tools.store import Entry, Job
+from agent_tools.store import Entry, Job, speakers
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
 from agent_tools.untrusted import clean
@@ -254,11 +254,12 @@ def _best(moment: Moment, name: str) -> ScoredEntry | None:
 
 def _snippet(entries: Sequence[Entry], query: str, length: int, best: ScoredEntry | None = None) -> str:
     """Their texts in order, each once, around the best one, or its line that answers, and the words of the query."""
-    texts = list(dict.fromkeys(entry.text for entry in sorted(entries, key=lambda entry: entry.start_s)))
+    texts = list(dict.fromkeys(speakers.shown(entry) for entry in sorted(entries, key=lambda entry: entry.start_s)))
     if best is None:
         return excerpt(JOINT.join(texts), query, length)
-    start = sum(len(text) + len(JOINT) for text in texts[: texts.index(best.entry.text)])
-    first, last = (best.line.start, best.line.end) if best.line else (0, len(best.entry.text))
+    own = speakers.shown(best.entry)
+    start = sum(len(text) + len(JOINT) for text in texts[: texts.index(own)])
+    first, last = (best.line.start, best.line.end) if best.line else (0, len(own))
     return excerpt(JOINT.join(texts), query, length, (start + first, start + last))
 
 

@@ -21,7 +21,7 @@ from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last, stated_tokens
 from agent_tools.service.replies.sentences import short_clock
 from agent_tools.service.search.recall import recall
-from agent_tools.store import Entry, timed_words
+from agent_tools.store import Entry, speakers, timed_words
 from agent_tools.timeline import clock, rounded, seconds_text, video_uri
 from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
@@ -172,7 +172,7 @@ def _plan(
             entry.start_s,
             max(entry.end_s, entry.start_s),
             scores.get(entry.id, 0.0) if scores else 0.5 * (1 - place / (2 * len(entries))),
-            ROW_TOKENS + reply_tokens(entry.text),
+            ROW_TOKENS + reply_tokens(speakers.shown(entry)),
         )
         for place, entry in enumerate(entries)
     ]
@@ -366,7 +366,7 @@ def _text_rows(entries: Sequence[Entry], scores: dict[int, float]) -> list[dict[
             "channel": entry.channel,
             "start_s": rounded(entry.start_s),
             "end_s": rounded(entry.end_s),
-            "text": entry.text,
+            "text": speakers.shown(entry),
         }
         if scores.get(entry.id, 0.0) >= SHOWN_SCORE:
             row["score"] = round(scores[entry.id], 2)

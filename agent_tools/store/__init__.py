@@ -4,7 +4,7 @@ token file.
 The only place with SQL. Knows rows, words, vectors and leases. Knows nothing of media, models, ranking or MCP.
 Importing it loads neither NumPy nor torch nor sqlite-vec: they come with the first vector."""
 
-from agent_tools.store import function_words, privacy, spelling, timed_words, words
+from agent_tools.store import function_words, privacy, speakers, spelling, timed_words, words
 from agent_tools.store.backup import restore
 from agent_tools.store.channel_detail import ChannelDetail
 from agent_tools.store.channel_swap import keep_text_vectors, switch_channel
@@ -55,6 +55,7 @@ __all__ = [
     "publish",
     "restore",
     "shown_lines",
+    "speakers",
     "spelling",
     "switch_channel",
     "timed_words",

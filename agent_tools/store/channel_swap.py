@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from agent_tools.channels import made_text_names
+from agent_tools.store import speakers
 from agent_tools.store.entries import Entry, EntryIn, insert_entry, remove_entries
 from agent_tools.store.frames import FrameRow
 from agent_tools.store.sql import Sql
@@ -52,6 +53,8 @@ def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_i
                 step(c)
         store.memories.delete(video_id, read=channel)
         store.memories.write(video_id, made.memories.read_all(video_id, channel))
+        if channel == speakers.SPEECH:
+            speakers.take_voices(store, made, video_id)
         _switch_row(store, made, row, job_id)
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from agent_tools.store import spelling
+from agent_tools.store import speakers, spelling
 from agent_tools.store.entries import Entry
 from agent_tools.timeline import Span
 
@@ -30,7 +30,7 @@ class TimedWord:
 def timed_words(entry: Entry) -> list[TimedWord]:
     """The words in order; [] where the entry has no word times, or a word is not in its text."""
     found: list[TimedWord] = []
-    at = 0
+    at = len(entry.text) - len(speakers.said(entry))
     for start_s, end_s, word in entry.extra.get(WORDS, ()):
         begin = entry.text.find(word, at)
         if not word or begin < 0:

@@ -1,7 +1,8 @@
 """Vectors by space and video: tables of the database hold them, one for each space; see sql.VectorTables.
 
-A space is one producer's vectors of one kind, f"{producer}|{kind}", kind text, line, memory or frame; a query never
-meets another space. A line's id is its entry's id and, in the last bits, its place in it. nearest.py searches them."""
+A space is one producer's vectors of one kind, f"{producer}|{kind}", kind text, line, memory, frame or voice; a query
+never meets another space. A line's id is its entry's id and, in the last bits, its place in it; a voice's is its
+number in its video. nearest.py searches them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KINDS = TEXT, LINE, MEMORY, FRAME = "text", "line", "memory", "frame"  # of spaces
+KINDS = TEXT, LINE, MEMORY, FRAME, VOICE = "text", "line", "memory", "frame", "voice"  # of spaces
 _NEW_ROW = "INSERT INTO vector_rows(space, video_id, id) VALUES(?, ?, ?) RETURNING n"
 AT_ONCE = 256  # rows of one transaction that removes many: some tens of milliseconds
 TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits, its place in it; a line's likewise

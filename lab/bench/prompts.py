@@ -1,10 +1,10 @@
 """Real voices in five languages, alone and mixed: word errors, languages and cost of lite's speech model.
 
-    python -m lab.bench.prompts FOLDER [--prompts 14] [--mixed 4]
+    python -m lab.bench.prompts FOLDER [--prompts 14] [--mixed 5]
 
 FOLDER holds Debian's packages asterisk-core-sounds-{en,es,fr,it,ru} and their -wav packages, unpacked (apt-get
 download, dpkg -x): sentences for a telephone, 8 kHz, each with its text. Prompts with digits or fewer than five words
-are left out. Mixed: ten prompts of random languages with .3 to .6 s between them."""
+are left out. Mixed: ten prompts of random languages with .3 to .6 s between them, and forty."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ VOICES = {
 }
 LEAST_WORDS, LONGEST_MIXED = 5, 16
 PAUSES_S = (0.3, 0.7, 1.5)  # between the prompts of one language
-MIXED_PAUSES_S = (0.3, 0.3, 0.6, 0.4)
+MIXED = ((10, 0.3), (10, 0.3), (10, 0.6), (10, 0.4), (40, 0.4))  # prompts of a recording, seconds between them
 Prompt = tuple[str, Path]  # text, sound file
 
 
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prompts", type=int, default=14)
-    parser.add_argument("--mixed", type=int, default=len(MIXED_PAUSES_S))
+    parser.add_argument("--mixed", type=int, default=len(MIXED))
     asked = parser.parse_args()
     there = {language: prompts(asked.folder, language) for language in VOICES}
     with tempfile.TemporaryDirectory() as made:
@@ -113,19 +113,19 @@ def main() -> None:
                 ours=f"WER {rate:.3f} of {count} words, language right in {right / whole:.0%}, {cost:.3f} CPU s per s",
                 doubtful=sum(one.unsure for one in found),
             )
-        for number, pause_s in enumerate(MIXED_PAUSES_S[: asked.mixed], 1):
+        for number, (count, pause_s) in enumerate(MIXED[: asked.mixed], 1):
             rng = random.Random(number)
             short = {
                 name: [one for one in all_ if len(one[0].split()) <= LONGEST_MIXED] for name, all_ in there.items()
             }
-            order = [rng.choice(list(VOICES)) for _ in range(10)]
+            order = [rng.choice(list(VOICES)) for _ in range(count)]
             chosen = [rng.choice(short[language]) for language in order]
             recording, spans = joined(chosen, iter(lambda pause_s=pause_s: pause_s, None))  # type: ignore[misc]
             found, cost = transcribed(speech, recording)
-            rate, count = error_rate(found, chosen)
+            rate, said = error_rate(found, chosen)
             emit(
-                f"10 prompts of mixed languages, {pause_s} s between them, {len(recording) / RATE:.0f} s",
-                ours=f"WER {rate:.3f} of {count} words, language right in {_right(found, order, spans):.0%}, "
+                f"{count} prompts of mixed languages, {pause_s} s between them, {len(recording) / RATE:.0f} s",
+                ours=f"WER {rate:.3f} of {said} words, language right in {_right(found, order, spans):.0%}, "
                 f"{cost:.3f} CPU s per s",
                 doubtful=sum(one.unsure for one in found),
             )

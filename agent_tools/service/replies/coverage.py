@@ -66,7 +66,8 @@ def view(library: Library, scope: VideoSpan, name: str, notes: SearchNotes = PLA
         return ChannelView(name, why_not, row.producer, (scope.span,), False)
     gaps = unread(library, scope, row)
     phrase = _phrase(library, scope, row, gaps, notes)
-    return ChannelView(name, phrase, row.producer, gaps, True, missing=phrase != ALL)
+    producer = f"{row.producer}, speakers by {row.detail.speakers}" if row.detail.speakers else row.producer
+    return ChannelView(name, phrase, producer, gaps, True, missing=phrase != ALL)
 
 
 def _has_nothing(row: ChannelRow | None) -> bool:
@@ -122,6 +123,8 @@ def _phrase(library: Library, scope: VideoSpan, row: ChannelRow, gaps: Sequence[
         parts.append(too_small(px))
     if row.detail.sent_to:
         parts.append(f"pictures of the video went to {row.detail.sent_to}")
+    if row.detail.no_speakers:
+        parts.append(row.detail.no_speakers)
     if row.detail.visual_tokens:
         parts.append("told from {} of {} visual tokens".format(*row.detail.visual_tokens))
     is_text = row.name in TEXT_CHANNELS

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from agent_tools.errors import InvalidArgument
 from agent_tools.service.library.library import Library, checked_channels
 from agent_tools.service.replies.fit import cursor, offset_of
-from agent_tools.store import Entry
+from agent_tools.store import Entry, speakers
 from agent_tools.timeline import rounded
 from agent_tools.types import Number, Reply
 from agent_tools.untrusted import clean
@@ -109,12 +109,11 @@ def shown_entries(
 
 
 def _shown(entry: Entry) -> ShownEntry:
-    speaker = entry.extra.get("speaker")
     return ShownEntry(
         id=entry.id,
         channel=entry.channel,
         start_s=rounded(entry.start_s),
         end_s=rounded(entry.end_s),
-        text=clean(entry.text),
-        speaker=clean(speaker, LONGEST_NAME) or None if isinstance(speaker, str) else None,
+        text=clean(speakers.said(entry)),
+        speaker=clean(speakers.name_of(entry), LONGEST_NAME) or None,
     )
