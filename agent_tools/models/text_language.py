@@ -51,19 +51,26 @@ WORDS = {
     "tr": """bir ve için bu ne da de mi çok gibi daha var yok ben sen biz siz onlar o şey kadar sonra ama ki her olan
         olarak değil ile en nasıl neden niçin kim nerede bunu onu bana sana diye mı mu mü evet hayır""",
     "sv": """och att det som är på för inte jag en ett av den till med har de om vi du han hon var men så kan ska när
-        från min din sig vad hur varför där här nu eller efter under alla""",
+        från min din sig vad hur varför där här nu eller efter under alla vem vilken vilket vilka nya gör går någon""",
     "da": """og at det er på for ikke jeg en et af den til med har de om vi du han hun var men så kan skal når fra min
         din sig hvad hvor hvorfor der her nu eller efter alle""",
-    "fi": "ja on ei se että hän mutta minä sinä me te he kun niin oli olla mitä missä miksi tämä joka ovat kuin",
-    "cs": "a se na je že to v s z do o jako ale po tak za od už jen jsem jsi jsou byl byla pro jeho její jak kde když",
-    "ro": "și în de la cu pe nu este sunt un o care ce din pentru mai dar eu tu el ea noi cum unde când să au am",
-    "vi": "và của là không có được cho trong một những này với các người đã tôi anh em ở ra khi đi đó như gì làm",
-    "hu": "a az és hogy nem is egy van ez azt de meg csak már volt én te ő mi ti ők mint ha el kell vagy",
-    "id": "yang dan di itu dengan untuk dari tidak ini ke pada adalah saya kamu dia kami mereka ada akan bisa apa",
+    "fi": """ja on ei se että hän mutta minä sinä me te he kun niin oli olla mitä missä miksi tämä joka ovat kuin
+        kuka mikä milloin kenen miten""",
+    "cs": """a se na je že to v s z do o jako ale po tak za od už jen jsem jsi jsou byl byla pro jeho její jak kde
+        když kdo kdy proč který která které kolik""",
+    "ro": """și în de la cu pe nu este sunt un o care ce din pentru mai dar eu tu el ea noi cum unde când să au am
+        cine cât nouă""",
+    "vi": """và của là không có được cho trong một những này với các người đã tôi anh em ở ra khi đi đó như gì làm
+        lúc nào đâu mấy nhiêu ông nói""",
+    "hu": """a az és hogy nem is egy van ez azt de meg csak már volt én te ő mi ti ők mint ha el kell vagy miért
+        mikor mennyi milyen új""",
+    "id": """yang dan di itu dengan untuk dari tidak ini ke pada adalah saya kamu dia kami mereka ada akan bisa apa
+        siapa kapan berapa mengapa bagaimana baru""",
 }
 LETTERS = {
     "de": "ßäöü", "es": "ñ¿¡", "fr": "çèêœùû", "it": "ìò", "pl": "łęąśźżćń", "pt": "ãõç", "tr": "ğşıç", "sv": "åäö",
-    "da": "æøå", "fi": "äö", "cs": "ěřůčšž", "ro": "șțăâ", "vi": "ơưđạảấầẩậắằặẹẻếềệỉịọỏốồổộớờợụủứừự", "hu": "őű",
+    "da": "æøå", "fi": "äö", "cs": "ěřůčšž", "ro": "șțăâ", "hu": "őű",
+    "vi": "ơưđạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịĩọỏốồổỗộớờởỡợụủũứừửữựỳỵỷỹ",
 }  # fmt: skip
 # Scripts by the first word of a letter's Unicode name. Han without kana is Chinese.
 SCRIPTS = {

@@ -30,6 +30,9 @@ NEIGHBOURS = {
     "el": "Πού είναι το κόκκινο αυτοκίνητο;",
     "he": "איפה המכונית האדומה?",
     "hi": "लाल कार कहाँ है?",
+    "vi": "tàu khởi hành lúc nào",
+    "fi": "Kuka maksaa uuden sillan?",
+    "cs": "Kdo zaplatí nový most?",
 }
 
 
@@ -49,7 +52,9 @@ def test_traditional_chinese_is_chinese() -> None:
     assert language_of("紅色的汽車在哪裡").language == "zh"
 
 
-@pytest.mark.parametrize("text", ["", "Mitigation", "KV cache", "4096", "Angela Merkel", "red car", "OK!", "🙂"])
+@pytest.mark.parametrize(
+    "text", ["", "Mitigation", "KV cache", "4096", "Angela Merkel", "red car", "ai models", "OK!", "🙂"]
+)
 def test_what_tells_nothing_is_undecided_and_may_be_english(text: str) -> None:
     found = language_of(text)
     assert found.undecided

@@ -16,6 +16,7 @@ from agent_tools.service.library.library import Library
 from agent_tools.service.read_resource import read_resource
 from agent_tools.service.remember import remember
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.search.comparable import SIXTEEN_ONLY
 from agent_tools.service.verdicts.judgement import FOUND_APART
 from agent_tools.store import Episode
 from agent_tools.types import GroundReply
@@ -100,7 +101,7 @@ def test_meaning_is_not_judged_in_a_language_the_encoder_does_not_know(
     reply = judged(library, lay(film), "the speaker mentions a dragon")
     assert reply.verdict == "uncertain"
     assert reply.coverage is not None
-    assert "meaning: sixteen languages only" in (reply.coverage.channels.subtitles or "")
+    assert SIXTEEN_ONLY in (reply.coverage.channels.subtitles or "")
 
 
 def test_of_two_channels_the_one_in_a_known_language_is_judged(library: Library, lay: Lay) -> None:
@@ -109,7 +110,7 @@ def test_of_two_channels_the_one_in_a_known_language_is_judged(library: Library,
     film = Film("both", 300, said, slides, language="sv")
     reply = judged(library, lay(film), "the dragon of the north", channels=["subtitles", "screen_text"])
     assert reply.judged == ["screen_text"]
-    assert {one.channel: one.why for one in reply.not_judged or []} == {"subtitles": "meaning: sixteen languages only"}
+    assert {one.channel: one.why for one in reply.not_judged or []} == {"subtitles": SIXTEEN_ONLY}
     assert (reply.spans or [])[0].start_s == 50
     gone = judged(library, film.video_id, "penguins on ice", channels=["subtitles", "screen_text"])
     assert gone.verdict == "uncertain"
@@ -144,7 +145,7 @@ def test_a_search_says_which_channel_is_not_in_the_language_of_the_encoder(libra
     said = tuple(Line(5.0 * i, 5.0 * i + 4.5, "Och så går vi vidare.") for i in range(60))
     video_id = lay(Film("searched", 300, said, (), language="sv"))
     found = retrieve_memory(library, SearchRequest(query="a dragon", video_ids=[video_id]))
-    assert found.coverage.channels.subtitles == "all; meaning: sixteen languages only"
+    assert found.coverage.channels.subtitles == f"all; {SIXTEEN_ONLY}"
 
 
 def test_a_sight_in_a_video_without_texts_comes_with_episodes_to_look_at(library: Library, lay: Lay) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent_tools.models.profiles import TextEncoder
 
 ENGLISH_ONLY = "meaning: English only"
-SIXTEEN_ONLY = "meaning: sixteen languages only"
+SIXTEEN_ONLY = f"by words only: meaning is known in {', '.join(sorted(LANGUAGES))}"
 LIMITS = {"English": ENGLISH_ONLY, SIXTEEN: SIXTEEN_ONLY}
 UNKNOWN = ("", "und")  # languages of which nothing is said
 LAST_LATIN = 0x24F  # letters above are of scripts that English is not written in
