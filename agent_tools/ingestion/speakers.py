@@ -12,7 +12,7 @@ import numpy as np
 
 from agent_tools.models.speech import RATE
 from agent_tools.models.voices import clusters
-from agent_tools.store import Entry, Store, speakers
+from agent_tools.store import Entry, EntryIn, Store, speakers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +62,7 @@ def label_voices(
     names = _names(base, video_id, encoder.producer, means)
     voice_of = {entry.id: int(number) for entry, number in zip(heard, numbers, strict=True)}
 
-    def choose(entry: Entry) -> speakers.EntryIn | None:
+    def choose(entry: Entry) -> EntryIn | None:
         number = voice_of.get(entry.id)
         return None if number is None else speakers.labelled(entry, number, names.get(number, ""))
 

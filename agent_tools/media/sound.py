@@ -22,6 +22,8 @@ JUMP_S = (
 )
 SEEK_EARLY_S = 5.0  # decoders need some time before the start, and key frames of sound are spread unevenly
 READ_ERRORS = 64  # in a row, before the rest counts as unreadable
+MIX = 0.5**0.5  # of each of two channels, as FFmpeg mixes them
+CANCELLED = 0.1  # share of the louder channel's energy; a mix with less has lost what its channels held
 
 Samples = NDArray[np.float32]
 
@@ -167,7 +169,8 @@ class _Clock:
         jumped = self._frame_end_s is not None and abs(at_s - self._frame_end_s) > JUMP_S
         if self._resampler is None or form != self._form or jumped:
             yield from self.flushed()
-            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+            layout = "stereo" if len(frame.layout.channels) == 2 else "mono"
+            self._resampler = av.AudioResampler(format="flt", layout=layout, rate=RATE)
             self._form, self.next_s = form, at_s
         self._frame_end_s = at_s + frame.samples / frame.sample_rate
         frame.pts = None  # the resampler would fill or cut at jitter of the container
@@ -180,7 +183,18 @@ class _Clock:
 
     def _out(self, frames: list[Any]) -> Iterator[tuple[float, Samples]]:
         for frame in frames:
-            samples = np.array(frame.to_ndarray(), dtype=np.float32).reshape(-1)
+            samples = np.array(frame.to_ndarray(), dtype=np.float32).reshape(-1, len(frame.layout.channels))
+            samples = mixed(samples) if samples.shape[1] == 2 else samples[:, 0]
             if len(samples):
                 yield self.next_s, samples
                 self.next_s += len(samples) / RATE
+
+
+def mixed(samples: Samples) -> Samples:
+    """Two channels (n, 2) as one (n,). Where one is the other turned upside down (a swapped cable, a "wide" effect),
+    their sum is silence, so the louder one is taken."""
+    both = np.asarray(MIX * samples.sum(axis=1), np.float32)
+    energies = (samples.astype(np.float64) ** 2).sum(axis=0)
+    if float(both.astype(np.float64) @ both) < CANCELLED * energies.max():
+        return np.ascontiguousarray(samples[:, int(energies.argmax())])
+    return both

@@ -110,8 +110,7 @@ def merge_speakers(library: Library, video: VideoRow, number: int, into: int) ->
     one, other = _known(library, video, number), _known(library, video, into)
     for producer, vectors in speakers.voices(library.store, video.id).items():
         if one.number in vectors and other.number in vectors:
-            both = one.seconds * vectors.pop(one.number) + other.seconds * vectors[other.number]
-            vectors[other.number] = both / max(float((both @ both) ** 0.5), 1e-9)
+            speakers.join_voices(vectors, one, other)
             speakers.keep_voices(library.store, video.id, producer, vectors)
     return _put(library, video, lambda voice: (into, other.name) if voice == number else None)
 

@@ -129,6 +129,14 @@ def voices(store: Store, video_id: str) -> dict[str, dict[int, NDArray[np.float3
     return found
 
 
+def join_voices(vectors: dict[int, NDArray[np.float32]], one: Speaker, into: Speaker) -> None:
+    """Make two voices' vectors one, by how long each speaks; the first is taken out."""
+    import numpy as np
+
+    both = one.seconds * vectors.pop(one.number) + into.seconds * vectors[into.number]
+    vectors[into.number] = np.asarray(both / max(float(np.linalg.norm(both)), 1e-9), np.float32)
+
+
 def take_voices(store: Store, made: Store, video_id: str) -> None:
     """The voices of a video as another store has them, in the place of those that are here."""
     drop_voices(store, video_id)

@@ -4,6 +4,7 @@ they ended. The engine here says numbers at fixed times: recognition itself is t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,36 @@ def test_a_stopped_transcription_goes_on_where_it_ended(spoken: Library, monkeyp
     assert second.heard_from[0] == pytest.approx(30, abs=0.1)
     texts = [entry.text for entry in spoken.store.entries(video_id, channels=("speech",))]
     assert texts == [f"number {n} was said" for n in range(5, 80, 10)]
+
+
+class Later(Numbers):
+    """The same model by later rules: it hears other words."""
+
+    producer = "numbers@1/2"
+
+    def transcribe(self, blocks: Any, on_progress: Any, on_gap: Any) -> Iterator[Segment]:
+        for one in super().transcribe(blocks, on_progress, on_gap):
+            yield replace(one, text=one.text.replace("number", "numeral"))
+
+
+def test_what_older_rules_heard_is_found_until_a_reindex_hears_it_again(
+    spoken: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
+    video_id = ingest_video(spoken, "talk.mp4", wait_s=0).video_id or ""
+    work(spoken.settings)
+    monkeypatch.setattr(speech, "speech", lambda settings: Later())
+
+    def found() -> tuple[str, str]:
+        reply = retrieve_memory(spoken, SearchRequest(query="45 was said", detail="full"), wait_s=60)
+        assert reply.coverage.producers is not None
+        return reply.hits[0].speech or "", reply.coverage.producers.speech or ""
+
+    assert ingest_video(spoken, "talk.mp4", wait_s=0).state == "done"  # nothing is queued of itself
+    assert found() == ("number 45 was said", "numbers@1/1")
+    jobs.reindex(spoken, video_id, "speech")
+    work(spoken.settings)
+    assert found() == ("numeral 45 was said", "numbers@1/2")
 
 
 def test_a_video_without_sound_has_no_speech_to_miss(

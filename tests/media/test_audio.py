@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import wave
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,15 @@ def clicks(
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         times = np.arange(int((seconds - offset_s) * rate)) / rate + offset_s
-        wave = np.zeros(len(times), np.float32)
+        tone = np.zeros(len(times), np.float32)
         for click_s in CLICKS_S:
             inside = (times >= click_s) & (times < click_s + 0.05)
-            wave[inside] = 0.8 * np.sin(2 * np.pi * 1000 * times[inside])
+            tone[inside] = 0.8 * np.sin(2 * np.pi * 1000 * times[inside])
         form = sound.codec_context.format.name
-        for start in range(0, len(wave), 1024):
+        for start in range(0, len(tone), 1024):
             if hole and hole[0] <= times[start] < hole[1]:
                 continue
-            piece = np.stack([wave[start : start + 1024]] * 2)
+            piece = np.stack([tone[start : start + 1024]] * 2)
             if form == "s16":
                 piece = (piece.T.reshape(1, -1) * 32767).astype(np.int16)
             made = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format=form, layout="stereo")
@@ -156,3 +157,25 @@ def test_real_files_have_sound_to_their_end(real_videos: Path) -> None:
         if known.audio[0].duration_s and blocks:
             assert blocks[-1].end_s <= known.audio[0].duration_s + 1.0, path.name
     assert tried > 0
+
+
+def written(path: Path, channels: np.ndarray) -> Path:
+    """A WAV file of two channels (n, 2), 16 kHz."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, RATE, 0, "NONE", ""))
+        file.writeframes((channels * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "heard_of_tone"),
+    [(0.5, 0.5, 0.707), (0.5, -0.5, 0.5), (0.5, -0.45, 0.5), (0.0, 0.5, 0.354), (0.5, 0.0, 0.354), (0.0, 0.0, 0.0)],
+)
+def test_channels_that_cancel_each_other_are_not_lost(
+    tmp_path: Path, left: float, right: float, heard_of_tone: float
+) -> None:
+    tone = np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE)
+    path = written(tmp_path / "two.wav", np.stack([left * tone, right * tone], axis=1))
+    found = np.concatenate([block.samples for block in audio(probe(path))])
+    assert len(found) == pytest.approx(2 * RATE, abs=10)
+    assert np.abs(found).max() == pytest.approx(heard_of_tone, abs=0.01)
