@@ -173,7 +173,6 @@ def ingested(settings: Settings) -> Cost:
 
 
 def _report(library: Library, placed: list[Placed], minutes: float, cost: Cost, peak_mb: float) -> None:
-    assert library.models.text(120) is not None
     (video,) = library.store.videos()
     heard = library.store.entries(video.id, channels=("speech",))
     spoken_s = sum(one.end_s - one.start_s for one in placed)
@@ -194,6 +193,7 @@ def _report(library: Library, placed: list[Placed], minutes: float, cost: Cost, 
         rates = [error_rate(one, heard) for one in chosen]
         errors, count = (sum(column) for column in zip(*rates, strict=True))
         emit(f"words of {len(chosen)} pieces by {what}", ours=f"WER {errors / count:.3f} of {count} words")
+    assert library.models.text(3600) is not None
     for place, language in enumerate(LANGUAGES):
         ranks = [_rank(library, said["questions"][place], where) for said, where in zip(SAID, placed, strict=False)]
         emit(

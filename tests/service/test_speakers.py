@@ -4,6 +4,7 @@ Recognition and voices are tested with their models; here an engine says numbers
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent_tools.cli import speakers as command
 from agent_tools.errors import InvalidArgument, ModelMissing
 from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.worker import work
@@ -245,3 +247,20 @@ def test_labels_and_voices_go_along_to_an_archive(meeting: tuple[Library, str], 
     target.delete_video(video_id)
     assert speakers.voices(target, video_id) == {}
     target.close()
+
+
+def test_the_commands_name_join_and_list(meeting: tuple[Library, str], capsys: pytest.CaptureFixture[str]) -> None:
+    library, video_id = meeting
+    home = library.settings.home
+    command.speakers_name(video_id, 2, "Mara", home=home)
+    assert capsys.readouterr().out == "speaker 2: 4 entries changed\n"
+    command.speakers_list(video_id, home=home)
+    told = capsys.readouterr().out
+    assert "2  Mara" in told
+    assert "0:00:11" in told
+    assert "It makes mistakes; it knows no person." in told
+    command.speakers_merge(video_id, 1, 2, home=home)
+    assert capsys.readouterr().out == "speaker 1 is now a part of speaker 2: 4 entries changed\n"
+    command.speakers_list(home=home, as_json=True)
+    (only,) = json.loads(capsys.readouterr().out)["speakers"]
+    assert (only["label"], only["entries"]) == ("Mara", 8)
