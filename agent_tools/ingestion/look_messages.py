@@ -28,6 +28,15 @@ class SheetsRequest:
 
 
 @dataclass(frozen=True)
+class KeyTimesRequest:
+    """Each time, or that of the key frame nearest to it, where it is at most within_s away."""
+
+    path: str
+    times_s: tuple[float, ...]
+    within_s: float
+
+
+@dataclass(frozen=True)
 class KeptSheetsRequest:
     """Contact sheets of kept frames, which need no file."""
 
@@ -64,6 +73,13 @@ class Shots:
 
 
 @dataclass(frozen=True)
+class Times:
+    """The reply with times."""
+
+    times_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Clip:
     """The reply with a clip."""
 
@@ -78,9 +94,11 @@ class Failure:
     message: str
 
 
-Request = PicturesRequest | SheetsRequest | KeptSheetsRequest | ClipRequest
-Reply = Shots | Clip | Failure
-_REQUESTS = {kind.__name__: kind for kind in (PicturesRequest, SheetsRequest, KeptSheetsRequest, ClipRequest)}
+Request = PicturesRequest | SheetsRequest | KeyTimesRequest | KeptSheetsRequest | ClipRequest
+Reply = Shots | Times | Clip | Failure
+_REQUESTS = {
+    kind.__name__: kind for kind in (PicturesRequest, SheetsRequest, KeyTimesRequest, KeptSheetsRequest, ClipRequest)
+}
 
 
 def to_line(message: Request | Reply) -> bytes:
@@ -99,7 +117,8 @@ def reply_of(line: bytes) -> Reply:
     kind, fields = _parsed(line)
     if kind == "Shots":
         return Shots(tuple(None if shot is None else Shot(**shot) for shot in fields["shots"]))
-    return Clip(**fields) if kind == "Clip" else Failure(**fields)
+    replies: dict[str, type[Times | Clip]] = {"Times": Times, "Clip": Clip}
+    return replies[kind](**fields) if kind in replies else Failure(**fields)
 
 
 def _base64(data: bytes) -> dict[str, str]:

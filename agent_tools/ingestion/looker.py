@@ -20,16 +20,18 @@ from agent_tools.ingestion.look_messages import (
     ClipRequest,
     Failure,
     KeptSheetsRequest,
+    KeyTimesRequest,
     PicturesRequest,
     Reply,
     Request,
     SheetsRequest,
     Shot,
     Shots,
+    Times,
     request_of,
     to_line,
 )
-from agent_tools.media import Opener, Probe, clip, crop, pictures_at, probe, sheet
+from agent_tools.media import Opener, Probe, clip, crop, nearest_keys, pictures_at, probe, sheet
 from agent_tools.media.picture import jpeg
 from agent_tools.timeline import clock
 
@@ -91,6 +93,9 @@ def _reply(files: Files, request: Request) -> Reply:
         case SheetsRequest():
             seen = [(time_s, image) for time_s, image in _shown(files, request) if image is not None]
             return Shots(_sheets(seen, request.side))
+        case KeyTimesRequest():
+            found = nearest_keys(files.probe(request.path), request.times_s, request.within_s, files.opener)
+            return Times(tuple(found))
         case KeptSheetsRequest():
             opened = [(time_s, np.asarray(Image.open(io.BytesIO(data)))) for time_s, data in request.cells]
             return Shots(_sheets(opened, request.side))

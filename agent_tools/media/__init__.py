@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_tools.media.access import Opener as Opener
+    from agent_tools.media.access import nearest_keys as nearest_keys
     from agent_tools.media.access import pictures_at as pictures_at
     from agent_tools.media.clips import clip as clip
     from agent_tools.media.cues import Cue as Cue
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from agent_tools.media.subtitles import read_subtitles as read_subtitles
 
 _HOMES = {
-    "access": ("Opener", "pictures_at"),
+    "access": ("Opener", "nearest_keys", "pictures_at"),
     "clips": ("clip",),
     "cues": ("Cue", "subtitle_text"),
     "cuts": ("Cut", "cut"),

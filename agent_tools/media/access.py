@@ -6,6 +6,9 @@ import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
+
+import av
 
 from agent_tools.errors import InvalidArgument, SourceNotFound
 from agent_tools.media.damage import Damage
@@ -16,6 +19,7 @@ from agent_tools.media.picture import Picture, Scaler
 from agent_tools.media.samples import Sample
 from agent_tools.media.streams import Probe
 
+_REORDERED_S = (0.0, 0.1, 0.4, 1.5)  # a key frame is shown at most so long after its decoding time; tried in turn
 _DECODE_ON_S = 3.0  # without an index of key frames: decoding on for this long costs about as much as a seek
 
 
@@ -91,6 +95,55 @@ def pictures_at(
         if own is not None:
             own.close()
     return found
+
+
+def nearest_keys(probe: Probe, times: Sequence[float], within_s: float, opener: Opener | None = None) -> list[float]:
+    """For each time that of the nearest key frame, where it is at most within_s away; else the time itself.
+
+    A picture at a key frame costs one decoded picture, at any other time all those since the key frame before it. Only
+    packets are read. A file without an index of key frames gives the times back.
+    Args:
+        times: seconds from the first picture, not negative.
+    """
+    if probe.video is None or not times or within_s <= 0:
+        return list(times)
+    own = Opener(keep=1) if opener is None else None
+    try:
+        source = (opener or own or Opener()).source(probe)
+        return [_nearest_key(source, probe, time_s, within_s) for time_s in times]
+    finally:
+        if own is not None:
+            own.close()
+
+
+def _nearest_key(source: Source, probe: Probe, time_s: float, within_s: float) -> float:
+    wanted = int((time_s + probe.origin_s) / source.unit_s)
+    if len(source.stream.index_entries) < 2:  # Matroska's is read with the first seek
+        source.container.seek(wanted, stream=source.stream)
+    index = source.stream.index_entries
+    if len(index) < 2 or source.seeks_lie:
+        return time_s
+    found = []
+    for backward in (True, False):
+        place = index.search_timestamp(wanted, backward=backward)
+        if place >= 0 and (shown_s := _key_time(source, probe, index[place])) is not None:
+            found.append(shown_s)
+    best = min(found, key=lambda shown_s: abs(shown_s - time_s), default=None)
+    return time_s if best is None or best < 0 or abs(best - time_s) > within_s else best
+
+
+def _key_time(source: Source, probe: Probe, entry: Any) -> float | None:
+    """When the key frame of an index entry is shown: the entry may name its decoding time, and a seek takes another."""
+    for later_s in _REORDERED_S:
+        try:
+            source.container.seek(entry.timestamp + int(later_s / source.unit_s), stream=source.stream)
+            packet = next(iter(source.container.demux(source.stream)))
+        except (av.FFmpegError, StopIteration):
+            return None
+        same = packet.pos == entry.pos or packet.pts == entry.timestamp  # Matroska's entry names the cluster's place
+        if packet.pts is not None and packet.is_keyframe and same:
+            return float(round(packet.pts * source.unit_s - probe.origin_s, 9))
+    return None
 
 
 def _groups(source: Source, probe: Probe, order: Sequence[int], times: Sequence[float]) -> list[list[int]]:

@@ -9,12 +9,14 @@ from agent_tools.ingestion.look_messages import (
     ClipRequest,
     Failure,
     KeptSheetsRequest,
+    KeyTimesRequest,
     PicturesRequest,
     Reply,
     Request,
     SheetsRequest,
     Shot,
     Shots,
+    Times,
     reply_of,
     request_of,
     to_line,
@@ -24,11 +26,13 @@ REQUESTS: list[Request] = [
     PicturesRequest("a \n b.mp4", (0.0, 1.5), 320),
     PicturesRequest("a.mp4", (0.0,), 320, (0.0, 0.25, 0.5, 0.75)),
     SheetsRequest("a.mp4", (), 480),
+    KeyTimesRequest("a.mp4", (1.0, 2.5), 0.5),
     KeptSheetsRequest(((2.0, b"\xff\xd8\n"), (3.0, b"")), 480),
     ClipRequest("a.mp4", 1.0, 2.5, 1000),
 ]
 REPLIES: list[Reply] = [
     Shots((Shot(b"\xff\n", 320, 180, (1.0,)), None)),
+    Times((0.0, 2.5)),
     Clip(b"\x00\n"),
     Failure("DecodeError", "the file cannot be read"),
 ]

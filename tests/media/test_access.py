@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from agent_tools.errors import InvalidArgument, SourceNotFound
-from agent_tools.media import Opener, access, pictures_at, probe, sample
+from agent_tools.media import Opener, access, nearest_keys, pictures_at, probe, sample
+from tests.drawing import draw, even_times
 
 
 @pytest.mark.parametrize("name", ["steady", "uneven", "late"])
@@ -85,3 +86,20 @@ def test_time_in_a_lost_span_has_no_picture_and_its_neighbours_have(
     broken = drawing.cut(tmp_path / "cut.mp4", steady, 0.5)
     got = pictures_at(probe(broken), [2.0, 18.0, 4.0])
     assert [s and drawing.number_in(s.picture.gray(120, 60)) for s in got] == [50, None, 100]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_times_move_to_the_key_frame_that_is_near_and_no_farther(tmp_path: Path, suffix: str) -> None:
+    film = probe(draw(tmp_path / f"film.{suffix}", even_times(300, 10), key_every=50, options={"sc_threshold": "0"}))
+    times = [4.1, 0.2, 6.0, 12.0, 29.5]  # Matroska's index is read with the first seek
+    with Opener() as opener:
+        moved = nearest_keys(film, times, 1.5, opener)
+        assert moved == pytest.approx([5.0, 0.0, 5.0, 12.0, 29.5], abs=1e-6)
+        assert nearest_keys(film, times, 0.05, opener) == times
+        shown = pictures_at(film, moved[:3], opener)
+        assert [round(one.pts_s, 3) for one in shown if one is not None] == [5.0, 0.0, 5.0]
+
+
+def test_a_file_without_an_index_gives_the_times_back(tmp_path: Path) -> None:
+    film = probe(draw(tmp_path / "film.ts", even_times(100, 10), key_every=50))
+    assert nearest_keys(film, [4.1], 3.0) == [4.1]

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_tools.errors import AgentToolsError
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.store import Entry
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+KEY_SHARE = 1 / 16  # of the distance between two pictures: how far one may be moved
+LEAST_MOVE_S = 1.0  # a closer look is exact
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def chosen_frames(
         chosen = _answering_times(library, scope, times, features, budget, query, answering)
     if chosen is None:
         chosen = _distinct(features, times, _legible(scope, wanted, entries))
+        chosen = _near_keys(library, scope, chosen, wanted)
     fewer = features is not None and len(chosen) < len(wanted)
     return ChosenFrames(tuple(chosen), _stood(features, times, chosen, scope.span.end_s), fewer)
 
@@ -60,6 +66,22 @@ def _legible(scope: VideoSpan, wanted: list[float], entries: Sequence[Entry]) ->
 
     texts = [(entry.start_s, entry.end_s) for entry in entries if entry.channel == "screen_text"]
     return legible_times(wanted, scope.span.length_s / len(wanted), texts) if texts else wanted
+
+
+def _near_keys(library: Library, scope: VideoSpan, times: list[float], even: Sequence[float]) -> list[float]:
+    """The times, where those at even distances are moved to key frames that are nearer than KEY_SHARE of a distance: in
+    a wide span a few seconds change nothing, and a picture between key frames costs up to hundreds of others."""
+    within_s, paths = KEY_SHARE * scope.span.length_s / max(1, len(even)), library.sources(scope.video.id)
+    free = [time_s for time_s in times if time_s in set(even)]
+    if within_s < LEAST_MOVE_S or not paths or not free:
+        return times
+    try:
+        moved = dict(zip(free, library.looker.nearest_keys(paths[0], free, within_s), strict=True))
+    except AgentToolsError:
+        return times  # whoever opens the pictures says why they cannot be read
+    span = scope.span
+    inside = [new if span.start_s <= (new := moved.get(old, old)) < span.end_s else old for old in times]
+    return sorted(inside) if len(set(inside)) == len(times) else times
 
 
 def _distinct(features: NDArray[np.float32] | None, times: list[float], wanted: list[float]) -> list[float]:

@@ -22,12 +22,14 @@ from agent_tools.ingestion.look_messages import (
     ClipRequest,
     Failure,
     KeptSheetsRequest,
+    KeyTimesRequest,
     PicturesRequest,
     Reply,
     Request,
     SheetsRequest,
     Shot,
     Shots,
+    Times,
     reply_of,
     to_line,
 )
@@ -71,6 +73,12 @@ class Looker:
         """Contact sheets of the pictures at these times, `cell` px on the longer side, the time written in each."""
         shots = self._shots(SheetsRequest(str(path), tuple(times_s), cell), check)
         return [shot for shot in shots if shot is not None]
+
+    def nearest_keys(self, path: Path, times_s: Sequence[float], within_s: float) -> list[float]:
+        """Each time, or that of the key frame nearest to it, where it is at most within_s away: cheaper to open."""
+        reply = self._call(KeyTimesRequest(str(path), tuple(times_s), within_s), None)
+        assert isinstance(reply, Times)
+        return list(reply.times_s)
 
     def sheets_of(self, jpegs: Sequence[tuple[float, bytes]], *, cell: int, check: CHECK | None = None) -> list[Shot]:
         """Contact sheets of kept frames, given as (time, JPEG)."""
