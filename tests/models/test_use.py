@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent_tools.errors import ModelMissing
 from agent_tools.models import use_files
@@ -56,10 +58,30 @@ def test_pieces_are_those_of_the_package(use: Use, reference: object, real_video
     folder = real_videos / "edge" / "subtitles"
     lines = [line for path in sorted(folder.glob("*.vtt")) for line in path.read_text("utf-8").splitlines() if line]
     lines += (real_videos / "filler.txt").read_text("utf-8").splitlines()[:200]
-    ours = [one.ids for one in use._tokenizer.encode_batch(lines)]
+    ours = [one.ids for one in use._files.tokenizer.encode_batch(lines)]
     theirs = [reference._tokenizer.encode(line, add_bos=False, add_eos=False) for line in lines]
     assert len(lines) > 1000
     assert ours == theirs
+    assert [use._files.pieces.encode(line) for line in lines] == ours
+
+
+ODD = [
+    "",
+    " ",
+    "▁",
+    "<s> and </s>",
+    "🤷‍♀️🤷 ok",
+    "\u0000a",
+    "ᚠᚢᚦ ᚠᚢᚦ",
+    "ABC\tdef\nghi",
+    "１２３ ＡＢＣ ﬁne ½",
+    "a" * 300,
+]
+
+
+@given(text=st.one_of(st.sampled_from(ODD), st.text(max_size=60), st.text("aeinrst ▁.?é谁は", max_size=40)))
+def test_few_texts_have_the_pieces_of_the_tokenizer(use: Use, text: str) -> None:
+    assert use._files.pieces.encode(text) == use._files.tokenizer.encode(text).ids
 
 
 def test_vectors_are_float32_of_unit_length_in_the_order_given(use: Use) -> None:
