@@ -102,7 +102,7 @@ class Use:
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The pieces of each text."""
-        if are_few(texts):
+        if are_few(texts) and not self._files.has_tokenizer:
             return [self._files.pieces.encode(text) for text in texts]
         return [one.ids for one in self._files.tokenizer.encode_batch(list(texts))]
 

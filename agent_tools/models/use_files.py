@@ -42,6 +42,11 @@ class UseFiles:
     pieces: Pieces  # of a few texts
     make_tokenizer: Callable[[], Any]
 
+    @property
+    def has_tokenizer(self) -> bool:
+        """Whether it is built already; it is faster then."""
+        return "tokenizer" in self.__dict__
+
     @cached_property
     def tokenizer(self) -> Any:
         """The tokenizers.Tokenizer, built when it is first asked for: .3 s."""

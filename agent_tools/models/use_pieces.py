@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = 0
 UNKNOWN_PENALTY = 10.0  # below the worst piece, as SentencePiece has it
-MOST_TEXTS, MOST_CHARACTERS = 8, 1200  # of what is "a few": more is faster with the tokenizer
+MOST_TEXTS, MOST_CHARACTERS = 16, 1200  # of what is "a few": more is faster with the tokenizer
 SPACE = "▁"
 _DIGEST = 8
 
