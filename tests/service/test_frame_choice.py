@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from agent_tools.compression import look_alike
 from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.picture_vectors import sequence
 from agent_tools.service.library.library import Library
+from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 
@@ -47,3 +51,22 @@ def test_before_the_encoder_is_loaded_words_choose_the_frames(
         library, ZoomRequest(video_id=course[1].video_id, query=f'"{hop.text.split(".")[0]}"', max_frames=1)
     )
     assert hop.start_s - 1 <= found.facts["frames"][0]["at_s"] <= hop.end_s + 1
+
+
+def test_frames_at_even_distances_move_to_key_frames_in_a_wide_span_only(
+    library: Library, course: tuple[object, DemoTruth], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def nearest(self: Looker, path: Path, times_s: Sequence[float], within_s: float) -> list[float]:
+        asked.append(within_s)
+        return [time_s + 0.5 for time_s in times_s]
+
+    monkeypatch.setattr(Looker, "nearest_keys", nearest)
+    video_id = course[1].video_id
+    length_s = library.store.video(video_id).duration_s or 0.0  # type: ignore[union-attr]
+    zoom_segment(library, ZoomRequest(video_id=video_id, max_frames=2))
+    assert asked == [pytest.approx(length_s / 2 / 16)]
+    zoom_segment(library, ZoomRequest(video_id=video_id, start_s=10.0, end_s=30.0, max_frames=2))
+    zoom_segment(library, ZoomRequest(video_id=video_id, query="bread", max_frames=2))
+    assert len(asked) == 1, "a close look and one with a query are exact"
