@@ -15,6 +15,7 @@ from agent_tools.errors import ShapeError
 # Cosine from which two pictures are shown as one. It lies above KeepRule.same: a picture that is left out here is not
 # seen at all, while a frame that an ingest drops can still be looked at.
 SAME = 0.985
+EDGE_S = 0.5  # the bounds of a text on screen are not known more exactly than this
 MOST_STATES = 2000  # states that are compared with each other: the cost grows with the square
 
 Rows = NDArray[np.float32]
@@ -85,11 +86,17 @@ def legible_times(wanted_s: Sequence[float], part_s: float, texts_s: Sequence[tu
             if text[0] < last and text[1] > first and not any(reads(time_s, text) for time_s in others)
         ]
         edges = sorted({max(first, min(last, edge)) for text in missed for edge in text})
-        offers = [middle, *((a + b) / 2 for a, b in pairwise(edges))]
+        offers = [middle, *(_towards(middle, a, b) for a, b in pairwise(edges))]
         times[place] = max(
             offers, key=lambda time_s: (sum(reads(time_s, text) for text in missed), -abs(time_s - middle))
         )
     return times
+
+
+def _towards(time_s: float, start_s: float, end_s: float) -> float:
+    """The nearest time to time_s that lies EDGE_S inside of a span, or its middle where it is too short."""
+    inside = min(EDGE_S, (end_s - start_s) / 2)
+    return min(max(time_s, start_s + inside), end_s - inside)
 
 
 def distinct_rows(features: Rows, scores: Rows) -> list[int]:

@@ -56,8 +56,8 @@ def test_a_time_moves_within_its_part_to_a_text_that_no_other_time_shows() -> No
     wanted = even(40, 4)  # 5, 15, 25, 35
     assert legible_times(wanted, 10.0, []) == wanted
     assert legible_times(wanted, 10.0, [(4.0, 26.0)]) == wanted  # three of them show it already
-    assert legible_times(wanted, 10.0, [(10.0, 12.0)]) == [5.0, 11.0, 25.0, 35.0]
-    assert legible_times(wanted, 10.0, [(8.0, 12.0)]) == [9.0, 15.0, 25.0, 35.0]  # once is enough
+    assert legible_times(wanted, 10.0, [(10.0, 12.0)]) == [5.0, 11.5, 25.0, 35.0]
+    assert legible_times(wanted, 10.0, [(8.0, 12.0)]) == [8.5, 15.0, 25.0, 35.0]  # once is enough
     assert legible_times(wanted, 10.0, [(10.0, 12.0), (14.0, 16.0)]) == wanted  # it would lose as many as it shows
     assert legible_times(wanted, 10.0, [(10.0, 13.0), (12.0, 14.0), (14.5, 16.0)])[1] == 12.5  # two for one
 

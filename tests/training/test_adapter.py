@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -45,13 +46,23 @@ def job(drawn: Drawn, out: Path, **more: object) -> recipes.Job:
     return recipes.Job(settings, pairs, out, **given)  # type: ignore[arg-type]  # what a test gives
 
 
+def right(measured: dict[str, Any]) -> float:
+    """The share of right answers over present and absent events together."""
+    silent = (1 - measured["false_positives"]["value"]) * measured["absent"]
+    found = measured["R1@0.3"]["value"] * measured["present"]
+    share: float = (found + silent) / (measured["present"] + measured["absent"])
+    return share
+
+
 @pytest.mark.train
 def test_a_trained_adapter_finds_more_on_held_out_films_than_an_untrained_one(drawn: Drawn, tmp_path: Path) -> None:
-    """By the server's own search: R@1 at IoU .3 at least .2 above that of the same network before training."""
+    """By the server's own search. R@1 at IoU .3 is higher than that of the search without weights, outside both
+    intervals. Right answers (the span where the event is there, silence where it is not) are at least .15 more than
+    those of the same network before training, which starts at a rule that finds much and is never silent."""
     settings, pairs = drawn
-    recipe = AdapterSettings(dense_steps=300, sparse_steps=30, hours_steps=20)
+    recipe = AdapterSettings(dense_steps=200, sparse_steps=30, hours_steps=20)
     made = recipes.train_adapter(
-        job(drawn, tmp_path / "trained", loop=LoopSettings(batch=24, rate=3e-3), queries=60), recipe
+        job(drawn, tmp_path / "trained", loop=LoopSettings(batch=24, rate=3e-3), queries=24), recipe
     )
     config = json.loads((tmp_path / "trained" / "config.json").read_text())
     with opened(settings, by_hand=True) as library:
@@ -68,9 +79,11 @@ def test_a_trained_adapter_finds_more_on_held_out_films_than_an_untrained_one(dr
         replace(settings, models=(*settings.models, f"adapter={tmp_path / 'untrained'}")), by_hand=True
     ) as library:
         library.models.picture_words(60)
-        asked = report.queries(given["held_out"], 0, 60)
-        before = report.measured(asked, report.ask(library, asked))
-    assert made["after"]["R1@0.3"]["value"] >= before["R1@0.3"]["value"] + 0.2, (before, made["after"])
+        asked = report.queries(given["held_out"], 0, 24)
+        untrained = report.measured(asked, report.ask(library, asked))
+    before, after = made["before"], made["after"]
+    assert after["R1@0.3"]["low"] > before["R1@0.3"]["high"], (before, after)
+    assert right(after) >= right(untrained) + 0.15, (untrained, after)
 
 
 def test_a_folder_holds_weights_config_report_and_curves_and_no_state(drawn: Drawn, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class EvidenceSource:
     near: Callable[[], tuple[EvidenceItem, ...]] = tuple  # see `nearest`
     best: float | None = None  # the best proposal's score, where it is known without the search
     channels: frozenset[str] = frozenset()  # of what was compared
+    probable: bool = False  # whether a score is p(present) without a calibration, as a trained adapter's
     sure_score: float | None = None  # the score without doubtful speech; None where no speech is doubtful
     size: int | None = None  # of how many texts the best one is the best; None where that does not matter
 
@@ -93,7 +94,7 @@ class EvidenceSource:
     def confidence(self, calibrator: Calibrator | None, score: float) -> float:
         """0..1: p(present), or without a calibration an order alone, where the edge of the noise is .5."""
         if calibrator is None:
-            return score / (1.0 + score)
+            return score if self.probable else score / (1.0 + score)
         return calibrator.probability(self.score_of(score), self.size)
 
     def probability(self, calibrator: Calibrator) -> float:
@@ -347,6 +348,7 @@ def _by_training(
         f"{seen.producer}, {reader.producer}",
         lambda proposal: (proposal, "found by the trained adapter; not looked at again"),
         channels=frozenset(["frames"]),
+        probable=True,
     )
 
 
