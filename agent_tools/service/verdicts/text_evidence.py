@@ -235,7 +235,12 @@ def crowd_of_short(
     best: list[float] = []
     short: list[str] = []
     size = 0
+    overview = library.store.overview()
     for scope in scopes:
+        known = overview.get(scope.video.id)
+        counted = sum(row.entries or 0 for row in known.channels.values() if row.name in TEXT_CHANNELS) if known else 0
+        if counted >= SHORT:
+            continue  # known without reading its entries
         held = library.entries.get(library.store, scope.video.id, encoder)
         if len(held.entries) >= SHORT:
             continue
@@ -249,10 +254,14 @@ def crowd_of_short(
 
 def _unread(library: Library, scope: VideoSpan, held: LoadedVideo, known: str) -> frozenset[int]:
     """Ids of the entries that the encoder does not understand, by what is known of their language, else by what they
-    hold.
+    hold. Kept until somebody commits: the next question is about the same texts.
 
     Args:
         known: the languages that it understands."""
+    return library.kept.get(("unread", scope.video.id, known), lambda: _not_understood(library, scope, held, known))
+
+
+def _not_understood(library: Library, scope: VideoSpan, held: LoadedVideo, known: str) -> frozenset[int]:
     languages = {row.name: row.language for row in library.store.channels(scope.video.id)}
     for name, rows in held.by_channel.items():
         if not languages.get(name) and sound_strange(known, [entry.text for entry in held.entries[rows]]):
