@@ -127,10 +127,13 @@ class HomeFolder:
     def tokens(self) -> Path:
         return self.root / "tokens"
 
-    def token_file(self, video_id: str, producer: str) -> Path:
-        """The picture vectors of a video by one frame encoder."""
+    def token_file(self, video_id: str, producer: str, digest: str = "") -> Path:
+        """The picture vectors of a video by one frame encoder.
+
+        Args:
+            digest: of the file's content, for one that another machine made."""
         mark = hashlib.blake2b(producer.encode(), digest_size=4).hexdigest()
-        return self.tokens / f"{video_id}-{mark}.tokens"
+        return self.tokens / (f"{video_id}-{mark}-{digest}.tokens" if digest else f"{video_id}-{mark}.tokens")
 
     def token_files(self, video_id: str) -> Iterator[Path]:
         """The token files of a video that are there, of every encoder."""

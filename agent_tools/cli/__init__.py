@@ -10,7 +10,7 @@ from collections.abc import Callable
 import typer
 
 from agent_tools import background
-from agent_tools.cli.archive import publish, work
+from agent_tools.cli.archive import publish, status, work
 from agent_tools.cli.export import backup, export, restore
 from agent_tools.cli.ingest import ingest, reindex, rm, stop
 from agent_tools.cli.models import models_app
@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(serve, view, ingest, watch, ls, show, search, zoom, ground, remember, export),
-    *(rm, reindex, backup, restore, publish, work, stop, budget, doctor, demo),
+    *(rm, reindex, backup, restore, publish, work, status, stop, budget, doctor, demo),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -1,19 +1,29 @@
-"""The commands publish and work: one memory in a database that many machines share."""
+"""The commands publish, work and status: one memory in a database that many machines share."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Store, flag
+from agent_tools.cli.flags import AsJson, Device, Home, ModelDirs, Models, Profile, Store, flag
+from agent_tools.cli.output import show_json
 from agent_tools.errors import InvalidArgument
 from agent_tools.settings import Settings
+from agent_tools.timeline import clock
+
+if TYPE_CHECKING:
+    from agent_tools.store import Job
+    from agent_tools.store import Store as Memory
 
 To = Annotated[str, typer.Option("--to", help="address of the shared memory: postgresql://USER@HOST/NAME")]
 Named = Annotated[
     list[str] | None, typer.Argument(help="ids, titles or patterns; all videos without", metavar="VIDEO...")
+]
+MetricsPort = Annotated[
+    int, typer.Option("--metrics-port", help="answer Prometheus at this port; needs the extra metrics; 0: nowhere")
 ]
 Stay = Annotated[bool, typer.Option("--stay", help="wait for further jobs instead of ending after the last one")]
 
@@ -48,6 +58,7 @@ def work(
     device: Device = None,
     threads: Annotated[int | None, flag("threads")] = None,
     memory_mb: Annotated[int | None, flag("memory_mb")] = None,
+    metrics_port: MetricsPort = 0,
 ) -> None:
     """Do the ingest jobs of a memory, here or on any machine that can read the videos at the same paths.
 
@@ -69,4 +80,48 @@ def work(
             "--stay needs --store: for a memory in the data folder, ingest_video and `agent-tools ingest` start "
             "a worker by themselves."
         )
-    raise SystemExit(main(settings, stay=stay))
+    raise SystemExit(main(settings, stay=stay, metrics_port=metrics_port))
+
+
+def status(store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Show workers, queue and failed jobs of a memory, and what would follow if a failed one was asked for again."""
+    from agent_tools.store import open_store
+
+    settings = Settings.load(home=home, store=store)
+    with contextlib.closing(open_store(settings.home, settings.store)) as memory:
+        state = memory.queue_state()
+        retries = {job.video_id: left_to_do(memory, job) for job in state.failed}
+        named = {video.id: video.title for video in memory.videos()}
+        place, now = memory.place, memory.now()
+    if as_json:
+        show_json({"memory": place, **asdict(state), "retries": retries})
+        return
+    typer.echo(f"{place}: {state.videos} videos, {state.hours:.1f} h")
+    waits = f", the oldest for {clock(state.oldest_wait_s)}" if state.queued else ""
+    typer.echo(f"queue: {state.queued} wait{waits}; {len(state.running)} run; {state.failures} failed")
+    typer.echo(f"last hour: {state.ended} done, {state.ended_hours:.1f} h of video")
+    idle = sum(worker.idle_s is not None for worker in state.workers)
+    typer.echo(f"workers: {len(state.workers)}, of which {idle} wait for a job")
+    for job in state.running:
+        left_s = job.lease_until - now
+        lease = f"lease {left_s:.0f} s" if left_s > 0 else "lease over: another worker takes it"
+        typer.echo(
+            f"  runs    {job.video_id}  {named.get(job.video_id, '')}: {job.progress:.0%}, {job.message}; "
+            f"{job.worker}, {lease}"
+        )
+    for job in state.failed:
+        typer.echo(f"  failed  {job.video_id}  {named.get(job.video_id, '')}: {job.error}")
+        typer.echo(f"          asked for again, it would make {retries[job.video_id]}")
+
+
+def left_to_do(memory: Memory, job: Job) -> str:
+    """What a retry of a failed job would make, and from where."""
+    rows = {row.name: row for row in memory.channels(job.video_id)}
+    parts = []
+    for name in job.channels:
+        row = rows.get(name)
+        if row is not None and row.state in ("done", "absent"):
+            continue
+        reached_s = row.done_to_s if row is not None else 0.0
+        parts.append(f"{name} from {clock(reached_s)}" if reached_s else f"{name} from the beginning")
+    return ", ".join(parts) or "nothing: all channels are there"

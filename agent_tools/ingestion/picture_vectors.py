@@ -21,6 +21,18 @@ def frame_tokens(home: Path, video_id: str, producer: str) -> TokenFile:
     return TokenFile(HomeFolder(home).token_file(video_id, producer))
 
 
+def readable_file(store: Store, video_id: str, producer: str) -> Path:
+    """Where the repository lies to be read, wherever it was made: a shared store keeps it once it is whole."""
+    fetched = store.fetch_tokens(store.home, video_id, producer) if store.shared else None
+    return fetched or HomeFolder(store.home).token_file(video_id, producer)
+
+
+def share_tokens(store: Store, video_id: str, producer: str) -> None:
+    """Keep the repository in a shared store; called when it is whole."""
+    if store.shared:
+        store.keep_tokens(video_id, producer, HomeFolder(store.home).token_file(video_id, producer))
+
+
 def forget_files(home: Path, video_id: str) -> None:
     """Remove the files of the video that lie outside the store."""
     own = HomeFolder(home)
@@ -34,14 +46,14 @@ class PictureRows:
     """The repository's vectors of one video's pictures, read slice by slice."""
 
     def __init__(self, store: Store, video_id: str, producer: str) -> None:
-        self._place = store.home, video_id, producer
-        with frame_tokens(*self._place) as repository:
+        self._file = readable_file(store, video_id, producer)
+        with TokenFile(self._file) as repository:
             rows = store.frames(video_id)[: len(repository)]
         self.times_s = [row.time_s for row in rows]
 
     def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
         start, stop, _ = part.indices(len(self.times_s))
-        with frame_tokens(*self._place) as repository:
+        with TokenFile(self._file) as repository:
             return repository.read(start, stop).numpy()
 
 
@@ -49,7 +61,7 @@ def sequence(
     store: Store, video_id: str, producer: str, start_s: float = 0.0, end_s: float = float("inf")
 ) -> tuple[list[float], NDArray[np.float32]]:
     """(times_s, vectors (T, D)) of every picture of the sampling grid in a span, out of the repository."""
-    with frame_tokens(store.home, video_id, producer) as repository:
+    with TokenFile(readable_file(store, video_id, producer)) as repository:
         rows = store.frames(video_id)[: len(repository)]
         inside = [i for i, row in enumerate(rows) if start_s <= row.time_s < end_s]
         if not inside:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent_tools.channels import made_text_names
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion import text_index
+from agent_tools.ingestion import picture_vectors, text_index
 from agent_tools.ingestion.text_index import TextEncoder
 from agent_tools.store import Store, keep_text_vectors, switch_channel
 
@@ -63,7 +63,9 @@ def put_in_place(
     """
     if channel == "frames":
         row = made.channel(video_id, channel)
-        _take_tokens(store.home, made.home, video_id, row.producer if row is not None else "")
+        producer = row.producer if row is not None else ""
+        _take_tokens(store.home, made.home, video_id, producer)
+        picture_vectors.share_tokens(store, video_id, producer)
     if encoder is None:
         switch_channel(store, made, video_id, channel, job_id)
         return
@@ -114,6 +116,7 @@ def drop_old_tokens(store: Store, video_id: str) -> None:
     if row is not None and row.state == "done":
         home = HomeFolder(store.home)
         kept = home.token_file(video_id, row.producer)
+        store.drop_tokens(video_id, but=row.producer)
         for path in home.token_files(video_id):
             if path != kept:
                 path.unlink(missing_ok=True)

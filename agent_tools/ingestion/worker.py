@@ -17,6 +17,7 @@ from pathlib import Path
 from agent_tools.errors import AgentToolsError, RequestError, StoreError, StoreFull, StoreUnreachable
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.control import Control, PulseSettings, Stopped
+from agent_tools.metrics import NO_METRICS, Metrics, NoMetrics
 from agent_tools.settings import Settings, go_offline
 from agent_tools.store import Job, Store, open_store
 
@@ -30,7 +31,9 @@ HOST = socket.gethostname()
 PULSE = PulseSettings()
 
 
-def work(settings: Settings, *, stay: bool = False, pulse: PulseSettings = PULSE) -> int:
+def work(
+    settings: Settings, *, stay: bool = False, pulse: PulseSettings = PULSE, metrics: NoMetrics = NO_METRICS
+) -> int:
     """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took.
 
     Args:
@@ -44,14 +47,18 @@ def work(settings: Settings, *, stay: bool = False, pulse: PulseSettings = PULSE
             try:
                 if time.monotonic() > shown_s + HERE_S:
                     store.worker_here(os.getpid())
+                    store.see_worker(worker, settings.profile)
                     shown_s = time.monotonic()
                 job = store.claim(worker, os.getpid(), lease_s=pulse.lease_s)
                 if job is not None:
                     taken += 1
-                    run_job(store, job, worker, settings, pulse)
+                    began_s = time.monotonic()
+                    metrics.job(run_job(store, job, worker, settings, pulse), time.monotonic() - began_s)
+                    shown_s = -HERE_S
                 elif stay or any(_waited_for(open_job, worker, store.now()) for open_job in store.open_jobs()):
                     store.wait_for_job(WAIT_S)
                 elif store.worker_leaves(os.getpid()):
+                    store.forget_worker(worker)
                     return taken
             except (StoreUnreachable, StoreFull) as error:
                 if not stay:
@@ -74,9 +81,14 @@ def _wait_for_database(error: StoreError) -> None:
     time.sleep(AWAY_S)
 
 
-def main(settings: Settings | None = None, *, stay: bool = False) -> int:
+def main(settings: Settings | None = None, *, stay: bool = False, metrics_port: int = 0) -> int:
     """The worker process; its settings come from the environment where none are given. SIGTERM ends it: the job that it
-    holds is free for another worker at once."""
+    holds is free for another worker at once.
+
+    Args:
+        metrics_port: where it answers Prometheus; 0 is nowhere.
+
+    Raises: ModelMissing: there are to be metrics, and the extra `metrics` is not installed."""
     go_offline()
     if sys.platform != "win32":
         os.umask(0o077)  # what a worker writes is for the owner of the data folder alone
@@ -84,12 +96,19 @@ def main(settings: Settings | None = None, *, stay: bool = False) -> int:
     _lower_priority()
     settings = settings or Settings.load()
     _log_to(HomeFolder(settings.home).logs)
-    work(settings, stay=stay)
+    if metrics_port:
+        counted = Metrics()
+        counted.listen(metrics_port)
+        work(settings, stay=stay, metrics=counted)
+    else:
+        work(settings, stay=stay)
     return 0
 
 
-def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: PulseSettings = PULSE) -> None:
+def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: PulseSettings = PULSE) -> str:
     """Do one claimed job. Its row always says how it ended, unless another worker has taken it over by then.
+
+    Returns: "done", "failed", "stopped", or "lost" to another worker.
 
     Raises: StoreUnreachable, StoreFull: the row says nothing; a worker takes the job again once its lease is over."""
     from agent_tools.ingestion.model_choice import memory_limit_mb, settings_of
@@ -102,7 +121,7 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
         store.update_video(job.video_id, error=error)
         store.finish(job.id, worker, "failed", error=error)
         log.error("job %s: %s", job.id, error)
-        return
+        return "failed"
     try:
         with Control(store, job, worker, memory_limit_mb(settings_of(job, settings), job.profile), pulse) as control:
             from agent_tools.ingestion.pipeline import Ingest  # seconds, in which the lease is renewed already
@@ -110,8 +129,10 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
             failed = Ingest(store, job, settings, control).run()
     except Stopped as stopped:
         log.info("job %s: %s", job.id, stopped)
-        if str(stopped) == "stop":
-            store.finish(job.id, worker, "stopped")
+        if str(stopped) != "stop":
+            return "lost"
+        store.finish(job.id, worker, "stopped")
+        return "stopped"
     except StoreUnreachable as error:
         log.error("job %s: left, and taken again once its lease is over: %s", job.id, error)
         raise
@@ -129,6 +150,8 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
     else:
         store.finish(job.id, worker, "failed" if failed else "done", error=failed)
         log.info("job %s: %s", job.id, failed or "done")
+        return "failed" if failed else "done"
+    return "failed"
 
 
 def alive(pid: int | None) -> bool:

@@ -79,6 +79,11 @@ class App:
         self._opening = anyio.Lock()
         self._serial = next(_serial)
 
+    @property
+    def opened(self) -> Library | None:
+        """The library, where a call has opened it."""
+        return self._library
+
     async def library(self) -> Library:
         """The library. The first call opens it in a thread. Raises: StoreError: it cannot be opened."""
         if self._library is None:

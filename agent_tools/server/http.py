@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_tools import __version__
 from agent_tools.errors import InvalidArgument
-from agent_tools.server import oauth
+from agent_tools.server import metrics, oauth
 from agent_tools.server.build import build_server
 from agent_tools.server.protocol import VideoServer
 from agent_tools.server.viewer.door import Door
@@ -81,7 +81,7 @@ def security(settings: Settings) -> TransportSecuritySettings:
 
 
 def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S, ticket: str = "") -> ASGIApp:
-    """The ASGI application: /mcp and /view, which need the token where one is set, and /health, which does not.
+    """The ASGI application: /mcp, /view and /metrics, which need the token where one is set, and /health.
 
     Args: ticket: of a link that opens /view once."""
     check(settings)
@@ -97,7 +97,8 @@ def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S, ti
     )
     by_oauth = oauth.configured(settings)
     app.router.routes.append(Route(HEALTH, _health, methods=["GET"]))
-    app.router.routes.extend(routes(server, _needs_token if by_oauth else lambda inner: inner))
+    protect = _needs_token if by_oauth else lambda inner: inner
+    app.router.routes.extend([*routes(server, protect), *metrics.routes(server, protect)])
     # With OAuth the SDK's middleware checks every token; its verifier then accepts the server's own token too.
     guarded = Guard(app, "" if by_oauth else settings.token, allowed, body_s)
     return Door(guarded, ticket, settings.token)

@@ -48,6 +48,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
 from agent_tools.errors import AgentToolsError, LimitReached
+from agent_tools.metrics import NO_METRICS, NoMetrics
 from agent_tools.server import faults, resources, schemas
 from agent_tools.server.app import App
 from agent_tools.server.calls import ReadCall
@@ -84,6 +85,7 @@ class VideoServer(MCPServer[App]):
         page_tools = list(page_tools)
         super().__init__(name, middleware=[_admit, viewer_page.announce], tools=[*tools, *page_tools], **options)
         self.running: App | None = None  # the state of the lifespan; over HTTP there is one
+        self.metrics: NoMetrics = NO_METRICS
         self._page_tools = {tool.name for tool in page_tools}
         self._replies = dict(replies)
         self._unread: Callable[[], list[Prompt]] | None = prompts
@@ -146,7 +148,7 @@ class VideoServer(MCPServer[App]):
         hidden = name in self._page_tools and (context is None or not viewer_page.shown_to(context))
         if tool is None or hidden:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}")
-        began = time.monotonic()
+        began, outcome = time.monotonic(), "ok"
         call = ReadCall(name, arguments, tool)
         try:
             if context is not None:
@@ -155,11 +157,14 @@ class VideoServer(MCPServer[App]):
             result = await super().call_tool(name, call.values, context)
             return call.noted(result) if isinstance(result, CallToolResult) else result
         except ToolError as error:
+            outcome = "error"
             app = context.request_context.lifespan_context if context is not None else None
             return _refusal(await call.refused(error, app))
         except LimitReached as error:
+            outcome = "limit"
             return _refusal(faults.described(error))
         finally:
+            self.metrics.call(name, outcome, time.monotonic() - began)
             if context is not None:
                 await self._log_call(context, f"{name} took {time.monotonic() - began:.3f} s")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from agent_tools.errors import VideoNotFound
+from agent_tools.home import HomeFolder
 from agent_tools.store import episodes
 from agent_tools.store.channel_swap import LEVELS, switch_channel
 from agent_tools.store.store import Store
@@ -28,6 +29,9 @@ def publish(made: Store, target: Store, video_id: str) -> list[str]:
         target.add_source(video_id, source.path, source.size, source.mtime_ns, source.inode, typed=source.typed)
     done = [channel.name for channel in made.channels(video_id) if channel.state in ("done", "absent")]
     for name in done:
+        frames = made.channel(video_id, name) if name == "frames" else None
+        if frames is not None:
+            target.keep_tokens(video_id, frames.producer, HomeFolder(made.home).token_file(video_id, frames.producer))
         switch_channel(target, made, video_id, name)
     target.clear_gaps(video_id, "")
     for gap in made.gaps(video_id):

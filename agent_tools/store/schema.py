@@ -161,9 +161,25 @@ def _seventh(connection: apsw.Connection) -> None:
     """)
 
 
+def _eighth(connection: apsw.Connection) -> None:
+    connection.execute("""
+    -- Of a shared store only: here the files in the data folder are all there are.
+    CREATE TABLE token_files(
+        video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, producer TEXT NOT NULL, digest TEXT NOT NULL,
+        PRIMARY KEY(video_id, producer)) WITHOUT ROWID;
+    CREATE TABLE token_parts(
+        n INTEGER PRIMARY KEY, video_id TEXT NOT NULL REFERENCES videos(id) ON DELETE CASCADE, digest TEXT NOT NULL,
+        number INTEGER NOT NULL, data BLOB NOT NULL);
+    CREATE UNIQUE INDEX token_part_once ON token_parts(video_id, digest, number);
+
+    CREATE TABLE workers(
+        name TEXT PRIMARY KEY, started_at REAL NOT NULL, seen_at REAL NOT NULL, profile TEXT NOT NULL) WITHOUT ROWID;
+    """)
+
+
 MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (
     *(_first, _second, _third, _fourth, _fifth, _sixth),
-    _seventh,
+    *(_seventh, _eighth),
 )
 
 

@@ -24,7 +24,9 @@ from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
 from agent_tools.store.overview import Overview
+from agent_tools.store.picture_tokens import PictureTokens
 from agent_tools.store.privacy import make_file_private
+from agent_tools.store.queue import Queue
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
 from agent_tools.store.sql import Clock, Database
@@ -66,6 +68,9 @@ class Store:
         self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
         self.worker_here, self.worker_leaves = jobs.worker_here, jobs.worker_leaves
 
+        queue = Queue(db, now)
+        self.see_worker, self.forget_worker, self.queue_state = queue.see_worker, queue.forget_worker, queue.queue_state
+
         tasks, looks = TaskRows(db, now), Looks(db, now)
         self.add_task, self.task, self.tell_task = tasks.add_task, tasks.task, tasks.tell_task
         self.end_task, self.take_task = tasks.end_task, tasks.take_task
@@ -93,6 +98,13 @@ class Store:
         self.vector_search = VectorSearch(db, now, index)
         self.nearest = self.vector_search.nearest
         self.memories = SqliteMemory(self)
+
+        tokens = PictureTokens(db, now)
+        self.keep_tokens, self.fetch_tokens, self.drop_tokens = (
+            tokens.keep_tokens,
+            tokens.fetch_tokens,
+            tokens.drop_tokens,
+        )
 
         frames = Frames(db, now)
         self.add_frames, self.delete_frames = frames.add_frames, frames.delete_frames

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from lab.bench.assembled import SHARED_VIDEOS
 from lab.bench.calls import CUES_PER_HOUR, questions
 from lab.bench.decode_material import material
 from lab.bench.ingest import _child, _settled_mb, sidecar
+
+if TYPE_CHECKING:
+    from agent_tools.store import Store
 
 FRAMES, WIDTH = 2800, 577  # kept frames of an hour, and their vectors' width
 POOL, NOISE = 1500, 0.35
@@ -77,15 +80,25 @@ def _drawn_sentences() -> list[str]:
 
 def make(home: Path, hours: int, encoder: Varied) -> dict[str, float]:
     """A library of so many hours, and what writing it took."""
+    from agent_tools.store import Store
+
+    store = Store.open(home)
+    took = fill(store, range(hours), encoder)
+    store.close()
+    return {**took, "mb": _settled_mb(home)}
+
+
+def fill(store: Store, hours: range, encoder: Varied) -> dict[str, float]:
+    """Write these hours into a store; how long it took."""
     from agent_tools.ingestion.spaces import frame_space
     from agent_tools.ingestion.text_index import index_entries, write_chunks
     from agent_tools.models.profiles import ModelSettings, frame_encoder
-    from agent_tools.store import EntryIn, Store
+    from agent_tools.store import EntryIn
 
-    rng, draw = random.Random(1), np.random.default_rng(2)
+    rng, draw = random.Random(hours.start + 1), np.random.default_rng(hours.start + 2)
     space = frame_space(frame_encoder(ModelSettings(profile="lite")).producer)
-    store, put_s = Store.open(home), 0.0
-    for hour in range(hours):
+    put_s = 0.0
+    for hour in hours:
         video_id = f"{hour:012x}"
         frames = draw.standard_normal((FRAMES, WIDTH)).astype(np.float32)
         frames /= np.linalg.norm(frames, axis=1, keepdims=True)
@@ -108,8 +121,7 @@ def make(home: Path, hours: int, encoder: Varied) -> dict[str, float]:
     begun = time.perf_counter()
     store.index_vectors()
     index_s = time.perf_counter() - begun
-    store.close()
-    return {"put_s": put_s, "index_s": index_s, "mb": _settled_mb(home)}
+    return {"put_s": put_s, "index_s": index_s}
 
 
 def search(home: Path) -> dict[str, float]:

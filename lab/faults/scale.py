@@ -41,6 +41,7 @@ from lab.postgres_server import Server, server
 from tests.library import ingested
 
 LEASE_S, SPARE_S = PulseSettings().lease_s, 5.0
+CHANNELS = ("subtitles", "frames", "screen_text")
 NOTE = "the lecturer points at the second door"
 
 
@@ -51,6 +52,7 @@ class World:
     whole: dict[str, Holding]  # of an undisturbed ingest into SQLite, by video id
     postgres: Server
     workers: int
+    channels: tuple[str, ...]
     rng: random.Random
 
     def __post_init__(self) -> None:
@@ -64,7 +66,7 @@ class World:
             stat = film.stat()
             store.add_video(video_id, film.stem, stat.st_size)
             store.add_source(video_id, str(film), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-            store.enqueue(video_id, ("subtitles", "frames", "screen_text"), "lite")
+            store.enqueue(video_id, self.channels, "lite")
         return chosen
 
     def faults(self, store: Store, wanted: Sequence[str]) -> list[str]:
@@ -109,7 +111,7 @@ def together(world: World, home: Path, db: Archive) -> Outcome:
     ):
         servers = (one.address, other.address)
         ids = [
-            call(servers[n % 2], "ingest_video", source=film.name, wait_s=0)["video_id"]
+            call(servers[n % 2], "ingest_video", source=film.name, wait_s=0, channels=world.channels)["video_id"]
             for n, film in enumerate(world.films)
         ]
         jobs = done(store, ids)
@@ -323,7 +325,7 @@ def server_restarted(world: World, home: Path, db: Archive) -> Outcome:
         listening(home / "b", folder, flags=flags) as other,
         listening(home / "a", folder, flags=flags) as one,
     ):
-        begun = call(one.address, "ingest_video", task=True, source=world.films[0].name)
+        begun = call(one.address, "ingest_video", task=True, source=world.films[0].name, channels=world.channels)
         found.count("" if begun.get("resultType") == "task" else f"no task: {begun}")
         number = begun["taskId"]
         until(lambda: running(store), "the job runs")
@@ -401,7 +403,10 @@ def cases(_seed: int) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def stage(seed: int, folder: Path, films: int = 8, workers: int = 4) -> Iterator[Callable[[str], Outcome]]:
+def stage(
+    seed: int, folder: Path, films: int = 8, workers: int = 4, channels: tuple[str, ...] = CHANNELS
+) -> Iterator[Callable[[str], Outcome]]:
+    """Args: channels: that each film gets; frames alone load no model, which makes a quick version."""
     root = folder.resolve()
     (root / "films").mkdir()
     drawn = [root / "films" / f"film-{n}.mp4" for n in range(films)]
@@ -411,7 +416,7 @@ def stage(seed: int, folder: Path, films: int = 8, workers: int = 4) -> Iterator
     ingested(
         Settings.load({}, home=home, allow=(root / "films",), profile="lite"),
         *(film.name for film in drawn),
-        channels=["subtitles", "frames", "screen_text"],
+        channels=list(channels),
     )
     with contextlib.closing(Store.open(home)) as store:
         whole = {video.id: Holding.of(store, video.id) for video in store.videos()}
@@ -419,7 +424,7 @@ def stage(seed: int, folder: Path, films: int = 8, workers: int = 4) -> Iterator
 
         def run(case: str) -> Outcome:
             name = case.rpartition(" ")[0]
-            world = World(root, drawn, whole, postgres, workers, random.Random(f"{seed} {case}"))
+            world = World(root, drawn, whole, postgres, workers, channels, random.Random(f"{seed} {case}"))
             place = root / case.replace(" ", "-")
             with archive(postgres, place.name.replace("-", "_")) as db:
                 return CASES[name][1](world, place, db)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from agent_tools import cli
 from agent_tools.evals.films.demo_video import draw
+from agent_tools.ingestion.picture_vectors import sequence
 from agent_tools.ingestion.worker import held, work
 from agent_tools.service.doctor import checkup
 from agent_tools.service.ground_event import ground_event
@@ -112,6 +114,22 @@ def test_a_note_is_found_by_another_server(
     with opened(homes[1]) as other:
         hits = retrieve_memory(other, SearchRequest(query="lecturer waves")).hits
     assert any("waves at somebody" in hit.model_dump_json() for hit in hits)
+
+
+def test_a_machine_that_made_nothing_reads_the_vectors_of_all_pictures(
+    homes: tuple[Settings, Settings], tmp_path: Path
+) -> None:
+    read = []
+    for place, url in ((homes[0].home, ""), (tmp_path / "another machine", homes[1].store)):
+        with contextlib.closing(open_store(place, url)) as store:
+            (video,) = store.videos()
+            row = store.channel(video.id, "frames")
+            assert row is not None
+            read.append(sequence(store, video.id, row.producer))
+    (times_s, vectors), (other_times_s, others) = read
+    assert other_times_s == times_s
+    assert len(times_s) >= 60
+    assert np.array_equal(others, vectors)
 
 
 def test_the_doctor_names_the_archive(homes: tuple[Settings, Settings]) -> None:

@@ -19,7 +19,7 @@ from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels.base import ChannelMaker, OpenEnd
 from agent_tools.ingestion.channels.screen_text import ScreenText, looks_per_sample, reader_of
 from agent_tools.ingestion.episodes import chunks
-from agent_tools.ingestion.picture_vectors import forget_files, frame_tokens
+from agent_tools.ingestion.picture_vectors import forget_files, frame_tokens, share_tokens
 from agent_tools.ingestion.prefetch import Ahead
 from agent_tools.ingestion.spaces import CHUNK, frame_space, memory_producer
 from agent_tools.media import Damage, Picture, Probe, Sample, sample
@@ -80,6 +80,7 @@ class Frames(ChannelMaker):
         self.store.delete_frames(self.video_id)
         self.store.memories.delete(self.video_id, read=self.name)
         self.store.clear_gaps(self.video_id, self.name)
+        self.store.drop_tokens(self.video_id)
         forget_files(self.store.home, self.video_id)
 
     def run(self) -> None:
@@ -133,6 +134,7 @@ class Frames(ChannelMaker):
         rows = self.store.frames(self.video_id)
         if not rows:
             raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
+        share_tokens(self.store, self.video_id, encoder.producer)
         self.end(entries=sum(row.kept for row in rows), detail=replace(made_by, pictures=len(rows)))
 
     def _models(self) -> tuple[int, FrameEncoder, FrameEncoder]:

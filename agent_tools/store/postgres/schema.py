@@ -166,7 +166,22 @@ CREATE INDEX ON looks(caller, video_id);
 CREATE INDEX ON looks(video_id);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+CREATE TABLE token_files(
+    video_id text COLLATE "C" NOT NULL REFERENCES videos(id) ON DELETE CASCADE, producer text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL, PRIMARY KEY(video_id, producer));
+CREATE TABLE token_parts(
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    video_id text COLLATE "C" NOT NULL REFERENCES videos(id) ON DELETE CASCADE, digest text COLLATE "C" NOT NULL,
+    number bigint NOT NULL, data bytea NOT NULL);
+ALTER TABLE token_parts ALTER COLUMN data SET STORAGE EXTERNAL; -- compressed numbers do not get smaller
+CREATE UNIQUE INDEX token_part_once ON token_parts(video_id, digest, number);
+
+CREATE TABLE workers(
+    name text COLLATE "C" PRIMARY KEY, started_at float8 NOT NULL, seen_at float8 NOT NULL, profile text NOT NULL);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 
 def migrate(connection: psycopg.Connection[Any], where: str) -> None:

@@ -1,0 +1,188 @@
+"""Every tool over SQLite and over PostgreSQL, side by side, and many clients on two servers.
+
+    python -m lab.bench.archive [--hours 1,10,100] [--json FILE]
+
+The hours are made up as in lab.bench.growth, and written into both engines. Each question is asked of the two engines
+in turn, in one process with the models warm, so that both have the same machine. Then clients call two HTTP servers
+over the PostgreSQL of the last size."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import numpy as np
+
+from lab.bench.calls import questions
+from lab.bench.growth import Varied, fill
+from lab.faults.load import Traffic, client
+from lab.faults.servers import listening
+from lab.postgres_server import server
+
+if TYPE_CHECKING:
+    from agent_tools.service.library.library import Library
+    from agent_tools.settings import Settings
+
+ENGINES = ("SQLite", "PostgreSQL")
+CLIENTS, CALLING_S = 20, 60.0
+ONE = "0" * 12
+Ask = Callable[["Library", str], object]
+
+
+def tools() -> dict[str, Ask]:
+    """A call of each tool, as the table names it."""
+    from agent_tools.service.ground_event import ground_event
+    from agent_tools.service.list_episodes import list_episodes
+    from agent_tools.service.remember import remember
+    from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+    from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
+
+    def words(library: Library, query: str) -> object:
+        return retrieve_memory(library, SearchRequest(query=" ".join(f'"{w}"' for w in query.split()[:2])))
+
+    return {
+        "list_episodes, the library": lambda library, _: list_episodes(library),
+        "list_episodes, a video": lambda library, _: list_episodes(library, video_id=ONE),
+        "retrieve_memory, all": lambda library, query: retrieve_memory(library, SearchRequest(query=query)),
+        "retrieve_memory, a video": lambda library, query: retrieve_memory(
+            library, SearchRequest(query=query, video_ids=[ONE])
+        ),
+        "retrieve_memory, quoted words": words,
+        "zoom_segment, text": lambda library, _: zoom_segment(
+            library, ZoomRequest(video_id=ONE, start_s=600, end_s=660, layout="text")
+        ),
+        "ground_event, a video": lambda library, query: ground_event(library, event=query, video_id=ONE),
+        "remember": lambda library, query: remember(
+            library, video_id=ONE, start_s=5, end_s=6, text=f"{query} {time.monotonic_ns()}"
+        ),
+    }
+
+
+def measure(hours: Sequence[int]) -> dict[str, Any]:
+    """Rows of the table: for each size and tool the milliseconds of both engines."""
+    from agent_tools.settings import go_offline
+
+    go_offline()
+    encoder, rows, written, there = Varied(), [], [], 0
+    with tempfile.TemporaryDirectory() as folder, server() as postgres:
+        both = settings(Path(folder), postgres.url)
+        for number in hours:
+            with opened(both) as libraries:
+                took = [fill(library.store, range(there, number), encoder) for library in libraries]
+                sizes = [round(library.store.stats()["file_bytes"] / 1e6) for library in libraries]
+                written.append({"hours": number, "put_s": [round(t["put_s"], 1) for t in took], "mb": sizes})
+                there = number
+            with opened(both) as libraries:  # as a server that starts
+                rows += [{"hours": number, **row} for row in timed(libraries)]
+            sys.stderr.write(f"{written[-1]} {rows[-len(tools()) :]}\n")
+        crowd = crowded(Path(folder), postgres.url)
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+        "rows": rows,
+        "written": written,
+        "crowd": {**crowd, "hours": there},
+    }
+
+
+def settings(folder: Path, url: str) -> tuple[Settings, Settings]:
+    from agent_tools.settings import Settings
+
+    home, other = folder / "home", folder / "other"
+    plain = Settings.load({}, home=home, profile="lite")
+    return plain, Settings.load({}, home=other, profile="lite", store=url)
+
+
+@contextlib.contextmanager
+def opened(both: Sequence[Settings]) -> Iterator[list[Library]]:
+    from agent_tools.service.library.library import Library
+
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(Library(one))) for one in both]
+
+
+def timed(libraries: Sequence[Library]) -> list[dict[str, Any]]:
+    for library in libraries:
+        assert library.models.text(120.0) is not None
+    found = []
+    for name, ask in tools().items():
+        took: list[list[float]] = [[], []]
+        for query in ["warm it up", *questions()]:
+            for times, library in zip(took, libraries, strict=True):
+                begun = time.perf_counter()
+                ask(library, query)
+                times.append(1000 * (time.perf_counter() - begun))
+        found.append({"tool": name, "ms": [round(median(times[1:]), 1) for times in took]})
+    return found
+
+
+def crowded(folder: Path, url: str) -> dict[str, Any]:
+    """Clients on two servers, half of them on each: how long calls took, and what went wrong."""
+    traffic, flags = Traffic(), ("--store", url)
+    with listening(folder / "a", folder, flags=flags) as one, listening(folder / "b", folder, flags=flags) as other:
+
+        async def run() -> None:
+            for until in (time.monotonic() + CALLING_S / 4, time.monotonic() + CALLING_S * 5 / 4):
+                traffic.took_s.clear()  # of the first round, in which the models load
+                async with anyio.create_task_group() as group:
+                    for number in range(CLIENTS):
+                        group.start_soon(client, (one, other)[number % 2], number, ONE, until, traffic, 0.5)
+
+        anyio.run(run)
+    p50, p95 = (round(float(np.percentile(traffic.took_s, q)) * 1000) for q in (50, 95))
+    return {
+        "clients": CLIENTS,
+        "servers": 2,
+        "calls": traffic.calls,
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "limited": traffic.limits,
+        "errors": dict(traffic.errors),
+    }
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The report as Markdown: a row for each tool, two columns for each size."""
+    hours = sorted({row["hours"] for row in report["rows"]})
+    head = " | ".join(f"{n} h, {engine}" for n in hours for engine in ENGINES)
+    lines = [f"| median, ms | {head} |", "|---" * (1 + 2 * len(hours)) + "|"]
+    for name in dict.fromkeys(row["tool"] for row in report["rows"]):
+        cells = [f"{ms:,.1f}" for row in report["rows"] if row["tool"] == name for ms in row["ms"]]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for what, key in (("written, s", "put_s"), ("size, MB", "mb")):
+        cells = [f"{value:,.0f}" for row in report["written"] for value in row[key]]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    crowd = report["crowd"]
+    errors = sum(crowd["errors"].values())
+    lines += [
+        "",
+        f"{crowd['clients']} clients on {crowd['servers']} servers over {crowd['hours']} h in PostgreSQL: "
+        f"{crowd['calls']} calls, p50 {crowd['p50_ms']:,} ms, p95 {crowd['p95_ms']:,} ms, {errors} errors, "
+        f"{crowd['limited']} refused by a limit. On {report['machine']}, {report['date']}.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--hours", default="1,10,100")
+    parser.add_argument("--json", type=Path, help="also write the numbers here, as lab/measured/archive.json")
+    asked = parser.parse_args()
+    report = measure([int(part) for part in asked.hours.split(",")])
+    sys.stdout.write(table(report) + "\n")
+    if asked.json:
+        asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
