@@ -28,6 +28,7 @@ WORDS = {  # what a layer holds, in a few words; a new layer of the contract nee
     "channels": "the table of channels",
     "home": "paths of the data folder",
     "options": "options of commands",
+    "metrics": "numbers for Prometheus",
     "progress": "progress of long calls",
     "background": "threads, the end of a process",
     "timeline": "times and uris",
