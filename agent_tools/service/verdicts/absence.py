@@ -13,6 +13,7 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unread
 from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
 from agent_tools.service.search.comparable import is_english, limit, sound_foreign, sound_strange, understands
+from agent_tools.service.verdicts.other_writings import written_otherwise
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.store import ChannelRow, Entry, spelling
 from agent_tools.timeline import Span, clock, merged
@@ -46,6 +47,7 @@ class Reach:
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
     languages: str = "many"  # that the encoder that compares by meaning understands
     heard: Sequence[str] = ()  # its texts, if a speech model wrote them down: one word of ten or twenty is wrong
+    texts: Sequence[str] = ()  # all that it shows in the span
     uncompared: int = 0  # of its texts, those without a vector of the encoder that compares by meaning
     alphabet: str = ""  # of the words read on its pictures, where the reader does not know all of its letters
 
@@ -73,6 +75,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
             return why
         if longer := _longer(words, reach.other_forms):
             return f"{words!r} stands inside {longer!r}, which may be a form of it"
+        if why := written_otherwise(words, reach.texts, spoken=reach.channel != "screen_text"):
+            return why
     if asked.words and reach.alphabet:
         return f"{reach.alphabet} letters on pictures cannot be read, and it shows such words"
     if asked.words and reach.channel == "screen_text" and reach.unread_s:
@@ -99,8 +103,9 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
     )
     languages = "many" if encoder is None else encoder.languages
     others, uncompared = _other_forms(entries, row), _uncompared(library, scope, entries, encoder)
+    texts = [entry.text for entry in entries]
     if row is None:
-        return Reach(name, other_forms=others, languages=languages, uncompared=uncompared)
+        return Reach(name, other_forms=others, languages=languages, texts=texts, uncompared=uncompared)
     return Reach(
         name,
         _share(unread(library, scope, row), span),
@@ -111,9 +116,10 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
         others,
         languages,
-        [entry.text for entry in entries] if name == "speech" else (),
+        texts if name == "speech" else (),
+        texts,
         uncompared,
-        alphabet_unread(entry.text for entry in entries) if name == "screen_text" else "",
+        alphabet_unread(texts) if name == "screen_text" else "",
     )
 
 

@@ -1,0 +1,127 @@
+"""Whether quoted words that were not found may stand in a text in another writing: then "absent" is not certain.
+
+"e-mail" and "email", "1,000" and "1000", "Mueller" and "Müller", "colour" and "color", 預算 and 预算, すし and スシ, a
+word broken at the end of a line: people take them for the same words, a comparison of letters does not. All of it errs
+towards "may stand there"."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import regex
+
+from agent_tools.store import spelling
+
+LEAST_HIRAGANA = 2  # letters of a word that may stand somewhere in Han characters
+_KATAKANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}  # to Hiragana
+_APOSTROPHES = regex.compile("[\u02b0-\u02ff\u2018-\u201b`´]")  # some are letters to Unicode: in Hawaiian, in Ukrainian
+_AGAIN = regex.compile(r"(\p{Han})々")
+_THAI_AM = regex.compile("\u0e4d([\u0e48-\u0e4b])")  # the ring of am is typed before the tone, or behind it
+_HAN, _HIRAGANA, _HEBREW = (regex.compile(rf"\p{{{script}}}") for script in ("Han", "Hiragana", "Hebrew"))
+_ONLY_HIRAGANA = regex.compile(rf"\p{{Hiragana}}{{{LEAST_HIRAGANA},}}")
+# Letters that stand for others where a keyboard or a custom has no mark for them, and what is British or American.
+_SAME = tuple(
+    (regex.compile(one), other)
+    for one, other in (
+        *(("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a"), ("dj", "d"), ("ou", "o")),
+        *(("z", "s"), (r"(?<=\w)re$", "er"), (r"^0(?=\d$)", ""), (r"(?<=[\u05d0-\u05ea])[\u05d5\u05d9]", "")),
+    )
+)
+_SCRIPTS = tuple(
+    (script, regex.compile(rf"\p{{{script}}}")) for script in spelling.HANDLED if script not in ("Common", "Inherited")
+)
+
+
+def written_otherwise(words: str, texts: Sequence[str], *, spoken: bool) -> str:
+    """Why the words may stand in one of the texts although they were not found; "" if nothing speaks for it.
+
+    Args:
+        spoken: the texts write down what is said, so that numbers and foreign words may be written in any way."""
+    sought = "".join(_reduced(words))
+    if not sought:
+        return ""
+    is_hebrew = _HEBREW.search(words) is not None
+    found = next((one for text in texts if (one := _place(sought, text, ends=is_hebrew))), "")
+    if found:
+        return f"{words!r} may stand there as {found!r}"
+    if not spoken:
+        return ""
+    if any(map(str.isdigit, words)):
+        return f"{words!r}: a number may be written in words"
+    if _ONLY_HIRAGANA.fullmatch(words) and any(_HAN.search(text) for text in texts):
+        return f"{words!r} may be written in Han characters"
+    return _other_script(words, texts)
+
+
+def _place(sought: str, text: str, *, ends: bool) -> str:
+    """The words of the text that are, without their spaces, the words sought; "" if there are none.
+
+    Args:
+        ends: a longer word that ends with them counts too: Hebrew writes "the" and "and" as parts of the word."""
+    reduced = _reduced(text)
+    if sought not in "".join(reduced):
+        return ""
+    for first in range(len(reduced)):
+        window = ""
+        for last in range(first, len(reduced)):
+            window += reduced[last]
+            if window == sought or (ends and window.endswith(sought)):
+                return " ".join(_tokens(text)[first : last + 1])
+            if len(window) > len(sought):
+                break
+    return ""
+
+
+@functools.lru_cache(maxsize=65_536)
+def _reduced(text: str) -> tuple[str, ...]:
+    """The words of a text, each without what differs between two writings of one word."""
+    return tuple(functools.reduce(lambda word, pair: pair[0].sub(pair[1], word), _SAME, one) for one in _tokens(text))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _tokens(text: str) -> tuple[str, ...]:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", text))
+        text = _THAI_AM.sub("\\1\u0e4d", unicodedata.normalize("NFKD", text) if "\u0e33" in text else text)
+        if _HAN.search(text):
+            text = _simplified().convert(_AGAIN.sub(r"\1\1", text))
+        text = text.translate(_KATAKANA)
+    return spelling.words(text)
+
+
+@functools.cache
+def _simplified() -> Any:
+    import opencc
+
+    return opencc.OpenCC("t2s")
+
+
+def _other_script(words: str, texts: Iterable[str]) -> str:
+    """Why words in one script may stand in texts that are mostly in another one."""
+    sought = _scripts([words])
+    there = _scripts(texts)
+    if not sought or not there or (script := there.most_common(1)[0][0]) in sought:
+        return ""
+    return f"{words!r} may be written in {script} letters, as most words there are"
+
+
+def _scripts(texts: Iterable[str]) -> Counter[str]:
+    """How many letters of each script; those of Japanese and of Chinese count as one."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        if text.isascii():
+            counts["Latin"] += sum(map(str.isalpha, text))
+        else:
+            for letter, count in Counter(filter(str.isalpha, text)).items():
+                counts[_script(letter)] += count
+    return +counts
+
+
+@functools.lru_cache(maxsize=4096)
+def _script(letter: str) -> str:
+    found = next((script for script, pattern in _SCRIPTS if pattern.match(letter)), "other")
+    return "Han" if found in ("Hiragana", "Katakana", "Bopomofo") else found
