@@ -14,10 +14,15 @@ import pysubs2
 
 from agent_tools.media.cues import Cue
 from agent_tools.media.document_formats import json_cues, xml_cues
+from agent_tools.media.transcript_lines import stamped_cues, table_cues
 
 _NO_LENGTH_S = 4.0  # a cue without an end lasts until the next one, at most this long
 _USUAL_FPS = 25.0  # for times in frames, where the film does not say its rate
 _CLOCK_S = 2**33 / 90_000  # after it the clock of a transport stream starts again
+
+_JSON, _JSON_HEADS = (".json", ".json3"), ('{"', "[{", "{\n", "[\n", "{\r", "[\r")
+_TABLES = {".tsv": "\t", ".csv": ","}
+_BY_LIBRARY = frozenset(".sub .smi .sami .srt .txt .ass .ssa .mpl .mpl2".split())
 
 _STYLE = re.compile(r"\{\\[^{}]*\}")
 _ASS_BRACES = re.compile(r"\{[^{}]*\}")
@@ -26,7 +31,7 @@ _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<\d[\d:.]*>|</>")
 _BREAK = re.compile(r"\\[Nn]|\r\n?|\[br\]")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>\n]*)>")
 
-_TIME = r"(?:(?:\d+\s*:\s*)?\d+\s*:\s*)\d{1,2}(?:\s*[.,:;]\s*\d{1,3})?"
+_TIME = r"-?(?:(?:\d+\s*:\s*)?\d+\s*:\s*)\d{1,2}(?:\s*[.,:;]\s*\d{1,3})?"
 # "->" and "→" are arrows of translation programs; SBV has a comma; Whisper's programs write the text behind it.
 _SPAN = re.compile(rf"\s*(\[)?\s*({_TIME})\s*(?:-{{1,3}}>|→|⟶)\s*({_TIME})\s*(?:\]|(?=\s|$))(.*)")
 _SBV_SPAN = re.compile(rf"()({_TIME})\s*,\s*({_TIME})()")
@@ -59,8 +64,10 @@ def parse(text: str, suffix: str = "", fps: float | None = None, origin_s: float
             for other containers.
     Raises: NotSubtitles.
     """
-    text = _BREAK.sub("\n", text) if suffix not in (".ass", ".ssa") else text
     head = text.lstrip("\ufeff \t\r\n")[:2000]
+    if suffix not in (".ass", ".ssa", *_JSON) and not head.startswith(_JSON_HEADS):  # there "\n" is an escape
+        text = _BREAK.sub("\n", text)
+        head = text.lstrip("\ufeff \t\r\n")[:2000]
     try:
         cues = _cues(text, head, suffix, fps or _USUAL_FPS, origin_s)
     except (pysubs2.Pysubs2Error, ValueError, RecursionError, OverflowError) as error:
@@ -85,13 +92,17 @@ def _cues(text: str, head: str, suffix: str, fps: float, origin_s: float | None)
         return _styled(text)
     if head.startswith("<") and re.search(r"<(?:\w+:)?(?:tt|timedtext|transcript)[\s>]", head):
         return [replace(cue, text=plain(cue.text)) for cue in xml_cues(text)]
-    if suffix in (".json", ".json3") or head.startswith(('{"', "[{")):
+    if suffix in _JSON or head.startswith(_JSON_HEADS):
         return [replace(cue, text=plain(cue.text)) for cue in json_cues(text)]
-    if suffix == ".lrc" or (suffix == ".txt" and _LYRIC.match(head)):
+    if suffix == ".lrc" or (suffix == ".txt" and (lyric := _LYRIC.match(head)) and "." in lyric[2]):
         return _lyrics(text)
     if cues := _texts(_timed(text, fps, webvtt=False), twice=_twice(text)):
         return cues
-    return _by_library(text, fps) if suffix in (".sub", ".smi", ".srt", ".txt", ".ass", ".ssa") else []
+    if suffix in _TABLES:
+        return table_cues(text, _TABLES[suffix])
+    if suffix == ".txt" and (cues := stamped_cues(text)):
+        return cues
+    return _by_library(text, fps) if suffix in _BY_LIBRARY else []
 
 
 def _timed(text: str, fps: float, *, webvtt: bool, origin_s: float | None = None) -> Iterator[_Block]:
@@ -142,6 +153,8 @@ def _mapped(clocks: str, fps: float) -> float:
 
 
 def _seconds(time: str, fps: float) -> float:
+    if time.startswith("-"):  # before the film's start: what is said there goes on into it
+        return 0.0
     found = _PIECES.search(time)
     assert found is not None  # both patterns are one grammar
     hours, minutes, seconds, mark, rest = found.groups()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
 from agent_tools.media.cues import Cue
 
+PAUSE_S, MOST_S = 1.0, 8.0  # of words that make one cue
 _CLOCK = re.compile(r"(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)(?::(\d+))?")
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t)")
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -114,9 +116,10 @@ def _value(element: ElementTree.Element, attribute: str) -> str:
 
 def json_cues(text: str) -> list[Cue]:
     """The cues of a transcript in JSON: Whisper and its kin (segments, chunks, transcription), YouTube (events),
-    AssemblyAI and Deepgram (utterances), or a list of pieces. Empty if it is another document."""
+    AssemblyAI and Deepgram (utterances), the speech services of AWS, Google and Azure, or a list of pieces. Empty if it
+    is another document."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, strict=False)
     except ValueError:
         return []
     pieces: Any = document
@@ -124,8 +127,14 @@ def json_cues(text: str) -> list[Cue]:
     if isinstance(document, dict):
         if isinstance(document.get("events"), list):
             return [cue for event in document["events"] if (cue := _event(event)) is not None]
+        if isinstance(phrases := document.get("recognizedPhrases"), list):
+            return [cue for phrase in phrases if (cue := _azure(phrase)) is not None]
         results = document.get("results")
-        inner = results.get("utterances") if isinstance(results, dict) else None
+        if isinstance(results, list):
+            return [cue for one in results if (cue := _google(one)) is not None]
+        inner = results.get("utterances", results.get("audio_segments")) if isinstance(results, dict) else None
+        if inner is None and isinstance(results, dict) and isinstance(results.get("items"), list):
+            return _aws(results["items"])
         named = [document.get(key) for key in ("segments", "chunks", "transcription", "captions")]
         pieces = next((found for found in [*named, inner] if isinstance(found, list)), None)
         if pieces is None:
@@ -149,7 +158,10 @@ def _piece(piece: Any, unit_s: float) -> Cue | None:
     if not isinstance(piece, dict):
         return None
     text = next((piece[key] for key in ("text", "transcript", "body") if isinstance(piece.get(key), str)), "")
-    start, end = piece.get("start", piece.get("startTime")), piece.get("end", piece.get("endTime"))
+    start, end = (
+        next((piece[key] for key in (side, f"{side}Time", f"{side}_time") if piece.get(key) is not None), None)
+        for side in ("start", "end")
+    )
     if isinstance(times := piece.get("timestamp"), list) and len(times) == 2:
         start, end = times
     if isinstance(offsets := piece.get("offsets"), dict):
@@ -160,6 +172,48 @@ def _piece(piece: Any, unit_s: float) -> Cue | None:
     end_s = _number(end) * unit_s if end is not None else start_s + _number(piece.get("duration")) * unit_s
     speaker = piece.get("speaker", piece.get("speakerName"))
     return Cue(start_s, end_s, text, " ".join(str(speaker).split()) if speaker is not None else "")
+
+
+def _google(result: Any) -> Cue | None:
+    """One result of Google's speech service: its likeliest text, from its first to its last word."""
+    best = next(iter(result.get("alternatives") or ()), None) if isinstance(result, dict) else None
+    words = best.get("words") if isinstance(best, dict) else None
+    if not isinstance(best, dict) or not isinstance(words, list) or not words or not best.get("transcript"):
+        return None
+    start, end = words[0].get("startTime", words[0].get("startOffset")), words[-1].get("endTime")
+    return Cue(_number(str(start).rstrip("s")), _number(str(end).rstrip("s")), str(best["transcript"]))
+
+
+def _azure(phrase: Any) -> Cue | None:
+    """One phrase of Azure's speech service, whose times count 100 nanoseconds."""
+    best = next(iter(phrase.get("nBest") or ()), None) if isinstance(phrase, dict) else None
+    if not isinstance(best, dict) or not best.get("display"):
+        return None
+    start_s, length_s = (_number(phrase.get(key)) * 1e-7 for key in ("offsetInTicks", "durationInTicks"))
+    speaker = phrase.get("speaker")
+    return Cue(start_s, start_s + length_s, str(best["display"]), "" if speaker is None else str(speaker))
+
+
+def _aws(items: list[Any]) -> list[Cue]:
+    """The words and marks of AWS Transcribe, joined up to the end of a sentence, a pause, or MOST_S."""
+    cues: list[Cue] = []
+    is_open = False
+    for item in items:
+        if not isinstance(item, dict) or not item.get("alternatives"):
+            continue
+        word = str(item["alternatives"][0].get("content", ""))
+        if item.get("type") == "punctuation":
+            if cues:
+                cues[-1] = replace(cues[-1], text=cues[-1].text + word)
+                is_open = word not in ".?!。？！"
+            continue
+        start_s, end_s = _number(item.get("start_time")), _number(item.get("end_time"))
+        if is_open and start_s - cues[-1].end_s < PAUSE_S and end_s - cues[-1].start_s < MOST_S:
+            cues[-1] = replace(cues[-1], end_s=end_s, text=f"{cues[-1].text} {word}")
+        else:
+            cues.append(Cue(start_s, end_s, word))
+        is_open = True
+    return cues
 
 
 def _number(value: Any, otherwise: float = 0.0) -> float:

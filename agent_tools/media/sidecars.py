@@ -14,7 +14,10 @@ from pathlib import Path
 from agent_tools.media.languages import language_in_name
 from agent_tools.media.names import SUFFIXES
 
-READ = frozenset(".srt .vtt .ass .ssa .sbv .lrc .ttml .dfxp .itt .smi .sub .json .json3 .srv1 .srv2 .srv3 .txt".split())
+READ = frozenset(
+    """.srt .vtt .webvtt .ass .ssa .sbv .lrc .ttml .dfxp .itt .xml .smi .sami .sub .mpl .mpl2
+    .json .json3 .srv1 .srv2 .srv3 .ytt .txt .tsv .csv""".split()
+)
 UNREAD = {
     ".idx": "it holds pictures of text (VobSub)",
     ".sup": "it holds pictures of text (PGS)",
@@ -22,7 +25,17 @@ UNREAD = {
     ".mcc": "the format (MacCaption) is not read",
     ".stl": "the format (EBU STL) is not read",
     ".usf": "the format (USF) is not read",
-    ".docx": "the format (Word) is not read",
+    ".rt": "the format (RealText) is not read",
+    ".ttxt": "the format (GPAC's timed text) is not read",
+    ".aqt": "the format (AQTitle) is not read",
+    ".jss": "the format (JACOsub) is not read",
+    ".pjs": "the format (Phoenix) is not read",
+    ".psb": "the format (PowerDivX) is not read",
+    ".cap": "the format (Cheetah captions) is not read",
+    ".pac": "the format (Screen Electronics) is not read",
+    **dict.fromkeys((".doc", ".docx"), "the format (Word) is not read"),
+    ".odt": "the format (OpenDocument) is not read",
+    ".rtf": "the format (RTF) is not read",
 }
 FOLDERS = frozenset({"subs", "sub", "subtitles", "subtitle", "captions"})
 _NOT_SPEECH = frozenset("chapters metadata thumbnails storyboard info live_chat chat comments description".split())

@@ -31,6 +31,22 @@ def pairs(cue: str, starts: tuple[str, str], ends: tuple[str, str]) -> str:
     )
 
 
+def spelled_by_aws(cue: Cue) -> list[dict[str, object]]:
+    """The words of a cue, and its full stop, as AWS writes them."""
+    words = cue.text.rstrip(".").split()
+    step_s = (cue.end_s - cue.start_s) / len(words)
+    items: list[dict[str, object]] = [
+        {
+            "type": "pronunciation",
+            "start_time": str(cue.start_s + step_s * n),
+            "end_time": str(cue.start_s + step_s * (n + 1)),
+            "alternatives": [{"content": word}],
+        }
+        for n, word in enumerate(words)
+    ]
+    return [*items, {"type": "punctuation", "alternatives": [{"content": "."}]}]
+
+
 CLOCKS = ("00:00:01.000", "00:00:07.000"), ("00:00:04.500", "00:00:10.500")
 FORMS = {
     "srt": (".srt", pairs("1\nSTART --> END\nTEXT\n\n", *CLOCKS)),
@@ -103,6 +119,46 @@ FORMS = {
             ]
         },
     ),
+    "AssemblyAI, with a line break in its text": (
+        ".json",
+        {
+            "text": "We open the valve.\nThen we close it again.",
+            "utterances": [{"start": c.start_s * 1000, "end": c.end_s * 1000, "text": c.text} for c in CUES],
+        },
+    ),
+    "AWS": (".json", {"results": {"items": [item for cue in CUES for item in spelled_by_aws(cue)]}}),
+    "Google's speech service": (
+        ".json",
+        {
+            "results": [
+                {
+                    "alternatives": [
+                        {"transcript": c.text, "words": [{"startTime": f"{c.start_s}s", "endTime": f"{c.end_s}s"}]}
+                    ]
+                }
+                for c in CUES
+            ]
+        },
+    ),
+    "Azure": (
+        ".json",
+        {
+            "recognizedPhrases": [
+                {"offsetInTicks": c.start_s * 1e7, "durationInTicks": 3.5e7, "nBest": [{"display": c.text}]}
+                for c in CUES
+            ]
+        },
+    ),
+    "Whisper's table": (
+        ".tsv",
+        "start\tend\ttext\n" + pairs("START\tEND\tTEXT\n", ("1000", "7000"), ("4500", "10500")),
+    ),
+    "an editor's table": (
+        ".csv",
+        "Speaker,In,Out,Transcript\n"
+        + pairs('Ann,START,END,"TEXT"\n', ("0:00:01.0", "0:00:07.0"), ("0:04.5", "0:10.5")),
+    ),
+    "MPL2": (".mpl", "[10][45]We open the valve.\n[70][105]Then we close it again.\n"),
     "pieces with durations": (".json", [{"start": c.start_s, "duration": 3.5, "text": c.text} for c in CUES]),
 }
 
@@ -114,6 +170,36 @@ def test_every_format_gives_the_same_cues(form: str) -> None:
     assert [cue.text for cue in found] == TEXTS
     for cue, right in zip(found, CUES, strict=True):
         assert (cue.start_s, cue.end_s) == pytest.approx((right.start_s, right.end_s), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[00:00:01] Ann Berg: We open the valve.\n[00:00:07] Ole: Then we close it again.\n",
+        "Ann Berg  0:01\nWe open the valve.\n\nOle  0:07\nThen we close it again.\n",
+        "Transcript of 3 May\n\n(0:01) Ann Berg: We open the valve.\n(0:07) Ole: Then we close it again.\n",
+        "Ann Berg [00:00:01]\nWe open the valve.\nOle [00:00:07]\nThen we close it again.\n",
+    ],
+)
+def test_transcripts_with_one_time_for_each_text_name_their_speakers(text: str) -> None:
+    found = with_speakers(parse(text, ".txt"))
+    assert [(c.start_s, c.text, c.speaker) for c in found] == [(1.0, TEXTS[0], "Ann Berg"), (7.0, TEXTS[1], "Ole")]
+
+
+def test_a_text_with_one_time_lasts_as_long_as_it_takes_to_say() -> None:
+    first, last = parse(f"0:01 {'word ' * 40}\n1:00 {'word ' * 4}\n", ".txt")
+    assert first.end_s == pytest.approx(21.0, abs=0.2)
+    assert last.end_s == 64.0
+
+
+def test_a_note_that_names_some_times_is_no_transcript() -> None:
+    with pytest.raises(NotSubtitles):
+        parse("We met at the dam.\n10:30 Ann came.\nThen we talked\nabout many things\nuntil it rained.\n", ".txt")
+
+
+def test_a_cue_from_before_the_film_goes_on_into_it() -> None:
+    (cue, _) = parse("1\n-00:00:02,000 --> 00:00:01,500\nHello\n\n2\n00:00:02,000 --> 00:00:03,000\nyou\n", ".srt")
+    assert (cue.start_s, cue.end_s, cue.text) == (0.0, 1.5, "Hello")
 
 
 def test_sami_gives_the_texts_at_their_starts() -> None:
