@@ -19,6 +19,7 @@ SPOKEN = "1\n00:00:00,500 --> 00:00:03,000\nThe kettle on the shelf is blue.\n"
 
 
 def hard_of_hearing(trial: Trial) -> None:
+    """An English track for the hard of hearing (.en.hi.srt) is English."""
     trial.ingest("documentary.mp4")
     equal("language", {entry.extra["language"] for entry in trial.entries("documentary")}, {"en"})
     reply = trial.ground("documentary", "somebody says that a machine got too hot")
@@ -27,6 +28,7 @@ def hard_of_hearing(trial: Trial) -> None:
 
 
 def speakers(trial: Trial) -> None:
+    """WebVTT's voice tags name who speaks."""
     trial.ingest("standup.mp4")
     cues = trial.entries("standup")
     names = ["Mara Quist", "Ole Brandt", "Priya Nair", "Mara Quist"]
@@ -39,6 +41,7 @@ def speakers(trial: Trial) -> None:
 
 
 def wall_clock(trial: Trial) -> None:
+    """Cues that count the time of the day are moved into the film, or told."""
     trial.ingest("stream-clip.mp4")
     cues, said = trial.entries("stream-clip"), trial.said_of("stream-clip")
     holds(f"said of it: {said}", NOTHING not in said and "stream-clip.srt" in said)
@@ -47,6 +50,7 @@ def wall_clock(trial: Trial) -> None:
 
 
 def srt_digits(trial: Trial) -> None:
+    """SubRip with other digits, arrows, frames or without milliseconds is read."""
     for name in ("two-digits", "one-digit", "arrow", "no-ms", "frames"):
         trial.ingest(f"{name}.mp4")
         equal(f"cues of {name}", len(trial.entries(name)), 8)
@@ -55,6 +59,7 @@ def srt_digits(trial: Trial) -> None:
 
 
 def two_english(trial: Trial) -> None:
+    """Two English tracks of yt-dlp with the same words are one."""
     name = "Pump Repair [q1w2e3r4t5y]"
     trial.ingest(f"{name}.mp4")
     cues = trial.entries(name)
@@ -65,6 +70,7 @@ def two_english(trial: Trial) -> None:
 
 
 def other_formats(trial: Trial) -> None:
+    """TTML, SBV, LRC and Whisper's JSON are read, or named as not read."""
     beside = {"council": ".ttml", "upload": ".sbv", "podcast": ".lrc", "whisper": ".json", "mislabelled": ".srt"}
     for name, ending in beside.items():
         trial.ingest(f"{name}.mp4")
@@ -73,6 +79,7 @@ def other_formats(trial: Trial) -> None:
 
 
 def typeset(trial: Trial) -> None:
+    """A sign that is drawn again for each picture is one entry."""
     trial.ingest("episode.mp4")
     cues = trial.entries("episode")
     equal("entries", len(cues), 10)
@@ -81,6 +88,7 @@ def typeset(trial: Trial) -> None:
 
 
 def looped(trial: Trial) -> None:
+    """A line that a speech model repeats does not fill the hits."""
     trial.ingest("seminar.mp4")
     trial.ingest("seminar-gaps.mp4")
     equal("entries of seminar", len(trial.entries("seminar")), 15)
@@ -93,17 +101,20 @@ def looped(trial: Trial) -> None:
 
 
 def same_times(trial: Trial) -> None:
+    """Cues that share one span are all kept."""
     trial.ingest("vlog.mp4")
     equal("cues", len(trial.entries("vlog")), 7)
 
 
 def subs_folder(trial: Trial) -> None:
+    """A folder Subs beside the film is read, or named."""
     trial.ingest("Harbour.2025.1080p.mp4")
     if not trial.entries("Harbour.2025.1080p"):
         holds("Subs/ is not named", "Subs" in trial.said_of("Harbour.2025.1080p"))
 
 
 def many_scripts(trial: Trial) -> None:
+    """Words of scripts without spaces, with accents and prefixes are never called absent."""
     trial.ingest("")
     spoken = {
         "news-th": (("ซ่อม", 2.0), ("ประชุม", 22.0)),
@@ -127,6 +138,7 @@ def many_scripts(trial: Trial) -> None:
 
 
 def small_letters(trial: Trial) -> None:
+    """Letters of 20 px on 2160p are never called absent, and coverage says why."""
     video = trial.ingest("desktop-4k.mp4", SEEN).video_id or ""
     reply = trial.ground(video, '"reconcile_ledger" is shown on screen')
     holds(f"{reply.verdict}: {reply.why}", reply.verdict != "absent")
@@ -135,6 +147,7 @@ def small_letters(trial: Trial) -> None:
 
 
 def captions_in_pictures(trial: Trial) -> None:
+    """Captions inside the pictures (CEA-608) are read, or named."""
     for name in ("broadcast.ts", "broadcast.mp4"):
         video = trial.ingest(name).video_id or ""
         cues = trial.entries(video)
@@ -148,6 +161,7 @@ def captions_in_pictures(trial: Trial) -> None:
 
 
 def sparse_recording(trial: Trial) -> None:
+    """Pictures behind the length that the header claims are read."""
     video = trial.ingest("recording.mp4", SEEN).video_id or ""
     near("length", trial.length_s(video), 240.0, 1.0)
     holds("not found at 170 s", any(abs(h.start_s - 170) < 3 for h in trial.hits("All tests passed", video)))
@@ -157,6 +171,7 @@ def sparse_recording(trial: Trial) -> None:
 
 
 def watermark(trial: Trial) -> None:
+    """A logo and a running clock hide no heading."""
     video = trial.ingest("channel.mp4", SEEN).video_id or ""
     headings = ("Budget hearing", "Flood barrier plans", "School roof repair", "Ferry timetable", "Library opening")
     for number, heading in enumerate((*headings, "Tram line nine")):
@@ -168,6 +183,7 @@ def watermark(trial: Trial) -> None:
 
 
 def goes_on(trial: Trial) -> None:
+    """Chapters of a GoPro are one recording, with its time."""
     trial.ingest("", SEEN)
     videos = trial.list().videos or []
     shown = {video.title: video.model_dump(exclude_none=True) for video in videos}
@@ -180,6 +196,7 @@ def goes_on(trial: Trial) -> None:
 
 
 def joined_stream(trial: Trial) -> None:
+    """Two recordings in one stream, whose clock starts again, are read to the end."""
     video = trial.ingest("reset.ts", SEEN).video_id or ""
     if abs(trial.length_s(video) - 40.0) > 1.0:
         raise Wrong(f"length {trial.length_s(video):g} s, right is 40 s")
@@ -191,6 +208,7 @@ def joined_stream(trial: Trial) -> None:
 
 
 def telemetry(trial: Trial) -> None:
+    """A drone's readings are not taken for speech, and that is told."""
     trial.ingest("DJI_0417.MP4")
     cues = trial.entries("DJI_0417")
     holds(f"{len(cues)} entries", len(cues) <= 60)
@@ -200,6 +218,7 @@ def telemetry(trial: Trial) -> None:
 
 
 def typescript(trial: Trial) -> None:
+    """A folder of TypeScript (.ts) makes no rows of failed videos."""
     trial.ingest("", SEEN)
     reply = trial.list()
     equal("videos", [video.title for video in reply.videos or []], ["demo"])
@@ -208,6 +227,7 @@ def typescript(trial: Trial) -> None:
 
 
 def still_lecture(trial: Trial) -> None:
+    """A film of three pictures keeps its length and spans."""
     video = trial.ingest("lecture-vfr.mp4", SEEN).video_id or ""
     near("length", trial.length_s(video), 170.4, 0.5)
     shown = {entry.text: entry for entry in trial.entries(video, "screen_text")}
@@ -220,6 +240,7 @@ def still_lecture(trial: Trial) -> None:
 
 
 def identifiers(trial: Trial) -> None:
+    """Letters of 14 px on 1080p are found."""
     video = trial.ingest("pairing-1080p.mp4", SEEN).video_id or ""
     shown = {
         **dict.fromkeys(("value_buffer", "config_render", "PaymentGatewayTimeout", "88143"), 0.0),
@@ -232,6 +253,7 @@ def identifiers(trial: Trial) -> None:
 
 
 def large_library(trial: Trial) -> None:
+    """`ls` of 400 videos shows them all."""
     for number in range(400):
         trial.library.store.add_video(f"{number:016x}", f"clip {number:03}", 1)
     listed = trial.command("ls")
@@ -239,6 +261,7 @@ def large_library(trial: Trial) -> None:
 
 
 def forgotten(trial: Trial) -> None:
+    """After `rm` no sentence of the video stands in the file."""
     store, sentence = trial.library.store, "quokkasentence that nobody else says"
     for video in ("0" * 16, "1" * 16):
         store.add_video(video, f"film {video[0]}", 1)
@@ -253,6 +276,7 @@ def forgotten(trial: Trial) -> None:
 
 
 def private_home(trial: Trial) -> None:
+    """The data folder is for its owner alone."""
     trial.library.store.add_video("0" * 16, "film", 1)
     home = trial.settings.home
     modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in (home, *home.rglob("*"))}
@@ -261,6 +285,7 @@ def private_home(trial: Trial) -> None:
 
 
 def usual_arguments(trial: Trial) -> None:
+    """Times, nulls and addresses as models write them are taken, or told what works."""
     read = [(tool, read_arguments(tool, raw), raw) for tool, raw, _ in json.loads(trial.text("calls1.json"))]
     holds("an argument has a fault", not any(given.faults for _, given, _ in read))
     zoomed = [given.values for tool, given, _ in read if tool == "zoom_segment"]
@@ -274,6 +299,7 @@ def usual_arguments(trial: Trial) -> None:
 
 
 def renamed_folder(trial: Trial) -> None:
+    """A folder that was renamed: kept frames, and the same video at its new path."""
     video = trial.drawn("harbour.mp4")
     (trial.films / "harbour.srt").write_text(SPOKEN, "utf-8")
     first = trial.ingest(video, SEEN).video_id or ""
@@ -289,6 +315,7 @@ def renamed_folder(trial: Trial) -> None:
 
 
 def linked_folder(trial: Trial) -> None:
+    """An allowed folder that is a link."""
     trial.drawn("harbour.mp4")
     link = trial.films.with_name("link")
     link.symlink_to(trial.films)

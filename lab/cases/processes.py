@@ -65,6 +65,7 @@ class Watch:
 
 
 def thirty_hours(trial: Trial) -> None:
+    """Thirty hours with 20,000 cues: short transactions, one worker, a lease that moves on."""
     if not trial.whole:
         _thin(trial.films / "night.srt")
     home = trial.settings.home
@@ -135,6 +136,7 @@ def _transactions() -> Iterator[list[Held]]:
 
 
 def frozen_worker(trial: Trial) -> None:
+    """A worker that is frozen goes on, and no second one starts."""
     frozen_s = 120.0 if trial.whole else PulseSettings().lease_s + 5.0
     film, home = trial.drawn("harbour.mp4", 300.0), trial.settings.home
     with serving(home, trial.films) as server, Watch(home) as watch:
@@ -156,6 +158,7 @@ def frozen_worker(trial: Trial) -> None:
 
 
 def two_agents(trial: Trial) -> None:
+    """Two servers take in one folder, each video once."""
     count, channels = 12, ["subtitles"]  # many short jobs: many moments between two of them
     for number in range(count):
         trial.drawn(f"clip-{number}.mp4", 60.0, seed=number)
@@ -179,6 +182,7 @@ def two_agents(trial: Trial) -> None:
 
 
 def replaced_file(trial: Trial) -> None:
+    """A file that is replaced while it is read fails with the reason, and can be taken in again."""
     film, home, store = trial.drawn("harbour.mp4", 300.0), trial.settings.home, trial.library.store
     path = trial.films / film
     with serving(home, trial.films) as server:

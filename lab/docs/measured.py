@@ -150,6 +150,16 @@ def faults_table() -> str:
     return "\n".join(lines)
 
 
+def cases_table() -> str:
+    """The last runs of `python -m lab.cases`: one row per case, with its command."""
+    lines = ["| case | what is right | first try | now | measured | command, date |", "|---|---|---|---|---|---|"]
+    for row in measured("cases"):
+        command = f"`python -m lab.cases CASES {row['case'].partition('-')[0]}`, {row['date']}"
+        cells = (row["case"], row["what"], row["before"], row["now"], row["measured"].replace("|", "/"), command)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def clients_table() -> str:
     """The last run of `python -m lab.clients`: the calls on the wire."""
     rows = measured("clients")

@@ -15,6 +15,7 @@ DOCS = ROOT / "docs"
 
 TABLES: dict[str, Callable[[], str]] = {
     "buttons": product.buttons,
+    "cases": measured.cases_table,
     "channels": product.channels_table,
     "clients": measured.clients_table,
     "commands": product.commands,

@@ -68,6 +68,21 @@ def test_older_names_and_counted_names_are_parts_too() -> None:
     ]
 
 
+def test_discs_and_names_that_say_how_many_parts_there_are() -> None:
+    found = parts(
+        *((f"/c/VTS_01_{n}.VOB", "") for n in (0, 1, 2)),
+        *((f"/c/Meeting {n} of 2.mp4", "") for n in (1, 2)),
+        *((f"/c/GS0{n}0123.360", "") for n in (1, 2)),
+        ("/c/scene 3.mp4", ""),
+    )
+    assert [name.partition(" /")[0] for name in found.values()] == [
+        *("", "VTS_01, part 1 of 2", "VTS_01, part 2 of 2"),
+        *("Meeting, part 1 of 2", "Meeting, part 2 of 2"),
+        *("GoPro GS 0123, part 1 of 2", "GoPro GS 0123, part 2 of 2"),
+        "",
+    ]
+
+
 def test_files_that_begin_when_the_one_before_ends_are_one_recording() -> None:
     films = [(f"/d/2026_1103_1430{n:02d}_F.MP4", f"2026-11-03T14:30:{n:02d}Z") for n in (0, 20, 41)]
     found = parts(*films, ("/d/2026_1103_150000_F.MP4", "2026-11-03T15:00:00Z"))

@@ -37,13 +37,16 @@ _SCRIPTS = tuple(
 
 
 def written_otherwise(words: str, texts: Sequence[str], *, spoken: bool) -> str:
-    """Why the words may stand in one of the texts although they were not found; "" if nothing speaks for it.
+    """Why the words may stand in one of the texts although they were not found; "" if nothing speaks for it,
+    or they stand there as they are.
 
     Args:
         spoken: the texts write down what is said, so that numbers and foreign words may be written in any way."""
     sought = "".join(_reduced(words))
     if not sought:
         return ""
+    if any(_stands(spelling.words(words), spelling.words(text)) for text in texts):
+        return ""  # asked with others, which are the ones that were not found
     is_hebrew = _HEBREW.search(words) is not None
     found = next((one for text in texts if (one := _place(sought, text, ends=is_hebrew))), "")
     if found:
@@ -74,6 +77,11 @@ def _place(sought: str, text: str, *, ends: bool) -> str:
             if len(window) > len(sought):
                 break
     return ""
+
+
+def _stands(sought: tuple[str, ...], held: tuple[str, ...]) -> bool:
+    size = len(sought)
+    return sought[0] in held and any(held[at : at + size] == sought for at in range(len(held) - size + 1))
 
 
 @functools.lru_cache(maxsize=65_536)
