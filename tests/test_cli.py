@@ -168,7 +168,7 @@ def test_ground_and_remember_print_their_reply(home: Path) -> None:
     assert "not judged: " in one
     assert told(run(home, "ground", "attention", "--video", VIDEO, "--json"))["verdict"] == "uncertain"
     every = run(home, "ground", "attention").stdout.splitlines()
-    assert every[0].startswith("Present in 0 of 2")
+    assert every[0].startswith("Present in none of 2 videos")
     assert any(line.split()[:1] == ["uncertain"] and "Week 3 Memory" in line for line in every)
     noted = run(home, "remember", VIDEO, "60", "70", "the lecturer draws a key").stdout
     assert noted.startswith("Noted at 0:01:00")

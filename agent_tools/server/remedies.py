@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from agent_tools.service.library.library import Library
     from agent_tools.store import VideoRow
 
+SEEKING = ("list_episodes", "zoom_segment")  # tools whose made-up video tells what is looked for
+MOST_WORDS = 200  # characters of a query in an example
 EXAMPLE_S = 30.0  # length of the span in an example
 TITLE_LENGTH = 80
+MOST_FILES = 500  # of an allowed folder, whose names are looked at
 MOST_LOOKED_AT = 10  # videos, for words that a search could ask for
 
 
@@ -45,10 +49,12 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
     """
     videos = library.store.videos()
     call: dict[str, Any] = {}
-    words = values.get("query") or (_words_of(values.get("video")) if tool == "list_episodes" else "")
+    words = values.get("query") or values.get("event") or (_words_of(values.get("video")) if tool in SEEKING else "")
     if isinstance(words, str) and words.strip() and _is_unknown(library, values.get("video"), videos):
-        search = json.dumps({"query": clean(words, 200)}, ensure_ascii=False)
-        return f"Example of a call that works: retrieve_memory {search}, which says in which video it is, and when."
+        return _search_instead(library, clean(words, MOST_WORDS))
+    if tool == "ingest_video":
+        path = _file_near(library, str(values.get("source") or ""))
+        return f"Example of a call that works: {tool + ' ' + _json({'source': path}) if path else 'list_episodes {}'}."
     row = _meant(library, values.get("video"), videos)
     for name in LEAN[tool]:
         if name == "video" and row is not None and ("video" in values or "video" in required):
@@ -59,7 +65,31 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
         return "Example of a call that works: list_episodes {}."
     if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
         call |= _span(library, row, values)
-    return f"Example of a call that works: {tool} {json.dumps(call, ensure_ascii=False)}."
+    return f"Example of a call that works: {tool} {_json(call)}."
+
+
+def _search_instead(library: Library, words: str) -> str:
+    """What a search of all videos finds for the words of a call that made up its video, and that search as a call."""
+    from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+
+    call = f"retrieve_memory {_json({'query': words})}"
+    found = retrieve_memory(library, SearchRequest(query=words))
+    if not found.hits or found.hits[0].strength == "weak":
+        return f"Example of a call that works: {call}, which says in which video it is, and when."
+    return f"A search of all videos for these words finds: {found.summary} Call {call} to read it."
+
+
+def _file_near(library: Library, source: str) -> str:
+    """The path of a file in the allowed folders whose name is nearest to a source, else of the first; "" for none."""
+    paths = [
+        str(path.relative_to(folder))
+        for folder in library.fence.folders
+        for path in itertools.islice(library.fence.files(folder) if folder.is_dir() else (), MOST_FILES)
+    ]
+    shown = [path for path in paths if clean(path, TITLE_LENGTH) == path]
+    wanted = source.replace("\\", "/").rpartition("/")[2].casefold()
+    near = difflib.get_close_matches(wanted, [path.casefold() for path in shown], n=1, cutoff=0.3)
+    return next((path for path in shown if path.casefold() == near[0]), "") if near else next(iter(shown), "")
 
 
 def _words_of(named: Any) -> str:
@@ -70,6 +100,7 @@ def _words_of(named: Any) -> str:
 
 def _is_unknown(library: Library, named: Any, videos: list[VideoRow]) -> bool:
     """Whether a call names a video that is not in memory and resembles no title: the caller made it up."""
+    named = named[0] if isinstance(named, list) and len(named) == 1 else named
     if not isinstance(named, str) or not named.strip():
         return False
     try:
@@ -103,8 +134,6 @@ def _text(library: Library, name: str, value: Any, row: VideoRow | None) -> str:
     """The text that was given, if it is one; else words out of the library that fit the argument."""
     if isinstance(value, str) and value.strip():
         return clean(value, 200)
-    if name == "source":
-        return "talk.mp4"
     for video in [row, *library.store.videos()[:MOST_LOOKED_AT]] if row is not None else ():
         for episode in library.store.episodes(video.id, "chapter")[:1]:
             if episode.title_from in TEXT_CHANNELS:
@@ -119,6 +148,10 @@ def _span(library: Library, row: VideoRow, values: Mapping[str, Any]) -> dict[st
     except RequestError:
         span = library.span(row, 0.0, min(EXAMPLE_S, row.duration_s or EXAMPLE_S))
     return {"start_s": round(span.start_s, 2), "end_s": round(min(span.end_s, span.start_s + EXAMPLE_S), 2)}
+
+
+def _json(call: Mapping[str, Any]) -> str:
+    return json.dumps(call, ensure_ascii=False)
 
 
 def _seconds(value: Any) -> float | None:

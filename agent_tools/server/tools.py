@@ -48,7 +48,9 @@ Tokens = Annotated[int, Field(ge=200, le=20000)]
 
 async def ingest_video(
     ctx: Ctx,
-    source: Annotated[str, Field(description="File or folder; an id: how far it is; empty: all allowed folders.")],
+    source: Annotated[
+        str, Field(description="File or folder; a title or id: how far it is; empty: all allowed folders.")
+    ],
     title: str = "",
     channels: Annotated[list[Channel] | None, Field(description="Default: the profile's.")] = None,
     wait_s: Annotated[float, Field(ge=0, le=45, allow_inf_nan=False)] = 20,

@@ -50,10 +50,11 @@ def ground_event(
     check_tokens(max_tokens)
     searched = checked_channels(channels)
     step = on_step or silent
-    if video_id.strip():
+    named, notes = library.without_repeats([video_id] if video_id.strip() else None, event)
+    if named:
         return _one(library, library.video_span(video_id, start_s, end_s), event, searched, max_spans, max_tokens, step)
     with library.store.snapshot():
-        return _each(library, library.chosen(None, start_s, end_s), event, searched, max_tokens, step)
+        return _each(library, library.chosen(None, start_s, end_s), event, searched, max_tokens, step, notes)
 
 
 def _one(
@@ -107,6 +108,7 @@ def _each(
     channels: tuple[str, ...] | None,
     max_tokens: int,
     on_step: OnStep,
+    notes: Sequence[str],
 ) -> GroundReply:
     found: list[Reached] = []
     crowds = crowd_by_video(library, everything, event, channels)
@@ -137,7 +139,7 @@ def _each(
             present=verdicts.count("present"), absent=verdicts.count("absent"), uncertain=verdicts.count("uncertain")
         ),
         omitted=len(found) - len(shown) or None,
-        hints=[*_commonest(found), *([NOT_CLOSELY] if library.models.has_closer else [])],
+        hints=[*notes, *_commonest(found), *([NOT_CLOSELY] if library.models.has_closer else [])],
     )
 
     def count(_: object) -> None:

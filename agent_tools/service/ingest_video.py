@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed
+from agent_tools.errors import AgentToolsError, InvalidArgument, LimitReached, SourceNotAllowed, SourceNotFound
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.ingest.jobs import enqueue_file, needed, resume
 from agent_tools.service.ingest.status import REPLY_TOKENS, folder_status, status
@@ -18,8 +18,9 @@ from agent_tools.service.library.addresses import is_address, refuse_addresses
 from agent_tools.service.library.downloads import Fetch
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.pages import pages_are_read
+from agent_tools.service.library.video_names import is_pattern, matching_videos
 from agent_tools.service.replies.fit import trim_to_tokens
-from agent_tools.store import Job
+from agent_tools.store import Job, VideoRow
 from agent_tools.timeline import parse_uri
 from agent_tools.types import IngestReply, Refused
 from agent_tools.untrusted import clean
@@ -44,8 +45,8 @@ def ingest_video(
     """Queue what is new, start a worker, wait at most wait_s, and say how far it is.
 
     Args:
-        source: a file or folder; "" for all allowed folders; an ingested video's uri or id asks how far it is, and
-            continues an ingest that failed or was stopped half a minute ago or more.
+        source: a file or folder; "" for all allowed folders; an ingested video's uri, id or title asks how far it is,
+            and continues an ingest that failed or was stopped half a minute ago or more.
         trusted: a person typed the path, which allows it.
         patient: queue all files of a folder, however long it takes to look at them; else those that wait_s allows,
             and the next call goes on.
@@ -65,7 +66,12 @@ def ingest_video(
     if parse_uri(source) is not None or (len(source) == 12 and library.store.video(source) is not None):
         return _known(call, source, title, wanted if channels else ())
     if not is_address(source):
-        paths, folder = _resolve(library, source, trusted, call.on_step)
+        try:
+            paths, folder = _resolve(library, source, trusted, call.on_step)
+        except (SourceNotFound, SourceNotAllowed):
+            if trusted or (video := _named(library, source)) is None:
+                raise
+            return _known(call, video.id, title, wanted if channels else ())
         return _file(call, paths[0], title) if folder is None else _folder(call, paths, folder)
     return _address(call, source, title)
 
@@ -87,6 +93,12 @@ class _Call:
 
 def _unnoticed(_id_or_address: str) -> None:
     """For a caller that does not ask which work has begun."""
+
+
+def _named(library: Library, name: str) -> VideoRow | None:
+    """The one video in memory that has exactly this title or file name."""
+    found = [] if is_pattern(name) else matching_videos(name, library.store.videos(), library.store.all_sources())
+    return found[0] if len(found) == 1 else None
 
 
 def _known(call: _Call, name: str, title: str, asked_for: Sequence[str]) -> IngestReply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent_tools.errors import InvalidArgument
@@ -103,6 +103,8 @@ def retrieve_memory(
     request.check()
     channels = checked_channels(request.channels)
     with library.store.snapshot():
+        named, notes = library.without_repeats(request.video_ids, request.query)
+        request = replace(request, video_ids=named)
         scopes = library.chosen(request.video_ids, request.start_s, request.end_s)
         on_step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
         found = _find(library, scopes, request, channels, within(on_step, 0.1, 0.8), wait_s)
@@ -125,7 +127,11 @@ def retrieve_memory(
         reply = RetrieveReply(hits=hits, coverage=found.coverage, more=max(0, len(found.moments) - offset - len(page)))
         if (not hits or found.near) and len(scopes) == 1:
             reply.not_known = coverage.not_known(library, scopes[0].video) or None
-        reply.hints = [*([NEAREST] if found.near else []), *_hints(library, scopes, request, reply.hits, caller)]
+        reply.hints = [
+            *notes,
+            *([NEAREST] if found.near else []),
+            *_hints(library, scopes, request, reply.hits, caller),
+        ]
         if request.detail == "concise":
             reply.coverage.producers = None
         trim_to_tokens(reply, request.max_tokens - CURSOR_TOKENS, _cuts(reply, hits, page, request.query))

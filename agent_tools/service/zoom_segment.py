@@ -146,6 +146,7 @@ class _Plan:
     entries: tuple[Entry, ...]
     left_out: tuple[Entry, ...]
     coverage: dict[str, Any]
+    sentence: str
 
 
 def _plan(
@@ -162,7 +163,8 @@ def _plan(
     single = request.layout == "frames" or (request.layout == "auto" and few)
     view = coverage.coverage(library, [scope], None, short=True)
     covered = view.compact() if request.max_tokens >= WHOLE_COVERAGE else {"share": view.share}
-    free = request.max_tokens - _cost({"summary": _sentence(scope), **_head(scope), "coverage": covered}, 0)
+    sentence = _sentence(scope, entries, scores, request.query)
+    free = request.max_tokens - _cost({"summary": sentence, **_head(scope), "coverage": covered}, 0)
     most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
     if len(times) > most:
         times = tuple(times[(2 * i + 1) * len(times) // (2 * most)] for i in range(most))
@@ -191,7 +193,7 @@ def _plan(
     kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in packed_texts)
     left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in packed_texts)
     shown = tuple(frame.time_s for frame in packed.frames)
-    return _Plan(shown, chosen.stood_s, side, single, kept, left, covered)
+    return _Plan(shown, chosen.stood_s, side, single, kept, left, covered, sentence)
 
 
 def _texts(library: Library, scope: VideoSpan) -> list[Entry]:
@@ -277,7 +279,7 @@ def _facts(
 ) -> dict[str, Any]:
     """The JSON object of the reply. The plan fits by estimate; what is still too much is cut, gaps first and pictures
     last, out of `shots` too."""
-    facts: dict[str, Any] = {"summary": _sentence(scope), **_head(scope), "frames": _frame_rows(scope, plan, shots)}
+    facts: dict[str, Any] = {"summary": plan.sentence, **_head(scope), "frames": _frame_rows(scope, plan, shots)}
     if hints:
         facts["hints"] = list(hints)
     if note:
@@ -298,9 +300,16 @@ def _facts(
     return facts
 
 
-def _sentence(scope: VideoSpan) -> str:
+def _sentence(scope: VideoSpan, entries: Sequence[Entry], scores: Mapping[int, float], query: str) -> str:
+    """The span, and where in it a text matches the query best."""
     start, end = short_clock(scope.span.start_s), short_clock(scope.span.end_s)
-    return f"{clean(scope.video.title, 60)} from {start} to {end}."
+    shown = f"{clean(scope.video.title, 60)} from {start} to {end}"
+    if not query.strip():
+        return f"{shown}."
+    best = max(entries, key=lambda entry: scores.get(entry.id, 0.0), default=None)
+    if best is None or scores.get(best.id, 0.0) < SHOWN_SCORE:
+        return f"{shown}; no text in it matches the query."
+    return f"{shown}; best match of the query: {best.channel} at {short_clock(max(best.start_s, scope.span.start_s))}."
 
 
 def _cuts(scope: VideoSpan, plan: _Plan, facts: dict[str, Any], shots: list[Shot]) -> list[Cut]:

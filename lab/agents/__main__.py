@@ -1,7 +1,7 @@
 """How well a language model answers with the tools, beside the plain transcript; 60 questions over the real clips.
 
-    python -m lab.agents HOME --model URL#NAME --out FOLDER [--condition lean|full|transcript ...] [--for SECONDS]
-    python -m lab.agents --report FOLDER
+    python -m lab.agents HOME --model URL#NAME --out FOLDER [--condition lean|full|transcript ...] [--slice 1/3]
+    python -m lab.agents --report FOLDER ... [--write]
 
 HOME holds the ingested clips of shared/videos/dev (`agent-tools ingest ../shared/videos/dev --home HOME`). The model
 speaks the OpenAI chat protocol. The folder keeps each answer and conversation; the same command goes on where the
@@ -28,12 +28,13 @@ from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.benchmarks.records import Records
 from lab.agents import memory, report
 from lab.agents.conversation import Done, WithTools, from_transcript
-from lab.agents.questions import Memory, Question, is_right, read_questions
+from lab.agents.questions import QUESTIONS, Memory, Question, is_right, read_questions
 
 CONDITIONS = ("lean", "transcript", "full")
 CONTEXT = 12_288
 ROOM = 700  # tokens of the context that the rules, the question and the answer take
 WARM_UP = "what is shown first"
+MEASURED = Path(__file__).parents[1] / "measured" / "agents.json"
 
 
 def main() -> None:
@@ -42,32 +43,42 @@ def main() -> None:
     parser.add_argument("--model", default="", metavar="URL#NAME", help="an OpenAI-compatible server, up to /v1")
     parser.add_argument("--out", type=Path, help="folder of the answers and conversations")
     parser.add_argument("--condition", nargs="+", choices=CONDITIONS, default=CONDITIONS)
+    parser.add_argument("--questions", type=Path, default=QUESTIONS, help="another file of questions, as held_out.json")
     parser.add_argument("--kind", nargs="+", help="only these kinds of questions")
-    parser.add_argument(
-        "--clips", type=Path, help="clips.json of a library made of the clips (lab.agents.long_library)"
-    )
+    parser.add_argument("--slice", type=part, default=(1, 1), metavar="K/N", help="each Nth question from the Kth on")
     parser.add_argument("--context", type=int, default=CONTEXT, help="of the model, in tokens")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one answer of the model")
     parser.add_argument(
         "--for", type=float, default=0.0, dest="for_s", help="begin no question after this many seconds"
     )
-    parser.add_argument("--report", type=Path, metavar="FOLDER", help="print the table of a run and end")
+    parser.add_argument("--report", type=Path, nargs="+", metavar="FOLDER", help="print the tables of runs and end")
+    parser.add_argument("--write", action="store_true", help="with --report: also to lab/measured, for the docs")
     given = parser.parse_args()
     if given.report is not None:
-        show(given.report)
+        show(given.report, given.write)
         return
     if given.home is None or given.out is None or not given.model:
         parser.error("HOME, --model and --out are needed")
     run = Run(given)
     for condition in given.condition:
         run.ask_all(condition)
-    show(given.out)
+    show([given.out])
 
 
-def show(folder: Path) -> None:
-    made = report.summary(Records(folder / "answers.jsonl").lines.values())
-    (folder / "report.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    sys.stdout.write(report.markdown(made) + "\n")
+def part(text: str) -> tuple[int, int]:
+    """K/N as two numbers. Raises: ValueError: not 1 <= K <= N."""
+    first, step = map(int, text.split("/"))
+    if not 1 <= first <= step:
+        raise ValueError(text)
+    return first, step
+
+
+def show(folders: Sequence[Path], write: bool = False) -> None:
+    """Print the tables of runs. Args: write: keep the figures too."""
+    runs = [report.of_folder(folder) for folder in folders]
+    if write:
+        MEASURED.write_text(json.dumps(runs, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    sys.stdout.write(report.markdown(runs) + "\n")
 
 
 class Run:
@@ -79,13 +90,17 @@ class Run:
         self._answers = Records(given.out / "answers.jsonl")
         self._model = ChatModel(given.model, answer_s=given.timeout, attempts=2)
         self._memory: Memory = memory.known(given.home)
+        questions = "60 questions" if given.questions == QUESTIONS else given.questions.stem
+        report.describe(given.out, self._model.name, questions, memory.size(given.home))
+        first, step = given.slice
+        self._questions = read_questions(given.questions)[first - 1 :: step]
 
     def ask_all(self, condition: str) -> None:
         """Ask what this condition has not answered yet."""
         kinds = self._given.kind
         left = [
             one
-            for one in read_questions()
+            for one in self._questions
             if f"{condition}/{one.id}" not in self._answers
             and (not kinds or one.kind in kinds)
             and not (one.kind == "note" and condition == "transcript")

@@ -13,6 +13,7 @@ from mcp import Client, MCPError
 
 from agent_tools.evals.agents.chat_model import ChatModel, Message, ToolCall
 from agent_tools.evals.agents.session import Session
+from lab.agents.questions import final
 
 MOST_CALLS = 6
 ANSWER_TOKENS = 300
@@ -20,6 +21,8 @@ FORM = 'Answer in the language of the question. End with one short line of the f
 WITH_TOOLS = f"Answer questions about the videos in memory. Look with the tools before you answer. {FORM}"
 FROM_TRANSCRIPT = f"Answer questions about the videos whose transcripts follow. {FORM}"
 NO_CALLS = 'There are no calls left. Give your answer now: one short line of the form "Answer: ..."'
+
+NO_WORD = 'You gave no answer. Call another tool, or end with one short line of the form "Answer: ..."'
 
 
 @dataclass
@@ -47,11 +50,16 @@ class WithTools:
         done = Done(messages=[{"role": "system", "content": self._system}, {"role": "user", "content": question}])
         begun = time.perf_counter()
         session = Session(self._client)
+        reminded = False
         while True:
             left = len(done.calls) < MOST_CALLS
             if not left:
                 done.messages.append({"role": "user", "content": NO_CALLS})
             calls = await _say(self._model, done, self._tools, "auto" if left else "none")
+            if left and not reminded and not calls and not done.why and not final(done.said):
+                reminded = True  # small models end a turn without a word; a loop that people use asks once more
+                done.messages.append({"role": "user", "content": NO_WORD})
+                continue
             if not calls or not left:
                 break
             for call in calls[: MOST_CALLS - len(done.calls)]:

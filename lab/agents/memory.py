@@ -30,6 +30,16 @@ def known(home: Path) -> Memory:
     return Memory({video.title: video.id for video in videos})
 
 
+def size(home: Path) -> dict[str, float]:
+    """How many videos a memory holds, and how many hours."""
+    store = Store.open(home)
+    try:
+        videos = store.videos()
+    finally:
+        store.close()
+    return {"videos": len(videos), "hours": round(sum(video.duration_s or 0.0 for video in videos) / 3600, 2)}
+
+
 def transcript(home: Path, most_tokens: int) -> str:
     """All texts of a memory, video by video, cut to a number of tokens."""
     lines: list[str] = []

@@ -1,6 +1,6 @@
 """The questions of `lab.agents` and the rules that grade an answer; no language model judges another.
 
-questions.json holds 60 questions over the clips of shared/videos/dev. `right` is one rule:
+questions.json holds 60 questions over the clips of shared/videos/dev, held_out.json 20 others. `right` is one rule:
 - words: a list of groups; the answer holds at least one text of each group
 - at: [start_s, end_s]; the first time in the answer lies in it, two seconds more or less
 - first: [right, other]; the answer names the right one alone, or as the earlier one
@@ -21,6 +21,7 @@ from typing import Any
 from agent_tools.timeline import parse_uri
 
 QUESTIONS = Path(__file__).with_name("questions.json")
+HELD_OUT = Path(__file__).with_name("held_out.json")  # asked after a change, and never looked at to make one
 NEAR_S = 2.0
 LONGEST = 400  # characters of an answer; a longer one repeats its sources and decides nothing
 _LAST = re.compile(r"(?:^|\n)\W*(?:final )?answer\W*:\s*", re.IGNORECASE)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from agent_tools.evals.benchmarks.records import Records
 from agent_tools.grounding import wilson
 from lab.agents.questions import Question
 
 Line = Mapping[str, Any]
 MOST_FAULTS = 10
+ABOUT = "about.json"  # in the folder of a run: what was asked of what
 
 
 def line_of(question: Question, condition: str, done: Any, right: bool) -> dict[str, Any]:
@@ -101,23 +105,55 @@ def _faults(lines: Sequence[Line]) -> list[tuple[str, int]]:
     return [(name, count) for name, count in counted.most_common(MOST_FAULTS) if count]
 
 
-def markdown(report: Mapping[str, Any]) -> str:
+def describe(folder: Path, model: str, questions: str, library: Mapping[str, float]) -> None:
+    """Note in the folder of a run what was asked of what. Args: questions: the name of their file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"model": model.partition("@")[0], "questions": questions, **library}
+    (folder / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+
+
+def of_folder(folder: Path) -> dict[str, Any]:
+    """The report on a run, out of its folder."""
+    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    return {**about, **summary(Records(folder / "answers.jsonl").lines.values())}
+
+
+def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The tables of runs: all conditions beside each other, right answers by kind, and the commonest faults."""
     lines = [
-        "| condition | right | 95 % interval | first call valid | calls | tokens in | tokens out "
-        "| made-up ids, not recovered |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model | library | questions | condition | right | 95 % interval | first call valid | calls | tokens in "
+        "| tokens out | made-up ids, not recovered |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in report["conditions"]:
-        valid = f"{row['first_valid']} of {row['called']}" if row["called"] else "-"
-        made_up = f"{row['made_up']}, {row['not_recovered']}" if row["called"] else "-"
-        lines.append(
-            f"| {row['condition']} | {row['right']} of {row['questions']} | {row['low']:.2f} to {row['high']:.2f} "
-            f"| {valid} | {row['calls']:.1f} | {row['tokens_in']:.0f} | {row['tokens_out']:.0f} | {made_up} |"
-        )
-    conditions = list(report["kinds"])
-    lines += ["", f"| kind | {' | '.join(conditions)} |", "|---|" + "---|" * len(conditions)]
-    for kind in dict.fromkeys(kind for held in report["kinds"].values() for kind in held):
-        lines.append(f"| {kind} | {' | '.join(report['kinds'][name].get(kind, '-') for name in conditions)} |")
-    for name, faults in report["faults"].items():
-        lines += ["", f"Commonest faults, {name}:", "", *(f"- {count} x {fault}" for fault, count in faults)]
+    for run in runs:
+        about = f"| {run['model']} | {run['videos']} videos, {run['hours']:g} h | {_plain(run['questions'])} "
+        lines += [about + _columns(row) for row in run["conditions"]]
+    for run in runs:
+        held = run["kinds"]
+        lines += ["", f"{_title(run)}, right answers by kind:", ""]
+        lines += [f"| kind | {' | '.join(held)} |", "|---|" + "---|" * len(held)]
+        for kind in dict.fromkeys(kind for of in held.values() for kind in of):
+            lines.append(f"| {kind} | {' | '.join(held[name].get(kind, '-') for name in held)} |")
+        for name, faults in run["faults"].items():
+            if faults:
+                lines += ["", f"{_title(run)}, commonest faults, {name}:", ""]
+                lines += [f"- {count} x {fault}" for fault, count in faults]
     return "\n".join(lines)
+
+
+def _columns(row: Mapping[str, Any]) -> str:
+    tools = row["condition"] != "transcript"
+    valid = f"{row['first_valid']} of {row['questions']}" if tools else "-"
+    made_up = f"{row['made_up']}, {row['not_recovered']}" if tools else "-"
+    return (
+        f"| {row['condition']} | {row['right']} of {row['questions']} | {row['low']:.2f} to {row['high']:.2f} "
+        f"| {valid} | {row['calls']:.1f} | {row['tokens_in']:,.0f} | {row['tokens_out']:,.0f} | {made_up} |"
+    )
+
+
+def _title(run: Mapping[str, Any]) -> str:
+    return f"{run['model']}, {run['videos']} videos, {_plain(run['questions'])}"
+
+
+def _plain(questions: str) -> str:
+    return questions.replace("_", " ")

@@ -157,3 +157,61 @@ def write_choices(form: str, folder: Path) -> Path:
         case "lvbench":
             (folder / "video_info.meta.jsonl").write_text(json.dumps(LVBENCH) + "\n")
     return folder
+
+
+LONGVIDSEARCH = [
+    {
+        "question": "Which lantern is lit at the start, and what is later said to be a secret?",
+        "answer": "The red lantern is lit, and the kettle is said to be a secret.",
+        "category": "Global_Summary",
+        "hop_level": "2-Hop",
+        "evidence_slices": [1, 3],
+        "reasoning_chain": "Step 1: Slice 1 shows the lantern. Step 2: Slice 3 tells of the kettle.",
+        "logic_check_reasoning": "Both slices are needed.",
+        "visual_proof": "Clip 1 shows the lantern.",
+    }
+]
+EGOLIFE = [
+    {
+        "ID": "1",
+        "query_time": {"date": "DAY2", "time": "11210210"},
+        "type": "EntityLog",
+        "type_chinese": "",
+        "need_audio": False,
+        "need_name": True,
+        "last_time": False,
+        "trigger": "",
+        "question": "Who used the screwdriver first?",
+        "choice_a": "Tasha",
+        "choice_b": "Alice",
+        "choice_c": "Shure",
+        "choice_d": "Lucia",
+        "answer": "B",
+        "target_time": {"date": "DAY1", "time": "11152408"},
+        "keywords": "screwdriver",
+        "reason": "",
+    }
+]
+FFCONCAT = """ffconcat version 1.0
+file 'DAY1/DAY1_A1_JAKE_11094208.mp4'
+duration 30.0
+file 'DAY1/DAY1_A1_JAKE_11101208.mp4'
+duration 29.5
+file 'DAY2/DAY2_A1_JAKE_11205010.mp4'
+duration 30.0
+"""
+
+
+def write_longvidsearch(folder: Path, video: str) -> Path:
+    """The folder of the data set: dataset/<video>_qa.json."""
+    (folder / "dataset").mkdir(parents=True, exist_ok=True)
+    (folder / "dataset" / f"{video}_qa.json").write_text(json.dumps(LONGVIDSEARCH))
+    return folder
+
+
+def write_egolife(folder: Path, clips: str = FFCONCAT) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "EgoLifeQA_A1_JAKE.json").write_text(json.dumps(EGOLIFE))
+    if clips:
+        (folder / "A1_JAKE.ffconcat").write_text(clips)
+    return folder

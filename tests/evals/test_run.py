@@ -29,7 +29,15 @@ from agent_tools.server import build_server
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.settings import Settings
 from tests.drawing import draw, even_times
-from tests.evals.benchmark_files import CANARY, LVBENCH, UID, hourvideo_item, write_choices, write_hourvideo
+from tests.evals.benchmark_files import (
+    CANARY,
+    LVBENCH,
+    UID,
+    hourvideo_item,
+    write_choices,
+    write_hourvideo,
+    write_longvidsearch,
+)
 from tests.evals.chat_server import Reply, refused, said, texts
 from tests.models.test_endpoint import Fake
 
@@ -370,6 +378,29 @@ def test_one_command_runs_a_benchmark(
     assert not [
         path for path in kept if b"secret" in path.read_bytes().replace(b"D secret", b"").replace(b"truth secret", b"")
     ]
+
+
+def answering(asked: dict[str, Any]) -> Reply:
+    """A model that looks once, and a judge."""
+    if "tools" not in asked:
+        return said("right")
+    return (
+        said("Answer: the red one") if texts(asked, "tool") else said(None, ("retrieve_memory", {"query": "lantern"}))
+    )
+
+
+@pytest.mark.usefixtures("in_memory")
+def test_answers_in_words_are_judged_and_their_evidence_is_counted(release: Path, fake: Fake, tmp_path: Path) -> None:
+    data = write_longvidsearch(tmp_path / "data", UID)
+    fake.replies = [answering]
+    run = Run("longvidsearch", data, tmp_path / "out", home=release / "home", blind=False)
+    report = run_benchmark(run, f"{fake.url}#tiny", videos=release / "videos", judges=[f"{fake.url}#judge"])
+    (line,) = lines_of(tmp_path / "out" / ANSWERS).values()
+    assert (line["answer"], line["judged"], line["right"]) == ("the red one", [True], True)
+    assert line["spans"]
+    assert report["all"]["accuracy"] == 1.0
+    assert 0 < report["evidence"] < 1  # the second slice lies behind the end of this short film
+    assert report["judges"][0].startswith("judge@")
 
 
 @pytest.mark.usefixtures("in_memory")

@@ -13,8 +13,9 @@ from mcp import Client
 from agent_tools.evals.agents.chat_model import ChatModel
 from agent_tools.evals.films.demo_story import tell
 from lab.agents import report
+from lab.agents.__main__ import part
 from lab.agents.conversation import MOST_CALLS, Done, WithTools, from_transcript
-from lab.agents.questions import Memory, Question, is_right, read_questions, times_in
+from lab.agents.questions import HELD_OUT, Memory, Question, is_right, read_questions, times_in
 from tests.evals.chat_server import said, texts
 from tests.evals.fake_server import VIDEO_ID, FakeLibrary, build
 from tests.models.test_endpoint import Fake
@@ -34,6 +35,19 @@ def test_there_are_sixty_questions_of_ten_kinds_in_six_languages() -> None:
     assert min(kinds.values()) >= 3
     assert {one.language for one in questions} == {"en", "de", "es", "fr", "ko", "zh"}
     assert all(len(one.right) == 1 for one in questions)
+
+
+def test_the_questions_kept_for_checking_are_other_questions() -> None:
+    kept = read_questions(HELD_OUT)
+    assert len({one.id for one in kept}) == 20
+    assert not {one.text for one in kept} & {one.text for one in read_questions()}
+    assert {one.kind for one in kept} == {one.kind for one in read_questions()}
+
+
+@pytest.mark.parametrize(("text", "ids"), [("1/2", ["where-1", "where-3"]), ("2/3", ["where-2", "where-5"])])
+def test_a_slice_holds_each_nth_question(text: str, ids: list[str]) -> None:
+    first, step = part(text)
+    assert [one.id for one in read_questions()[first - 1 :: step]][:2] == ids
 
 
 WORDS = {"words": [["friday film"]]}
@@ -141,6 +155,15 @@ async def test_a_model_that_never_answers_is_asked_for_its_answer(fake: Fake) ->
 
 
 @pytest.mark.anyio
+async def test_a_model_that_says_nothing_is_asked_once_more(fake: Fake) -> None:
+    done = await answered(fake, said(None, ("list_episodes", {})), said("Answer:"), said("Answer: a lamp"))
+    assert (done.said, len(done.calls)) == ("Answer: a lamp", 1)
+    assert fake.asked[2]["messages"][-1]["role"] == "user"
+    done = await answered(fake, said(""))
+    assert (done.ended, len(fake.asked)) == ("no answer", 5)
+
+
+@pytest.mark.anyio
 async def test_a_transcript_stands_before_the_question(fake: Fake) -> None:
     fake.replies = [said("Answer: x")]
     model = ChatModel(f"{fake.url}#tiny")
@@ -176,9 +199,17 @@ def test_a_report_counts_rights_faults_and_ids_that_were_made_up() -> None:
     assert made["kinds"]["lean"] == {"where": "1 of 1", "absent": "0 of 2"}
     assert made["faults"]["lean"][0] == ("zoom_segment: VideoNotFound: No video …", 2)
     assert "transcript" not in made["faults"]
-    table = report.markdown(json.loads(json.dumps(made)))
-    assert "| lean | 1 of 3 |" in table
     assert transcript["right"] == 1
+
+
+def test_runs_stand_in_one_table_with_what_was_asked_of_what(tmp_path: Path) -> None:
+    report.describe(tmp_path, "tiny@localhost", "held_out", {"videos": 2, "hours": 0.5})
+    answers = [line("lean", "where", True), line("lean", "absent", False), line("transcript", "where", True)]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers))
+    table = report.markdown(json.loads(json.dumps([report.of_folder(tmp_path)])))
+    assert "| tiny | 2 videos, 0.5 h | held out | lean | 1 of 2 |" in table
+    assert "| absent | 0 of 1 | - |" in table
+    assert "2 x no call: the model answered without the tools" in table
 
 
 def test_a_copy_of_a_memory_keeps_notes_out_of_the_memory(tmp_path: Path) -> None:

@@ -152,6 +152,30 @@ async def test_every_fault_of_a_call_is_told_at_once_with_a_call_that_works(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("zoom_segment", {"video": "https://example.com/video1", "query": "KV cache"}),
+        ("zoom_segment", {"video": "the_kv_cache_lecture"}),
+        ("retrieve_memory", {"video": "lecture.mp4", "query": "KV cache"}),
+        ("ground_event", {"video": "lecture.mp4", "event": "KV cache"}),
+        ("list_episodes", {"video": "KV cache"}),
+    ],
+)
+async def test_a_call_that_makes_up_its_video_is_told_where_a_search_finds_its_words(
+    settings: Settings, library: Library, tool: str, arguments: dict[str, Any]
+) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        refused = await client.call_tool(tool, arguments)
+        text = text_of(refused)
+        query = json.loads("{" + text.partition("Call retrieve_memory {")[2].partition("}")[0] + "}")
+        found = (await client.call_tool("retrieve_memory", query)).structured_content
+    assert refused.is_error
+    assert text.startswith("VideoNotFound: ")
+    assert f"finds: {found['summary']}" in text
+
+
+@pytest.mark.anyio
 async def test_a_region_in_pixels_is_scaled_to_the_frame(settings: Settings, library: Library) -> None:
     async with connected(settings, library, "2026-07-28") as client:
         whole = await client.call_tool("zoom_segment", {"video": TITLE, **SPAN, "region": [0, 0, 1, 1]})
@@ -227,9 +251,18 @@ async def test_a_made_up_video_leads_to_the_search_that_finds_the_right_one(
         near = text_of(await client.call_tool("zoom_segment", {**call, "video": "Week 4 Memories"}))
         named = text_of(await client.call_tool("list_episodes", {"video": "starship_dashboard"}))
     assert 'retrieve_memory {"query": "starship dashboard"}' in named
-    assert 'retrieve_memory {"query": "the cache"}, which says in which video it is, and when.' in refused
+    assert 'Call retrieve_memory {"query": "the cache"}' in refused
     assert "zoom_segment" in near
     assert TITLE in near
+
+
+@pytest.mark.anyio
+async def test_the_example_after_a_missing_file_is_not_the_refused_call(settings: Settings, library: Library) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        text = text_of(await client.call_tool("ingest_video", {"source": "no such talk.mp4"}))
+    assert text.startswith("SourceNotFound: ")
+    assert "Example of a call that works: " in text
+    assert "no such talk" not in text.partition("Example of a call that works: ")[2]
 
 
 @pytest.mark.parametrize("written", [0, 0.0, "0"])

@@ -54,6 +54,13 @@ def test_an_id_or_uri_as_source_asks_how_far_it_is(library: Library, course: Cou
     assert ingest_video(library, f"video://{course[1].video_id}", wait_s=0).state == "done"
 
 
+def test_the_title_of_a_video_in_memory_asks_how_far_it_is(library: Library, course: Course) -> None:
+    title = library.store.videos()[0].title
+    assert ingest_video(library, title, wait_s=0).video_id == ingest_video(library, str(course[0])).video_id
+    with pytest.raises(SourceNotFound):
+        ingest_video(library, title[:-1], wait_s=0)  # the beginning of a title may be another file's name
+
+
 def test_a_path_outside_shows_the_line_to_add(empty: Library, tmp_path: Path) -> None:
     outside = tmp_path / "elsewhere"
     outside.mkdir()

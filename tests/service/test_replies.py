@@ -43,6 +43,18 @@ def test_hits_stand_best_first_and_the_place_is_the_rank(library: Library) -> No
     assert reply.summary.startswith(f"{sum(hit.strength == reply.hits[0].strength for hit in reply.hits)} ")
 
 
+def test_a_look_with_a_query_says_where_its_best_match_is(library: Library) -> None:
+    def looked(query: str) -> str:
+        request = ZoomRequest(video_id="week 3", query=query, layout="text")
+        return str(zoom_segment(library, request).facts["summary"])
+
+    hit = retrieve_memory(library, SearchRequest(query="the gate code of the store room")).hits[0]
+    assert "; best match of the query: " in looked("the gate code of the store room")
+    assert f" at {hit.at[2:].removeprefix('0')}" in looked("the gate code of the store room")
+    assert looked("xylophone quartet zebra").endswith("; no text in it matches the query.")
+    assert ";" not in looked("")
+
+
 def test_pages_follow_each_other_without_repeats(library: Library) -> None:
     seen: list[int] = []
     cursor = ""
@@ -274,3 +286,19 @@ def test_a_negation_is_pointed_out(library: Library) -> None:
     assert any(
         "negation" in hint for hint in retrieve_memory(library, SearchRequest(query="a slide without a title")).hints
     )
+
+
+def test_a_video_that_only_repeats_the_query_is_left_out_with_a_note(library: Library) -> None:
+    words = "the gate code of the store room"
+    plain = retrieve_memory(library, SearchRequest(query=words))
+    repeated = retrieve_memory(library, SearchRequest(query=words, video_ids=["Gate code"]))
+    assert [hit.uri for hit in repeated.hits] == [hit.uri for hit in plain.hits]
+    assert repeated.hints[0].startswith("video 'Gate code' names no video and only repeats the query")
+    asked = ground_event(library, event=words, video_id="store room")
+    assert asked.videos is not None
+    assert asked.hints[0].startswith("video 'store room' names no video")
+    for name in ("lecture.mp4", "0123456789ab", "gate code 7"):
+        with pytest.raises(VideoNotFound):
+            retrieve_memory(library, SearchRequest(query=words, video_ids=[name]))
+    named = retrieve_memory(library, SearchRequest(query="week 3", video_ids=["week 3"]))
+    assert not any("repeats" in hint for hint in named.hints)

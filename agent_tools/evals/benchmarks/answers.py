@@ -1,4 +1,4 @@
-"""Reads from a model's answer which option it chose."""
+"""Reads from a model's answer which option it chose, or its words."""
 
 from __future__ import annotations
 
@@ -47,6 +47,13 @@ def chosen_letter(text: str, options: Sequence[str], letters: str) -> str:
         return said.pop()
     bare = {match[1] for match in _BARE.finditer(plain) if not _article(plain, match)}
     return _held(bare.pop(), letters) if len(bare) == 1 else ""
+
+
+def given_words(text: str) -> str:
+    """What stands behind the last "Answer:" of a text, "" where there is none."""
+    plain = _MARKS.sub("", _THINKING.sub(" ", unicodedata.normalize("NFKC", text)))
+    found = re.split(r"(?im)^\W*(?:final )?answer\s*:", plain)
+    return " ".join(found[-1].split()) if len(found) > 1 else ""
 
 
 def _held(letter: str, letters: str) -> str:

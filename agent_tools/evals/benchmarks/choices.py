@@ -43,8 +43,14 @@ class Question:
     subtitles: str = ""  # the file that the benchmark gives, below its folder of subtitles; "" = by the video's name
     subtitles_from_s: float = 0.0  # the second in that file at which the video begins
     pair: str = ""  # what is right only if all questions of it are
+    reference: str = ""  # the right answer in words, of a question without options: a judge compares answers with it
+    evidence: tuple[tuple[float, float], ...] = ()  # (start_s, end_s) that an answer needs
 
     def __post_init__(self) -> None:
+        if self.reference:
+            if self.options or self.answer:
+                raise ValueError("a question has options or a reference, not both")
+            return
         letters = LETTERS[: len(self.options)]
         if not 2 <= len(self.options) <= len(LETTERS) or self.answer not in ("", *letters):
             raise ValueError(f"{len(self.options)} options, answer {self.answer!r}")

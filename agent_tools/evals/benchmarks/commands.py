@@ -56,6 +56,10 @@ class BenchmarkRequest:
     price_out: Annotated[
         float, typer.Option("--price-out", help="price of a million tokens written; 0: unknown", min=0)
     ] = 0.0
+    judge: Annotated[
+        list[str] | None,
+        typer.Option("--judge", help="URL#name of a model that judges answers in words; name it once or three times"),
+    ] = None
     profile: Annotated[str, typer.Option("--profile", help="of the server: lite, standard or full")] = "lite"
     json_path: Json = None
 
@@ -64,7 +68,12 @@ class BenchmarkRequest:
 class ChoicesRequest(BenchmarkRequest):
     """The options of `eval choices`, which reads several formats."""
 
-    form: Annotated[str, typer.Option("--format", help="mlvu, longvideobench, videomme, egoschema, lvbench or niah")]
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", help="mlvu, longvideobench, videomme, egoschema, lvbench, niah, egolife or longvidsearch"
+        ),
+    ]
     subtitles: Annotated[
         Path | None, typer.Option("--subtitles", help="folder of the subtitles that come with the benchmark")
     ] = None
@@ -112,6 +121,7 @@ def _measure(benchmark: str, request: BenchmarkRequest, subtitles: Path | None) 
         limit=request.limit,
         present=request.present,
         answer_s=request.timeout,
+        judges=request.judge or (),
         on_line=show_progress,
     )
     show_report(report, markdown, request.json_path)

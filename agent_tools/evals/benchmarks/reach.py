@@ -44,6 +44,7 @@ class Shown:
     text: str
     pictures: tuple[Picture, ...] = ()
     error: bool = False
+    spans: tuple[tuple[float, float], ...] = ()  # (start_s, end_s) of the video that it holds words or pictures of
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,14 @@ class Reach:
         facts = result.structured_content if result.structured_content is not None else _object(texts)
         pictures = _pictures(result)
         if self.until_s is None:
-            return Shown("\n".join(filter(None, [facts.get("summary"), _compact(facts)])), pictures)
+            text = "\n".join(filter(None, [facts.get("summary"), _compact(facts)]))
+            return Shown(text, pictures, spans=_spans(facts))
         made = {"list_episodes": self._episodes, "retrieve_memory": self._hits, "zoom_segment": self._looked}
         seen = made[tool](facts)
         frames = facts.get("frames") or ()
         near = not facts.get("note") and all(_before(frame.get("at_s"), self.until_s) for frame in frames)
-        return Shown(_compact(seen), pictures if near and len(frames) >= len(pictures) else ())
+        kept = pictures if near and len(frames) >= len(pictures) else ()
+        return Shown(_compact(seen), kept, spans=_spans(seen))
 
     def _error(self, text: str) -> str:
         if self.until_s is not None and text.startswith("SpanOutsideVideo"):
@@ -220,6 +223,13 @@ def _before(value: Any, until_s: float | None) -> bool:
 
 def _only(part: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: part[name] for name in names if name in part}
+
+
+def _spans(facts: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
+    """The spans whose words or pictures a reply holds: hits, texts, verdicts; a frame shows a moment."""
+    rows = [row for key in ("hits", "text", "spans") for row in facts.get(key) or ()]
+    frames = [float(row["at_s"]) for row in facts.get("frames") or ()]
+    return (*((float(row["start_s"]), float(row["end_s"])) for row in rows), *((at_s, at_s) for at_s in frames))
 
 
 def _object(texts: Sequence[str]) -> dict[str, Any]:

@@ -27,13 +27,17 @@ from agent_tools.evals.agents.local_server import serving
 from agent_tools.evals.agents.session import Session
 from agent_tools.evals.benchmarks.answerer import Answerer, Limits, Outcome, write_transcript
 from agent_tools.evals.benchmarks.choices import Question, Videos, read_choices
+from agent_tools.evals.benchmarks.egolife import read_egolife
 from agent_tools.evals.benchmarks.hourvideo import canary, read_hourvideo, write_tables
+from agent_tools.evals.benchmarks.judge import Judges, is_majority
+from agent_tools.evals.benchmarks.longvidsearch import read_longvidsearch
 from agent_tools.evals.benchmarks.reach import Reach, words_until
 from agent_tools.evals.benchmarks.records import Records, same_run
 from agent_tools.evals.benchmarks.scores import score
 from agent_tools.evals.benchmarks.sidecars import GivenSubtitles
 
 HOURVIDEO = "hourvideo"
+APART = {"longvidsearch": read_longvidsearch, "egolife": read_egolife}  # readers with a file of their own
 ANSWERS, BLIND, TRANSCRIPTS, REPORT, STAGED = "answers.jsonl", "blind.jsonl", "transcripts", "report.json", "videos"
 ANSWER_S = 300.0  # for one answer, unless --timeout says otherwise
 ATTEMPTS = 8  # at a request, a minute and a half of waiting: hosted models limit their rate
@@ -83,7 +87,7 @@ def read(benchmark: str, data: Path) -> tuple[list[Question], tuple[str, ...]]:
     """The questions of a benchmark, and the words that its owners want carried on. Raises: InvalidArgument."""
     if benchmark == HOURVIDEO:
         return read_hourvideo(data), tuple(canary(data))
-    return read_choices(benchmark, data), ()
+    return APART[benchmark](data) if benchmark in APART else read_choices(benchmark, data), ()
 
 
 def run_benchmark(
@@ -96,6 +100,7 @@ def run_benchmark(
     limit: int = 0,
     present: bool = False,
     answer_s: float = ANSWER_S,
+    judges: Sequence[str] = (),
     on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Read the questions, ask those chosen of the model, and score them; without a model, the baselines alone.
@@ -105,6 +110,7 @@ def run_benchmark(
         videos: their folder; None: `videos` or `video` beside the data, else the data's own folder.
         present: leave out the questions whose video is not there; else they count as wrong.
         answer_s: the longest wait for one answer of the model.
+        judges: URL#model of each judge of answers in words; an odd number of them.
     Raises: as `ask_all`, and InvalidArgument: a file, folder, task or address that does not exist.
     """
     questions, carried = read(run.benchmark, run.data)
@@ -119,11 +125,20 @@ def run_benchmark(
         questions = questions[:limit] if limit else questions
         if not questions:
             raise InvalidArgument(f"None of the videos asked about is in {folder}. Name their folder: --videos FOLDER")
-    model = ChatModel(endpoint, key=key, answer_s=answer_s, attempts=ATTEMPTS, on_retry=on_line)
+    if len(judges) % 2 == 0 and any(question.reference for question in questions):
+        raise InvalidArgument(
+            f"{run.benchmark} asks for answers in words, and {len(judges) or 'no'} judges are named. Name a model that "
+            "compares them with the right answers, or three: --judge URL#NAME"
+        )
+    models = [
+        ChatModel(one, key=key, answer_s=answer_s, attempts=ATTEMPTS, on_retry=on_line) for one in (endpoint, *judges)
+    ]
     try:
-        return ask_all(replace(run, carried=carried), questions, held, folder, model, on_line)
+        asked = replace(run, carried=carried)
+        return ask_all(asked, questions, held, folder, models[0], Judges(models[1:]), on_line)
     finally:
-        model.close()
+        for one in models:
+            one.close()
 
 
 def ask_all(
@@ -132,6 +147,7 @@ def ask_all(
     videos: Videos,
     folder: Path,
     model: ChatModel,
+    judges: Judges,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Ask what is not answered yet, and score all that was asked.
@@ -150,11 +166,12 @@ def ask_all(
         "limits": asdict(run.limits),
         "subtitles": None if run.subtitles is None else str(run.subtitles.resolve()),
         "carried": list(run.carried),
+        **({"judges": judges.names} if judges.names else {}),
     }
     same_run(run.out, settings)
     answers = Records(run.out / ANSWERS)
     blind = Records(run.out / BLIND) if run.blind else None
-    work = _Work(run, videos, model, answers, blind, on_line)
+    work = _Work(run, videos, model, judges, answers, blind, on_line)
     left = [q for q in questions if q.id not in answers]
     on_line(f"{len(questions)} questions, {len(questions) - len(left)} answered before")
     if blind is not None:
@@ -165,7 +182,13 @@ def ask_all(
             raise failure
     ids = {question.id for question in questions}
     report = score(questions, _of(answers, ids), None if blind is None else _of(blind, ids))
-    report = {"benchmark": run.benchmark, "model": model.name, "carried": list(run.carried), **report}
+    report = {
+        "benchmark": run.benchmark,
+        "model": model.name,
+        "carried": list(run.carried),
+        "judges": judges.names,
+        **report,
+    }
     if run.benchmark == HOURVIDEO:
         write_tables(run.out / "csv", questions, {name: str(line["answer"]) for name, line in answers.lines.items()})
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
@@ -194,12 +217,13 @@ class _Work:
         run: Run,
         videos: Videos,
         model: ChatModel,
+        judges: Judges,
         answers: Records,
         blind: Records | None,
         on_line: Callable[[str], None],
     ) -> None:
         self._run, self._videos, self._answers, self._blind, self._on_line = run, videos, answers, blind, on_line
-        self._model = model.name
+        self._model, self._judges = model.name, judges
         self._answerer = Answerer(model, run.limits)
         self._refused = 0
         self._given = None if run.subtitles is None else GivenSubtitles(run.subtitles, run.out / STAGED)
@@ -269,8 +293,8 @@ class _Work:
         sent, written = self._run.prices
         line = {
             "id": question.id,
-            "answer": done.letter,
-            "truth": question.answer,
+            "answer": done.answer,
+            "truth": question.answer or question.reference,
             "ended": done.ended,
             "why": done.why,
             "said": done.said,
@@ -287,11 +311,16 @@ class _Work:
         }
         if done.ended in AGAIN:
             line["again"] = True
+        right = done.letter == question.answer
+        if question.reference:
+            verdicts = self._judges.verdicts(question, done.words)
+            right = is_majority(verdicts)
+            line |= {"judged": verdicts, "right": right, "spans": done.spans}
         records.add(line)
-        right = "" if not question.answer else (", right" if done.letter == question.answer else ", wrong")
+        told = f", {'right' if right else 'wrong'}" if question.answer or question.reference else ""
         blind = " blind" if records is self._blind else ""
         self._on_line(
-            f"{question.id}{blind}: {done.letter or done.ended}{right}, {line['calls']} calls, {done.tokens} tokens"
+            f"{question.id}{blind}: {done.answer[:80] or done.ended}{told}, {line['calls']} calls, {done.tokens} tokens"
             f"{'' if blind else _told(done)}"
         )
         self._refused = self._refused + 1 if done.ended == "refused" else 0

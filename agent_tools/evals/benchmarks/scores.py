@@ -1,9 +1,10 @@
-"""The score of answers to multiple-choice questions: accuracy with its interval, beside baselines without video.
+"""The score of answers: accuracy with its interval, beside baselines without video.
 
-A question without an answer counts as wrong. A question whose right answer the file does not give is not scored. The
-baselines: chance; the best constant letter, for each number of options; the same after the options were shuffled, which
-shows what the letter alone is worth; the best constant letter of each task; and the model without the video, where it
-was run."""
+A question without an answer counts as wrong. A question whose right answer the file does not give is not scored. An
+answer in words is right where the majority of the judges says so. Evidence is the share of the spans an answer needs of
+which some reply held words or pictures. The baselines of multiple choice: chance; the best constant letter, for each
+number of options; the same after the options were shuffled, which shows what the letter alone is worth; the best
+constant letter of each task; and the model without the video, where it was run."""
 
 from __future__ import annotations
 
@@ -27,11 +28,11 @@ def score(questions: Sequence[Question], answers: Answers | None, blind: Answers
         answers: what came of each question, by its id; None where no model was asked.
         blind: what came of it without the video.
     """
-    known = [question for question in questions if question.answer]
+    known = [question for question in questions if question.answer or question.reference]
     report: dict[str, Any] = {
         "questions": len(questions),
         "without_label": len(questions) - len(known),
-        "baselines": baselines(known),
+        "baselines": baselines([question for question in known if question.options]),
         "tasks": [
             _row(task, [q for q in known if task in q.tasks], answers, blind)
             for task in sorted({task for question in known for task in question.tasks})
@@ -48,6 +49,8 @@ def score(questions: Sequence[Question], answers: Answers | None, blind: Answers
         if pairs := _pairs(known, answers):
             report["pairs"] = pairs
         report["missing"] = dict(Counter(_ended(answers, q) for q in questions if not _letter(answers, q)))
+        if evidence := [_evidence(answers, question) for question in known if question.evidence]:
+            report["evidence"] = fmean(evidence)
         report["cost"] = _cost(answers.values())
     if blind is not None:
         report["blind_cost"] = _cost(blind.values())
@@ -117,6 +120,10 @@ def markdown(report: Mapping[str, Any]) -> str:
         cost, n = report["cost"], max(1, report["cost"]["answers"])
         missing = ", ".join(f"{count} {why}" for why, count in report["missing"].items()) or "none"
         kind = "estimated" if cost["estimated"] else "as the model's server counts"
+        if "evidence" in report:
+            lines += [f"Evidence that some reply held: {report['evidence']:.3f} of what the questions need.", ""]
+        if report.get("judges"):
+            lines += [f"Answers in words, judged by {', '.join(report['judges'])}.", ""]
         lines += [
             f"Missing (counted as wrong): {missing}. Per question: {cost['calls'] / n:.1f} calls "
             f"({cost['errors'] / n:.1f} answered by an error), "
@@ -158,7 +165,19 @@ def _pairs(questions: Sequence[Question], answers: Answers) -> dict[str, int]:
 
 
 def _right(questions: Iterable[Question], answers: Answers) -> int:
-    return sum(_letter(answers, question) == question.answer for question in questions)
+    return sum(_is_right(answers, question) for question in questions)
+
+
+def _is_right(answers: Answers, question: Question) -> bool:
+    if question.reference:
+        return bool(answers.get(question.id, {}).get("right"))
+    return _letter(answers, question) == question.answer
+
+
+def _evidence(answers: Answers, question: Question) -> float:
+    """The share of the question's evidence of which some reply held something."""
+    seen = answers.get(question.id, {}).get("spans") or ()
+    return fmean(any(a < end_s and b >= start_s for a, b in seen) for start_s, end_s in question.evidence)
 
 
 def _letter(answers: Answers, question: Question) -> str:

@@ -22,7 +22,7 @@ from agent_tools.service.library.entry_cache import EntryCache
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.snapshot_cache import SnapshotCache
-from agent_tools.service.library.video_names import is_pattern, matching_videos, similar_videos
+from agent_tools.service.library.video_names import is_pattern, matching_videos, repeats, similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Source, VideoRow, open_store
@@ -173,6 +173,26 @@ class Library:
         if start_s is None and end_s is None:
             return self.everything()
         return self._all_within(start_s, end_s)
+
+    def without_repeats(self, names: Sequence[str] | None, words: str) -> tuple[list[str] | None, list[str]]:
+        """The names of the videos to search for words, None for all; and a note on each that names no video and only
+        repeats the words."""
+        kept, notes = [], []
+        for name in names or ():
+            if repeats(name, words) and not self._is_known(name):
+                shown = clean(name, 60)
+                notes.append(f"video {shown!r} names no video and only repeats the query: all videos were searched.")
+            else:
+                kept.append(name)
+        return kept or None, notes
+
+    def _is_known(self, name: str) -> bool:
+        try:
+            return bool(self.video(name))
+        except VideoNotFound:
+            return False
+        except AmbiguousVideo:
+            return True
 
     def everything(self) -> list[VideoSpan]:
         """All videos that hold something, whole. The same list as long as nobody commits: do not change it."""

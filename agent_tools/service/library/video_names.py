@@ -45,6 +45,12 @@ def _plain(name: str) -> str:
     return _BETWEEN.sub(" ", _SUFFIX.sub("", name.strip())).strip().casefold()
 
 
+def repeats(name: str, words: str) -> bool:
+    """Whether a name says nothing but words of a query: a model that fills in every argument writes such names."""
+    said = _plain(name).split()
+    return bool(said) and set(said) <= set(_plain(words).split())
+
+
 def is_pattern(text: str) -> bool:
     """Whether it means videos by a pattern. Brackets do not count: titles hold them more often than patterns do."""
     return "*" in text or "?" in text

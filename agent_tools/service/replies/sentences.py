@@ -16,6 +16,7 @@ from agent_tools.types import (
 from agent_tools.untrusted import clean
 
 MOST_NAMED = 5  # videos that a sentence names
+LEAST_GUESS = 0.2  # confidence of a span that a sentence names as a guess
 WEAK = (
     "No hit holds the words asked for; the nearest are weak: do not conclude from them; "
     "ground_event can say whether it is absent."
@@ -72,8 +73,23 @@ def _verdict(reply: GroundReply) -> str:
     if reply.verdict == "absent":
         return "Absent: everything that could show it was searched."
     guess = best or reply.best_rejected
-    look = f"; the best guess is {short_clock(guess.start_s)}: look there with zoom_segment" if guess else ""
-    return f"Uncertain: do not say that it happens or that it does not{look}."
+    if guess is not None and guess.confidence >= LEAST_GUESS:
+        at = f"{short_clock(guess.start_s)} (confidence {guess.confidence:.2f})"
+        return f"Uncertain: the best guess is {at}; look there with zoom_segment before you say that it happens."
+    searched = _listed([_name(one) for one in reply.judged or () if one != "notes"], "and")
+    found = f"no sign of it in {searched}" if searched else "nothing that could show it was searched"
+    missing = _listed([_name(one.channel) for one in reply.not_judged or ()], "and")
+    but = f", but {missing} could show it and were not searched" if searched and missing else ""
+    return f"Uncertain: {found}{but}. Say just that; zoom_segment shows the pictures of a span."
+
+
+def _listed(names: list[str], last: str) -> str:
+    return f" {last} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _name(channel: str) -> str:
+    """A channel as people name it."""
+    return "pictures" if channel == "frames" else channel.replace("_", " ")
 
 
 def _verdicts(reply: GroundReply) -> str:
@@ -81,10 +97,17 @@ def _verdicts(reply: GroundReply) -> str:
     if counts is None:
         return ""
     by = {word: [one for one in reply.videos or () if one.verdict == word] for word in ("present", "uncertain")}
+    guesses = [one for one in by["uncertain"] if one.best is not None and one.best.confidence >= LEAST_GUESS]
     total = counts.present + counts.absent + counts.uncertain
-    parts = [f"Present in {counts.present} of {total}{_places(by['present'])}"]
+    parts = [
+        f"Present in {counts.present} of {total}{_places(by['present'])}"
+        if counts.present
+        else f"Present in none of {_count(total, 'video')}"
+    ]
     parts += [f"absent in {counts.absent}"] if counts.absent else []
-    parts += [f"uncertain in {counts.uncertain}{_places(by['uncertain'])}"] if counts.uncertain else []
+    parts += [f"uncertain in {counts.uncertain}{_places(guesses)}"] if counts.uncertain else []
+    if counts.uncertain and not counts.present and not guesses:
+        parts.append("uncertain means that there is no sign of it, but not all of it could be searched (see hints)")
     return "; ".join(parts) + "."
 
 
@@ -98,7 +121,9 @@ def _places(videos: list[VideoVerdict]) -> str:
 def _library(reply: ListReply) -> str:
     left = reply.not_ingested.count if reply.not_ingested else 0
     more = f"; {_count(left, 'file')} not ingested yet" if left else ""
-    return f"{_count(len(reply.videos or ()) + (reply.more or 0), 'video')} in memory{more}."
+    shown = len(reply.videos or ())
+    part = f"; {shown} of them are listed here, and {reply.more} follow with the cursor as more" if reply.more else ""
+    return f"{_count(shown + (reply.more or 0), 'video')} in memory{part}{more}."
 
 
 def _more(reply: ListReply) -> str:
