@@ -75,7 +75,8 @@ class ReadCall:
         except AgentToolsError:
             return text  # without a library there is nothing to give as an example
         others = [one for one in more if one not in text]
-        return clean(" ".join([text, *others, example]), faults.MOST_CHARACTERS)
+        parts = [part if part.endswith((".", "!", "?")) else f"{part}." for part in (text, *others, example)]
+        return clean(" ".join(parts), faults.MOST_CHARACTERS)
 
     def _remedies(self, library: Any) -> tuple[list[str], str]:
         found = remedies.faults_of_names(library, self.values)

@@ -120,9 +120,9 @@ def _rule(schema: Mapping[str, Any]) -> str:
     return {"boolean": "true or false", "object": "an object"}.get(str(kind), "of the published type")
 
 
-def _range(minimum: object, maximum: object, before: str = "", after: str = "") -> str:
+def _range(minimum: object, maximum: object, before: str = " from", after: str = "") -> str:
     if minimum is not None and maximum is not None:
-        return f"{before} from {minimum} to {maximum}{after}"
+        return f"{before} {minimum} to {maximum}{after}"
     if minimum is not None:
         return f", {minimum} or more"
-    return f"{before} of at most {maximum}{after}" if maximum is not None else ""
+    return f" of at most {maximum}{after}" if maximum is not None else ""

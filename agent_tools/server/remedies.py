@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent_tools.errors import AgentToolsError, RequestError
+from agent_tools.errors import AgentToolsError, AmbiguousVideo, RequestError
 from agent_tools.server.arguments import LEAN
 from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
@@ -105,6 +105,8 @@ def _is_unknown(library: Library, named: Any, videos: list[VideoRow]) -> bool:
         return False
     try:
         library.video(named)
+    except AmbiguousVideo:
+        return False
     except AgentToolsError:
         return not difflib.get_close_matches(named.casefold(), [row.title.casefold() for row in videos], n=1)
     return False
@@ -134,6 +136,8 @@ def _text(library: Library, name: str, value: Any, row: VideoRow | None) -> str:
     """The text that was given, if it is one; else words out of the library that fit the argument."""
     if isinstance(value, str) and value.strip():
         return clean(value, 200)
+    if name == "text":  # words out of another video would be noted as they stand
+        return "what is seen or said there, in one sentence"
     for video in [row, *library.store.videos()[:MOST_LOOKED_AT]] if row is not None else ():
         for episode in library.store.episodes(video.id, "chapter")[:1]:
             if episode.title_from in TEXT_CHANNELS:

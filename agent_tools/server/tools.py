@@ -38,8 +38,9 @@ REPLIES: dict[str, type[Reply]] = {
 }
 LARGEST_REPLY = 80_000  # characters; Claude Code writes results over 50,000 to a file unless a tool states its own size
 Ctx = Context[App, Any]
-Video = Annotated[str, Field(min_length=1, description="Title, id, file name or uri of a video.")]
-AnyVideo = Annotated[str, Field(description="Title, id or uri; leave out: all.")]
+# Weak models take the word "uri" for an address on the internet, and make one up: these descriptions do not say it.
+Video = Annotated[str, Field(min_length=1, description="The title of a video in memory, or its id.")]
+AnyVideo = Annotated[str, Field(description="The title of one video in memory; leave out: all.")]
 Seconds = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 Channels = Annotated[list[Channel] | None, Field(description="Default: all.")]
 More = Annotated[str, Field(description="The last reply's cursor, to go on.")]
@@ -80,7 +81,7 @@ async def ingest_video(
 
 async def list_episodes(
     ctx: Ctx,
-    video: Annotated[str, Field(description="Title, id or uri; leave out: the library.")] = "",
+    video: Annotated[str, Field(description="The title of a video in memory; leave out: the library.")] = "",
     level: Annotated[
         Literal["auto", "chapter", "scene", "chunk"], Field(description="auto: the finest that fits.")
     ] = "auto",
@@ -116,7 +117,7 @@ class RetrieveArguments:
 
     query: Annotated[str, Field(description="What is said or shown, in its own words; one topic.")] = ""
     like: Annotated[str, Field(description="A video:// uri: find what looks like that moment.")] = ""
-    video: Annotated[list[str] | None, Field(description="Title, id or uri; leave out: all.")] = None
+    video: Annotated[list[str] | None, Field(description="The title of one video in memory; leave out: all.")] = None
     start_s: Seconds = None
     end_s: Seconds = None
     channels: Channels = None

@@ -23,7 +23,7 @@ from agent_tools.untrusted import clean
 FIRST = 10  # file names shown of those that lie uningested
 FINEST_FIRST = ("chunk", "scene", "chapter")
 LEAST_ROW = 20  # tokens of an episode, at least
-CURSOR_TOKENS = 24  # what the cursor and the count of what is left add
+CURSOR_TOKENS = 80  # what the cursor and the count of what is left add, also to the first line, which counts twice
 
 
 def list_episodes(

@@ -265,6 +265,24 @@ async def test_the_example_after_a_missing_file_is_not_the_refused_call(settings
     assert "no such talk" not in text.partition("Example of a call that works: ")[2]
 
 
+@pytest.mark.anyio
+async def test_an_example_of_a_note_holds_no_words_of_another_video(settings: Settings, library: Library) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        text = text_of(await client.call_tool("remember", {"video": OTHER, "text": ""}))
+    assert '"text": "what is seen or said there, in one sentence"' in text
+
+
+@pytest.mark.anyio
+async def test_a_start_past_the_end_is_told_with_the_length_and_sentences_end_before_the_example(
+    settings: Settings, library: Library
+) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        late = text_of(await client.call_tool("zoom_segment", {"video": TITLE, "start_s": 700}))
+        closed = text_of(await client.call_tool("ingest_video", {"source": "/etc/hostname"}))
+    assert late.startswith("SpanOutsideVideo: start_s 700 is outside the video, which lasts 600 s (0:10:00). ")
+    assert '--allow "/etc/hostname". Example' in closed
+
+
 @pytest.mark.parametrize("written", [0, 0.0, "0"])
 def test_an_end_at_0_is_left_out_with_a_note(written: Any) -> None:
     given = read("retrieve_memory", {"query": "keys", "start_s": 0, "end_s": written}, ("query",))

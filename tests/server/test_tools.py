@@ -119,7 +119,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("zoom_segment", {"video_id": VIDEO, "region": [0, 1]}, "region: [0, 1] is not a list of 4 items"),
     ("zoom_segment", {"video_id": VIDEO, "max_tokens": 5}, "max_tokens: 5 is not a whole number from 200 to 20000."),
     ("ingest_video", {"source": "x", "wait_s": 46}, "wait_s: 46 is not a number from 0 to 45."),
-    ("remember", {"video_id": VIDEO, "text": ""}, "text: '' is not text of from 1 to 2000 characters."),
+    ("remember", {"video_id": VIDEO, "text": ""}, "text: '' is not text of 1 to 2000 characters."),
 ]  # fmt: skip
 
 

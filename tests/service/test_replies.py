@@ -149,7 +149,7 @@ def test_an_ambiguous_name_shows_the_candidates(library: Library) -> None:
     library.store.add_video("aaaa11111111", "same title", 1)
     library.store.add_video("aaaa22222222", "same title", 1)
     try:
-        with pytest.raises(AmbiguousVideo, match="aaaa11111111, aaaa22222222"):
+        with pytest.raises(AmbiguousVideo, match=r"\(aaaa11111111\), same title \(aaaa22222222\)"):
             library.video("same title")
     finally:
         library.store.delete_video("aaaa11111111")
@@ -286,6 +286,22 @@ def test_a_negation_is_pointed_out(library: Library) -> None:
     assert any(
         "negation" in hint for hint in retrieve_memory(library, SearchRequest(query="a slide without a title")).hints
     )
+
+
+def test_the_first_line_of_a_short_list_stays(library: Library) -> None:
+    for number in range(5):
+        library.store.add_video(f"{number:012x}", f"another film {number}", 1)
+    reply = list_episodes(library, max_tokens=300)
+    assert reply.more
+    assert reply.summary.startswith("6 videos in memory; ")
+    assert reply.tokens <= 300
+
+
+def test_an_ambiguous_name_is_told_with_titles_and_ids(library: Library) -> None:
+    for number in range(10):
+        library.store.add_video(f"a{number:011x}", f"twin film {number}", 1)
+    with pytest.raises(AmbiguousVideo, match=r"means 10 videos: twin film 0 \(a00000000000\), .* and 2 more\."):
+        list_episodes(library, video_id="twin")
 
 
 def test_a_video_that_only_repeats_the_query_is_left_out_with_a_note(library: Library) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 BACKGROUND_THREADS = 4
 RETRY_S = 30.0  # that a failed or stopped ingest rests, so that a client that polls sees that it ended, and why
+MOST_CANDIDATES = 8  # videos that an error about an ambiguous name names
 TOLERANCE_S = 1.0  # an end this far past the video is cut without a word: clients round up
 
 
@@ -155,12 +156,11 @@ class Library:
         duration = video.duration_s if video.duration_s is not None else math.inf
         start = _finite("start_s", start_s, 0.0)
         end = _finite("end_s", end_s, duration if math.isfinite(duration) else max(start + 1.0, self._noted_s(video)))
+        if start >= duration:
+            asked = f"start_s {start:g}" if end_s is None else f"{start:g}-{end:g} s"
+            raise SpanOutsideVideo(f"{asked} is outside the video, which lasts {duration:g} s ({clock(duration)}).")
         if end <= start:
             raise SpanOutsideVideo(f"{start:g}-{end:g} s is empty: end_s must be greater than start_s.")
-        if start >= duration:
-            raise SpanOutsideVideo(
-                f"{start:g}-{end:g} s is outside the video, which lasts {duration:g} s ({clock(duration)})."
-            )
         return Span(start, min(end, duration))
 
     def chosen(self, video_ids: Sequence[str] | None, start_s: float | None, end_s: float | None) -> list[VideoSpan]:
@@ -253,10 +253,11 @@ class Library:
 
 
 def _ambiguous(name: str, found: Sequence[VideoRow]) -> AmbiguousVideo:
-    some = ", ".join(video.id for video in found[:5])
+    some = ", ".join(f"{clean(video.title, 60)} ({video.id})" for video in found[:MOST_CANDIDATES])
+    more = f" and {len(found) - MOST_CANDIDATES} more" if len(found) > MOST_CANDIDATES else ""
     return AmbiguousVideo(
-        f"{clean(name, 80)!r} means {len(found)} videos: {some}. Give one of these ids; "
-        "list_episodes without arguments shows their titles."
+        f"{clean(name, 80)!r} means {len(found)} videos: {some}{more}. Give one of them by its whole title, or by its "
+        "id where titles are the same."
     )
 
 
