@@ -64,27 +64,30 @@ def pictures(probe: Probe) -> int:
         return sum(1 for _ in _times(container, stream))
 
 
-def _times(container: Any, stream: Any) -> Iterator[tuple[float, float, float]]:
-    """(decoding time, presentation time, length) of each packet, in seconds on the stream's clock."""
+def _times(container: Any, stream: Any) -> Iterator[tuple[float | None, float, float]]:
+    """(decoding time, presentation time, length) of each packet, in seconds on the stream's clock.
+
+    Behind a seek, FFmpeg knows no decoding time of the first packets of some files: None."""
     unit_s = float(stream.time_base)
     try:
         for packet in container.demux(stream):
             if packet.pts is not None and not packet.is_discard:
-                decoded = packet.dts if packet.dts is not None else packet.pts
-                yield decoded * unit_s, packet.pts * unit_s, (packet.duration or 0) * unit_s
+                decoded_s = None if packet.dts is None else packet.dts * unit_s
+                yield decoded_s, packet.pts * unit_s, (packet.duration or 0) * unit_s
     except av.FFmpegError:
         return  # the readable part counts; decoding tells what is lost
 
 
-def _reach(times: Iterator[tuple[float, float, float]], origin_s: float) -> tuple[float, float]:
+def _reach(times: Iterator[tuple[float | None, float, float]], origin_s: float) -> tuple[float, float]:
     """(end of the first clock, seconds of pictures on clocks that started again)."""
     end_s = behind_s = 0.0
     last_s: float | None = None
     first_s: float | None = None  # of the clock that started again
     for decoded_s, shown_s, length_s in times:
-        if last_s is not None and decoded_s < last_s - _BACK_S:
-            behind_s, first_s = behind_s + (last_s - first_s if first_s is not None else 0.0), decoded_s
-        last_s = decoded_s + length_s
+        if decoded_s is not None:
+            if last_s is not None and decoded_s < last_s - _BACK_S:
+                behind_s, first_s = behind_s + (last_s - first_s if first_s is not None else 0.0), decoded_s
+            last_s = decoded_s + length_s
         if first_s is None:
             end_s = max(end_s, shown_s + length_s - origin_s)
     if first_s is not None and last_s is not None:

@@ -22,7 +22,9 @@ What a window leaves open is heard again:
     window of several languages the next one is heard part by part at once.
 
 The language is chosen for each window anew: the likeliest one if its probability is at least .5 (.8 in a window under
-2 s), else the language of the window before where the model holds it for possible."""
+2 s), else the language of the window before where the model holds it for possible. A language that is new to the
+recording needs .8 where one that was surely heard before is nearly as likely (Russian is taken for Ukrainian).
+A window under 2 s that alone is in its language is doubtful: "Seven" was written down as Vietnamese."""
 
 from __future__ import annotations
 
@@ -58,6 +60,7 @@ NO_SPEECH = 0.6
 DOUBTFUL = 0.6  # confidence under which a window that seems to hold no speech is dropped
 SURE = 0.5  # confidence of an entry, and probability of a language
 SHORT_S, SURE_WHEN_SHORT = 2.0, 0.8  # a short window may change the language only if the model is this sure
+SURE_WHEN_NEW, RIVAL = 0.8, 0.6  # a new language under the first gives way to one heard before with this share of it
 POSSIBLE = 0.1  # probability at which an unsure window keeps the language of the window before
 LOST_S = 1.0  # sound behind a loop that is shorter than this holds no words worth a gap
 SILENT_S = 3.0  # a voice that goes on so long behind the last word was not written down
@@ -266,7 +269,8 @@ class Speech:
             return _Reading([], nothing, running, 0.0, seconds), len(samples)
         if share >= SURE and seconds >= SHORT_S:
             self._known.add(language)
-        guessed = share < SURE and language not in self._known and not self._decoder.english_only
+        changes = seconds < SHORT_S and running not in (None, language)
+        guessed = (share < SURE or changes) and language not in self._known and not self._decoder.english_only
         entries, loop_s = runs(window.words)
         segments = [
             replace(_segment(entry, window, language, share, start_s, seconds), guessed=guessed or entry.stutters)
@@ -284,6 +288,10 @@ class Speech:
         if not encoded.languages:
             return "en", 0.0  # an English-only model: it writes English whatever is said
         likeliest, share = encoded.languages[0]
+        there = [(found, language) for language, found in encoded.languages if language in self._known]
+        if likeliest not in self._known and share < SURE_WHEN_NEW and there and max(there)[0] >= RIVAL * share:
+            found, language = max(there)
+            return language, found
         if share >= (SURE if encoded.seconds >= SHORT_S else SURE_WHEN_SHORT):
             return likeliest, share
         before = dict(encoded.languages).get(running, 0.0) if running else 0.0

@@ -43,6 +43,7 @@ CLIP_S = 60.0  # of each clip
 FLITE = ("slt", "awb", "rms", "kal16")
 ESPEAK = ("en-us", "en-us+klatt2", "en-gb+m7", "en-us+m5")
 TURNS, PAUSE_S = 6, 0.5
+PEOPLE = ("en", "it", "fr", "ru")  # the Spanish voice of the prompts is the English one's
 Says = Callable[[random.Random], np.ndarray]  # one sentence of a speaker, samples (n,)
 
 
@@ -142,9 +143,9 @@ def main() -> None:
         robots = {v: lambda rng, v=v: sound(rng.choice(lines), v, folder) for v in ESPEAK}
         judged(speech, voices, *conversation(robots, TURNS, 5), "voices of espeak-ng")
         if asked.prompts:
-            there = {one: prompts.prompts(asked.prompts, one) for one in prompts.VOICES}
+            there = {one: prompts.prompts(asked.prompts, one) for one in PEOPLE}
             spoken_by = {one: lambda rng, of=of: prompts.samples(rng.choice(of)[1]) for one, of in there.items()}
-            for count in (2, 3, 5):
+            for count in (2, 3, 4):
                 judged(
                     speech,
                     voices,

@@ -49,6 +49,14 @@ def test_recordings_joined_in_one_stream_are_as_long_as_all_of_them(
     assert "clock starts again" in part.why
 
 
+def test_pictures_out_of_order_behind_a_seek_are_no_new_clock(tmp_path: Path, drawing: ModuleType) -> None:
+    """Two pictures a second: FFmpeg tells no decoding time of the first ones behind a seek in Matroska."""
+    film = drawing.draw(tmp_path / "slow.mkv", drawing.even_times(200, 2), b_frames=3, key_every=250)
+    found = measured(probe(film))
+    assert found.unread == ()
+    assert found.duration_s == pytest.approx(100.0, abs=1.0)
+
+
 def test_a_clock_that_jumps_forward_is_no_new_clock(tmp_path: Path, drawing: ModuleType) -> None:
     film = drawing.draw(tmp_path / "jump.ts", [*drawing.even_times(50, 10), *drawing.even_times(50, 10, start_s=500)])
     found = measured(probe(film))

@@ -192,6 +192,25 @@ CHOSEN = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("new", "chosen"),
+    [([("uk", 0.51), ("ru", 0.4)], "ru"), ([("uk", 0.51), ("ru", 0.1)], "uk"), ([("uk", 0.85), ("ru", 0.15)], "uk")],
+)
+def test_a_language_that_was_heard_before_is_preferred_to_a_new_one_that_is_not_sure(
+    speech: Speech, new: list[tuple[str, float]], chosen: str
+) -> None:
+    speech._decoder.languages = [[("ru", 0.99)], [("fr", 0.99)], new]
+    found = list(speech.transcribe(blocks(sound((1, 4), (8, 11), (15, 18), seconds=30))))
+    assert [one.language for one in found] == ["ru", "fr", chosen]
+
+
+def test_a_blip_in_a_language_of_its_own_is_doubtful(speech: Speech) -> None:
+    speech._decoder.languages = [[("en", 0.9)], [("vi", 0.95)], [("en", 0.9)], [("en", 0.9)], [("en", 0.9)]]
+    spans = ((1, 2), (5, 6), (10, 13), (16, 17))
+    found = list(speech.transcribe(blocks(sound(*spans, seconds=30))))
+    assert [(one.language, one.unsure) for one in found] == [("en", False), ("vi", True), ("en", False), ("en", False)]
+
+
 @pytest.mark.parametrize(("languages", "chosen"), list(zip(LANGUAGES, CHOSEN, strict=True)))
 def test_each_window_has_its_own_language_and_an_unsure_one_stays_with_the_window_before(
     speech: Speech, languages: Any, chosen: Any

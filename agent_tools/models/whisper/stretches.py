@@ -25,6 +25,8 @@ LONGEST_S = 28.0  # of one piece that voice activity detection gives: Whisper's 
 WINDOW_S = 15.0  # of pieces that are heard together: a longer window costs more and reads no better
 PAUSE_S = 0.8  # two pieces with a longer pause between them are heard apart: the language may change in it
 JOIN_S = 0.02  # blocks closer than this follow each other
+QUIET = 0.02  # loudness of a stretch (what 99.5 % of its samples stay under) below which it is raised to this
+MOST_GAIN = 1000.0  # 60 dB; what is still quieter is the noise of the recorder
 BREATH_S, LEAST_S = 0.2, 1.0  # a window is parted at pauses of BREATH_S; no part is shorter than LEAST_S
 
 
@@ -75,8 +77,7 @@ def stretches(
         if samples.ndim != 1 or samples.dtype != np.float32:
             raise ShapeError(f"Sound is (n,) float32, not {samples.shape} {samples.dtype}.")
         if count and abs(at_s - (start_s + count / RATE)) > JOIN_S:
-            whole = np.concatenate(held)
-            yield Stretch(start_s, whole, speech(whole), len(whole))
+            yield _stretch(start_s, np.concatenate(held), speech)
             held, count = [], 0
         if not count:
             start_s = at_s
@@ -84,15 +85,26 @@ def stretches(
         count += len(samples)
         while count >= most:
             whole = np.concatenate(held)
-            stretch = whole[:most]
+            stretch = raised(whole[:most])
             spans = speech(stretch)
             heard_to = _safe_end(spans, most)
             yield Stretch(start_s, stretch, [span for span in spans if span[0] < heard_to], heard_to)
             start_s += heard_to / RATE
             held, count = [whole[heard_to:]], len(whole) - heard_to
     if count:
-        whole = np.concatenate(held)
-        yield Stretch(start_s, whole, speech(whole), count)
+        yield _stretch(start_s, np.concatenate(held), speech)
+
+
+def raised(samples: Samples) -> Samples:
+    """The samples; very quiet ones louder, because neither voice activity detection nor Whisper hears them else."""
+    level = float(np.quantile(np.abs(samples), 0.995)) if len(samples) else 0.0
+    return samples if level >= QUIET or not level else samples * np.float32(min(MOST_GAIN, QUIET / level))
+
+
+def _stretch(start_s: float, samples: Samples, speech: Callable[[Samples], Sequence[tuple[int, int]]]) -> Stretch:
+    """The last stretch before a gap or the end, heard whole."""
+    samples = raised(samples)
+    return Stretch(start_s, samples, speech(samples), len(samples))
 
 
 def joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
