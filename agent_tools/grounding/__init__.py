@@ -11,7 +11,14 @@ from agent_tools.grounding.confidence import entropy_confidence, mean_entropy, r
 from agent_tools.grounding.curves import CurveSettings, Noise, RelevanceCurveLocalizer
 from agent_tools.grounding.evidence import SIGHT, Background, Evidence, EvidenceItem, Localizer, Proposal
 from agent_tools.grounding.grounder import Grounder, GrounderSettings, Grounding, Level, LevelReport
-from agent_tools.grounding.reliability import Bin, Interval, bootstrapped_error, reliability_table, wilson
+from agent_tools.grounding.reliability import (
+    Bin,
+    Interval,
+    bootstrapped_error,
+    expected_calibration_error,
+    reliability_table,
+    wilson,
+)
 from agent_tools.grounding.rules import JUST_QUOTED, RULES, Named, could_show, named
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
 from agent_tools.grounding.verdict import PRESENT_AT_LEAST, UNJUDGED, Verdict, decide
@@ -53,6 +60,7 @@ __all__ = [
     "could_show",
     "decide",
     "entropy_confidence",
+    "expected_calibration_error",
     "mean_entropy",
     "named",
     "nms",

@@ -36,6 +36,15 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some of the queries, such as those in one language."""
+
+    name: str
+    n: int
+    ece: Interval  # of held-out folds
+
+
+@dataclass(frozen=True)
 class CalibrationReport:
     n: int
     n_absent: int
@@ -50,6 +59,7 @@ class CalibrationReport:
     ece_after: Interval  # of held-out folds
     brier_after: float
     bins: tuple[Bin, ...]  # reliability table of held-out folds
+    parts: tuple[Part, ...] = ()  # the error in each part of the queries
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,7 @@ class Calibrator:
         seed: int = 0,
         ceiling: float | None = None,
         sizes: ArrayLike | None = None,
+        parts: Sequence[str] = (),
     ) -> Calibrator:
         """Fit on scores (n,) and labels (n,): 1 where the event was present (and found), 0 where absent.
 
@@ -88,6 +99,7 @@ class Calibrator:
             ceiling: higher scores count as this. A logistic curve over a few scores that are far above all others is
                 too flat where present and absent meet.
             sizes: of how many texts each score is the best, (n,), at least 1; only for "platt".
+            parts: the part that each query belongs to, for the report.
         Raises:
             ShapeError: lengths differ.
             InvalidArgument: a score is not finite, a label is neither 0 nor 1, fewer than 10 of either class, all
@@ -134,6 +146,7 @@ class Calibrator:
             ece_after=bootstrapped_error(held_out, y, seed),
             brier_after=float(((held_out - y) ** 2).mean()),
             bins=tuple(reliability_table(held_out, y)),
+            parts=_parts(parts, held_out, y, seed),
         )
         return cls(method, *_fit(method, x, y, beside), report, ceiling, usual_size)
 
@@ -164,6 +177,9 @@ class Calibrator:
                 raise InvalidArgument(f"Calibration of format {raw['format']}, method {raw['method']}: not known here.")
             report = dict(raw["report"])
             report["bins"] = tuple(Bin(**one) for one in report["bins"])
+            report["parts"] = tuple(
+                Part(one["name"], one["n"], Interval(**one["ece"])) for one in report.get("parts", ())
+            )
             report["ece_before"], report["ece_after"] = (
                 Interval(**report["ece_before"]),
                 Interval(**report["ece_after"]),
@@ -222,6 +238,14 @@ def _folds(y: Floats, groups: Sequence[object] | None, folds: int, seed: int) ->
     return assigned
 
 
+def _parts(names: Sequence[str], said: Floats, y: Floats, seed: int) -> tuple[Part, ...]:
+    held = np.asarray(names)
+    return tuple(
+        Part(name, int((held == name).sum()), bootstrapped_error(said[held == name], y[held == name], seed))
+        for name in dict.fromkeys(names)
+    )
+
+
 def _as_probability(x: Floats) -> tuple[Floats, str]:
     if x.min() >= 0 and x.max() <= 1:
         return x, "the raw score itself"
@@ -234,10 +258,10 @@ def _fit(
     if method == "isotonic":
         return _fit_isotonic(x, y)
     if beside is not None and beside.std() > 0:
-        slope, intercept, by_size = _logistic_fit(np.stack([x, np.ones_like(x), beside], axis=1), y)
+        slope, intercept, by_size = logistic_fit(np.stack([x, np.ones_like(x), beside], axis=1), y)
         if by_size <= 0:  # that more texts are more evidence is chance
             return (), (slope, intercept, by_size)
-    slope, intercept = _logistic_fit(np.stack([x, np.ones_like(x)], axis=1), y)
+    slope, intercept = logistic_fit(np.stack([x, np.ones_like(x)], axis=1), y)
     return (), (slope, intercept)
 
 
@@ -259,7 +283,7 @@ def _logistic(logits: Floats) -> Floats:
     return 0.5 * (1 + np.tanh(logits / 2))
 
 
-def _logistic_fit(design: Floats, y: Floats) -> tuple[float, ...]:
+def logistic_fit(design: Floats, y: Floats) -> tuple[float, ...]:
     """Newton's method on the smoothed cross-entropy; the slope of the first column is kept at 0 or above.
 
     Args:

@@ -30,7 +30,7 @@ from agent_tools.service.search.likeness import maker_of, similar_moments
 from agent_tools.service.search.moments import Moment, fold_repeats, merge, with_pictures
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, ScoredEntry, recall
-from agent_tools.service.search.strength import likeness, strength
+from agent_tools.service.search.strength import Strength, likeness, strength
 from agent_tools.store import Entry, Job, speakers
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
@@ -241,7 +241,7 @@ def _hit(library: Library, moment: Moment, rank: int, title: str, request: Searc
         at=clock(moment.span.start_s),
         rank=rank,
         score=score,
-        strength=likeness(score) if request.like.strip() else strength(score),
+        strength=likeness(score) if request.like.strip() else _strength(moment),
         matched=matched,
         line=excerpt(line.text, query, LINE[detail]) if line else None,
         region=[round(side, 3) for side in line.region] if line and line.region else None,
@@ -250,6 +250,14 @@ def _hit(library: Library, moment: Moment, rank: int, title: str, request: Searc
         uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),
         **texts,
     )
+
+
+def _strength(moment: Moment) -> Strength:
+    """Of the text that answers best; of pictures alone by their score."""
+    best = max(moment.found, key=lambda one: one.score, default=None)
+    if best is None or moment.best > best.score:
+        return strength(moment.best)
+    return strength(best.score, best.cosine, best.words)
 
 
 def _best(moment: Moment, name: str) -> ScoredEntry | None:

@@ -158,7 +158,7 @@ def _without_text(videos: Path, folder: Path | None) -> Iterator[tuple[str, Rgb]
         yield path.name, as_jpeg(np.asarray(image))
     seen = json.loads(SEEN.read_text("utf-8"))
     clips: list[Any] = [clip for clip in real_clips(videos) if not clip["on_screen_text"] and clip["name"] not in seen]
-    left = NATURAL - len(paths)
+    left = max(0, NATURAL - len(paths))
     times = [(clip, second) for second in (1.5, 4.5, 7.5, 10.5, 13.5) for clip in clips if second < clip["duration_s"]]
     for clip, second in times[:left]:
         shown = next(sample(probe(videos / "dev" / clip["name"]), fps=2.0, start_s=second), None)

@@ -51,6 +51,21 @@ def grounding_table() -> str:
     return side_by_side(measured("grounding"))
 
 
+def calibrations_table() -> str:
+    """The reports of lite's calibrations that ship: the error on other text sources, by languages."""
+    from agent_tools.grounding import Calibrator
+
+    folder = ROOT / "agent_tools" / "service" / "verdicts" / "fitted"
+    lines = ["| calibration | event and film | events | ECE on other text sources |", "|---|---|---|---|"]
+    for name in ("relevance-curves", "mentions", "named-words"):
+        report = Calibrator.from_json((folder / f"{name}.lite.json").read_text(encoding="utf-8")).report
+        rows = [(part.name, part.n, part.ece) for part in report.parts] if len(report.parts) > 1 else []
+        for group, count, error in [("all", report.n, report.ece_after), *rows]:
+            span = f"{error.value:.3f} ({error.low:.3f} to {error.high:.3f})"
+            lines.append(f"| {name} | {group} | {count:,} | {span} |")
+    return "\n".join(lines)
+
+
 def grounding_tiny_table() -> str:
     """The last run of `agent-tools eval grounding-tiny`."""
     from agent_tools.evals.tiny.grounding import markdown

@@ -26,6 +26,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "examples": product.examples_table,
     "faults": measured.faults_table,
     "grounding": measured.grounding_table,
+    "calibrations": measured.calibrations_table,
     "grounding-tiny": measured.grounding_tiny_table,
     "keep": measured.keep_table,
     "measured": measured.bench_table,

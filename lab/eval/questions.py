@@ -28,7 +28,7 @@ from agent_tools.timeline import Span
 QUESTIONS = Path(__file__).with_name("questions.json")
 NEAR_S = 1.0  # a hit may miss the span by this much: the times were read by eye to one second
 DEPTH = 5
-STRONG = 0.5  # of a hit's score: an absent question with such a hit counts as shown strong
+STRONG = 0.5  # of a cosine: what a plain search would call strong; retrieve_memory says so itself
 
 
 class Found(NamedTuple):
@@ -37,7 +37,7 @@ class Found(NamedTuple):
     video_id: str
     span: Span
     score: float
-    weak: bool
+    strong: bool
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def product(library: Library) -> Search:
     def search(question: str) -> list[Found]:
         reply = library.retrieve_memory(question, limit=DEPTH, max_tokens=4000)
         return [
-            Found(hit.video_id, Span(hit.start_s, hit.end_s), hit.score, bool(getattr(hit, "weak", False)))
+            Found(hit.video_id, Span(hit.start_s, hit.end_s), hit.score, hit.strength == "strong")
             for hit in sorted(reply.hits, key=lambda hit: hit.rank)
         ]
 
@@ -141,7 +141,9 @@ def minilm(store: Store) -> Search:
 
 
 def _found(entry: Entry, score: float) -> Found:
-    return Found(entry.video_id, Span(entry.start_s, max(entry.end_s, entry.start_s + 0.01)), score, weak=False)
+    return Found(
+        entry.video_id, Span(entry.start_s, max(entry.end_s, entry.start_s + 0.01)), score, strong=score >= STRONG
+    )
 
 
 def place(one: Question, found: Sequence[Found]) -> int:
@@ -159,7 +161,7 @@ def row(answers: Sequence[tuple[Question, Sequence[Found]]]) -> tuple[str, str, 
     """R@1, R@5, "nothing found" of the answerable ones, and how many absent ones have a strong hit."""
     there = [(place(one, found), found) for one, found in answers if one.kind != "absent"]
     absent = [found for one, found in answers if one.kind == "absent"]
-    strong = sum(any(hit.score >= STRONG and not hit.weak for hit in found) for found in absent)
+    strong = sum(any(hit.strong for hit in found) for found in absent)
     return (
         share(sum(at == 1 for at, _ in there), len(there)),
         share(sum(at > 0 for at, _ in there), len(there)),
@@ -189,6 +191,6 @@ def miss(one: Question, found: Sequence[Found]) -> list[str]:
     """A line on a question that is not answered first, or an absent one that has a strong hit."""
     best = found[0] if found else None
     at = place(one, found)
-    wrong = at != 1 if one.kind != "absent" else best is not None and best.score >= STRONG and not best.weak
+    wrong = at != 1 if one.kind != "absent" else best is not None and best.strong
     shown = f"{best.video_id} {best.span.start_s:.1f} s, score {best.score:.2f}" if best else "nothing"
     return [f"{one.id} {one.kind}, place {at}: {one.question} -> {shown}"] if wrong else []

@@ -22,7 +22,7 @@ from agent_tools.evals.films.spoken_sound import RATE, spoken
 
 FONT = "DejaVuSans.ttf"  # of Debian's fonts-dejavu-core; knows Latin and Cyrillic letters
 SIZE = (960, 540)
-LINE_S, SAID_S, SLIDE_S, PICTURE_S = 7.0, 6.0, 14.0, 20
+LINE_S, SAID_S, SLIDE_S, PICTURE_S = 7.0, 6.0, 14.0, 60
 HOUR_S, HOUR_CUES = 3600, 700
 PAPERS = (("#10243f", "#f2f2f2"), ("#ffffff", "#222222"), ("#274029", "#fff7d6"))  # paper, ink
 
@@ -55,7 +55,7 @@ def write(folder: Path, film: Film, pictures: Sequence[Path]) -> Path:
     """Write the film (MP4, H.264, one picture a second) and its subtitles, or its sound; gives the video's path."""
     path = folder / f"{film.title}.mp4"
     with av.open(str(path), "w", format="mp4") as container:
-        video = container.add_stream("libx264", rate=1, options={"preset": "veryfast", "crf": "26"})
+        video = container.add_stream("libx264", rate=1, options={"preset": "ultrafast", "crf": "26"})
         video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
         sound = container.add_stream("aac", rate=RATE, layout="mono") if film.voice else None
         for second, rgb in enumerate(_seen(film, pictures)):

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from agent_tools.datasets.truth import read_truth
 from agent_tools.errors import InvalidArgument, ModelMissing, UnreadableVideo
@@ -20,7 +18,8 @@ from agent_tools.evals.films.as_read import as_read
 from agent_tools.evals.films.cue_lists import Film, lay_down
 from agent_tools.evals.films.film_video import write
 from agent_tools.evals.grounding.calibration_films import Query, labelled_queries
-from agent_tools.grounding import Calibrator, Interval, bootstrapped_error
+from agent_tools.grounding import Calibrator, Interval
+from agent_tools.grounding.calibration import Method
 from agent_tools.home import HomeFolder
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
@@ -29,9 +28,11 @@ from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, NAMED_WORD
 from agent_tools.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "service" / "verdicts" / "fitted"
+DRAWN_S = 300.0
 LOAD_S = 600.0  # an encoder loads in a second, but these runs have the lowest priority
 KINDS = {"meaning": LOCALIZER, "mentions": FEW, "words": NAMED_WORDS}
 CEILINGS = {"meaning": 2.0}  # sentences as they stand lie at 4 and 5, paraphrases at 1.3
+METHODS: dict[str, Method] = {"words": "isotonic"}  # words stand there or not: a step, which no logistic curve is
 _JUDGED = {
     "meaning": "events by meaning and by words",
     "mentions": "a few words that someone mentions, by meaning and by words",
@@ -55,29 +56,41 @@ def fit_lite(
     laid: bool = False,
     date: str = "",
     seed: int = 0,
+    drawn_s: float = DRAWN_S,
     on_line: Callable[[str], None] | None = None,
 ) -> dict[str, Calibrator]:
     """Fit lite's calibrations and write each as <name>.lite.json with its report; gives them by name.
 
     Args:
         videos: a folder with filler.txt and edge/subtitles. kept: see `scores`.
-        laid: store the films' texts without drawing them, see `scores_of_laid`; then "words" is not fitted, because it
+        laid: store all films' texts without drawing them, see `scores_of_laid`; then "words" is not fitted, because it
             depends on what an OCR reads.
+        drawn_s: films up to this length are drawn and ingested; the texts of longer ones are stored as a reader would
+            read them, with the rates that were measured on the drawn ones. What they add is how many texts there are.
         date: ISO day for the report, today's if empty.
     Raises: ModelMissing: lite's sentence encoder cannot be loaded."""
     say = on_line or (lambda _line: None)
     queries = labelled_queries(videos, seed)
     if laid:
         queries = [query for query in queries if query.kind != "words"]
-    scored = (scores_of_laid if laid else scores)(queries, say, kept)
-    judged = [one for one in scored if one.query.kind == "meaning"]
-    for group, (count, error) in errors_by_languages(judged).items():
-        say(f"{group}: {count} queries by meaning, ECE {error.value:.3f} ({error.low:.3f} to {error.high:.3f})")
-    return write_fits(scored, out, date=date, laid=laid)
+    short = [query for query in queries if not laid and query.film.duration_s <= drawn_s]
+    long = [query for query in queries if laid or query.film.duration_s > drawn_s]
+    scored = scores(short, say, kept) if short else []
+    scored += scores_of_laid(long, say, kept and kept / "laid") if long else []
+    fitted = write_fits(scored, out, date=date, laid={query.film for query in long})
+    for name, made in fitted.items():
+        for part in made.report.parts:
+            say(f"{name}, {part.name}: {part.n} queries, ECE {_interval(part.ece)}")
+    return fitted
 
 
-def write_fits(scored: Sequence[Scored], out: Path, *, date: str = "", laid: bool = False) -> dict[str, Calibrator]:
-    """Fit a calibration on each kind of query that is there, and write it."""
+def write_fits(
+    scored: Sequence[Scored], out: Path, *, date: str = "", laid: Collection[Film] = ()
+) -> dict[str, Calibrator]:
+    """Fit a calibration on each kind of query that is there, and write it.
+
+    Args:
+        laid: the films that were not drawn."""
     out.mkdir(parents=True, exist_ok=True)
     fitted = {}
     for kind, name in KINDS.items():
@@ -87,32 +100,16 @@ def write_fits(scored: Sequence[Scored], out: Path, *, date: str = "", laid: boo
         fitted[name] = Calibrator.fit(
             [one.score for one in of_kind],
             [int(one.query.present) for one in of_kind],
+            method=METHODS.get(kind, "platt"),
             groups=[one.query.source for one in of_kind],
             data=described([one.query for one in of_kind], laid=laid),
             ceiling=CEILINGS.get(kind),
             date=date,
             sizes=None if kind == "words" else [one.size for one in of_kind],
+            parts=[one.query.languages for one in of_kind],
         )
         (out / f"{name}.lite.json").write_text(stored(fitted[name], of_kind[0].producer), encoding="utf-8")
     return fitted
-
-
-def errors_by_languages(scored: Sequence[Scored]) -> dict[str, tuple[int, Interval]]:
-    """How many queries each group of languages has, and the calibration error of the fit on the other text sources."""
-    found: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for source in {one.query.source for one in scored}:
-        others = [one for one in scored if one.query.source != source]
-        ceiling = CEILINGS.get(others[0].query.kind)
-        labels = [int(one.query.present) for one in others]
-        sizes = [one.size for one in others]
-        made = Calibrator.fit([one.score for one in others], labels, ceiling=ceiling, sizes=sizes)
-        for one in scored:
-            if one.query.source == source:
-                found[one.query.languages].append((made.probability(one.score, one.size), int(one.query.present)))
-    return {
-        group: (len(rows), bootstrapped_error(np.array([p for p, _ in rows]), np.array([y for _, y in rows], float), 0))
-        for group, rows in sorted(found.items())
-    }
 
 
 def fit_own(
@@ -210,20 +207,22 @@ def scores_of_laid(queries: Sequence[Query], on_line: Callable[[str], None], kep
         found = []
         films = list(dict.fromkeys(query.film for query in queries))
         for number, film in enumerate(films, 1):
-            if library.store.video(film.video_id) is None:
-                shown = tuple(read for line in film.screen_text if (read := as_read(line)).text)
-                lay_down(library.store, replace(film, screen_text=shown), encoder)
-            found += _scored(library, film.video_id, [query for query in queries if query.film == film])
+            shown = replace(film, screen_text=tuple(read for line in film.screen_text if (read := as_read(line)).text))
+            if library.store.video(shown.video_id) is None:
+                lay_down(library.store, shown, encoder)
+            found += _scored(library, shown.video_id, [query for query in queries if query.film == film])
             on_line(f"film {number} of {len(films)}: {film.title}")
         return found
 
 
 def _scored(library: Library, video_id: str, queries: Sequence[Query]) -> list[Scored]:
+    """Without queries that were judged by words although they go by meaning: their scores stay raw in use too."""
     span = library.video_span(video_id)
     found = []
     for query in queries:
         outcome = search(library, span, query.event, None, lambda _share, _message: None)
-        found += [Scored(query, part.score, part.producer, part.size or 1) for part in outcome.sources]
+        if not outcome.words_only:
+            found += [Scored(query, part.score, part.producer, part.size or 1) for part in outcome.sources]
     return found
 
 
@@ -246,26 +245,38 @@ def _wait(library: Library, video_id: str) -> None:
             raise UnreadableVideo(f"The film {reply.title} was not ingested: {reply.error or reply.state}.")
 
 
-def described(queries: Sequence[Query], *, laid: bool = False) -> str:
+def _interval(found: Interval) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def described(queries: Sequence[Query], *, laid: Collection[Film] = ()) -> str:
     """What a fit stands on, in words, for its report.
 
     Args:
-        laid: the films were not drawn."""
+        laid: the films that were not drawn."""
     films = {query.film for query in queries}
-    cues = sorted(len(film.subtitles) * 3600 / film.duration_s for film in films)
+    texts = sorted(len(film.subtitles) for film in films)
     sources = Counter(query.source for query in queries)
     absent = sum(not query.present for query in queries)
     paraphrased = sum(query.paraphrased for query in queries)
     judged_as = _JUDGED[queries[0].kind]
     groups = Counter(query.languages for query in queries)
-    what = "assembled text" if laid else "assembled and drawn video and text"
-    made = "texts laid down, no video" if laid else "drawn and ingested films"
-    slides = "laid down with letters confused and small lines missed" if laid else "read by the OCR"
+    drawn = [film for film in films if film not in laid]
+    heard = sorted(film.language for film in drawn if film.voice)
+    what = "assembled and drawn video and text" if drawn else "assembled text"
+    parts = []
+    if drawn:
+        spoken = f", {len(heard)} of them heard without subtitles ({', '.join(heard)})" if heard else ""
+        parts.append(f"{len(drawn)} drawn and ingested{spoken}")
+    if len(drawn) < len(films):
+        parts.append(
+            f"{len(films) - len(drawn)} whose texts were laid down, slides with the errors measured of the OCR"
+        )
     return (
-        f"{what}, none natural; lite, {judged_as}; {len(queries)} queries, "
-        f"{absent} absent, {paraphrased} paraphrased or translated by people; {len(films)} films ({made}) of "
-        f"{sum(film.duration_s for film in films) / 3600:.1f} h, {cues[0]:.0f} to {cues[-1]:.0f} cues an hour beside "
-        f"them (sentences of a novel, subtitle files), slides {slides}; query and film: "
+        f"{what}, none natural; lite, {judged_as}; {len(queries)} queries, {absent} absent, "
+        f"{paraphrased} paraphrased or translated by people; {len(films)} films of "
+        f"{sum(film.duration_s for film in films) / 3600:.1f} h with {texts[0]} to {texts[-1]} cues each (a novel, "
+        f"subtitle files): {'; '.join(parts)}; query and film: "
         + ", ".join(f"{name} {count}" for name, count in groups.items())
         + "; held apart by text source, and so by film: "
         + ", ".join(f"{name} {count}" for name, count in sources.items())

@@ -79,7 +79,7 @@ def text_sources(videos: Path, rng: random.Random) -> Iterator[TextSource]:
         for language in languages[1:]:
             texts = tuple(_cues(folder / f"{track}.{language}.vtt"))
             aligned = _aligned(folder / f"{track}.en.vtt", folder / f"{track}.{language}.vtt")
-            paraphrases = {aligned[line - 1]: text for line, text in written[name].items() if line - 1 in aligned}
+            paraphrases = {aligned[line]: text for line, text in written[name].items() if line in aligned}
             translations = _translations(folder, name, language)
             yield TextSource(name, texts, paraphrases, (), (), language, translations)
 

@@ -1,24 +1,41 @@
-"""A word for a score: strong, fair or weak.
+"""A word for a hit: strong, fair or weak, by the share of such hits that answer their question.
 
-The bounds come from what absent questions reach: of 137 in six languages about films of text, nine of ten lay below 4.9
-deviations over the background, half below 3.0; half of 163 present ones lay above 3.9. Over 5.0 a score is strong, over
-3.5 it is fair, and below that it is no evidence. Where words alone answer, the same bounds mean about .57 and .23 of
-the query's rare words."""
+The share is a logistic curve over how far the hit lies above the background of its video, its cosine and the query's
+words that it holds. A raw score does not say it: where no text comes near, the best still lies far above the others."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-from agent_tools.service.search.fusion import score_of
+from agent_tools.service.search.fusion import MIDDLE, SLOPE, score_of
 
 Strength = Literal["strong", "fair", "weak"]
-STRONG, FAIR = score_of(5.0), score_of(3.5)  # .60 and .30
+STRONG, FAIR = 0.8, 0.5  # of the hits so called the share that answers
+# python -m lab.bench.fit_strength
+WEIGHTS, INTERCEPT = (0.5, 5.0, 2.0), -5.0
+MOST_DEVIATIONS = 8.0  # beyond it a hit does not get surer
+STRONG_WORDS, FAIR_WORDS = score_of(5.0), score_of(3.5)  # where words alone answer: .57 and .23 of the rare words
 ALIKE, RATHER_ALIKE = 0.9, 0.7  # cosines of two pictures of one scene, and of two that share a background
 
 
-def strength(score: float) -> Strength:
-    """The word for a fused score in 0..1."""
-    return _word(score, STRONG, FAIR)
+def strength(score: float, cosine: float | None = None, words: float = 0.0) -> Strength:
+    """The word for a fused score in 0..1.
+
+    Args:
+        cosine: of the entry with the query; None where it was not compared by meaning.
+        words: share of the query's word mass that the entry holds."""
+    if cosine is None:
+        return _word(score, STRONG_WORDS, FAIR_WORDS)
+    found = evidence(score, cosine, words)
+    logit = INTERCEPT + sum(weight * value for weight, value in zip(WEIGHTS, found, strict=True))
+    return _word(1 / (1 + math.exp(-logit)), STRONG, FAIR)
+
+
+def evidence(score: float, cosine: float | None, words: float) -> tuple[float, float, float]:
+    """What the share is made of: deviations above the background, cosine, and share of the words."""
+    kept = min(max(score, 1e-9), 1 - 1e-9)
+    return min(MOST_DEVIATIONS, MIDDLE + SLOPE * math.log(kept / (1 - kept))), cosine or 0.0, words
 
 
 def likeness(cosine: float) -> Strength:
