@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from agent_tools.grounding.adapter import HierarchicalAdapter, softmax_pool
 from agent_tools.grounding.answers import parse_answer
-from agent_tools.grounding.calibration import CalibrationReport, Calibrator
+from agent_tools.grounding.calibration import CalibrationReport, Calibrator, Method
 from agent_tools.grounding.confidence import entropy_confidence, mean_entropy, released_confidence
 from agent_tools.grounding.curves import CurveSettings, Noise, RelevanceCurveLocalizer
 from agent_tools.grounding.evidence import SIGHT, Background, Evidence, EvidenceItem, Localizer, Proposal
@@ -47,6 +47,7 @@ __all__ = [
     "Level",
     "LevelReport",
     "Localizer",
+    "Method",
     "Named",
     "Noise",
     "Proposal",

@@ -26,12 +26,12 @@ from agent_tools.evals.films.as_read import as_read
 from agent_tools.evals.films.cue_lists import Film, lay_down
 from agent_tools.evals.grounding.calibration_films import labelled_queries
 from agent_tools.evals.grounding.text_sources import TextSource, text_sources
-from agent_tools.grounding import expected_calibration_error
 from agent_tools.grounding.calibration import logistic_fit
 from agent_tools.service.library.library import Library
 from agent_tools.service.search.answer_kind import preferred
+from agent_tools.service.search.fusion import score_of
 from agent_tools.service.search.recall import ScoredEntry, recall
-from agent_tools.service.search.strength import evidence
+from agent_tools.service.search.strength import FAIR, STRONG, STRONG_WORDS, evidence
 from agent_tools.settings import Settings
 from lab.bench.assembled import SHARED_VIDEOS
 
@@ -56,27 +56,42 @@ def main() -> None:
 
 
 def report(rows: list[dict[str, Any]]) -> str:
-    """The weights, and what they are worth on sources that they were not fitted on."""
-    variables = np.array([row["evidence"] for row in rows], np.float64)
-    right = np.array([row["right"] for row in rows], np.float64)
-    sources = np.array([row["source"] for row in rows])
-    said = np.zeros(len(rows))
+    """The weights, and what they are worth on sources that they were not fitted on.
+
+    Right first hits stand against those of searches whose line is not there, each half of the weight: what share of
+    questions can be answered is not known."""
+    judged = [row for row in rows if row["right"] or not row["there"]]
+    variables = np.array([row["evidence"] for row in judged], np.float64)
+    right = np.array([row["right"] for row in judged], np.float64)
+    sources = np.array([row["source"].split()[0] for row in judged])
+    said = np.zeros(len(judged))
     for source in sorted(set(sources)):
         own = sources == source
-        said[own] = _shares(variables[own], logistic_fit(_design(variables[~own]), right[~own]))
-    weights = logistic_fit(_design(variables), right)
+        said[own] = _shares(variables[own], _balanced(variables[~own], right[~own]))
     lines = [
-        f"{len(rows)} searches, {int(right.sum())} with a right first hit; weights {np.round(weights, 3).tolist()}"
+        f"{len(rows)} searches; {int(right.sum())} right first hits, {int((1 - right).sum())} whose line is not there",
+        f"weights {np.round(_balanced(variables, right), 2).tolist()} (the second is the intercept)",
+        "held out by source:",
     ]
-    lines.append(f"held out by source: ECE {expected_calibration_error(said, right):.3f}")
-    there = np.array([row["there"] for row in rows])
-    for name, least in (("strong", 0.8), ("fair", 0.5)):
+    for name, least in (("strong", STRONG), ("fair or strong", FAIR)):
         shown = said >= least
         lines.append(
-            f"{name} (share {least}): {right[shown].mean():.2f} of {int(shown.sum())} right; "
-            f"{shown[there].mean():.2f} of searches whose line is there, {shown[~there].mean():.2f} of the others"
+            f"{name}: {shown[right == 1].mean():.2f} of the right, {shown[right == 0].mean():.2f} of the others"
         )
+    before = np.array([score_of(row["evidence"][0]) for row in judged]) >= STRONG_WORDS
+    lines.append(_row("strong by the score alone, as before", before, right))
     return "\n".join(lines) + "\n"
+
+
+def _row(name: str, shown: NDArray[np.bool_], right: NDArray[np.float64]) -> str:
+    return f"{name}: {shown[right == 1].mean():.2f} of the right, {shown[right == 0].mean():.2f} of the others"
+
+
+def _balanced(variables: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[float, ...]:
+    often = max(1, round((right == 0).sum() / (right == 1).sum()))
+    rows = np.concatenate([variables[right == 0], np.repeat(variables[right == 1], often, axis=0)])
+    labels = np.repeat([0.0, 1.0], [int((right == 0).sum()), int((right == 1).sum()) * often])
+    return logistic_fit(_design(rows), labels)
 
 
 def _design(variables: NDArray[np.float64]) -> NDArray[np.float64]:

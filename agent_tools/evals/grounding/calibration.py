@@ -18,8 +18,7 @@ from agent_tools.evals.films.as_read import as_read
 from agent_tools.evals.films.cue_lists import Film, lay_down
 from agent_tools.evals.films.film_video import write
 from agent_tools.evals.grounding.calibration_films import Query, labelled_queries
-from agent_tools.grounding import Calibrator, Interval
-from agent_tools.grounding.calibration import Method
+from agent_tools.grounding import Calibrator, Interval, Method
 from agent_tools.home import HomeFolder
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
