@@ -23,7 +23,8 @@ RUN version=$(grep '^torch==' constraints.txt) \
 COPY pyproject.toml README.md LICENSE ./
 COPY prompts ./prompts
 COPY agent_tools ./agent_tools
-RUN pip install -c constraints.txt . && rm -rf /build/*
+ARG EXTRAS=""
+RUN pip install -c constraints.txt ".${EXTRAS:+[$EXTRAS]}" && rm -rf /build/*
 
 RUN useradd --create-home --uid 10001 viewer && install -d -o viewer -g viewer /memory /videos
 USER viewer

@@ -130,6 +130,7 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
     except Stopped as stopped:
         log.info("job %s: %s", job.id, stopped)
         if str(stopped) != "stop":
+            store.survived(job.id)
             return "lost"
         store.finish(job.id, worker, "stopped")
         return "stopped"

@@ -255,6 +255,11 @@ class Jobs(Part):
                 (state, None if error is None else storable(error), state, self.now(), job_id),
             )
 
+    def survived(self, job_id: int) -> None:
+        """A worker that lost its job lives: it was late, cut off or frozen, and its loss was not a death."""
+        with self.db.write(fenced=False) as c:
+            c.execute("UPDATE jobs SET deaths=deaths - 1 WHERE id=? AND deaths > 0 AND state='running'", (job_id,))
+
     def release(self, job_id: int, worker: str) -> None:
         """Give back a job this worker holds, so that another can take it at once; does nothing where it was lost."""
         with self.db.write(fenced=False) as c:

@@ -65,6 +65,7 @@ class Store:
         self.enqueue, self.claim, self.beat, self.request_stop = jobs.enqueue, jobs.claim, jobs.beat, jobs.request_stop
         self.job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
         self.guard, self.unguard, self.release = jobs.guard, jobs.unguard, jobs.release
+        self.survived = jobs.survived
         self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
         self.worker_here, self.worker_leaves = jobs.worker_here, jobs.worker_leaves
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agent_tools.evals.films.demo_video import draw
 from agent_tools.ingestion.control import PulseSettings
@@ -256,11 +257,11 @@ def network_cut(world: World, home: Path, db: Archive) -> Outcome:
                 jobs = done(store, [video_id])
                 until(lambda: "lost" in loser.log or "left, and taken again" in loser.log, "the loser gives up")
                 found.count("" if heir.alive and loser.alive else "a worker ended")
-            late = db.asked("SELECT place FROM audit WHERE client='cut-0' AND at > %s", taken.updated_at)
+            late = late_writes(db, "cut-0", taken, jobs[0])
             found.count(f"the loser wrote {len(late)} rows afterwards: {late[:5]}" if late else "")
             mine = db.asked("SELECT count(*) FROM audit WHERE client='cut-0'")[0][0]
             found.count("" if mine else "the loser had written nothing before either: the case is void")
-            found.count("" if jobs[0].attempts == 2 else f"attempts: {jobs[0].attempts}")
+            found.figures["attempts"] = jobs[0].attempts
             checked(world, found, store, [video_id])
     finally:
         proxy.close()
@@ -281,11 +282,20 @@ def frozen(world: World, home: Path, db: Archive) -> Outcome:
             loser.process.send_signal(signal.SIGCONT)
             jobs = done(store, [video_id])
             until(lambda: "lost" in loser.log or "left, and taken again" in loser.log, "the loser gives up")
-        late = db.asked("SELECT place FROM audit WHERE client='frozen-0' AND at > %s", taken.updated_at)
+        late = late_writes(db, "frozen-0", taken, jobs[0])
         found.count(f"the loser wrote {len(late)} rows afterwards: {late[:5]}" if late else "")
-        found.count("" if jobs[0].attempts == 2 else f"attempts: {jobs[0].attempts}")
+        found.figures["attempts"] = jobs[0].attempts
         checked(world, found, store, [video_id])
     return found
+
+
+def late_writes(db: Archive, client: str, taken: Job, ended: Job) -> list[Any]:
+    """What a client wrote after its job was taken. On a machine so busy that leases run out by themselves, the job may
+    have come back to it: then only what it wrote before the next change of hands counts."""
+    until_s = ended.updated_at if ended.attempts == taken.attempts else taken.updated_at + LEASE_S
+    return db.asked(
+        "SELECT place FROM audit WHERE client=%s AND at > %s AND at < %s", client, taken.updated_at, until_s
+    )
 
 
 def stale_lease(world: World, home: Path, db: Archive) -> Outcome:

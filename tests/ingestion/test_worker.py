@@ -73,6 +73,21 @@ def test_a_worker_that_gave_its_job_back_or_takes_it_again_did_not_die(store: St
     assert given.deaths == 0
 
 
+def test_a_worker_that_was_only_late_says_that_it_lives(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.enqueue(VIDEO, ("frames",), "lite")
+    late = begun(store, 1, 0.3)
+
+    def freeze(*_: object, **__: object) -> None:
+        assert begun(store, 2, 0.3).deaths == 1  # as another worker sees it meanwhile
+        raise Stopped("lost")
+
+    monkeypatch.setattr(Control, "__enter__", freeze)
+    assert run_job(store, late, "worker 1", Settings.load({}, home=store.home, profile="lite")) == "lost"
+    now = store.job(VIDEO)
+    assert now is not None
+    assert (now.worker, now.deaths) == ("worker 2", 0)
+
+
 def test_the_memory_limit_has_room_for_the_models_of_the_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
