@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 _BITS = 12
 _TICKS = 90_000
+_SAMPLES = {"libopus": 960, "ac3": 1536, "mp3": 1152, "libmp3lame": 1152}  # of a frame that an encoder takes
 
 
 def even_times(count: int, fps: float, start_s: float = 0.0) -> list[float]:
@@ -54,7 +55,11 @@ def draw(
     b_frames: int = 2,
     key_every: int = 48,
     rotation: int = 0,
+    pixels: str = "yuv420p",
     tone: bool = False,
+    sound: str = "aac",
+    sound_from_s: float = 0.0,
+    interleaved: bool = False,
     options: dict[str, str] | None = None,
     muxer: dict[str, str] | None = None,
     picture: Callable[[int, int, int], Pixels] = numbered,
@@ -64,13 +69,17 @@ def draw(
     Args:
         times_s: presentation times, increasing.
         rotation: degrees anticlockwise that a player shall turn it.
+        pixels: the format of the coded pictures.
         tone: whether a 440 Hz sound of the same length goes with it.
+        sound: its codec.
+        sound_from_s: when it begins.
+        interleaved: write pictures and sound side by side, as a camera does, and not one after the other.
         picture: (number, width, height) -> (height, width, 3) uint8.
     """
     width, height = size
     with av.open(str(path), "w", options=muxer or {}) as container:
         stream: Any = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
         stream.codec_context.time_base = Fraction(1, _TICKS)
         stream.time_base = Fraction(1, _TICKS)
         stream.codec_context.gop_size = key_every
@@ -81,24 +90,32 @@ def draw(
             stream.options = dict(options or {})
         if rotation:
             stream.set_display_rotation(rotation)
-        sound = container.add_stream("aac", rate=48_000, layout="mono") if tone else None
+        heard = container.add_stream(sound, rate=48_000, layout="mono") if tone else None
+        held: list[Any] = []
+        put: Callable[[Any], object] = held.extend if interleaved else container.mux
         for number, time_s in enumerate(times_s):
             frame = av.VideoFrame.from_ndarray(picture(number, width, height), format="rgb24")
             frame.pts, frame.time_base = round(time_s * _TICKS), Fraction(1, _TICKS)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-        if sound is not None:
-            _tone(container, sound, times_s[-1] + 0.04)
+            put(stream.encode(frame))
+        put(stream.encode(None))
+        if heard is not None:
+            _tone(put, heard, sound_from_s, times_s[-1] + 0.04)
+        for packet in sorted(held, key=lambda one: float(one.dts * one.time_base)):
+            container.mux(packet)
     return path
 
 
-def _tone(container: Any, sound: Any, seconds: float) -> None:
-    for start in range(0, int(seconds * 48_000), 1024):
+def _tone(put: Callable[[Any], object], sound: Any, from_s: float, to_s: float) -> None:
+    layout = av.AudioResampler(
+        sound.codec_context.format.name, "mono", 48_000, frame_size=_SAMPLES.get(sound.name, 1024)
+    )
+    for start in range(round(from_s * 48_000), int(to_s * 48_000), 1024):
         wave = 0.2 * np.sin(2 * np.pi * 440 * (start + np.arange(1024)) / 48_000)
         frame = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None, :], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48_000, start, Fraction(1, 48_000)
-        container.mux(sound.encode(frame))
-    container.mux(sound.encode(None))
+        for part in layout.resample(frame):
+            put(sound.encode(part))
+    put(sound.encode(None))
 
 
 def cut(path: Path, source: Path, share: float) -> Path:

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const LARGEST_BYTES = 400_000;
+const STYLES = ["base", "page", "player", "panel", "timeline", "library", "narrow"]; // a later rule wins over an earlier one
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const out = process.argv[2] ?? here("../agent_tools/server/viewer/viewer.html");
 
@@ -30,7 +31,8 @@ const bundle = await rolldown({
 });
 const built = await bundle.generate({ format: "iife", minify: true });
 const script = built.output[0].code.replaceAll("</script", "<\\/script").trim();
-const style = readFileSync(here("src/style.css"), "utf8")
+const style = STYLES.map((name) => readFileSync(here(`src/style/${name}.css`), "utf8"))
+  .join("\n")
   .replace(/\/\*[\s\S]*?\*\//g, "")
   .replace(/\s*\n\s*/g, " ")
   .replace(/\s*([{};,])\s*/g, "$1")

@@ -55,6 +55,16 @@ class ClipRequest:
 
 
 @dataclass(frozen=True)
+class PlayableRequest:
+    """The span, or its beginning, in a form that browsers play, of at most max_bytes."""
+
+    path: str
+    start_s: float
+    end_s: float
+    max_bytes: int
+
+
+@dataclass(frozen=True)
 class Shot:
     """One JPEG picture. `times_s` holds the time of the picture, or of each cell of a sheet."""
 
@@ -81,9 +91,12 @@ class Times:
 
 @dataclass(frozen=True)
 class Clip:
-    """The reply with a clip."""
+    """The reply with a clip, and the span that it holds."""
 
-    mp4: bytes
+    data: bytes
+    start_s: float
+    end_s: float
+    mime_type: str = "video/mp4"
 
 
 @dataclass(frozen=True)
@@ -94,10 +107,11 @@ class Failure:
     message: str
 
 
-Request = PicturesRequest | SheetsRequest | KeyTimesRequest | KeptSheetsRequest | ClipRequest
+Request = PicturesRequest | SheetsRequest | KeyTimesRequest | KeptSheetsRequest | ClipRequest | PlayableRequest
 Reply = Shots | Times | Clip | Failure
 _REQUESTS = {
-    kind.__name__: kind for kind in (PicturesRequest, SheetsRequest, KeyTimesRequest, KeptSheetsRequest, ClipRequest)
+    kind.__name__: kind
+    for kind in (PicturesRequest, SheetsRequest, KeyTimesRequest, KeptSheetsRequest, ClipRequest, PlayableRequest)
 }
 
 

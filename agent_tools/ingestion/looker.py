@@ -22,6 +22,7 @@ from agent_tools.ingestion.look_messages import (
     KeptSheetsRequest,
     KeyTimesRequest,
     PicturesRequest,
+    PlayableRequest,
     Reply,
     Request,
     SheetsRequest,
@@ -31,7 +32,7 @@ from agent_tools.ingestion.look_messages import (
     request_of,
     to_line,
 )
-from agent_tools.media import Opener, Probe, clip, crop, nearest_keys, pictures_at, probe, sheet
+from agent_tools.media import Opener, Probe, clip, crop, nearest_keys, pictures_at, playable, probe, sheet
 from agent_tools.media.picture import jpeg
 from agent_tools.timeline import clock
 
@@ -103,7 +104,12 @@ def _reply(files: Files, request: Request) -> Reply:
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "clip.mp4"
                 clip(files.probe(request.path), request.start_s, request.end_s, out, request.max_bytes)
-                return Clip(out.read_bytes())
+                return Clip(out.read_bytes(), request.start_s, request.end_s)
+        case PlayableRequest():
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder) / "clip"
+                made = playable(files.probe(request.path), request.start_s, request.end_s, out, request.max_bytes)
+                return Clip(out.read_bytes(), made.start_s, made.end_s, made.mime_type)
 
 
 def _shown(

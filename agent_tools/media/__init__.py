@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from agent_tools.media.access import Opener as Opener
     from agent_tools.media.access import nearest_keys as nearest_keys
     from agent_tools.media.access import pictures_at as pictures_at
+    from agent_tools.media.browser_clips import Playable as Playable
+    from agent_tools.media.browser_clips import playable as playable
     from agent_tools.media.clips import clip as clip
     from agent_tools.media.cues import Cue as Cue
     from agent_tools.media.cues import subtitle_text as subtitle_text
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "access": ("Opener", "nearest_keys", "pictures_at"),
+    "browser_clips": ("Playable", "playable"),
     "clips": ("clip",),
     "cues": ("Cue", "subtitle_text"),
     "cuts": ("Cut", "cut"),

@@ -25,6 +25,9 @@ _SOUND_BITS = 96_000
 _SOUND_BITS_WHOLE = 160_000
 _LEAST_SOUND_BITS = 24_000
 _ATTEMPTS = ((1280, 1.0), (854, 0.7), (640, 0.45), (426, 0.25))  # longer side in px, share of the bits that may be used
+SOUND_RATE = 48_000
+_SAMPLES = {"libopus": 960}  # of a frame that an encoder takes; of all others 1024
+_LEAST_HOLE_S = 0.1  # in the sound: a shorter one closes up
 _OVERHEAD_BYTES = 16_384  # the index of an MP4 of a minute
 
 
@@ -85,7 +88,9 @@ def encode(
             left = None if bits is None else bits - (sound_bits if sound else 0)
             wrote += _pictures(probe, output, start_s, end_s, long_side, left, on_share or (lambda _share: None))
         if sound is not None:
-            wrote += _sound(probe, output, sound, start_s, end_s)
+            for packet in encoded_sound(probe, sound, start_s, end_s):
+                output.mux(packet)
+                wrote += 1
         if not wrote:
             raise DecodeError(f"{start_s}-{end_s} s of {name_of(probe.path)} holds nothing that can be read.")
 
@@ -126,33 +131,59 @@ def _pictures(
 
 
 def _sound_stream(probe: Probe, output: Any, bits: int) -> Any:
-    if not any(audio.codec != "unknown" for audio in probe.audio):
+    if sound_index(probe) is None:
         return None
-    return output.add_stream("aac", rate=48_000, layout="stereo", bit_rate=bits)
+    return output.add_stream("aac", rate=SOUND_RATE, layout="stereo", bit_rate=bits)
 
 
-def _sound(probe: Probe, output: Any, stream: Any, start_s: float, end_s: float) -> int:
-    index = next(audio.index for audio in probe.audio if audio.codec != "unknown")
-    resampler = av.AudioResampler("fltp", "stereo", 48_000, frame_size=1024)
-    count = 0
-    for frame in _sound_frames(probe, index, start_s, end_s):
-        frame.pts = None  # the clip counts its own samples; a hole in the sound closes up
-        for part in resampler.resample(frame):
-            count += _encode(output, stream, part, count)
-    for part in resampler.resample(None):
-        count += _encode(output, stream, part, count)
-    if count:
-        output.mux(stream.encode(None))
-    return count
+def sound_index(probe: Probe) -> int | None:
+    """The stream of the sound that goes with the pictures: the first that can be decoded."""
+    return next((audio.index for audio in probe.audio if audio.codec != "unknown"), None)
 
 
-def _encode(output: Any, stream: Any, part: Any, position: int) -> int:
-    part.pts, part.time_base = position, Fraction(1, 48_000)
-    output.mux(stream.encode(part))
-    return int(part.samples)
+def encoded_sound(probe: Probe, stream: Any, start_s: float, end_s: float) -> Iterator[Any]:
+    """The packets of the span's sound, whose times count from start_s. Where the file has no sound there is silence.
+
+    Args: stream: an output stream of SOUND_RATE and two channels."""
+    index = sound_index(probe)
+    assert index is not None
+    resampler = av.AudioResampler(
+        "fltp", "stereo", SOUND_RATE, frame_size=_SAMPLES.get(stream.codec_context.name, 1024)
+    )
+    position = 0
+    heard_s = start_s
+
+    def encode(parts: list[Any]) -> Iterator[Any]:
+        nonlocal position
+        for part in parts:
+            part.pts, part.time_base = position, Fraction(1, SOUND_RATE)
+            position += part.samples
+            yield from stream.encode(part)
+
+    for at_s, frame in _sound_frames(probe, index, start_s, end_s):
+        frame.pts = None  # the clip counts its own samples
+        for one in (*_silence(frame, at_s - heard_s), frame):
+            yield from encode(resampler.resample(one))
+        heard_s = at_s + frame.samples / frame.sample_rate
+    if heard_s > start_s:
+        yield from encode(resampler.resample(None))
+        yield from stream.encode(None)
 
 
-def _sound_frames(probe: Probe, index: int, start_s: float, end_s: float) -> Iterator[Any]:
+def _silence(like: Any, length_s: float) -> Iterator[Any]:
+    """Frames of silence in the form of another frame, where the hole is too long to close up."""
+    left = round(length_s * like.sample_rate) if length_s >= _LEAST_HOLE_S else 0
+    while left > 0:
+        frame = av.AudioFrame(like.format.name, like.layout.name, min(left, like.sample_rate))
+        for plane in frame.planes:
+            plane.update((b"\x80" if like.format.name.startswith("u8") else b"\0") * plane.buffer_size)
+        frame.sample_rate = like.sample_rate
+        left -= frame.samples
+        yield frame
+
+
+def _sound_frames(probe: Probe, index: int, start_s: float, end_s: float) -> Iterator[tuple[float, Any]]:
+    """Each frame of sound that reaches into the span, and when it is heard."""
     for sought in (True, False):
         with open_media(probe.path) as container:
             stream: Any = container.streams[index]
@@ -165,15 +196,17 @@ def _sound_frames(probe: Probe, index: int, start_s: float, end_s: float) -> Ite
                 except av.FFmpegError:
                     continue
             given = False
+            after_s = start_s
             for frame in _decoded(container, stream):
-                time_s = float(frame.pts * frame.time_base) - probe.origin_s if frame.pts is not None else start_s
+                time_s = float(frame.pts * frame.time_base) - probe.origin_s if frame.pts is not None else after_s
+                after_s = time_s + frame.samples / frame.sample_rate
                 if sought and not given and time_s > start_s + 0.5:
                     break  # the seek went too far
                 if time_s >= end_s:
                     return
-                if time_s + frame.samples / frame.sample_rate > start_s:
+                if after_s > start_s:
                     given = True
-                    yield frame
+                    yield time_s, frame
             if given:
                 return
 

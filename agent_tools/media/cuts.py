@@ -14,14 +14,14 @@ import av
 import av.container
 
 from agent_tools.errors import InvalidArgument, UnreadableVideo
-from agent_tools.media.clips import encode
+from agent_tools.media.clips import encode, sound_index
 from agent_tools.media.fence import open_media
+from agent_tools.media.packet_copy import RUN_UP_S, NotCopied, dated, seconds_of, seek_before, shown_at, stream_like
 from agent_tools.media.packets import TIME_EPS
 from agent_tools.media.streams import Probe, only
 
-_RUN_UP_S = 2.0  # the longest distance in the file between sound and its pictures
 _TRIED = 30  # pictures of a copy that are decoded as a check
-_BACK_S = (_RUN_UP_S, 12.0)  # reading begins so far before a border, in turn; then at the start of the file
+_BACK_S = (RUN_UP_S, 12.0)  # reading begins so far before a border, in turn; then at the start of the file
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,6 @@ class Cut:
 
     size_bytes: int
     why_encoded: str  # "" if the packets were copied
-
-
-class _NotCopied(Exception):
-    """Says why a span cannot be copied."""
 
 
 def cut(probe: Probe, start_s: float, end_s: float, out: Path, on_share: Callable[[float], None] | None = None) -> Cut:
@@ -53,7 +49,7 @@ def cut(probe: Probe, start_s: float, end_s: float, out: Path, on_share: Callabl
     try:
         try:
             _copy(probe, start_s, end_s, part)
-        except _NotCopied as reason:
+        except NotCopied as reason:
             why = str(reason)
             encode(probe, start_s, end_s, part, on_share=on_share)
         size = part.stat().st_size
@@ -65,19 +61,19 @@ def cut(probe: Probe, start_s: float, end_s: float, out: Path, on_share: Callabl
 
 def _copy(probe: Probe, start_s: float, end_s: float, part: Path) -> None:
     if probe.video is None:
-        raise _NotCopied("it has no pictures")
+        raise NotCopied("it has no pictures")
     first_pts = _first(probe, start_s)
     _check_end(probe, start_s, end_s)
-    sound = next((audio.index for audio in probe.audio if audio.codec != "unknown"), None)
+    sound = sound_index(probe)
     wrote = 0
     try:
         with open_media(probe.path) as source, av.open(str(part), "w") as output:
             video: Any = source.streams[probe.video.index]
-            streams = {video.index: _twin(output, video)}
+            streams = {video.index: stream_like(output, video)}
             if sound is not None:
-                streams[sound] = _twin(output, source.streams[sound])
+                streams[sound] = stream_like(output, source.streams[sound])
             only(source, *(source.streams[index] for index in streams))
-            _seek(source, video, probe, start_s - _RUN_UP_S)
+            seek_before(source, video, probe, start_s - RUN_UP_S)
             origin_s = float(first_pts * video.time_base)
             for packet in _span(source, streams, video.index, first_pts, probe, end_s):
                 shift = round(origin_s / float(packet.time_base))
@@ -89,11 +85,11 @@ def _copy(probe: Probe, start_s: float, end_s: float, part: Path) -> None:
                 output.mux(packet)
                 wrote += index == video.index
     except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:
-        raise _NotCopied(f"its streams do not go into {part.suffix} as they are ({error})") from error
+        raise NotCopied(f"its streams do not go into {part.suffix} as they are ({error})") from error
     if not wrote:
-        raise _NotCopied("no picture begins in it")
+        raise NotCopied("no picture begins in it")
     if not _plays(part):
-        raise _NotCopied(f"its pictures cannot be read out of {part.suffix} as they are")
+        raise NotCopied(f"its pictures cannot be read out of {part.suffix} as they are")
 
 
 def _plays(part: Path) -> bool:
@@ -118,9 +114,9 @@ def _span(
     for packet in packets:
         if packet.pts is None:
             continue
-        at_s = _time(packet, probe)
+        at_s = shown_at(packet, probe)
         index = packet.stream_index
-        if packet.dts is not None and _seconds(packet.dts, packet, probe) >= end_s:
+        if packet.dts is not None and seconds_of(packet.dts, packet, probe) >= end_s:
             open_streams.discard(index)
             if not open_streams:
                 return
@@ -131,56 +127,40 @@ def _span(
             if begun and packet.pts >= first_pts:  # earlier ones depend on pictures before the cut
                 undated.append(packet)
                 if packet.dts is not None:
-                    yield from _dated(undated)
+                    yield from dated(undated)
                     undated = []
         elif at_s + probe.origin_s + float((packet.duration or 0) * packet.time_base) / 2 >= first_s:
             yield packet
 
 
-def _dated(packets: list[Any]) -> list[Any]:
-    """Give each packet a decoding time, one picture's length apart. Only the last one has its own (Matroska does so
-    after a seek)."""
-    last = packets[-1]
-    for back, packet in enumerate(reversed(packets)):
-        packet.dts = last.dts - back * (last.duration or 1)
-    return packets
-
-
-def _twin(output: Any, stream: Any) -> Any:
-    if stream.codec_context is None or stream.codec_context.codec.canonical_name not in output.supported_codecs:
-        name = "its sound" if stream.type == "audio" else "its picture"
-        raise _NotCopied(f"{name} has a codec that this container does not accept")
-    return output.add_stream_from_template(stream, opaque=True)  # without an encoder: AV1 is decoded by libdav1d
-
-
 def _first(probe: Probe, start_s: float) -> int:
-    """pts of the picture on screen at start_s. Raises: _NotCopied: it is not a key frame."""
+    """pts of the picture on screen at start_s. Raises: NotCopied: it is not a key frame."""
     shown: Any = None
     key_s: float | None = None
     for packet in _around(probe, start_s):
-        at_s = _time(packet, probe)
+        at_s = shown_at(packet, probe)
         if at_s <= start_s + TIME_EPS:
             if packet.is_keyframe:
                 key_s = at_s if key_s is None else max(key_s, at_s)
             if shown is None or packet.pts > shown.pts:
                 shown = packet
     if shown is None:
-        raise _NotCopied("no picture is shown where it begins")
+        raise NotCopied("no picture is shown where it begins")
     if not shown.is_keyframe:
         before = f"the key frame before it is at {key_s:.2f} s" if key_s is not None else "no key frame is before it"
-        raise _NotCopied(f"{start_s:g} s is not a key frame ({before})")
+        raise NotCopied(f"{start_s:g} s is not a key frame ({before})")
     return int(shown.pts)
 
 
 def _check_end(probe: Probe, start_s: float, end_s: float) -> None:
-    """Check the last pictures. Raises: _NotCopied: a picture before the end depends on one after it."""
+    """Check the last pictures. Raises: NotCopied: a picture before the end depends on one after it."""
     behind = False
     for packet in _around(probe, end_s):
-        at_s = _time(packet, probe)
+        at_s = shown_at(packet, probe)
         if at_s >= end_s - TIME_EPS:
             behind = behind or not packet.is_disposable
         elif behind and at_s >= start_s - TIME_EPS:
-            raise _NotCopied(f"pictures before {end_s:g} s depend on later ones")
+            raise NotCopied(f"pictures before {end_s:g} s depend on later ones")
 
 
 def _around(probe: Probe, time_s: float) -> list[Any]:
@@ -190,34 +170,15 @@ def _around(probe: Probe, time_s: float) -> list[Any]:
         with open_media(probe.path) as source:
             stream: Any = source.streams[probe.video.index]
             only(source, stream)
-            if back_s is not None and not _seek(source, stream, probe, time_s - back_s):
+            if back_s is not None and not seek_before(source, stream, probe, time_s - back_s):
                 continue
             found: list[Any] = []
             for packet in source.demux(stream):
                 if packet.pts is None:
                     continue
-                if packet.dts is not None and _seconds(packet.dts, packet, probe) > time_s + TIME_EPS:
+                if packet.dts is not None and seconds_of(packet.dts, packet, probe) > time_s + TIME_EPS:
                     break  # no picture is shown before it is decoded
                 found.append(packet)
-            if found and (back_s is None or _time(found[0], probe) <= time_s + TIME_EPS):
+            if found and (back_s is None or shown_at(found[0], probe) <= time_s + TIME_EPS):
                 return found
     return []
-
-
-def _seek(source: av.container.InputContainer, stream: Any, probe: Probe, time_s: float) -> bool:
-    """Seek to the key frame at or before a time. False if a seek gains nothing or fails."""
-    if time_s <= 0:
-        return False
-    try:
-        source.seek(int((time_s + probe.origin_s) / stream.time_base), stream=stream)
-    except av.FFmpegError:
-        return False
-    return True
-
-
-def _time(packet: Any, probe: Probe) -> float:
-    return _seconds(packet.pts, packet, probe)
-
-
-def _seconds(stamp: Any, packet: Any, probe: Probe) -> float:
-    return round(float(stamp * packet.time_base) - probe.origin_s, 9)

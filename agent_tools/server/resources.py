@@ -92,7 +92,8 @@ async def read(context: Context[App, Any], uri: str) -> ReadResourceContents:
 
         found = read_resource(library, uri, lambda: on_step(0.5, "decoding"))
         content = found.text if found.data is None else found.data
-        return ReadResourceContents(content=content or "", mime_type=found.mime_type)
+        held = None if found.span is None else {"start_s": found.span.start_s, "end_s": found.span.end_s}
+        return ReadResourceContents(content=content or "", mime_type=found.mime_type, meta=held)
 
     return await context.request_context.lifespan_context.call(context, "look", work)
 

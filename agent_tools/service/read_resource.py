@@ -39,6 +39,7 @@ class Resource:
     mime_type: str
     text: str | None = None
     data: bytes | None = None
+    span: Span | None = None  # that the data holds, where it is not the one that was asked for
 
 
 def read_resource(library: Library, uri: str, check: CHECK | None = None) -> Resource:
@@ -79,7 +80,7 @@ def read_resource(library: Library, uri: str, check: CHECK | None = None) -> Res
             width = _seconds(parse_qs(parts.query), "width")
             return Resource(JPEG, data=_frame(library, scope, rest, width, check))
         case "clip":
-            return Resource(MP4, data=_clip(library, scope, rest, check))
+            return _clip(library, scope, rest, parse_qs(parts.query).get("exact") != ["no"], check)
         case "note":
             return _json(_note(library, scope, rest))
     raise InvalidArgument(
@@ -153,7 +154,9 @@ def _frame(library: Library, scope: VideoSpan, rest: str, width: float | None, c
     return data
 
 
-def _clip(library: Library, scope: VideoSpan, rest: str, check: CHECK | None) -> bytes:
+def _clip(library: Library, scope: VideoSpan, rest: str, exact: bool, check: CHECK | None) -> Resource:
+    """Args: exact: begin at the very time. Else the clip may begin at the key frame before, where that saves encoding,
+    and end before or after the end of the span."""
     match = _CLIP.fullmatch(rest)
     if match is None:
         raise InvalidArgument(f"clip/{clean(rest, 30)!r}: give seconds, such as clip/90-105.5.")
@@ -167,7 +170,11 @@ def _clip(library: Library, scope: VideoSpan, rest: str, check: CHECK | None) ->
     if not paths:
         raise SourceNotFound(f"{library.closed(scope.video.id)}, and clips are cut from it. Or look at frames instead.")
     try:
-        return library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP, check=check)
+        if exact:
+            data = library.looker.clip(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP, check=check)
+            return Resource(MP4, data=data)
+        made = library.looker.playable(paths[0], span.start_s, span.end_s, max_bytes=LARGEST_CLIP, check=check)
+        return Resource(made.mime_type, data=made.data, span=Span(made.start_s, made.end_s))
     except LimitReached as error:
         raise LimitReached(f"{error} Or have the user write it: {clip_line(library, scope.video.id, span)}") from error
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WANTED = "AGENT_TOOLS_TEST_VIEWER"  # `make test-viewer` sets it: these tests take minutes, and need a browser
 FPS = 8
 SECONDS = 60
+LEAD_S = 1.5  # sound before the first picture
 PATIENCE_MS = 60_000  # a busy machine is no failure
 SUBTITLES = """1
 00:00:02,000 --> 00:00:06,000
@@ -59,12 +60,17 @@ def _why_not() -> str:
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two films that carry their time in each picture: one that browsers play, and one that they do not."""
+    """Films that carry their time in each picture: ones that browsers play, ones whose packets they play in another
+    container, and ones that have to be encoded."""
     folder = tmp_path_factory.mktemp("films")
     times = even_times(SECONDS * FPS, FPS)
     draw(folder / "harbour.mp4", times, size=(640, 360), key_every=FPS * 4, tone=True)
     (folder / "harbour.srt").write_text(SUBTITLES, encoding="utf-8")
     draw(folder / "old.mkv", times[: 20 * FPS], size=(640, 360), codec="ffv1")
+    sided = {"size": (640, 360), "key_every": FPS * 4, "tone": True, "interleaved": True}
+    draw(folder / "lead.mp4", even_times(20 * FPS, FPS, start_s=LEAD_S), **sided)
+    draw(folder / "packed.ts", times[: 40 * FPS], **sided)
+    draw(folder / "newer.mkv", times[: 20 * FPS], codec="libx265", options={"preset": "ultrafast"}, **sided)
     return folder
 
 
@@ -72,7 +78,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library of those films, and of videos that exist in memory only: long, hostile, right to left, unfinished."""
     folder = tmp_path_factory.mktemp("home")
-    names = [str(films / name) for name in ("harbour.mp4", "old.mkv")]
+    names = [str(films / name) for name in ("harbour.mp4", "old.mkv", "lead.mp4", "packed.ts", "newer.mkv")]
     settings = ingested(lite(folder, films), *names, channels=["subtitles", "frames"])
     with opened(settings) as library:
         shelf.fill(library.store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from PIL import Image
 
 from lab.picture.browser import viewing
 from tests.drawing import number_in
-from tests.viewer.conftest import FPS, SECONDS, Open
+from tests.viewer.conftest import FPS, LEAD_S, SECONDS, Open
 from tests.viewer.shelf import ARABIC, HALF_DAY, HALF_DAY_S, HOSTILE, LONG_TITLE, OPEN, RIGHT_TO_LEFT
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def time_shown(page: Page) -> float:
 
 def test_the_library_shows_each_video_with_length_state_and_progress(show: Open) -> None:
     page = show()
-    page.get_by_role("heading", name="6 videos").wait_for()
+    page.get_by_role("heading", name="9 videos").wait_for()
     harbour = card(page, "harbour")
     assert "1 minute" in harbour.inner_html()
     assert "Subtitles" in harbour.inner_text()
@@ -151,6 +152,65 @@ def test_a_format_that_browsers_do_not_play_is_played_in_clips(show: Open) -> No
     seconds = float(page.locator(".time b").inner_text().split(":")[-1])
     assert seconds == pytest.approx(6.0, abs=1.5)
     assert number_shown(page) == pytest.approx(seconds * FPS, abs=3)
+
+
+def test_a_film_whose_sound_begins_before_its_pictures_is_shown_at_the_right_time(show: Open) -> None:
+    page = opened(show, "lead")
+    for seconds in (12.0, 3.0):
+        click_at(page, seconds, 20)
+        assert until_number(page, round(seconds * FPS)) == pytest.approx(seconds * FPS, abs=2)
+        until(page, f"Math.abs(document.querySelector('video').currentTime - {seconds + LEAD_S}) < 0.2")
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, f"document.querySelector('video').currentTime > {4.5 + LEAD_S}")
+    page.get_by_role("button", name="Pause").click()
+    seconds = float(page.locator(".time b").inner_text().split(":")[-1])
+    assert seconds >= 4.5
+    assert number_shown(page) == pytest.approx(seconds * FPS, abs=2)
+
+
+def clips_asked(page: Page) -> list[str]:
+    """The clips that the page asks for from now on."""
+    asked: list[str] = []
+
+    def note(request: Any) -> None:
+        said = request.post_data or ""
+        asked.extend(re.findall(r'"uri":"[^"]*/clip/([^"]+)"', said))
+
+    page.on("request", note)
+    return asked
+
+
+def test_packets_that_browsers_play_are_copied_and_pieces_follow_each_other(show: Open) -> None:
+    page = opened(show, "packed")
+    asked = clips_asked(page)
+    click_at(page, 5.0, 40)
+    assert until_number(page, 5 * FPS) == pytest.approx(5 * FPS, abs=2)
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, "document.querySelector('video').currentTime > 1.8")  # the copy begins at the key frame at 4 s
+    page.evaluate("document.querySelector('video').playbackRate = 4")
+    until(page, "Number(document.querySelector('.time b').innerText.split(':')[1]) > 22")
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(200)
+    seconds = float(page.locator(".time b").inner_text().split(":")[-1])
+    assert number_shown(page) == pytest.approx(seconds * FPS, abs=3)
+    assert [name.partition("?")[2] for name in asked] == ["exact=no"] * len(asked)
+    assert asked[:2] == ["5-17?exact=no", "20-32?exact=no"]  # the next piece begins where the copy ended
+
+
+def test_a_copy_that_this_browser_cannot_play_is_encoded(show: Open) -> None:
+    page = opened(show, "newer")
+    asked = clips_asked(page)
+    click_at(page, 5.0, 20)
+    until_number(page, 5 * FPS)
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, "Number(document.querySelector('.time b').innerText.split(':')[1]) > 6")
+    page.get_by_role("button", name="Pause").click()
+    seconds = float(page.locator(".time b").inner_text().split(":")[-1])
+    assert number_shown(page) == pytest.approx(seconds * FPS, abs=3)
+    plays = page.evaluate("document.createElement('video').canPlayType('video/mp4; codecs=\"hvc1.1.6.L93.B0\"')")
+    if not plays:
+        assert asked[0].partition("?")[2] == "exact=no"
+        assert asked[1] == asked[0].partition("?")[0]
 
 
 def test_a_verdict_says_what_was_not_judged(show: Open) -> None:

@@ -8,6 +8,7 @@ import { Library } from "./library";
 import { Panel } from "./panel";
 import { Player } from "./player";
 import { Timeline } from "./timeline";
+import type { Hour } from "./types";
 
 const LONGEST_NOTE = 2000;
 
@@ -47,61 +48,19 @@ export function Page() {
 
 function Bar() {
   const hour = model.hour.value;
-  const field = useSignal("");
-  if (model.query.value && field.peek() === "") field.value = model.query.value;
-  const submit = (event: Event, mode: model.Mode) => {
-    event.preventDefault();
-    model.query.value = field.value;
-    model.mode.value = mode;
-    if (mode === "check" && hour) void model.check(field.value);
-    else void model.find(field.value);
-  };
   return (
     <header class="bar">
-      {hour ? (
-        <>
-          <button type="button" class="back" onClick={model.showLibrary} aria-label="All videos" title="All videos">
-            <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-              <path d="M10.5 2.5L5 8l5.5 5.5" fill="none" stroke="currentColor" stroke-width="1.8" />
-            </svg>
-          </button>
-          <h1 dir="auto" title={hour.title}>
-            {hour.title}
-          </h1>
-          <span class="state">
-            {clock(hour.duration_s)}
-            {hour.state === "running" && ` · ${Math.round((hour.progress ?? 0) * 100)} % read`}
-            {hour.state === "queued" && " · waiting"}
-            {(hour.state === "failed" || hour.state === "stopped") && <span class="bad"> · {hour.state}</span>}
-          </span>
-        </>
-      ) : (
-        <h1>Videos</h1>
-      )}
-      <form role="search" class="search" onSubmit={(event) => submit(event, "find")}>
-        <input
-          id="search"
-          type="search"
-          dir="auto"
-          autocomplete="off"
-          maxLength={2000}
-          aria-label={hour ? "Search this video" : "Search all videos"}
-          aria-keyshortcuts="/"
-          placeholder={hour ? "What is said or shown?" : "Search all videos"}
-          value={field.value}
-          onInput={(event) => (field.value = event.currentTarget.value)}
-        />
-        <button type="submit" class="primary">
-          Find
-        </button>
-        {hour && (
-          <button type="button" title="Does this happen in the video, and when?" onClick={(event) => submit(event, "check")}>
-            Check
-          </button>
-        )}
-      </form>
-      {model.host.fullscreen && (
-        <button type="button" class="icon" aria-label="Full screen" title="Full screen (f)" onClick={() => void model.attempt(model.host.fullscreen!)}>
+      {hour ? <Heading hour={hour} /> : <h1>Videos</h1>}
+      <SearchForm hour={hour} />
+      {model.host.fullscreen.value && (
+        <button
+          type="button"
+          class="icon"
+          aria-label="Full screen"
+          aria-pressed={model.host.full.value}
+          title={model.host.full.value ? "Leave the full screen (f)" : "Full screen (f)"}
+          onClick={fullscreen}
+        >
           <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
             <path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4" fill="none" stroke="currentColor" stroke-width="1.6" />
           </svg>
@@ -112,6 +71,63 @@ function Bar() {
       </button>
       <span class={`busy${model.busy.value ? " on" : ""}`} aria-hidden="true" />
     </header>
+  );
+}
+
+function Heading({ hour }: { hour: Hour }) {
+  return (
+    <>
+      <button type="button" class="back" onClick={model.showLibrary} aria-label="All videos" title="All videos">
+        <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+          <path d="M10.5 2.5L5 8l5.5 5.5" fill="none" stroke="currentColor" stroke-width="1.8" />
+        </svg>
+      </button>
+      <h1 dir="auto" title={hour.title}>
+        {hour.title}
+      </h1>
+      <span class="state">
+        {clock(hour.duration_s)}
+        {hour.state === "running" && ` · ${Math.round((hour.progress ?? 0) * 100)} % read`}
+        {hour.state === "queued" && " · waiting"}
+        {(hour.state === "failed" || hour.state === "stopped") && <span class="bad"> · {hour.state}</span>}
+      </span>
+    </>
+  );
+}
+
+function SearchForm({ hour }: { hour: Hour | null }) {
+  const field = useSignal("");
+  if (model.query.value && field.peek() === "") field.value = model.query.value;
+  const submit = (event: Event, mode: model.Mode) => {
+    event.preventDefault();
+    model.query.value = field.value;
+    model.mode.value = mode;
+    if (mode === "check" && hour) void model.check(field.value);
+    else void model.find(field.value);
+  };
+  return (
+    <form role="search" class="search" onSubmit={(event) => submit(event, "find")}>
+      <input
+        id="search"
+        type="search"
+        dir="auto"
+        autocomplete="off"
+        maxLength={2000}
+        aria-label={hour ? "Search this video" : "Search all videos"}
+        aria-keyshortcuts="/"
+        placeholder={hour ? "What is said or shown?" : "Search all videos"}
+        value={field.value}
+        onInput={(event) => (field.value = event.currentTarget.value)}
+      />
+      <button type="submit" class="primary">
+        Find
+      </button>
+      {hour && (
+        <button type="button" title="Does this happen in the video, and when?" onClick={(event) => submit(event, "check")}>
+          Check
+        </button>
+      )}
+    </form>
   );
 }
 
@@ -247,7 +263,7 @@ function shortcut(event: KeyboardEvent): void {
     "]": () => nextHit(1),
     c: () => void model.copy(uri(), "Uri"),
     n: () => !model.readOnly.value && (model.writing.value = true),
-    f: () => model.host.fullscreen && void model.attempt(model.host.fullscreen),
+    f: fullscreen,
     "+": () => model.zoom(0.5),
     "=": () => model.zoom(0.5),
     "-": () => model.zoom(2),
@@ -256,6 +272,11 @@ function shortcut(event: KeyboardEvent): void {
   };
   const wanted = acts[event.key];
   if (wanted) act(event, wanted);
+}
+
+function fullscreen(): void {
+  const change = model.host.fullscreen.peek();
+  if (change) void model.attempt(change);
 }
 
 function act(event: KeyboardEvent, work: () => unknown): void {

@@ -1,6 +1,7 @@
 /** The page in a browser: it calls the server's own /mcp, one request at a time, at protocol revision 2026-07-28. */
 
-import { CallError, type Host, type Picture, type ToolResult, checked, factsOf, picturesOf } from "./host";
+import { signal } from "@preact/signals";
+import { CallError, type Content, type Host, type Picture, type ToolResult, checked, clipOf, factsOf, picturesOf } from "./host";
 
 const REVISION = "2026-07-28";
 const META = {
@@ -18,7 +19,8 @@ interface Answer {
 
 export class BrowserHost implements Host {
   readonly kind = "browser";
-  readonly message = null;
+  readonly message = signal(null);
+  readonly full = signal(false);
   private serial = 0;
 
   async call<T>(tool: string, args: Record<string, unknown>): Promise<T> {
@@ -29,23 +31,27 @@ export class BrowserHost implements Host {
     return picturesOf(await this.tool("view_frames", { video, times_s: timesS, width, exact }));
   }
 
-  async dataUrl(uri: string): Promise<string> {
-    const read = (await this.ask("resources/read", uri, { uri })) as { contents: { blob?: string; mimeType?: string }[] };
-    const [content] = read.contents;
-    if (!content?.blob) throw new CallError("There is nothing to play here.");
-    return `data:${content.mimeType ?? "video/mp4"};base64,${content.blob}`;
+  async clip(uri: string) {
+    const read = (await this.ask("resources/read", uri, { uri })) as { contents: Content[] };
+    return clipOf(read.contents[0]);
   }
 
   mediaUrl(video: string): string {
     return `/view/media/${encodeURIComponent(video)}`;
   }
 
-  readonly fullscreen = document.fullscreenEnabled
-    ? async () => {
-        if (document.fullscreenElement) await document.exitFullscreen();
-        else await document.documentElement.requestFullscreen();
-      }
-    : null;
+  readonly fullscreen = signal(
+    document.fullscreenEnabled
+      ? async () => {
+          if (document.fullscreenElement) await document.exitFullscreen();
+          else await document.documentElement.requestFullscreen();
+        }
+      : null,
+  );
+
+  constructor() {
+    document.addEventListener("fullscreenchange", () => (this.full.value = document.fullscreenElement !== null));
+  }
 
   private async tool(name: string, args: Record<string, unknown>): Promise<ToolResult> {
     return checked((await this.ask("tools/call", name, { name, arguments: args })) as ToolResult);

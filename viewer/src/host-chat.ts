@@ -1,12 +1,14 @@
 /** The page in a chat client: it talks to the host over MCP Apps (SEP-1865), and the host asks the server. */
 
 import { App, PostMessageTransport } from "@modelcontextprotocol/ext-apps";
-import { CallError, type Host, type Opened, type Picture, type ToolResult, checked, factsOf, picturesOf, theme } from "./host";
+import { signal } from "@preact/signals";
+import { CallError, type Content, type Host, type Opened, type Picture, type ToolResult, checked, clipOf, factsOf, picturesOf, theme } from "./host";
 
 export class ChatHost implements Host {
   readonly kind = "chat";
-  message: Host["message"] = null;
-  fullscreen: Host["fullscreen"] = null;
+  readonly message = signal<((text: string) => Promise<void>) | null>(null);
+  readonly fullscreen = signal<(() => Promise<void>) | null>(null);
+  readonly full = signal(false);
   private input: Record<string, unknown> = {};
 
   private constructor(private readonly app: App) {}
@@ -35,12 +37,10 @@ export class ChatHost implements Host {
     return picturesOf(await this.tool("view_frames", { video, times_s: timesS, width, exact }));
   }
 
-  async dataUrl(uri: string): Promise<string> {
+  async clip(uri: string) {
     if (!this.app.getHostCapabilities()?.serverResources) throw new CallError("This chat client does not hand over clips.");
     const read = await this.app.readServerResource({ uri });
-    const content = read.contents[0] as { blob?: string; mimeType?: string } | undefined;
-    if (!content?.blob) throw new CallError("There is nothing to play here.");
-    return `data:${content.mimeType ?? "video/mp4"};base64,${content.blob}`;
+    return clipOf(read.contents[0] as Content | undefined);
   }
 
   mediaUrl(): null {
@@ -59,17 +59,23 @@ export class ChatHost implements Host {
   private follow(): void {
     const context = this.app.getHostContext();
     theme.value = context?.theme ?? null;
-    document.documentElement.dataset["mode"] = context?.displayMode ?? "inline";
-    this.message = this.app.getHostCapabilities()?.message
-      ? async (text) => {
-          await this.app.sendMessage({ role: "user", content: [{ type: "text", text }] });
-        }
-      : null;
-    this.fullscreen = context?.availableDisplayModes?.includes("fullscreen")
-      ? async () => {
-          const mode = this.app.getHostContext()?.displayMode === "fullscreen" ? "inline" : "fullscreen";
-          await this.app.requestDisplayMode({ mode });
-        }
-      : null;
+    this.show(context?.displayMode ?? "inline");
+    this.message.value = this.app.getHostCapabilities()?.message ? (text) => this.say(text) : null;
+    this.fullscreen.value = context?.availableDisplayModes?.includes("fullscreen") ? () => this.switch() : null;
+  }
+
+  private show(mode: string): void {
+    document.documentElement.dataset["mode"] = mode;
+    this.full.value = mode === "fullscreen";
+  }
+
+  private async say(text: string): Promise<void> {
+    const answer = await this.app.sendMessage({ role: "user", content: [{ type: "text", text }] });
+    if (answer.isError) throw new CallError("The chat did not take the message.");
+  }
+
+  private async switch(): Promise<void> {
+    const { mode } = await this.app.requestDisplayMode({ mode: this.full.value ? "inline" : "fullscreen" });
+    this.show(mode); // some hosts do not also say it as a change of their context
   }
 }

@@ -1,6 +1,6 @@
 /** Where the page runs: what it asks of the server, and what its surroundings allow. Two implementations. */
 
-import { signal } from "@preact/signals";
+import { type ReadonlySignal, signal } from "@preact/signals";
 
 /** A failed call, in the words of the server. */
 export class CallError extends Error {}
@@ -16,19 +16,28 @@ export interface Opened {
   facts: Record<string, unknown>;
 }
 
+/** A piece of video that a player can load. */
+export interface Clip {
+  url: string;
+  startS: number; // of the video, where the piece begins
+  endS: number;
+}
+
 export interface Host {
   readonly kind: "chat" | "browser";
   /** Call a tool; the structured content, or else the JSON of its text. Throws CallError. */
   call<T>(tool: string, args: Record<string, unknown>): Promise<T>;
   /** Pictures of these times as JPEG, `width` px wide at most. */
   pictures(video: string, timesS: number[], width: number, exact: boolean): Promise<Picture[]>;
-  /** A resource's bytes as a data: address, such as a clip. */
-  dataUrl(uri: string): Promise<string>;
+  /** A clip by its uri; without times where nobody said which span it holds. */
+  clip(uri: string): Promise<{ url: string } & Partial<Clip>>;
   /** The address of the whole file for a player, where the page can reach it. */
   mediaUrl(video: string): string | null;
   /** Send a message to the model as the user; null where the host does not take messages. */
-  message: ((text: string) => Promise<void>) | null;
-  fullscreen: (() => Promise<void>) | null;
+  readonly message: ReadonlySignal<((text: string) => Promise<void>) | null>;
+  /** Go to the full screen, or back; null where the host does not offer it. */
+  readonly fullscreen: ReadonlySignal<(() => Promise<void>) | null>;
+  readonly full: ReadonlySignal<boolean>; // the page has the full screen now
 }
 
 export const theme = signal<"light" | "dark" | null>(null); // null: as the system says
@@ -74,6 +83,19 @@ export function factsOf(result: ToolResult): Record<string, unknown> {
 export function checked(result: ToolResult): ToolResult {
   if (result.isError) throw new CallError(result.content?.find((block) => block.text)?.text ?? "The call failed.");
   return result;
+}
+
+export interface Content {
+  blob?: string;
+  mimeType?: string;
+  _meta?: Record<string, unknown>;
+}
+
+export function clipOf(content: Content | undefined): { url: string } & Partial<Clip> {
+  if (!content?.blob) throw new CallError("There is nothing to play here.");
+  const url = `data:${content.mimeType ?? "video/mp4"};base64,${content.blob}`;
+  const { start_s: startS, end_s: endS } = content._meta ?? {};
+  return typeof startS === "number" && typeof endS === "number" ? { url, startS, endS } : { url };
 }
 
 export function picturesOf(result: ToolResult): Picture[] {

@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { channelName, clock, spoken } from "./format";
 import { arrived, frame } from "./frames";
 import * as model from "./model";
-import { Hits } from "./panel";
+import { Hits } from "./hits";
 import type { Card } from "./types";
 
 const POSTER_WIDTH = 320;

@@ -339,6 +339,12 @@ export async function writeNote(text: string, on: Span): Promise<boolean> {
   return true;
 }
 
+/** Send a message to the model in the chat. */
+export async function ask(text: string): Promise<void> {
+  const send = host.message.peek();
+  if (send && (await attempt(() => send(text).then(() => true)))) say("Sent to the chat.");
+}
+
 export async function copy(text: string, what: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);

@@ -2,80 +2,11 @@
  *
  * Knows pixels and colours. It is given all data, and draws only what is in view. */
 
-import { channelName, clock, fineClock } from "./format";
-import type { Band, Entry, FoundSpan, Gap, Hit, Hour, Lanes, Run, Span } from "./types";
-
-export interface Row {
-  kind: "overview" | "ruler" | "marks" | "chapters" | "scenes" | "strip" | "lane";
-  channel?: string;
-  y: number;
-  height: number;
-  label: string;
-}
-
-export interface Scene {
-  hour: Hour;
-  view: Span;
-  timeS: number;
-  span: Span | null;
-  hits: Hit[];
-  found: FoundSpan[];
-  verdictCoverage: Gap[];
-  overview: Lanes | null;
-  fine: Lanes | null;
-  detail: { from: number; to: number; byChannel: Map<string, Entry[]> } | null;
-  hoverS: number | null;
-  picture: (timeS: number) => ImageBitmap | null;
-  nearest: (timeS: number) => ImageBitmap | null;
-}
-
-/** Colours, read from the style sheet so that both themes are in one place. */
-export type Palette = (name: string) => string;
-
-export const GAP = 6;
-const OVERVIEW = 30;
-const RULER = 20;
-const MARKS = 22;
-const CHAPTERS = 24;
-const SCENES = 12;
-const LANE = 30;
-const FONT = "12px system-ui, sans-serif";
-const SMALL = "11px system-ui, sans-serif";
-
-/** The rows of a video from top to bottom. Args: strip: height of the pictures; 0 for none. */
-export function rowsOf(hour: Hour, marks: boolean, strip: number): Row[] {
-  const rows: Row[] = [];
-  let y = 0;
-  const add = (kind: Row["kind"], height: number, label: string, channel?: string) => {
-    rows.push({ kind, y, height, label, ...(channel ? { channel } : {}) });
-    y += height + (kind === "ruler" ? 2 : GAP);
-  };
-  add("overview", OVERVIEW, "Whole video");
-  add("ruler", RULER, "");
-  if (marks) add("marks", MARKS, "Found");
-  if (hour.chapters.length > 1) add("chapters", CHAPTERS, "Chapters");
-  if (hour.scenes.length > 1) add("scenes", SCENES, "Scenes");
-  if (hour.width && strip) add("strip", strip, "Pictures");
-  for (const channel of hour.channels) {
-    if (channel.name === "frames" || (channel.state === "absent" && !channel.entries)) continue;
-    add("lane", LANE, channelName(channel.name), channel.name);
-  }
-  if (hour.notes && !hour.channels.some((channel) => channel.name === "notes")) add("lane", LANE, "Notes", "notes");
-  return rows;
-}
-
-export function heightOf(rows: Row[]): number {
-  const last = rows[rows.length - 1];
-  return last ? last.y + last.height : 0;
-}
-
-const CELL_S = [0.25, 0.5, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 2700, 3600, 5400];
-
-/** Seconds of a cell of the picture strip, out of a fixed ladder, so that a zoom that comes back finds its pictures. */
-export function stripStep(view: Span, width: number, cell: number): number {
-  const wanted = ((view.endS - view.startS) / width) * cell * 0.85;
-  return CELL_S.find((one) => one >= wanted) ?? 7200;
-}
+import { cover, label, line, round, scale } from "./canvas";
+import { clock, fineClock } from "./format";
+import { drawLane, hatchGaps } from "./paint-lane";
+import { FONT, type Palette, type Row, type Scene, SMALL, heightOf, stripStep } from "./scene";
+import type { Band } from "./types";
 
 export function paint(c: CanvasRenderingContext2D, scene: Scene, rows: Row[], width: number, of: Palette): void {
   c.clearRect(0, 0, width, heightOf(rows));
@@ -119,7 +50,7 @@ function drawOverview(c: CanvasRenderingContext2D, scene: Scene, row: Row, width
     for (const [from, to] of scene.overview!.lanes[name]!) c.fillRect(x(from), y, Math.max(1, x(to) - x(from)), h - 1);
     c.globalAlpha = 1;
   });
-  hatchGaps(c, scene, row, whole, width, of, scene.hour.gaps);
+  hatchGaps(c, row, whole, width, of, scene.hour.gaps);
   for (const hit of scene.hits) {
     c.fillStyle = of("accent");
     c.fillRect(Math.round(x(hit.start_s)) - 1, row.y, 2, row.height);
@@ -244,115 +175,6 @@ function drawStrip(c: CanvasRenderingContext2D, scene: Scene, row: Row, width: n
   }
 }
 
-function drawLane(c: CanvasRenderingContext2D, scene: Scene, row: Row, width: number, of: Palette): void {
-  const x = scale(scene.view, width);
-  const name = row.channel!;
-  const top = row.y + 2;
-  const height = row.height - 4;
-  c.fillStyle = of("track");
-  round(c, 0, row.y, width, row.height, 4);
-  c.fill();
-  const colour = of(`ch-${name}`);
-  const { detail } = scene;
-  if (detail && detail.from <= scene.view.startS + 0.01 && detail.to >= scene.view.endS - 0.01) {
-    c.font = FONT;
-    const entries = detail.byChannel.get(name) ?? [];
-    for (let place = firstEntry(entries, scene.view.startS); place < entries.length; place++) {
-      const entry = entries[place]!;
-      if (entry.start_s > scene.view.endS) break;
-      if (entry.end_s < scene.view.startS) continue;
-      const from = x(entry.start_s);
-      const next = entries[place + 1];
-      const to = Math.max(from + 2, x(Math.max(entry.end_s, entry.start_s + 0.2)) - 1);
-      const limit = next && next.start_s < entry.end_s ? Math.max(from + 2, x(next.start_s) - 1) : to;
-      chip(c, entry, from, top, Math.min(to, limit) - from, height, colour, of);
-    }
-  } else {
-    const lanes = scene.fine && scene.fine.start_s <= scene.view.startS && scene.fine.end_s >= scene.view.endS ? scene.fine : scene.overview;
-    drawRuns(c, lanes?.lanes[name] ?? [], scene.view, x, top, height, colour);
-  }
-  const own = scene.hour.gaps.filter((gap) => !gap.channel || gap.channel === name);
-  hatchGaps(c, scene, row, scene.view, width, of, [...own, ...unread(scene.hour, name)]);
-}
-
-/** The part of a channel that an ingest has not reached yet. */
-function unread(hour: Hour, name: string): Gap[] {
-  const channel = hour.channels.find((one) => one.name === name);
-  if (!channel || !["running", "queued", "stopped", "failed"].includes(channel.state)) return [];
-  return [{ start_s: channel.done_to_s, end_s: hour.duration_s, why: "not read yet" }];
-}
-
-function chip(
-  c: CanvasRenderingContext2D,
-  entry: Entry,
-  from: number,
-  top: number,
-  width: number,
-  height: number,
-  colour: string,
-  of: Palette,
-): void {
-  c.fillStyle = colour;
-  c.globalAlpha = width > 8 ? 0.24 : 0.6;
-  c.fillRect(from, top, width, height);
-  c.globalAlpha = 1;
-  if (width <= 8) return;
-  c.fillRect(from, top, 2, height);
-  if (width < 44) return;
-  const said = entry.speaker ? `${entry.speaker}: ${entry.text}` : entry.text;
-  label(c, said, Math.max(from, 0) + 8, top + height / 2 + 0.5, from + width - Math.max(from, 0) - 12, of("ink"));
-}
-
-function drawRuns(
-  c: CanvasRenderingContext2D,
-  runs: Run[],
-  view: Span,
-  x: (s: number) => number,
-  top: number,
-  height: number,
-  colour: string,
-): void {
-  c.fillStyle = colour;
-  c.globalAlpha = 0.6;
-  for (const [from, to] of runs) {
-    if (to < view.startS) continue;
-    if (from > view.endS) break;
-    const left = x(from);
-    c.fillRect(left, top, Math.max(1.5, x(to) - left), height);
-  }
-  c.globalAlpha = 1;
-}
-
-function hatchGaps(
-  c: CanvasRenderingContext2D,
-  _scene: Scene,
-  row: Row,
-  view: Span,
-  width: number,
-  of: Palette,
-  gaps: Gap[],
-): void {
-  const x = scale(view, width);
-  for (const gap of gaps) {
-    const from = Math.max(0, x(gap.start_s));
-    const to = Math.min(width, x(gap.end_s));
-    if (to - from < 1) continue;
-    c.save();
-    c.beginPath();
-    c.rect(from, row.y, to - from, row.height);
-    c.clip();
-    c.strokeStyle = of("hatch");
-    c.lineWidth = 1.5;
-    c.beginPath();
-    for (let at = Math.floor((from - row.height) / 7) * 7; at < to; at += 7) {
-      c.moveTo(at, row.y + row.height);
-      c.lineTo(at + row.height, row.y);
-    }
-    c.stroke();
-    c.restore();
-  }
-}
-
 function overlay(c: CanvasRenderingContext2D, scene: Scene, rows: Row[], width: number, of: Palette): void {
   const top = rows.find((row) => row.kind === "ruler")?.y ?? 0;
   const bottom = heightOf(rows);
@@ -390,77 +212,12 @@ function overlay(c: CanvasRenderingContext2D, scene: Scene, rows: Row[], width: 
   c.fill();
 }
 
-// -- small helpers
-
-export function scale(view: Span, width: number): (s: number) => number {
-  const share = width / (view.endS - view.startS);
-  return (s) => (s - view.startS) * share;
-}
-
-function line(c: CanvasRenderingContext2D, x: number, from: number, to: number): void {
-  c.beginPath();
-  c.moveTo(x, from);
-  c.lineTo(x, to);
-  c.stroke();
-}
-
-function round(c: CanvasRenderingContext2D, x: number, y: number, w: number, h: number, r: number): void {
-  c.beginPath();
-  c.roundRect(x, y, Math.max(0, w), h, Math.min(r, Math.max(0, w) / 2));
-}
-
-/** Text cut to a width; right-to-left text is set from the right of its place. */
-function label(c: CanvasRenderingContext2D, text: string, x: number, y: number, width: number, colour: string): void {
-  if (width < 16 || !text) return;
-  const shown = text.length > 300 ? text.slice(0, 300) : text;
-  c.fillStyle = colour;
-  const rtl = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(shown);
-  c.direction = rtl ? "rtl" : "ltr";
-  c.textAlign = "start";
-  c.fillText(fitted(c, shown, width), rtl ? x + width : x, y);
-  c.direction = "ltr";
-  c.textAlign = "left";
-}
-
-function fitted(c: CanvasRenderingContext2D, text: string, width: number): string {
-  if (c.measureText(text).width <= width) return text;
-  let low = 0;
-  let high = Math.min(text.length, Math.ceil(width / 3));
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (c.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;
-    else high = middle - 1;
-  }
-  return low > 0 ? `${text.slice(0, low).trimEnd()}…` : "";
-}
-
-/** Draw a picture so that it fills a box, cut at its sides. */
-function cover(c: CanvasRenderingContext2D, picture: ImageBitmap, x: number, y: number, w: number, h: number): void {
-  const share = Math.max(w / picture.width, h / picture.height);
-  const sw = w / share;
-  const sh = h / share;
-  c.drawImage(picture, (picture.width - sw) / 2, (picture.height - sh) / 2, sw, sh, x, y, w, h);
-}
-
 function firstAfter(bands: Band[], startS: number): number {
   let low = 0;
   let high = bands.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (bands[middle]!.end_s <= startS) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** The first entry that may reach into the view: entries stand by their start, and few are longer than two minutes. */
-function firstEntry(entries: Entry[], startS: number): number {
-  const from = startS - 120;
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (entries[middle]!.start_s < from) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -24,6 +24,7 @@ from agent_tools.ingestion.look_messages import (
     KeptSheetsRequest,
     KeyTimesRequest,
     PicturesRequest,
+    PlayableRequest,
     Reply,
     Request,
     SheetsRequest,
@@ -89,7 +90,13 @@ class Looker:
         """The span as MP4 of at most max_bytes."""
         reply = self._call(ClipRequest(str(path), start_s, end_s, max_bytes), check)
         assert isinstance(reply, Clip)
-        return reply.mp4
+        return reply.data
+
+    def playable(self, path: Path, start_s: float, end_s: float, *, max_bytes: int, check: CHECK | None = None) -> Clip:
+        """The span, or its beginning, in a form that browsers play: it may begin earlier, at a key frame."""
+        reply = self._call(PlayableRequest(str(path), start_s, end_s, max_bytes), check)
+        assert isinstance(reply, Clip)
+        return reply
 
     def close(self) -> None:
         with self._lock:
@@ -118,7 +125,7 @@ class Looker:
 
     def _exchange(self, process: subprocess.Popen[bytes], request: Request, check: CHECK | None) -> Reply:
         assert process.stdin is not None
-        longest_s = LONGEST_CLIP_S if isinstance(request, ClipRequest) else LONGEST_CALL_S
+        longest_s = LONGEST_CLIP_S if isinstance(request, ClipRequest | PlayableRequest) else LONGEST_CALL_S
         deadline = time.monotonic() + longest_s
         try:
             process.stdin.write(to_line(request))
