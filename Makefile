@@ -91,8 +91,11 @@ faults: $(STAMP)
 docs: $(STAMP)
 	$(PY) -m zensical build --clean --strict
 
+# The hour is kept in build/picture, so a second run ingests nothing. The pictures of the viewer need Chromium.
 picture: $(STAMP)
-	$(PY) -m lab.picture
+	$(PY) -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[browser]' --no-build-isolation
+	$(PY) -m lab.picture --home build/picture
+	$(PY) -m lab.picture.viewer --home build/picture
 
 # The page is committed, so that a user needs no Node.
 NODE_STAMP := viewer/node_modules/.installed

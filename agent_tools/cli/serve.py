@@ -101,8 +101,12 @@ def demo(
     question: Annotated[str | None, typer.Option("--question", help="what to ask about your own file")] = None,
     home: Home = None,
     view: Annotated[
-        bool, typer.Option("--view", help="then serve the viewer and print its link, until Ctrl-C")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--view/--no-view",
+            help="then serve the viewer and print its link, until Ctrl-C; left out: where a person sits at a terminal",
+        ),
+    ] = None,
 ) -> None:
     """Draw an hour of video, ask a three-hop question about it through MCP, and show each call."""
     from agent_tools.evals.demo import run_demo

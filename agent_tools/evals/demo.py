@@ -5,6 +5,7 @@ The agent sees only the question and the replies."""
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -22,6 +23,7 @@ from agent_tools.evals.films.demo_video import draw
 from agent_tools.settings import Settings, default_home
 
 DURATION_S = 3600.0
+UNOPENED_S = 600.0  # a link that nobody opens ends after that
 SHOWN_ARGUMENT = 60  # characters of an argument that are shown
 
 
@@ -31,16 +33,17 @@ def run_demo(
     question: str | None = None,
     home: Path | None = None,
     duration_s: float = DURATION_S,
-    view: bool = False,
+    view: bool | None = None,
 ) -> int:
-    """Run the demo and print it to stdout; the last line is one JSON object.
+    """Run the demo and print it to stdout; the last line is one JSON object, or the link to the viewer after it.
 
     Args:
         seed: of the drawn video, where `video` is None.
         video, question: a file of the user's own, and what to look for in it.
         home: data folder. None: one of the demo's own, beside the usual one; it is kept until the same demo runs again.
         duration_s: of the drawn video.
-        view: after the JSON object, serve the viewer at the video and print its link, until Ctrl-C.
+        view: whether to serve the viewer at the video and print its link, until Ctrl-C, or until nobody has opened the
+            link for ten minutes. None: where a person can open it, see `_attended`.
     Returns: 0, or 1 where the drawn video's question was not answered rightly, the file could not be read, or the
         server broke off; 2 where no file is there or no question was given.
     """
@@ -59,7 +62,8 @@ def run_demo(
             video = folder / f"demo-{seed}.mp4"
         else:
             code = anyio.run(_own, video, question or "", folder)
-        return _look(folder, video) if view and code == 0 else code
+        wanted = _attended() if view is None else view
+        return _look(folder, video) if wanted and code == 0 else code
     except MCPError as error:
         _say(f"The server broke off: {error}. Its last words stand above, on stderr.")
         return 1
@@ -135,13 +139,23 @@ def _go_on(home: Path, video: Path, query: str) -> None:
         _say("  " + shlex.join([str(program), *command, "--home", str(home)]))
 
 
+def _attended() -> bool:
+    """Whether a person sits at the terminal: a program that reads the output must not wait for a link to be opened."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
+
+
 def _look(home: Path, video: Path) -> int:
-    """Serve the viewer at the video until Ctrl-C. Returns the exit status."""
+    """Serve the viewer at the video until Ctrl-C, or until nobody opens the link. Returns the exit status."""
     from agent_tools.media.identity import content_id
     from agent_tools.server import serve_viewer
 
     settings = Settings.load({}, home=home, allow=(video.parent,), profile="lite")
-    return serve_viewer(settings, f"v={content_id(video)}", 0, lambda link: _say(f"{link}\n(once; Ctrl-C ends)"))
+
+    def ready(link: str) -> None:
+        _say("\nLook at it in a browser. The link works once, Ctrl-C ends:")
+        _say(f"  {link}")
+
+    return serve_viewer(settings, f"v={content_id(video)}", 0, ready, unopened_s=UNOPENED_S)
 
 
 def _show(call: Call) -> None:

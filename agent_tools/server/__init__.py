@@ -40,8 +40,15 @@ def serve(settings: Settings) -> int:
     return run(settings)
 
 
-def serve_viewer(settings: Settings, fragment: str, port: int, on_ready: Callable[[str], None]) -> int:
+def serve_viewer(
+    settings: Settings,
+    fragment: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    *,
+    unopened_s: float = float("inf"),
+) -> int:
     """Serve the viewer on loopback; see `agent_tools.server.viewer.local`. Returns the exit status."""
     from agent_tools.server.viewer.local import serve_viewer as run
 
-    return run(settings, fragment, port, on_ready)
+    return run(settings, fragment, port, on_ready, unopened_s=unopened_s)

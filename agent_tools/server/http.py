@@ -12,7 +12,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import anyio
 import uvicorn
@@ -80,7 +81,7 @@ def security(settings: Settings) -> TransportSecuritySettings:
     )
 
 
-def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S, ticket: str = "") -> ASGIApp:
+def http_app(settings: Settings, server: VideoServer, body_s: float = BODY_S, ticket: str = "") -> Door:
     """The ASGI application: /mcp, /view and /metrics, which need the token where one is set, and /health.
 
     Args: ticket: of a link that opens /view once."""
@@ -199,8 +200,11 @@ def listen(
     settings: Settings,
     sockets: list[socket.socket] | None = None,
     on_ready: Callable[[], None] = lambda: None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> int:
-    """Serve an application on the settings' address, or on sockets that are bound already. Returns the exit status."""
+    """Serve an application on the settings' address, or on sockets that are bound already. Returns the exit status.
+
+    Args: beside: runs as long as the server does."""
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -214,10 +218,12 @@ def listen(
     server = uvicorn.Server(config)
 
     async def run() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(_when_started, server, on_ready)
+        async with anyio.create_task_group() as others:
+            others.start_soon(_when_started, server, on_ready)
+            if beside is not None:
+                others.start_soon(beside)
             await server.serve(sockets)
-            beside.cancel_scope.cancel()
+            others.cancel_scope.cancel()
 
     with _signals_end_quietly():
         try:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import select
 import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +22,8 @@ import pytest
 from agent_tools.evals import demo
 from agent_tools.evals.demo import run_demo
 from agent_tools.home import STORE_FILE
+from agent_tools.server import serve_viewer
+from agent_tools.settings import Settings
 from agent_tools.timeline import parse_uri
 
 pytestmark = pytest.mark.slow  # one real ingest of a minute, and three starts of the server
@@ -81,6 +90,45 @@ def test_the_memory_is_kept_and_the_commands_to_go_on_with_are_shown(minute: Pri
     assert [shlex.split(line)[1] for line in commands] == ["show", "search", "ground", "view"]
     assert all(shlex.split(line)[-1] == str(minute.home.resolve()) for line in commands)
     assert (minute.home / STORE_FILE).is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_at_a_terminal_the_demo_ends_with_a_link_that_opens_the_page(minute: Printed) -> None:
+    import pty
+
+    film = minute.home / f"demo-{SEED}.mp4"
+    command = [sys.executable, "-P", "-m", "agent_tools", "demo", "--home", str(minute.home), "--video", str(film)]
+    without_ci = {name: value for name, value in os.environ.items() if name != "CI"}
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*command, "--question", "Who handed something to the night porter?"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=without_ci,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        said = ""
+        while not (found := re.search(r"^  (http://127\.0\.0\.1:\S+)#v=[0-9a-f]{12}\r?$", said, re.M)):
+            assert select.select([ours], [], [], 120)[0], said
+            said += os.read(ours, 65536).decode()
+        assert '"citations": [' in said  # the JSON object that programs read stands before it
+        with urllib.request.urlopen(found[1], timeout=30) as page:
+            assert b"<title>Viewer</title>" in page.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_a_link_that_nobody_opens_does_not_keep_the_program(minute: Printed) -> None:
+    links: list[str] = []
+    code = serve_viewer(Settings.load({}, home=minute.home, profile="lite"), "", 0, links.append, unopened_s=0.1)
+    assert (code, len(links)) == (0, 1)
 
 
 def test_a_demo_without_a_home_has_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sided = {"size": (640, 360), "key_every": FPS * 4, "tone": True, "interleaved": True}
     draw(folder / "lead.mp4", even_times(20 * FPS, FPS, start_s=LEAD_S), **sided)
     draw(folder / "packed.ts", times[: 40 * FPS], **sided)
-    draw(folder / "newer.mkv", times[: 20 * FPS], codec="libx265", options={"preset": "ultrafast"}, **sided)
+    newer = {**sided, "size": (320, 180), "options": {"preset": "ultrafast", "x265-params": "log-level=none"}}
+    draw(folder / "newer.mkv", times[: 12 * FPS], codec="libx265", **newer)
     return folder
 
 

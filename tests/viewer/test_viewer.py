@@ -18,7 +18,7 @@ from tests.viewer.conftest import FPS, LEAD_S, SECONDS, Open
 from tests.viewer.shelf import ARABIC, HALF_DAY, HALF_DAY_S, HOSTILE, LONG_TITLE, OPEN, RIGHT_TO_LEFT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Frame, Locator, Page
 
 AXE = Path(__file__).parents[2] / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
 LATE_S = 20.0
@@ -41,7 +41,7 @@ def opened(show: Open, title: str, **options: Any) -> Page:
     return page
 
 
-def until(page: Page, condition: str) -> None:
+def until(page: Page | Frame, condition: str) -> None:
     """Wait until a condition holds in the page. Playwright's own wait evaluates text, which the page forbids."""
     ends = time.monotonic() + LATE_S
     while not page.evaluate(condition):
@@ -51,14 +51,14 @@ def until(page: Page, condition: str) -> None:
 
 def number_shown(page: Page) -> int:
     """The number that the picture in the player carries, read from a screenshot of it."""
-    picture = page.evaluate(
-        """() => { const box = document.querySelector('.stage').getBoundingClientRect();
-             const [w, h] = [640, 360], share = Math.min(box.width / w, box.height / h);
-             return {x: box.x + (box.width - w * share) / 2, y: box.y + (box.height - h * share) / 2,
-                     width: w * share, height: h * share}; }"""
-    )
-    seen = Image.open(io.BytesIO(page.screenshot(clip=picture))).convert("RGB")
-    return number_in(np.asarray(seen))
+    return number_on(page.locator(".stage"))
+
+
+def number_on(stage: Locator) -> int:
+    seen = Image.open(io.BytesIO(stage.screenshot())).convert("RGB")
+    share = min(seen.width / 16, seen.height / 9)
+    left, top = (seen.width - 16 * share) / 2, (seen.height - 9 * share) / 2
+    return number_in(np.asarray(seen.crop((round(left), round(top), round(left + 16 * share), round(top + 9 * share)))))
 
 
 def until_number(page: Page, wanted: int, within: int = 1) -> int:
@@ -200,7 +200,7 @@ def test_packets_that_browsers_play_are_copied_and_pieces_follow_each_other(show
 def test_a_copy_that_this_browser_cannot_play_is_encoded(show: Open) -> None:
     page = opened(show, "newer")
     asked = clips_asked(page)
-    click_at(page, 5.0, 20)
+    click_at(page, 5.0, 12)
     until_number(page, 5 * FPS)
     page.get_by_role("button", name="Play", exact=True).click()
     until(page, "Number(document.querySelector('.time b').innerText.split(':')[1]) > 6")

@@ -57,6 +57,11 @@ class Door:
         self._ticket, self._token = ticket, token
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
+    @property
+    def redeemed(self) -> bool:
+        """Whether the ticket was used."""
+        return not self._ticket
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
