@@ -19,7 +19,7 @@ from agent_tools.media.clips import LARGEST_BYTES, LONGEST_S, SOUND_RATE, clip, 
 from agent_tools.media.fence import open_media
 from agent_tools.media.packet_copy import RUN_UP_S, NotCopied, dated, seconds_of, seek_before, shown_at, stream_like
 from agent_tools.media.packets import TIME_EPS
-from agent_tools.media.streams import Probe, only
+from agent_tools.media.streams import Probe, only, pixel_aspect
 
 LEAST_S = 2.0  # of a copy that was cut short because of its size: below that, pictures are made smaller instead
 _BACK_S = (
@@ -30,6 +30,7 @@ _BACK_S = (
 _OVER_S = 4.0  # how far a copy may go on behind the span to end at a key frame
 _SOUND_BEHIND_S = 12.0  # how far behind its pictures sound is looked for in the file
 _SOUND_BITS = 160_000
+_STRETCHED = 0.01  # of the width: nobody sees less
 _FORMATS = {"h264": ("yuv420p", "yuvj420p")}  # that browsers decode; of the other codecs:
 _USUAL = ("yuv420p", "yuvj420p", "yuv420p10le")
 
@@ -100,6 +101,7 @@ def _copy(probe: Probe, start_s: float, end_s: float, part: Path, max_bytes: int
             video: Any = source.streams[probe.video.index]
             if video.codec_context.pix_fmt not in _FORMATS.get(probe.video.codec, _USUAL):
                 raise NotCopied(f"browsers do not play {probe.video.codec} as {video.codec_context.pix_fmt}")
+            _check_aspect(video)
             streams = {video.index: stream_like(output, video)}
             if index is not None and copied:
                 streams[index] = stream_like(output, source.streams[index])
@@ -117,6 +119,13 @@ def _copy(probe: Probe, start_s: float, end_s: float, part: Path, max_bytes: int
     except (av.FFmpegError, av.codec.codec.UnknownCodecError) as error:
         raise NotCopied(f"its streams do not go into {kind.name} as they are ({error})") from error
     return Playable(piece.start_s, piece.end_s, f"video/{kind.name}", "")
+
+
+def _check_aspect(video: Any) -> None:
+    """Raises: NotCopied: the container stretches the pictures otherwise than they say themselves; a copy loses that."""
+    stated, own = pixel_aspect(video.sample_aspect_ratio), pixel_aspect(video.codec_context.sample_aspect_ratio)
+    if abs(stated / own - 1.0) > _STRETCHED:
+        raise NotCopied("its container stretches the pictures")
 
 
 def _mux(output: Any, streams: dict[int, Any], copied: list[Any], encoded: list[Any], origin_s: float) -> None:

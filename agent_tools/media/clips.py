@@ -21,6 +21,7 @@ LONGEST_S = 60.0
 LARGEST_BYTES = 8 << 20
 _MOST_FPS = 30.0
 _MOST_FPS_WHOLE = 60.0  # of a clip without a size limit
+_MOST_BITS = 100_000_000  # of a clip of a moment: encoders take no more than 31 bits
 _SOUND_BITS = 96_000
 _SOUND_BITS_WHOLE = 160_000
 _LEAST_SOUND_BITS = 24_000
@@ -80,7 +81,7 @@ def encode(
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
         bits = None
         if target_bytes is not None:
-            bits = max(40_000, int((target_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s)))
+            bits = min(_MOST_BITS, max(40_000, int((target_bytes - _OVERHEAD_BYTES) * 8 / (end_s - start_s))))
         sound_bits = _SOUND_BITS_WHOLE if bits is None else min(_SOUND_BITS, max(_LEAST_SOUND_BITS, bits // 4))
         sound = _sound_stream(probe, output, sound_bits)
         wrote = 0

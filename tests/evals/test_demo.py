@@ -25,6 +25,7 @@ from agent_tools.home import STORE_FILE
 from agent_tools.server import serve_viewer
 from agent_tools.settings import Settings
 from agent_tools.timeline import parse_uri
+from tests.drawing import draw, even_times
 
 pytestmark = pytest.mark.slow  # one real ingest of a minute, and three starts of the server
 SEED = 11
@@ -93,15 +94,17 @@ def test_the_memory_is_kept_and_the_commands_to_go_on_with_are_shown(minute: Pri
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-def test_at_a_terminal_the_demo_ends_with_a_link_that_opens_the_page(minute: Printed) -> None:
+def test_at_a_terminal_the_demo_ends_with_a_link_that_opens_the_page(tmp_path: Path) -> None:
     import pty
 
-    film = minute.home / f"demo-{SEED}.mp4"
-    command = [sys.executable, "-P", "-m", "agent_tools", "demo", "--home", str(minute.home), "--video", str(film)]
+    film = draw(tmp_path / "harbour.mp4", even_times(16, 4))
+    (tmp_path / "harbour.srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nThe ferry leaves at noon\n")
+    home = tmp_path / "home"
+    command = [sys.executable, "-P", "-m", "agent_tools", "demo", "--home", str(home), "--video", str(film)]
     without_ci = {name: value for name, value in os.environ.items() if name != "CI"}
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*command, "--question", "Who handed something to the night porter?"],
+        [*command, "--question", "When does the ferry leave?"],
         stdin=theirs,
         stdout=theirs,
         stderr=subprocess.DEVNULL,
@@ -112,7 +115,7 @@ def test_at_a_terminal_the_demo_ends_with_a_link_that_opens_the_page(minute: Pri
     try:
         said = ""
         while not (found := re.search(r"^  (http://127\.0\.0\.1:\S+)#v=[0-9a-f]{12}\r?$", said, re.M)):
-            assert select.select([ours], [], [], 120)[0], said
+            assert select.select([ours], [], [], 300)[0], said
             said += os.read(ours, 65536).decode()
         assert '"citations": [' in said  # the JSON object that programs read stands before it
         with urllib.request.urlopen(found[1], timeout=30) as page:
@@ -125,9 +128,9 @@ def test_at_a_terminal_the_demo_ends_with_a_link_that_opens_the_page(minute: Pri
         os.close(ours)
 
 
-def test_a_link_that_nobody_opens_does_not_keep_the_program(minute: Printed) -> None:
+def test_a_link_that_nobody_opens_does_not_keep_the_program(tmp_path: Path) -> None:
     links: list[str] = []
-    code = serve_viewer(Settings.load({}, home=minute.home, profile="lite"), "", 0, links.append, unopened_s=0.1)
+    code = serve_viewer(Settings.load({}, home=tmp_path, profile="lite"), "", 0, links.append, unopened_s=0.1)
     assert (code, len(links)) == (0, 1)
 
 

@@ -50,3 +50,9 @@ def test_span_behind_the_end_holds_nothing(steady: Path, tmp_path: Path) -> None
     with pytest.raises(DecodeError, match="nothing"):
         clip(probe(steady), 30.0, 40.0, tmp_path / "x.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_of_a_moment_is_one_picture(steady: Path, drawing: ModuleType, tmp_path: Path) -> None:
+    out = tmp_path / "clip.mp4"
+    clip(probe(steady), 7.0, 7.02, out)
+    assert next(drawing.number_in(s.picture.rgb(320, 180)) for s in sample(probe(out), fps=25.0)) == 175

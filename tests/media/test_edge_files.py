@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from agent_tools.errors import UnreadableVideo
-from agent_tools.media import Damage, last_time, pictures_at, probe, read_subtitles, sample
+from agent_tools.media import Damage, last_time, pictures_at, playable, probe, read_subtitles, sample
 
 # File -> what the message must say: the reason, and what to do.
 REFUSED = {
@@ -200,3 +201,38 @@ def test_upside_down_screen_reads_upright(real_videos: Path, drawing: ModuleType
     assert picture[:3].mean() < picture[6:26, 12:44].mean() / 3
     left, right = picture[8:24, 6:10].mean(), picture[8:24, 45:49].mean()
     assert left < right, "the side bar of the program stands left"
+
+
+@pytest.mark.parametrize(
+    ("name", "start_s", "why"),
+    [
+        ("bbb_six_segments_concat.ts", 21.6, ""),
+        ("derived_ts_midstream.ts", 1.9, ""),
+        ("mb_cursed-vfr.mp4", 5.2, ""),
+        ("mb_missing-keyframe-labels.ts", 6.0, ""),
+        ("mb_no-initial-keyframe.ts", 0.0, ""),
+        ("mb_rotate-buck-bunny.mp4", 1.2, ""),
+        ("mb_sar_2x1.mp4", 3.0, ""),
+        ("ax_with_srt.mkv", 0.0, ""),
+        ("tc_av1_video.mkv", 3.0, ""),
+        ("ax_sef_super_slow_motion.mp4", 0.0, "its container stretches the pictures"),
+        ("tc_h264_10bits.mp4", 0.0, "browsers do not play h264 as yuv420p10le"),
+    ],
+)
+def test_a_piece_for_browsers_shows_the_pictures_of_the_file(
+    name: str, start_s: float, why: str, real_videos: Path, tmp_path: Path
+) -> None:
+    source = probe(real_videos / "edge" / name)
+    assert source.video is not None
+    made = playable(source, start_s, min(start_s + 3.0, source.duration_s or 3.0), tmp_path / "piece")
+    assert made.why_encoded == why
+    piece = probe(tmp_path / "piece")
+    assert piece.video is not None
+    assert (piece.video.width, piece.video.height) == (source.video.width, source.video.height)
+    times = [0.03, (made.end_s - made.start_s) * 0.47]
+    wanted = pictures_at(source, [made.start_s + time_s for time_s in times])
+    for one, other in zip(pictures_at(piece, times), wanted, strict=True):
+        assert one is not None
+        assert other is not None
+        levels = [np.asarray(shown.picture.rgb(64, 36), np.int16) for shown in (one, other)]
+        assert np.abs(levels[0] - levels[1]).mean() < (6.0 if why else 0.01)

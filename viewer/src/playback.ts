@@ -13,7 +13,7 @@ const EXACT_WIDTH = 960;
 const SETTLE_MS = 140; // a playhead that rests so long gets its exact picture
 const LATE_S = 0.35;
 const BRIDGE_MS = 80; // a file that seeks longer is bridged by the kept frame
-const MEASURE_MS = 1000; // a browser that has not said by then when the first picture comes does not say it
+const MEASURE_MS = 10_000; // a browser that has not said by then when the first picture comes does not say it
 const LEAST_LEAD_S = 0.02;
 
 type Source = "file" | "clips" | "none";
@@ -66,10 +66,10 @@ export class Playback {
     if (!this.hour.width) return;
     try {
       const [found] = await model.host.pictures(this.hour.video_id, [at], width, exact);
-      if (!found || turn !== this.turn || (bridge && !this.video?.seeking)) return;
-      if (this.source.peek() === "file" && this.fileShows(at)) return;
+      if (!found) return;
       const image = await createImageBitmap(new Blob([bytesOf(found.jpeg)])); // a chat's policy may forbid images by address
-      if (turn !== this.turn || !this.canvas) return;
+      if (turn !== this.turn || !this.canvas || (bridge && !this.video?.seeking)) return;
+      if (this.source.peek() === "file" && this.fileShows(at)) return;
       this.canvas.width = image.width;
       this.canvas.height = image.height;
       this.canvas.getContext("2d")!.drawImage(image, 0, 0);
