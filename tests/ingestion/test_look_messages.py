@@ -11,6 +11,7 @@ from agent_tools.ingestion.look_messages import (
     KeptSheetsRequest,
     KeyTimesRequest,
     PicturesRequest,
+    PlayableRequest,
     Reply,
     Request,
     SheetsRequest,
@@ -29,11 +30,12 @@ REQUESTS: list[Request] = [
     KeyTimesRequest("a.mp4", (1.0, 2.5), 0.5),
     KeptSheetsRequest(((2.0, b"\xff\xd8\n"), (3.0, b"")), 480),
     ClipRequest("a.mp4", 1.0, 2.5, 1000),
+    PlayableRequest("a.mkv", 1.0, 2.5, 1000),
 ]
 REPLIES: list[Reply] = [
     Shots((Shot(b"\xff\n", 320, 180, (1.0,)), None)),
     Times((0.0, 2.5)),
-    Clip(b"\x00\n"),
+    Clip(b"\x00\n", 4.0, 9.5, "video/webm"),
     Failure("DecodeError", "the file cannot be read"),
 ]
 
