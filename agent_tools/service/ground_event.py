@@ -25,6 +25,7 @@ _WRITTEN_OR_SAID = re.compile(
 )
 AS_QUOTED = "Quoted words only were looked for, as they stand; without quotation marks the event goes by meaning."
 NOT_CLOSELY = "Over all videos no model looks closer: give a video for that."
+LEAST_TOKENS = 30  # of a video in a reply: spans of more are not looked for, because they do not fit
 MOST_UNCERTAIN = 3  # shown of a search over all videos; the others are counted
 
 
@@ -118,7 +119,7 @@ def _each(
         found.append(reach(library, scope, event, channels, silent, use_video_llm=False, crowd=crowd))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -one.confidence))
-    chosen = [one for one in found if one.verdict.verdict == "present"]
+    chosen = [one for one in found if one.verdict.verdict == "present"][: max(1, max_tokens // LEAST_TOKENS)]
     chosen += [one for one in found if one.verdict.verdict == "uncertain"][:MOST_UNCERTAIN]
     shown = [with_spans(library, one, 1, silent) for one in chosen or found[:1]]
     shown.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))

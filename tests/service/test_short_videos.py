@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_tools.ingestion.text_index import index_entries
+from agent_tools.service import ground_event as grounding
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.store import EntryIn
@@ -44,3 +45,22 @@ def test_of_many_clips_those_that_say_the_event_are_present_and_no_others(clips:
         assert [one.title for one in reply.videos or [] if one.verdict == "present"] == present
         assert reply.counts is not None
         assert reply.counts.absent > len(NOUNS) * len(VERBS) / 2
+
+
+def test_spans_are_looked_for_only_in_videos_that_fit_the_reply(
+    clips: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    with_spans = grounding.with_spans
+    monkeypatch.setattr(
+        grounding,
+        "with_spans",
+        lambda library, one, *rest: looked.append(one.scope.video.id) or with_spans(library, one, *rest),
+    )
+    event = 'someone says "garden"'
+    short = ground_event(clips, event=event, max_tokens=300)
+    assert short.counts is not None
+    assert short.counts.present == len(NOUNS) * len(VERBS)
+    assert len(short.videos or []) < len(looked) == 300 // grounding.LEAST_TOKENS
+    monkeypatch.setattr(grounding, "LEAST_TOKENS", 1)
+    assert ground_event(clips, event=event, max_tokens=300) == short
