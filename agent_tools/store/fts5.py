@@ -30,15 +30,16 @@ class Fts5Words:
     def tokenizer(self, c: apsw.Connection) -> Tokenize:
         return tokenizer(c)
 
-    def count(self, c: apsw.Connection, term: Term, where: Where) -> int:
+    def count(self, c: apsw.Connection, term: Term, where: Where, ids: tuple[int, int]) -> int:
         if where == Where():
             return int(c.execute("SELECT count(*) FROM words WHERE words MATCH ?", (_match(term),)).get)
         return int(
             c.execute(
-                """SELECT count(*) FROM words CROSS JOIN entries e ON e.id = words.rowid WHERE words MATCH ?1
+                """SELECT count(*) FROM words CROSS JOIN entries e ON e.id = words.rowid
+                   WHERE words MATCH ?1 AND words.rowid BETWEEN ?4 AND ?5
                    AND (?2 IS NULL OR e.video_id IN (SELECT value FROM json_each(?2)))
                    AND (?3 IS NULL OR e.channel IN (SELECT value FROM json_each(?3)))""",
-                (_match(term), where.videos, where.channels),
+                (_match(term), where.videos, where.channels, *ids),
             ).get
         )
 

@@ -19,6 +19,7 @@ KEPT = 200  # a count so large is kept by the process until the library has grow
 _SEARCHED = """SELECT count(*) FROM entries WHERE (?1 IS NULL OR video_id IN (SELECT value FROM json_each(?1)))
     AND (?2 IS NULL OR channel IN (SELECT value FROM json_each(?2)))"""
 EVERYWHERE = Where()
+ALL_IDS = (0, 2**63 - 1)
 NEAR = 8  # so few videos are bounded by their entries' ids, which the index can skip to
 
 
@@ -72,7 +73,8 @@ class WordSearch(Part):
         with self.db.read() as c:
             tokenize = self.db.words.tokenizer(c)
             terms = parse(query, tokenize)
-            total, counts = self._frequencies(c, terms, where, version)
+            ids = _bounds(c, video_ids)
+            total, counts = self._frequencies(c, terms, where, ids, version)
             present = sorted((count, at) for at, count in enumerate(counts) if count)
             if not present or limit < 1:
                 return []
@@ -80,12 +82,14 @@ class WordSearch(Part):
                 # BM25 gives common terms little weight (above a half none at all), and they cost the most.
                 present = [found for found in present if found[0] <= COMMON * total] or present[:2]
             wanted = [terms[at] for _, at in present]
-            rows = self.db.words.find(c, wanted, where, _bounds(c, video_ids), limit)
+            rows = self.db.words.find(c, wanted, where, ids, limit)
             shares = _shares(terms, total, counts)
             hits = [_hit(row, terms, shares, tokenize) for row in rows]
         return sorted((hit for hit in hits if hit.terms), key=lambda hit: -hit.bm25)
 
-    def _frequencies(self, c: Sql, terms: Sequence[Term], where: Where, version: int) -> tuple[int, list[int]]:
+    def _frequencies(
+        self, c: Sql, terms: Sequence[Term], where: Where, ids: tuple[int, int], version: int
+    ) -> tuple[int, list[int]]:
         """How many entries are searched, and how many of them hold each term; of a large library, about how many."""
         state = _State(version, int(c.execute("SELECT coalesce(max(id), 0) FROM entries").get))
         there = Where(where.videos, where.channels)
@@ -95,17 +99,17 @@ class WordSearch(Part):
             searched = self._count(state, there, None, lambda: c.execute(_SEARCHED, (there.videos, there.channels)).get)
         counts = []
         for term in terms:
-            count = self._count_term(c, state, EVERYWHERE, term)
+            count = self._count_term(c, state, EVERYWHERE, ALL_IDS, term)
             if count and searched < library:
                 if library >= LARGE and (count > COUNTED or searched > library / 2):
                     count = math.ceil(count * searched / library)
                 else:
-                    count = self._count_term(c, state, there, term)
+                    count = self._count_term(c, state, there, ids, term)
             counts.append(count)
         return searched, counts
 
-    def _count_term(self, c: Sql, state: _State, where: Where, term: Term) -> int:
-        return self._count(state, where, term, lambda: self.db.words.count(c, term, where))
+    def _count_term(self, c: Sql, state: _State, where: Where, ids: tuple[int, int], term: Term) -> int:
+        return self._count(state, where, term, lambda: self.db.words.count(c, term, where, ids))
 
     def _count(self, state: _State, where: Where, term: Term | None, counted: Callable[[], int]) -> int:
         """A count, which may be as old as 2 % of the library where it is large; small ones are always true."""
@@ -132,7 +136,7 @@ def _shares(terms: Sequence[Term], total: int, counts: Sequence[int]) -> list[fl
 def _bounds(c: Sql, video_ids: Collection[str] | None) -> tuple[int, int]:
     """Between which ids the entries of these videos lie."""
     if video_ids is None or len(video_ids) > NEAR:
-        return 0, 2**63 - 1
+        return ALL_IDS
     row: Any = c.execute(
         "SELECT min(id), max(id) FROM entries WHERE video_id IN (SELECT value FROM json_each(?))",
         (json_list(video_ids),),

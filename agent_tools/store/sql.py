@@ -74,8 +74,8 @@ class WordIndex(Protocol):
 
     def tokenizer(self, c: Any) -> Tokenize: ...
 
-    def count(self, c: Any, term: Term, where: Where) -> int:
-        """How many entries of these videos and channels hold the term."""
+    def count(self, c: Any, term: Term, where: Where, ids: tuple[int, int]) -> int:
+        """How many entries of these videos and channels hold the term. Args: ids: as in `find`."""
 
     def find(self, c: Any, terms: Sequence[Term], where: Where, ids: tuple[int, int], limit: int) -> list[Any]:
         """The entries, by columns of `Entry`, that hold any of the terms, and last their BM25, negative: best first.

@@ -59,7 +59,7 @@ class TsvectorWords:
         made: Tokenize = self._local.tokenize
         return made
 
-    def count(self, c: Transaction, term: Term, where: Where) -> int:
+    def count(self, c: Transaction, term: Term, where: Where, ids: tuple[int, int]) -> int:
         asked = self._asked(term)
         if where == Where():
             return int(c.execute(f"SELECT count(*) FROM words w WHERE {_holds(asked, 1)}", _queries(asked)).get)  # noqa: S608
@@ -67,8 +67,9 @@ class TsvectorWords:
             c.execute(
                 f"""SELECT count(*) FROM words w JOIN entries e ON e.id = w.number
                     WHERE (?1 IS NULL OR e.video_id IN (SELECT value FROM json_each(?1)))
-                    AND (?2 IS NULL OR e.channel IN (SELECT value FROM json_each(?2))) AND {_holds(asked, 3)}""",  # noqa: S608
-                (where.videos, where.channels, *_queries(asked)),
+                    AND (?2 IS NULL OR e.channel IN (SELECT value FROM json_each(?2)))
+                    AND w.number BETWEEN ?3 AND ?4 AND {_holds(asked, 5)}""",  # noqa: S608
+                (where.videos, where.channels, *ids, *_queries(asked)),
             ).get
         )
 
