@@ -151,7 +151,7 @@ class AdapterLoss:
         """(start_s, seconds) of a clip with the event: as long as a window of a search, or 10 to 30 s as in the paper,
         equally often."""
         settings = self._settings
-        short = int(rng.uniform(settings.shortest_s, settings.longest_s))
+        short = min(settings.seconds, int(rng.uniform(settings.shortest_s, settings.longest_s)))
         length = rng.choice((short, settings.seconds))
         a, b = rng.choice(one.spans)
         inside = min(length, b - a) / 2  # at least so much of the event is in the clip
