@@ -32,6 +32,7 @@ from agent_tools.training.pairs import read_pairs
 from lab.train.claims import claims, peaks, together
 from lab.train.encoder import train_encoder
 from lab.train.films import draw_film, ingest, truth_of
+from lab.train.tables import markdown
 from lab.train.world import look_alike, paraphrases, random_scene
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -63,6 +64,7 @@ class Size:
     memory_steps: int = 100  # of a memaug, in one stage or in two
     queries: int = 30  # present ones of one seed, half as many of each kind of absent ones
     seeds: int = 3
+    first: int | None = None  # only so many rows of adapters, and nothing else
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=40, rate=2e-3))
 
 
@@ -189,7 +191,7 @@ def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) 
             if name == CURVES:  # heights over the noise: an order alone, which the server reads so
                 answers = [replace(one, score=one.score / (1 + one.score)) for one in answers]
             found[name].append(measured(queries, answers))
-        for name, changed in ROWS.items():
+        for name, changed in list(ROWS.items())[: size.first]:
             out = folder / "adapters" / f"{_plain(name)}-{seed}"
             if not (out / "report.json").is_file():
                 recipes.train_adapter(
@@ -197,9 +199,10 @@ def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) 
                 )
             found[name].append(measured(queries, asked(folder, name, seed, queries, f"adapter={out}")))
             say(f"seed {seed}, {name}: {json.dumps(pooled(found[name][-1:], scored=False))}")
-        searched.append(_claims(folder, seed, queries))
-        say(f"seed {seed}, searches: {json.dumps(together(searched[-1:]))}")
-        for name, kind in MEMORIES.items():
+        if not size.first:
+            searched.append(_claims(folder, seed, queries))
+            say(f"seed {seed}, searches: {json.dumps(together(searched[-1:]))}")
+        for name, kind in () if size.first else MEMORIES.items():
             out = folder / "memories" / f"{_plain(name)}-{seed}"
             if not (out / "report.json").is_file():
                 steps = size.memory_steps // max(1, kind.short_steps + kind.long_steps)
@@ -219,9 +222,9 @@ def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) 
                 "asked": {
                     name: sum(len(own[name]) for own in found[CURVES]) for name in ("R@1 at 0.3", "named, alike")
                 },
-                "rows": {name: pooled(own, scored=name != PEAK) for name, own in found.items()},
-                "searches": together(searched),
-                "memories": {name: _together(own) for name, own in memories.items()},
+                "rows": {name: pooled(own, scored=name != PEAK) for name, own in found.items() if own},
+                "searches": together(searched) if searched else None,
+                "memories": {name: _together(own) for name, own in memories.items() if own},
             }
         )
 
@@ -276,49 +279,6 @@ def _together(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def markdown(made: dict[str, Any]) -> str:
-    lines = [
-        f"{made['films']} drawn films, {made['hours']} hours, {made['pairs']['train']['pairs']} pairs to train on; "
-        f"{made['seeds']} seeds; {made['asked']['R@1 at 0.3']} present events and twice "
-        f"{made['asked']['named, alike']} absent ones of held-out films, asked by paraphrases that people wrote. No "
-        "real image-text weights: the encoder "
-        f"is a small SigLIP trained on the drawn world. `{made['command']}`, {made['date']}, "
-        f"{made['cpu_s'] / 60:.0f} CPU minutes of one core.",
-        "",
-        "| | R@1 at IoU .3 | R@1 at IoU .5 | a span is named for an absent look-alike | for another absent event "
-        "| calibration error | R@1 at .3 by seed |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, row in made["rows"].items():
-        cells = [
-            _cell(row.get(key))
-            for key in ("R@1 at 0.3", "R@1 at 0.5", "named, alike", "named, other", "calibration error")
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} | {_each(row['by_seed'])} |")
-    lines += ["", f"The recursion read {made['searches']['frames_read']:.0%} of the frames.", ""]
-    lines += ["| search with the adapter of all stages | R@1 at IoU .3 |", "|---|---|"]
-    lines += [f"| {name} | {_cell(one)} |" for name, one in made["searches"]["R1@0.3"].items()]
-    lines += [
-        "",
-        f"A memaug is right if its likeliest token is within 8 s of the span; {made['size']['memory_steps']} steps.",
-        "",
-        "| trained on | right, span forgotten | right, span kept | forgotten, by seed |",
-        "|---|---|---|---|",
-    ]
-    for name, row in made["memories"].items():
-        cells = [_cell(row[key]) for key in (FORGOTTEN, REMEMBERED)]
-        lines.append(f"| {name} | {' | '.join(cells)} | {_each(row[FORGOTTEN]['by_seed'])} |")
-    return "\n".join(lines)
-
-
-def _each(values: Sequence[float]) -> str:
-    return ", ".join(f"{one:.2f}" for one in values)
-
-
-def _cell(value: dict[str, float] | None) -> str:
-    return "-" if value is None else f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
-
-
 def say(line: str) -> None:
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
@@ -333,10 +293,15 @@ def main() -> None:
     parser.add_argument("--steps", help="of the adapter's three stages, with commas")
     parser.add_argument("--memory-steps", type=int, default=Size.memory_steps)
     parser.add_argument("--queries", type=int, default=Size.queries)
+    parser.add_argument("--first", type=int, help="only the first so many rows of adapters, and nothing else")
     parser.add_argument("--json", type=Path, help="write the figures here after each seed")
     given = parser.parse_args()
     size = Size(
-        encoder_steps=given.encoder_steps, memory_steps=given.memory_steps, queries=given.queries, seeds=given.seeds
+        encoder_steps=given.encoder_steps,
+        memory_steps=given.memory_steps,
+        queries=given.queries,
+        seeds=given.seeds,
+        first=given.first,
     )
     if given.minutes:
         size = replace(size, minutes=tuple(map(int, given.minutes.split(","))))

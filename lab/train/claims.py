@@ -90,6 +90,6 @@ def together(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     names = found[0]["right"]
     read, flat = (sum(one[key] for one in found) for key in ("frames_read", "frames_flat"))
     return {
-        "R1@0.3": {name: share([good for one in found for good in one["right"][name]]) for name in names},
+        "R@1 at 0.3": {name: share([good for one in found for good in one["right"][name]]) for name in names},
         "frames_read": round(read / max(1, flat), 3),
     }

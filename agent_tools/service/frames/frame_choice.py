@@ -39,8 +39,8 @@ def chosen_frames(
     entries: Sequence[Entry] = (),
 ) -> ChosenFrames:
     """At most `budget` frames of the span, none like another. With a query those whose picture or text answers it,
-    spread; else one of each equal part of the span, from its middle or where most can be read that no other one shows.
-    A picture that stands still is chosen once.
+    spread; else one of each equal part of the span, from its middle or where, in the same scene, most can be read
+    that no other one shows. A picture that stands still is chosen once.
 
     Args:
         answering: entries that answer the query, best first: what shows the way where texts have no vectors.
@@ -55,17 +55,34 @@ def chosen_frames(
     if query.strip() and len(times) > budget:
         chosen = _answering_times(library, scope, times, features, budget, query, answering)
     if chosen is None:
-        chosen = _distinct(features, times, _legible(scope, wanted, entries))
+        chosen = _distinct(features, times, _legible(scope, features, times, wanted, entries))
         chosen = _near_keys(library, scope, chosen, wanted)
     fewer = features is not None and len(chosen) < len(wanted)
     return ChosenFrames(tuple(chosen), _stood(features, times, chosen, scope.span.end_s), fewer)
 
 
-def _legible(scope: VideoSpan, wanted: list[float], entries: Sequence[Entry]) -> list[float]:
-    from agent_tools.compression import legible_times
+def _legible(
+    scope: VideoSpan,
+    features: NDArray[np.float32] | None,
+    times: list[float],
+    wanted: list[float],
+    entries: Sequence[Entry],
+) -> list[float]:
+    """The wanted times, moved to where more can be read; but none out of its scene, which would then not be shown."""
+    from agent_tools.compression import KeepRule, legible_times
 
     texts = [(entry.start_s, entry.end_s) for entry in entries if entry.channel == "screen_text"]
-    return legible_times(wanted, scope.span.length_s / len(wanted), texts) if texts else wanted
+    if not texts:
+        return wanted
+    moved = legible_times(wanted, scope.span.length_s / len(wanted), texts)
+    if features is None:
+        return moved
+    rows = [
+        [min(range(len(times)), key=lambda row: abs(times[row] - at)) for at in pair]
+        for pair in zip(wanted, moved, strict=True)
+    ]
+    same = [float(features[one] @ features[other]) >= KeepRule.cut for one, other in rows]
+    return [after if stays else before for before, after, stays in zip(wanted, moved, same, strict=True)]
 
 
 def _near_keys(library: Library, scope: VideoSpan, times: list[float], even: Sequence[float]) -> list[float]:
