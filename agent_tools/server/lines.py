@@ -6,6 +6,7 @@ lone surrogate, which is not valid Unicode."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -21,16 +22,21 @@ NOT_UNICODE = "A string holds half of a surrogate pair, which is not a character
 NO_MESSAGE = "The line is JSON, but not a JSON-RPC message. Send jsonrpc and method, and id if you want an answer."
 
 
-async def serve_lines(server: Server[Any]) -> None:
-    """Serve one client over stdin and stdout until it closes them."""
+async def serve_lines(server: Server[Any], on_gone: Callable[[], None]) -> None:
+    """Serve one client over stdin and stdout until it closes them.
+
+    Args:
+        on_gone: called when stdin has ended; calls may still run then."""
     async with stdio_server() as (read, write), anyio.create_task_group() as group:
         forwarded, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        group.start_soon(_forward, read, forwarded, write)
+        group.start_soon(_forward, read, forwarded, write, on_gone)
         await server.run(messages, write, server.create_initialization_options())
         group.cancel_scope.cancel()
 
 
-async def _forward(read: Any, forwarded: MemoryObjectSendStream[SessionMessage | Exception], write: Any) -> None:
+async def _forward(
+    read: Any, forwarded: MemoryObjectSendStream[SessionMessage | Exception], write: Any, on_gone: Callable[[], None]
+) -> None:
     async with forwarded:
         async for item in read:
             answer = refusal(item) if isinstance(item, ValidationError) else None
@@ -38,6 +44,7 @@ async def _forward(read: Any, forwarded: MemoryObjectSendStream[SessionMessage |
                 await forwarded.send(item)
             else:
                 await write.send(SessionMessage(answer))
+        on_gone()
 
 
 def refusal(error: ValidationError) -> JSONRPCError | None:

@@ -103,9 +103,12 @@ class VideoServer(MCPServer[App]):
         """Give other instructions to the clients that connect from now on."""
         self._lowlevel_server.instructions = instructions
 
-    async def run_stdio_async(self) -> None:
-        """Serve one client over stdin and stdout. A malformed line gets an error reply."""
-        await serve_lines(self._lowlevel_server)
+    async def run_stdio_async(self, on_gone: Callable[[], None] = lambda: None) -> None:
+        """Serve one client over stdin and stdout. A malformed line gets an error reply.
+
+        Args:
+            on_gone: called when the client has closed stdin."""
+        await serve_lines(self._lowlevel_server, on_gone)
 
     # The first list makes the output schemas and prompts, so the answer to `initialize` does not wait for them.
 

@@ -8,13 +8,16 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import anyio
 
 from agent_tools.background import end_at_once
 from agent_tools.server import logs
 from agent_tools.settings import Settings, go_offline
+
+LEAVE_S = 10.0  # that running calls have to end after the client has gone; what one writes is whole or not there
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +39,26 @@ def serve(settings: Settings) -> int:
         server = build_server(settings)
     gone = False
     try:
-        with _ended_by_interrupt():
-            anyio.run(server.run_stdio_async)
+        with _ended_by_interrupt(), _bounded_end() as on_gone:
+            anyio.run(server.run_stdio_async, on_gone)
     except* (BrokenPipeError, ConnectionResetError):
         gone = True  # any other error goes on from here
     if gone:
         log.warning("The client has gone and did not read its last replies. The server ends.")
         end_at_once(0)
     return 0
+
+
+@contextlib.contextmanager
+def _bounded_end() -> Iterator[Callable[[], None]]:
+    """What to call when the client has gone: the process ends in LEAVE_S then, if calls still run, as nobody waits for
+    their replies."""
+    timer = threading.Timer(LEAVE_S, end_at_once, (0,))
+    timer.daemon = True
+    try:
+        yield timer.start
+    finally:
+        timer.cancel()
 
 
 @contextlib.contextmanager

@@ -156,6 +156,27 @@ def test_a_client_may_leave_while_models_load(tmp_path: Path) -> None:
         assert process.stderr.read() == b""
 
 
+def test_a_call_that_goes_on_does_not_hold_a_server_whose_client_has_gone(tmp_path: Path) -> None:
+    endless = """
+import time
+import agent_tools.server.run as run
+from agent_tools.service import list_episodes
+run.LEAVE_S = 0.5
+list_episodes.list_episodes = lambda *_, **__: time.sleep(600)
+"""
+    with start(endless + PLAIN, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        call = message("tools/call", 2, name="list_episodes", arguments={})
+        process.stdin.writelines([INITIALIZE, message("notifications/initialized"), call])
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdin.close()
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stderr.read() == b""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
 def test_ctrl_c_ends_a_server_whose_client_is_still_there(tmp_path: Path) -> None:
     with start(LOADING, tmp_path) as process:
