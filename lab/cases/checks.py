@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import stat
 from collections.abc import Callable
@@ -295,7 +296,8 @@ def usual_arguments(trial: Trial) -> None:
     for source in (given.values["source"] for tool, given, _ in read if tool == "ingest_video"):
         refused = trial.refused(source)
         holds(f"{source}: {refused}", "allow" in refused or "Download" in refused)
-        holds(f"{source}: {refused}", "youtube" not in source or "--allow-urls" not in refused)
+        reads_pages = importlib.util.find_spec("yt_dlp") is not None  # only then the switch helps with a page
+        holds(f"{source}: {refused}", "youtube" not in source or ("--allow-urls" in refused) == reads_pages)
 
 
 def renamed_folder(trial: Trial) -> None:
