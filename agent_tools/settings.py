@@ -15,7 +15,7 @@ Transport = Literal["stdio", "http"]
 ToolSet = Literal["lean", "full"]
 PREFIX = "AGENT_TOOLS_"
 WORKER_SETTINGS = (
-    *("home", "cache", "store", "profile", "models", "model_dirs", "device", "endpoint_key"),
+    *("home", "cache", "store", "roots", "profile", "models", "model_dirs", "device", "endpoint_key"),
     *("fps", "threads", "memory_mb", "ocr_per_hour", "log_level"),
 )
 HELP: Mapping[str, str] = {
@@ -23,6 +23,7 @@ HELP: Mapping[str, str] = {
     "cache": "folder for models unpacked once out of packages, shared by all data folders; by variable only",
     "store": "address of a shared memory, postgresql://USER@HOST/NAME; the default is a file in the data folder",
     "allow": "folder whose videos may be read; repeat the flag, or separate folders like PATH",
+    "roots": "NAME=FOLDER: an allowed folder that may lie elsewhere on other machines of a shared memory; repeat it",
     "profile": "models to use: auto, lite, standard or full",
     "models": "role=model that replaces the profile's: a folder, org/name@revision, off; repeat the flag",
     "model_dirs": "folder that holds model folders, besides the Hugging Face cache; repeat the flag",
@@ -56,6 +57,7 @@ class Settings:
     cache: Path = field(default_factory=lambda: default_cache())
     store: str = ""
     allow: tuple[Path, ...] = ()
+    roots: tuple[str, ...] = ()
     profile: Profile = "auto"
     models: tuple[str, ...] = ()
     model_dirs: tuple[Path, ...] = ()
@@ -87,6 +89,8 @@ class Settings:
         _check(
             known, "store", self.store.partition("@")[2] or self.store, "postgresql://USER@HOST:PORT/NAME, or nothing"
         )
+        for text in self.roots:
+            _check(all(text.partition("=")[::2]), "roots", text, "NAME=FOLDER, such as lectures=/mnt/lectures")
         for text in self.models:
             _check(all(text.partition("=")[::2]), "models", text, "role=model, such as speech=/models/whisper")
         _check(0 < self.port < 65536, "port", self.port, "a port from 1 to 65535")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_tools.cli.flags import AsJson, Device, Home, ModelDirs, Models, Profile, Store, flag
+from agent_tools.cli.flags import AsJson, Device, Home, ModelDirs, Models, Profile, Roots, Store, flag
 from agent_tools.cli.output import show_json
 from agent_tools.errors import InvalidArgument
 from agent_tools.settings import Settings
@@ -52,6 +52,7 @@ def work(
     store: Store = None,
     stay: Stay = False,
     home: Home = None,
+    roots: Roots = None,
     profile: Profile = None,
     models: Models = None,
     model_dirs: ModelDirs = None,
@@ -60,7 +61,7 @@ def work(
     memory_mb: Annotated[int | None, flag("memory_mb")] = None,
     metrics_port: MetricsPort = 0,
 ) -> None:
-    """Do the ingest jobs of a memory, here or on any machine that can read the videos at the same paths.
+    """Do the ingest jobs of a memory, here or on any machine that can read the videos: at the same paths, or --root's.
 
     With --stay it runs until SIGTERM or Ctrl-C. The job that it holds then is free for another worker at once."""
     from agent_tools.ingestion.worker import main
@@ -68,6 +69,7 @@ def work(
     settings = Settings.load(
         home=home,
         store=store,
+        roots=tuple(roots or ()),
         profile=profile,
         models=tuple(models or ()),
         model_dirs=tuple(model_dirs or ()),

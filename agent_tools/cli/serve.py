@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from agent_tools import __version__
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Store, flag, given_settings
+from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Roots, Store, flag, given_settings
 from agent_tools.cli.output import log_lines
 from agent_tools.errors import InvalidArgument
 from agent_tools.options import with_options
@@ -27,6 +27,7 @@ class ServeRequest:
     home: Home = None
     store: Store = None
     allow: Annotated[list[Path] | None, flag("allow")] = None
+    roots: Roots = None
     profile: Profile = None
     models: Models = None
     model_dirs: ModelDirs = None

@@ -45,7 +45,9 @@ class Ingest:
 
         Raises: SourceNotFound: the file is gone, or changed while it was read. UnreadableVideo. Stopped."""
         self.control.tell(0.0, "opening the file")
-        path = source_of(self.store, self.job.video_id, self.job.settings.path, growing=self._growing)
+        path = source_of(
+            self.store, self.job.video_id, self.store.roots.here(self.job.settings.path), growing=self._growing
+        )
         before = stamp(path)
         context = self._context(path)
         again = {name for name in self.job.settings.remake if self._is_done(name)}

@@ -5,7 +5,7 @@ A later kind of store has the same parts, each over its own database."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,7 @@ from agent_tools.store.overview import Overview
 from agent_tools.store.picture_tokens import PictureTokens
 from agent_tools.store.privacy import make_file_private
 from agent_tools.store.queue import Queue
+from agent_tools.store.roots import Roots
 from agent_tools.store.schema import migrate
 from agent_tools.store.search import WordSearch
 from agent_tools.store.sql import Clock, Database
@@ -35,6 +36,7 @@ from agent_tools.store.vectors import Vectors, drop_vectors
 from agent_tools.store.videos import ChannelRow, Videos, refuse_notes, remove_video
 
 DEFAULT_INDEX = IndexSettings()
+NO_ROOTS = Roots()
 
 
 class Store:
@@ -45,15 +47,16 @@ class Store:
 
     Attributes:
         home: the folder.
+        roots: folders whose names stand for them in paths.
         now: the clock of its leases, in seconds since 1970.
         db: the database file, for this package and its tests.
         memories: what was remembered of spans, as vectors; see SqliteMemory.
     """
 
-    def __init__(self, home: Path, db: Database, now: Clock, index: IndexSettings) -> None:
-        self.home, self.db, self.now = home, db, now
+    def __init__(self, home: Path, db: Database, now: Clock, index: IndexSettings, roots: Roots = NO_ROOTS) -> None:
+        self.home, self.db, self.now, self.roots = home, db, now, roots
 
-        videos = Videos(db, now)
+        videos = Videos(db, now, roots)
         self.add_video, self.update_video = videos.add_video, videos.update_video
         self.video, self.videos, self.find_videos = videos.video, videos.videos, videos.find_videos
         self.add_source, self.known_id = videos.add_source, videos.known_id
@@ -128,6 +131,7 @@ class Store:
         busy_s: float = BUSY_S,
         vfs: str = "",
         index: IndexSettings = DEFAULT_INDEX,
+        roots: Roots = NO_ROOTS,
     ) -> Self:
         """Open home's memory.sqlite3, making folder and file where they are missing and older files new.
 
@@ -140,11 +144,18 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls(home, database, now, index)
+        return cls(home, database, now, index, roots)
 
     @classmethod
     def connect(
-        cls, home: Path, url: str, *, now: Clock | None = None, index: IndexSettings = DEFAULT_INDEX, **settings: Any
+        cls,
+        home: Path,
+        url: str,
+        *,
+        now: Clock | None = None,
+        index: IndexSettings = DEFAULT_INDEX,
+        roots: Roots = NO_ROOTS,
+        **settings: Any,
     ) -> Self:
         """Open the store in PostgreSQL at `url`, making its tables where they are missing.
 
@@ -162,7 +173,7 @@ class Store:
             ) from error
         _make_home(home)
         database, servers_clock = open_database(url, **settings)
-        return cls(home, database, now or servers_clock, index)
+        return cls(home, database, now or servers_clock, index, roots)
 
     def close(self) -> None:
         self.db.close()
@@ -293,11 +304,15 @@ class Store:
         self.db.backup(path)
 
 
-def open_store(home: Path, url: str = "") -> Store:
+def open_store(home: Path, url: str = "", roots: Sequence[str] = ()) -> Store:
     """The store that the settings name: in PostgreSQL at `url`, or, without one, the SQLite file of the home.
 
+    Args:
+        roots: NAME=FOLDER of this machine, see roots.Roots.
+
     Raises: as Store.open and Store.connect."""
-    return Store.connect(home, url) if url else Store.open(home)
+    named = Roots(roots)
+    return Store.connect(home, url, roots=named) if url else Store.open(home, roots=named)
 
 
 def _make_home(home: Path) -> None:

@@ -16,8 +16,9 @@ import apsw
 from agent_tools.errors import InvalidArgument, VideoNotFound
 from agent_tools.store.channel_detail import NO_DETAIL, ChannelDetail
 from agent_tools.store.part import Part, storable, to_json
+from agent_tools.store.roots import Roots
 from agent_tools.store.spelling import name_key
-from agent_tools.store.sql import Sql
+from agent_tools.store.sql import Clock, Database, Sql
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,11 @@ def titles(file: Path, most: int) -> list[str]:
 
 
 class Videos(Part):
-    """Videos, sources, channels and gaps, as rows."""
+    """Videos, sources, channels and gaps, as rows. Paths of sources are kept by the name of their root."""
+
+    def __init__(self, db: Database, now: Clock, roots: Roots) -> None:
+        super().__init__(db, now)
+        self._roots = roots
 
     def add_video(self, video_id: str, title: str, size_bytes: int) -> bool:
         """Make a video known; True where it is new."""
@@ -180,27 +185,34 @@ class Videos(Part):
                 """INSERT INTO sources(path, video_id, size, mtime_ns, inode, typed) VALUES(?, ?, ?, ?, ?, ?)
                    ON CONFLICT(path) DO UPDATE SET video_id=excluded.video_id, size=excluded.size,
                    mtime_ns=excluded.mtime_ns, inode=excluded.inode, typed=sources.typed | excluded.typed""",
-                (os.fsencode(path), video_id, size, mtime_ns, _signed(inode), int(typed)),
+                (self._kept(path), video_id, size, mtime_ns, _signed(inode), int(typed)),
             )
 
     def sources(self, video_id: str) -> list[Source]:
         with self.db.read() as c:
             rows = c.execute(f"{SOURCE} WHERE video_id=? ORDER BY path", (video_id,))
-            return [_source(row) for row in rows]
+            return [self._source(row) for row in rows]
 
     def all_sources(self) -> list[Source]:
         with self.db.read() as c:
             rows = c.execute(f"{SOURCE} ORDER BY path")
-            return [_source(row) for row in rows]
+            return [self._source(row) for row in rows]
 
     def known_id(self, path: str, size: int, mtime_ns: int, inode: int) -> str | None:
         """The id found for this very file before, so that its content need not be read again."""
         with self.db.read() as c:
             row = c.execute(
                 "SELECT video_id FROM sources WHERE path=? AND size=? AND mtime_ns=? AND inode=?",
-                (os.fsencode(path), size, mtime_ns, _signed(inode)),
+                (self._kept(path), size, mtime_ns, _signed(inode)),
             ).fetchone()
             return None if row is None else str(row[0])
+
+    def _kept(self, path: str) -> bytes:
+        return os.fsencode(self._roots.kept(path))
+
+    def _source(self, row: tuple[Any, ...]) -> Source:
+        path = self._roots.here(os.fsdecode(row[1]))
+        return Source(row[0], path, row[2], row[3], row[4] & (2**64 - 1), bool(row[5]))
 
     def set_channel(self, video_id: str, name: str, **fields: Any) -> None:
         """Make a channel or change fields of it. Raises: VideoNotFound."""
@@ -281,10 +293,6 @@ def video_of(row: tuple[Any, ...]) -> VideoRow:
     values[8] = None if row[8] is None else bool(row[8])
     values[10] = json.loads(row[10])
     return VideoRow(*values)
-
-
-def _source(row: tuple[Any, ...]) -> Source:
-    return Source(row[0], os.fsdecode(row[1]), row[2], row[3], row[4] & (2**64 - 1), bool(row[5]))
 
 
 def _channel(c: Sql, video_id: str, name: str) -> ChannelRow | None:

@@ -185,7 +185,7 @@ def _of_file(library: Library, path: Path | None) -> JobSettings:
     """Which file the job reads, and this server's models."""
     settings = library.settings
     return JobSettings(
-        path=str(path or ""),
+        path=library.store.roots.kept(str(path or "")),
         sidecars=sidecars.mark(path) if path else "",
         models=settings.models,
         model_dirs=tuple(str(folder) for folder in settings.model_dirs),

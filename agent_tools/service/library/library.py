@@ -65,8 +65,8 @@ class Library:
         self.settings = settings
         self.by_hand = by_hand
         self.retry_s = retry_s
-        self.store = open_store(settings.home, settings.store)
-        self.fence = Fence(settings.allow)
+        self.store = open_store(settings.home, settings.store, settings.roots)
+        self.fence = Fence((*settings.allow, *self.store.roots.folders))
         self.workers = Workers(settings)
         self.models = QueryModels(settings)
         self.looker = Looker(settings)
