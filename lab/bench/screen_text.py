@@ -1,12 +1,12 @@
 """How right the entries of on-screen text are, and which texts they miss: real clips, pictures without text, slides.
 
-    python -m lab.bench.screen_text VIDEOS_DIR [--natural DIR] [--write]
+    python -m lab.bench.screen_text VIDEOS_DIR [--natural DIR] [--only clips|natural|slides] [--write]
 
 A clip is read as an ingest reads it. An entry is right if a word of it stands in a text that is on screen then, give or
 take a second, apart from one wrong letter of four. Texts on screen are those of the MANIFEST, and what was seen by eye
 on the pictures besides (seen_texts.json). A text of a second and longer counts as found if the entries of its span hold
-half of its words. Pictures without text: DIR, for example the photographs in the packages scikit-image and
-scikit-learn, and a frame every few seconds of the clips without text, up to 60 in all. Slides: six scripts, in type of
+half of its words. Pictures without text: all of DIR, for example the photographs in the packages scikit-image and
+scikit-learn, and where those are fewer than 60, frames of the clips without text. Slides: six scripts, in type of
 12 to 40 px; the OCR does not know Cyrillic, so those slides count for precision only.
 
 Beside today's rule stands that of 0.1: one picture in 4 s of motion, and each line that the OCR is sure of. --write
@@ -69,17 +69,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("videos", type=Path, metavar="VIDEOS_DIR", help="folder with a MANIFEST.json")
     parser.add_argument("--natural", type=Path, help="folder of pictures without text")
+    parser.add_argument("--only", choices=("clips", "natural", "slides"), help="one of the sets")
     parser.add_argument("--write", action="store_true", help=f"write {MEASURED.name}")
     given = parser.parse_args()
     engine = RapidOcr(threads=1)
-    rows = [*_clips(given.videos, engine), *_natural(given.videos, given.natural, engine), *_slides(engine)]
+    rows: list[Row] = []
+    rows += _clips(given.videos, engine) if given.only in (None, "clips") else []
+    rows += _natural(given.videos, given.natural, engine) if given.only in (None, "natural") else []
+    rows += _slides(engine) if given.only in (None, "slides") else []
     for row in rows:
         for kind, texts in (("wrong", row.wrong), ("missed", row.missed)):
             for text in texts:
                 print(f"{row.films}, {row.rule}, {kind}: {text}")  # noqa: T201
     print(table([asdict(row) for row in rows]))  # noqa: T201
     if given.write:
-        held = [{name: value for name, value in asdict(row).items() if name not in ("wrong", "missed")} for row in rows]
+        made = [{name: value for name, value in asdict(row).items() if name not in ("wrong", "missed")} for row in rows]
+        held = json.loads(MEASURED.read_text("utf-8")) if given.only else made
+        new = {(row["films"], row["rule"]): row for row in made}
+        held = [new.get((row["films"], row["rule"]), row) for row in held]
         MEASURED.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 

@@ -19,6 +19,7 @@ from agent_tools.store import ShownLine, function_words, line_with, shown_lines,
 Kind = Literal["name", "number", "date"]
 
 ORDER: tuple[Kind, ...] = ("number", "date", "name")  # "how many of those who ..." wants a number
+SURE = 2  # a name with a title or an initial
 GAIN = 0.7  # deviations that a text of the right kind gains: enough to decide between two that are about as near
 
 # By language, so that "wie" is "how" in German and "who" in Dutch. Of one phrase a question holds all the words.
@@ -61,10 +62,14 @@ _TITLE = (
     r"Prof|Professor|Dr|Mr|Mrs|Ms|Miss|Sir|Lady|Lord|Herr|Frau|Fräulein|Monsieur|Madame|Mme|Señor|Señora|Sr|Sra|Don|Doña"
     r"|Signor|Signora|Dott|Senhor|Senhora|Dona|Mevrouw|Meneer|Pan|Pani|Bay|Bayan|Г-н|Г-жа|Господин|Госпожа|Профессор"
 )
-_NAME = regex.compile(
+_PERSON = (
     rf"\b(?:{_TITLE})\b\.?\s+\p{{Lu}}"
     r"|\b\p{Lu}\p{Ll}+\s+\p{Lu}\.\s+\p{Lu}\p{Ll}"  # Sonia I. Seneviratne
     r"|\b\p{Lu}\.\s?(?:\p{Lu}\.\s?)?\p{Lu}\p{Ll}+"  # J. R. Tolkien
+)
+_SURELY: dict[Kind, regex.Pattern[str]] = {"name": regex.compile(_PERSON)}  # a person, not just capital letters
+_NAME = regex.compile(
+    rf"{_PERSON}"
     r"|\b[\w.+-]+@[\w-]+\.\w"
     r"|(?<=[\p{Ll},;]\s)\p{Lu}\p{Ll}+\s+\p{Lu}\p{Ll}+"  # inside a sentence or in a list
     r"|(?:さん|氏|先生|教授|博士|씨|선생님|교수|박사|คุณ)"
@@ -102,18 +107,29 @@ def is_of_kind(text: str, kind: Kind) -> bool:
 
 def answering_line(query: str, found: ScoredEntry) -> ShownLine | None:
     """The line of an on-screen text that a hit shows: the one that shares most words with the query, else the nearest
-    by meaning. Where the question wants a name, a number or a date that this line does not hold, the line beside it
+    by meaning. Where the question wants a name, a number or a date that this line does not hold, the line nearest to it
     that does, as "Prof. Ada Byron" above "Lecture of 6 December" answers who gave the lecture."""
     kind, near = wanted(query), line_with(found.entry, query) or found.line
-    if kind is None or (near is not None and is_of_kind(near.text, kind)):
+    if kind is None or (near is not None and _certainty(near.text, kind) == SURE):
         return near
     lines = shown_lines(found.entry)
-    answers = [place for place, line in enumerate(lines) if is_of_kind(line.text, kind)]
+    certain = [_certainty(line.text, kind) for line in lines]
+    best = max(certain, default=0)
+    if best == 0 or (near is not None and _certainty(near.text, kind) == best):
+        return near
+    answers = [place for place, one in enumerate(certain) if one == best]
     if near is None:
         return lines[answers[0]] if len(answers) == 1 else None
     here = next((place for place, line in enumerate(lines) if line.start == near.start), 0)
-    best = min(answers, key=lambda place: abs(place - here), default=None)
-    return near if best is None else lines[best]
+    return lines[min(answers, key=lambda place: abs(place - here))]
+
+
+def _certainty(text: str, kind: Kind) -> int:
+    """0 where the text holds no such answer, SURE where its form says so, else 1."""
+    surely = _SURELY.get(kind)
+    if surely is not None and surely.search(text):
+        return SURE
+    return int(is_of_kind(text, kind))
 
 
 @lru_cache(maxsize=1)
