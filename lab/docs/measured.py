@@ -51,6 +51,13 @@ def grounding_table() -> str:
     return side_by_side(measured("grounding"))
 
 
+def unseen_table() -> str:
+    """The last run of `python -m lab.eval unseen`."""
+    from lab.eval.unseen import markdown
+
+    return markdown(measured("unseen"))
+
+
 def calibrations_table() -> str:
     """The reports of lite's calibrations that ship: the error on other text sources, by languages."""
     from agent_tools.grounding import Calibrator

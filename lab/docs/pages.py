@@ -27,6 +27,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "faults": measured.faults_table,
     "grounding": measured.grounding_table,
     "calibrations": measured.calibrations_table,
+    "unseen": measured.unseen_table,
     "grounding-tiny": measured.grounding_tiny_table,
     "keep": measured.keep_table,
     "measured": measured.bench_table,

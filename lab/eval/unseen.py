@@ -1,6 +1,6 @@
 """Questions and events over films that no fit has seen: ten talks in six languages, an hour with five of them.
 
-    python -m lab.eval unseen HOMES --pictures DIR --sentences FILE [--misses]
+    python -m lab.eval unseen HOMES --pictures DIR --sentences FILE [--misses] [--json OUT]
 
 HOMES is a folder in which two memories are made where they are missing: "talks" with a file for each talk of
 unseen.json, three of which are only heard (Debian: espeak-ng), and "hour". DIR holds photographs without text, FILE
@@ -23,7 +23,7 @@ from agent_tools.evals.films.cue_lists import Film
 from agent_tools.evals.grounding.grounding import run_grounding, side_by_side
 from agent_tools.store import Store
 from agent_tools.timeline import Span
-from lab.eval.questions import Question, bm25, kinds, minilm, miss, product, row
+from lab.eval.questions import Question, bm25, minilm, miss, product, row
 from lab.eval.unseen_films import hour, talk, write
 
 UNSEEN = Path(__file__).with_name("unseen.json")
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of photographs without text")
     parser.add_argument("--sentences", type=Path, required=True, help="text file, one sentence a line")
     parser.add_argument("--misses", action="store_true", help="list the questions that are not answered first")
+    parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args(arguments)
     held = json.loads(UNSEEN.read_text("utf-8"))
     talks = [talk(one) for one in held["talks"]]
@@ -45,15 +46,28 @@ def main(arguments: Sequence[str]) -> None:
         "talks": _home(given.homes / "talks", talks, pictures),
         "hour": _home(given.homes / "hour", [whole], pictures),
     }
-    _ask(homes["talks"], _questions(held["questions"], talks, None), misses=given.misses)
-    _ask(homes["hour"], _questions(held["questions"], talks, whole), misses=given.misses)
+    searches = {
+        name: _ask(home, _questions(held["questions"], talks, whole if name == "hour" else None), misses=given.misses)
+        for name, home in homes.items()
+    }
     reports = {}
     for name, home in homes.items():
         truth = given.homes / f"events-{name}.json"
         rows = _events(held["events"], talks, whole if name == "hour" else None)
         truth.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
         reports[name] = run_grounding(truth, home, given.homes / f"out-{name}")
-    sys.stdout.write(f"\n{side_by_side(reports)}\n")
+    figures = {"searches": searches, "grounding": reports}
+    sys.stdout.write(f"\n{markdown(figures)}\n")
+    if given.json is not None:
+        given.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def markdown(figures: dict[str, Any]) -> str:
+    """The searches and the verdicts as two tables."""
+    lines = ["| films | search | R@1 | R@5 | nothing found | absent shown strong |", "|---|---|---|---|---|---|"]
+    for films, rows in figures["searches"].items():
+        lines += [f"| {films} | {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
+    return "\n".join([*lines, "", side_by_side(figures["grounding"])])
 
 
 def _sentences(path: Path, held: dict[str, Any]) -> list[str]:
@@ -108,24 +122,22 @@ def _questions(rows: Sequence[dict[str, Any]], talks: Sequence[Film], whole: Fil
     return asked
 
 
-def _ask(home: Path, asked: Sequence[Question], *, misses: bool) -> None:
+def _ask(home: Path, asked: Sequence[Question], *, misses: bool) -> dict[str, tuple[str, ...]]:
+    """The row of each search over a memory."""
     store = Store.open(home)
     ids = {video.title: video.id for video in store.videos()}
     asked = [Question(**{**vars(one), "video_id": ids.get(one.video_id, "")}) for one in asked]
-    line = sys.stdout.write
-    line(f"\n{home.name}\n\n| search | R@1 | R@5 | nothing found | absent shown strong |\n|---|---|---|---|---|\n")
+    rows: dict[str, tuple[str, ...]] = {}
     with Library(home) as library:
         searches = (("BM25 over entries", bm25(store)), ("MiniLM over entries", minilm(store)))
         for name, search in (*searches, ("retrieve_memory", product(library))):
             answers = [(one, search(one.question)) for one in asked]
-            line(f"| {name} | {' | '.join(row(answers))} |\n")
-        line("\n| kind | R@1 | R@5 | nothing found |\n|---|---|---|---|\n")
-        for kind, chosen in kinds(answers).items():
-            if chosen:
-                line(f"| {kind} | {' | '.join(row(chosen)[:3])} |\n")
-        if misses:
-            line("".join(f"\n{one}" for question, found in answers for one in miss(question, found)) + "\n")
+            rows[name] = row(answers)
+    if misses:
+        found = "".join(f"\n{one}" for question, hits in answers for one in miss(question, hits))
+        sys.stdout.write(f"\n{home.name}{found}\n")
     store.close()
+    return rows
 
 
 def _events(rows: Sequence[dict[str, Any]], talks: Sequence[Film], whole: Film | None) -> list[dict[str, Any]]:
