@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_tools.cli.flags import AsJson, Device, Home, ModelDirs, Models, Profile, Roots, Store, flag
+from agent_tools.cli.flags import AsJson, Device, Home, ModelDirs, Models, Profile, Roots, Store, flag, given_settings
 from agent_tools.cli.output import show_json
 from agent_tools.errors import InvalidArgument
+from agent_tools.options import with_options
 from agent_tools.settings import Settings
 from agent_tools.timeline import clock
 
@@ -48,41 +49,37 @@ def publish(to: To, videos: Named = None, home: Home = None) -> None:
             typer.echo(f"{len(wanted)} videos are in {target.place}")
 
 
-def work(
-    store: Store = None,
-    stay: Stay = False,
-    home: Home = None,
-    roots: Roots = None,
-    profile: Profile = None,
-    models: Models = None,
-    model_dirs: ModelDirs = None,
-    device: Device = None,
-    threads: Annotated[int | None, flag("threads")] = None,
-    memory_mb: Annotated[int | None, flag("memory_mb")] = None,
-    metrics_port: MetricsPort = 0,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class WorkRequest:
+    """The options of `work`: a field for each setting of a worker, and how it runs."""
+
+    store: Store = None
+    stay: Stay = False
+    home: Home = None
+    roots: Roots = None
+    profile: Profile = None
+    models: Models = None
+    model_dirs: ModelDirs = None
+    device: Device = None
+    threads: Annotated[int | None, flag("threads")] = None
+    memory_mb: Annotated[int | None, flag("memory_mb")] = None
+    metrics_port: MetricsPort = 0
+
+
+@with_options(WorkRequest)
+def work(request: WorkRequest) -> None:
     """Do the ingest jobs of a memory, here or on any machine that can read the videos: at the same paths, or --root's.
 
     With --stay it runs until SIGTERM or Ctrl-C. The job that it holds then is free for another worker at once."""
     from agent_tools.ingestion.worker import main
 
-    settings = Settings.load(
-        home=home,
-        store=store,
-        roots=tuple(roots or ()),
-        profile=profile,
-        models=tuple(models or ()),
-        model_dirs=tuple(model_dirs or ()),
-        device=device,
-        threads=threads,
-        memory_mb=memory_mb,
-    )
-    if stay and not settings.store:
+    settings = Settings.load(**given_settings(request))
+    if request.stay and not settings.store:
         raise InvalidArgument(
             "--stay needs --store: for a memory in the data folder, ingest_video and `agent-tools ingest` start "
             "a worker by themselves."
         )
-    raise SystemExit(main(settings, stay=stay, metrics_port=metrics_port))
+    raise SystemExit(main(settings, stay=request.stay, metrics_port=request.metrics_port))
 
 
 def status(store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
