@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent_tools.errors import SourceNotFound, UnreadableVideo
 from agent_tools.media import Probe, content_id, last_time
-from agent_tools.media.growth import GREW
+from agent_tools.media.growth import GREW, is_quiet
 from agent_tools.media.lengths import measured, pictures
 from agent_tools.store import Store
 from agent_tools.untrusted import clean
@@ -16,15 +16,14 @@ ANY_S = 3600.0  # a length that is believed of any file; beyond, a second of pic
 PICTURE_S = 600.0  # ... or a picture stands for this long at most: a time-lapse has few pictures for many hours
 
 
-def source_of(store: Store, video_id: str, asked: str = "", *, growing: bool = False) -> Path:
-    """A path that still holds this very content. Raises: SourceNotFound.
+def source_of(store: Store, video_id: str, asked: str = "") -> Path:
+    """A path that still holds this very content, or of a recording this content and more. Raises: SourceNotFound.
 
     Args:
         asked: the path that the job was asked for by: it goes first, and no other one is read but what a person typed,
             because what lies beside the others may be closed to whoever asked. "" for any.
-        growing: a file that has only become longer counts too.
     """
-    tried = []
+    tried, recorded = [], bool(_kept(store, video_id))
     for source in sorted(store.sources(video_id), key=lambda source: source.path != asked):
         if asked and not source.typed and source.path != asked:
             continue
@@ -34,7 +33,7 @@ def source_of(store: Store, video_id: str, asked: str = "", *, growing: bool = F
             continue
         stat = path.stat()
         same = (stat.st_size, stat.st_mtime_ns, stat.st_ino) == (source.size, source.mtime_ns, source.inode)
-        longer = growing and stat.st_ino == source.inode and stat.st_size >= source.size
+        longer = recorded and stat.st_ino == source.inode and stat.st_size >= source.size
         if same or longer or content_id(path) == video_id:
             return path
     raise SourceNotFound(
@@ -46,7 +45,7 @@ def source_of(store: Store, video_id: str, asked: str = "", *, growing: bool = F
 def _kept(store: Store, video_id: str) -> dict[str, object]:
     """What the memory knows of the video besides its header."""
     video = store.video(video_id)
-    return {GREW: True} if video is not None and video.metadata.get(GREW) else {}
+    return {GREW: video.metadata[GREW]} if video is not None and video.metadata.get(GREW) else {}
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
@@ -56,6 +55,13 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def has_grown(store: Store, video_id: str, path: Path) -> bool:
+    """Whether the file is a recording that became longer since it was asked for, and is still being written."""
+    source = next((one for one in store.sources(video_id) if one.path == str(path)), None)
+    longer = source is not None and path.stat().st_size > source.size
+    return longer and bool(_kept(store, video_id)) and not is_quiet(path)
 
 
 def has_changed(path: Path, before: tuple[int, int, int] | None, *, growing: bool) -> bool:

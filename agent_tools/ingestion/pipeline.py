@@ -16,7 +16,7 @@ from agent_tools.ingestion import reindex
 from agent_tools.ingestion.channels.base import ChannelMaker, Context, JobModels, OpenedVideo
 from agent_tools.ingestion.channels.makers import makers
 from agent_tools.ingestion.control import Control, give_back_memory
-from agent_tools.ingestion.job_file import changed, describe, has_changed, source_of, stamp
+from agent_tools.ingestion.job_file import changed, describe, has_changed, has_grown, source_of, stamp
 from agent_tools.ingestion.model_choice import model_settings, settings_of
 from agent_tools.media import probe
 from agent_tools.settings import Settings
@@ -45,9 +45,9 @@ class Ingest:
 
         Raises: SourceNotFound: the file is gone, or changed while it was read. UnreadableVideo. Stopped."""
         self.control.tell(0.0, "opening the file")
-        path = source_of(
-            self.store, self.job.video_id, self.store.roots.here(self.job.settings.path), growing=self._growing
-        )
+        path = source_of(self.store, self.job.video_id, self.store.roots.here(self.job.settings.path))
+        if has_grown(self.store, self.job.video_id, path):
+            self.job = replace(self.job, settings=replace(self.job.settings, growing=True))
         before = stamp(path)
         context = self._context(path)
         again = {name for name in self.job.settings.remake if self._is_done(name)}

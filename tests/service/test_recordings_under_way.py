@@ -105,6 +105,32 @@ def test_a_recording_is_one_video_from_its_first_seconds_to_its_end(
         assert texts == [["the ferry leaves at noon", "the gulls return"]] * 2
 
 
+@pytest.mark.usefixtures("loaded_encoder")
+def test_a_recording_whose_growth_is_seen_by_the_worker_only_is_one_video_too(
+    recorded: Callable[[str], bytes],
+    open_library: OpenLibrary,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recordings_under_way, "grows", lambda path: False)
+    whole, path = recorded("mkv"), tmp_path / "film.mkv"
+    library = open_library(tmp_path)
+    path.write_bytes(whole[: len(whole) // 2])
+    first = ingest_video(library, str(path), channels=["frames"], wait_s=0).video_id or ""
+    path.write_bytes(whole[:40] + b"\0" + whole[41:])  # the recorder writes its header anew when it ends
+    work(library.settings)
+    job, row = library.store.job(first), library.store.channel(first, "frames")
+    assert job is not None
+    assert row is not None
+    assert (job.state, row.state) == ("done", "running")
+    path.write_bytes(whole)
+    ended(path)
+    with reading(library, path) as again:
+        assert again == first
+    assert library.store.channel(first, "frames").state == "done"  # type: ignore[union-attr]
+    assert len(library.store.videos()) == 1
+
+
 @pytest.mark.usefixtures("seen_to_grow", "loaded_encoder")
 def test_a_file_that_was_taken_for_whole_and_grows_is_the_same_video(
     recorded: Callable[[str], bytes], open_library: OpenLibrary, tmp_path: Path
@@ -135,6 +161,19 @@ def test_clients_hear_of_a_recording_that_was_read_on(
     path.write_bytes(whole)
     with reading(library, path):
         assert f"video://{video_id}" in notices.changes(library.store)
+
+
+@pytest.mark.usefixtures("seen_to_grow", "loaded_encoder")
+def test_another_film_at_the_path_of_a_recording_is_another_video(
+    recorded: Callable[[str], bytes], open_library: OpenLibrary, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.ts"
+    library = open_library(tmp_path)
+    path.write_bytes(recorded("ts"))
+    with reading(library, path) as first:
+        other = draw(tmp_path / "other.mkv", even_times(200, 10), size=(640, 360)).read_bytes()
+        path.write_bytes(other * (1 + len(recorded("ts")) // len(other)))
+        assert ingest_video(library, str(path), channels=["frames"], wait_s=0).video_id != first
 
 
 def test_only_what_may_be_read_before_it_is_whole_may_grow(recorded: Callable[[str], bytes], tmp_path: Path) -> None:

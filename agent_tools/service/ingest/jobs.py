@@ -72,8 +72,8 @@ def enqueue_file(
     store.add_source(video_id, str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, typed=typed)
     if title:
         store.update_video(video_id, title=title)
-    if growing:
-        recordings_under_way.mark(library, video_id)
+    if growing or recordings_under_way.may_be(path):
+        recordings_under_way.mark(library, video_id, path)
     _queue(
         library,
         video_id,
