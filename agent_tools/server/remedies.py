@@ -63,6 +63,8 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
             call[name] = _text(library, name, values.get(name), row)
     if "video" in required and row is None:
         return "Example of a call that works: list_episodes {}."
+    if row is not None and tool == "zoom_segment" and (found := _where_it_matches(library, row, values)):
+        return f"Example of a call that works: {tool} {_json(call | found)}; there the query matches best."
     if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
         call |= _span(library, row, values)
     return f"Example of a call that works: {tool} {_json(call)}."
@@ -77,6 +79,28 @@ def _search_instead(library: Library, words: str) -> str:
     if not found.hits or found.hits[0].strength == "weak":
         return f"Example of a call that works: {call}, which says in which video it is, and when."
     return f"A search of all videos for these words finds: {found.summary} Call {call} to read it."
+
+
+def _where_it_matches(library: Library, row: VideoRow, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a look outside the video: its query, and the span of the video that matches it; {} where nothing does."""
+    from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+
+    query = values.get("query")
+    if not isinstance(query, str) or not query.strip() or _is_inside(library, row, values):
+        return {}
+    words = clean(query, MOST_WORDS)
+    hits = retrieve_memory(library, SearchRequest(query=words, video_ids=[row.id])).hits
+    if not hits or hits[0].strength == "weak":
+        return {}
+    return {"start_s": hits[0].start_s, "end_s": hits[0].end_s, "query": words}
+
+
+def _is_inside(library: Library, row: VideoRow, values: Mapping[str, Any]) -> bool:
+    try:
+        library.span(row, _seconds(values.get("start_s")), _seconds(values.get("end_s")))
+    except RequestError:
+        return False
+    return True
 
 
 def _file_near(library: Library, source: str) -> str:

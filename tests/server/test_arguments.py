@@ -266,6 +266,24 @@ async def test_the_example_after_a_missing_file_is_not_the_refused_call(settings
 
 
 @pytest.mark.anyio
+async def test_a_look_outside_the_video_is_told_where_in_it_the_query_matches(
+    settings: Settings, library: Library
+) -> None:
+    outside = {"video": TITLE, "start_s": 700, "end_s": 720, "query": "KV cache"}
+    async with connected(settings, library, "2026-07-28") as client:
+        text = text_of(await client.call_tool("zoom_segment", outside))
+        call = json.loads(
+            text.partition("that works: zoom_segment ")[2].removesuffix("; there the query matches best.")
+        )
+        looked = await client.call_tool("zoom_segment", call)
+        none = text_of(await client.call_tool("zoom_segment", {**outside, "query": "xylophone quartet"}))
+    assert text.startswith("SpanOutsideVideo: ")
+    assert not looked.is_error
+    assert "best match of the query" in text_of(looked)
+    assert "matches best" not in none
+
+
+@pytest.mark.anyio
 async def test_an_example_of_a_note_holds_no_words_of_another_video(settings: Settings, library: Library) -> None:
     async with connected(settings, library, "2026-07-28") as client:
         text = text_of(await client.call_tool("remember", {"video": OTHER, "text": ""}))

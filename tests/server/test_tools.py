@@ -140,7 +140,7 @@ async def test_an_error_of_ours_is_its_code_and_message(settings: Settings, libr
         result = await client.call_tool("list_episodes", {"video_id": "nope"})
         assert result.is_error
         assert text_of(result) == (
-            "VideoNotFound: No video 'nope'. Give an id, a unique title, file name, prefix or uri; "
+            "VideoNotFound: No video 'nope'. Give a title or an id; "
             "list_episodes without arguments shows the 2 there are. "
             'Example of a call that works: retrieve_memory {"query": "nope"}, '
             "which says in which video it is, and when."

@@ -108,7 +108,7 @@ class Library:
             raise _ambiguous(name, found)
         count = len(self.store.videos())
         raise VideoNotFound(
-            f"No video {clean(name, 80)!r}. Give an id, a unique title, file name, prefix or uri; "
+            f"No video {clean(name, 80)!r}. Give a title or an id; "
             f"list_episodes without arguments shows the {count} there are."
         )
 
