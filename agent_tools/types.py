@@ -215,6 +215,7 @@ else:
 
 
 class Hit(_WithTexts):
+    match_s: Number | None = None  # where the text that answers begins, if that is a second or more behind start_s
     line: str | None = None
     region: list[Number] | None = None
     frame: str | None = None

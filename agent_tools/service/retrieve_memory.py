@@ -45,6 +45,7 @@ MATCHED_COSINE = 0.25
 JOINT = " / "
 CURSOR_TOKENS = 16  # what the cursor adds
 LEAST_BESIDE, LEAST_MATCHED = 40, 20  # characters that a text has at least where a reply is too long, or it is left out
+LEAST_LATER_S = 1.0
 TITLE_LENGTH = 80
 MOST_HINTS = 4
 NEAREST = "No text comes near the query; the nearest by meaning are shown, marked weak."
@@ -247,6 +248,7 @@ def _hit(library: Library, moment: Moment, rank: int, title: str, request: Searc
         region=[round(side, 3) for side in line.region] if line and line.region else None,
         frame=f"video://{moment.video_id}/frame/{rounded(middle):g}" if detail == "full" else None,
         repeats=moment.repeats or None,
+        match_s=_match_s(moment),
         uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),
         **texts,
     )
@@ -258,6 +260,14 @@ def _strength(moment: Moment) -> Strength:
     if best is None or moment.best > best.score:
         return strength(moment.best)
     return strength(best.score, best.cosine, best.words)
+
+
+def _match_s(moment: Moment) -> float | None:
+    """Where the entry that answers best begins, if a neighbour begins the moment a second or more before it."""
+    best = min(moment.found, key=lambda r: (-r.score, r.entry.start_s), default=None)
+    if best is None or best.entry.start_s < moment.span.start_s + LEAST_LATER_S:
+        return None
+    return rounded(best.entry.start_s)
 
 
 def _best(moment: Moment, name: str) -> ScoredEntry | None:

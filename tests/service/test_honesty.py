@@ -233,3 +233,18 @@ def test_evidence_shows_the_words_that_were_asked_for_however_long_their_text_is
         reply = ground_event(library, event=event, video_id=film.video_id, max_tokens=max_tokens)
         assert reply.verdict == "present"
         assert "attention bottleneck" in (reply.spans or [])[0].evidence
+
+
+def test_a_hit_says_where_in_it_the_answer_begins(library: Library, lay: Lay) -> None:
+    said = (
+        (100, "attention has keys and it has values"),
+        (104, "the values of attention are what is read"),
+        (200, "rain"),
+    )
+    lay(Film("joined", 300, cues(*said), ()))
+    reply = retrieve_memory(library, SearchRequest(query="the values of attention are what is read"))
+    hit = reply.hits[0]
+    assert (hit.start_s, hit.match_s) == (100, 104)
+    assert reply.summary.endswith("; best: 1:44 in joined.")
+    alone = retrieve_memory(library, SearchRequest(query="rain")).hits[0]
+    assert (alone.start_s, alone.match_s) == (200, None)

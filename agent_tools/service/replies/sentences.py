@@ -57,7 +57,8 @@ def _hits(hits: list[Hit]) -> str:
     if not hits:
         return NOTHING
     best = hits[0]
-    where = f"best: {short_clock(best.start_s)} in {_title(best.title)}"
+    begins = best.start_s if best.match_s is None else best.match_s
+    where = f"best: {short_clock(begins)} in {_title(best.title)}"
     strong, fair = (sum(hit.strength == word for hit in hits) for word in ("strong", "fair"))
     if strong:
         return f"{_count(strong, 'strong hit')}; {where}."
