@@ -101,6 +101,13 @@ def tiny_world_table() -> str:
     return markdown(measured("tiny_world"))
 
 
+def agents_table() -> str:
+    """The last `python -m lab.agents --report FOLDER ... --write`."""
+    from lab.agents.report import markdown
+
+    return markdown(measured("agents"))
+
+
 def reasoning_table() -> str:
     """The last run of `agent-tools eval reasoning`."""
     from agent_tools.evals.reasoning.reasoning import markdown

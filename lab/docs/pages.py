@@ -14,6 +14,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 
 TABLES: dict[str, Callable[[], str]] = {
+    "agents": measured.agents_table,
     "buttons": product.buttons,
     "cases": measured.cases_table,
     "channels": product.channels_table,
