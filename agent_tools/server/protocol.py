@@ -150,7 +150,9 @@ class VideoServer(MCPServer[App]):
         tool = self._tool_manager.get_tool(name)
         hidden = name in self._page_tools and (context is None or not viewer_page.shown_to(context))
         if tool is None or hidden:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}")
+            tools = self._tool_manager.list_tools()
+            known = ", ".join(one.name for one in tools if one.name not in self._page_tools)
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(name, 80)}. The tools are {known}.")
         began, outcome = time.monotonic(), "ok"
         call = ReadCall(name, arguments, tool)
         try:

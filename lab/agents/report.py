@@ -37,7 +37,7 @@ def line_of(question: Question, condition: str, done: Any, right: bool) -> dict[
         "first_valid": bool(done.calls) and not done.calls[0]["error"],
         "faults": faults,
         "made_up": len(made_up),
-        "not_recovered": bool(made_up) and all(call["error"] for call in done.calls[made_up[-1] :]),
+        "not_recovered": bool(made_up) and not right and all(call["error"] for call in done.calls[made_up[-1] :]),
         "answered_without_a_reply": not held and condition != "transcript",
         "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens,

@@ -172,6 +172,7 @@ async def test_an_unknown_tool_is_a_protocol_error(settings: Settings, library: 
         with pytest.raises(MCPError) as caught:
             await client.call_tool("delete_video", {})
         assert caught.value.error.code == -32602
+        assert caught.value.error.message.startswith("Unknown tool: delete_video. The tools are ingest_video, ")
 
 
 async def test_a_tool_that_read_only_leaves_out_is_unknown(settings: Settings, library: Library) -> None:
