@@ -101,7 +101,8 @@ def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
         given.values[name] = value
     if "end_s" not in required and _is_zero(given.values.get("end_s")):
         del given.values["end_s"]
-        given.notes.append("end_s 0 is left out: nothing ends there, so the span goes to the end of the video.")
+        if given.values.get("start_s"):  # 0 to 0 is what models fill in where they mean nothing
+            given.notes.append("end_s 0 is left out: nothing ends there, so the span goes to the end of the video.")
     return given
 
 
