@@ -51,6 +51,15 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         (Asked("", ("Biệt",)), SAID, ""),
         (Asked("", ("Biet",)), replace(SHOWN, alphabet="Vietnamese"), "it shows such words"),
         (SIGHT, replace(SHOWN, alphabet="Vietnamese"), ""),
+        # words that the reader may have misread
+        (
+            Asked("", ("Mitigation",)),
+            replace(SHOWN, texts=("The Mltiqation plan",)),
+            "may have been read as 'mltiqation'",
+        ),
+        (Asked("", ("Mitigation",)), replace(SHOWN, texts=("The navigation plan",)), ""),
+        (Asked("", ("plan",)), replace(SHOWN, texts=("The plane",)), ""),
+        (Asked("", ("Mitigation",)), replace(SAID, texts=("The Mltiqation plan",)), ""),
         # letters lost by scaling: they matter for words on screen only
         (ZEBRA, replace(SHOWN, missed_px=44.0), "letters under 44 px were not readable"),
         (SIGHT, replace(SHOWN, missed_px=44.0), ""),

@@ -71,6 +71,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
             return f"{words!r}: {why}"
         if reach.channel == "screen_text" and (scripts := unreadable(words)):
             return f"{scripts} letters on pictures cannot be read"
+        if reach.channel == "screen_text" and (near := _misread(words, reach.texts)):
+            return f"{words!r} may have been read as {near!r}"
         if reach.heard and (why := _other_than_heard(words, reach.heard)):
             return why
         if longer := _longer(words, reach.other_forms):
@@ -176,6 +178,13 @@ def _other_than_heard(words: str, heard: Iterable[str]) -> str:
     occurrence = Occurrence(words)
     near = next((found for text in heard if (found := occurrence.misheard(text))), "")
     return f"{words!r} may have been heard as {near!r}" if near else ""
+
+
+def _misread(words: str, texts: Iterable[str]) -> str:
+    """The first words read on pictures that may be the words sought, with more wrong letters than `Occurrence.score`
+    forgives: small letters and those with accents are misread more often."""
+    occurrence = Occurrence(words)
+    return next((found for text in texts if (found := occurrence.misread(text))), "")
 
 
 def _longer(words: str, texts: Iterable[str]) -> str:

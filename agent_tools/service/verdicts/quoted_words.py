@@ -15,6 +15,7 @@ from agent_tools.store import spelling
 
 WHOLE, MISREAD, LOOSE, GLUED, PART = 1.0, 0.9, 0.8, 0.7, 0.6
 LETTERS_PER_ERROR = 8  # one wrong letter is forgiven in so many: PP-OCR errs in about one of fifty
+LETTERS_PER_DOUBT = 5  # with one wrong letter in so many, words that were read may still be the words sought
 MISHEARD = 0.25  # share of its letters in which a phrase may differ from what a speech model wrote down for it
 LONG_QUOTE = 3  # words from which on a letter or two may differ in what is no reading of pictures, too
 LEAST_GLUED = 6  # shorter words are part of others by chance
@@ -82,6 +83,14 @@ class Occurrence:
     def misheard(self, text: str) -> str:
         """The words of a text that was heard which may be the words sought, misheard; "" if there are none."""
         return self._near(spelling.words(text), int(len(self.compact) * MISHEARD)) if self.tokens else ""
+
+    def misread(self, text: str) -> str:
+        """The words of a text that was read which may be the words sought, misread; "" if there are none, or if the
+        words sought stand there as they are."""
+        held = spelling.words(text)
+        if not self.tokens or _in_a_row(self.tokens, held):
+            return ""
+        return self._near(held, len(self.compact) // LETTERS_PER_DOUBT)
 
     def _misread(self, held: tuple[str, ...]) -> float:
         """MISREAD where whole words of the text, spaces aside, are the words sought but for a few letters."""
