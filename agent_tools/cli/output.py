@@ -172,12 +172,20 @@ def show_speakers(found: Sequence[Any]) -> None:
     if not found:
         typer.echo("No speakers were told apart. Ingest or reindex with --models speakers=resemblyzer.")
         return
-    table = Table("video", "speaker", "first", "says", "entries", box=None)
+    table = Table("video", "title", "speaker", "first", "says", "entries", box=None)
     table.add_column("perhaps the same voice", overflow="fold")
     for one in found:
         name = f"{one.number}  {one.label}" if one.named else str(one.number)
         alike = ", ".join(f"{other.label} of {other.video_id} ({other.score:.2f})" for other in one.alike)
-        row = (one.video_id, escape(name), one.at, f"{one.seconds:.0f} s", str(one.entries), escape(alike))
+        row = (
+            one.video_id,
+            escape(one.title),
+            escape(name),
+            one.at,
+            f"{one.seconds:.0f} s",
+            str(one.entries),
+            escape(alike),
+        )
         table.add_row(*row)
     Console().print(table)
     typer.echo("A speaker is a voice that a model told apart in one recording. It makes mistakes; it knows no person.")
