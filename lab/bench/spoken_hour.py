@@ -37,7 +37,6 @@ from agent_tools.service.library.workers import Workers
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.settings import Settings
 from agent_tools.store import Entry
-from agent_tools.store.entries import Entries
 from lab.bench.inventions import SECONDS, drawn
 from lab.bench.prompts import words
 from lab.bench.rows import emit
@@ -149,19 +148,19 @@ def main() -> None:
 def ingested(settings: Settings) -> Cost:
     """Run the queued job in this process."""
     cost, begun = Cost(), 0.0
-    run, add = speech.Speech.run, Entries.add_entries
+    run = speech.Speech.run
 
     def timed_run(maker: speech.Speech) -> None:
         nonlocal begun
-        begun, wall = time.process_time(), time.monotonic()
+        begun, wall, add = time.process_time(), time.monotonic(), maker.store.add_entries
 
-        def timed_add(entries: Entries, video_id: str, channel: str, producer: str, new: Any) -> list[int]:
-            found = add(entries, video_id, channel, producer, new)
+        def timed_add(*entries: Any) -> list[int]:
+            found = add(*entries)
             if found and not cost.first_cpu_s:
                 cost.first_cpu_s, cost.first_wall_s = time.process_time() - begun, time.monotonic() - wall
             return found
 
-        with patch.object(Entries, "add_entries", timed_add):
+        with patch.object(maker.store, "add_entries", timed_add):
             run(maker)
         cost.speech_cpu_s = time.process_time() - begun
 
