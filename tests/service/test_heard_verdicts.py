@@ -94,3 +94,15 @@ def test_the_same_speech_without_doubt_is_present(heard: Library) -> None:
 def test_doubtful_speech_does_not_weaken_what_is_heard_well(heard: Library) -> None:
     hear(heard, Line(FILM.duration_s - EACH_S, FILM.duration_s, "The dough has to rest for two hours"), doubtful=True)
     assert ask(heard, "the speaker says 'rest for two hours'").verdict == "present"
+
+
+@pytest.mark.parametrize(("doubted_s", "verdict"), [(9.0, "absent"), (12.0, "uncertain")])
+def test_doubt_in_much_of_what_is_said_forbids_absent_however_long_the_silence(
+    heard: Library, doubted_s: float, verdict: str
+) -> None:
+    heard.store.update_video(FILM.video_id, duration_s=3600.0)
+    heard.store.set_channel(FILM.video_id, "speech", done_to_s=3600.0)
+    hear(heard, Line(100.0, 100.0 + doubted_s, LAST), doubtful=True)
+    reply = ask(heard, NOT_SAID)
+    assert reply.verdict == verdict
+    assert ("13% of what is said in the span was heard with doubt" in reply.why) is (verdict == "uncertain")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent_tools.models.profiles import TextEncoder
 
 GAPS_AT_MOST = 0.05  # share of the span that a channel may have missed; the same share as `decide` allows
+DOUBT_S = 10.0  # of speech in doubt; less, in a long silence, is more often no speech at all
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Reach:
     channel: str
     missed_share: float = 0.0  # of the span, by gaps
     doubted_share: float = 0.0  # of the span: speech whose words or language the speech model is in doubt of
+    doubted_of_said: float = 0.0  # the same of all that is said in the span, where it is DOUBT_S or more
     dropped: str = ""  # what the speech model heard and left out, with its reason; "" if it left nothing out
     unfinished: bool = False  # it is being made, or its making failed, before the end of the span
     unread_s: float = 0.0  # how long text may have stood in the span on pictures that were not read
@@ -62,6 +64,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
         return f"gaps in {reach.missed_share:.0%} of the span"
     if reach.doubted_share > GAPS_AT_MOST:
         return f"speech in {reach.doubted_share:.0%} of the span was heard with doubt"
+    if reach.doubted_of_said > GAPS_AT_MOST:
+        return f"{reach.doubted_of_said:.0%} of what is said in the span was heard with doubt"
     if asked.by_meaning and _strange(reach.languages, asked.event):
         return limit(reach.languages)
     if asked.by_meaning and reach.uncompared:
@@ -112,6 +116,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         name,
         _share(unread(library, scope, row), span),
         _share(_doubted(entries, span), span) if name == "speech" else 0.0,
+        _doubted_of_said(entries, span) if name == "speech" else 0.0,
         _dropped(library, scope) if name == "speech" else "",
         row.state not in ("done", "absent") and row.done_to_s < span.end_s,
         unread_s(row, span) if name == "screen_text" else 0.0,
@@ -152,6 +157,14 @@ def _doubted(entries: Iterable[Entry], span: Span) -> list[Span]:
         if entry.extra.get("doubtful") or entry.extra.get("language_unsure")
     )
     return merged(one for one in inside if one is not None)
+
+
+def _doubted_of_said(entries: Sequence[Entry], span: Span) -> float:
+    """An hour may hold ten minutes of talk: what is in doubt is compared with the talk, too."""
+    said = (Span(entry.start_s, entry.end_s).clipped(span.start_s, span.end_s) for entry in entries)
+    said_s = sum(one.length_s for one in merged(one for one in said if one is not None))
+    doubted_s = sum(one.length_s for one in _doubted(entries, span))
+    return doubted_s / said_s if said_s and doubted_s >= DOUBT_S else 0.0
 
 
 def _share(holes: Iterable[Span], span: Span) -> float:
