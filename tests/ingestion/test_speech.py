@@ -3,6 +3,7 @@ they ended. The engine here says numbers at fixed times: recognition itself is t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from agent_tools.ingestion.channels import speech
 from agent_tools.ingestion.control import Control, Stopped
 from agent_tools.ingestion.pipeline import CHANNELS_END
 from agent_tools.ingestion.worker import work
+from agent_tools.media import growth
 from agent_tools.models.hub import catalogue
 from agent_tools.models.speech import Segment, Unheard, Word
-from agent_tools.service.ingest import jobs
+from agent_tools.service.ingest import jobs, recordings_under_way
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
@@ -305,3 +307,28 @@ def test_speech_has_its_own_share_of_the_progress_behind_all_else(
     before = seen[: listening[0][0]]
     assert max(share for _, share in before) <= speech.BEGINS_AT
     assert any("picture" in message or "frame" in message for message, _ in before)  # they are made first
+
+
+def test_of_a_recording_under_way_the_last_words_wait_for_the_next_job(
+    open_library: OpenLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded_encoder: None
+) -> None:
+    monkeypatch.setattr(speech, "speech", lambda settings: Numbers())
+    monkeypatch.setattr(recordings_under_way, "grows", lambda path: not growth.is_quiet(path))
+    path = tmp_path / "live.mkv"
+    draw(path, even_times(160, 2), tone=True, muxer={"live": "1"})
+    library = open_library(tmp_path)
+    video_id = ingest_video(library, "live.mkv", channels=["speech"], wait_s=0).video_id or ""
+    work(library.settings)
+    row = library.store.channel(video_id, "speech")
+    assert row is not None
+    first = [entry.text for entry in library.store.entries(video_id, channels=("speech",))]
+    assert (row.state, 0 < row.done_to_s < 79) == ("running", True), row
+    assert first == [f"number {n} was said" for n in range(5, 80, 10) if n < row.done_to_s]
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert ingest_video(library, "live.mkv", channels=["speech"], wait_s=0).video_id == video_id
+    work(library.settings)
+    row = library.store.channel(video_id, "speech")
+    assert row is not None
+    assert row.state == "done"
+    texts = [entry.text for entry in library.store.entries(video_id, channels=("speech",))]
+    assert texts == [f"number {n} was said" for n in range(5, 80, 10)]
