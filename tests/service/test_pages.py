@@ -24,6 +24,7 @@ from tests.library import OpenLibrary
 from tests.waiting import PATIENCE_S
 
 pytest.importorskip("yt_dlp")
+pytestmark = pytest.mark.slow  # each page is read by a process that imports yt-dlp
 
 LINKED = {
     "@context": "https://schema.org",
