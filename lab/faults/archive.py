@@ -201,6 +201,8 @@ class Holding:
         numbers = {}
         for space in store.spaces():
             ids, matrix = store.vectors(space, video_id)
+            if not len(ids):  # made for another video, or for notes that are gone
+                continue
             kind = space.rpartition("|")[2]
             keys = [repr(_key(entries, kind, int(number))) for number in ids]
             order = sorted(range(len(keys)), key=lambda at: (keys[at], matrix[at].round(3).tolist()))
