@@ -18,8 +18,8 @@ from agent_tools.untrusted import clean
 MOST_NAMED = 5  # videos that a sentence names
 LEAST_GUESS = 0.2  # confidence of a span that a sentence names as a guess
 WEAK = (
-    "No hit holds the words asked for; the nearest are weak: do not conclude from them; "
-    "ground_event can say whether it is absent."
+    "No hit holds the words asked for; the nearest are weak: do not conclude from them. "
+    "Say that you did not find it, or ask ground_event whether it is absent."
 )
 NOTHING = "Nothing found. Ask in other words; ground_event can say whether it is absent."
 
