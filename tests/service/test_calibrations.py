@@ -13,6 +13,7 @@ from agent_tools.grounding import Calibrator
 from agent_tools.home import HomeFolder
 from agent_tools.service.verdicts.calibrations import SHIPPED, calibrator_for, stored
 from agent_tools.service.verdicts.event_search import LOCALIZER
+from agent_tools.service.verdicts.text_evidence import OLDER_ENCODER, OLDER_LEAST, _usual
 
 OWN = Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, data="a test's")
 
@@ -53,3 +54,14 @@ def test_a_broken_file_is_told_with_the_remedy(folder: Path) -> None:
     (folder / "pictures.lite.json").write_text('{"format": 99}')
     with pytest.raises(StoreError, match=r"pictures\.lite\.json is no stored calibration\. Remove it, or fit it again"):
         calibrator_for("pictures", "lite", "siglip@1", folder.parent)
+
+
+def test_a_score_is_made_as_its_calibration_was_fitted() -> None:
+    """Data folders of 0.1 keep their encoder's vectors, their calibration, and what counts as usual."""
+    older = Path(calibrator_for.__code__.co_filename).parent / SHIPPED / f"{LOCALIZER}.lite.minilm.json"
+    assert json.loads(older.read_text())["producer"] == OLDER_ENCODER
+    cosines = [0.9, 0.6, 0.5, 0.4, 0.35, 0.3, 0.28, 0.27, 0.1]
+    assert _usual(cosines, OLDER_ENCODER) == 0.27
+    assert _usual(cosines[:3], OLDER_ENCODER) == OLDER_LEAST
+    assert _usual(cosines, shipped_producer()) == 0.4
+    assert _usual(cosines[:3], shipped_producer()) == 0.0

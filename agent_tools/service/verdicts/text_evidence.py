@@ -42,6 +42,8 @@ FIT = "fit"  # scores that need no background: either there is none, or it is in
 SHARED_WORDS = 0.5  # what an entry with all words of the event gains; squared, so that common words are little
 QUOTED = 1.0  # as much as the best paraphrase has
 CROWD = 4  # the fourth best cosine is usual: an event may be told a few times
+# Vectors of lite's older encoder are judged as their calibrations were fitted: by the eighth best, and at least this.
+OLDER_ENCODER, OLDER_CROWD, OLDER_LEAST = "minilm-l6-v2@53aa5117/1", 8, 0.25
 SHORT = 64  # lines; a film of fewer has no crowd of its own
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
 LEAST_S = 0.1  # of an item: an instant has no span
@@ -54,10 +56,10 @@ READ_SHARE = (
 
 @dataclass(frozen=True)
 class Crowd:
-    """What the best text of a video is judged beside."""
+    """What the best text of a video is judged beside: a cosine that is usual at least, and at least so many texts."""
 
-    usual: float = 0.0  # a cosine that is usual at least
-    size: int = 1  # of how many texts it is the best, at least
+    usual: float = 0.0
+    size: int = 1
 
 
 ALONE = Crowd()  # a video by itself
@@ -144,12 +146,11 @@ def by_meaning(
 ) -> ScoredEntries:
     """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
 
-    An entry fits by its cosine and by the words it shares. The video's fourth best cosine is what is usual there, in a
-    film of eight lines and in one of a thousand, and what an entry has above that counts a second time. Of the ways
-    tried to judge scores against a video's own this one parted present from absent best (AUC on the calibration's
-    queries .81; the eighth best with a least of .25 .79, the median .79; beside it the number of lines adds nothing).
-    What is usual is taken from the whole video, not from the span. Texts in a language that the encoder does not know
-    are left out.
+    An entry fits by its cosine and by the words it shares. The video's fourth best cosine is what is usual there, and what
+    an entry has above that counts a second time. Of the ways tried to judge scores against a video's own this one parted
+    present from absent best (AUC on the calibration's queries .81; the eighth best with a least of .25, or the median,
+    .79); beside it the number of lines adds nothing. What is usual is taken from the whole video, not from the span. Texts
+    in a language that the encoder does not know are left out.
     Args:
         quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED.
         sure_only: leave out speech of which the model that heard it is in doubt.
@@ -174,7 +175,7 @@ def by_meaning(
     if foreign and not known:
         return _by_shared_words(library, scope, hits, names, limited)
     cosines = compare(held, library.models.query_vector(encoder, text), names).cosines[known]
-    usual = max([crowd.usual, *np.sort(cosines)[::-1][CROWD - 1 : CROWD].tolist()])
+    usual = max(crowd.usual, _usual(np.sort(cosines)[::-1].tolist(), encoder.producer))
     entries = [held.entries[row] for row in known]
     shares = {hit.entry.id: hit.idf for hit in hits}
     shared = np.array([shares.get(entry.id, 0.0) for entry in entries])
@@ -189,6 +190,13 @@ def by_meaning(
     fits = Fits(held.spans[known], [entry.channel for entry in entries], scores) if once else None
     size = max(crowd.size, len(known))
     return ScoredEntries(items, {}, "", encoder.producer, foreign, scattered, fits, size)
+
+
+def _usual(falling: Sequence[float], producer: str) -> float:
+    """The cosine that is usual among these, the best first; 0 where there are too few to say."""
+    if producer == OLDER_ENCODER:
+        return max([OLDER_LEAST, *falling[OLDER_CROWD - 1 : OLDER_CROWD]])
+    return max([0.0, *falling[CROWD - 1 : CROWD]])
 
 
 def _known(
@@ -249,8 +257,8 @@ def crowd_of_short(
         cosines = compare(held, asked, names).cosines
         rows = [row for row, entry in enumerate(held.entries) if entry.channel in names]
         size += len(rows)
-        best = sorted([*best, *cosines[rows].tolist()], reverse=True)[:CROWD]
-    return dict.fromkeys(short, Crowd(max([0.0, *best[CROWD - 1 :]]), max(1, size)))
+        best = sorted([*best, *cosines[rows].tolist()], reverse=True)[: max(CROWD, OLDER_CROWD)]
+    return dict.fromkeys(short, Crowd(_usual(best, encoder.producer), max(1, size)))
 
 
 def _unread(library: Library, scope: VideoSpan, held: LoadedVideo, known: str) -> frozenset[int]:
