@@ -146,11 +146,11 @@ def by_meaning(
 ) -> ScoredEntries:
     """Every entry of the channels scored by meaning and by words, or by words alone without a fitting encoder.
 
-    An entry fits by its cosine and by the words it shares. The video's fourth best cosine is what is usual there, and what
-    an entry has above that counts a second time. Of the ways tried to judge scores against a video's own this one parted
-    present from absent best (AUC on the calibration's queries .81; the eighth best with a least of .25, or the median,
-    .79); beside it the number of lines adds nothing. What is usual is taken from the whole video, not from the span. Texts
-    in a language that the encoder does not know are left out.
+    An entry fits by its cosine and by the words it shares. The video's fourth best cosine is what is usual there, and
+    what an entry has above that counts a second time. Of the ways tried to judge scores against a video's own this one
+    parted present from absent best (AUC on the calibration's queries .81; the eighth best with a least of .25, or the
+    median, .79); beside it the number of lines adds nothing. What is usual is taken from the whole video, not from the
+    span. Texts in a language that the encoder does not know are left out.
     Args:
         quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED.
         sure_only: leave out speech of which the model that heard it is in doubt.
