@@ -108,6 +108,13 @@ def agents_table() -> str:
     return markdown(measured("agents"))
 
 
+def training_table() -> str:
+    """The last run of `python -m lab.train`."""
+    from lab.train.tables import markdown
+
+    return markdown(measured("training"))
+
+
 def reasoning_table() -> str:
     """The last run of `agent-tools eval reasoning`."""
     from agent_tools.evals.reasoning.reasoning import markdown

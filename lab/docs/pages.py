@@ -47,6 +47,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "screen-text": measured.screen_text_table,
     "settings": product.settings_table,
     "tiny-world": measured.tiny_world_table,
+    "training": measured.training_table,
     "tools": product.tools_table,
     "tree": product.tree,
     "zoom": measured.zoom_table,
