@@ -28,6 +28,7 @@ from lab.bench.growth import Varied, fill
 from lab.faults.load import Traffic, client
 from lab.faults.servers import listening
 from lab.postgres_server import server
+from tests.drawing import draw, even_times
 
 if TYPE_CHECKING:
     from agent_tools.service.library.library import Library
@@ -129,6 +130,7 @@ def timed(libraries: Sequence[Library]) -> list[dict[str, Any]]:
 def crowded(folder: Path, url: str) -> dict[str, Any]:
     """Clients on two servers, half of them on each: how long calls took, and what went wrong."""
     traffic, flags = Traffic(), ("--store", url)
+    draw(folder / "film.mp4", even_times(20, 5))  # the clients ask for it
     with listening(folder / "a", folder, flags=flags) as one, listening(folder / "b", folder, flags=flags) as other:
 
         async def run() -> None:

@@ -6,6 +6,7 @@ tell from the database itself who wrote what, and when."""
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -166,8 +167,10 @@ def ask(address: str, method: str, name: str, params: dict[str, Any]) -> dict[st
     }
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     answer = httpx2.post(address, json=body, headers=headers, timeout=120)
-    assert "error" not in answer.json(), answer.text
-    found: dict[str, Any] = answer.json()["result"]
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
+    told = json.loads(lines[-1] if lines else answer.text)  # one that took long comes as a stream of events
+    assert "error" not in told, answer.text
+    found: dict[str, Any] = told["result"]
     return found
 
 
