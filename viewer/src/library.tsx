@@ -52,6 +52,7 @@ function CardView({ card }: { card: Card }) {
       <button type="button" class="card" onClick={() => void model.openVideo(card.video_id)}>
         <span class="poster">
           <Poster card={card} />
+          {card.poster_s === undefined && card.duration_s !== undefined && <span class="sound">Sound only</span>}
           {card.duration_s !== undefined && (
             <span class="length" aria-label={spoken(card.duration_s)}>
               {clock(card.duration_s)}
