@@ -103,6 +103,9 @@ def test_the_index_of_an_older_home_is_made_again_when_it_is_opened(tmp_path: Pa
         "CREATE VIRTUAL TABLE words USING fts5(spaced, cjk, content='', contentless_delete=1, "
         "tokenize='porter unicode61 remove_diacritics 2')"
     )
+    for later in ("tasks", "searches", "looks", "token_files", "token_parts", "workers"):
+        old.execute(f"DROP TABLE {later}")
+    old.execute("ALTER TABLE jobs DROP COLUMN deaths; ALTER TABLE jobs DROP COLUMN died_at")
     old.execute("PRAGMA user_version=3")
     old.close()
     opened = Store.open(tmp_path)
