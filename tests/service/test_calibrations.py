@@ -13,7 +13,7 @@ from agent_tools.grounding import Calibrator
 from agent_tools.home import HomeFolder
 from agent_tools.service.verdicts.calibrations import SHIPPED, calibrator_for, stored
 from agent_tools.service.verdicts.event_search import LOCALIZER
-from agent_tools.service.verdicts.text_evidence import OLDER_ENCODER, OLDER_LEAST, _usual
+from agent_tools.service.verdicts.text_evidence import OLDER_ENCODER, OLDER_LEAST, USUAL_OF_FEW, _usual
 
 OWN = Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, data="a test's")
 
@@ -64,4 +64,4 @@ def test_a_score_is_made_as_its_calibration_was_fitted() -> None:
     assert _usual(cosines, OLDER_ENCODER) == 0.27
     assert _usual(cosines[:3], OLDER_ENCODER) == OLDER_LEAST
     assert _usual(cosines, shipped_producer()) == 0.4
-    assert _usual(cosines[:3], shipped_producer()) == 0.0
+    assert _usual(cosines[:3], shipped_producer()) == USUAL_OF_FEW

@@ -43,6 +43,7 @@ SHARED_WORDS = 0.5  # what an entry with all words of the event gains; squared, 
 QUOTED = 1.0  # as much as the best paraphrase has
 CROWD = 4  # the fourth best cosine is usual: an event may be told a few times
 # Vectors of lite's older encoder are judged as their calibrations were fitted: by the eighth best, and at least this.
+USUAL_OF_FEW = 0.3  # of fewer texts, which have no crowd; more than two unrelated sentences have, to be cautious
 OLDER_ENCODER, OLDER_CROWD, OLDER_LEAST = "minilm-l6-v2@53aa5117/1", 8, 0.25
 SHORT = 64  # lines; a film of fewer has no crowd of its own
 JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
@@ -193,10 +194,10 @@ def by_meaning(
 
 
 def _usual(falling: Sequence[float], producer: str) -> float:
-    """The cosine that is usual among these, the best first; 0 where there are too few to say."""
+    """The cosine that is usual among these, the best first."""
     if producer == OLDER_ENCODER:
         return max([OLDER_LEAST, *falling[OLDER_CROWD - 1 : OLDER_CROWD]])
-    return max([0.0, *falling[CROWD - 1 : CROWD]])
+    return max(0.0, falling[CROWD - 1]) if len(falling) >= CROWD else USUAL_OF_FEW
 
 
 def _known(
@@ -237,7 +238,7 @@ def crowd_of_short(
     Args:
         text: what the lines are compared with, as in by_meaning."""
     encoder = library.models.text(0.0)
-    if encoder is None or words_only_because(library, encoder, text) or len(scopes) <= CROWD:
+    if encoder is None or words_only_because(library, encoder, text) or len(scopes) <= OLDER_CROWD:
         return {}
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     asked = library.models.query_vector(encoder, text)
