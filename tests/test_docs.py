@@ -15,6 +15,7 @@ from PIL import Image
 
 from lab import docs
 from lab.docs import drawings
+from lab.docs.pages import replaced
 from lab.picture.scenes import HEIGHT, WIDTH, Step, scenes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,14 @@ def test_a_table_is_what_the_code_says_on_every_page_that_shows_it(name: str) ->
     made = docs.TABLES[name]()
     for page in shown:
         assert docs.standing(page, name) == docs.placed(made, page), f"run: python -m lab.docs ({named(page)}, {name})"
+
+
+@pytest.mark.parametrize("held", ["\n", "\n\n", "\nold\n", ""])
+def test_a_table_is_replaced_and_what_follows_it_stays(held: str) -> None:
+    page = f"before\n<!-- x -->{held}<!-- /x -->\nafter\n"
+    assert replaced(page, "x", "new") == "before\n<!-- x -->\nnew\n<!-- /x -->\nafter\n"
+    with pytest.raises(ValueError, match="/x"):
+        replaced("<!-- x -->\nold\nafter", "x", "new")
 
 
 def test_every_mark_on_a_page_names_a_table() -> None:

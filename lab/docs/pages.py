@@ -82,11 +82,19 @@ def write(*names: str) -> None:
     for page in pages():
         text = page.read_text(encoding="utf-8")
         for name in set(tables_of(page)) & set(made):
-            open_mark, close_mark = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
-            before, _, rest = text.partition(open_mark)
-            text = before + open_mark + placed(made[name], page) + close_mark + rest.partition(close_mark)[2]
+            text = replaced(text, name, placed(made[name], page))
         page.write_text(text, encoding="utf-8")
     (DOCS / "index.md").write_text(front_page(), encoding="utf-8")
+
+
+def replaced(text: str, name: str, table: str) -> str:
+    """The text of a page with another table between the marks. Raises: ValueError: the closing mark is missing."""
+    open_mark, close_mark = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = text.partition(open_mark)
+    _, closed, after = rest.partition(close_mark)
+    if not closed:
+        raise ValueError(f"the mark {close_mark} is missing")
+    return f"{before}{open_mark}\n{table}\n{close_mark}{after}"
 
 
 def write_all() -> None:
