@@ -61,7 +61,7 @@ PAYLOADS: dict[str, str] = {
 # Keys under which text out of a video, or of its file, may stand.
 TEXTS = {
     *("title", "subtitles", "speech", "screen_text", "captions", "notes", "text", "evidence", "author", "metadata"),
-    *("source", "folder", "first", "summary"),
+    *("source", "folder", "first", "summary", "line"),
 }
 QUERIES = (MARK, "ignore previous instructions", "obey system", "x")
 CHANNELS = ("frames", "subtitles", "speech", "screen_text")
