@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from agent_tools.errors import InvalidArgument, ShapeError
 from agent_tools.grounding.reliability import (
@@ -109,28 +109,14 @@ class Calibrator:
         x, y = _checked(scores, labels)
         if ceiling is not None:
             x = np.minimum(x, ceiling)
-        usual_size, beside = None, None
-        if sizes is not None:
-            if method != "platt":
-                raise InvalidArgument(f"method = {method!r} takes no sizes: only platt does.")
-            logs = np.log(np.asarray(sizes, dtype=np.float64))
-            if logs.shape != x.shape:
-                raise ShapeError(f"Sizes of shape {logs.shape} with scores of shape {x.shape}: both (n,).")
-            usual_size = float(np.exp(logs.mean()))
-            beside = logs - logs.mean()
+        usual_size, beside = (None, None) if sizes is None else _sizes(sizes, method, x)
         if groups is not None and len(groups) != len(x):
             raise ShapeError(f"{len(groups)} groups for {len(x)} scores: each score has one.")
         auc = area_under_roc(x, y)
         if auc <= 0.5:
             raise InvalidArgument(f"These scores rank absent above present (AUC {auc:.3f}): no rising map fits them.")
-        held_out = np.empty_like(x)
         assigned = _folds(y, groups, folds, seed)
-        for fold in range(int(assigned.max()) + 1):
-            inside = assigned == fold
-            others = y[~inside]
-            there, here = (None, None) if beside is None else (beside[~inside], beside[inside])
-            probabilities = _apply(method, *_fit(method, x[~inside], others, there), x[inside], here)
-            held_out[inside] = _kept_off(probabilities, int((others == 0).sum()), int((others == 1).sum()))
+        held_out = _held_out(method, x, y, beside, assigned)
         before, before_is = _as_probability(x)
         report = CalibrationReport(
             n=len(x),
@@ -210,7 +196,29 @@ def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _folds(y: Floats, groups: Sequence[object] | None, folds: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _sizes(sizes: ArrayLike, method: Method, scores: Floats) -> tuple[float, Floats]:
+    """The geometric mean of the sizes, and the logarithm of each over it, (n,)."""
+    if method != "platt":
+        raise InvalidArgument(f"method = {method!r} takes no sizes: only platt does.")
+    logs = np.log(np.asarray(sizes, dtype=np.float64))
+    if logs.shape != scores.shape:
+        raise ShapeError(f"Sizes of shape {logs.shape} with scores of shape {scores.shape}: both (n,).")
+    return float(np.exp(logs.mean())), logs - logs.mean()
+
+
+def _held_out(method: Method, x: Floats, y: Floats, beside: Floats | None, assigned: NDArray[np.int64]) -> Floats:
+    """p(present) of each query by a fit that saw none of its fold, (n,)."""
+    held_out = np.empty_like(x)
+    for fold in range(int(assigned.max()) + 1):
+        inside = assigned == fold
+        others = y[~inside]
+        there, here = (None, None) if beside is None else (beside[~inside], beside[inside])
+        probabilities = _apply(method, *_fit(method, x[~inside], others, there), x[inside], here)
+        held_out[inside] = _kept_off(probabilities, int((others == 0).sum()), int((others == 1).sum()))
+    return held_out
+
+
+def _folds(y: Floats, groups: Sequence[object] | None, folds: int, seed: int) -> NDArray[np.int64]:
     """A fold per query. Each class is spread evenly over the folds; with groups, whole groups are, largest first."""
     random = np.random.default_rng(seed)
     assigned = np.zeros(len(y), dtype=np.int64)
