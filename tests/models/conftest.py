@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from agent_tools.models.ocr import RapidOcr
+from agent_tools.models.speech import Speech
+from tests.models import checkpoints
+from tests.models.fake_speech import FakeDecoder, loaded, loud
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +27,21 @@ def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def reader() -> RapidOcr:
     return RapidOcr()
+
+
+@pytest.fixture(scope="module")
+def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.whisper(tmp_path_factory.mktemp("models") / "tiny-whisper")
+
+
+@pytest.fixture(scope="module")
+def real_speech(whisper_folder: Path) -> Speech:
+    return loaded(whisper_folder)
+
+
+@pytest.fixture
+def speech(real_speech: Speech, monkeypatch: pytest.MonkeyPatch) -> Speech:
+    """The tiny model, with loud samples in the place of speech: voice activity detection needs a real voice."""
+    monkeypatch.setattr(real_speech, "_speech", loud)
+    monkeypatch.setattr(real_speech, "_decoder", FakeDecoder())
+    return real_speech

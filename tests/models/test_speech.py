@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,86 +16,10 @@ import pytest
 from agent_tools.errors import EngineError, ModelMissing, ShapeError
 from agent_tools.models.devices import Device
 from agent_tools.models.hub.folders import Reference, locate
-from agent_tools.models.speech import DECODING, RATE, Speech, Unheard
+from agent_tools.models.speech import RATE, Speech, Unheard
 from agent_tools.models.whisper import stretches
 from agent_tools.models.whisper.decoder import Encoded, SpokenWord, Window
-from tests.models import checkpoints
-
-
-def loaded(folder: Path, **more: Any) -> Speech:
-    return Speech(locate(Reference.of(str(folder)), [], ""), device=Device("cpu", "fp32"), **more)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.whisper(tmp_path_factory.mktemp("models") / "tiny-whisper")
-
-
-@pytest.fixture(scope="module")
-def real(folder: Path) -> Speech:
-    return loaded(folder)
-
-
-@pytest.fixture
-def speech(real: Speech, monkeypatch: pytest.MonkeyPatch) -> Speech:
-    """The tiny model, with loud samples in the place of speech: voice activity detection needs a real voice."""
-    monkeypatch.setattr(real, "_speech", loud)
-    monkeypatch.setattr(real, "_decoder", FakeDecoder())
-    return real
-
-
-def loud(samples: np.ndarray) -> list[tuple[int, int]]:
-    """Spans of samples over .01, of whole tenths of a second, joined as the real ones are."""
-    tenth = RATE // 10
-    on = [np.abs(samples[i : i + tenth]).max() > 0.01 for i in range(0, len(samples), tenth)]
-    spans: list[tuple[int, int]] = []
-    for number, is_loud in enumerate(on):
-        begin, end = number * tenth, min(len(samples), (number + 1) * tenth)
-        if is_loud and spans and spans[-1][1] == begin and end - spans[-1][0] <= stretches.LONGEST_S * RATE:
-            spans[-1] = (spans[-1][0], end)
-        elif is_loud:
-            spans.append((begin, end))
-    return stretches.joined(spans)
-
-
-class FakeDecoder:
-    """Hears one sentence of two words in each window, from .1 s to its end less .1 s, in the language it is told."""
-
-    english_only = False
-
-    def __init__(self) -> None:
-        self.heard_s: list[float] = []
-        self.read_as: list[str] = []
-        self.languages = [[("de", 0.95), ("en", 0.05)]]
-        self.more: dict[str, Any] = {}
-
-    def encode(self, samples: np.ndarray, *, ask_language: bool) -> Encoded:
-        self.heard_s.append(len(samples) / RATE)
-        found = self.languages.pop(0) if len(self.languages) > 1 else self.languages[0]
-        return Encoded(None, 100, len(samples) / RATE, found if ask_language and not self.english_only else [])
-
-    def decode(self, encoded: Encoded, language: str) -> Window:
-        self.read_as.append(language)
-        end = encoded.seconds - 0.1
-        middle = 0.1 + (end - 0.1) / 2
-        words = (SpokenWord(0.1, middle, " hallo", 0.9), SpokenWord(middle, end, " welt", 0.8))
-        return Window(**{"words": words, "no_speech": 0.02, "confidence": 0.7, **self.more})
-
-
-def sound(*spans: tuple[float, float], seconds: float) -> np.ndarray:
-    """Silence with noise in the spans."""
-    samples = np.zeros(round(seconds * RATE), np.float32)
-    rng = np.random.default_rng(0)
-    for begin, end in spans:
-        piece = slice(round(begin * RATE), round(end * RATE))
-        samples[piece] = 0.2 * rng.standard_normal(len(samples[piece])).astype(np.float32)
-    return samples
-
-
-def blocks(samples: np.ndarray, start_s: float = 0.0, block_s: float = 7.0) -> Iterator[tuple[float, np.ndarray]]:
-    size = round(block_s * RATE)
-    for first in range(0, len(samples), size):
-        yield start_s + first / RATE, samples[first : first + size]
+from tests.models.fake_speech import FakeDecoder, blocks, loaded, loud, sound
 
 
 def test_segments_and_words_stand_where_the_sound_is(speech: Speech) -> None:
@@ -176,73 +99,6 @@ def test_the_end_of_each_stretch_is_reported_and_may_stop_it(speech: Speech) -> 
 
     with pytest.raises(Stop):
         list(speech.transcribe(blocks(sound((5, 8), seconds=100)), on_progress=stop))
-
-
-LANGUAGES = [  # what the model thinks of each window of 3 s -> language, confidence, unsure
-    ([("en", 0.97)], [("de", 0.95)], [("en", 0.9)]),
-    ([("en", 0.97)], [("de", 0.4), ("en", 0.3)], [("de", 0.9)]),
-    ([("en", 0.97)], [("de", 0.4), ("en", 0.05)], [("de", 0.9)]),
-    ([("nl", 0.4)], [("de", 0.45), ("nl", 0.2)], [("de", 0.9)]),
-]
-CHOSEN = [
-    [("en", 0.97, False), ("de", 0.95, False), ("en", 0.9, False)],
-    [("en", 0.97, False), ("en", 0.3, True), ("de", 0.9, False)],
-    [("en", 0.97, False), ("de", 0.4, True), ("de", 0.9, False)],
-    [("nl", 0.4, True), ("nl", 0.2, True), ("de", 0.9, False)],
-]
-
-
-@pytest.mark.parametrize(
-    ("new", "chosen"),
-    [([("uk", 0.51), ("ru", 0.4)], "ru"), ([("uk", 0.51), ("ru", 0.1)], "uk"), ([("uk", 0.85), ("ru", 0.15)], "uk")],
-)
-def test_a_language_that_was_heard_before_is_preferred_to_a_new_one_that_is_not_sure(
-    speech: Speech, new: list[tuple[str, float]], chosen: str
-) -> None:
-    speech._decoder.languages = [[("ru", 0.99)], [("fr", 0.99)], new]
-    found = list(speech.transcribe(blocks(sound((1, 4), (8, 11), (15, 18), seconds=30))))
-    assert [one.language for one in found] == ["ru", "fr", chosen]
-
-
-def test_a_blip_in_a_language_of_its_own_is_doubtful(speech: Speech) -> None:
-    speech._decoder.languages = [[("en", 0.9)], [("vi", 0.95)], [("en", 0.9)], [("en", 0.9)], [("en", 0.9)]]
-    spans = ((1, 2), (5, 6), (10, 13), (16, 17))
-    found = list(speech.transcribe(blocks(sound(*spans, seconds=30))))
-    assert [(one.language, one.unsure) for one in found] == [("en", False), ("vi", True), ("en", False), ("en", False)]
-
-
-@pytest.mark.parametrize(("languages", "chosen"), list(zip(LANGUAGES, CHOSEN, strict=True)))
-def test_each_window_has_its_own_language_and_an_unsure_one_stays_with_the_window_before(
-    speech: Speech, languages: Any, chosen: Any
-) -> None:
-    speech._decoder.languages = list(languages)
-    found = list(speech.transcribe(blocks(sound((1, 4), (8, 11), (15, 18), seconds=30))))
-    assert [(one.language, one.language_confidence, one.language_unsure) for one in found] == chosen
-    assert speech._decoder.read_as == [language for language, *_ in chosen]
-
-
-def test_a_guessed_language_is_in_doubt_until_a_window_before_confirms_it(speech: Speech) -> None:
-    speech._decoder.languages = [[("de", 0.4)], [("de", 0.9)], [("de", 0.4)], [("en", 0.4)]]
-    found = list(speech.transcribe(blocks(sound((1, 4), (8, 11), (15, 18), (22, 25), seconds=30))))
-    assert [one.unsure for one in found] == [True, False, False, True]
-
-
-@pytest.mark.parametrize(("seconds", "language"), [(1.5, "en"), (3.0, "de")])
-def test_a_short_window_changes_the_language_only_if_the_model_is_sure(
-    speech: Speech, seconds: float, language: str
-) -> None:
-    speech._decoder.languages = [[("en", 0.97)], [("de", 0.6), ("en", 0.3)]]
-    found = list(speech.transcribe(blocks(sound((1, 4), (8, 8 + seconds), seconds=15))))
-    assert found[1].language == language
-
-
-def test_a_language_that_is_given_is_not_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    speech = loaded(folder, language="ko")
-    monkeypatch.setattr(speech, "_speech", loud)
-    monkeypatch.setattr(speech, "_decoder", FakeDecoder())
-    (one,) = speech.transcribe(blocks(sound((1, 3), seconds=5)))
-    assert (one.language, one.language_confidence) == ("ko", 1.0)
-    assert speech.producer.endswith(f"/{DECODING}-ko")
 
 
 def test_a_model_of_english_alone_says_so_and_claims_no_confidence(speech: Speech) -> None:
@@ -343,72 +199,6 @@ def test_what_the_model_left_out_at_the_end_of_a_window_is_heard_again(
     ]
 
 
-class Mixed(FakeDecoder):
-    """Two languages in one window of 6 s: it reads the whole badly and each half well, or each half badly, too."""
-
-    def __init__(self, halves: float) -> None:
-        super().__init__()
-        self.halves = halves
-
-    def encode(self, samples: np.ndarray, *, ask_language: bool) -> Encoded:
-        self.languages = [[("de" if samples[0] == 0 else "es", 0.9)]]
-        return super().encode(samples, ask_language=ask_language)
-
-    def decode(self, encoded: Encoded, language: str) -> Window:
-        self.more = {"confidence": 0.5 if encoded.seconds > 4 else self.halves}
-        return super().decode(encoded, language)
-
-
-@pytest.mark.parametrize(("halves", "read_as"), [(0.8, ["de", "es"]), (0.52, ["de"])])
-def test_a_window_of_two_languages_is_read_part_by_part_where_that_is_surer(
-    speech: Speech, monkeypatch: pytest.MonkeyPatch, halves: float, read_as: list[str]
-) -> None:
-    monkeypatch.setattr(speech, "_decoder", Mixed(halves))
-    monkeypatch.setattr(speech, "_parts", lambda samples: [(0, 3 * RATE), (3 * RATE, len(samples))])
-    samples = sound((1, 7), seconds=10)
-    samples[RATE] = 0.0
-    found = list(speech.transcribe(blocks(samples)))
-    assert [one.language for one in found] == read_as
-
-
-def test_behind_a_window_of_two_languages_the_parts_are_heard_first_until_they_are_of_one(
-    speech: Speech, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(speech, "_decoder", Mixed(0.8))
-    monkeypatch.setattr(speech, "_parts", lambda samples: [(0, 3 * RATE), (3 * RATE, len(samples))])
-    samples = sound((1, 7), (11, 17), (21, 27), (31, 37), seconds=40)
-    samples[[1 * RATE, 11 * RATE]] = 0.0  # the first two windows begin in another language
-    found = list(speech.transcribe(blocks(samples)))
-    assert [one.language for one in found] == ["de", "es", "de", "es", "es", "es", "es", "es"]
-    assert speech._decoder.heard_s == pytest.approx([6, 3, 3, 3, 3, 3, 3, 6, 3, 3], abs=0.2)
-
-
-class Stopping(FakeDecoder):
-    """Stops in the middle of a window of 6 s, though it is sure of what it wrote; hears shorter ones whole."""
-
-    def decode(self, encoded: Encoded, language: str) -> Window:
-        self.read_as.append(language)
-        end = 1.5 if encoded.seconds > 4 else encoded.seconds
-        return Window((SpokenWord(0.0, end, " hallo", 0.9),), no_speech=0.02, confidence=0.9)
-
-
-def test_parts_are_heard_where_the_model_stops_early_and_its_rest_is_not_heard_besides(
-    speech: Speech, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(speech, "_decoder", Stopping())
-    monkeypatch.setattr(speech, "_parts", lambda samples: [(0, 3 * RATE), (3 * RATE, len(samples))])
-    found = list(speech.transcribe(blocks(sound((1, 7), seconds=10))))
-    assert [round(one.start_s) for one in found] == [1, 4]
-    assert speech._decoder.heard_s == pytest.approx([6, 3, 3], abs=0.2)
-
-
-def test_a_clear_window_is_heard_once(speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech, "_parts", lambda samples: pytest.fail("parted"))
-    speech._decoder.more = {"confidence": 0.8}
-    list(speech.transcribe(blocks(sound((1, 7), seconds=10))))
-    assert speech._decoder.heard_s == pytest.approx([6.0], abs=0.2)
-
-
 @pytest.mark.parametrize("samples", [np.zeros((2, 5), np.float32), np.zeros(5, np.int16)])
 def test_sound_of_another_shape_is_refused(speech: Speech, samples: np.ndarray) -> None:
     with pytest.raises(ShapeError, match="float32"):
@@ -425,10 +215,10 @@ def test_memory_that_runs_out_is_told(speech: Speech, monkeypatch: pytest.Monkey
 
 
 def test_the_real_library_gives_times_inside_the_window_and_the_same_text_twice(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    whisper_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through faster-whisper and CTranslate2 with random weights, so the text is noise."""
-    speech = loaded(folder, max_no_speech=1.0)
+    speech = loaded(whisper_folder, max_no_speech=1.0)
     monkeypatch.setattr(speech, "_speech", loud)
     runs = [list(speech.transcribe(blocks(sound((2, 9), seconds=12), start_s=50.0))) for _ in range(2)]
     assert runs[0]
@@ -442,32 +232,32 @@ def test_the_real_library_gives_times_inside_the_window_and_the_same_text_twice(
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0, 7.0])
 def test_tokens_are_bounded_by_the_length_of_the_sound(
-    real: Speech, monkeypatch: pytest.MonkeyPatch, seconds: float
+    real_speech: Speech, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    inner, bounds = real._decoder._model.model, []
+    inner, bounds = real_speech._decoder._model.model, []
 
     def generate(features: Any, prompts: Any, **options: Any) -> Any:
         bounds.append(options["max_length"] - len(prompts[0]))
         return inner.generate(features, prompts, **options)
 
     watched = SimpleNamespace(generate=generate, align=inner.align, is_multilingual=True)
-    monkeypatch.setattr(real._decoder._model, "model", watched)
-    monkeypatch.setattr(type(real._decoder._model), "encode", lambda self, mel: encoded)
+    monkeypatch.setattr(real_speech._decoder._model, "model", watched)
+    monkeypatch.setattr(type(real_speech._decoder._model), "encode", lambda self, mel: encoded)
     whole = sound((0, seconds), seconds=seconds)
     mel = np.zeros((1, 80, 3000), np.float32)
     encoded = inner.encode(ctranslate2.StorageView.from_array(mel))
-    window = real._decoder.decode(real._decoder.encode(whole, ask_language=False), "en")
+    window = real_speech._decoder.decode(real_speech._decoder.encode(whole, ask_language=False), "en")
     assert bounds == [16 + 8 * seconds]
     assert len(window.words) <= bounds[0]
 
 
-def test_voice_activity_detection_lets_no_silence_and_no_noise_through(real: Speech) -> None:
-    assert real._speech(np.zeros(RATE * 5, np.float32)) == []
+def test_voice_activity_detection_lets_no_silence_and_no_noise_through(real_speech: Speech) -> None:
+    assert real_speech._speech(np.zeros(RATE * 5, np.float32)) == []
     hum = (0.1 * np.sin(2 * np.pi * 50 * np.arange(RATE * 5) / RATE)).astype(np.float32)
-    assert real._speech(hum) == []
+    assert real_speech._speech(hum) == []
 
 
-def test_voice_activity_detection_finds_a_real_voice(real: Speech, real_videos: Path) -> None:
+def test_voice_activity_detection_finds_a_real_voice(real_speech: Speech, real_videos: Path) -> None:
     """A sonnet read aloud, against its own subtitles."""
     from agent_tools.media import audio
     from agent_tools.media.streams import probe
@@ -476,7 +266,7 @@ def test_voice_activity_detection_finds_a_real_voice(real: Speech, real_videos: 
     opened = probe(real_videos / "dev" / "sonnet_speech.mp3")
     samples = np.concatenate([block.samples for block in audio(opened)])
     spoken = np.zeros(len(samples), bool)
-    for begin, end in real._speech(samples):
+    for begin, end in real_speech._speech(samples):
         assert end - begin <= stretches.LONGEST_S * RATE + RATE
         spoken[begin:end] = True
     cues = read_subtitles(opened)[0].cues
@@ -485,8 +275,8 @@ def test_voice_activity_detection_finds_a_real_voice(real: Speech, real_videos: 
 
 
 @pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])
-def test_a_folder_without_all_its_files_never_asks_the_hub(folder: Path, tmp_path: Path, name: str) -> None:
-    copy = shutil.copytree(folder, tmp_path / "cut")
+def test_a_folder_without_all_its_files_never_asks_the_hub(whisper_folder: Path, tmp_path: Path, name: str) -> None:
+    copy = shutil.copytree(whisper_folder, tmp_path / "cut")
     found = locate(Reference.of(str(copy)), [], "")
     (copy / name).unlink()
     with pytest.raises(ModelMissing, match=f"holds no {name}: it is no Whisper model in CTranslate2's format"):
@@ -494,25 +284,25 @@ def test_a_folder_without_all_its_files_never_asks_the_hub(folder: Path, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])
-def test_broken_files_are_told(folder: Path, tmp_path: Path, name: str) -> None:
-    copy = shutil.copytree(folder, tmp_path / "broken")
+def test_broken_files_are_told(whisper_folder: Path, tmp_path: Path, name: str) -> None:
+    copy = shutil.copytree(whisper_folder, tmp_path / "broken")
     (copy / name).write_bytes(b"\0\1broken")
     with pytest.raises(ModelMissing, match="broken"):
         loaded(copy)
 
 
-def test_without_the_package_it_says_how_to_get_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_it_says_how_to_get_it(whisper_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     (wanted,) = [one for one in project["dependencies"] if one.startswith("faster-whisper")]
     with pytest.raises(ModelMissing, match="faster-whisper is not installed") as caught:
-        loaded(folder)
+        loaded(whisper_folder)
     assert str(caught.value).endswith(f"Install it with: pip install '{wanted}'")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("driver version is insufficient"), ValueError("not compiled for it")])
 def test_where_ctranslate2_cannot_use_cuda_the_processor_hears(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+    whisper_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     import ctranslate2
 
@@ -524,6 +314,6 @@ def test_where_ctranslate2_cannot_use_cuda_the_processor_hears(
         return asked(kind)
 
     monkeypatch.setattr(ctranslate2, "get_supported_compute_types", types)
-    speech = Speech(locate(Reference.of(str(folder)), [], ""), device=Device("cuda:0", "fp16"))
+    speech = Speech(locate(Reference.of(str(whisper_folder)), [], ""), device=Device("cuda:0", "fp16"))
     assert speech._decoder._model.model.device == "cpu"
     assert f"CTranslate2 cannot use CUDA here: {error}" in caplog.text
