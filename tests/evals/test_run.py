@@ -88,18 +88,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ingest(video: Path, home: Path) -> None:
     """Into a memory, before any server runs: a server's worker may outlive it, and a test."""
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "agent_tools",
-        "ingest",
-        str(video),
-        "--home",
-        str(home),
-        "--profile",
-        "lite",
-    ]
+    command = [sys.executable, "-P", "-m", "agent_tools", "ingest", str(video), "--home", str(home), "--profile=lite"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 

@@ -6,14 +6,13 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import numpy as np
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import Context
-from mcp.server.session import ServerSession
 from mcp.types import CancelledNotification
 from numpy.typing import NDArray
 
@@ -22,7 +21,6 @@ from agent_tools.ingestion.look_messages import Shots
 from agent_tools.ingestion.spaces import text_space
 from agent_tools.server.app import AppSettings
 from agent_tools.server.limits import RUNNING, WAITING, Rate, RateLimit
-from agent_tools.server.notices import LIBRARY, Notices
 from agent_tools.service.library.attention import MOST_CALLERS, Attention
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.looker_client import Looker
@@ -32,7 +30,7 @@ from agent_tools.settings import Settings
 from agent_tools.timeline import Span
 from agent_tools.types import ChannelWords, Coverage, GroundReply, IngestReply, Reply, RetrieveReply
 from tests.library import start_no_worker
-from tests.server.conftest import OTHER, VIDEO, answers_within, connected, endless, ends_when_cancelled, text_of
+from tests.server.conftest import VIDEO, answers_within, connected, endless, ends_when_cancelled, text_of
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
@@ -324,52 +322,6 @@ def test_a_caller_that_asks_too_fast_is_told_to_wait_and_others_are_not() -> Non
     rate.take("one")
     with pytest.raises(LimitReached):
         rate.take("one")
-
-
-def test_changes_are_told_once_and_only_what_changed(library: Library) -> None:
-    notices = Notices()
-    store = library.store
-    assert notices.changes(store) == []  # how it was found is no change
-    assert notices.changes(store) == []
-    store.enqueue(VIDEO, ("screen_text",), "lite")
-    about = [f"video://{VIDEO}", f"video://{VIDEO}/episodes"]
-    assert notices.changes(store) == [LIBRARY, *about]
-    job = store.claim("worker", 1)
-    assert job is not None
-    store.beat(job.id, "worker", progress=0.5)
-    assert notices.changes(store) == [LIBRARY, *about]
-    store.beat(job.id, "worker", progress=0.501)
-    assert notices.changes(store) == []
-    store.finish(job.id, "worker", "done")
-    assert notices.changes(store) == [LIBRARY, *about]
-    store.delete_video(OTHER)
-    assert notices.changes(store) == [LIBRARY, f"video://{OTHER}", f"video://{OTHER}/episodes", ""]
-
-
-class Listener:
-    """A session of the handshake eras that takes notices, or is stuck."""
-
-    def __init__(self, stuck: bool) -> None:
-        self.stuck, self.heard = stuck, 0
-
-    async def send_resource_updated(self, _uri: str) -> None:
-        if self.stuck:
-            await anyio.sleep_forever()
-        self.heard += 1
-
-
-async def test_a_stuck_subscriber_delays_nobody_and_gets_no_more_notices() -> None:
-    notices = Notices(send_s=0.5)
-    listeners = [Listener(stuck=number < 40) for number in range(41)]
-    for number, listener in enumerate(listeners):
-        notices.subscribe(LIBRARY, str(number), cast(ServerSession, listener))
-    with anyio.fail_after(10):  # 40 in a row would take 20 s
-        await notices.publish([LIBRARY])
-    assert listeners[-1].heard == 1
-    for listener in listeners:
-        listener.stuck = False
-    await notices.publish([LIBRARY])
-    assert [listener.heard for listener in listeners] == [0] * 40 + [2]
 
 
 @pytest.mark.parametrize("read_only", [False, True])
