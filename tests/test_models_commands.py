@@ -102,6 +102,7 @@ def test_doctor_reads_well_on_lite(tmp_path: Path) -> None:
 def test_doctor_finds_a_truncated_and_a_missing_speech_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool, told: str
 ) -> None:
+    monkeypatch.setenv("AGENT_TOOLS_CACHE", str(tmp_path / "cache"))  # where nothing was unpacked before
     found = base_weights.package_folder
     for package, name in base_weights.PARTS:
         folder = found(package)
