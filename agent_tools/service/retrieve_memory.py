@@ -199,7 +199,7 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
         drop_last(reply.hints, 0),
         clear(reply, "not_known"),
         *shrunk(context=True),
-        *(clear(hit, name) for hit in hits[:1] for name in ("frame", "repeats")),
+        *(clear(hit, name) for hit in hits[:1] for name in ("frame", "repeats", "match_s")),
         thin(reply.coverage),
         *shrunk(context=False),
     ]
