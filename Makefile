@@ -12,9 +12,11 @@ KEY := $(shell (pwd; cat pyproject.toml constraints.txt) | cksum | tr ' ' '-')
 STAMP := $(VENV)/.installed-$(KEY)
 WHEEL := build/check
 # Safe path: the checkout is not on sys.path by accident; what is imported is what is installed (editable, or the wheel).
-# One process for each core, at most four: each loads the small models, about 1 GB. A file's tests stay in one process and
-# share its fixtures. PYTEST_ARGS="-n 0" keeps all tests in one process, as a debugger needs it.
-PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process more than cores, since tests wait for servers and workers; at most four, for each loads the small models,
+# about 1 GB. A file's tests stay in one process and share its fixtures. PYTEST_ARGS="-n 0" keeps all tests in one process,
+# as a debugger needs it.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+PYTEST := PYTHONSAFEPATH=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo test test-fast check lint wheel bench conformance faults clients docs picture viewer test-viewer clean
 
@@ -23,7 +25,7 @@ help:
 	@echo 'make demo         draws an hour of video and answers a three-hop question over MCP (SEED=n)'
 	@echo 'make demo VIDEO=/path/to/file QUESTION="..."   the evidence for your question in your own file'
 	@echo 'make test         all tests (PYTEST_ARGS="tests/memory -x" narrows them)'
-	@echo 'make test-fast    the tests that need no training and no long ingest: under three minutes'
+	@echo 'make test-fast    the tests that need no training and no long ingest'
 	@echo 'make check        format, lint, types, import contracts, and all tests on the built wheel'
 	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
 	@echo 'make docs         the pages of docs/ in build/docs; make picture: the pictures of the front page'
