@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,6 +36,17 @@ SAID = (
     "the cache grows with the length of the text",
     "questions are welcome at any time",
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ended in this process before leaves a mark by which sse-starlette ends every stream at once."""
+    from sse_starlette.sse import AppStatus
+
+    monkeypatch.setattr(AppStatus, "should_exit", False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if hasattr(getattr(signal.getsignal(number), "__self__", None), "should_exit"):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture
