@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,10 @@ from agent_tools.media.identity import content_id
 from agent_tools.server.viewer import page as viewer
 from tests.viewer.conftest import FPS, PATIENCE_MS
 from tests.viewer.test_inspector import app_of
-from tests.viewer.test_viewer import number_on, until
+from tests.viewer.test_viewer import LATE_S, number_on, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Frame, Page, Route
+    from playwright.sync_api import Browser, FloatRect, Frame, Locator, Page, Route
 
 HOST = Path(__file__).with_name("host")
 MODULES = Path(__file__).parents[2] / "viewer" / "node_modules"
@@ -101,6 +102,14 @@ def test_a_message_that_the_chat_refuses_is_said_so(chat: Chat) -> None:
     app.get_by_text("The chat did not take the message.").wait_for()
 
 
+def box_shown(place: Locator, wanted: dict[str, float]) -> FloatRect | None:
+    """Where it stands, once the page is laid out anew: that comes after the mode is told."""
+    ends = time.monotonic() + LATE_S
+    while (found := place.bounding_box()) != wanted and time.monotonic() < ends:
+        place.page.wait_for_timeout(50)
+    return found
+
+
 @pytest.mark.parametrize("silent", [False, True])
 def test_full_screen_is_asked_for_and_left_again(chat: Chat, silent: bool) -> None:
     page = chat(modes=["inline", "fullscreen"], silent=silent)
@@ -109,7 +118,8 @@ def test_full_screen_is_asked_for_and_left_again(chat: Chat, silent: bool) -> No
     button.click()
     app.locator("html[data-mode=fullscreen]").wait_for()
     assert button.get_attribute("aria-pressed") == "true"
-    assert app.locator(".page").bounding_box() == {"x": 0, "y": 0, "width": 1280, "height": 900}
+    full = {"x": 0, "y": 0, "width": 1280, "height": 900}
+    assert box_shown(app.locator(".page"), full) == full
     app.get_by_role("slider", name="Playhead").press("f")
     app.locator("html[data-mode=inline]").wait_for()
     assert page.evaluate("chat.modes") == ["fullscreen", "inline"]

@@ -154,7 +154,6 @@ def test_a_format_that_browsers_do_not_play_is_played_in_clips(show: Open) -> No
     assert number_shown(page) == pytest.approx(seconds * FPS, abs=3)
 
 
-@pytest.mark.xfail(strict=False, reason="on a busy machine the player may still show the picture before the seek")
 def test_a_film_whose_sound_begins_before_its_pictures_is_shown_at_the_right_time(show: Open) -> None:
     page = opened(show, "lead")
     for seconds in (12.0, 3.0):

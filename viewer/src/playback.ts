@@ -13,7 +13,7 @@ const EXACT_WIDTH = 960;
 const SETTLE_MS = 140; // a playhead that rests so long gets its exact picture
 const LATE_S = 0.35;
 const BRIDGE_MS = 80; // a file that seeks longer is bridged by the kept frame
-const MEASURE_MS = 10_000; // a browser that has not said by then when the first picture comes does not say it
+const MEASURE_MS = 20_000; // a browser that has not said by then when the first picture comes does not say it
 const LEAST_LEAD_S = 0.02;
 
 type Source = "file" | "clips" | "none";
@@ -47,8 +47,8 @@ export class Playback {
     const at = model.timeS.peek();
     const turn = ++this.turn;
     const node = this.video;
-    if (this.source.value === "file" && node && node.readyState >= 1) {
-      if (this.leadS !== null) node.currentTime = at + this.leadS;
+    if (this.source.value === "file" && node && node.readyState >= 1 && this.leadS !== null) {
+      node.currentTime = at + this.leadS;
       const late = window.setTimeout(() => void this.still(at, turn, FIRST_WIDTH, false, true), BRIDGE_MS);
       return () => window.clearTimeout(late);
     }
@@ -183,9 +183,16 @@ export class Playback {
       if (Math.abs(node.currentTime - this.leadS - model.timeS.peek()) > 0.01) node.currentTime = model.timeS.peek() + this.leadS;
       else this.sought();
     };
-    if (!this.hour.width || !("requestVideoFrameCallback" in node)) return known(0);
+    if (!this.hour.width) return known(0);
+    if (!("requestVideoFrameCallback" in node)) return this.failed(); // pieces, whose times are known: no guess
     node.requestVideoFrameCallback((_, frame) => known(frame.mediaTime));
-    window.setTimeout(() => known(0), MEASURE_MS);
+    node.currentTime = 0; // the first picture may have been drawn before it was asked for: it is drawn once more
+    const unknown = (): void => {
+      if (this.leadS !== null || this.source.peek() !== "file") return;
+      if (document.hidden) window.setTimeout(unknown, MEASURE_MS); // no picture is drawn meanwhile
+      else this.failed();
+    };
+    window.setTimeout(unknown, MEASURE_MS);
   }
 
   sought(): void {
