@@ -15,7 +15,7 @@ from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
 from agent_tools.service.verdicts.event_search import crowd_by_video
 from agent_tools.service.verdicts.judgement import Judgement, Reached, judge, reach, with_spans
-from agent_tools.service.verdicts.text_evidence import ALONE
+from agent_tools.service.verdicts.meaning_evidence import ALONE
 from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
 from agent_tools.untrusted import clean
 

@@ -13,7 +13,7 @@ from agent_tools.grounding import Calibrator
 from agent_tools.home import HomeFolder
 from agent_tools.service.verdicts.calibrations import SHIPPED, calibrator_for, stored
 from agent_tools.service.verdicts.event_search import LOCALIZER
-from agent_tools.service.verdicts.text_evidence import OLDER_ENCODER, OLDER_LEAST, USUAL_OF_FEW, _usual
+from agent_tools.service.verdicts.meaning_evidence import OLDER_ENCODER, OLDER_LEAST, USUAL_OF_FEW, _usual
 
 OWN = Calibrator.fit([0.0, 1.0] * 20, [0, 1] * 20, data="a test's")
 

@@ -23,7 +23,8 @@ from agent_tools.service.ground_event import NOT_CLOSELY, ground_event
 from agent_tools.service.library.library import Library
 from agent_tools.service.verdicts.calibrations import stored
 from agent_tools.service.verdicts.close_looks import PICTURES, CloseLook, LookSettings, Pointer
-from agent_tools.service.verdicts.text_evidence import by_meaning, localizer
+from agent_tools.service.verdicts.meaning_evidence import by_meaning
+from agent_tools.service.verdicts.scored_entries import localizer
 from agent_tools.settings import Settings
 from agent_tools.types import GroundReply
 from tests.drawing import draw, even_times

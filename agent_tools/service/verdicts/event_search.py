@@ -16,19 +16,12 @@ from agent_tools.errors import EngineError
 from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
+from agent_tools.service.verdicts.meaning_evidence import ALONE, Crowd, by_meaning, crowd_of_short
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
+from agent_tools.service.verdicts.scored_entries import ScoredEntries, doubtful, localizer
 from agent_tools.service.verdicts.segments import DENSE, SPARSE, MemoryPlaces, Segments, sparse_first
-from agent_tools.service.verdicts.text_evidence import (
-    ALONE,
-    Crowd,
-    ScoredEntries,
-    by_meaning,
-    by_words,
-    crowd_of_short,
-    doubtful,
-    localizer,
-)
+from agent_tools.service.verdicts.word_evidence import by_words
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from agent_tools.service.verdicts.event_search import (
     EvidenceSource,
     search,
 )
-from agent_tools.service.verdicts.text_evidence import ALONE, Crowd
+from agent_tools.service.verdicts.meaning_evidence import ALONE, Crowd
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
 from agent_tools.untrusted import clean

@@ -1,16 +1,11 @@
-"""The evidence for ground_event: every text entry of a video scored against an event, by meaning or by its very words.
+"""Evidence by meaning and by words: every text entry of a video scored against an event that names no words.
 
-An event that names its words ("'Mitigation' on a slide") is about these words: an entry that only means the same does
-not show it, and no sentence encoder is needed to find them. Any other event goes by meaning and by words.
-judgement.py makes verdicts from this evidence."""
+An event that names its words goes by them alone: see word_evidence. judgement.py makes verdicts from the evidence."""
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_tools.ingestion.screen_text.trust import worth
@@ -24,8 +19,10 @@ from agent_tools.service.search.comparable import (
 )
 from agent_tools.service.search.compared import compare
 from agent_tools.service.search.recall import word_hits
-from agent_tools.service.verdicts.quoted_words import PART, Occurrence
-from agent_tools.store import Entry, WordHit, spelling, timed_words
+from agent_tools.service.verdicts.quoted_words import Occurrence
+from agent_tools.service.verdicts.scored_entries import FIT, Fits, ScoredEntries, doubtful, item_of, key_of
+from agent_tools.service.verdicts.word_evidence import STANDS, stand_apart
+from agent_tools.store import Entry, WordHit
 from agent_tools.timeline import Span, merged
 from agent_tools.types import TEXT_CHANNELS
 
@@ -33,22 +30,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_tools.grounding import Background, Evidence, EvidenceItem, Named, RelevanceCurveLocalizer
+    from agent_tools.grounding import EvidenceItem
     from agent_tools.service.library.entry_cache import LoadedVideo
 
-Place = tuple[float, float, str, str]  # start, end, channel and text of an entry, or of several in a row
 
-FIT = "fit"  # scores that need no background: either there is none, or it is in them already
 SHARED_WORDS = 0.5  # what an entry with all words of the event gains; squared, so that common words are little
 QUOTED = 1.0  # as much as the best paraphrase has
 CROWD = 4  # the fourth best cosine is usual: an event may be told a few times
-# Vectors of lite's older encoder are judged as their calibrations were fitted: by the eighth best, and at least this.
 USUAL_OF_FEW = 0.3  # of fewer texts, which have no crowd; more than two unrelated sentences have, to be cautious
+# Vectors of lite's older encoder are judged as their calibrations were fitted: by the eighth best, and at least this.
 OLDER_ENCODER, OLDER_CROWD, OLDER_LEAST = "minilm-l6-v2@53aa5117/1", 8, 0.25
 SHORT = 64  # lines; a film of fewer has no crowd of its own
-JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
-LEAST_S = 0.1  # of an item: an instant has no span
-STANDS = 0.53  # from this score on words stand somewhere: the edge of the noise of FIT
 SOME_OTHER = "mul"  # a language that is not known, but not English
 READ_SHARE = (
     0.9  # of the time (on screen: of the words) of a channel's texts, for those in a known language to judge it
@@ -64,74 +56,6 @@ class Crowd:
 
 
 ALONE = Crowd()  # a video by itself
-
-
-def doubtful(entry: Entry) -> bool:
-    """Whether the model that heard it is in doubt: it is found and shown, but it proves nothing alone."""
-    return bool(entry.extra.get("doubtful"))
-
-
-def localizer() -> RelevanceCurveLocalizer:
-    """Relevance curves that know FIT: its edge of the noise is a score of .53, so words as they stand are 1.9 high."""
-    from agent_tools.grounding import CurveSettings, Noise, RelevanceCurveLocalizer
-
-    return RelevanceCurveLocalizer(CurveSettings(noise={**CurveSettings().noise, FIT: Noise(0.0, 0.2, 0.2)}))
-
-
-@dataclass(frozen=True)
-class Fits:
-    """Entries as rows: when each begins and ends, its channel, and its score as FIT."""
-
-    spans: NDArray[np.float64]  # (n, 2)
-    channels: Sequence[str]
-    scores: NDArray[np.float64]
-
-    def inside(self, span: Span) -> NDArray[np.bool_]:
-        """Which of them an evidence item of the span is made of."""
-        import numpy as np
-
-        starts, ends = self.spans.T
-        overlapping: NDArray[np.bool_] = (starts < span.end_s) & (np.maximum(ends, starts + LEAST_S) > span.start_s)
-        return overlapping
-
-
-@dataclass(frozen=True)
-class ScoredEntries:
-    """Entries of a video that speak of an event, with the video's own background."""
-
-    made: Callable[[], list[EvidenceItem]]
-    background: dict[str, Background]
-    words_only: str = ""  # why it went by words although meaning was asked for, "" if it did not
-    producer: str = ""  # who made the vectors behind the scores, "" where words alone count
-    foreign: Mapping[str, str] = field(default_factory=dict)  # channels that this encoder cannot judge, and why
-    scattered: bool = False  # all the words that the event quotes stand somewhere, but in no one place together
-    fits: Fits | None = None  # the scores of the items as arrays, where they are known before the items are made
-    size: int | None = None  # of how many texts the best one is the best; None where that does not matter
-
-    @cached_property
-    def items(self) -> tuple[EvidenceItem, ...]:
-        """In time order."""
-        return _in_time_order(self.made())
-
-    def highest(self, span: Span) -> EvidenceItem | None:
-        """What the best item in a span scores; None where the items must be made to know."""
-        if self.fits is None:
-            return None
-        inside = self.fits.inside(span)
-        return _made(span.start_s, span.end_s, "", float(self.fits.scores[inside].max(initial=0.0)), "", FIT)
-
-    def channels_in(self, span: Span) -> frozenset[str]:
-        """Those of the items that overlap a span."""
-        if self.fits is None:
-            return frozenset(item.channel for item in self.look(span.start_s, span.end_s).items)
-        return frozenset(self.fits.channels[row] for row in self.fits.inside(span).nonzero()[0].tolist())
-
-    def look(self, start_s: float, end_s: float, _fps: float = 0.0) -> Evidence:
-        """What a look at [start_s, end_s) brings; nothing is decoded for it."""
-        from agent_tools.grounding import Evidence
-
-        inside = tuple(item for item in self.items if item.start_s < end_s and item.end_s > start_s)
-        return Evidence(start_s, end_s, items=inside, background=self.background)
 
 
 def by_meaning(
@@ -182,12 +106,13 @@ def by_meaning(
     shared = np.array([shares.get(entry.id, 0.0) for entry in entries])
     stands = _standing(entries, quoted)
     scores = 2 * (cosines.astype(np.float64) + SHARED_WORDS * shared**2) - usual - QUOTED * (1.0 - stands)
-    scattered = bool(quoted) and float(stands.max(initial=0.0)) < STANDS and _stand_apart(library, scope, quoted, names)
+    scattered = bool(quoted) and float(stands.max(initial=0.0)) < STANDS and stand_apart(library, scope, quoted, names)
 
     def items() -> list[EvidenceItem]:
-        return [_item(entry, score, FIT) for entry, score in zip(entries, scores.tolist(), strict=True)]
+        return [item_of(entry, score, FIT) for entry, score in zip(entries, scores.tolist(), strict=True)]
 
-    once = len({_key(entry) for entry in entries}) == len(entries)  # else the same text twice counts more than its best
+    # The same text twice would count more than its best.
+    once = len({key_of(entry) for entry in entries}) == len(entries)
     fits = Fits(held.spans[known], [entry.channel for entry in entries], scores) if once else None
     size = max(crowd.size, len(known))
     return ScoredEntries(items, {}, "", encoder.producer, foreign, scattered, fits, size)
@@ -298,13 +223,6 @@ def _read_enough(held: LoadedVideo, span: Span, name: str, unread: Collection[in
     return covered_s([entry for entry in entries if entry.id not in unread]) >= READ_SHARE * covered_s(entries)
 
 
-def _stand_apart(library: Library, scope: VideoSpan, quoted: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    """Whether words that no entry holds stand over several."""
-    from agent_tools.grounding import Named
-
-    return any(one.score >= STANDS for one in by_words(library, scope, Named(None, quoted, True), names).items)
-
-
 def _by_shared_words(
     library: Library, scope: VideoSpan, hits: Sequence[WordHit], names: tuple[str, ...], why: str
 ) -> ScoredEntries:
@@ -314,107 +232,8 @@ def _by_shared_words(
         f"{name}:words": Background(0.0, 0.0, len(library.store.entries(scope.video.id, channels=(name,))))
         for name in names
     }
-    return ScoredEntries(lambda: [_item(hit.entry, hit.idf, "words") for hit in hits], background, why)
-
-
-def by_words(
-    library: Library, scope: VideoSpan, named: Named, channels: tuple[str, ...], *, sure_only: bool = False
-) -> ScoredEntries:
-    """Entries that hold the words an event names, wholly (score 1) or in part; see `Occurrence`.
-
-    How surely words stand somewhere does not depend on the rest of the video: there is no background. Several
-    quotations that are asked for together may stand in two entries that follow each other. Where they stand farther
-    apart, each of their places is named, as one that shows a part.
-    Args:
-        sure_only: leave out speech of which the model that heard it is in doubt."""
-    names = tuple(name for name in TEXT_CHANNELS if name in channels)
-    span = scope.span
-    tracks: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in library.store.entries(
-        scope.video.id, channels=names, start_s=span.start_s, end_s=span.end_s, unsure=True
-    ):
-        if not (sure_only and doubtful(entry)):
-            tracks[entry.channel, str(entry.extra.get("track", ""))].append(entry)
-    best = [_places(library, scope, words, names, list(tracks.values())) for words in named.words]
-    together = min if named.all_of_them else max
-    scores = {place: together(found.get(place, 0.0) for found in best) for found in best for place in found}
-    if named.all_of_them:
-        for one, other in (pair for entries in tracks.values() for pair in itertools.pairwise(entries)):
-            score = min(max(found.get(_key(one), 0.0), found.get(_key(other), 0.0)) for found in best)
-            if _follows(other, one) and score > max(scores.get(_key(one), 0.0), scores.get(_key(other), 0.0)):
-                scores[_run((one, other))] = score
-    scattered = max(scores.values(), default=0.0) < STANDS <= min(max(found.values(), default=0.0) for found in best)
-    if scattered:
-        scores |= {place: PART for found in best for place, score in found.items() if score >= STANDS}
-    spoken = {
-        _key(entry): entry for entries in tracks.values() for entry in entries if timed_words.WORDS in entry.extra
-    }
-    items = []
-    for place, score in scores.items():
-        said = timed_words.span_of(spoken[place], named.words) if score == 1.0 and place in spoken else None
-        start_s, end_s = (place[0], place[1]) if said is None else (said.start_s, said.end_s)
-        if score > 0:
-            items.append(_made(start_s, end_s, place[2], score, place[3], FIT))
-    return ScoredEntries(lambda: items, {}, scattered=scattered)
-
-
-def _places(
-    library: Library, scope: VideoSpan, words: str, names: tuple[str, ...], tracks: Sequence[Sequence[Entry]]
-) -> dict[Place, float]:
-    """Where one quotation stands, in one entry or running over several, and how surely."""
-    found: dict[Place, float] = {}
-    occurrence = Occurrence(words)
-    whole = {hit.entry.id for hit in word_hits(library, [scope], f'"{words}"', names)} if names else set()
-    share = {hit.entry.id: hit.idf for hit in word_hits(library, [scope], words, names)} if names else {}
-    for entries in tracks:
-        for entry in entries:
-            is_read = entry.channel == "screen_text"
-            score = occurrence.score(entry.text, share.get(entry.id, 0.0), is_read) if entry.id not in whole else 1.0
-            if score > 0:
-                found[_key(entry)] = score
-        found |= {_run(run): 1.0 for run in _runs(occurrence, entries)}
-    return found
-
-
-def _runs(occurrence: Occurrence, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Entries in a row over which the words run: a sentence in two cues, or captions of a word each."""
-    worded = [entry for entry in entries if spelling.words(entry.text)]
-    for place in range(len(worded)):
-        run = worded[place : place + 1]
-        for one, other in itertools.pairwise(worded[place : place + len(occurrence.tokens)]):
-            if not _follows(other, one):
-                break
-            run.append(other)
-        if count := occurrence.across([entry.text for entry in run]):
-            yield run[:count]
-
-
-def _follows(other: Entry, one: Entry) -> bool:
-    return other.start_s - one.end_s <= JOINED_GAP_S
-
-
-def _run(entries: Sequence[Entry]) -> Place:
-    end_s = max(entry.end_s for entry in entries)
-    return entries[0].start_s, end_s, entries[0].channel, " ".join(entry.text for entry in entries)
+    return ScoredEntries(lambda: [item_of(hit.entry, hit.idf, "words") for hit in hits], background, why)
 
 
 def _whole(scope: VideoSpan) -> VideoSpan:
     return VideoSpan(scope.video, Span(0.0, scope.video.duration_s or scope.span.end_s))
-
-
-def _key(entry: Entry) -> Place:
-    return entry.start_s, entry.end_s, entry.channel, entry.text
-
-
-def _item(entry: Entry, score: float, how: str) -> EvidenceItem:
-    return _made(*_key(entry)[:3], score, entry.text, how)
-
-
-def _made(start_s: float, end_s: float, channel: str, score: float, text: str, how: str) -> EvidenceItem:
-    from agent_tools.grounding import EvidenceItem
-
-    return EvidenceItem(start_s, max(end_s, start_s + LEAST_S), channel, score, text, how)
-
-
-def _in_time_order(items: list[EvidenceItem]) -> tuple[EvidenceItem, ...]:
-    return tuple(sorted(items, key=lambda item: (item.start_s, item.end_s, item.channel, item.text, item.how)))

@@ -1,0 +1,112 @@
+"""Evidence by words: the entries that hold the words that an event names, in one entry or over several.
+
+An event that names its words ("'Mitigation' on a slide") is about these words: an entry that only means the same does
+not show it, and no sentence encoder is needed to find them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.search.recall import word_hits
+from agent_tools.service.verdicts.quoted_words import PART, Occurrence
+from agent_tools.store import Entry, spelling, timed_words
+from agent_tools.types import TEXT_CHANNELS
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Named
+from agent_tools.service.verdicts.scored_entries import FIT, Place, ScoredEntries, doubtful, key_of, made_item
+
+JOINED_GAP_S = 3.0  # a sentence that goes on in the next cue after no longer a pause
+STANDS = 0.53  # from this score on words stand somewhere: the edge of the noise of FIT
+
+
+def by_words(
+    library: Library, scope: VideoSpan, named: Named, channels: tuple[str, ...], *, sure_only: bool = False
+) -> ScoredEntries:
+    """Entries that hold the words an event names, wholly (score 1) or in part; see `Occurrence`.
+
+    How surely words stand somewhere does not depend on the rest of the video: there is no background. Several
+    quotations that are asked for together may stand in two entries that follow each other. Where they stand farther
+    apart, each of their places is named, as one that shows a part.
+    Args:
+        sure_only: leave out speech of which the model that heard it is in doubt."""
+    names = tuple(name for name in TEXT_CHANNELS if name in channels)
+    span = scope.span
+    tracks: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in library.store.entries(
+        scope.video.id, channels=names, start_s=span.start_s, end_s=span.end_s, unsure=True
+    ):
+        if not (sure_only and doubtful(entry)):
+            tracks[entry.channel, str(entry.extra.get("track", ""))].append(entry)
+    best = [_places(library, scope, words, names, list(tracks.values())) for words in named.words]
+    together = min if named.all_of_them else max
+    scores = {place: together(found.get(place, 0.0) for found in best) for found in best for place in found}
+    if named.all_of_them:
+        for one, other in (pair for entries in tracks.values() for pair in itertools.pairwise(entries)):
+            score = min(max(found.get(key_of(one), 0.0), found.get(key_of(other), 0.0)) for found in best)
+            if _follows(other, one) and score > max(scores.get(key_of(one), 0.0), scores.get(key_of(other), 0.0)):
+                scores[_run((one, other))] = score
+    scattered = max(scores.values(), default=0.0) < STANDS <= min(max(found.values(), default=0.0) for found in best)
+    if scattered:
+        scores |= {place: PART for found in best for place, score in found.items() if score >= STANDS}
+    spoken = {
+        key_of(entry): entry for entries in tracks.values() for entry in entries if timed_words.WORDS in entry.extra
+    }
+    items = []
+    for place, score in scores.items():
+        said = timed_words.span_of(spoken[place], named.words) if score == 1.0 and place in spoken else None
+        start_s, end_s = (place[0], place[1]) if said is None else (said.start_s, said.end_s)
+        if score > 0:
+            items.append(made_item(start_s, end_s, place[2], score, place[3], FIT))
+    return ScoredEntries(lambda: items, {}, scattered=scattered)
+
+
+def _places(
+    library: Library, scope: VideoSpan, words: str, names: tuple[str, ...], tracks: Sequence[Sequence[Entry]]
+) -> dict[Place, float]:
+    """Where one quotation stands, in one entry or running over several, and how surely."""
+    found: dict[Place, float] = {}
+    occurrence = Occurrence(words)
+    whole = {hit.entry.id for hit in word_hits(library, [scope], f'"{words}"', names)} if names else set()
+    share = {hit.entry.id: hit.idf for hit in word_hits(library, [scope], words, names)} if names else {}
+    for entries in tracks:
+        for entry in entries:
+            is_read = entry.channel == "screen_text"
+            score = occurrence.score(entry.text, share.get(entry.id, 0.0), is_read) if entry.id not in whole else 1.0
+            if score > 0:
+                found[key_of(entry)] = score
+        found |= {_run(run): 1.0 for run in _runs(occurrence, entries)}
+    return found
+
+
+def _runs(occurrence: Occurrence, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Entries in a row over which the words run: a sentence in two cues, or captions of a word each."""
+    worded = [entry for entry in entries if spelling.words(entry.text)]
+    for place in range(len(worded)):
+        run = worded[place : place + 1]
+        for one, other in itertools.pairwise(worded[place : place + len(occurrence.tokens)]):
+            if not _follows(other, one):
+                break
+            run.append(other)
+        if count := occurrence.across([entry.text for entry in run]):
+            yield run[:count]
+
+
+def _follows(other: Entry, one: Entry) -> bool:
+    return other.start_s - one.end_s <= JOINED_GAP_S
+
+
+def _run(entries: Sequence[Entry]) -> Place:
+    end_s = max(entry.end_s for entry in entries)
+    return entries[0].start_s, end_s, entries[0].channel, " ".join(entry.text for entry in entries)
+
+
+def stand_apart(library: Library, scope: VideoSpan, quoted: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    """Whether words that no entry holds stand over several."""
+    from agent_tools.grounding import Named
+
+    return any(one.score >= STANDS for one in by_words(library, scope, Named(None, quoted, True), names).items)
