@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_tools.cli.flags import AsJson, Device, Home, ModelDirs, Models, Profile, Roots, Store, flag, given_settings
+from agent_tools.cli.flags import (
+    AsJson,
+    Device,
+    Home,
+    MemoryMb,
+    ModelDirs,
+    Models,
+    Profile,
+    Roots,
+    Store,
+    Threads,
+    given_settings,
+)
 from agent_tools.cli.output import show_json
 from agent_tools.errors import InvalidArgument
 from agent_tools.options import with_options
@@ -61,8 +73,8 @@ class WorkRequest:
     models: Models = None
     model_dirs: ModelDirs = None
     device: Device = None
-    threads: Annotated[int | None, flag("threads")] = None
-    memory_mb: Annotated[int | None, flag("memory_mb")] = None
+    threads: Threads = None
+    memory_mb: MemoryMb = None
     metrics_port: MetricsPort = 0
 
 

@@ -27,6 +27,10 @@ Profile = Annotated[str | None, flag("profile")]
 Models = Annotated[list[str] | None, flag("models")]
 ModelDirs = Annotated[list[Path] | None, flag("model_dirs")]
 Device = Annotated[str | None, flag("device")]
+Fps = Annotated[float | None, flag("fps")]
+Threads = Annotated[int | None, flag("threads")]
+MemoryMb = Annotated[int | None, flag("memory_mb")]
+OcrPerHour = Annotated[int | None, flag("ocr_per_hour")]
 Video = Annotated[str, typer.Argument(help="id, title, file name, prefix or video:// uri")]
 Videos = Annotated[
     list[str], typer.Argument(help="ids, titles, file names or patterns such as 'news-*'", metavar="VIDEO...")

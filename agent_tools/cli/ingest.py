@@ -12,13 +12,16 @@ import typer
 from agent_tools.cli.flags import (
     AsJson,
     Device,
+    Fps,
     Home,
+    MemoryMb,
     ModelDirs,
     Models,
+    OcrPerHour,
     Profile,
+    Threads,
     Video,
     Videos,
-    flag,
     given_settings,
     opened,
 )
@@ -41,10 +44,10 @@ class IngestRequest:
     title: Annotated[str, typer.Option("--title", help="title of a single file")] = ""
     channel: Annotated[list[str] | None, typer.Option("--channel", help="make only this channel; repeat it")] = None
     no_speech: Annotated[bool, typer.Option("--no-speech", help="make all channels but speech")] = False
-    fps: Annotated[float | None, flag("fps")] = None
-    threads: Annotated[int | None, flag("threads")] = None
-    memory_mb: Annotated[int | None, flag("memory_mb")] = None
-    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None
+    fps: Fps = None
+    threads: Threads = None
+    memory_mb: MemoryMb = None
+    ocr_per_hour: OcrPerHour = None
     detach: Annotated[bool, typer.Option("--detach", help="queue the work and return at once")] = False
     as_json: AsJson = False
 

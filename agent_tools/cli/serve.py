@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from agent_tools import __version__
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, Roots, Store, flag, given_settings
+from agent_tools.cli.flags import (
+    Device,
+    Fps,
+    Home,
+    MemoryMb,
+    ModelDirs,
+    Models,
+    OcrPerHour,
+    Profile,
+    Roots,
+    Store,
+    Threads,
+    flag,
+    given_settings,
+)
 from agent_tools.cli.output import log_lines
 from agent_tools.errors import InvalidArgument
 from agent_tools.options import with_options
@@ -39,10 +53,10 @@ class ServeRequest:
     oauth_issuer: Annotated[str | None, flag("oauth_issuer")] = None
     oauth_jwks: Annotated[str | None, flag("oauth_jwks")] = None
     oauth_audience: Annotated[str | None, flag("oauth_audience")] = None
-    fps: Annotated[float | None, flag("fps")] = None
-    threads: Annotated[int | None, flag("threads")] = None
-    memory_mb: Annotated[int | None, flag("memory_mb")] = None
-    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None
+    fps: Fps = None
+    threads: Threads = None
+    memory_mb: MemoryMb = None
+    ocr_per_hour: OcrPerHour = None
     jobs: Annotated[int | None, flag("jobs")] = None
     log_level: Annotated[str | None, flag("log_level")] = None
 

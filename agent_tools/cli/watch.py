@@ -10,7 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from agent_tools.cli.flags import Device, Home, ModelDirs, Models, Profile, flag, given_settings, opened
+from agent_tools.cli.flags import (
+    Device,
+    Fps,
+    Home,
+    MemoryMb,
+    ModelDirs,
+    Models,
+    OcrPerHour,
+    Profile,
+    Threads,
+    given_settings,
+    opened,
+)
 from agent_tools.cli.output import show_json
 from agent_tools.options import with_options
 
@@ -28,10 +40,10 @@ class WatchRequest:
     settle: Annotated[
         float, typer.Option("--settle", min=0.5, help="seconds without a change until a file is whole")
     ] = 5.0
-    fps: Annotated[float | None, flag("fps")] = None
-    threads: Annotated[int | None, flag("threads")] = None
-    memory_mb: Annotated[int | None, flag("memory_mb")] = None
-    ocr_per_hour: Annotated[int | None, flag("ocr_per_hour")] = None
+    fps: Fps = None
+    threads: Threads = None
+    memory_mb: MemoryMb = None
+    ocr_per_hour: OcrPerHour = None
     as_json: Annotated[bool, typer.Option("--json", help="print a line of JSON for each file")] = False
 
 
