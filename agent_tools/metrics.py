@@ -1,6 +1,6 @@
 """Numbers of this process for Prometheus: calls of tools, jobs, and the queue of the store it uses.
 
-Needs the extra `metrics`. Knows neither the store nor the server: they give their numbers."""
+Needs the extra `metrics`. The store and the server give their own numbers."""
 
 from __future__ import annotations
 

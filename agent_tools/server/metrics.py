@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,13 +49,13 @@ def routes(server: VideoServer, protect: Callable[[ASGIApp], ASGIApp]) -> list[R
 
 
 class _Answered:
-    """An ASGI application; Starlette takes a plain function for one that gets a request."""
+    """An ASGI application as an object. Starlette would call a plain function with a request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(Request(scope).scope, receive, send)
+        await self._app(scope, receive, send)
 
 
 def queue_gauges(store: Store) -> dict[str, float]:

@@ -47,7 +47,7 @@ class _Waiting:
 
 
 class Watched:
-    """The files that changed and are not taken in yet. Knows nothing of the system's notices or of the memory."""
+    """The files that changed and are not taken in yet. It uses neither the system's notices nor the memory."""
 
     def __init__(self, settings: WatchSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._clock = settings, clock
@@ -98,17 +98,17 @@ def watch_folders(
 ) -> Iterator[Taken]:
     """Take in what lies in the folders and what appears there, until `stop` is set.
 
-    Raises: InvalidArgument: the extra is not installed, or a folder is none."""
+    Raises: InvalidArgument: the extra is not installed, or a path is not a folder."""
     if importlib.util.find_spec("watchfiles") is None:
         raise InvalidArgument("Folders are watched by watchfiles. Install it: pip install 'agent-tools-video[watch]'")
     for folder in folders:
         if not folder.is_dir():
-            raise InvalidArgument(f"{folder} is no folder. Give a folder that is there.")
+            raise InvalidArgument(f"{folder} is not a folder. Give the path of a folder that exists.")
     from watchfiles import watch
 
     watched = Watched(settings)
     changes = watch(*folders, stop_event=stop, rust_timeout=TICK_MS, yield_on_timeout=True, raise_interrupt=False)
-    next(changes, None)  # the watch has begun: what comes from here on is told
+    next(changes, None)  # the watch has begun: later changes are reported
     watched.changed(path for folder in folders for path in library.fence.files(folder))
     looked_s = 0.0
     for noticed in changes:
@@ -144,7 +144,7 @@ def _may_grow(path: Path) -> bool:
 
 
 def _films(path: Path) -> list[Path]:
-    """The film of that path, or the films that a subtitle file there belongs to; hidden and half files are none."""
+    """The film at that path, or the films that a subtitle file belongs to. Hidden and unfinished files are left out."""
     if path.name.startswith("."):
         return []
     if path.suffix.lower() in SUFFIXES:

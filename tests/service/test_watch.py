@@ -113,7 +113,7 @@ def test_what_lies_and_what_appears_in_a_folder_becomes_part_of_memory(
 
 
 def test_a_folder_that_is_none_is_refused(open_library: OpenLibrary, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="is no folder"):
+    with pytest.raises(InvalidArgument, match="is not a folder"):
         list(watch_folders(open_library(), [tmp_path / "none"], stop=threading.Event()))
 
 
