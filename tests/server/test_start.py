@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -81,6 +81,16 @@ def start(code: str, home: Path) -> subprocess.Popen[bytes]:
     )
 
 
+def greeted(process: subprocess.Popen[bytes], *calls: bytes) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    """The streams of a server that a client has just greeted; the calls follow at once."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.writelines([INITIALIZE, message("notifications/initialized"), *calls])
+    process.stdin.flush()
+    return process.stdin, process.stdout, process.stderr
+
+
 def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("AGENT_TOOLS_")}
 
@@ -143,17 +153,13 @@ def test_stdout_carries_nothing_but_the_protocol(tmp_path: Path) -> None:
 
 def test_a_client_may_leave_while_models_load(tmp_path: Path) -> None:
     with start(LOADING, tmp_path) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
         search = message("tools/call", 2, name="retrieve_memory", arguments={"query": "a boat"})
-        process.stdin.writelines([INITIALIZE, message("notifications/initialized"), search])
-        process.stdin.flush()
-        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        stdin, stdout, stderr = greeted(process, search)
+        answers = [json.loads(stdout.readline()) for _ in range(2)]
         assert answers[1]["id"] == 2
-        process.stdin.close()
+        stdin.close()
         assert process.wait(PATIENCE_S) == 0
-        assert process.stderr.read() == b""
+        assert stderr.read() == b""
 
 
 def test_a_call_that_goes_on_does_not_hold_a_server_whose_client_has_gone(tmp_path: Path) -> None:
@@ -165,44 +171,32 @@ run.LEAVE_S = 0.5
 list_episodes.list_episodes = lambda *_, **__: time.sleep(600)
 """
     with start(endless + PLAIN, tmp_path) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
         call = message("tools/call", 2, name="list_episodes", arguments={})
-        process.stdin.writelines([INITIALIZE, message("notifications/initialized"), call])
-        process.stdin.flush()
-        process.stdout.readline()
-        process.stdin.close()
+        stdin, stdout, stderr = greeted(process, call)
+        stdout.readline()
+        stdin.close()
         assert process.wait(PATIENCE_S) == 0
-        assert process.stderr.read() == b""
+        assert stderr.read() == b""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
 def test_ctrl_c_ends_a_server_whose_client_is_still_there(tmp_path: Path) -> None:
     with start(LOADING, tmp_path) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.writelines([INITIALIZE, message("notifications/initialized")])
-        process.stdin.flush()
-        process.stdout.readline()
+        _stdin, stdout, stderr = greeted(process)
+        stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
-        assert process.stderr.read() == b""
+        assert stderr.read() == b""
 
 
 def test_a_client_that_is_killed_leaves_one_line_and_no_traceback(tmp_path: Path) -> None:
     with start(PLAIN, tmp_path) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.writelines([INITIALIZE, message("notifications/initialized")])
-        process.stdin.flush()
-        process.stdout.readline()
-        process.stdout.close()  # what a killed process had open is closed for it
-        process.stdin.write(message("tools/list", 2))
-        process.stdin.close()
-        errors = process.stderr.read().decode().splitlines()
+        stdin, stdout, stderr = greeted(process)
+        stdout.readline()
+        stdout.close()  # what a killed process had open is closed for it
+        stdin.write(message("tools/list", 2))
+        stdin.close()
+        errors = stderr.read().decode().splitlines()
         assert process.wait(PATIENCE_S) == 0
     assert len(errors) == 1, errors
     assert "The client has gone" in errors[0]
