@@ -183,9 +183,16 @@ def until(told: Callable[[], Any], what: str) -> Any:
     return said
 
 
-def running(store: Store, progress: float = 0.0) -> Job | None:
-    """A job that a worker holds and has brought so far."""
-    return next((j for j in store.open_jobs() if j.state == "running" and j.progress >= progress), None)
+def running(store: Store, share: float = 0.0) -> Job | None:
+    """A job that a worker holds and has looked at so much of the pictures of. The row's own progress is a second old,
+    and a short film takes no longer."""
+    return next((job for job in store.open_jobs() if job.state == "running" and _looked_at(store, job) >= share), None)
+
+
+def _looked_at(store: Store, job: Job) -> float:
+    row, video = store.channel(job.video_id, "frames"), store.video(job.video_id)
+    length_s = video.duration_s if video is not None else None
+    return row.done_to_s / length_s if row is not None and length_s else 0.0
 
 
 @dataclass(frozen=True)

