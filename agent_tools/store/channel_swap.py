@@ -6,6 +6,7 @@ neither, and until the end a gap says that nothing can be called absent."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -52,7 +53,7 @@ def switch_channel(store: Store, made: Store, video_id: str, channel: str, job_i
             with store.db.write() as c:
                 step(c)
         store.memories.delete(video_id, read=channel)
-        store.memories.write(video_id, made.memories.read_all(video_id, channel))
+        store.memories.take(made.memories, video_id, channel)
         if channel == speakers.SPEECH:
             speakers.take_voices(store, made, video_id)
         _switch_row(store, made, row, job_id)
@@ -123,13 +124,13 @@ def _frame_steps(store: Store, made: Store, video_id: str, _channel: str) -> Ite
 def _entry_steps(store: Store, made: Store, video_id: str, channel: str) -> Iterator[Step]:
     """Entries by when they begin."""
     old = store.entries(video_id, channels=(channel,), unsure=True)
-    new = sorted(made.entries(video_id, channels=(channel,), unsure=True), key=lambda entry: entry.id)
+    new = made.entries(video_id, channels=(channel,), unsure=True)
     starts = sorted(entry.start_s for entry in (*old, *new))
     cuts = sorted({float("-inf"), *starts[AT_ONCE::AT_ONCE], float("inf")})
     vectors = [*_read_vectors(made, video_id, TEXT), *_read_vectors(made, video_id, LINE)]
     for low, high in pairwise(cuts):
-        gone = [entry.id for entry in old if low <= entry.start_s < high]
-        come = [entry for entry in new if low <= entry.start_s < high]
+        gone = [entry.id for entry in _between(old, low, high)]
+        come = sorted(_between(new, low, high), key=lambda entry: entry.id)
 
         def step(c: Sql, gone: list[int] = gone, come: list[Entry] = come) -> None:
             remove_entries(store.db, c, video_id, gone)
@@ -142,11 +143,18 @@ def _entry_steps(store: Store, made: Store, video_id: str, channel: str) -> Iter
         yield step
 
 
+def _between(entries: list[Entry], low: float, high: float) -> list[Entry]:
+    """Those that begin in [low, high), of entries in order of their start."""
+    first, last = (bisect_left(entries, edge, key=lambda entry: entry.start_s) for edge in (low, high))
+    return entries[first:last]
+
+
 @dataclass(frozen=True)
 class _Matrix:
     """The vectors of a video in one space.
 
     Attributes:
+        ids: increasing.
         bits: the last bits of an id, which say which part of the entry it is."""
 
     space: str
@@ -165,8 +173,13 @@ def _put_vectors(store: Store, video_id: str, matrices: list[_Matrix], numbers: 
     """Store the vectors of these entries or frames under the numbers that they have here."""
     import numpy as np
 
+    if not numbers:
+        return
+    wanted = np.sort(np.fromiter(numbers, np.int64, len(numbers)))
     for matrix in matrices:
-        chosen = np.flatnonzero(np.isin(matrix.ids >> matrix.bits, list(numbers)))
+        firsts = np.searchsorted(matrix.ids, wanted << matrix.bits)
+        ends = np.searchsorted(matrix.ids, (wanted + 1) << matrix.bits)
+        chosen = np.concatenate([np.arange(first, end) for first, end in zip(firsts, ends, strict=True)])
         if len(chosen):
             last = (1 << matrix.bits) - 1
             named = [

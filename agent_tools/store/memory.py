@@ -45,6 +45,29 @@ class SqliteMemory:
                 new += sum(self._write_one(c, video_id, memory, context) for memory, context in part)
         return new
 
+    def take(self, made: SqliteMemory, video_id: str, read: str) -> int:
+        """Copy a video's memories of what was read out of another store; see delete. Returns how many were new here.
+
+        What a chunk read of its past is copied too, not computed again: there, too, it stands after its past."""
+        new, last = 0, 0
+        while rows := made._page(video_id, read, last):
+            with self._db.write() as c:
+                self._db.hold(c, video_id)
+                new += sum(self._write_one(c, video_id, _memory(row), row[8]) for row in rows)
+            last = rows[-1][9]
+        return new
+
+    def _page(self, video_id: str, read: str, after: int) -> list[Any]:
+        """A few rows of memories of what was read, by number."""
+        with self._db.read() as c:
+            found: list[Any] = c.execute(
+                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors, context, id FROM memories
+                   WHERE video_id=?1 AND id > ?3 AND substr(producer, length(producer) - length(?2)) = '|' || ?2
+                   ORDER BY id LIMIT ?4""",
+                (video_id, read, after, AT_ONCE),
+            ).fetchall()
+        return found
+
     def _write_one(self, c: Sql, video_id: str, memory: Memory, context: bytes | None) -> bool:
         """Whether it was new."""
         key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))

@@ -40,7 +40,7 @@ def publish(made: Store, target: Store, video_id: str) -> list[str]:
     for level in episodes.LEVELS:
         target.replace_episodes(video_id, level, made.episodes(video_id, level))
     target.memories.delete(video_id, read=LEVELS)
-    target.memories.write(video_id, made.memories.read_all(video_id, LEVELS))
+    target.memories.take(made.memories, video_id, LEVELS)
     for note in made.notes(video_id, current_only=False):
         there = target.note(video_id, note.number)
         if there is None:

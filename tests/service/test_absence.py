@@ -185,6 +185,16 @@ def test_a_word_inside_a_longer_one_of_another_language_is_uncertain(library: Li
     assert judged(library, film, '"Brücken" is said').verdict == "absent"
 
 
+def test_a_name_may_stand_in_the_one_line_of_another_alphabet(library: Library) -> None:
+    cues = [Line(5.0 * i, 5.0 * i + 4.5, "Dobro došli u našu kuću, sedite ovde.") for i in range(60)]
+    cues[30] = Line(150.0, 154.5, "Идемо у Београд сутра")
+    film = Film("two alphabets", 300, tuple(cues), (), language="sr")
+    reply = judged(library, film, '"Beograd" is said')
+    assert reply.verdict == "uncertain"
+    assert "may stand there as 'Београд'" in (reply.why or "")
+    assert judged(library, film, '"Zagreb" is said').verdict == "absent"
+
+
 def test_texts_without_vectors_may_show_what_is_asked_by_meaning(library: Library) -> None:
     """Another producer wrote them, and its row does not say that it made no vectors."""
     cues = tuple(Line(5.0 * i, 5.0 * i + 4.5, "so we walk on through the quiet rooms") for i in range(60))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from babel import Locale
 
 from agent_tools.service.verdicts.other_writings import written_otherwise
+from agent_tools.service.verdicts.transliteration import sounds_like
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,64 @@ def test_another_writing_of_the_words_is_named(words: str, text: str) -> None:
 def test_what_is_said_may_be_written_down_in_other_signs(words: str, text: str, why: str) -> None:
     assert why in written_otherwise(words, [text], spoken=True)
     assert written_otherwise(words, [text], spoken=False) == ""
+
+
+LATIN = ["Dobro došli u naš grad, ovo je dugačak film."] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("Beograd", "Идемо у Београд сутра"),
+        ("Đoković", "Ђоковић сервира"),
+        ("Novi Sad", "у Нови Сад"),
+        ("Tchaikovsky", "музыка Чайковского и Чайковский"),
+        ("Hong Kong", "рейс в Гонконг"),
+        ("Moscow", "Москва"),
+        ("Athina", "στην Αθήνα"),
+        ("Tbilisi", "თბილისი"),
+        ("Yerevan", "Երևան"),
+    ],
+)
+def test_a_word_of_a_line_in_another_script_may_be_the_one_that_is_asked_for(words: str, text: str) -> None:
+    """Most lines are in the script of the question, so only the word's sounds tell."""
+    assert f"{words!r} may stand there as" in written_otherwise(words, [*LATIN, text], spoken=True)
+    assert written_otherwise(words, [*LATIN, text], spoken=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        ("айфон", ["Я купил новый телефон, и он мне нравится.", "iPhone 15"]),
+        ("アイフォン", ["新しい電話を買いました。とても気に入っています。", "the iPhone"]),
+    ],
+)
+def test_a_foreign_name_may_stand_in_its_own_letters(words: str, texts: list[str]) -> None:
+    assert "may stand there as 'iPhone'" in written_otherwise(words, texts, spoken=True)
+
+
+def test_a_line_in_a_script_that_does_not_write_sounds_may_hold_any_word() -> None:
+    for line in ("明日は東京へ行きます", "غدا إلى القاهرة", "พรุ่งนี้ไปกรุงเทพ"):
+        assert "letters, as" in written_otherwise("Cairo", [*LATIN, line], spoken=True)
+    assert written_otherwise("Cairo", [*LATIN, "Dobro došli u 東京"], spoken=True) == ""  # the line is Latin
+
+
+def test_all_names_of_a_language_with_two_alphabets_are_recognised_in_the_other_one() -> None:
+    latin, cyrillic = Locale("sr", script="Latn"), Locale("sr", script="Cyrl")
+    tables = ((latin.territories, cyrillic.territories), (latin.languages, cyrillic.languages))
+    pairs = [
+        (one[key].split(), other[key].split()) for one, other in tables for key in one if key in other and len(key) == 2
+    ]
+    assert len(pairs) > 400
+    assert [pair for pair in pairs if not sounds_like(*pair)] == []
+    shift = [(one, pairs[place - 7][1]) for place, (one, _) in enumerate(pairs)]
+    assert sum(bool(sounds_like(*pair)) for pair in shift) < 0.1 * len(pairs)
+
+
+def test_words_in_another_script_that_sound_otherwise_leave_the_verdict_as_it_is() -> None:
+    lines = [*LATIN, "Идемо у Београд сутра", "видимо се на станици"]
+    for words in ("Zagreb", "umbrella", "kišobran", "mountain", "Ljubljana"):
+        assert written_otherwise(words, lines, spoken=True) == ""
 
 
 @pytest.mark.parametrize(

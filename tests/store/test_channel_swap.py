@@ -84,14 +84,14 @@ def test_another_process_sees_the_old_until_the_new_is_whole(
 ) -> None:
     before = held(store)
     seen: list[dict[str, object]] = []
-    real = SqliteMemory.write
+    real = SqliteMemory.take
 
-    def write(self: SqliteMemory, video_id: str, memories: list[Memory]) -> int:
+    def take(self: SqliteMemory, made: SqliteMemory, video_id: str, read: str) -> int:
         with contextlib.closing(again(place(store))) as other:
             seen.append(held(other))
-        return real(self, video_id, memories)
+        return real(self, made, video_id, read)
 
-    monkeypatch.setattr(SqliteMemory, "write", write)
+    monkeypatch.setattr(SqliteMemory, "take", take)
     switch_channel(store, made, WEEK, channel, job_id=7)
     assert seen == [before]
 
@@ -102,7 +102,7 @@ def test_what_fails_midway_changes_nothing(store: Store, made: Store, monkeypatc
     def broken(*_: object) -> int:
         raise OSError("the disk went away")
 
-    monkeypatch.setattr(SqliteMemory, "write", broken)
+    monkeypatch.setattr(SqliteMemory, "take", broken)
     for channel in ("frames", "subtitles"):
         with pytest.raises(OSError, match="went away"):
             switch_channel(store, made, WEEK, channel, job_id=7)
@@ -210,6 +210,27 @@ def test_a_long_channel_is_switched_in_short_transactions_and_no_moment_is_lost(
     row = store.channel(WEEK, channel)
     assert row is not None
     assert (row.producer, row.detail.remade) == (NEW, 7)
+
+
+def test_what_chunks_read_of_their_past_is_copied_and_not_computed_again(
+    store: Store, long_made: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read a past of hours for each minute takes longer than all the rest of a switch."""
+    asked = torch.ones(8)
+    expected = [(hit.memory.key, hit.context) for hit in long_made.memories.retrieve(asked, LONG)]
+
+    def computed(*_: object) -> None:
+        raise AssertionError("a chunk read its past again")
+
+    monkeypatch.setattr("agent_tools.memory.contextualise", computed)
+    switch_channel(store, long_made, WEEK, "subtitles", job_id=7)
+    taken = [(hit.memory.key, hit.context) for hit in store.memories.retrieve(asked, LONG)]
+    assert len(taken) == LONG // 60
+    for (key, context), (other_key, other) in zip(taken, expected, strict=True):
+        assert key == other_key
+        assert context is not None
+        assert other is not None
+        assert torch.equal(context, other)
 
 
 def test_a_long_switch_that_ended_midway_is_told_and_gone_on_with(store: Store, long_made: Store) -> None:

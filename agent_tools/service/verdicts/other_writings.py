@@ -14,6 +14,7 @@ from typing import Any
 
 import regex
 
+from agent_tools.service.verdicts.transliteration import sounds_like
 from agent_tools.store import spelling
 
 LEAST_HIRAGANA = 2  # letters of a word that may stand somewhere in Han characters
@@ -31,6 +32,8 @@ _SAME = tuple(
         *(("z", "s"), (r"(?<=\w)re$", "er"), (r"^0(?=\d$)", ""), (r"(?<=[\u05d0-\u05ea])[\u05d5\u05d9]", "")),
     )
 )
+_WORD = regex.compile(r"[\p{L}\p{M}]+")
+_SOUND_BY_SOUND = ("Latin", "Cyrillic", "Greek", "Armenian", "Georgian", "")  # a letter for each sound, vowels too
 _SCRIPTS = tuple(
     (script, regex.compile(rf"\p{{{script}}}")) for script in spelling.HANDLED if script not in ("Common", "Inherited")
 )
@@ -108,13 +111,23 @@ def _simplified() -> Any:
     return opencc.OpenCC("t2s")
 
 
-def _other_script(words: str, texts: Iterable[str]) -> str:
-    """Why words in one script may stand in texts that are mostly in another one."""
-    sought = _scripts([words])
-    there = _scripts(texts)
-    if not sought or not there or (script := there.most_common(1)[0][0]) in sought:
+def _other_script(words: str, texts: Sequence[str]) -> str:
+    """Why words in one script may stand in a text in another one: most texts are in it, or words there sound like
+    them. A script that is not written sound by sound gives no proof, so there any text in it may hold them."""
+    sought, there = _scripts([words]), _scripts(texts)
+    if not sought or not there:
         return ""
-    return f"{words!r} may be written in {script} letters, as most words there are"
+    if (script := there.most_common(1)[0][0]) not in sought:
+        return f"{words!r} may be written in {script} letters, as most words there are"
+    asked = _WORD.findall(words)
+    for text in texts if any(script not in sought for script in there) else ():
+        foreign = [word for word in _WORD.findall(text) if sought.keys().isdisjoint(_scripts([word]))]
+        if found := sounds_like(asked, foreign):
+            return f"{words!r} may stand there as {found!r}"
+        script, count = _scripts(foreign).most_common(1)[0] if foreign else ("", 0)
+        if script not in _SOUND_BY_SOUND and 2 * count > sum(_scripts([text]).values()):
+            return f"{words!r} may be written in {script} letters, as {text!r} is"
+    return ""
 
 
 def _scripts(texts: Iterable[str]) -> Counter[str]:
