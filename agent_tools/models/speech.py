@@ -49,13 +49,14 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-__all__ = ["RATE", "Heard", "Segment", "Speech", "Unheard", "Word"]
+__all__ = ["ENGLISH_ONLY", "RATE", "Heard", "Segment", "Speech", "Unheard", "Word"]
 
 log = logging.getLogger("agent_tools")
 REMEDY = "Install it with: pip install 'faster-whisper>=1.2,<2'"
 # Names the rules by which this module, stretches, decoder and entries make entries of sound, for the producer. Another
 # name where the same sound may give other words; what an older one made stays and is found, until a reindex.
 DECODING = "windows-parts-beam5"
+ENGLISH_ONLY = "English only"
 NO_SPEECH = 0.6
 DOUBTFUL = 0.6  # confidence under which a window that seems to hold no speech is dropped
 SURE = 0.5  # confidence of an entry, and probability of a language
@@ -171,8 +172,8 @@ class Speech:
 
     @property
     def languages(self) -> str:
-        """What it understands, for people: "English only" or "many"."""
-        return "English only" if self._decoder.english_only else "many"
+        """What it understands, for people: ENGLISH_ONLY or "many"."""
+        return ENGLISH_ONLY if self._decoder.english_only else "many"
 
     def transcribe(
         self,

@@ -40,6 +40,7 @@ class ChannelDetail:
     unread: tuple[tuple[float, float], ...] = ()
     of: int = 0  # captions that are wanted
     sent_to: str = ""  # host that got the pictures, "" where they stayed on this machine
+    english_only: bool = False  # heard by a model that writes English whatever is said
     speakers: str = ""  # what told the voices apart
     no_speakers: str = ""  # why nothing did, although it was asked for
     visual_tokens: tuple[int, int] | None = None  # (read by the model, given to it)

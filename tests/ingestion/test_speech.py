@@ -32,6 +32,7 @@ class Numbers:
     """Hears one sentence in each ten seconds of sound."""
 
     producer = "numbers@1/1"
+    languages = "many"
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after

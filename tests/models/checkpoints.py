@@ -120,8 +120,9 @@ def xlm_roberta(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def whisper(folder: Path, *, seed: int = 0) -> Path:
-    """A random multilingual Whisper of two tiny layers with all 51,865 tokens, converted as for faster-whisper."""
+def whisper(folder: Path, *, seed: int = 0, english_only: bool = False) -> Path:
+    """A random Whisper of two tiny layers with all 51,865 tokens, converted as for faster-whisper. One of English alone
+    has a token less, by which CTranslate2 knows it."""
     import ctranslate2
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import (
@@ -144,20 +145,21 @@ def whisper(folder: Path, *, seed: int = 0) -> Path:
     ]
     specials += [f"<|{0.02 * step:.2f}|>" for step in range(1501)]
     letters = pre_tokenizers.ByteLevel.alphabet()
-    words = sorted(letters) + [f"Ġw{number}" for number in range(50_257 - len(letters))]
+    plain = 50_256 if english_only else 50_257
+    words = sorted(letters) + [f"Ġw{number}" for number in range(plain - len(letters))]
     inner = Tokenizer(models.BPE({word: number for number, word in enumerate(words)}, merges=[]))
     inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     inner.add_special_tokens(specials)
     size: dict[str, Any] = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "num_mel_bins": 80}
     size |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
-    start = 50_258
+    start = plain + 1
     config = WhisperConfig(
         **size,
-        vocab_size=51_865,
+        vocab_size=plain + len(specials),
         decoder_start_token_id=start,
-        eos_token_id=50_257,
-        bos_token_id=50_257,
-        pad_token_id=50_257,
+        eos_token_id=plain,
+        bos_token_id=plain,
+        pad_token_id=plain,
         suppress_tokens=[],
         begin_suppress_tokens=[220],
     )
@@ -166,7 +168,8 @@ def whisper(folder: Path, *, seed: int = 0) -> Path:
     whole = folder.with_name(folder.name + "-transformers")
     model.save_pretrained(whole)
     saved = json.loads((whole / "generation_config.json").read_text())
-    saved["lang_to_id"] = {f"<|{code}|>": start + 1 + i for i, code in enumerate(list(LANGUAGES)[:99])}
+    if not english_only:
+        saved["lang_to_id"] = {f"<|{code}|>": start + 1 + i for i, code in enumerate(list(LANGUAGES)[:99])}
     (whole / "generation_config.json").write_text(json.dumps(saved))
     inner.save(str(whole / "tokenizer.json"))
     WhisperTokenizerFast(tokenizer_object=inner).save_pretrained(whole)

@@ -242,6 +242,8 @@ def test_screen_text_alone_has_a_pass_of_its_own(library: Library, monkeypatch: 
 class Hearing:
     """Says a number each ten seconds; fails or stops behind a block."""
 
+    languages = "many"
+
     def __init__(self, producer: str, error: Exception | None = None) -> None:
         self.producer, self.error = producer, error
         self.heard_from: list[float] = []

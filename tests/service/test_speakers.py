@@ -35,6 +35,7 @@ class Sentences:
     """Hears a sentence of eight seconds in each ten seconds of sound."""
 
     producer = "sentences@1/1"
+    languages = "many"
     times = 0
 
     def transcribe(

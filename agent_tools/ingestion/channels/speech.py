@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from agent_tools.errors import ModelMissing
@@ -11,7 +12,7 @@ from agent_tools.ingestion.speakers import label_voices
 from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.media import Damage, audio
 from agent_tools.models.profiles import speech, voices
-from agent_tools.models.speech import Segment, Unheard
+from agent_tools.models.speech import ENGLISH_ONLY, Segment, Unheard
 from agent_tools.models.speech import Speech as SpeechModel
 from agent_tools.store import ChannelDetail, EntryIn, speakers, timed_words
 from agent_tools.timeline import Span
@@ -78,7 +79,7 @@ class Speech(ChannelMaker):
                 self._hear(engine, start_s)
             except OpenEnd:
                 return
-        self._end(self._voices())
+        self._end(self._voices(), english_only=engine.languages == ENGLISH_ONLY)
 
     def _hear(self, engine: SpeechModel, start_s: float) -> None:
         """Write down what is said from start_s on. Raises: OpenEnd: a growing recording goes on behind it."""
@@ -153,11 +154,11 @@ class Speech(ChannelMaker):
         label_voices(self.store, self.context.base, self.video_id, encoder, blocks, on_progress)
         return ChannelDetail(speakers=encoder.producer)
 
-    def _end(self, detail: ChannelDetail) -> None:
+    def _end(self, detail: ChannelDetail, *, english_only: bool) -> None:
         entries = self.entries()
         languages = Counter(str(entry.extra.get("language") or "") for entry in entries)
-        language = languages.most_common(1)[0][0] or None if languages else None
-        self.end(entries=len(entries), language=language, detail=detail)
+        language = languages.most_common(1)[0][0] or None if languages and not english_only else None
+        self.end(entries=len(entries), language=language, detail=replace(detail, english_only=english_only))
 
 
 def _extra(segment: Segment) -> dict[str, Any]:

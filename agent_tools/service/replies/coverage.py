@@ -123,6 +123,8 @@ def _phrase(library: Library, scope: VideoSpan, row: ChannelRow, gaps: Sequence[
         parts.append(too_small(px))
     if row.detail.sent_to:
         parts.append(f"pictures of the video went to {row.detail.sent_to}")
+    if row.detail.english_only:
+        parts.append("its model hears English only: other speech is wrong")
     if row.detail.no_speakers:
         parts.append(row.detail.no_speakers)
     if row.detail.visual_tokens:
