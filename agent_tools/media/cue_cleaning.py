@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from agent_tools.media.cues import Cue
 from agent_tools.untrusted import clean
@@ -14,6 +15,8 @@ _ROLL_GAP_S = 0.5  # the next line of a rolling caption follows at once
 _MOST_LINES = 16  # of one cue compared with those before it
 _FLASH_S = 0.5  # nobody reads a text in less: a sign that is drawn again for each picture
 _REDRAWN_S = 0.15  # the same sign follows within this
+
+_FEW_LETTERS, _LEAST_RUN = 2, 3  # so many cues of one span with so few letters each are the letters of one sign
 
 _TELLING_NUMBERS = 4  # of a camera's telemetry, in each cue
 _TELEMETRY_SHARE = 0.8  # of the cues
@@ -81,6 +84,17 @@ def _new_lines(before: list[str], now: list[str]) -> list[str]:
     return now
 
 
+def letters_joined(cues: Sequence[Cue]) -> list[Cue]:
+    """Cues of which each letter of a sign was one cue, to be placed or moved by itself, become one for the sign."""
+    found: list[Cue] = []
+    for _, group in groupby(cues, lambda cue: (cue.start_s, cue.end_s, len(cue.text.strip()) <= _FEW_LETTERS)):
+        run = list(group)
+        if len(run) >= _LEAST_RUN and len(run[0].text.strip()) <= _FEW_LETTERS:
+            run = [replace(run[0], text="".join(cue.text for cue in run))]
+        found += run
+    return found
+
+
 def is_telemetry(cues: Sequence[Cue]) -> bool:
     """Whether the cues are a camera's or drone's readings, such as ISO, shutter and position, and no speech."""
     looked_at = cues[:: max(1, len(cues) // 200)]
@@ -103,6 +117,8 @@ def with_speakers(cues: Sequence[Cue]) -> list[Cue]:
     counts = Counter(label[0].casefold() for label in labels if label is not None)
     found = []
     for cue, label in zip(cues, labels, strict=True):
+        if label is None and cue.text.startswith(">>"):  # somebody else speaks, it does not say who
+            cue = replace(cue, text=cue.text.lstrip("> ") or cue.text)
         if label is not None and (label[0].isupper() or counts[label[0].casefold()] > 1):
             cue = replace(cue, speaker=label[0], text=label[1])
         found.append(cue)

@@ -28,6 +28,9 @@ _STYLE = re.compile(r"\{\\[^{}]*\}")
 _ASS_BRACES = re.compile(r"\{[^{}]*\}")
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<\d[\d:.]*>|</>")
+# How a word is said, in small letters above it (ruby): inside the word it would cut the word in two.
+_READING = re.compile(r"<(rt|rp)\b[^<>]*>.*?(?:</\1\s*>|(?=<(?:rt|rp|/ruby)\b)|$)", re.DOTALL | re.IGNORECASE)
+_FPS = re.compile(r"\A\s*\{[01]\}\{[01]\}\s*(\d+(?:\.\d+)?)\s*\n")  # the rate that a MicroDVD file begins with
 _BREAK = re.compile(r"\\[Nn]|\r\n?|\[br\]")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>\n]*)>")
 
@@ -184,15 +187,21 @@ def _twice(text: str) -> bool:
 
 
 def _styled(text: str) -> list[Cue]:
+    """SubStation's lines. Where a karaoke template has made effects of them, the lines that it was made of."""
     cues = []
-    for event in pysubs2.SSAFile.from_string(text, format_="ass"):
-        if not event.is_comment and not _DRAWING.search(event.text):
+    events = list(pysubs2.SSAFile.from_string(text, format_="ass"))
+    sung = any(event.is_comment and event.effect == "karaoke" for event in events)
+    for event in events:
+        shown = event.effect == "karaoke" or (not event.is_comment and event.effect != "fx")
+        if (shown if sung else not event.is_comment) and not _DRAWING.search(event.text):
             said = plain(_ASS_BRACES.sub("", event.text))
             cues.append(Cue(event.start / 1000, event.end / 1000, said, " ".join(event.name.split())))
     return cues
 
 
 def _by_library(text: str, fps: float) -> list[Cue]:
+    if (rate := _FPS.match(text)) is not None and float(rate[1]) > 0:
+        text, fps = text[rate.end() :], float(rate[1])
     events = pysubs2.SSAFile.from_string(text, fps=fps)
     return [Cue(event.start / 1000, event.end / 1000, plain(event.text)) for event in events if not event.is_comment]
 
@@ -213,7 +222,7 @@ def _lyrics(text: str) -> list[Cue]:
 
 def plain(text: str, *, twice: bool = False) -> str:
     """The text without tags, its entities as characters, its lines divided by newlines."""
-    text = html.unescape(_TAG.sub("", _STYLE.sub("", text)))
+    text = html.unescape(_TAG.sub("", _READING.sub("", _STYLE.sub("", text))))
     return _BREAK.sub("\n", (html.unescape(text) if twice else text).replace("\\h", " "))
 
 

@@ -14,6 +14,7 @@ from agent_tools.media.cues import Cue
 PAUSE_S, MOST_S = 1.0, 8.0  # of words that make one cue
 _CLOCK = re.compile(r"(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)(?::(\d+))?")
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t)")
+_READINGS = frozenset({"text", "textContainer", "delimiter"})  # tts:ruby: how a word is said, above it
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -96,7 +97,7 @@ def _lines(element: ElementTree.Element) -> str:
     for child in element:
         if _name(child) == "br":
             parts.append("\n")
-        elif _name(child) != "metadata":
+        elif _name(child) != "metadata" and _value(child, "ruby") not in _READINGS:
             parts.append(_lines(child))
         parts.append(re.sub(r"\s+", " ", child.tail or ""))
     return "".join(parts)

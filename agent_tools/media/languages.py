@@ -28,6 +28,8 @@ deutsch:de francais:fr français:fr espanol:es español:es italiano:it
 _NAMED = dict(pair.split(":") for pair in _NAMES.split())
 _SHORT = dict(pair.split(":") for pair in _THREE_TO_TWO.split())
 _REGION = re.compile(r"[a-z]{2}|han[st]|latn|cyrl|\d{3}")  # a country, a script, a number of the United Nations
+HINDI = "hi"
+_DEVANAGARI = re.compile("[\u0900-\u097f]")
 _UNKNOWN = frozenset({"und", "mul", "zxx", "mis", "unk", ""})
 
 
@@ -43,6 +45,11 @@ def is_language(word: str) -> bool:
     """Whether a word of a file name is a language code of this table, with or without a region."""
     head = word.lower().replace("_", "-").split("-")[0]
     return head in _SHORT or head in _SHORT.values()
+
+
+def in_devanagari(text: str) -> bool:
+    """Whether the text holds letters that Hindi is written in."""
+    return _DEVANAGARI.search(text) is not None
 
 
 def language_in_name(word: str) -> str | None:

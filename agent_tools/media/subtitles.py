@@ -12,11 +12,12 @@ from typing import Any
 import av
 
 from agent_tools.errors import SourceNotFound
-from agent_tools.media.cue_cleaning import drop_repeats, is_telemetry, sounds_apart, with_speakers
+from agent_tools.media.cue_cleaning import drop_repeats, is_telemetry, letters_joined, sounds_apart, with_speakers
 from agent_tools.media.cue_formats import NotSubtitles, language_in, packet_text, parse, plain, with_ends
 from agent_tools.media.cues import Cue
+from agent_tools.media.encodings import decode_text
 from agent_tools.media.fence import name_of, open_media
-from agent_tools.media.languages import language_of
+from agent_tools.media.languages import HINDI, in_devanagari, language_of
 from agent_tools.media.picture_captions import picture_captions
 from agent_tools.media.plain_file import open_plain
 from agent_tools.media.sidecars import Sidecar, beside
@@ -33,21 +34,6 @@ _TAPE_S = 600.0  # after a tape's start somebody speaks within this
 _OUTSIDE_SHARE = 0.2  # of a track's cues behind the film's end: it may be another version's, so a problem says so
 
 _PICTURE_CODECS = frozenset({"hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub"})
-
-# The most likely encoding of a file that is not Unicode, by the language in its name.
-_OLD_ENCODINGS = {
-    **dict.fromkeys(("pl", "cs", "sk", "hu", "hr", "sl", "ro", "sq"), "cp1250"),
-    **dict.fromkeys(("ru", "uk", "bg", "mk", "sr", "kk"), "cp1251"),
-    **dict.fromkeys(("ar", "fa"), "cp1256"),
-    "el": "cp1253",
-    "he": "cp1255",
-    "ja": "cp932",
-    "ko": "cp949",
-    "th": "cp874",
-    "tr": "cp1254",
-    "vi": "cp1258",
-    "zh": "gb18030",
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +66,7 @@ def read_subtitles(
         if is_telemetry(track.cues):
             report(f"{track.source} holds a camera's readings (such as shutter and position), no speech: not taken")
             continue
-        track = replace(track, cues=sounds_apart(with_speakers(drop_repeats(track.cues))))
+        track = replace(track, cues=sounds_apart(with_speakers(drop_repeats(letters_joined(track.cues)))))
         if track.kind == "sidecar":
             track = replace(track, cues=_placed(track, length_s, report))
         if track.cues:
@@ -199,22 +185,10 @@ def _track(sidecar: Sidecar, real: Path, name: str, probe: Probe) -> Track:
     fps = probe.video.fps if probe.video is not None else None
     origin_s = probe.origin_s if probe.container == "mpegts" else None
     cues = parse(text, sidecar.path.suffix.lower(), fps, origin_s)
-    return Track(sidecar.language or language_of(language_in(text)), name, "sidecar", cues)
-
-
-def decode_text(data: bytes, language: str | None = None) -> str:
-    """The characters of a text file. Tried in turn: its byte order mark, UTF-8, the language's old encoding, cp1252."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    if (zeros := data[:2048].count(0)) > len(data[:2048]) // 5:
-        even = data[:2048:2].count(0)
-        return data.decode("utf-16-be" if even * 2 > zeros else "utf-16-le", "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        old = _OLD_ENCODINGS.get((language or "").split("-")[0], "cp1252")
-        return data.decode(old, "replace")
+    named = sidecar.language
+    if named == HINDI and not in_devanagari(text):  # "film.hi.srt" may say "for the hard of hearing" instead
+        named = None
+    return Track(named or language_of(language_in(text)), name, "sidecar", cues)
 
 
 def _one_per_language(tracks: list[tuple[Track, bool]], report: Callable[[str], None]) -> list[Track]:

@@ -12,7 +12,7 @@ import pytest
 from agent_tools.media import Cue, probe, read_subtitles
 from agent_tools.media.cue_cleaning import drop_repeats
 from agent_tools.media.cue_formats import parse
-from agent_tools.media.subtitles import decode_text
+from agent_tools.media.encodings import decode_text
 
 LINES = [f"Sentence number {n} of the talk." for n in range(20)]
 
@@ -143,6 +143,33 @@ def test_embedded_track_counts_from_the_first_picture(tmp_path: Path) -> None:
 def test_tags_notes_and_drawings_are_gone(suffix: str, text: str, plain: str) -> None:
     (cue,) = drop_repeats(parse(text, suffix))
     assert (cue.start_s, cue.end_s, cue.text) == (1.0, 2.0, plain)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "lines"),
+    [
+        ("cp1251", ("Маяк стоит на скале и светит всю ночь", "Смотритель забыл очки в лодке")),
+        ("koi8_r", ("Маяк стоит на скале и светит всю ночь", "Смотритель забыл очки в лодке")),
+        ("cp1253", ("Ο φάρος στέκεται στον βράχο", "ο φύλακας ξέχασε τα γυαλιά του")),
+        ("cp1255", ("המגדלור עומד על הסלע", "השומר שכח את המשקפיים")),
+        ("cp1256", ("ذهب الحارس الى المنارة", "نسي نظارته في القارب")),
+        ("cp874", ("ผู้ดูแลประภาคารลืมแว่นตา", "พรุ่งนี้ไปกรุงเทพ")),
+        ("cp932", ("灯台守は眼鏡を忘れた", "明日は東京へ行きます")),
+        ("cp949", ("등대지기가 안경을 잊었다", "내일 서울에 간다")),
+        ("gb18030", ("灯塔看守人忘了眼镜", "他明天去北京开会")),
+        ("big5", ("燈塔看守人忘了眼鏡", "他明天去臺北開會")),
+        ("cp1252", ("Der Schlüssel liegt über der Tür", "Ça va, garçon? L'été à la forêt")),
+    ],
+)
+def test_an_old_encoding_that_nothing_names_is_known_by_its_letters(encoding: str, lines: tuple[str, ...]) -> None:
+    text = srt([*lines, "[music]"])
+    assert decode_text(text.encode(encoding)) == text
+
+
+def test_a_language_may_have_two_old_encodings() -> None:
+    text = srt(["燈塔看守人忘了眼鏡", "他明天去臺北開會"])
+    assert decode_text(text.encode("big5"), "zh") == text
+    assert decode_text(text.encode("gb18030"), "zh-tw") == text
 
 
 def test_every_encoding_gives_the_same_letters() -> None:
