@@ -13,9 +13,8 @@ from agent_tools.service.library.library import Library, VideoSpan, checked_chan
 from agent_tools.service.replies.alike import counted
 from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, halve, thin, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
-from agent_tools.service.verdicts.event_search import crowd_by_video
+from agent_tools.service.verdicts.event_search import survey_of
 from agent_tools.service.verdicts.judgement import Judgement, Reached, judge, reach, with_spans
-from agent_tools.service.verdicts.meaning_evidence import ALONE
 from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
 from agent_tools.untrusted import clean
 
@@ -112,11 +111,10 @@ def _each(
     notes: Sequence[str],
 ) -> GroundReply:
     found: list[Reached] = []
-    crowds = crowd_by_video(library, everything, event, channels)
+    survey = survey_of(library, everything, event, channels)
     for place, scope in enumerate(everything):
         on_step(place / max(1, len(everything)), f"judging video {place + 1} of {len(everything)}")
-        crowd = crowds.get(scope.video.id, ALONE)
-        found.append(reach(library, scope, event, channels, silent, use_video_llm=False, crowd=crowd))
+        found.append(reach(library, scope, event, channels, silent, use_video_llm=False, survey=survey))
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -one.confidence))
     chosen = [one for one in found if one.verdict.verdict == "present"][: max(1, max_tokens // LEAST_TOKENS)]

@@ -122,6 +122,11 @@ class View:
     videos: Mapping[str, Placed]
     _selections: OrderedDict[object, Selection] = field(default_factory=OrderedDict, repr=False, compare=False)
 
+    def ids_of(self, video: str) -> Rows:
+        """What the vectors of one video are of, (n,)."""
+        placed = self.videos.get(video)
+        return self.coded.ids[:0] if placed is None else self.coded.ids[placed.start : placed.stop]
+
     def select(self, videos: Sequence[str], runs: Sequence[str]) -> Selection:
         """The rows of these runs of these videos, in this order; those that are not here have none."""
         key = tuple(videos), tuple(runs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,21 +107,19 @@ class FlatSearch(Part):
         return dict(zip(there.tolist(), products.tolist(), strict=True))
 
     def rest_products(
-        self, space: str, videos: Mapping[str, Placed], query: NDArray[np.float32]
+        self, space: str, view: View, videos: Sequence[str], query: NDArray[np.float32]
     ) -> dict[str, NDArray[np.float32]]:
         """By video what has to be added to the products of a query (D,) with its codes, so that they are exact within
-        some millionths. A video that has changed since it was placed is left out."""
-        from agent_tools.store.flat_index import products
-
+        some millionths. A video that has changed since the view was made is left out."""
         found = {}
         with self.db.read() as c:
             space_n = find_space(c, space)
             if space_n is None:
                 return {}
-            for name, placed in videos.items():
-                coded = self._rest(c, *space_n, space, name, placed.version)
-                if coded is not None and len(coded[1]) == placed.stop - placed.start:
-                    found[name] = products(query, *coded)
+            for name in videos:
+                rest = self._rest(c, *space_n, name, view.coded, view.videos[name], query)
+                if rest is not None:
+                    found[name] = rest
         return found
 
     def write_codes(self) -> None:
@@ -210,19 +208,26 @@ class FlatSearch(Part):
         return Coded(codes.reshape(-1, dim), scales, ids, rows, spans.reshape(-1, 2)), json.loads(row[0])
 
     def _rest(
-        self, c: Sql, n: int, dim: int, space: str, video_id: str, version: int
-    ) -> tuple[NDArray[np.int8], NDArray[np.float32]] | None:
-        """What the codes of a video leave over, as codes; None where the video is of another version now."""
+        self, c: Sql, n: int, dim: int, video_id: str, coded: Coded, placed: Placed, query: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """Of one video, by its row of codes, else by its vectors; None where it is of another version now."""
         import numpy as np
 
+        from agent_tools.store.flat_index import products
+
+        own = coded.part(placed.start, placed.stop)
         row: Any = c.execute(
             "SELECT rest, rest_scales FROM flat_codes WHERE space=? AND video_id=? AND version=?",
-            (n, video_id, version),
+            (n, video_id, placed.version),
         ).fetchone()
-        if row is not None:
-            return np.frombuffer(row[0], np.int8).reshape(-1, dim), np.frombuffer(row[1], np.float32)
+        if row is not None and len(row[0]) == own.codes.nbytes:
+            return products(query, np.frombuffer(row[0], np.int8).reshape(-1, dim), np.frombuffer(row[1], np.float32))
         now = c.execute("SELECT version FROM vector_versions WHERE space=? AND video_id=?", (n, video_id)).get
-        return self._made(c, n, dim, space, video_id)[2] if now == version else None
+        if now != placed.version:
+            return None
+        rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
+        exact = np.vecdot(matrix, query)[np.searchsorted(rows, own.rows)]  # no BLAS: see index.py
+        return np.asarray(exact - products(query, own.codes, own.scales), np.float32)
 
     def _made(
         self, c: Sql, n: int, dim: int, space: str, video_id: str

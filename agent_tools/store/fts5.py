@@ -65,6 +65,12 @@ class Fts5Words:
             ),
         ).fetchall()
 
+    def postings(self, c: apsw.Connection, term: Term) -> Sequence[tuple[int, float]]:
+        found: list[Any] = c.execute(
+            "SELECT rowid, bm25(words) FROM words WHERE words MATCH ? ORDER BY rowid", (_match(term),)
+        ).fetchall()
+        return found
+
 
 def tokenizer(c: apsw.Connection) -> Tokenize:
     """The tokenizer of the index, for texts that are compared in Python."""

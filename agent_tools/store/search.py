@@ -75,15 +75,11 @@ class WordSearch(Part):
             terms = parse(query, tokenize)
             ids = _bounds(c, video_ids)
             total, counts = self._frequencies(c, terms, where, ids, version)
-            present = sorted((count, at) for at, count in enumerate(counts) if count)
-            if not present or limit < 1:
+            wanted = worth_reading(counts, total)
+            if not wanted or limit < 1:
                 return []
-            if total >= LARGE:
-                # BM25 gives common terms little weight (above a half none at all), and they cost the most.
-                present = [found for found in present if found[0] <= COMMON * total] or present[:2]
-            wanted = [terms[at] for _, at in present]
-            rows = self.db.words.find(c, wanted, where, ids, limit)
-            shares = _shares(terms, total, counts)
+            rows = self.db.words.find(c, [terms[at] for at in wanted], where, ids, limit)
+            shares = shares_of(terms, total, counts)
             hits = [_hit(row, terms, shares, tokenize) for row in rows]
         return sorted((hit for hit in hits if hit.terms), key=lambda hit: -hit.bm25)
 
@@ -100,12 +96,8 @@ class WordSearch(Part):
         counts = []
         for term in terms:
             count = self._count_term(c, state, EVERYWHERE, ALL_IDS, term)
-            if count and searched < library:
-                if library >= LARGE and (count > COUNTED or searched > library / 2):
-                    count = math.ceil(count * searched / library)
-                else:
-                    count = self._count_term(c, state, there, ids, term)
-            counts.append(count)
+            about = in_part(count, library, searched)
+            counts.append(self._count_term(c, state, there, ids, term) if about is None else about)
         return searched, counts
 
     def _count_term(self, c: Sql, state: _State, where: Where, ids: tuple[int, int], term: Term) -> int:
@@ -126,7 +118,29 @@ class WordSearch(Part):
         return count
 
 
-def _shares(terms: Sequence[Term], total: int, counts: Sequence[int]) -> list[float]:
+def in_part(count: int, library: int, searched: int) -> int | None:
+    """How many entries of a part of a library hold a term; of a large library, about how many. None: count them.
+
+    Args:
+        count: that hold it in the whole library, which has `library` entries.
+        searched: entries of the part."""
+    if not count or searched >= library:
+        return count
+    if library >= LARGE and (count > COUNTED or searched > library / 2):
+        return math.ceil(count * searched / library)
+    return None
+
+
+def worth_reading(counts: Sequence[int], total: int) -> list[int]:
+    """Numbers of the terms whose entries are looked at, the rarest first, by how many of `total` entries hold each."""
+    present = sorted((count, at) for at, count in enumerate(counts) if count)
+    if total >= LARGE:
+        # BM25 gives common terms little weight (above a half none at all), and they cost the most.
+        present = [found for found in present if found[0] <= COMMON * total] or present[:2]
+    return [at for _, at in present]
+
+
+def shares_of(terms: Sequence[Term], total: int, counts: Sequence[int]) -> list[float]:
     """The share of each term in the query's inverse document frequency, by its weight."""
     frequencies = [math.log1p((total - min(count, total) + 0.5) / (count + 0.5)) for count in counts]
     weights = [term.weight * frequency for term, frequency in zip(terms, frequencies, strict=True)]

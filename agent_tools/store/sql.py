@@ -83,6 +83,10 @@ class WordIndex(Protocol):
         Args:
             ids: the least and the greatest id to look at."""
 
+    def postings(self, c: Any, term: Term) -> Sequence[tuple[int, float]] | None:
+        """Every entry that holds the term and what the term adds to its BM25, negative, by id; None where the engine
+        would have to read the entries for it."""
+
 
 class VectorTables(Protocol):
     """A table of float32 vectors for each space, whose rows are those of `vector_rows`. `c` as in WordIndex."""

@@ -34,6 +34,7 @@ from agent_tools.store.sql import Clock, Database
 from agent_tools.store.tasks import TaskRows
 from agent_tools.store.vectors import Vectors, drop_vectors
 from agent_tools.store.videos import ChannelRow, Videos, refuse_notes, remove_video
+from agent_tools.store.word_shares import WordShares
 
 DEFAULT_INDEX = IndexSettings()
 NO_ROOTS = Roots()
@@ -87,6 +88,7 @@ class Store:
         self.entries, self.entries_by_id = entries.entries, entries.entries_by_id
         self.pending_text = entries.pending_text
         self.search_words = WordSearch(db, now).search_words
+        self.word_shares = WordShares(db, now).word_shares
 
         notes = Notes(db, now)
         self.add_note, self.keep_note = notes.add_note, notes.keep_note

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from agent_tools.ingestion.spaces import text_space
 from agent_tools.ingestion.text_index import index_entries
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.routed_text import RoutedText
 from agent_tools.service.library.library import Library
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
-from agent_tools.service.search.compared import compare
 from agent_tools.service.verdicts.calibrations import calibrator_for
 from agent_tools.service.verdicts.event_search import LOCALIZER
+from agent_tools.service.verdicts.text_comparison import TextComparison
 from agent_tools.service.zoom_segment import ZoomRequest
-from agent_tools.store import ChannelDetail, EntryIn, shown_lines
+from agent_tools.store import ChannelDetail, EntryIn
 from tests.library import lite, opened
 
 VIDEO = "0c0ffee00001"
@@ -96,12 +97,12 @@ def test_a_slide_that_is_shown_again_is_found_at_both_times(compared: Library) -
 
 
 def test_an_event_is_judged_by_the_line_too(compared: Library, routed: RoutedText) -> None:
-    held = compared.entries.get(compared.store, VIDEO, routed)
-    found = compare(held, routed.encode(["a professor"], query=True)[0], ("screen_text",))
-    slide = held.entries[0]
-    whole = held.compare(routed.encode(["a professor"], query=True)[0])[0]
-    assert found.cosines[0] > whole
-    assert shown_lines(slide)[found.best_lines[0]].text == LINES[1]
+    event = routed.encode(["a professor"], query=True)[0]
+    found = TextComparison(compared, compared.everything(), routed, event).of(VIDEO, ("screen_text",))
+    slide = compared.store.entries(VIDEO)[0]
+    ids, vectors = compared.store.vectors(text_space(routed.producer), VIDEO)
+    whole = vectors[ids.tolist().index(slide.id)] @ event
+    assert found.cosines[found.ids.tolist().index(slide.id)] > whole + 0.01
 
 
 def test_vectors_of_the_older_encoder_are_asked_by_it(slides: Library, loaded_encoder: None, minilm: MiniLM) -> None:

@@ -214,16 +214,16 @@ def test_what_codes_leave_over_makes_their_products_exact(store: Store, *, writt
     view = store.flat_view(SPACE)
     assert view is not None
     wanted = stored(store)
-    rests = store.rest_products(SPACE, view.videos, QUERY)
+    rests = store.rest_products(SPACE, view, list(view.videos), QUERY)
     for name in (A, B):
         chosen = view.select([name], ["subtitles", "screen_text"])
         found = chosen.compare(QUERY) + rests[name][chosen.places - view.videos[name].start]
         ids = chosen.coded.ids[chosen.places].tolist()
         assert found == pytest.approx([wanted[number][1] for number in ids], abs=2e-5)
     store.put_vectors(SPACE, A, [store.entries(A)[0].id], vectors(1, 3))
-    there = set(store.rest_products(SPACE, view.videos, QUERY))
+    there = set(store.rest_products(SPACE, view, list(view.videos), QUERY))
     assert there == ({A, B} if written else {B})  # the rows of codes still hold what the view was made of
-    assert store.rest_products("nobody@1|text", view.videos, QUERY) == {}
+    assert store.rest_products("nobody@1|text", view, list(view.videos), QUERY) == {}
 
 
 def test_a_library_over_its_bytes_of_memory_is_searched_all_the_same(tmp_path: Path) -> None:

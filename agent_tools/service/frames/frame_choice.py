@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_tools.errors import AgentToolsError
+from agent_tools.ingestion.spaces import text_space
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.store import Entry
+from agent_tools.store import Entry, spelling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -214,14 +215,15 @@ def _text_features(
     encoder = library.text_encoder(scope.video.id)
     if encoder is None:
         return None, None
-    held = library.entries.get(library.store, scope.video.id, encoder)
+    ids, vectors = library.store.vectors(text_space(encoder.producer), scope.video.id)
+    vector_of = dict(zip(ids.tolist(), vectors, strict=True))
     features = np.zeros((len(times), encoder.dim), np.float32)
-    for row, entry in enumerate(held.entries):
-        if entry.end_s <= scope.span.start_s or entry.start_s >= scope.span.end_s:
+    for entry in library.store.entries(scope.video.id, start_s=scope.span.start_s, end_s=scope.span.end_s):
+        if entry.id not in vector_of or not spelling.has_enough_letters(entry.text):
             continue
         for i, time_s in enumerate(times):
             if entry.start_s - 0.5 <= time_s < max(entry.end_s, entry.start_s + 1.0):
-                features[i] += held.matrix[row]
+                features[i] += vector_of[entry.id]
     if not features.any():
         return None, None
     norms = np.linalg.norm(features, axis=1, keepdims=True)

@@ -18,10 +18,10 @@ from agent_tools.media.growth import GREW
 from agent_tools.service.library.access import Fence
 from agent_tools.service.library.attention import Attention, SharedAttention
 from agent_tools.service.library.downloads import Fetcher
-from agent_tools.service.library.entry_cache import EntryCache
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.snapshot_cache import SnapshotCache
+from agent_tools.service.library.video_cache import VideoCache
 from agent_tools.service.library.video_names import is_pattern, matching_videos, repeats, similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
@@ -71,8 +71,8 @@ class Library:
         self.models = QueryModels(settings)
         self.looker = Looker(settings)
         self.fetcher = Fetcher(HomeFolder(settings.home).downloads)
-        self.entries = EntryCache()
         self.kept = SnapshotCache(self.store)
+        self.of_video = VideoCache(self.store)
         self.background_pool = ThreadPoolExecutor(BACKGROUND_THREADS, "background")  # work a call does while it waits
         self.attention = SharedAttention(self.store, self.background_pool) if self.store.shared else Attention()
 

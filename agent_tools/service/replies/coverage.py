@@ -268,8 +268,8 @@ def _unheard(library: Library, video: VideoRow, spoken: ChannelRow | None) -> No
 
 def subtitles_stand_for_speech(library: Library, scope: VideoSpan) -> bool:
     """Whether subtitles in the language of the audio cover the span, so that what is said is in them."""
-    key = "subtitles stand for speech", scope.video.id, scope.span
-    return library.kept.get(key, lambda: stand_for_speech(library.store, scope.video, scope.span))
+    key = "subtitles stand for speech", scope.span
+    return library.of_video.get(scope.video.id, key, lambda: stand_for_speech(library.store, scope.video, scope.span))
 
 
 def _known(library: Library, video: VideoRow) -> Status:

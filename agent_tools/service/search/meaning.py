@@ -106,8 +106,8 @@ class Comparison:
         """The same, with exact backgrounds of the videos that these entries are in."""
         if self._view is None:
             return judged
-        names = dict.fromkeys(judged.places[id_][0] for id_ in ids if id_ in judged.cosines)
-        rests = self._store.rest_products(self._space, {name: self._view.videos[name] for name in names}, self._query)
+        names = list(dict.fromkeys(judged.places[id_][0] for id_ in ids if id_ in judged.cosines))
+        rests = self._store.rest_products(self._space, self._view, names, self._query)
         sharp = {}
         for name, rest in rests.items():
             own = self._selection.of_video(name)

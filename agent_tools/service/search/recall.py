@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.service.library.loaded_lines import line_at
 from agent_tools.service.search.comparable import words_only_because
 from agent_tools.service.search.fusion import fuse, score_of
-from agent_tools.store import Entry, ShownLine, WordHit
+from agent_tools.store import Entry, ShownLine, WordHit, shown_lines
 from agent_tools.types import TEXT_CHANNELS
 
 if TYPE_CHECKING:
@@ -153,7 +152,8 @@ def _nearest(library: Library, by: Judged) -> tuple[ScoredEntry, ...]:
 
 def _line(by: Judged, entry: Entry) -> ShownLine | None:
     place = by.lines.get(entry.id)
-    return None if place is None else line_at(entry, place)
+    lines = [] if place is None else shown_lines(entry)
+    return lines[place] if place is not None and place < len(lines) else None
 
 
 def word_hits(library: Library, scopes: Sequence[VideoSpan], query: str, names: tuple[str, ...]) -> list[WordHit]:

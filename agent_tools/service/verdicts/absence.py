@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent_tools.models.readable import alphabet_unread, unreadable
@@ -15,6 +15,7 @@ from agent_tools.service.replies.missed_text import between_pictures, missed_px,
 from agent_tools.service.search.comparable import is_english, limit, sound_foreign, sound_strange, understands
 from agent_tools.service.verdicts.other_writings import written_otherwise
 from agent_tools.service.verdicts.quoted_words import Occurrence
+from agent_tools.service.verdicts.text_facts import with_vector
 from agent_tools.store import ChannelRow, Entry, spelling
 from agent_tools.timeline import Span, clock, merged
 
@@ -94,11 +95,24 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
 
 def missed(library: Library, scope: VideoSpan, asked: Asked, channels: Iterable[str]) -> dict[str, str]:
     """Of these channels, all of them searched, those that may have missed the event in the span, with the reason."""
-    rows = {row.name: row for row in library.store.channels(scope.video.id)}
-    reasons = {name: why_not_shown(asked, _reach(library, scope, name, rows.get(name))) for name in channels}
+    reasons = {name: why_not_shown(asked, _reach_for(asked, library, scope, name)) for name in channels}
     if reasons.get("speech") and not reasons.get("subtitles") and subtitles_stand_for_speech(library, scope):
         del reasons["speech"]
     return {name: why for name, why in reasons.items() if why}
+
+
+def _reach_for(asked: Asked, library: Library, scope: VideoSpan, name: str) -> Reach:
+    """Without words to look for, the reach of a channel is the same for every event, so it is kept, without texts."""
+    row = next((row for row in library.store.channels(scope.video.id) if row.name == name), None)
+    if asked.words:
+        return _reach(library, scope, name, row)
+    encoder = library.text_encoder(scope.video.id)
+    key = "reach", name, scope.span, "" if encoder is None else encoder.producer
+    return library.of_video.get(scope.video.id, key, lambda: _without_texts(_reach(library, scope, name, row)))
+
+
+def _without_texts(reach: Reach) -> Reach:
+    return replace(reach, other_forms=(), heard=(), texts=())
 
 
 def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None) -> Reach:
@@ -134,7 +148,7 @@ def _uncompared(library: Library, scope: VideoSpan, entries: Iterable[Entry], en
     """How many of the entries the encoder would compare with a question, but has no vector of."""
     if encoder is None:
         return 0
-    there = library.entries.get(library.store, scope.video.id, encoder).row_of
+    there = with_vector(library, encoder, scope.video.id)
     return sum(one.id not in there and not one.unsure and spelling.has_enough_letters(one.text) for one in entries)
 
 

@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING
 from agent_tools.errors import EngineError
 from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
+from agent_tools.service.search.comparable import words_only_because
 from agent_tools.service.verdicts.close_looks import CloseLook, Pointer
-from agent_tools.service.verdicts.meaning_evidence import ALONE, Crowd, by_meaning, crowd_of_short
+from agent_tools.service.verdicts.meaning_evidence import (
+    ONE_VIDEO,
+    Survey,
+    by_meaning,
+    compared_texts,
+    crowd_of_short,
+    shares_of_words,
+)
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.scored_entries import ScoredEntries, doubtful, localizer
@@ -26,6 +34,7 @@ from agent_tools.types import CHANNELS, TEXT_CHANNELS
 
 if TYPE_CHECKING:
     from agent_tools.grounding import Calibrator, EvidenceItem, Grounding, Named, Proposal, RelevanceCurveLocalizer
+    from agent_tools.models.profiles import TextEncoder
     from agent_tools.models.segment_reader import SegmentReader
 
 SecondLook = Callable[["Proposal"], tuple["Proposal", str]]
@@ -120,20 +129,19 @@ def search(
     on_step: OnStep,
     *,
     use_video_llm: bool = True,
-    crowd: Crowd = ALONE,
+    survey: Survey = ONE_VIDEO,
 ) -> EventSearch:
     """Look for an event in one video's span, without a verdict.
 
     An event that names its channel is asked of that channel alone, as if the caller had.
     Args:
         use_video_llm: whether a model that pictures can be shown to is asked where the profile has one.
-        crowd: what its best text is judged beside, if more than its own; see crowd_by_video."""
-    from agent_tools.grounding import could_show, named
+        survey: what is known already where many videos are searched; see survey_of."""
+    from agent_tools.grounding import named
 
     on_step(0.05, "scoring entries")
     wording = named(event)
-    if wording.rule is not None:
-        channels = tuple(name for name in CHANNELS if name in could_show(event, channels or CHANNELS))
+    channels = _asked_of(event, wording, channels)
     searched = channels or CHANNELS
     apart = {}
     seen: PictureEvidence | None = None
@@ -146,10 +154,10 @@ def search(
     words_only, scattered = "", False
     has_texts = _has_texts(library, scope, searched)
     if has_texts or seen is None:
-        evidence = _texts(library, scope, event, wording, searched, crowd=crowd)
+        evidence = _texts(library, scope, event, wording, searched, survey=survey)
         words_only, scattered = evidence.words_only, evidence.scattered
         apart |= evidence.foreign
-        sources.append(_by_texts(library, scope, event, wording, searched, evidence, on_step, crowd))
+        sources.append(_by_texts(library, scope, event, wording, searched, evidence, on_step, survey))
         curves = localizer()
         pointers.append(Pointer(evidence.look, curves, curves.settings.edge))
     if seen is not None:
@@ -171,6 +179,15 @@ def search(
     return EventSearch(tuple(sources), channels, words_only, scattered, apart, close, failed)
 
 
+def _asked_of(event: str, wording: Named, channels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The channels that the event names, among those that the caller asked of."""
+    from agent_tools.grounding import could_show
+
+    if wording.rule is None:
+        return channels
+    return tuple(name for name in CHANNELS if name in could_show(event, channels or CHANNELS))
+
+
 def _by_texts(
     library: Library,
     scope: VideoSpan,
@@ -179,14 +196,14 @@ def _by_texts(
     channels: tuple[str, ...],
     evidence: ScoredEntries,
     on_step: OnStep,
-    crowd: Crowd,
+    survey: Survey,
 ) -> EvidenceSource:
     """The search of the texts. Where speech is doubtful, it says what the rest scores, too."""
     curves, name = localizer(), calibration_of(wording)
     source = _by_curves(scope, event, name, evidence, curves, on_step)
     if not _has_doubts(library, scope, channels):
         return source
-    sure = _texts(library, scope, event, wording, channels, sure_only=True, crowd=crowd)
+    sure = _texts(library, scope, event, wording, channels, sure_only=True, survey=survey)
     return replace(source, sure_score=_by_curves(scope, event, name, sure, curves, on_step).score)
 
 
@@ -213,14 +230,29 @@ def calibration_of(wording: Named) -> str:
     return FEW if len(" ".join(wording.words).split()) <= FEW_WORDS else LOCALIZER
 
 
-def crowd_by_video(
-    library: Library, scopes: Sequence[VideoSpan], event: str, channels: tuple[str, ...] | None
-) -> dict[str, Crowd]:
-    """What `search` judges each of many videos beside; empty where only words as they stand count."""
+def survey_of(library: Library, scopes: Sequence[VideoSpan], event: str, channels: tuple[str, ...] | None) -> Survey:
+    """What is known of many videos before each is searched; nothing where only words as they stand count."""
     from agent_tools.grounding import named
 
-    text = _compared(event, named(event))
-    return crowd_of_short(library, scopes, text, channels or CHANNELS) if text else {}
+    wording = named(event)
+    text = _compared(event, wording)
+    if not text or library.models.text(LOAD_S) is None:
+        return ONE_VIDEO
+    shares = shares_of_words(library, scopes, text, _asked_of(event, wording, channels) or CHANNELS)
+    groups: dict[TextEncoder, list[VideoSpan]] = {}
+    for one in scopes:
+        if (encoder := library.text_encoder(one.video.id)) is not None:
+            groups.setdefault(encoder, []).append(one)
+    comparisons = {
+        encoder.producer: compared_texts(library, group, encoder, text)
+        for encoder, group in groups.items()
+        if not words_only_because(library, encoder, text)
+    }
+    own = library.models.text()
+    if own is None or own.producer not in comparisons:
+        return Survey(comparisons=comparisons, shares=shares)
+    crowds = crowd_of_short(library, scopes, own, comparisons[own.producer], channels or CHANNELS)
+    return Survey(crowds, comparisons, shares)
 
 
 def _compared(event: str, wording: Named) -> str:
@@ -238,13 +270,13 @@ def _texts(
     channels: tuple[str, ...],
     *,
     sure_only: bool = False,
-    crowd: Crowd = ALONE,
+    survey: Survey = ONE_VIDEO,
 ) -> ScoredEntries:
     text = _compared(event, wording)
     if not text:
         return by_words(library, scope, wording, channels, sure_only=sure_only)
     quoted = wording.words if wording.rule is None else ()
-    return by_meaning(library, scope, text, channels, quoted, sure_only=sure_only, crowd=crowd)
+    return by_meaning(library, scope, text, channels, quoted, sure_only=sure_only, survey=survey)
 
 
 def _has_doubts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:

@@ -25,7 +25,7 @@ from agent_tools.service.verdicts.event_search import (
     EvidenceSource,
     search,
 )
-from agent_tools.service.verdicts.meaning_evidence import ALONE, Crowd
+from agent_tools.service.verdicts.meaning_evidence import ONE_VIDEO, Survey
 from agent_tools.timeline import Span, clock, rounded, video_uri
 from agent_tools.types import CHANNELS, Coverage, LevelOut, NotJudged, SpanOut
 from agent_tools.untrusted import clean
@@ -114,15 +114,15 @@ def reach(
     on_step: OnStep,
     *,
     use_video_llm: bool = True,
-    crowd: Crowd = ALONE,
+    survey: Survey = ONE_VIDEO,
 ) -> Reached:
     """The verdict about the channels that were searched.
 
     Args:
-        crowd: see event_search.search."""
+        survey: see event_search.search."""
     from agent_tools.grounding import PRESENT_AT_LEAST, could_show, decide, named
 
-    found = search(library, scope, event, channels, on_step, use_video_llm=use_video_llm, crowd=crowd)
+    found = search(library, scope, event, channels, on_step, use_video_llm=use_video_llm, survey=survey)
     calibrated = [(source, _calibrator(library, source, found.words_only)) for source in found.sources]
     likely = [source.probability(calibrator) for source, calibrator in calibrated if calibrator is not None]
     # one calibrated search suffices for "present"; nothing less than all of them for any other verdict

@@ -87,10 +87,14 @@ def _stands(sought: tuple[str, ...], held: tuple[str, ...]) -> bool:
     return sought[0] in held and any(held[at : at + size] == sought for at in range(len(held) - size + 1))
 
 
-@functools.lru_cache(maxsize=65_536)
 def _reduced(text: str) -> tuple[str, ...]:
     """The words of a text, each without what differs between two writings of one word."""
-    return tuple(functools.reduce(lambda word, pair: pair[0].sub(pair[1], word), _SAME, one) for one in _tokens(text))
+    return tuple(map(_reduced_word, _tokens(text)))
+
+
+@functools.lru_cache(maxsize=65_536)  # a library has more texts than words
+def _reduced_word(word: str) -> str:
+    return functools.reduce(lambda left, pair: pair[0].sub(pair[1], left), _SAME, word)
 
 
 @functools.lru_cache(maxsize=65_536)

@@ -145,4 +145,4 @@ def _close_by(wanted: tuple[str, ...], held: tuple[str, ...]) -> bool:
 
 def _in_a_row(wanted: tuple[str, ...], held: tuple[str, ...]) -> bool:
     size = len(wanted)
-    return any(held[at : at + size] == wanted for at in range(len(held) - size + 1))
+    return wanted[0] in held and any(held[at : at + size] == wanted for at in range(len(held) - size + 1))

@@ -100,6 +100,9 @@ class TsvectorWords:
         scored = [(*row, -self._bm25(row[6], phrases, frequencies, length)) for row in rows]
         return sorted(scored, key=lambda row: (row[8], row[0]))[:limit]
 
+    def postings(self, c: Transaction, term: Term) -> None:
+        """None: BM25 is computed from the texts here."""
+
     def _bm25(self, text: str, phrases: Sequence[Phrase], frequencies: Sequence[float], length: float) -> float:
         held = dict(zip((SPACED, UNSPACED_RUNS), (self._tokens(column) for column in columns(text)), strict=True))
         long = 1 - B + B * sum(map(len, held.values())) / length
