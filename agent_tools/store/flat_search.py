@@ -226,7 +226,8 @@ class FlatSearch(Part):
         if now != placed.version:
             return None
         rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
-        exact = np.vecdot(matrix, query)[np.searchsorted(rows, own.rows)]  # no BLAS: see index.py
+        order = np.argsort(rows)
+        exact = np.vecdot(matrix, query)[order[np.searchsorted(rows, own.rows, sorter=order)]]  # no BLAS: see index.py
         return np.asarray(exact - products(query, own.codes, own.scales), np.float32)
 
     def _made(
