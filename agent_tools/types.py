@@ -104,9 +104,8 @@ class ChannelOut(Reply):
 
 
 class VideoOut(Reply):
-    """A video in a list."""
+    """A video in a list. The title comes first, because a model answers with the name that it reads first."""
 
-    video_id: str
     title: str
     length: str | None = None
     recorded_at: str | None = None
@@ -115,6 +114,7 @@ class VideoOut(Reply):
     state: State
     channels: list[str] | None = None
     notes: int | None = None
+    video_id: str
     uri: str
     error: str | None = None
 
@@ -128,8 +128,8 @@ class IngestReply(Reply):
     """Of one file: video_id and what follows it. Of a folder: folder, the counts, videos and refused."""
 
     summary: str = ""
-    video_id: str | None = None
     title: str | None = None
+    video_id: str | None = None
     duration_s: Number | None = None
     state: State | None = None
     searchable_to_s: Number | None = None
@@ -176,8 +176,8 @@ class ListReply(Reply):
     summary: str = ""
     videos: list[VideoOut] | None = None
     not_ingested: NotIngested | None = None
-    video_id: str | None = None
     title: str | None = None
+    video_id: str | None = None
     recorded_at: str | None = None
     part_of: str | None = None
     level: Literal["chapter", "scene", "chunk"] | None = None
@@ -197,7 +197,6 @@ class ListReply(Reply):
 
 
 class _Found(Reply):
-    video_id: str
     title: str
     start_s: Number
     end_s: Number
@@ -220,6 +219,7 @@ class Hit(_WithTexts):
     region: list[Number] | None = None
     frame: str | None = None
     repeats: int | None = None
+    video_id: str
     uri: str
 
     def texts(self) -> dict[str, str]:
@@ -261,11 +261,11 @@ class LevelOut(Reply):
 
 
 class VideoVerdict(Reply):
-    video_id: str
     title: str
     verdict: Literal["present", "absent", "uncertain"]
     best: SpanOut | None = None
     coverage: Number
+    video_id: str
 
 
 class VerdictCounts(Reply):

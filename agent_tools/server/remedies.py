@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEEKING = ("list_episodes", "zoom_segment")  # tools whose made-up video tells what is looked for
 MOST_WORDS = 200  # characters of a query in an example
+MOST_HITS, MOST_TEXT = 2, 160  # hits of a search that stands for a refused call, and characters of a text in them
 EXAMPLE_S = 30.0  # length of the span in an example
 TITLE_LENGTH = 80
 MOST_FILES = 500  # of an allowed folder, whose names are looked at
@@ -71,14 +72,20 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
 
 
 def _search_instead(library: Library, words: str) -> str:
-    """What a search of all videos finds for the words of a call that made up its video, and that search as a call."""
+    """What a search of all videos finds for the words of a call that made up its video: the first hits, and that
+    search as a call. A small model that made up a name makes it up again; with the hits it can answer."""
     from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 
     call = f"retrieve_memory {_json({'query': words})}"
     found = retrieve_memory(library, SearchRequest(query=words))
     if not found.hits or found.hits[0].strength == "weak":
         return f"Example of a call that works: {call}, which says in which video it is, and when."
-    return f"A search of all videos for these words finds: {found.summary} Call {call} to read it."
+    best = [
+        {"title": hit.title, "at": hit.at, **{name: clean(text, MOST_TEXT) for name, text in hit.texts().items()}}
+        for hit in found.hits[:MOST_HITS]
+        if hit.strength != "weak"
+    ]
+    return f"A search of all videos for these words finds: {found.summary} {_json({'hits': best})} More: {call}."
 
 
 def _where_it_matches(library: Library, row: VideoRow, values: Mapping[str, Any]) -> dict[str, Any]:

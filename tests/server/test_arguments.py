@@ -168,11 +168,14 @@ async def test_a_call_that_makes_up_its_video_is_told_where_a_search_finds_its_w
     async with connected(settings, library, "2026-07-28") as client:
         refused = await client.call_tool(tool, arguments)
         text = text_of(refused)
-        query = json.loads("{" + text.partition("Call retrieve_memory {")[2].partition("}")[0] + "}")
+        query = json.loads("{" + text.partition("More: retrieve_memory {")[2].partition("}")[0] + "}")
         found = (await client.call_tool("retrieve_memory", query)).structured_content
     assert refused.is_error
     assert text.startswith("VideoNotFound: ")
     assert f"finds: {found['summary']}" in text
+    shown = json.JSONDecoder().raw_decode(text[text.index('{"hits"') :])[0]["hits"]
+    assert [hit["title"] for hit in shown] == [hit["title"] for hit in found["hits"] if hit["strength"] != "weak"][:2]
+    assert all(set(hit) > {"title", "at"} for hit in shown)  # with the words that were found
 
 
 @pytest.mark.anyio
@@ -251,7 +254,7 @@ async def test_a_made_up_video_leads_to_the_search_that_finds_the_right_one(
         near = text_of(await client.call_tool("zoom_segment", {**call, "video": "Week 4 Memories"}))
         named = text_of(await client.call_tool("list_episodes", {"video": "starship_dashboard"}))
     assert 'retrieve_memory {"query": "starship dashboard"}' in named
-    assert 'Call retrieve_memory {"query": "the cache"}' in refused
+    assert 'More: retrieve_memory {"query": "the cache"}' in refused
     assert "zoom_segment" in near
     assert TITLE in near
 
