@@ -143,7 +143,7 @@ def follow(library: Any, source: str, channels: list[str] | None) -> Any:
                 library, source, channels=channels, wait_s=45, trusted=True, patient=True, on_step=on_step
             )
             if reply.state == "queued" and not reply.video_id and reply.hints:
-                bar.console.print(reply.hints[0])  # what a page holds is told before it is fetched
+                bar.console.print(reply.hints[0])  # what a page holds is said before it is fetched
             unfinished = (
                 reply.state in ("queued", "running") if reply.folder is None else bool(reply.queued or reply.running)
             )

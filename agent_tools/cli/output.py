@@ -170,7 +170,7 @@ def show_speakers(found: Sequence[Any]) -> None:
     from rich.table import Table
 
     if not found:
-        typer.echo("No speakers were told apart. Ingest or reindex with --models speakers=resemblyzer.")
+        typer.echo("No speakers were distinguished. Ingest or reindex with --models speakers=resemblyzer.")
         return
     table = Table("video", "title", "speaker", "first", "says", "entries", box=None)
     table.add_column("perhaps the same voice", overflow="fold")
@@ -188,7 +188,9 @@ def show_speakers(found: Sequence[Any]) -> None:
         )
         table.add_row(*row)
     Console().print(table)
-    typer.echo("A speaker is a voice that a model told apart in one recording. It makes mistakes; it knows no person.")
+    typer.echo(
+        "A speaker is a voice that a model distinguished in one recording. It makes mistakes; it knows no person."
+    )
 
 
 def show_note(reply: Any) -> None:

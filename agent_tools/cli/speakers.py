@@ -1,4 +1,4 @@
-"""The commands speakers list, name and merge: the voices that were told apart in what is heard."""
+"""The commands speakers list, name and merge: the distinct voices in what is heard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent_tools.cli.flags import AsJson, Home, Video, opened
 from agent_tools.cli.output import show_json, show_speakers
 
 speakers_app = typer.Typer(
-    help="The voices that --models speakers=resemblyzer told apart: list them, name them, join two that are one.",
+    help="The voices that --models speakers=resemblyzer distinguished: list them, name them, join two that are one.",
     no_args_is_help=True,
 )
 Number = Annotated[int, typer.Argument(help="the speaker's number, as `speakers list` shows it")]

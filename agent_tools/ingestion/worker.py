@@ -37,7 +37,7 @@ def work(
     """Do jobs until no job is queued and no dead worker still holds a lease. Returns how many jobs it took.
 
     Args:
-        stay: wait for further jobs, and for a database that is away, until the process is told to end.
+        stay: wait for further jobs, and for a database that is away, until the process is asked to end.
 
     Raises: StoreError: the store cannot be used; with `stay` only what waiting cannot mend."""
     worker = f"{os.getpid()}-{secrets.token_hex(4)}@{HOST}"

@@ -50,7 +50,9 @@ def measured(probe: Probe) -> Length:
     reached_s = end_s if not claimed_s or end_s > claimed_s + _TAIL_S else claimed_s
     if again_s <= _TAIL_S:
         return Length(reached_s)
-    why = f"the clock starts again here: {again_s:.0f} s behind it were not read. Join the recordings anew, as one film"
+    why = (
+        f"the clock starts again here: {again_s:.0f} s behind it were not read. Join the recordings again, as one film"
+    )
     return Length(end_s + again_s, (Damage(end_s, end_s + again_s, why),))
 
 

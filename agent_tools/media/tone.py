@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 PQ, HLG = 16, 18  # numbers of the transfer curves (ITU-T H.273)
 _WHITE_NITS = 203.0  # of a sheet of paper in HDR (ITU-R BT.2408)
-_PEAK = 1000.0 / _WHITE_NITS  # the brightest light that is told apart; most films are graded for it
+_PEAK = 1000.0 / _WHITE_NITS  # the brightest light that is distinguished; most films are graded for it
 _KNEE = 0.7  # up to here light stays as it is; above, it bends so that the peak is white
 _TO_709 = np.array(  # light of BT.2020's primaries in those of BT.709 (ITU-R BT.2087)
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32

@@ -21,7 +21,7 @@ What a window leaves open is heard again:
     languages with a short pause between them are one window, and Whisper reads a window in one language. Behind a
     window of several languages the next one is heard part by part at once.
 
-The language is chosen for each window anew: the likeliest one if its probability is at least .5 (.8 in a window under
+The language is chosen again for each window: the likeliest one if its probability is at least .5 (.8 in a window under
 2 s), else the language of the window before where the model holds it for possible. A language that is new to the
 recording needs .8 where one that was surely heard before is nearly as likely (Russian is taken for Ukrainian).
 A window under 2 s that alone is in its language is doubtful: "Seven" was written down as Vietnamese."""

@@ -150,7 +150,7 @@ def _voices(chosen: ModelSettings) -> tuple[bool, str]:
         encoder = voices(chosen)
     except ModelMissing as error:
         return False, str(error)
-    return True, f"speakers are told apart by {encoder.producer if encoder else 'nothing'}"
+    return True, f"speakers are distinguished by {encoder.producer if encoder else 'nothing'}"
 
 
 def _listed(folders: Sequence[Path]) -> str:

@@ -1,4 +1,4 @@
-"""The voices that were told apart in the library's speech: listed, named by a person, joined where they are one.
+"""The distinct voices in the library's speech: listed, named by a person, joined where they are one.
 
 A voice is a number in one recording. That a voice of another video may be the same is a suggestion with its score; no
 name is ever carried over by itself."""
@@ -124,13 +124,13 @@ def _known(library: Library, video: VideoRow, number: int) -> speakers.Speaker:
         listed = ", ".join(f"{one.number} ({one.name})" if one.name else str(one.number) for one in there)
         raise InvalidArgument(f"{video.id} has no speaker {number}. There is: {listed}.")
     raise InvalidArgument(
-        f"No speakers were told apart in {video.id}. Do it with: "
+        f"No speakers were distinguished in {video.id}. Do it with: "
         f"agent-tools reindex {video.id} --channel speech --models speakers=resemblyzer"
     )
 
 
 def _put(library: Library, video: VideoRow, wanted: Any) -> int:
-    """Label anew the entries of the voices that `wanted` gives a (number, name) for."""
+    """Label the entries again of the voices that `wanted` gives a (number, name) for."""
 
     def choose(entry: Any) -> Any:
         voice = entry.extra.get(speakers.VOICE_NUMBER)

@@ -116,7 +116,7 @@ class SqliteMemory:
             return [_memory(row) for row in rows]
 
     def delete(self, video_id: str, *, kind: str = "", read: str = "", made_by_others_than: str = "") -> int:
-        """Take a video's memories away, to be written anew: of one kind, and of what was read; returns how many.
+        """Take a video's memories away, to be written again: of one kind, and of what was read; returns how many.
 
         Each transaction takes a few, so that others can write meanwhile.
         Args:

@@ -169,7 +169,7 @@ class VectorSearch(Part):
         return [(video.id, number, 1.0 - distance) for number, distance in rows]
 
     def _hold(self, c: Sql, n: int, dim: int, video: _Video) -> _HeldVectors:
-        """A video's vectors, read anew where they changed, and only what was added where nothing else did."""
+        """A video's vectors, read again where they changed, and only what was added where nothing else did."""
         import numpy as np
 
         key, held = (n, video.id), self._held.get((n, video.id))

@@ -1,4 +1,4 @@
-"""Who says an entry: the number of a voice that a model told apart, or a name, from a file or from a person.
+"""Who says an entry: the number of a voice that a model distinguished, or a name, from a file or from a person.
 
 `extra` of an entry holds `speaker`, the name ("Mara", or "speaker 2" where nobody gave one), and `voice`, the voice's
 number, where a model told voices apart. A given name stands before the text too ("Mara: ..."), so that words find it;
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent_tools.store.store import Store
 
 SPEAKER, VOICE_NUMBER = "speaker", "voice"  # in `extra`
-SPEECH = "speech"  # the channel whose voices are told apart
+SPEECH = "speech"  # the channel whose voices are distinguished
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def label(number: int) -> str:
 
 
 def name_of(entry: Entry) -> str:
-    """Who says it, as far as it is known; "" where it is not."""
+    """Who says it; "" where this is not known."""
     name = entry.extra.get(SPEAKER)
     return name if isinstance(name, str) else ""
 
@@ -70,7 +70,7 @@ def labelled(entry: Entry, number: int, name: str) -> EntryIn:
 
 
 def speakers(store: Store, video_id: str) -> list[Speaker]:
-    """The voices that were told apart in a video, by number."""
+    """The distinct voices in a video, by number."""
     found: dict[int, Speaker] = {}
     for entry in store.entries(video_id, channels=(SPEECH,)):
         number = entry.extra.get(VOICE_NUMBER)

@@ -1,4 +1,4 @@
-"""Who speaks: how well voices are told apart in recordings whose speakers are known, on entries as lite hears them.
+"""Who speaks: how well voices are distinguished in recordings whose speakers are known, on entries as lite hears them.
 
     python -m lab.bench.voices [--videos FOLDER] [--prompts FOLDER]
 

@@ -209,7 +209,7 @@ def joined_stream(trial: Trial) -> None:
 
 
 def telemetry(trial: Trial) -> None:
-    """A drone's readings are not taken for speech, and that is told."""
+    """A drone's readings are not taken for speech, and the reply says so."""
     trial.ingest("DJI_0417.MP4")
     cues = trial.entries("DJI_0417")
     holds(f"{len(cues)} entries", len(cues) <= 60)

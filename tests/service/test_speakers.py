@@ -1,4 +1,4 @@
-"""Speakers: voices that a model told apart are shown, named by a person, found by their names, joined and exported.
+"""Speakers: voices that a model distinguished are shown, named by a person, found by their names, joined and exported.
 
 Recognition and voices are tested with their models; here an engine says numbers, and voices take turns."""
 
@@ -235,7 +235,7 @@ def test_without_the_weights_the_words_are_there_and_coverage_says_why_no_speake
     reply = retrieve_memory(library, SearchRequest(query="drums", video_ids=[video_id]), wait_s=60)
     assert reply.hits[0].start_s == 31
     told = reply.coverage.channels.speech or ""
-    assert told == "all; speakers are not told apart: The package resemblyzer is not installed."
+    assert told == "all; speakers are not distinguished: The package resemblyzer is not installed."
 
 
 def test_labels_and_voices_go_along_to_an_archive(meeting: tuple[Library, str], tmp_path: Path) -> None:

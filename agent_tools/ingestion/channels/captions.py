@@ -190,7 +190,7 @@ class CaptionPass:
         )
         if not goes_on:
             self.store.delete_entries(self.video_id, CHANNEL, self.model.producer)
-        self.store.memories.delete(self.video_id, read=CHANNEL)  # written anew: a gap may be filled now
+        self.store.memories.delete(self.video_id, read=CHANNEL)  # written again: a gap may be filled now
         self.store.clear_gaps(self.video_id, CHANNEL)
         producer = self.model.producer
         self.store.set_channel(self.video_id, CHANNEL, state="running", producer=producer, error=None)

@@ -143,7 +143,7 @@ class Speech(ChannelMaker):
         try:
             encoder = voices(self.context.models.settings)
         except ModelMissing as error:
-            return ChannelDetail(no_speakers=f"speakers are not told apart: {error}")
+            return ChannelDetail(no_speakers=f"speakers are not distinguished: {error}")
         if encoder is None:
             return ChannelDetail()
 

@@ -160,7 +160,7 @@ def _packages(model: Model) -> list[str]:
 
 
 def memory_bytes(profile: Profile, folders: Sequence[Path], precision: str) -> int:
-    """What the profile's models take in memory while they are loaded, as far as it is known: by the files that are
+    """What the profile's models take in memory while they are loaded, where this is known: by the files that are
     here, else by the catalogue. What is installed with us is small, and an endpoint's memory is its own.
 
     Files are mapped as they lie; 16-bit weights that a device computes with in 32 stand beside them, twice as large.

@@ -91,7 +91,7 @@ def pull(
 
     The commit that a model was pulled at is recorded, and used from then on, whatever its publisher does later.
     Files that are there whole are kept from one pull to the next. A connection that breaks goes on where it stopped; a
-    file that a stopped pull left half done begins anew, as huggingface_hub does it. on_progress may raise to stop.
+    file that a stopped pull left half done begins again, as huggingface_hub does it. on_progress may raise to stop.
     At least spare_bytes stay free on the disk.
     Raises: EngineError: the disk is too small. ModelMissing: the hub cannot be reached, or sent other bytes than
         announced (they are deleted).

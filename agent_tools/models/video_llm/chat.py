@@ -74,7 +74,7 @@ class Chat:
         """(status, body) of the last attempt at a request for this model.
 
         A refused, late or broken attempt is repeated after a wait, up to `attempts` in all, a late one LATE_ATTEMPTS
-        times in all. The wait is that of Retry-After, up to MAX_WAIT_S. Each repeat is told to on_retry.
+        times in all. The wait is that of Retry-After, up to MAX_WAIT_S. Each repeat is reported to on_retry.
         Raises: EndpointError: no attempt got an answer."""
         import httpx2
 

@@ -1,1 +1,1 @@
-"""Who speaks: a vector for a voice, and the voices of one recording told apart."""
+"""Who speaks: a vector for a voice, and and the distinct voices of one recording."""

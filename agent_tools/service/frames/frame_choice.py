@@ -135,7 +135,7 @@ def _ranked(
     budget: int,
 ) -> list[float]:
     """Times of the states that answer the query best, spread. Args: compared: (T, D), in the space of the query.
-    pictures: (T, P), by which a state is told from the next; None counts every row as one."""
+    pictures: (T, P), by which a state is distinguished from the next; None counts every row as one."""
     import torch
 
     from agent_tools.compression import QuerySampler, distinct_rows

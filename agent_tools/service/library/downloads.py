@@ -1,7 +1,7 @@
 """Videos from http(s) addresses, only where --allow-urls is given: fetched in the background into the data folder.
 
 Each address is checked by where its name leads, not by its name. An address that shows a page goes to `pages`: what
-it holds is told first, and fetched when the address is given again."""
+it holds is said first, and fetched when the address is given again."""
 
 from __future__ import annotations
 

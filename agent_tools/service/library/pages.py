@@ -1,6 +1,6 @@
 """Pages with a video, and lists of videos, read by yt-dlp (extra `web`) in a process of its own; see page_program.
 
-What a page holds is told before anything is fetched: title, length, size and licence."""
+What a page holds is said before anything is fetched: title, length, size and licence."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class PageInfo:
 
     @property
     def described(self) -> str:
-        """The line that is told first."""
+        """The line that is said first."""
         if self.titles:
             first = "the first " if self.more else ""
             what = [f"a list, {first}{len(self.titles)} videos"]
