@@ -19,7 +19,8 @@ What a window leaves open is heard again:
  *  Where the model stops long before the voice does, or falls into a loop, the rest is heard as a window of its own.
  *  A window that is not clear is heard part by part, as its pauses part it, and the surer reading is kept. Two
     languages with a short pause between them are one window, and Whisper reads a window in one language. Behind a
-    window of several languages the next one is heard part by part at once.
+    window of several languages the next one is heard part by part at once; so is a long first one whose parts are in
+    several languages, because reading it whole would cost as much as its parts.
 
 The language is chosen again for each window: the likeliest one if its probability is at least .5 (.8 in a window under
 2 s), else the language of the window before where the model holds it for possible. A language that is new to the
@@ -28,18 +29,19 @@ A window under 2 s that alone is in its language is doubtful: "Seven" was writte
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent_tools.errors import EngineError, ModelMissing
+from agent_tools.errors import EngineError
 from agent_tools.models.devices import Device, choose, out_of_memory, too_little_memory
 from agent_tools.models.hub.folders import Found
 from agent_tools.models.whisper.decoder import Decoder, Encoded, SpokenWord, Window
+from agent_tools.models.whisper.engine import loaded
 from agent_tools.models.whisper.entries import Run, runs
 from agent_tools.models.whisper.stretches import RATE, parts, spoken, stretches
 from agent_tools.untrusted import clean
@@ -51,11 +53,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGLISH_ONLY", "RATE", "Heard", "Segment", "Speech", "Unheard", "Word"]
 
-log = logging.getLogger("agent_tools")
-REMEDY = "Install it with: pip install 'faster-whisper>=1.2,<2'"
 # Names the rules by which this module, stretches, decoder and entries make entries of sound, for the producer. Another
 # name where the same sound may give other words; what an older one made stays and is found, until a reindex.
-DECODING = "windows-parts-beam5"
+DECODING = "windows-parts-probed-beam5"
 ENGLISH_ONLY = "English only"
 NO_SPEECH = 0.6
 DOUBTFUL = 0.6  # confidence under which a window that seems to hold no speech is dropped
@@ -66,6 +66,7 @@ POSSIBLE = 0.1  # probability at which an unsure window keeps the language of th
 LOST_S = 1.0  # sound behind a loop that is shorter than this holds no words worth a gap
 SILENT_S = 3.0  # a voice that goes on so long behind the last word was not written down
 CLEAR = 0.75  # confidence under which a window is heard again, part by part; few windows of one language have less
+PROBED_S, PROBES = 15.0, 3  # a first window longer than this is asked for the languages of its longest parts
 SURER = 0.05  # confidence that the parts must have above the whole
 
 
@@ -163,7 +164,7 @@ class Speech:
             memory.
         """
         self._max_no_speech = max_no_speech
-        self._decoder = Decoder(_loaded(found, device or choose(), threads, files))
+        self._decoder = Decoder(loaded(found, device or choose(), threads, files))
         self._fixed = language
         self.producer = found.producer(f"{DECODING}{'-' + language if language else ''}", remembered)
         self.heard = Heard()
@@ -215,8 +216,10 @@ class Speech:
 
     def _hear(self, samples: Samples, start_s: float, running: str | None) -> _Reading:
         """One window; one that is not clear, or that follows a change of languages, part by part if that is surer."""
-        cuts = self._parts(samples) if self._mixed else []
-        if len(cuts) > 1:  # first the parts: the whole would most likely be read in vain
+        long = not self._known and len(samples) > PROBED_S * RATE
+        cuts = self._parts(samples) if self._mixed or long else []
+        if len(cuts) > 1 and (self._mixed or self._several_languages(samples, cuts, start_s)):
+            # first the parts: the whole would most likely be read in vain
             apart = self._read_apart(samples, cuts, start_s, running)
             self._mixed = len(apart.languages) > 1
             if self._mixed or apart.confidence >= CLEAR:
@@ -225,13 +228,24 @@ class Speech:
             return apart if apart.confidence >= whole.confidence + SURER else whole
         whole, heard = self._heard_once(samples, start_s, running)
         share = heard / len(samples)  # the model stops early where another language begins
-        if whole.confidence * share >= CLEAR or len(cuts := self._parts(samples)) == 1:
+        if whole.confidence * share >= CLEAR or len(cuts := cuts or self._parts(samples)) == 1:
             return self._with_rest(whole, heard, samples, start_s)
         apart = self._read_apart(samples, cuts, start_s, running)
         if apart.confidence < whole.confidence * share + SURER:
             return self._with_rest(whole, heard, samples, start_s)
         self._mixed = len(apart.languages) > 1
         return apart
+
+    def _several_languages(self, samples: Samples, cuts: Sequence[tuple[int, int]], start_s: float) -> bool:
+        """Whether the longest parts of a window are surely in different languages."""
+        if self._fixed or self._decoder.english_only:
+            return False
+        surely = set()
+        for begin, end in sorted(cuts, key=lambda cut: cut[0] - cut[1])[:PROBES]:
+            language, share = self._encoded(samples[begin:end], start_s).languages[0]
+            if share >= SURE_WHEN_NEW:
+                surely.add(language)
+        return len(surely) > 1
 
     def _read_apart(
         self, samples: Samples, cuts: Sequence[tuple[int, int]], start_s: float, running: str | None
@@ -256,14 +270,10 @@ class Speech:
 
     def _heard_once(self, samples: Samples, start_s: float, running: str | None) -> tuple[_Reading, int]:
         """One window by one run of the model, and up to which sample it was written down."""
-        try:
-            encoded = self._decoder.encode(samples, ask_language=self._fixed is None)
-            language, share = self._language(encoded, running)
+        encoded = self._encoded(samples, start_s)
+        language, share = self._language(encoded, running)
+        with self._failing(start_s):
             window = self._decoder.decode(encoded, language)
-        except RuntimeError as error:
-            if out_of_memory(error):
-                raise too_little_memory(self.producer) from error
-            raise EngineError(f"{self.producer} failed at {start_s:.1f} s: {error}") from error
         seconds = len(samples) / RATE
         if window.no_speech > self._max_no_speech and window.confidence < DOUBTFUL:
             nothing = [Unheard(start_s, start_s + seconds, f"probably no speech ({window.no_speech:.2f})")]
@@ -281,6 +291,20 @@ class Speech:
         gaps = _gaps(segments, window, loop_s, start_s, seconds)
         heard = round((gaps[0].start_s - start_s) * RATE) if gaps else len(samples)
         return _Reading(segments, gaps, language, window.confidence if segments else 0.0, seconds), heard
+
+    def _encoded(self, samples: Samples, start_s: float) -> Encoded:
+        with self._failing(start_s):
+            return self._decoder.encode(samples, ask_language=self._fixed is None)
+
+    @contextmanager
+    def _failing(self, start_s: float) -> Iterator[None]:
+        """What CTranslate2 raises, as an EngineError with the time."""
+        try:
+            yield
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise too_little_memory(self.producer) from error
+            raise EngineError(f"{self.producer} failed at {start_s:.1f} s: {error}") from error
 
     def _language(self, encoded: Encoded, running: str | None) -> tuple[str, float]:
         """The language of a window and its probability."""
@@ -345,56 +369,3 @@ def _gaps(
     if rest_s >= SILENT_S:
         return [Unheard(lost_s, start_s + seconds, "the speech model stopped before the voice did")]
     return []
-
-
-def _loaded(found: Found, device: Device, threads: int, files: Mapping[str, bytes] | None) -> Any:
-    """A faster_whisper.WhisperModel. Raises: as Speech does."""
-    try:
-        from faster_whisper import WhisperModel
-    except ImportError as error:
-        raise ModelMissing(f"The package faster-whisper is not installed. {REMEDY}") from error
-    for name in ("model.bin", "tokenizer.json"):  # without a tokenizer the library would ask the hub
-        if not (name in files if files is not None else (found.folder / name).is_file()):
-            raise ModelMissing(
-                f"{found.folder} holds no {name}: it is no Whisper model in CTranslate2's format. Name one such as "
-                "Systran/faster-whisper-small, or convert it with ct2-transformers-converter."
-            )
-    kind, number = ("cuda", int(device.name.partition(":")[2] or 0)) if device.kind == "cuda" else ("cpu", 0)
-    if kind == "cuda" and (why := _no_cuda()):
-        log.warning("speech is transcribed on the processor: CTranslate2 cannot use CUDA here: %s", why)
-        kind, number = "cpu", 0
-    try:
-        return WhisperModel(
-            str(found.folder),
-            device=kind,
-            device_index=number,
-            compute_type=_compute_type(kind),
-            cpu_threads=threads,
-            local_files_only=True,
-            files=dict(files) if files is not None else None,
-        )
-    except (RuntimeError, ValueError, OSError) as error:
-        if out_of_memory(error):
-            raise too_little_memory(found.name) from error
-        raise ModelMissing(f"{found.folder} does not load as a Whisper model: {error} Get it again.") from error
-    except Exception as error:  # tokenizers raises a bare Exception for any file it cannot read
-        raise ModelMissing(f"{found.folder} does not hold a readable tokenizer: {error}") from error
-
-
-def _no_cuda() -> str:
-    """Why CTranslate2 cannot compute on CUDA; "" where it can. It brings libraries of its own, besides torch's."""
-    import ctranslate2
-
-    try:
-        ctranslate2.get_supported_compute_types("cuda")
-    except (RuntimeError, ValueError) as error:
-        return str(error)
-    return ""
-
-
-def _compute_type(kind: str) -> str:
-    import ctranslate2
-
-    there = ctranslate2.get_supported_compute_types(kind)
-    wanted = ("float16", "int8_float16", "float32") if kind == "cuda" else ("int8", "int8_float32", "float32")
-    return next((name for name in wanted if name in there), "default")
