@@ -226,6 +226,12 @@ def _forget(library: Any, row: Any, notes: int) -> None:
         path.write_text(export_notes(library, row), encoding="utf-8")
         typer.echo(f"{notes} notes written to {path}", err=True)
     library.store.request_stop(row.id)
-    library.store.delete_video(row.id, with_notes=notes > 0)
+    wiped = library.store.delete_video(row.id, with_notes=notes > 0)
     forget_files(library.settings.home, row.id)
     typer.echo(f"forgot {row.id}  {row.title}")
+    if not wiped:
+        typer.echo(
+            "Its texts can still stand in the log of the memory, which another program reads. "
+            "When that has ended, run: agent-tools doctor --fix",
+            err=True,
+        )

@@ -34,54 +34,97 @@ class TextEncoder(Protocol):
 def index_entries(
     store: Store, video_id: str, encoder: TextEncoder, on_batch: Callable[[int], None], apart: str = ""
 ) -> int:
-    """Write a vector for each entry that has no vector yet, in batches; returns how many were written. The lines of
-    on-screen texts get theirs before the texts.
-
-    Args:
-        apart: a channel whose entries get no vectors, because others will replace them."""
-    space, written, last = text_space(encoder.producer), 0, 0
-    while batch := store.pending_text(video_id, space, limit=128, apart=apart, after=last):
-        if shown := [entry for entry in batch if entry.channel == SCREEN_TEXT]:
-            index_lines(store, video_id, encoder, shown)
-        languages = [str(entry.extra.get("language") or "") or None for entry in batch]
-        vectors = encode_known(encoder, [entry.text for entry in batch], languages)
-        store.put_vectors(space, video_id, [entry.id for entry in batch], vectors)
-        written += len(batch)
-        last = batch[-1].id
-        on_batch(written)
-    return written
+    """Write a vector for each entry that has no vector yet; see EntryIndex.write."""
+    return EntryIndex(store, video_id, encoder).write(on_batch, apart)
 
 
-def index_lines(store: Store, video_id: str, encoder: TextEncoder, new: Sequence[Entry] = ()) -> int:
-    """Write a vector for each line of on-screen text that has none yet; returns how many were written.
+def index_lines(store: Store, video_id: str, encoder: TextEncoder) -> int:
+    """Write a vector for each line of on-screen text that has none yet; returns how many were written."""
+    return LineIndex(store, video_id, encoder).write()
 
-    A line that stands on several slides has one vector, under the id of the first entry that shows it.
-    Args:
-        new: entries of which nothing was written before, when the later ones are not to be looked at yet."""
-    space = line_space(encoder.producer)
-    there = set(store.vectors(space, video_id)[0].tolist())
-    shown = sorted(store.entries(video_id, channels=(SCREEN_TEXT,)), key=lambda entry: entry.id)
-    lines = {
-        line_id(entry, place): line.text
-        for entry in shown
-        if not new or entry.id <= new[-1].id
-        for place, line in enumerate(shown_lines(entry))
-    }
-    known = {text for number, text in lines.items() if number in there}
-    first: dict[str, int] = {}
-    for number, text in lines.items():
-        if text not in known:
-            first.setdefault(text, number)
-    texts = list(first)
-    if not texts and there and any(map(shown_lines, new)):  # indexes have to see that old lines stand on a new slide
-        number = min(there)
-        vector = store.vector(space, video_id, number)
+
+class EntryIndex:
+    """The vectors of one video's entries, by one encoder. Entries that it has passed it does not look at again, so a
+    channel that is indexed as it grows takes time that grows with it, no faster."""
+
+    def __init__(self, store: Store, video_id: str, encoder: TextEncoder) -> None:
+        self._store, self._video_id, self._encoder = store, video_id, encoder
+        self._lines = LineIndex(store, video_id, encoder)
+        self._last = 0  # id of the last entry that was passed
+
+    def write(self, on_batch: Callable[[int], None] = lambda _: None, apart: str = "") -> int:
+        """Write a vector for each entry that has no vector yet, in batches; returns how many were written. The lines of
+        on-screen texts get theirs before the texts.
+
+        Args:
+            on_batch: called with how many were written.
+            apart: a channel whose entries get no vectors, because others will replace them."""
+        store, space, written = self._store, text_space(self._encoder.producer), 0
+        while batch := store.pending_text(self._video_id, space, limit=128, apart=apart, after=self._last):
+            if shown := [entry for entry in batch if entry.channel == SCREEN_TEXT]:
+                self._lines.write(shown)
+            languages = [str(entry.extra.get("language") or "") or None for entry in batch]
+            vectors = encode_known(self._encoder, [entry.text for entry in batch], languages)
+            store.put_vectors(space, self._video_id, [entry.id for entry in batch], vectors)
+            written += len(batch)
+            self._last = batch[-1].id
+            on_batch(written)
+        return written
+
+
+class LineIndex:
+    """The vectors of the lines of one video's on-screen texts, by one encoder.
+
+    A line that stands on several slides has one vector, under the id of the first entry that shows it."""
+
+    def __init__(self, store: Store, video_id: str, encoder: TextEncoder) -> None:
+        self._store, self._video_id, self._encoder = store, video_id, encoder
+        self._space = line_space(encoder.producer)
+        self._known: dict[str, int] = {}  # lines that have a vector, and its number
+        self._version = -1  # of the stored vectors that `_known` is about
+
+    def write(self, new: Sequence[Entry] = ()) -> int:
+        """Write a vector for each line that has none yet; returns how many were written.
+
+        Args:
+            new: entries of which nothing was written before, when the later ones are not to be looked at yet."""
+        if not new or self._store.vectors_version(self._space, self._video_id) != self._version:
+            new = self._read(new)
+        first: dict[str, int] = {}
+        for entry in new:
+            for place, line in enumerate(shown_lines(entry)):
+                if line.text not in self._known:
+                    first.setdefault(line.text, line_id(entry, place))
+        texts = list(first)
+        for begin in range(0, len(texts), LINES_AT_ONCE):
+            part = texts[begin : begin + LINES_AT_ONCE]
+            numbers = [first[text] for text in part]
+            self._store.put_vectors(self._space, self._video_id, numbers, self._encoder.encode(part))
+        if not texts and self._known and any(map(shown_lines, new)):
+            self._touch()
+        self._known |= first
+        self._version = self._store.vectors_version(self._space, self._video_id)
+        return len(texts)
+
+    def _read(self, new: Sequence[Entry]) -> list[Entry]:
+        """Find out which lines have a vector. Returns: all entries up to the last new one, in order of their ids."""
+        there = set(self._store.vectors(self._space, self._video_id)[0].tolist())
+        shown = sorted(self._store.entries(self._video_id, channels=(SCREEN_TEXT,)), key=lambda entry: entry.id)
+        shown = [entry for entry in shown if not new or entry.id <= new[-1].id]
+        self._known = {
+            line.text: number
+            for entry in shown
+            for place, line in enumerate(shown_lines(entry))
+            if (number := line_id(entry, place)) in there
+        }
+        return shown
+
+    def _touch(self) -> None:
+        """Indexes have to see that old lines stand on a new slide: write one of them again."""
+        number = min(self._known.values())
+        vector = self._store.vector(self._space, self._video_id, number)
         if vector is not None:
-            store.put_vectors(space, video_id, [number], vector[None])
-    for begin in range(0, len(texts), LINES_AT_ONCE):
-        part = texts[begin : begin + LINES_AT_ONCE]
-        store.put_vectors(space, video_id, [first[text] for text in part], encoder.encode(part))
-    return len(texts)
+            self._store.put_vectors(self._space, self._video_id, [number], vector[None])
 
 
 def write_chunks(

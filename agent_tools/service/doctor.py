@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("mcp", "torch", "transformers", "av", "apsw", "sqlite-vec", "rapidocr", "onnxruntime", "pysubs2")
 MEND = "Mend it with: agent-tools doctor --fix"
+AGAIN = "When that has ended, run again: agent-tools doctor --fix"
 
 
 def checkup(settings: Settings, *, fix: bool = False) -> Iterator[tuple[bool, str]]:
@@ -63,6 +64,8 @@ def _permissions(home: Path, fix: bool) -> Iterator[tuple[bool, str]]:
 
 def _traces(store: Store, home: Path, fix: bool) -> Iterator[tuple[bool, str]]:
     if not store.keeps_traces():
+        if fix and not store.wipe():
+            yield False, f"another program reads the memory at {home}, so deleted texts may stand in its log. {AGAIN}"
         return
     if not fix:
         yield False, f"the memory at {home} was made by an older version: deleted texts may stand in its file. {MEND}"

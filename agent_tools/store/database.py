@@ -26,6 +26,7 @@ BUSY_ROUNDS = 4  # waits in a row before the caller hears of it
 CACHE_KIB = 8_192
 MERGED_PAGES = 200  # of the word index, in one transaction
 FREED_PAGES = 2_000  # given back to the system in one transaction
+READERS_S, READERS_LOOK_S = 2.0, 0.05  # how long, and how often, readers of the log are waited for
 INCREMENTAL = 2  # value of PRAGMA auto_vacuum
 LONGEST_WRITE_S = 0.5  # that one transaction may hold the write lock: others wait for it meanwhile
 
@@ -141,11 +142,12 @@ class SqliteDatabase:
     def next_version(self, c: apsw.Connection) -> int:
         return int(c.execute("UPDATE counters SET value=value + 1 WHERE name='version' RETURNING value").get)
 
-    def wipe(self) -> None:
+    def wipe(self) -> bool:
         """Remove the traces of what was deleted: merge the word index, give free pages back, empty the log.
 
-        In short transactions. Where a reader keeps the log in use, the next call or the last process to close empties
-        it. Raises: StoreError: the disk is full or the file is locked."""
+        In short transactions. It waits a moment for readers of the log.
+        Returns: whether no trace is left; False where a reader keeps the log in use: then the next call empties it, or
+            the last process to close. Raises: StoreError: the disk is full or the file is locked."""
         merged = -MERGED_PAGES  # a negative first step asks for the whole index, not for what merges by itself
         while True:
             with self.write() as c:
@@ -160,7 +162,10 @@ class SqliteDatabase:
                 if not free or int(c.execute("PRAGMA auto_vacuum").get) != INCREMENTAL:
                     break
                 c.execute(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
-        self.empty_log()
+        ends_s = time.monotonic() + READERS_S
+        while not (emptied := self.empty_log()) and time.monotonic() < ends_s:
+            time.sleep(READERS_LOOK_S)
+        return emptied
 
     def keeps_traces(self) -> bool:
         with self.read() as c:
@@ -202,14 +207,16 @@ class SqliteDatabase:
             finally:
                 part.unlink(missing_ok=True)
 
-    def empty_log(self) -> None:
-        """Move the log into the file and cut it to nothing; does nothing while others read or write."""
+    def empty_log(self) -> bool:
+        """Move the log into the file and cut it to nothing. False while others read or write: then nothing is cut."""
         with self._translated():
             connection = self._connection()
             connection.set_busy_timeout(0)
             try:
-                with suppress(apsw.BusyError, apsw.LockedError):
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                found = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return found is not None and not found[0]  # (busy, pages in the log, pages moved)
+            except (apsw.BusyError, apsw.LockedError):
+                return False
             finally:
                 connection.set_busy_timeout(int(self._busy_s * 1000))
 

@@ -160,8 +160,8 @@ class Database(Protocol):
     def wait_for_job(self, most_s: float) -> None:
         """Return as soon as a job was queued, or after so long; it may return for nothing."""
 
-    def wipe(self) -> None:
-        """Remove the traces that deleted rows leave in files."""
+    def wipe(self) -> bool:
+        """Remove the traces that deleted rows leave in files; False where a reader keeps some of them there."""
 
     def keeps_traces(self) -> bool:
         """Whether it is of an older program, which did not overwrite what it deleted."""

@@ -96,7 +96,8 @@ class Store:
 
         vectors = Vectors(db, now)
         self.put_vectors, self.vectors, self.vector = vectors.put_vectors, vectors.vectors, vectors.vector
-        self.spaces, self.drop_space = vectors.spaces, vectors.drop_space
+        self.vectors_version, self.spaces = vectors.vectors_version, vectors.spaces
+        self.drop_space = vectors.drop_space
         self.drop_video_vectors, self.load_vec0 = vectors.drop_video_vectors, vectors.load_vec0
         self._codes, self._flat = Codes(db, now, index), FlatSearch(db, now, index.flat_bytes, HomeFolder(home).work)
         self.flat_view, self.exact_products = self._flat.flat_view, self._flat.exact_products
@@ -209,7 +210,7 @@ class Store:
         with self.db.write():
             yield
 
-    def delete_video(self, video_id: str, *, with_notes: bool = True) -> None:
+    def delete_video(self, video_id: str, *, with_notes: bool = True) -> bool:
         """Remove a video with all its rows, vectors and pictures, and their traces in the file.
 
         In short transactions. One that was begun and not finished holds a part of the video, says in its channels that
@@ -217,6 +218,7 @@ class Store:
         Args:
             with_notes: False refuses a video that has notes, also those written meanwhile, so that none is lost.
 
+        Returns: whether no trace is left; see wipe.
         Raises: InvalidArgument: it has notes and with_notes is False."""
         with self.db.write() as c:
             refuse_notes(c, video_id, with_notes=with_notes)
@@ -236,7 +238,7 @@ class Store:
         with self.db.write() as c:
             remove_video(c, video_id, with_notes=with_notes)
         self.vector_search.forget_vectors(video_id)
-        self.wipe()
+        return self.wipe()
 
     def _drop_some_vectors(self, video_id: str) -> bool:
         """Remove a part of a video's vectors; False where none was left."""
@@ -251,10 +253,13 @@ class Store:
                 drop_vectors(self.db, c, kind, video_id, [row[0] for row in rows if row[1] == name])
             return bool(rows)
 
-    def wipe(self) -> None:
-        """Remove the traces that deleted texts leave in the file; see sql.Database.wipe."""
-        with suppress(StoreFull):  # the rows are gone, and their traces go with the next wipe
-            self.db.wipe()
+    def wipe(self) -> bool:
+        """Remove the traces that deleted texts leave in the file; False where some stay until the next wipe, because
+        the disk is full or another program reads the log."""
+        try:
+            return self.db.wipe()
+        except StoreFull:
+            return False
 
     def keeps_traces(self) -> bool:
         """Whether an older program wrote it, which did not overwrite what it deleted."""

@@ -102,6 +102,16 @@ class Vectors(Part):
             one: NDArray[np.float32] = read_rows(self.db, c, *found, [row[0]])[2][0]
             return one
 
+    def vectors_version(self, space: str, video_id: str) -> int:
+        """Of a video's vectors in a space: another number after each change; 0 before there were any."""
+        with self.db.read() as c:
+            number = c.execute(
+                """SELECT version FROM vector_versions
+                   WHERE space=(SELECT n FROM spaces WHERE name=?) AND video_id=?""",
+                (space, video_id),
+            ).get
+        return int(number or 0)
+
     def spaces(self) -> list[str]:
         with self.db.read() as c:
             return [row[0] for row in c.execute("SELECT name FROM spaces ORDER BY n")]

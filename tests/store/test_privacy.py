@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +74,23 @@ def test_what_is_forgotten_stands_nowhere_in_the_file(
     assert traces(store.home) == stays
     assert len(store.search_words("wolf", limit=1000)) == 300
     assert store.integrity_check() == "ok"
+
+
+def test_a_reader_of_the_log_is_waited_for_or_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of another process ends soon; a backup may not."""
+    monkeypatch.setattr("agent_tools.store.database.READERS_S", 0.2)
+    fill(store)
+    with contextlib.closing(apsw.Connection(str(store.home / STORE_FILE))) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM entries").fetchall()
+        assert not store.delete_video(WEEK)
+        assert traces(store.home)
+        monkeypatch.setattr("agent_tools.store.database.READERS_S", 20.0)
+        ending = threading.Timer(0.2, reader.execute, ["COMMIT"])
+        ending.start()
+        assert store.wipe()
+        ending.join()
+    assert traces(store.home) == set()
 
 
 def test_a_note_that_another_replaced_leaves_the_index_and_stays_as_history(store: Store) -> None:

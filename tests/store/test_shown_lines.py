@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent_tools.ingestion.spaces import line_space, text_space
-from agent_tools.ingestion.text_index import index_entries, index_lines
+from agent_tools.ingestion.text_index import EntryIndex, index_entries, index_lines
 from agent_tools.store import Entry, EntryIn, Store, keep_text_vectors, line_id, line_with, shown_lines
 from agent_tools.store.shown_lines import MOST
 from tests.ingestion.toys import Words
@@ -125,6 +125,37 @@ def test_lines_of_texts_that_were_indexed_without_them_are_made_later(store: Sto
     store.put_vectors(text_space(encoder.producer), WEEK, ids, encoder.encode([DASHBOARD.text]))
     assert index_lines(store, WEEK, encoder) == 3
     assert index_lines(store, WEEK, encoder) == 0
+
+
+def test_texts_that_come_later_are_indexed_without_reading_the_earlier_ones_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a screen recording of hours takes time that grows with its square."""
+    encoder, other = Words("words@1/1"), slide(("Crew Manifest", 0.1, 0.1), ("Arthur Dent, human", 0.1, 0.5))
+    index = EntryIndex(store, WEEK, encoder)
+    shown(store, DASHBOARD)
+    assert index.write() == 1
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("all entries were read again")
+
+    monkeypatch.setattr(store, "entries", read)
+    (second,) = store.add_entries(WEEK, "screen_text", "eyes", [EntryIn(50.0, 55.0, other.text, other.extra)])
+    assert index.write() == 1
+    assert held(store, encoder)[-1] == line_id(entry_of(store, second), 1)
+    assert len(held(store, encoder)) == 4
+    assert index.write() == 0
+
+
+def test_a_line_whose_first_slide_went_meanwhile_gets_another_vector(store: Store) -> None:
+    encoder, other = Words("words@1/1"), slide(("Crew Manifest", 0.1, 0.1), ("Arthur Dent, human", 0.1, 0.5))
+    index = EntryIndex(store, WEEK, encoder)
+    shown(store, DASHBOARD)
+    index.write()
+    store.delete_entries(WEEK, "screen_text")
+    (second,) = shown(store, other)
+    index.write()
+    assert held(store, encoder) == [line_id(entry_of(store, second), place) for place in range(2)]
 
 
 def test_lines_go_with_their_text_and_with_their_encoder(store: Store) -> None:

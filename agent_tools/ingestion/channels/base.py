@@ -121,6 +121,7 @@ class ChannelMaker(ABC):
         self.context, self.store, self.control = context, context.store, context.control
         self.video_id, self.file = context.video.id, context.video.file
         self.duration_s = context.video.duration_s
+        self._entry_index: text_index.EntryIndex | None = None
 
     @property
     def begins_at(self) -> float | None:
@@ -192,7 +193,9 @@ class ChannelMaker(ABC):
         """Make what is written so far findable by meaning: vectors of entries, memory tokens of chunks that end by
         to_s."""
         encoder = self.context.models.text()
-        text_index.index_entries(self.store, self.video_id, encoder, lambda _: None)
+        if self._entry_index is None:
+            self._entry_index = text_index.EntryIndex(self.store, self.video_id, encoder)
+        self._entry_index.write()
         text_index.write_chunks(
             self.store, self.video_id, self.name, encoder.producer, self.duration_s, to_s, self.control.check
         )

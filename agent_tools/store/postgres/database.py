@@ -201,8 +201,9 @@ class PostgresDatabase:
             self._clock = time.monotonic(), ahead_s
         return time.time() + ahead_s
 
-    def wipe(self) -> None:
+    def wipe(self) -> bool:
         """The server's own vacuum overwrites what was deleted."""
+        return True
 
     def keeps_traces(self) -> bool:
         return False
