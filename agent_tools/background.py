@@ -10,12 +10,14 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+INTERRUPTED = 130  # exit status after Ctrl-C: 128 and the number of SIGINT, as shells have it
 LONGEST_S = 60.0  # that Python waits at its end for one thread; a model loads in less
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
@@ -31,13 +33,35 @@ def start(work: Callable[..., None], *given: object, name: str) -> threading.Thr
 def leave(status: object) -> NoReturn:
     """End this process as sys.exit(status) does, but without waiting for a background thread that still computes.
 
-    What was written is flushed. Other threads that are no daemons are waited for, as Python does."""
+    What was written is flushed. Other threads that are no daemons are waited for, as Python does, until Ctrl-C."""
+    _let_interrupt_end()
     if isinstance(status, str) or not any(thread.is_alive() for thread in _threads):
         raise SystemExit(status)
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
     end_at_once(status if isinstance(status, int) else 0)
+
+
+@contextlib.contextmanager
+def ended_by_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the process at once and without a traceback, until the block ends."""
+    if _let_interrupt_end():
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    else:
+        yield
+
+
+def _let_interrupt_end() -> bool:
+    """False where something else was wanted: the starter ignores it, or another thread than the main one asks."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return False
+    signal.signal(signal.SIGINT, lambda *_: end_at_once(INTERRUPTED))
+    return True
 
 
 def end_at_once(status: int) -> NoReturn:

@@ -53,3 +53,36 @@ def test_leave_does_not_wait_for_a_background_thread_and_keeps_what_was_said() -
 def test_leave_without_a_thread_is_an_exit_as_usual() -> None:
     status, said, error = ended(OVER)
     assert (status, said, error.strip()) == (1, b"", b"no thread is left")
+
+
+LOADING = """
+import os, signal, sys
+
+class Interrupter:
+    def find_spec(self, name, *_):
+        if name == "agent_tools.errors":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+sys.argv = ["agent-tools", "ls"]
+from agent_tools.cli import main
+main()
+"""
+ENDING = """
+import os, signal, threading, time
+from agent_tools import background
+
+def interrupt():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+
+threading.Thread(target=interrupt).start()
+background.leave(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process there cannot send itself Ctrl-C alone")
+@pytest.mark.parametrize("moment", [LOADING, ENDING])
+def test_ctrl_c_ends_a_program_that_loads_or_ends_without_a_traceback(moment: str) -> None:
+    assert ended(moment) == (130, b"", b"")

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import typer
-
 from agent_tools import background
-from agent_tools.cli.archive import publish, status, work
-from agent_tools.cli.export import backup, export, restore
-from agent_tools.cli.ingest import ingest, reindex, rm, stop
-from agent_tools.cli.models import models_app
-from agent_tools.cli.query import budget, ground, ls, remember, search, show, zoom
-from agent_tools.cli.serve import demo, doctor, serve, version
-from agent_tools.cli.speakers import speakers_app
-from agent_tools.cli.train import train_app
-from agent_tools.cli.view import view
-from agent_tools.cli.watch import watch
-from agent_tools.errors import AgentToolsError
-from agent_tools.evals.commands import eval_app
+
+with background.ended_by_interrupt():  # a client may leave while all this loads
+    import typer
+
+    from agent_tools.cli.archive import publish, status, work
+    from agent_tools.cli.export import backup, export, restore
+    from agent_tools.cli.ingest import ingest, reindex, rm, stop
+    from agent_tools.cli.models import models_app
+    from agent_tools.cli.query import budget, ground, ls, remember, search, show, zoom
+    from agent_tools.cli.serve import demo, doctor, serve, version
+    from agent_tools.cli.speakers import speakers_app
+    from agent_tools.cli.train import train_app
+    from agent_tools.cli.view import view
+    from agent_tools.cli.watch import watch
+    from agent_tools.errors import AgentToolsError
+    from agent_tools.evals.commands import eval_app
 
 app = typer.Typer(
     name="agent-tools",

@@ -7,13 +7,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterator
 
 import anyio
 
-from agent_tools.background import end_at_once
+from agent_tools.background import end_at_once, ended_by_interrupt
 from agent_tools.server import logs
 from agent_tools.settings import Settings, go_offline
 
@@ -39,7 +38,8 @@ def serve(settings: Settings) -> int:
         server = build_server(settings)
     gone = False
     try:
-        with _ended_by_interrupt(), _bounded_end() as on_gone:
+        # At once: a thread waits on stdin, which the client may keep open. What a call writes is written whole or not.
+        with ended_by_interrupt(), _bounded_end() as on_gone:
             anyio.run(server.run_stdio_async, on_gone)
     except* (BrokenPipeError, ConnectionResetError):
         gone = True  # any other error goes on from here
@@ -59,20 +59,6 @@ def _bounded_end() -> Iterator[Callable[[], None]]:
         yield timer.start
     finally:
         timer.cancel()
-
-
-@contextlib.contextmanager
-def _ended_by_interrupt() -> Iterator[None]:
-    """Let SIGINT end the process at once: a thread waits on stdin, which the client may keep open, and what a call
-    writes is written whole or not at all."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # the starter wants it ignored
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda *_: end_at_once(130))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
