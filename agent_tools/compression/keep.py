@@ -8,13 +8,15 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_tools.compression.vectors import TensorLike, checked, unit_rows
 from agent_tools.errors import InvalidArgument, ShapeError
+
+if TYPE_CHECKING:
+    from agent_tools.compression.vectors import TensorLike
 
 ROUNDING = 1e-9  # likeness that equals a bound counts as reaching it, whatever the last bits say
 EARLY_S = 0.05  # a frame this much before its turn is in time: containers round times to milliseconds and worse
@@ -76,6 +78,8 @@ class FrameKeeper:
         Raises: ShapeError: the shapes do not belong together, or to earlier frames. InvalidArgument: a number is not
             finite, or a time does not rise.
         """
+        from agent_tools.compression.vectors import checked, unit_rows  # torch: KeepRule alone does without it
+
         rows = unit_rows(checked(features, "T D", "features").cpu()).numpy().astype(np.float64)
         times = checked(times_s, "T", "times_s").cpu().numpy().astype(np.float64)
         if len(rows) != len(times):

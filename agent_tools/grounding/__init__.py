@@ -1,10 +1,13 @@
 """Recursive temporal grounding with an honest verdict (ReVisionLLM): levels, localizers, scores, calibration, rules.
 
-Knows spans, evidence and probabilities. Knows nothing of MCP, files, SQL, threads or networks."""
+Knows spans, evidence and probabilities. Knows nothing of MCP, files, SQL, threads or networks. The networks are loaded
+on first use: a verdict without trained weights must not pull in torch."""
 
 from __future__ import annotations
 
-from agent_tools.grounding.adapter import HierarchicalAdapter, softmax_pool
+import importlib
+from typing import TYPE_CHECKING
+
 from agent_tools.grounding.answers import parse_answer
 from agent_tools.grounding.calibration import CalibrationReport, Calibrator, Method
 from agent_tools.grounding.confidence import entropy_confidence, mean_entropy, released_confidence
@@ -23,8 +26,15 @@ from agent_tools.grounding.rules import JUST_QUOTED, RULES, Named, could_show, n
 from agent_tools.grounding.spans import nms, recall_at, temporal_iou, windows
 from agent_tools.grounding.verdict import PRESENT_AT_LEAST, UNJUDGED, Verdict, decide
 from agent_tools.grounding.verifier import Verification, changes, refine, verify
-from agent_tools.grounding.window_head import GroundingNetwork, WindowHead, best_places, window_odds
 
+if TYPE_CHECKING:
+    from agent_tools.grounding.adapter import HierarchicalAdapter, softmax_pool
+    from agent_tools.grounding.window_head import GroundingNetwork, WindowHead, best_places, window_odds
+
+_NETWORKS = {
+    **dict.fromkeys(("HierarchicalAdapter", "softmax_pool"), "adapter"),
+    **dict.fromkeys(("GroundingNetwork", "WindowHead", "best_places", "window_odds"), "window_head"),
+}
 __all__ = [
     "JUST_QUOTED",
     "PRESENT_AT_LEAST",
@@ -77,3 +87,9 @@ __all__ = [
     "window_odds",
     "windows",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _NETWORKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_NETWORKS[name]}"), name)

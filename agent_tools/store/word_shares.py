@@ -63,11 +63,11 @@ class WordShares(Part):
             terms = parse(query, self.db.words.tokenizer(c))
             if any(term.shown.startswith('"') for term in terms):
                 return None
-            postings = [self.db.words.postings(c, term) for term in terms]
+            postings = [one for term in terms if (one := self.db.words.postings(c, term)) is not None]
+            if len(postings) < len(terms):
+                return None
             there = self._read(c, version)
-        found = [_here(there, np.array(one, np.float64).reshape(-1, 2)) for one in postings if one is not None]
-        if len(found) < len(terms):
-            return None
+        found = [_here(there, np.array(one, np.float64).reshape(-1, 2)) for one in postings]
         bounds = np.full((len(there.video_numbers), 2), (np.inf, -np.inf))
         for name, span in spans.items():
             if name in there.video_numbers:

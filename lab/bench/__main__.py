@@ -26,18 +26,20 @@ from lab.bench import rows
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "bench.json"
 PARTS: dict[str, tuple[str, list[str], list[str]]] = {  # module, arguments in full, and quick
-    "decode": ("decode", [], ["--quick"]),
-    "ingest": ("ingest", [], ["--length", "300", "--rounds", "2"]),
+    "decode": ("decode", ["--rounds", "3"], ["--quick"]),
+    "ingest": ("ingest", ["--rounds", "1"], ["--length", "300", "--rounds", "2"]),
     "memory": ("ingest", ["--long", "21600"], ["--long", "1800", "--short", "300"]),
-    "encoding": ("encoders", [], ["--quick"]),
+    "encoding": ("encoders", ["--length", "120", "--rounds", "1"], ["--quick"]),
     "calls": ("calls", [], ["--rounds", "5", "--calls", "40", "--hours", "2"]),
+    "library": ("library", [], ["--hours", "10", "--videos", "300"]),
+    "clients": ("clients", [], ["--seconds", "5"]),
     "retrieval": ("retrieval", ["--spectra", "0.5,0.15,iid"], ["--quick"]),
     "needles": ("needles", [], []),
     "speech": ("speech", [], ["--quick"]),
     "languages": ("languages", [], ["--quick"]),
     "viewer": ("viewer", [], ["--clicks", "5", "--turns", "30"]),
 }
-LONG = ("memory",)  # parts that run only when they are named or --long is given
+LONG = ("memory", "speech", "languages")  # parts that run only when they are named or --long is given
 
 
 def run(part: str, quick: bool) -> dict[str, Any]:
@@ -64,12 +66,14 @@ def run(part: str, quick: bool) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.bench", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all but memory if none is named")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; if none is named, all but {', '.join(LONG)}"
+    )
     parser.add_argument("--quick", action="store_true", help="shorter files and fewer rounds; the table says so")
     parser.add_argument(
         "--readme", action="store_true", help="keep these rows in lab/measured/bench.json and the documentation"
     )
-    parser.add_argument("--long", action="store_true", help="also run memory: six hours of video, 12 minutes")
+    parser.add_argument("--long", action="store_true", help=f"also run {', '.join(LONG)}: half an hour more")
     parser.add_argument("--resume", action="store_true", help="skip the parts that a run of today has finished")
     given = parser.parse_args()
     if unknown := [part for part in given.parts if part not in PARTS]:

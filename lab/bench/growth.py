@@ -88,8 +88,11 @@ def make(home: Path, hours: int, encoder: Varied) -> dict[str, float]:
     return {**took, "mb": _settled_mb(home)}
 
 
-def fill(store: Store, hours: range, encoder: Varied) -> dict[str, float]:
-    """Write these hours into a store; how long it took."""
+def fill(store: Store, hours: range, encoder: Varied, *, texts_alone: bool = False) -> dict[str, float]:
+    """Write these hours into a store; how long it took.
+
+    Args:
+        texts_alone: without frame vectors and chunk memory tokens, which a search of texts does not read."""
     from agent_tools.ingestion.spaces import frame_space
     from agent_tools.ingestion.text_index import index_entries, write_chunks
     from agent_tools.models.profiles import ModelSettings, frame_encoder
@@ -100,7 +103,7 @@ def fill(store: Store, hours: range, encoder: Varied) -> dict[str, float]:
     put_s = 0.0
     for hour in hours:
         video_id = f"{hour:012x}"
-        frames = draw.standard_normal((FRAMES, WIDTH)).astype(np.float32)
+        frames = draw.standard_normal((0 if texts_alone else FRAMES, WIDTH)).astype(np.float32)
         frames /= np.linalg.norm(frames, axis=1, keepdims=True)
         step = 3600 / CUES_PER_HOUR
         cues = [
@@ -113,9 +116,10 @@ def fill(store: Store, hours: range, encoder: Varied) -> dict[str, float]:
         store.set_channel(video_id, "subtitles", state="running", producer="bench")
         store.add_entries(video_id, "subtitles", "bench", cues)
         index_entries(store, video_id, encoder, lambda _done: None)
-        write_chunks(store, video_id, "subtitles", encoder.producer, 3600.0, 3600.0)
-        for start in range(0, FRAMES, 400):
-            store.put_vectors(space, video_id, range(start, start + 400), frames[start : start + 400])
+        if not texts_alone:
+            write_chunks(store, video_id, "subtitles", encoder.producer, 3600.0, 3600.0)
+            for start in range(0, FRAMES, 400):
+                store.put_vectors(space, video_id, range(start, start + 400), frames[start : start + 400])
         store.set_channel(video_id, "subtitles", state="done", entries=len(cues), done_to_s=3600.0)
         put_s += time.perf_counter() - begun
     begun = time.perf_counter()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_tools.grounding import Evidence, Proposal, best_places, mean_entropy
+from agent_tools.grounding import Evidence, Proposal, mean_entropy
 from agent_tools.service.verdicts.segments import SPARSE, MemoryPlaces
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class TrainedWindows:
     def _best(self, evidence: Evidence) -> Proposal | None:
         if not isinstance(evidence.payload, Seen) or evidence.payload.window is None:
             return None
+        from agent_tools.grounding import best_places
+
         tokens, present = evidence.payload.window
         first, last = best_places(tokens)
         start_s = evidence.start_s + first
