@@ -184,12 +184,19 @@ def _of_one_length(rows: Tensor) -> Tensor:
     return made
 
 
+def rope_speeds(width: int) -> Tensor:
+    """Radians per position (W // 4,) of the pairs that RoPE turns in a head W wide, fastest first; float64."""
+    pairs = width // 4
+    made: Tensor = _ROPE_BASE ** (-torch.arange(pairs, dtype=torch.float64) / pairs)
+    return made
+
+
 def _turned(heads: Tensor, positions: Tensor | None) -> Tensor:
     """RoPE (B, H, N, W) by positions (B, N), over the first half of W; the other half stays as it is."""
     if positions is None:
         return heads
-    pairs = heads.shape[-1] // 4
-    speed = _ROPE_BASE ** (-torch.arange(pairs, dtype=torch.float64) / pairs)
+    speed = rope_speeds(heads.shape[-1])
+    pairs = len(speed)
     # In float64, because an hour has positions up to 234,000, and on the processor, because mps has no float64.
     angle = positions.cpu().double()[:, None, :, None] * speed
     cos, sin = angle.cos().to(heads), angle.sin().to(heads)

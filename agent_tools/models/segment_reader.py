@@ -5,6 +5,7 @@ Without weights it pools by softmax over the question, an analogue that has lear
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -102,16 +103,20 @@ class SegmentReader:
             logit = network.segments(self._put(frames)[None], self._put(question)[None], self._mask(1, len(frames)))
             return float(logit.float().sigmoid())
 
-    def window(self, frames: NDArray[np.float32], question: NDArray[np.float32]) -> tuple[torch.Tensor, float]:
-        """The head's two tokens (2, seconds + 1) for at most `seconds` frames (T, D), one per second; and p(present)
-        of a video whose best window this is."""
+    def windows(
+        self, frames: Sequence[NDArray[np.float32]], question: NDArray[np.float32]
+    ) -> list[tuple[torch.Tensor, float]]:
+        """The head's two tokens (2, seconds + 1) for each window of at most `seconds` frames (T, D), one a second; and
+        p(present) of a video whose best window this is."""
         network = self._trained()
-        whole = F.pad(self._put(frames), (0, 0, 0, self.seconds - len(frames)))
+        put = [F.pad(self._put(one), (0, 0, 0, self.seconds - len(one))) for one in frames]
         with torch.inference_mode():
-            mask = self._mask(1, self.seconds)
-            mask[:, len(frames) :] = False
-            logits = network.windows(whole[None], self._put(question)[None], mask)[0].float()
-            return logits.softmax(dim=-1).cpu(), float(network.present(window_odds(logits)))
+            mask = self._mask(len(put), self.seconds)
+            for row, one in zip(mask, frames, strict=True):
+                row[len(one) :] = False
+            logits = network.windows(torch.stack(put), self._put(question).expand(len(put), -1), mask).float()
+            present = network.present(window_odds(logits)).cpu().tolist()
+            return list(zip(logits.softmax(dim=-1).cpu(), present, strict=True))
 
     def _trained(self) -> GroundingNetwork:
         if self._network is None:

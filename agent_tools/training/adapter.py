@@ -25,7 +25,7 @@ from agent_tools.training.loop import Stage
 DENSE, SPARSE, HOURS = "1-A dense", "1-B sparse", "2 hours"
 LEAST_PAIRS = 40
 LEAST_JUDGED = 50  # pairs from which one in JUDGED is set apart for p(present)
-JUDGED, MOST_JUDGED = 5, 60
+JUDGED = 5
 MOST_WINDOWS = 128  # of one film, those most like the question
 _DENSE_PARTS = ("adapter.dense_projection", "head")
 _SPARSE_PARTS = (
@@ -50,6 +50,7 @@ class AdapterSettings:
     stride_s: float = 120.0
     most_frames: int = 64  # of a segment in training; more are thinned evenly
     most_segments: int = 32  # of one film in one step of stage 2
+    most_judged: int = 60  # pairs that p(present) is fitted on
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -194,7 +195,9 @@ def apart(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 
 @torch.no_grad()
-def fit_presence(network: GroundingNetwork, judged: Sequence[Example], seconds: int, seed: int) -> dict[str, Any]:
+def fit_presence(
+    network: GroundingNetwork, judged: Sequence[Example], settings: AdapterSettings, seed: int
+) -> dict[str, Any]:
     """Fit p(present) on whole films: the odds of the best window of films with the event, and of films without it.
 
     Returns what a report says of it. Where no rising curve fits, odds stay as they are."""
@@ -202,8 +205,8 @@ def fit_presence(network: GroundingNetwork, judged: Sequence[Example], seconds: 
     device = network.frame_center.device
     chosen = [one for one in judged if one.spans and one.elsewhere]
     rng = random.Random(f"{seed}/presence")
-    chosen = rng.sample(chosen, min(len(chosen), MOST_JUDGED))
-    others = LookAlikes(network, seconds)
+    chosen = rng.sample(chosen, min(len(chosen), settings.most_judged))
+    others = LookAlikes(network, settings.seconds)
     scores, labels = [], []
     for one in chosen:
         for film in (one.film, rng.choice(one.elsewhere)):
@@ -212,7 +215,7 @@ def fit_presence(network: GroundingNetwork, judged: Sequence[Example], seconds: 
                 starts = starts + [a for a, b in others.windows(film) if touches(one.spans, a, b)]
             if not starts:
                 continue
-            frames, mask = window_frames(film, starts, seconds)
+            frames, mask = window_frames(film, starts, settings.seconds)
             question = one.question.to(device).expand(len(frames), -1)
             odds = window_odds(network.windows(frames.to(device), question, mask.to(device)))
             scores.append(float(odds.max()))

@@ -97,10 +97,12 @@ def read(network: PlaceReader, view: View, question: Tensor, memory: bool, devic
 
 
 def right_places(
-    network: PlaceReader, examples: Sequence[Example], settings: MemaugSettings, device: str, most: int
+    network: PlaceReader, examples: Sequence[Example], settings: MemaugSettings, device: str, most: int, seed: int = 0
 ) -> dict[str, Any]:
-    """How often the likeliest token is near the event: of spans that were forgotten, and of spans that were kept."""
-    chosen = random.Random(0).sample(list(examples), min(most, len(examples)))
+    """How often the likeliest token is near the event: of spans that were forgotten, and of spans that were kept.
+
+    Asks at most `most` of the examples, drawn by the seed."""
+    chosen = random.Random(seed).sample(list(examples), min(most, len(examples)))
     found: dict[str, Any] = {"queries": len(chosen)}
     for name, forgotten in ((FORGOTTEN, True), (REMEMBERED, False)):
         right = []
@@ -114,13 +116,14 @@ def right_places(
     return found
 
 
-def start_centered(network: PlaceReader, examples: Sequence[Example]) -> None:
-    """Take both sides' centers from the examples."""
-    films = {one.film.id: one.film for one in examples}
-    with torch.no_grad():
-        means = [F.normalize(film.vectors, dim=-1).mean(dim=0) for film in films.values()]
-        network.frame_center.copy_(torch.stack(means).mean(dim=0))
-        network.question_center.copy_(F.normalize(torch.stack([e.question for e in examples]), dim=-1).mean(dim=0))
+@torch.no_grad()
+def start_from_films(network: PlaceReader, examples: Sequence[Example]) -> None:
+    """Take both sides' centers, and the directions along which frames differ, from the examples."""
+    films = {one.film.id: F.normalize(one.film.vectors, dim=-1) for one in examples}
+    network.frame_center.copy_(torch.stack([frames.mean(dim=0) for frames in films.values()]).mean(dim=0))
+    network.question_center.copy_(F.normalize(torch.stack([e.question for e in examples]), dim=-1).mean(dim=0))
+    spread = torch.stack([frames.T.cov() for frames in films.values()]).mean(dim=0)
+    network.start_at_the_rule(torch.linalg.eigh(spread).eigenvectors.flip(1).T.contiguous())
 
 
 def _far_s(places: Tensor, step_s: float, spans: Sequence[tuple[float, float]]) -> Tensor:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -32,13 +33,13 @@ from agent_tools.training.adapter import (
     start_from_pooling,
 )
 from agent_tools.training.films import Material, material
-from agent_tools.training.loop import LoopSettings, Progress, train
+from agent_tools.training.loop import History, LoopSettings, Progress, train
 from agent_tools.training.memaug import (
     FORGOTTEN,
     MemaugLoss,
     MemaugSettings,
     right_places,
-    start_centered,
+    start_from_films,
 )
 from agent_tools.training.pairs import read_pairs
 
@@ -88,7 +89,7 @@ def train_adapter(
 
         history = train(network, recipe.stages, loss, job.out / STATE, job.loop, described, said)
         has_head = recipe.dense_steps > 0
-        presence = fit_presence(network, judged, recipe.seconds, job.loop.seed) if has_head else None
+        presence = fit_presence(network, judged, recipe, job.loop.seed) if has_head else None
         config = {"model_type": ADAPTER, "dim": given.dim, "hidden": given.dim, "encoder": given.encoder}
         _write_model(job.out, network, config | {"seconds": recipe.seconds, "windows": has_head})
         asked = reports.queries(given.examples["held_out"], job.loop.seed, job.queries)
@@ -99,8 +100,7 @@ def train_adapter(
         after = reports.measured(asked, reports.ask(library, asked))
     verdict = f"{reports.better(before, after)} {reports.silence(before, after)}".strip()
     made = _report(job, "adapter", given, {**asdict(recipe), "presence": presence}, before, after, verdict)
-    reports.write(job.out, made, history)
-    shutil.rmtree(job.out / STATE, ignore_errors=True)
+    _finish(job, made, history)
     on_line(verdict)
     return made
 
@@ -118,22 +118,21 @@ def train_memaug(
     with _opened(_without_adapter(job.settings)) as library, _one_way(job.loop.seed):
         given = material(library, read_pairs(job.pairs).pairs, LEAST_PAIRS, on_line)
         network = PlaceReader(given.dim, recipe.depth, recipe.heads)
-        start_centered(network, given.examples["train"])
+        start_from_films(network, given.examples["train"])
         network.to(job.loop.device)
         held_out = [one for one in given.examples["held_out"] if one.spans]
-        before = right_places(network, held_out, recipe, job.loop.device, job.queries)
+        before = right_places(network, held_out, recipe, job.loop.device, job.queries, job.loop.seed)
         loss = MemaugLoss(network, given.examples["train"], recipe, job.loop.batch, job.loop.device)
         described = {"recipe": "memaug", **asdict(recipe), "data": _digest(job.pairs), "encoder": given.encoder}
         history = train(
             network, recipe.stages, loss, job.out / STATE, job.loop, described, lambda progress: on_line(str(progress))
         )
-        after = right_places(network, held_out, recipe, job.loop.device, job.queries)
+        after = right_places(network, held_out, recipe, job.loop.device, job.queries, job.loop.seed)
     sizes = {"dim": given.dim, "depth": recipe.depth, "heads": recipe.heads, "mlp_ratio": 4}
     _write_model(job.out, network, {"model_type": MEMAUG, **sizes, "encoder": given.encoder})
     verdict = reports.better(before, after, FORGOTTEN)
     made = _report(job, "memaug", given, asdict(recipe), before, after, verdict)
-    reports.write(job.out, made, history)
-    shutil.rmtree(job.out / STATE, ignore_errors=True)
+    _finish(job, made, history)
     on_line(verdict)
     return made
 
@@ -172,19 +171,36 @@ def _refuse_finished(out: Path) -> None:
 
 
 def _write_model(out: Path, network: nn.Module, config: Mapping[str, Any]) -> None:
-    """Weights first, config.json last: a folder without it is no model. Raises: EngineError: the disk is full."""
-    weights, described = out / "model.safetensors", out / "config.json"
+    """Weights first, config.json last: a folder without it is no model."""
+    weights, described, new = out / "model.safetensors", out / "config.json", out / "model.new"
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        new = out / "model.new"
-        save_file({name: value.contiguous().cpu() for name, value in network.state_dict().items()}, new)
-        os.replace(new, weights)
-        described.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
+        with _on_disk(out):
+            out.mkdir(parents=True, exist_ok=True)
+            save_file({name: value.contiguous().cpu() for name, value in network.state_dict().items()}, new)
+            os.replace(new, weights)
+            described.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    except EngineError:
+        new.unlink(missing_ok=True)
         described.unlink(missing_ok=True)
+        raise
+
+
+def _finish(job: Job, made: Mapping[str, Any], history: History) -> None:
+    """Write the report, then drop the state of the training, which is complete."""
+    with _on_disk(job.out):
+        reports.write(job.out, made, history)
+    shutil.rmtree(job.out / STATE, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _on_disk(out: Path) -> Iterator[None]:
+    """Raises: EngineError: the disk is full, or the folder cannot be written."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
         raise EngineError(
-            f"{out} cannot be written: {error.strerror or error}. The training is kept: free space and give the same "
-            "command again."
+            f"{out} cannot be written: {why}. The training is kept: free space and give the same command again."
         ) from error
 
 

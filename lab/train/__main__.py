@@ -8,6 +8,7 @@ ingested, searched and grounded by the product. FOLDER keeps encoder, films and 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import sys
@@ -17,10 +18,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from agent_tools.grounding import bootstrapped_error
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
 from agent_tools.training import recipes, report
@@ -31,18 +30,23 @@ from agent_tools.training.memaug import FORGOTTEN, REMEMBERED, MemaugSettings
 from agent_tools.training.pairs import read_pairs
 from lab.train.claims import claims, peaks, together
 from lab.train.encoder import train_encoder
+from lab.train.figures import HeldOut, apart, measured, pooled
 from lab.train.films import draw_film, ingest, truth_of
+from lab.train.served import TRAINED, WEIGHTLESS, served
+from lab.train.served import together as of_servers
 from lab.train.tables import markdown
 from lab.train.world import look_alike, paraphrases, random_scene
 
+WHOLE = "all stages"
+SHORT = "short clips alone (1-A), as many steps"
 ROWS: dict[str, dict[str, Any]] = {
-    "all stages": {},
+    WHOLE: {},
     "without 1-A (dense)": {"dense_steps": 0},
     "without 1-B (sparse)": {"sparse_steps": 0},
     "without 2 (hours)": {"hours_steps": 0},
     'without "not present"': {"not_present": 0.0},
+    SHORT: {"sparse_steps": 0, "hours_steps": 0},
 }
-
 
 CURVES, PEAK = "no training: relevance curves", "no training: 11 s around the highest cosine"
 _spent_until = [0.0]  # process time up to which _spent has counted
@@ -52,20 +56,26 @@ MEMORIES = {
     "short videos alone": MemaugSettings(1, 0),
     "short, then whole": MemaugSettings(1, 1),
 }
+UNTRAINED = {  # the rule that a memaug starts at
+    "whole videos, with memory": "no training, with memory",
+    "whole videos, without memory": "no training, without memory",
+}
 
 
 @dataclass(frozen=True)
 class Size:
     """How much is drawn and trained; the default takes about 20 minutes of one core."""
 
-    minutes: tuple[int, ...] = (*[10] * 9, 20, 20, 30, 60, 90)  # of the films, drawn in this order
+    minutes: tuple[int, ...] = (*[10] * 8, 20, 20, 30, 60, 60, 60, 360)  # of the films, drawn in this order
     encoder_steps: int = 900
-    steps: tuple[int, int, int] = (300, 60, 60)  # of the adapter's stages
-    memory_steps: int = 100  # of a memaug, in one stage or in two
-    queries: int = 30  # present ones of one seed, half as many of each kind of absent ones
+    steps: tuple[int, int, int] = (120, 40, 40)  # of the adapter's stages
+    memory_steps: int = 60  # of a memaug, in one stage or in two
+    memory_rate: float = 1e-3
+    memory_queries: int = 40  # of one seed, forgotten and kept
+    queries: int = 24  # present ones of one seed, half as many of each kind of absent ones
     seeds: int = 3
     first: int | None = None  # only so many rows of adapters, and nothing else
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=40, rate=2e-3))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=24, rate=2e-3))
 
 
 def prepare(folder: Path, size: Size) -> None:
@@ -96,19 +106,6 @@ def settings(folder: Path, *models: str) -> Settings:
     return Settings.load({}, home=folder / "home", profile="lite", models=(f"frames={folder / 'encoder'}", *models))
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """What is asked of held-out films, in sentences that people wrote."""
-
-    present: list[report.Query]
-    alike: list[report.Query]  # absent, but the film shows something that shares most with it
-    other: list[report.Query]  # absent, any other scene
-
-    @property
-    def all(self) -> list[report.Query]:
-        return [*self.present, *self.alike, *self.other]
-
-
 def held_out_queries(folder: Path, seed: int, most: int) -> HeldOut:
     """Of each kind of absent ones half as many as of present ones."""
     rng, patterns = random.Random(seed), paraphrases()
@@ -118,21 +115,31 @@ def held_out_queries(folder: Path, seed: int, most: int) -> HeldOut:
     finally:
         library.close()
     apart = {pair.video for pair in read_pairs(folder / "pairs.json").of("held_out")}
-    present, alike, other = [], [], []
+    kinds: dict[str, list[list[report.Query]]] = {"present": [], "alike": [], "other": []}  # of each film
     for path in sorted((folder / "films").glob("*.mp4")):
         video = ids.get(path.stem) or ids[path.name]
         if video not in apart:
             continue
         events = truth_of(path)
         shown = {event.scene for event in events}
-        for event in events:
+        present, alike, other = [], [], []
+        for event in rng.sample(events, min(most, len(events))):
             said = event.scene.paraphrased(patterns, rng)
             present.append(report.Query(said, video, ((event.start_s, event.end_s),)))
             for scene, found in ((look_alike(event.scene, rng), alike), (random_scene(rng), other)):
                 if scene not in shown:
                     found.append(report.Query(scene.paraphrased(patterns, rng), video, ()))
-    kinds = ((present, most), (alike, most // 2), (other, most // 2))
-    return HeldOut(*(rng.sample(kind, min(count, len(kind))) for kind, count in kinds))
+        for kind, own in zip(kinds.values(), (present, alike, other), strict=True):
+            kind.append(own)
+    return HeldOut(
+        *(_in_turn(kinds[kind], count) for kind, count in zip(kinds, (most, most // 2, most // 2), strict=True))
+    )
+
+
+def _in_turn(films: Sequence[list[report.Query]], most: int) -> list[report.Query]:
+    """One query of each film in turn, so that a long film does not hide the short ones."""
+    turns = [one for turn in itertools.zip_longest(*films) for one in turn if one is not None]
+    return turns[:most]
 
 
 def asked(folder: Path, name: str, seed: int, queries: HeldOut, *models: str) -> list[report.Asked]:
@@ -151,39 +158,12 @@ def asked(folder: Path, name: str, seed: int, queries: HeldOut, *models: str) ->
     return found
 
 
-def measured(queries: HeldOut, answers: Sequence[report.Asked]) -> dict[str, Any]:
-    """R@1 of present events; of each kind of absent ones how often a span is named; how far the score is from p."""
-    there, alike = answers[: len(queries.present)], answers[len(queries.present) :][: len(queries.alike)]
-    other = answers[len(queries.present) + len(queries.alike) :]
-    shares = {f"R@1 at {iou:g}": [one.overlap >= iou for one in there] for iou in report.OVERLAPS}
-    shares |= {"named, alike": [one.found for one in alike], "named, other": [one.found for one in other]}
-    return {
-        **shares,
-        "scores": [one.score for one in answers],
-        "present": [True] * len(there) + [False] * len(alike + other),
-    }
-
-
-def pooled(found: Sequence[dict[str, Any]], *, scored: bool) -> dict[str, Any]:
-    """All seeds together: shares with 95 % intervals, R@1 of each seed, and the calibration error of the scores."""
-
-    def joined(name: str) -> list[Any]:
-        return [one for own in found for one in own[name]]
-
-    names = [name for name in found[0] if name not in ("scores", "present")]
-    made: dict[str, Any] = {name: report.share(joined(name)) for name in names}
-    made["by_seed"] = [round(sum(own["R@1 at 0.3"]) / len(own["R@1 at 0.3"]), 3) for own in found]
-    if scored:
-        error = bootstrapped_error(np.array(joined("scores")), np.array(joined("present"), dtype=float), 0)
-        made["calibration error"] = {"value": error.value, "low": error.low, "high": error.high}
-    return made
-
-
 def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) -> None:
     """All rows of one seed after the other; after each seed, on_seed gets the tables so far."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in (CURVES, PEAK, *ROWS)}
-    memories: dict[str, list[dict[str, Any]]] = {name: [] for name in MEMORIES}
+    memories: dict[str, list[dict[str, Any]]] = {name: [] for name in (*UNTRAINED.values(), *MEMORIES)}
     searched: list[dict[str, Any]] = []
+    tool: list[dict[str, Any]] = []
     for seed in range(size.seeds):
         queries = held_out_queries(folder, seed, size.queries)
         for name in (CURVES, PEAK):
@@ -194,22 +174,26 @@ def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) 
         for name, changed in list(ROWS.items())[: size.first]:
             out = folder / "adapters" / f"{_plain(name)}-{seed}"
             if not (out / "report.json").is_file():
-                recipes.train_adapter(
-                    _job(folder, out, size, seed), replace(AdapterSettings(*size.steps), **changed), say
-                )
+                steps = (sum(size.steps), 0, 0) if name == SHORT else size.steps
+                recipe = replace(AdapterSettings(*steps, most_frames=32, most_judged=30), **changed)
+                recipes.train_adapter(_job(folder, out, size, seed), recipe, say)
             found[name].append(measured(queries, asked(folder, name, seed, queries, f"adapter={out}")))
             say(f"seed {seed}, {name}: {json.dumps(pooled(found[name][-1:], scored=False))}")
         if not size.first:
             searched.append(_claims(folder, seed, queries))
+            tool.append(_served(folder, seed, queries))
             say(f"seed {seed}, searches: {json.dumps(together(searched[-1:]))}")
         for name, kind in () if size.first else MEMORIES.items():
             out = folder / "memories" / f"{_plain(name)}-{seed}"
             if not (out / "report.json").is_file():
                 steps = size.memory_steps // max(1, kind.short_steps + kind.long_steps)
                 kind = replace(kind, short_steps=steps * kind.short_steps, long_steps=steps * kind.long_steps)
-                job = replace(_job(folder, out, size, seed), queries=size.queries)
-                recipes.train_memaug(replace(job, loop=replace(job.loop, batch=8)), kind, say)
-            memories[name].append(json.loads((out / "report.json").read_text(encoding="utf-8"))["after"])
+                job = replace(_job(folder, out, size, seed), queries=size.memory_queries)
+                recipes.train_memaug(replace(job, loop=replace(job.loop, batch=8, rate=size.memory_rate)), kind, say)
+            made = json.loads((out / "report.json").read_text(encoding="utf-8"))
+            memories[name].append(made["after"])
+            if untrained := UNTRAINED.get(name):
+                memories[untrained].append(made["before"])
             say(f"seed {seed}, {name}: {json.dumps(memories[name][seed])}")
         on_seed(
             {
@@ -223,7 +207,9 @@ def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) 
                     name: sum(len(own[name]) for own in found[CURVES]) for name in ("R@1 at 0.3", "named, alike")
                 },
                 "rows": {name: pooled(own, scored=name != PEAK) for name, own in found.items() if own},
+                "apart": {name: apart(own, found[WHOLE]) for name, own in found.items() if own and name != WHOLE},
                 "searches": together(searched) if searched else None,
+                "served": of_servers(tool) if tool else None,
                 "memories": {name: _together(own) for name, own in memories.items() if own},
             }
         )
@@ -232,8 +218,7 @@ def tables(folder: Path, size: Size, on_seed: Callable[[dict[str, Any]], None]) 
 def _claims(folder: Path, seed: int, queries: HeldOut) -> dict[str, Any]:
     kept = folder / "answers" / f"searches-{seed}.json"
     if not kept.is_file():
-        adapter = folder / "adapters" / f"{_plain(next(iter(ROWS)))}-{seed}"
-        library = Library(settings(folder, f"adapter={adapter}"), by_hand=True)
+        library = Library(settings(folder, _trained(folder, seed)), by_hand=True)
         try:
             library.models.picture_words(600)
             _keep(kept, claims(library, queries.present))
@@ -241,6 +226,21 @@ def _claims(folder: Path, seed: int, queries: HeldOut) -> dict[str, Any]:
             library.close()
     made: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return made
+
+
+def _served(folder: Path, seed: int, queries: HeldOut) -> dict[str, Any]:
+    kept = folder / "answers" / f"served-{seed}.json"
+    if not kept.is_file():
+        frames = f"frames={folder / 'encoder'}"
+        models = {WEIGHTLESS: (frames,), TRAINED: (frames, _trained(folder, seed))}
+        _keep(kept, served(folder / "home", folder / "served" / str(seed), queries.present, models, say))
+        _spent(folder)
+    made: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return made
+
+
+def _trained(folder: Path, seed: int) -> str:
+    return f"adapter={folder / 'adapters' / f'{_plain(WHOLE)}-{seed}'}"
 
 
 def _spent(folder: Path) -> float:
@@ -309,7 +309,9 @@ def main() -> None:
         dense, sparse, hours = map(int, given.steps.split(","))
         size = replace(size, steps=(dense, sparse, hours))
     torch.set_num_threads(1)
-    command = " ".join(["python -m lab.train", *sys.argv[1:]])
+    shown = [name for name in vars(given) if name not in ("folder", "json") and getattr(given, name) is not None]
+    flags = [f"--{name.replace('_', '-')} {getattr(given, name)}" for name in shown]
+    command = " ".join(["python -m lab.train FOLDER", *flags])
 
     def on_seed(made: dict[str, Any]) -> None:
         made |= {"date": time.strftime("%Y-%m-%d"), "command": command}

@@ -15,6 +15,7 @@ from agent_tools.service.verdicts.picture_evidence import picture_evidence
 from agent_tools.service.verdicts.segments import DENSE, SPARSE
 from agent_tools.service.verdicts.trained_windows import TrainedWindows
 from agent_tools.training.report import Asked, Query, share
+from lab.train.figures import difference
 
 RANKINGS: dict[str, Literal["raw", "entropy"]] = {
     "flat, ranked by p(present)": "raw",
@@ -87,9 +88,14 @@ def _hits(found: Grounding, query: Query) -> bool:
 
 def together(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All seeds: shares with intervals, and frames read over frames of the flat search."""
-    names = found[0]["right"]
+    names = [*RANKINGS, RECURSIVE]
+    right = {name: [good for one in found for good in one["right"][name]] for name in names}
     read, flat = (sum(one[key] for one in found) for key in ("frames_read", "frames_flat"))
     return {
-        "R@1 at 0.3": {name: share([good for one in found for good in one["right"][name]]) for name in names},
+        "R@1 at 0.3": {name: share(right[name]) for name in names},
+        "apart": {
+            "entropy minus cosine": difference(right[names[1]], right[names[2]]),
+            "recursive minus flat": difference(right[RECURSIVE], right[names[0]]),
+        },
         "frames_read": round(read / max(1, flat), 3),
     }

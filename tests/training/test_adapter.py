@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -121,6 +123,13 @@ def test_each_stage_can_be_left_out(drawn: Drawn, tmp_path: Path, left_out: str)
         library.models.picture_words(60)
         reader = library.models.segment_reader
         assert (reader.judges, reader.seconds) == (True, 0 if left_out == "dense_steps" else 32)
+        if reader.seconds:
+            draw = np.random.default_rng(0)
+            frames = [draw.normal(size=(count, 32)).astype(np.float32) for count in (32, 20, 1)]
+            alone = [reader.windows([one], frames[0][0])[0] for one in frames]
+            for (tokens, present), (own, p) in zip(reader.windows(frames, frames[0][0]), alone, strict=True):
+                assert torch.allclose(tokens, own, atol=0.03)  # a processor may compute in bfloat16
+                assert present == pytest.approx(p, abs=0.03)
 
 
 def test_without_any_stage_nothing_is_trained(drawn: Drawn, tmp_path: Path) -> None:
@@ -252,6 +261,38 @@ def test_a_full_disk_says_so_and_leaves_the_last_state_whole(
     assert same(weights(tmp_path / "a"), whole)
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "report.json"])
+def test_a_disk_that_is_full_at_the_end_costs_no_step(
+    drawn: Drawn, whole: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((recipes, "save_file") if file == "model.safetensors" else (report, "write")), full)
+        with pytest.raises(EngineError, match=r"No space left on device\. The training is kept: free space and give"):
+            recipes.train_adapter(job(drawn, tmp_path / "a", queries=1), SMALL)
+    assert (tmp_path / "a" / "config.json").exists() == (file == "report.json")
+    monkeypatch.setattr(loop, "_step", lambda *_given: pytest.fail("a step was taken twice"))
+    recipes.train_adapter(job(drawn, tmp_path / "a", queries=1), SMALL)
+    assert same(weights(tmp_path / "a"), whole)
+    assert (tmp_path / "a" / "report.json").exists()
+
+
+def test_ctrl_c_ends_the_command_with_what_to_do_next(
+    drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_given: object) -> float:
+        raise KeyboardInterrupt
+
+    settings, pairs = drawn
+    monkeypatch.setattr(loop, "_step", pressed)
+    given = ["train", "adapter", "--pairs", str(pairs), "--home", str(settings.home), "--models", settings.models[0]]
+    done = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "a"), "--profile", "lite"])
+    assert done.exit_code == 130
+    assert "Stopped. What was learnt is saved: give the same command again to go on." in done.output
+
+
 def test_a_state_of_other_settings_is_refused(drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "a" / recipes.STATE / loop.STATE
     with monkeypatch.context() as patch:
@@ -293,6 +334,29 @@ def test_pictures_of_another_encoder_are_named(drawn: Drawn, tmp_path: Path) -> 
     lite = replace(settings, models=())
     with pytest.raises(InvalidArgument, match="has no text side"):
         recipes.train_adapter(job((lite, path), tmp_path / "a"), SMALL)
+
+
+def test_a_memory_of_two_encoders_names_the_other_one_and_how_many_videos_it_made(drawn: Drawn, tmp_path: Path) -> None:
+    from agent_tools.ingestion.spaces import frame_space
+    from tests.models import checkpoints
+
+    settings, path = drawn
+    shutil.copytree(settings.home, tmp_path / "home")
+    mixed = replace(settings, home=tmp_path / "home")
+    with opened(mixed, by_hand=True) as library:
+        first = library.models.frame_producer
+        for row in library.store.videos():
+            library.store.set_channel(row.id, "frames", producer=first)
+    other = replace(mixed, models=(f"frames={checkpoints.siglip(tmp_path / 'other', seed=5)}",))
+    with opened(other, by_hand=True) as library:
+        second = library.models.frame_producer
+        for row in library.store.videos()[:7]:
+            ids, matrix = library.store.vectors(frame_space(first), row.id)
+            library.store.put_vectors(frame_space(second), row.id, ids.tolist(), matrix)
+    with pytest.raises(
+        InvalidArgument, match=rf"5 of 12 videos .* \(5 by {first}\); the frames model here is {second}"
+    ):
+        recipes.train_adapter(job((other, path), tmp_path / "a"), SMALL)
 
 
 def test_an_adapter_of_another_encoder_is_refused_by_the_server(drawn: Drawn, tmp_path: Path) -> None:

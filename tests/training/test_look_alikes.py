@@ -81,11 +81,11 @@ def test_one_pair_in_five_is_set_apart_for_p_and_few_pairs_are_used_twice() -> N
 
 def test_p_of_a_film_with_the_event_is_above_a_half_and_of_others_below(network: GroundingNetwork) -> None:
     given = examples(30)
-    said = fit_presence(network, given, SECONDS, seed=0)
+    said = fit_presence(network, given, AdapterSettings(seconds=SECONDS), seed=0)
     assert said["fitted"] is True
     assert (said["films"], said["auc"]) == (60, pytest.approx(1.0, abs=0.1))
     assert network.presence.tolist() != [1.0, 0.0]
-    few = fit_presence(network, given[:3], SECONDS, seed=0)
+    few = fit_presence(network, given[:3], AdapterSettings(seconds=SECONDS), seed=0)
     assert few["fitted"] is False
     assert "10" in few["why"]
 

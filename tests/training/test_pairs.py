@@ -93,6 +93,11 @@ def test_a_wrong_file_is_told_with_its_place(tmp_path: Path, text: str, error: s
         read_pairs(path)
 
 
+def test_a_file_that_is_not_there_is_told_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"gone\.json"):
+        read_pairs(tmp_path / "gone.json")
+
+
 def test_every_known_truth_file_gives_pairs(tmp_path: Path) -> None:
     path = tmp_path / "mad.json"
     row = {

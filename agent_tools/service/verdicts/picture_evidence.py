@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent_tools.ingestion.spaces import frame_space
@@ -48,20 +48,25 @@ class PictureEvidence:
         """The frames (k, D) that stand for [start_s, end_s), each once."""
         import numpy as np
 
-        times = [time_s for time_s, _ in self.looked_at]
-        first, last = bisect.bisect_left(times, start_s), bisect.bisect_left(times, end_s)
+        first, last = np.searchsorted(self._times_s, (start_s, end_s))
         return self.vectors[np.unique(self.shown[first:last])]
 
     def each_second(self, start_s: float, seconds: int) -> NDArray[np.float32]:
         """The frames (k, D) shown at the middle of each of so many seconds, k less only where the video ends."""
         import numpy as np
 
-        times = np.array([time_s for time_s, _ in self.looked_at])
+        times = self._times_s
         middles = start_s + np.arange(seconds) + 0.5
         middles = middles[middles < times[-1] + 1.0]
         rows = np.clip(np.searchsorted(times, middles, side="right") - 1, 0, len(times) - 1)
         frames: NDArray[np.float32] = self.vectors[self.shown[rows]]
         return frames
+
+    @cached_property
+    def _times_s(self) -> NDArray[np.float64]:
+        import numpy as np
+
+        return np.array([time_s for time_s, _ in self.looked_at])
 
     @property
     def edge(self) -> float:

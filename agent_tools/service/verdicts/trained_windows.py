@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agent_tools.models.segment_reader import SegmentReader
     from agent_tools.service.verdicts.picture_evidence import PictureEvidence
 
+AHEAD = 12  # windows of one batch
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -33,6 +35,7 @@ class TrainedWindows:
 
     def __init__(self, pictures: PictureEvidence, reader: SegmentReader, memory: MemoryPlaces | None = None) -> None:
         self._pictures, self._reader, self._memory = pictures, reader, memory
+        self._read: dict[float, tuple[int, tuple[Tensor, float] | None]] = {}  # frames and answer by start
 
     def look(self, start_s: float, end_s: float, detail: float) -> Evidence:
         if detail == SPARSE:
@@ -41,9 +44,21 @@ class TrainedWindows:
             frames = self._pictures.vectors_of(start_s, end_s)
             found = self._reader.existence(frames, self._pictures.event) if len(frames) else None
             return Evidence(start_s, end_s, payload=Seen(segment=found))
-        frames = self._pictures.each_second(start_s, self._reader.seconds)
-        window = self._reader.window(frames, self._pictures.event) if len(frames) else None
-        return Evidence(start_s, end_s, frames=len(frames), payload=Seen(window=window))
+        if start_s not in self._read:
+            self._read_ahead(start_s)
+        count, window = self._read[start_s]
+        return Evidence(start_s, end_s, frames=count, payload=Seen(window=window))
+
+    def _read_ahead(self, start_s: float) -> None:
+        """Read this window and those that a search asks for next in one batch: alone, each costs as much as several."""
+        seconds = self._reader.seconds
+        starts = [start_s + place * seconds / 2 for place in range(AHEAD)]
+        frames = [self._pictures.each_second(start, seconds) for start in starts]
+        there = [(start, one) for start, one in zip(starts, frames, strict=True) if len(one)]
+        self._read[start_s] = (0, None)
+        if there:
+            answers = self._reader.windows([one for _, one in there], self._pictures.event)
+            self._read |= {start: (len(one), own) for (start, one), own in zip(there, answers, strict=True)}
 
     def localize(self, event: str, evidence: Evidence) -> Sequence[Proposal]:
         seen = evidence.payload
