@@ -7,6 +7,8 @@ one starts at a rule that works without training, and learns what to add to it."
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -46,12 +48,13 @@ class PlaceReader(nn.Module):
         Args:
             directions: (C, C), orthonormal rows, those first along which frames differ most. RoPE takes a half of each
                 head for distances, so the other halves compare the first C / 2 directions alone."""
-        for block in self.memaug.blocks:
+        blocks: Any = self.memaug.blocks  # torch knows a ModuleList's parts as modules alone
+        for block in blocks:
             for last in (block.look_around.out, block.look_back.out, block.mlp[2]):
                 last.weight.zero_()
                 last.bias.zero_()
         dim, eye = self.memaug.dim, torch.eye(self.memaug.dim)
-        around, back = self.memaug.blocks[0].look_around, self.memaug.blocks[0].look_back
+        around, back = blocks[0].look_around, blocks[0].look_back
         heads, width = back.heads, back.width
         half = 2 * len(rope_speeds(width))  # of a head's channels; the first ones are turned
         mark = directions[-1]  # along it frames differ least
