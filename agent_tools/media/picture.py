@@ -22,6 +22,11 @@ _SIZES_KEPT = 8  # scalers kept per pass; a pass needs two or three sizes
 _FAST = av.video.reformatter.Interpolation.BILINEAR
 _SHARP = av.video.reformatter.Interpolation.BICUBIC
 
+# Matrices between RGB and the coded picture that swscale reads (ITU-T H.273). Others, such as YCgCo and the ICtCp of
+# Dolby Vision, are read as the usual one: their first plane is light too, so shapes and letters are right, colours not.
+_BT709, _BT2020 = 1, 9
+_MATRICES = frozenset({0, _BT709, 2, 4, 5, 6, 7, _BT2020})
+
 Pixels = NDArray[np.uint8]
 
 
@@ -38,7 +43,10 @@ class Scaler:
         self._prepared[key] = reformatter
         while len(self._prepared) > _SIZES_KEPT:
             self._prepared.popitem(last=False)
-        if (curve := int(frame.color_trc)) in (tone.PQ, tone.HLG):
+        curve = int(frame.color_trc)
+        if int(frame.colorspace) not in _MATRICES:
+            frame.colorspace = _BT2020 if curve in (tone.PQ, tone.HLG) else _BT709
+        if curve in (tone.PQ, tone.HLG):
             deep = reformatter.reformat(frame, width, height, format="rgb48le", interpolation=how, threads=1)
             rgb = tone.to_sdr(np.asarray(deep.to_ndarray(), np.uint16), curve)
             return tone.luma(rgb) if form == "gray" else rgb

@@ -47,3 +47,15 @@ def test_a_pq_picture_is_read_in_its_own_curve_in_colour_and_in_grey() -> None:
     assert picture.gray(16, 16).mean() == pytest.approx(right, abs=4)
     frame.color_trc = 1  # as an ordinary picture the same codes are another grey
     assert abs(Picture(frame).rgb(32, 32).mean() - right) > 20
+
+
+@pytest.mark.parametrize("matrix", range(20))
+def test_a_picture_of_any_matrix_keeps_its_light(matrix: int) -> None:
+    """FFmpeg's scaler refuses half of them, and with them went the whole video."""
+    frame = av.VideoFrame(64, 64, "yuv420p")
+    frame.colorspace = matrix
+    for number, plane in enumerate(frame.planes):
+        plane.update(bytes([128 if number else 180]) * plane.buffer_size)
+    picture = Picture(frame)
+    assert picture.rgb(32, 32).mean() == pytest.approx((180 - 16) / 219 * 255, abs=3)
+    assert picture.gray(16, 16).mean() == pytest.approx((180 - 16) / 219 * 255, abs=3)
