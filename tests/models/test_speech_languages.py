@@ -61,6 +61,19 @@ def test_a_guessed_language_is_in_doubt_until_a_window_before_confirms_it(speech
     assert [one.unsure for one in found] == [True, False, False, True]
 
 
+LETTERS = tuple(SpokenWord(0.1 + n / 4, 0.3 + n / 4, " e", 0.9) for n in range(8))
+
+
+@pytest.mark.parametrize("more", [{"confidence": 0.4}, {"no_speech": 0.7}, {"words": LETTERS}])
+def test_a_window_that_is_itself_in_doubt_confirms_no_language(speech: Speech, more: dict[str, Any]) -> None:
+    speech._decoder.languages = [[("la", 0.9)], [("la", 0.3)]]
+    heard = iter([more, {}])
+    decode = speech._decoder.decode
+    speech._decoder.decode = lambda *given: setattr(speech._decoder, "more", next(heard)) or decode(*given)
+    found = list(speech.transcribe(blocks(sound((1, 4), (8, 11), seconds=15))))
+    assert [one.unsure for one in found] == [True, True]
+
+
 @pytest.mark.parametrize(("seconds", "language"), [(1.5, "en"), (3.0, "de")])
 def test_a_short_window_changes_the_language_only_if_the_model_is_sure(
     speech: Speech, seconds: float, language: str
