@@ -1,4 +1,4 @@
-"""Which frames an ingest keeps: still pictures once, moving pictures at even distances, cuts and new stills always.
+"""Which frames an ingest keeps: still pictures once, each scene of 2 s, moving pictures at even distances.
 
 Works on feature vectors and times, frame by frame. Which encoder made the vectors is the caller's business; the numbers
 of KeepRule must fit it."""
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,14 +31,41 @@ class KeepRule:
     same: float = 0.975  # cosine from which two frames show the same picture
     cut: float = 0.3  # a frame less like both the one before it and the last kept one begins a new scene
     gap_s: float = 2.0  # seconds between two kept frames of a moving picture, at least
-    long_gap_s: float = 4.0  # the same once the scene has lasted long_s: what goes on moving says less and less
-    long_s: float = 25.0
-    change_s: float = 0.15  # (1 - cosine) times the seconds since the last kept frame, at least: small changes wait
+    long_gap_s: float = 4.0  # the same in an old scene that goes on as usual
+    young_s: float = 5.0  # age of a scene from which the distance grows, evenly
+    old_s: float = 45.0  # age at which it has become long_gap_s
+    surprise: float = 1.5  # times the usual step: a larger one says that something new happens
+    usual_s: float = 16.0  # over how long the usual step of a scene is averaged, in seconds
+    change_s: float = 0.1  # (1 - cosine) times the seconds since the last kept frame, at least: small changes wait
     moved: float = 0.0015  # squared distance of a part of two unit vectors from which that part has moved
     memory_s: float = 24.0  # over how long a part's restlessness is averaged, in seconds
     restless: float = 0.15  # share of that time in motion from which a part is restless
-    corner: float = 0.15  # share of the parts that may be restless and left out; where more are, the picture moves
+    corner: float = 0.1  # share of the parts that may be restless and left out; where more are, the picture moves
     corner_gap_s: float = 40.0  # seconds between two kept frames that differ in restless parts only
+
+    def due_s(self, age_s: float) -> float:
+        """Seconds between two kept frames of a scene of this age that moves as usual."""
+        grown = (age_s - self.young_s) / (self.old_s - self.young_s)
+        return self.gap_s + (self.long_gap_s - self.gap_s) * min(1.0, max(0.0, grown))
+
+
+@dataclass
+class _Scene:
+    """What is known of the scene that is going on."""
+
+    start_s: float = 0.0
+    usual: float = -1.0  # its mean step: 1 - cosine of a frame to the one before it; below 0 before the second frame
+    surprised: bool = False  # a step was unusually large since the last kept frame
+    cut: bool = False  # the last kept frame was kept as a cut
+
+    def saw(self, step: float, seconds: float, rule: KeepRule) -> None:
+        """Compare a step with the usual one, then let it count for the usual one."""
+        if self.usual < 0:
+            self.usual = step
+            return
+        if step > max(rule.surprise * self.usual, 1 - rule.same):
+            self.surprised = True
+        self.usual += (step - self.usual) * min(1.0, seconds / rule.usual_s)
 
 
 class FrameKeeper:
@@ -47,11 +74,14 @@ class FrameKeeper:
     A frame is dropped while it is like the last KEPT frame. The reference is not its neighbour, so a slow fade, a
     scroll or drifting clouds are caught as soon as they have come far enough. A frame unlike the last kept one is kept
 
-    - at once where it is a cut, or where it is like the frame before it: a new picture that stands still;
-    - else, in motion, when gap_s have passed, and the longer the less it differs (change_s).
+    - at once where it is like the frame before it: a new picture that stands still;
+    - at once where it is a cut; but of cuts that follow each other faster than gap_s, only each that is due;
+    - else, in motion, when gap_s have passed since something unusual happened, or due_s without that. A step is
+      unusual beside the mean step of its scene, so a ride and a swaying tree have their own measure. The longer a scene
+      goes on as usual, the less its frames say. Small changes wait longer (change_s).
 
-    With `parts`, a small part of the picture that never rests (a talking head in a corner of a slide) is left out of
-    both comparisons, so the slide beside it still counts as still.
+    With `parts`, a small part of the picture that never rests (a talking head in a corner of a slide) is left out where
+    pictures are asked to be the same, so the slide beside it still counts as still.
 
     Source: the idea is LongVU's (Sec. 3.1: of adjacent frames that look alike, drop one); the rule is ours. LongVU's
     own rule, `prune_frames`, compares a frame with the mean of a fixed window: it keeps a window with a cut whole.
@@ -66,7 +96,8 @@ class FrameKeeper:
         self._activity: Vector = np.zeros(self._count)
         self._kept: Vector | None = None
         self._before: Vector | None = None
-        self._kept_s = self._before_s = self._scene_s = 0.0
+        self._kept_s = self._before_s = 0.0
+        self._scene = _Scene()
 
     def keep(self, features: TensorLike, times_s: TensorLike) -> NDArray[np.bool_]:
         """Return a mask (T,): True for the frames that are kept. The first frame of all is always kept.
@@ -103,7 +134,8 @@ class FrameKeeper:
             kept=empty if self._kept is None else self._kept,
             before=empty if self._before is None else self._before,
             activity=self._activity,
-            times=np.array([self._kept_s, self._before_s, self._scene_s]),
+            times=np.array([self._kept_s, self._before_s]),
+            scene=np.array(astuple(self._scene)),
         )
         return held.getvalue()
 
@@ -114,39 +146,48 @@ class FrameKeeper:
         try:
             with np.load(io.BytesIO(saved), allow_pickle=False) as held:
                 kept, before, activity = held["kept"], held["before"], held["activity"]
-                keeper._kept_s, keeper._before_s, keeper._scene_s = held["times"].tolist()
+                keeper._kept_s, keeper._before_s = held["times"].tolist()
+                start_s, usual, surprised, cut = held["scene"].tolist()
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InvalidArgument(f"This is no saved state of a frame keeper: {error}") from error
         if len(activity) != keeper._count:
             raise InvalidArgument(f"The saved state has {len(activity)} parts, the picture {keeper._count}.")
         keeper._kept, keeper._before = (row if len(row) else None for row in (kept, before))
-        keeper._activity = activity
+        keeper._activity, keeper._scene = activity, _Scene(start_s, usual, bool(surprised), bool(cut))
         return keeper
 
     def _step(self, row: Vector, time_s: float) -> bool:
         if self._kept is None or self._before is None:
-            kept, self._scene_s = True, time_s
+            kept, self._scene.start_s = True, time_s
         else:
             kept = self._differs(self._kept, self._before, row, time_s)
         if kept:
-            self._kept, self._kept_s = row, time_s
+            self._kept, self._kept_s, self._scene.surprised = row, time_s, False
         self._before, self._before_s = row, time_s
         return kept
 
     def _differs(self, last: Vector, before: Vector, row: Vector, time_s: float) -> bool:
-        rule, gap_s = self.rule, time_s - self._kept_s + EARLY_S
+        rule, scene, gap_s, seconds = self.rule, self._scene, time_s - self._kept_s + EARLY_S, time_s - self._before_s
         from_last, from_before = (row - last) ** 2, (row - before) ** 2
-        resting = self._resting(from_before, time_s - self._before_s)
+        resting = self._resting(from_before, seconds)
         whole, step = 1 - from_last.sum() / 2, 1 - from_before.sum() / 2  # cosines: the rows have length 1
-        if step < rule.cut:
-            self._scene_s = time_s
         like, still = 1 - from_last[resting].sum() / 2, 1 - from_before[resting].sum() / 2
+        scene.saw(1 - step, seconds, rule)
+        if step < rule.cut:
+            scene.start_s, scene.usual = time_s, -1.0
+        kept = cut = False
         if like >= rule.same - ROUNDING:
-            return bool(whole < rule.same - ROUNDING and gap_s >= rule.corner_gap_s)
-        if still >= rule.same - ROUNDING or (like < rule.cut and still < rule.cut):
-            return True
-        moving_s = rule.gap_s if time_s - self._scene_s <= rule.long_s else rule.long_gap_s
-        return bool(gap_s >= moving_s and gap_s * (1 - like) >= rule.change_s)
+            kept = whole < rule.same - ROUNDING and gap_s >= rule.corner_gap_s
+        elif still >= rule.same - ROUNDING:
+            kept = True
+        elif whole < rule.cut and step < rule.cut and not (scene.cut and gap_s < rule.gap_s):
+            kept = cut = True
+        else:
+            due_s = rule.gap_s if scene.surprised else rule.due_s(time_s - scene.start_s)
+            kept = gap_s >= due_s and gap_s * (1 - whole) >= rule.change_s
+        if kept:
+            scene.cut = cut
+        return bool(kept)
 
     def _resting(self, from_before: Vector, seconds: float) -> Any:
         """Which components count: all, but those of a few restless parts."""

@@ -2,10 +2,11 @@
 
     python -m lab.bench.keep [--hour] [--encoder NAME] [--cache DIR] [--write]
 
-Sets: the development clips as one reel; with --hour the assembled hour (lab.bench.assembled, which builds it where it
-is missing); drawn lectures, also with a pointer and a talking head. Beside each rule stands uniform sampling with as
-many frames, the mean over all places where it can begin. NAME is a judge of `agent-tools eval compare`. --write puts
-the rows into lab/measured/keep.json. A run decodes each film once; with --cache it does so only the first time."""
+Sets: the development clips as one reel; with --hour an hour of them among fillers (lab.bench.hour_pictures); drawn
+films in motion, on some of which the numbers of KeepRule were chosen; drawn lectures, with pointer and talking head.
+Beside each rule stands uniform sampling with as many frames, the mean over all places where it can begin. NAME is a
+judge of `agent-tools eval compare`. --write puts the rows into lab/measured/keep.json. A run decodes each film once;
+with --cache it does so only the first time."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from agent_tools.compression import KeepRule, keep_frames, prune_frames
 from agent_tools.evals.compression.judges import judge
@@ -29,13 +31,14 @@ from agent_tools.evals.films.real_clips import read_clips, shown
 from agent_tools.media import probe, sample
 from agent_tools.models.profiles import FrameEncoder
 from agent_tools.timeline import Span
-from lab.bench import lectures
-from lab.bench.assembled import SHARED_VIDEOS, assembled_hour
+from lab.bench import hour_pictures, lectures, motion
+from lab.bench.assembled import SHARED_VIDEOS
 
 MEASURED = Path(__file__).parents[1] / "measured" / "keep.json"
 LEAST_TEXT_S = 1.0  # texts that stand shorter are not counted: at one frame a second nobody can promise them
 LEAST_STATE_S = 2.0
-LECTURE_S = 900
+DRAWN_S = 900
+BATCH = 64  # pictures that are encoded together
 STARTS = 8  # places where uniform sampling begins
 LECTURES = tuple(
     lectures.Lecture(name, seed, pointer, head)
@@ -47,6 +50,11 @@ LECTURES = tuple(
     )
     for seed in seeds
 )
+OTHER_LECTURES = tuple(
+    lectures.Lecture("slides of all kinds, other seeds", seed, pointer, head)
+    for seed, pointer, head in ((31, False, False), (32, True, False), (33, False, True), (35, True, True))
+)
+MOTION = {"films in motion": range(101, 107), "films in motion, other seeds": range(201, 207)}  # seeds
 
 Features = NDArray[np.float32]
 Rule = Callable[[Features, NDArray[np.float64]], NDArray[np.int64]]
@@ -75,6 +83,8 @@ class Row:
     texts: float | None
     uniform_events: float | None  # of as many frames at even distances
     uniform_texts: float | None
+    of_events: int = 0
+    of_texts: int = 0
 
 
 def rules(encoder: FrameEncoder) -> dict[str, Rule]:
@@ -106,7 +116,8 @@ def rows_of(name: str, films: Sequence[Film], every: dict[str, Rule]) -> list[Ro
         events, texts = _shares(films, kept)
         even = [_shares(films, _evenly(films, number, start / STARTS)) for start in range(STARTS)]
         mean_events, mean_texts = (_mean([pair[place] for pair in even]) for place in (0, 1))
-        found.append(Row(name, rule, total, number, events, texts, mean_events, mean_texts))
+        of = (sum(len(film.events) for film in films), sum(len(film.texts) for film in films))
+        found.append(Row(name, rule, total, number, events, texts, mean_events, mean_texts, *of))
     return found
 
 
@@ -117,10 +128,17 @@ def table(found: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in found:
-        shares = (row.kept / row.frames, row.events, row.uniform_events, row.texts, row.uniform_texts)
-        cells = " | ".join("-" if share is None else f"{share:.1%}" for share in shares)
-        lines.append(f"| {row.films} | {row.rule} | {row.kept:,} of {row.frames:,} | {cells} |")
+        events = f"{_share(row.events, row.of_events)} | {_share(row.uniform_events)}"
+        texts = f"{_share(row.texts, row.of_texts)} | {_share(row.uniform_texts)}"
+        kept = f"{row.kept:,} of {row.frames:,} | {row.kept / row.frames:.1%}"
+        lines.append(f"| {row.films} | {row.rule} | {kept} | {events} | {texts} |")
     return "\n".join(lines)
+
+
+def _share(share: float | None, of: int = 0) -> str:
+    if share is None:
+        return "-"
+    return f"{share:.1%}" + (f" of {of:,}" if of else "")
 
 
 def clip_films(encoder: FrameEncoder, cache: Path | None) -> list[Film]:
@@ -134,22 +152,42 @@ def clip_films(encoder: FrameEncoder, cache: Path | None) -> list[Film]:
 
 
 def hour_film(encoder: FrameEncoder, cache: Path | None) -> Film:
-    """The assembled hour."""
-    path, truth = assembled_hour()
-    times_s, features = _seen(path, encoder, cache)
+    """An hour of the clips among fillers."""
+    placed = hour_pictures.layout()
+    held = None if cache is None else cache / f"hour-{encoder.producer.replace('/', '-')}.npy"
+    if held is not None and held.exists():
+        features = np.load(held)
+    else:
+        seen, parts = hour_pictures.pictures(placed, encoder.size), []
+        while some := list(itertools.islice(seen, BATCH)):
+            parts.append(encoder.encode(np.stack(some)))
+        features = np.concatenate(parts)
+        if held is not None:
+            np.save(held, features)
+    events = tuple(span for one in placed for span in one.spans("events"))
+    texts = tuple(span for one in placed for span in one.spans("on_screen_text") if span.length_s >= LEAST_TEXT_S)
+    return Film("hour", np.arange(len(features), dtype=np.float64), features, events, texts)
 
-    def spans(kind: str, least_s: float) -> tuple[Span, ...]:
-        held = (Span(float(one["start_s"]), float(one["end_s"])) for clip in truth for one in clip[kind])
-        return tuple(span for span in held if span.length_s >= least_s)
 
-    return Film("assembled hour", times_s, features, spans("events", 0.0), spans("on_screen_text", LEAST_TEXT_S))
+def motion_film(seed: int, encoder: FrameEncoder, cache: Path | None) -> Film:
+    """A drawn film in motion."""
+    held = None if cache is None else cache / f"motion-{seed}-{encoder.producer.replace('/', '-')}.npz"
+    if held is not None and held.exists():
+        with np.load(held) as arrays:
+            features, events = arrays["features"], [Span(*bounds) for bounds in arrays["events"].tolist()]
+    else:
+        drawn, events = motion.draw(seed, DRAWN_S)
+        features = encoder.encode(np.stack([np.asarray(Image.fromarray(one).resize(encoder.size)) for one in drawn]))
+        if held is not None:
+            np.savez(held, features=features, events=np.array([(span.start_s, span.end_s) for span in events]))
+    return Film(f"motion {seed}", np.arange(len(features), dtype=np.float64), features, tuple(events), ())
 
 
 def lecture_film(lecture: lectures.Lecture, encoder: FrameEncoder, folder: Path) -> Film:
     """A drawn lecture; its states stand where other films have texts."""
     path, truth = folder / f"lecture-{lecture.seed}.mp4", folder / f"lecture-{lecture.seed}.json"
     if not truth.exists():
-        states = lectures.draw(path, lecture, LECTURE_S)
+        states = lectures.draw(path, lecture, DRAWN_S)
         truth.write_text(json.dumps([asdict(state) for state in states]), encoding="utf-8")
     states = [lectures.State(**state) for state in json.loads(truth.read_text(encoding="utf-8"))]
     times_s, features = _seen(path, encoder, folder)
@@ -193,7 +231,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
-    parser.add_argument("--hour", action="store_true", help="also the assembled hour")
+    parser.add_argument("--hour", action="store_true", help="also an hour of clips")
     parser.add_argument("--encoder", default="descriptor", help="judge of redundancy, as `eval compare` names it")
     parser.add_argument("--cache", type=Path, help="folder for drawn films and features; kept")
     parser.add_argument("--write", action="store_true", help="put the rows into lab/measured/keep.json")
@@ -206,9 +244,12 @@ def main() -> None:
         clips = clip_films(encoder, asked.cache)
         found += rows_of(f"{len(clips)} real clips", clips, every)
     if asked.hour:
-        found += rows_of("an assembled hour", [hour_film(encoder, asked.cache)], every)
+        found += rows_of("an hour of clips", [hour_film(encoder, asked.cache)], every)
+    for name, seeds in MOTION.items():
+        found += rows_of(f"drawn {name}", [motion_film(seed, encoder, asked.cache) for seed in seeds], every)
     with tempfile.TemporaryDirectory() as temporary:
-        drawn = [lecture_film(lecture, encoder, asked.cache or Path(temporary)) for lecture in LECTURES]
+        folder = asked.cache or Path(temporary)
+        drawn = [lecture_film(lecture, encoder, folder) for lecture in (*LECTURES, *OTHER_LECTURES)]
     for name in dict.fromkeys(film.name for film in drawn):
         found += rows_of(f"drawn {name}", [film for film in drawn if film.name == name], every)
     sys.stdout.write(table(found) + "\n")

@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**31)
 # One second of a film: a still picture by its number, or None for a picture that differs from all others.
 films = st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=1, max_size=60)
 RULE = KeepRule()
-PLAIN = KeepRule(cut=-2.0, long_s=1e9)  # no cuts: what moves is kept at even distances alone
+PLAIN = KeepRule(cut=-2.0, long_gap_s=2.0)  # no cuts, no age: what moves is kept at even distances alone
 
 
 def pictures(film: Sequence[int | None], seed: int = 0, noise: float = 0.0) -> np.ndarray:
@@ -50,8 +50,9 @@ def kept(
     [
         ([0] * 60, [0]),
         ([0] * 5 + [1] * 5, [0, 5]),
-        ([0] * 5 + [1] + [0] * 5, [0, 5, 6]),  # a flash is a cut, and so is the way back
-        ([0, 1, 2, 3], [0, 1, 2, 3]),
+        ([0] * 5 + [1] + [0] * 5, [0, 5, 7]),  # a flash is a cut; what was before it stands again a second later
+        ([0, 1, 2, 3, 0, 1, 2], [0, 1, 3, 5]),  # cuts faster than gap_s: each that is due
+        ([0] * 3 + [1, 1] + [2, 2], [0, 3, 5]),  # a scene of 2 s is shown, however it begins
         ([0] * 8 + [1] * 8, [0, 8]),  # LongVU's window keeps all sixteen
         ([0], [0]),
     ],
@@ -66,7 +67,7 @@ def test_stills_are_kept_once_and_cuts_at_once(film: list[int], frames: list[int
         ([0] * 5 + [20] * 5, [0, 5]),  # .94 from the last kept one; 5 s have passed
         ([0, 30, 60, 90, 120, 150, 180], [0, 2, 4, 6]),  # motion: one in 2 s
         ([0, 30, 30, 30, 30], [0, 2]),  # moving at 1 s, too early; at 2 s it stands still
-        ([0, 15, 0, 15, 0, 15], [0, 5]),  # .966: so small a change waits until .034 times 5 s is over .15
+        ([0, 15, 0, 15, 0, 15], [0, 3]),  # .966: so small a change waits until .034 times 3 s is over .1
         ([0] + [4 * i for i in range(1, 13)], [0, 4, 8, 12]),  # a drift: 12 degrees are .978, 16 are .961
         ([0] + [1.2 * i for i in range(1, 13)], [0, 11]),  # a slower one
     ],
@@ -78,7 +79,15 @@ def test_motion_is_kept_at_even_distances_and_a_drift_when_it_has_come_far(
 
 
 def test_a_scene_that_goes_on_moving_is_kept_less_often() -> None:
-    assert np.diff(kept(pictures([None] * 40))).tolist() == [2] * 12 + [4] * 3
+    assert np.diff(kept(pictures([None] * 80))).tolist() == [2] * 3 + [3] * 6 + [4] * 13
+
+
+def test_what_is_unusual_in_its_scene_is_kept_sooner() -> None:
+    ride = list(np.cumsum([0.0] + [25.0] * 60))  # as many degrees each second
+    assert [frame for frame in kept(turned(ride)) if frame > 50] == [52, 56, 60]
+    for more, frames in ((20.0, [52, 54, 58]), (5.0, [52, 56, 60])):  # in the step to second 53: .29 and .13 for .09
+        jolt = [at + more * (second > 52) for second, at in enumerate(ride)]
+        assert [frame for frame in kept(turned(jolt)) if frame > 50] == frames
 
 
 def test_a_small_part_that_never_rests_is_left_out_and_looked_at_now_and_then() -> None:
@@ -90,7 +99,7 @@ def test_a_small_part_that_never_rests_is_left_out_and_looked_at_now_and_then() 
     late = [frame for frame in kept(features, parts=parts) if frame >= 10]
     assert len(late) <= 6
     assert 100 in late
-    assert len(kept(features)) > 60
+    assert len(kept(features)) > 50
 
 
 @given(films, seeds)
@@ -148,13 +157,18 @@ def test_later_frames_change_no_earlier_decision(film: list[int | None], seed: i
 def test_same_as_the_rule_written_out(film: list[int | None], seed: int) -> None:
     features, frames = pictures(film, seed, 0.1), [0]
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    scene = 0
+    start, usual, surprised, after_cut = 0, None, False, False
     for now in range(1, len(film)):
         like, step, gap = unit[now] @ unit[frames[-1]], unit[now] @ unit[now - 1], now - frames[-1]
-        scene = now if step < 0.3 else scene
-        due = gap >= (2 if now - scene <= 25 else 4) - 0.05 and (1 - like) * (gap + 0.05) >= 0.15
-        if like < 0.975 and (step >= 0.975 or (like < 0.3 and step < 0.3) or due):
+        surprised |= usual is not None and 1 - step > max(1.5 * usual, 0.025)
+        usual = 1 - step if usual is None else usual + (1 - step - usual) / 16
+        if step < 0.3:
+            start, usual = now, None
+        due = gap + 0.05 >= (2 if surprised else np.interp(now - start, [5, 45], [2, 4]))
+        still, cut = step >= 0.975, like < 0.3 and step < 0.3 and not (after_cut and gap < 2)
+        if like < 0.975 and (still or cut or (due and (1 - like) * (gap + 0.05) >= 0.1)):
             frames.append(now)
+            surprised, after_cut = False, cut and not still
     assert kept(features) == frames
 
 

@@ -7,21 +7,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from agent_tools.compression import prune_frames, representatives
 from agent_tools.errors import EngineError
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels import frames, speech
 from agent_tools.ingestion.channels.frames import WINDOW
 from agent_tools.ingestion.control import Stopped
+from agent_tools.ingestion.picture_vectors import sequence
 from agent_tools.ingestion.spaces import frame_space, text_space
 from agent_tools.ingestion.worker import work
 from agent_tools.media import Cue, subtitle_text
 from agent_tools.models.speech import Segment
+from agent_tools.service.frames.kept_frames import standing_frames
 from agent_tools.service.ingest.jobs import reindex
 from agent_tools.service.ingest.status import status
 from agent_tools.service.ingest_video import ingest_video
@@ -29,9 +33,10 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.replies.coverage import view
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+from agent_tools.service.search.likeness import similar_moments
 from agent_tools.settings import Settings
-from agent_tools.store import SqliteMemory, Store
-from agent_tools.timeline import Span
+from agent_tools.store import FrameRow, SqliteMemory, Store
+from agent_tools.timeline import Span, video_uri
 from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
 from tests.library import OpenLibrary
@@ -162,6 +167,45 @@ def test_frames_alone_are_switched(library: Library, monkeypatch: pytest.MonkeyP
     assert text_spaces(store, video_id) == spaces
     starts = [episode.start_s for episode in store.episodes(video_id, "scene")]
     assert starts == [float(second) for second in range(0, SECONDS, SCENE_S)]
+
+
+def kept_by_windows(store: Store, video_id: str) -> None:
+    """Turn the frames channel into what version 0.1 made of the same pictures: LongVU's rule, window by window, where a
+    kept frame also stands for pictures before it; the row does not say by which rule frames are kept."""
+    times_s, features = sequence(store, video_id, OLD_FRAMES)
+    kept = prune_frames(features, WINDOW, Pictures.threshold)
+    stands = representatives(kept, len(features), features, WINDOW).tolist()
+    pictures = {k: store.frame_jpeg(video_id, row.k) for k in kept.tolist() if (row := store.standing(video_id, k))}
+    store.delete_frames(video_id)
+    rows = [FrameRow(video_id, k, time_s, stands[k], stands[k] == k) for k, time_s in enumerate(times_s)]
+    store.add_frames(video_id, rows, {k: jpeg for k, jpeg in pictures.items() if jpeg is not None})
+    store.put_vectors(frame_space(OLD_FRAMES), video_id, kept.tolist(), features[kept])
+    row = store.channel(video_id, "frames")
+    assert row is not None
+    store.set_channel(video_id, "frames", detail=replace(row.detail, keep=""), entries=len(kept))
+
+
+def test_frames_kept_by_windows_are_read_as_they_are_until_they_are_made_again(library: Library) -> None:
+    store, video_id = library.store, id_of(library)
+    today = frames_of(store, video_id)
+    kept_by_windows(store, video_id)
+    older = {row.k: row for row in store.frames(video_id)}
+    assert len(store.frames(video_id, kept_only=True)) > SECONDS / SCENE_S
+    assert any(row.stands_for > k for k, row in older.items())
+    work(library.settings)  # nobody asked for new ones
+    assert {row.k: row for row in store.frames(video_id)} == older
+
+    # A picture that was dropped is shown by the later one that stands for it, and a look by likeness finds its scene.
+    dropped = next(row for row in older.values() if row.stands_for > row.k)
+    assert list(standing_frames(library, video_id, [dropped.time_s])) == [older[dropped.stands_for].time_s]
+    scope = VideoSpan(library.video(video_id), Span(0.0, float(SECONDS)))
+    first_s = SECONDS - SCENE_S  # the film's last scene; each is one picture
+    moments = similar_moments(library, [scope], video_uri(video_id, first_s, first_s + 2))
+    assert [(moment.span.start_s, moment.span.end_s) for moment in moments] == [(144.0, 160.0)]
+
+    reindex(library, video_id, "frames")
+    work(library.settings)
+    assert frames_of(store, video_id) == today
 
 
 def test_subtitles_by_another_sentence_encoder_are_switched_with_all_text_vectors(
