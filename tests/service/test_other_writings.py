@@ -98,6 +98,18 @@ def test_a_line_in_a_script_that_does_not_write_sounds_may_hold_any_word() -> No
     assert written_otherwise("Cairo", [*LATIN, "Dobro došli u 東京"], spoken=True) == ""  # the line is Latin
 
 
+def test_a_whole_track_in_the_script_of_the_words_is_proof_beside_a_translation() -> None:
+    """Else no film with subtitles in many languages could be said not to hold a word."""
+    arabic = ["غدا إلى القاهرة"] * len(LATIN)
+    both = [*LATIN, *arabic]
+    assert written_otherwise("Cairo", both, spoken=True, tracks=[LATIN, arabic]) == ""
+    assert "Arabic letters" in written_otherwise("Cairo", [*LATIN, *LATIN, *arabic], spoken=True)
+    few = LATIN[:1]
+    assert "letters" in written_otherwise("Cairo", [*few, *arabic], spoken=True, tracks=[few, arabic])
+    cyrillic = ["Идемо у Београд сутра"]
+    assert "Београд" in written_otherwise("Beograd", [*LATIN, *cyrillic], spoken=True, tracks=[LATIN, cyrillic])
+
+
 def test_all_names_of_a_language_with_two_alphabets_are_recognised_in_the_other_one() -> None:
     latin, cyrillic = Locale("sr", script="Latn"), Locale("sr", script="Cyrl")
     tables = ((latin.territories, cyrillic.territories), (latin.languages, cyrillic.languages))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -51,6 +52,7 @@ class Reach:
     languages: str = "many"  # that the encoder that compares by meaning understands
     heard: Sequence[str] = ()  # its texts, if a speech model wrote them down: one word of ten or twenty is wrong
     texts: Sequence[str] = ()  # all that it shows in the span
+    tracks: Sequence[Sequence[str]] = ()  # the same by subtitle track
     uncompared: int = 0  # of its texts, those without a vector of the encoder that compares by meaning
     alphabet: str = ""  # of the words read on its pictures, where the reader does not know all of its letters
 
@@ -82,7 +84,7 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
             return why
         if longer := _longer(words, reach.other_forms):
             return f"{words!r} stands inside {longer!r}, which may be a form of it"
-        if why := written_otherwise(words, reach.texts, spoken=reach.channel != "screen_text"):
+        if why := written_otherwise(words, reach.texts, spoken=reach.channel != "screen_text", tracks=reach.tracks):
             return why
     if asked.words and reach.alphabet:
         return f"{reach.alphabet} letters on pictures cannot be read, and it shows such words"
@@ -126,6 +128,9 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
     texts = [entry.text for entry in entries]
     if row is None:
         return Reach(name, other_forms=others, languages=languages, texts=texts, uncompared=uncompared)
+    tracks: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        tracks[str(entry.extra.get("track", ""))].append(entry.text)
     return Reach(
         name,
         _share(unread(library, scope, row), span),
@@ -139,6 +144,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         languages,
         texts if name == "speech" else (),
         texts,
+        list(tracks.values()),
         uncompared,
         alphabet_unread(texts) if name == "screen_text" else "",
     )

@@ -39,12 +39,13 @@ _SCRIPTS = tuple(
 )
 
 
-def written_otherwise(words: str, texts: Sequence[str], *, spoken: bool) -> str:
+def written_otherwise(words: str, texts: Sequence[str], *, spoken: bool, tracks: Sequence[Sequence[str]] = ()) -> str:
     """Why the words may stand in one of the texts although they were not found; "" if nothing speaks for it,
     or they stand there as they are.
 
     Args:
-        spoken: the texts write down what is said, so that numbers and foreign words may be written in any way."""
+        spoken: the texts write down what is said, so that numbers and foreign words may be written in any way.
+        tracks: the texts by subtitle track, where they are of several."""
     sought = "".join(_reduced(words))
     if not sought:
         return ""
@@ -60,7 +61,7 @@ def written_otherwise(words: str, texts: Sequence[str], *, spoken: bool) -> str:
         return f"{words!r}: a number may be written in words"
     if _ONLY_HIRAGANA.fullmatch(words) and any(_HAN.search(text) for text in texts):
         return f"{words!r} may be written in Han characters"
-    return _other_script(words, texts)
+    return _other_script(words, texts, tracks or (texts,))
 
 
 def _place(sought: str, text: str, *, ends: bool) -> str:
@@ -115,23 +116,41 @@ def _simplified() -> Any:
     return opencc.OpenCC("t2s")
 
 
-def _other_script(words: str, texts: Sequence[str]) -> str:
+def _other_script(words: str, texts: Sequence[str], tracks: Sequence[Sequence[str]]) -> str:
     """Why words in one script may stand in a text in another one: most texts are in it, or words there sound like
-    them. A script that is not written sound by sound gives no proof, so there any text in it may hold them."""
+    them, or a text is in a script that does not write sounds and so gives no proof."""
     sought, there = _scripts([words]), _scripts(texts)
     if not sought or not there:
         return ""
     if (script := there.most_common(1)[0][0]) not in sought:
         return f"{words!r} may be written in {script} letters, as most words there are"
+    if sought.keys() >= there.keys():
+        return ""
     asked = _WORD.findall(words)
-    for text in texts if any(script not in sought for script in there) else ():
-        foreign = [word for word in _WORD.findall(text) if sought.keys().isdisjoint(_scripts([word]))]
-        if found := sounds_like(asked, foreign):
+    for text in texts:
+        if found := sounds_like(asked, _foreign(text, sought)):
             return f"{words!r} may stand there as {found!r}"
-        script, count = _scripts(foreign).most_common(1)[0] if foreign else ("", 0)
+    # Of two tracks with the same speech, one in the script of the words is enough.
+    whole = [track for track in tracks if 2 * len(track) >= max(map(len, tracks))]
+    reasons = [_soundless(words, sought, track) for track in whole]
+    return reasons[0] if all(reasons) else ""
+
+
+def _soundless(words: str, sought: Counter[str], texts: Iterable[str]) -> str:
+    """Why the words may stand in the first text that is mostly in a script which does not write sounds."""
+    for text in texts:
+        scripts = _scripts(_foreign(text, sought))
+        script, count = scripts.most_common(1)[0] if scripts else ("", 0)
         if script not in _SOUND_BY_SOUND and 2 * count > sum(_scripts([text]).values()):
             return f"{words!r} may be written in {script} letters, as {text!r} is"
     return ""
+
+
+def _foreign(text: str, sought: Counter[str]) -> list[str]:
+    """The words of the text that have no letter of the scripts sought."""
+    if text.isascii() and "Latin" in sought:
+        return []
+    return [word for word in _WORD.findall(text) if sought.keys().isdisjoint(_scripts([word]))]
 
 
 def _scripts(texts: Iterable[str]) -> Counter[str]:
