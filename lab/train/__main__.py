@@ -35,6 +35,7 @@ from lab.train.films import draw_film, ingest, truth_of
 from lab.train.served import TRAINED, WEIGHTLESS, served
 from lab.train.served import together as of_servers
 from lab.train.tables import markdown
+from lab.train.verdicts import CURVES, PEAK
 from lab.train.world import look_alike, paraphrases, random_scene
 
 WHOLE = "all stages"
@@ -48,7 +49,6 @@ ROWS: dict[str, dict[str, Any]] = {
     SHORT: {"sparse_steps": 0, "hours_steps": 0},
 }
 
-CURVES, PEAK = "no training: relevance curves", "no training: 11 s around the highest cosine"
 _spent_until = [0.0]  # process time up to which _spent has counted
 MEMORIES = {
     "whole videos, with memory": MemaugSettings(0, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lab.train.verdicts import FORGOTTEN, of_memories, of_rows, table
+from lab.train.verdicts import FORGOTTEN, ROWS, of_memories, of_rows, table
 
 REMEMBERED = "right, span kept"  # as agent_tools.training.memaug names it
 NEAR = "8 s, or four of the frames that are read of a long film,"
@@ -51,10 +51,30 @@ def markdown(made: dict[str, Any]) -> str:
         lines += ["| search with the adapter of all stages | R@1 at IoU .3 |", "|---|---|"]
         lines += [f"| {name} | {_cell(one)} |" for name, one in searches["R@1 at 0.3"].items()]
     if judged := table(of_rows(made)):
-        lines += ["", "The claims, each by the difference that speaks for it, with its 95 % interval.", "", *judged]
+        lines += [
+            "",
+            "Claims, each by the difference that speaks for it, with its 95 % interval (paired).",
+            "",
+            *judged,
+        ]
     if made.get("memories"):
         lines += ["", *_memories(made)]
+    if missing := _missing(made):
+        lines += ["", f"This run did not measure: {'; '.join(missing)}."]
     return "\n".join(lines)
+
+
+def _missing(made: dict[str, Any]) -> list[str]:
+    """What a whole run has, and this one has not."""
+    rows = dict.fromkeys(row for _, row, _, _ in ROWS if row not in made["rows"])
+    parts = {
+        "searches": "frames read by the recursion beside the flat search, and ranking by entropy beside the cosine",
+        "served": "ground_event asked by an MCP client",
+        "memories": "memaugs with and without memory, on short and on whole videos",
+    }
+    return ([f"the rows {', '.join(rows)}"] if rows else []) + [
+        said for part, said in parts.items() if not made.get(part)
+    ]
 
 
 def _memories(made: dict[str, Any]) -> list[str]:

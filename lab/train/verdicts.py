@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 FORGOTTEN = "right, span forgotten"  # as agent_tools.training.memaug names it
+CURVES, PEAK = "no training: relevance curves", "no training: 11 s around the highest cosine"
 HOLDS, OPPOSITE, NOT_SHOWN = "holds", "**the opposite**", "not shown: the interval contains 0"
 # claim, the row that tests it, the figure, and whether the claim says that the row's figure is higher
 ROWS = (
+    ("training finds more than the weightless search", CURVES, "R@1 at 0.3", False),
+    ("training names fewer absent look-alikes than the weightless search", CURVES, "named, alike", True),
+    ("training names fewer other absent events than the weightless search", CURVES, "named, other", True),
+    ("training finds more than the plain peak, which is never silent", PEAK, "R@1 at 0.3", False),
     ("stage 1-A (dense) finds more (ReVisionLLM)", "without 1-A (dense)", "R@1 at 0.3", False),
     ("stage 1-B (sparse) finds more (ReVisionLLM)", "without 1-B (sparse)", "R@1 at 0.3", False),
     ("stage 2 (hours) finds more (ReVisionLLM)", "without 2 (hours)", "R@1 at 0.3", False),
@@ -83,8 +88,8 @@ def table(judged: Iterator[Judged]) -> list[str]:
 
 
 def _judged(claim: str, found: Mapping[str, float], sign: int) -> Judged:
-    low, high = sorted((sign * found["low"], sign * found["high"]))
-    return Judged(claim, sign * found["value"], low, high)
+    low, high = sorted((sign * found["low"] + 0.0, sign * found["high"] + 0.0))  # + 0.0: no "-0.00"
+    return Judged(claim, sign * found["value"] + 0.0, low, high)
 
 
 def _apart(here: Mapping[str, float], than: Mapping[str, float]) -> tuple[float, float, float]:

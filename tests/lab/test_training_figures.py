@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from agent_tools.training import memaug
-from agent_tools.training.report import Query, share
+from agent_tools.training.report import Asked, Query, share
 from lab.train import verdicts
 from lab.train.__main__ import _in_turn
-from lab.train.figures import difference
+from lab.train.figures import HeldOut, apart, difference, measured, pooled
+from lab.train.tables import markdown
 from lab.train.verdicts import HOLDS, NOT_SHOWN, OPPOSITE, of_memories, of_rows
 
 
@@ -54,3 +55,25 @@ def test_films_are_asked_in_turn_so_that_a_long_one_does_not_hide_the_short_ones
         [Query(f"{name} {i}", name, ()) for i in range(count)] for name, count in (("long", 9), ("short", 2))
     )
     assert [one.video for one in _in_turn([long, short], 6)] == ["long", "short", "long", "short", "long", "long"]
+
+
+def test_a_run_of_some_rows_says_what_it_did_not_measure() -> None:
+    answers = [Asked(0.4, True, 0.7, 1.0)] * 4
+    asked = HeldOut(*([Query("a red circle", "film", ())] * count for count in (2, 1, 1)))
+    rows = {name: [measured(asked, answers)] for name in (verdicts.CURVES, verdicts.PEAK, "all stages")}
+    made = {
+        "films": 1,
+        "hours": 0.2,
+        "seeds": 1,
+        "cpu_s": 60,
+        "command": "python -m lab.train FOLDER",
+        "date": "2026-01-01",
+        "pairs": {"train": {"pairs": 9}},
+        "asked": {"R@1 at 0.3": 2, "named, alike": 1},
+        "rows": {name: pooled(own, scored=True) for name, own in rows.items()},
+        "apart": {name: apart(own, rows["all stages"]) for name, own in rows.items() if name != "all stages"},
+    }
+    last = markdown(made).splitlines()[-1]
+    assert last.startswith("This run did not measure: the rows without 1-A (dense), without 1-B (sparse), ")
+    assert "memaugs with and without memory" in last
+    assert "| training finds more than the weightless search | +0.00 (+0.00 to +0.00) | not shown" in markdown(made)
