@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_tools.store.flat_index import Coded, FlatIndex, Placed, View
+    from agent_tools.store.flat_index import Coded, FlatIndex, View
 
 SCREEN_TEXT = "screen_text"  # the channel whose texts have lines
 FRAMES = "frames"  # name of the one run of a space of pictures
+
+REST_BYTES = 16 << 20  # of what the codes of videos leave over, held in memory: that of some twenty hours
 
 Runs = Sequence[tuple[str, int]]
 
@@ -60,6 +63,8 @@ class FlatSearch(Part):
         self._held_bytes, self._folder = held_bytes, folder
         self._loading = threading.Lock()
         self._held: dict[str, _Held] = {}
+        self._rests: OrderedDict[tuple[str, str], tuple[int, NDArray[np.int8], NDArray[np.float32]]] = OrderedDict()
+        self._resting = threading.Lock()
 
     @property
     def held_bytes(self) -> int:
@@ -111,16 +116,33 @@ class FlatSearch(Part):
     ) -> dict[str, NDArray[np.float32]]:
         """By video what has to be added to the products of a query (D,) with its codes, so that they are exact within
         some millionths. A video that has changed since the view was made is left out."""
+        from agent_tools.store.flat_index import products
+
         found = {}
-        with self.db.read() as c:
-            space_n = find_space(c, space)
-            if space_n is None:
-                return {}
-            for name in videos:
-                rest = self._rest(c, *space_n, name, view.coded, view.videos[name], query)
-                if rest is not None:
-                    found[name] = rest
+        held = {name: self._rests.get((space, name)) for name in videos}
+        missing = []
+        for name, rest in held.items():
+            if rest is not None and rest[0] == view.videos[name].version:
+                found[name] = products(query, rest[1], rest[2])
+            else:
+                missing.append(name)
+        if missing:
+            keep = self.holds_rests(view, videos)
+            with self.db.read() as c:
+                numbered = find_space(c, space)
+                if numbered is None:
+                    return {}
+                for name in missing:
+                    one = self._rest(c, *numbered, space, name, view, query, keep=keep)
+                    if one is not None:
+                        found[name] = one
         return found
+
+    def holds_rests(self, view: View, videos: Iterable[str]) -> bool:
+        """Whether what the codes of these videos leave over has room in memory: then `rest_products` reads nothing."""
+        placed = [view.videos[name] for name in videos]
+        dim: int = view.coded.codes.shape[1]
+        return sum(one.stop - one.start for one in placed) * dim <= REST_BYTES
 
     def write_codes(self) -> None:
         """Leave every text space's vectors as codes, of videos that no job works on. It is cheap where nothing
@@ -208,27 +230,48 @@ class FlatSearch(Part):
         return Coded(codes.reshape(-1, dim), scales, ids, rows, spans.reshape(-1, 2)), json.loads(row[0])
 
     def _rest(
-        self, c: Sql, n: int, dim: int, video_id: str, coded: Coded, placed: Placed, query: NDArray[np.float32]
+        self,
+        c: Sql,
+        n: int,
+        dim: int,
+        space: str,
+        video_id: str,
+        view: View,
+        query: NDArray[np.float32],
+        *,
+        keep: bool,
     ) -> NDArray[np.float32] | None:
         """Of one video, by its row of codes, else by its vectors; None where it is of another version now."""
         import numpy as np
 
-        from agent_tools.store.flat_index import products
+        from agent_tools.store.flat_index import encode, products, rest_of
 
-        own = coded.part(placed.start, placed.stop)
+        placed = view.videos[video_id]
+        own = view.coded.part(placed.start, placed.stop)
         row: Any = c.execute(
             "SELECT rest, rest_scales FROM flat_codes WHERE space=? AND video_id=? AND version=?",
             (n, video_id, placed.version),
         ).fetchone()
         if row is not None and len(row[0]) == own.codes.nbytes:
-            return products(query, np.frombuffer(row[0], np.int8).reshape(-1, dim), np.frombuffer(row[1], np.float32))
-        now = c.execute("SELECT version FROM vector_versions WHERE space=? AND video_id=?", (n, video_id)).get
-        if now != placed.version:
-            return None
-        rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
-        order = np.argsort(rows)
-        exact = np.vecdot(matrix, query)[order[np.searchsorted(rows, own.rows, sorter=order)]]  # no BLAS: see index.py
-        return np.asarray(exact - products(query, own.codes, own.scales), np.float32)
+            codes, scales = np.frombuffer(row[0], np.int8).reshape(-1, dim), np.frombuffer(row[1], np.float32)
+        else:
+            now = c.execute("SELECT version FROM vector_versions WHERE space=? AND video_id=?", (n, video_id)).get
+            if now != placed.version:
+                return None
+            rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
+            order = np.argsort(rows)
+            matrix = matrix[order[np.searchsorted(rows, own.rows, sorter=order)]]
+            if not keep:
+                exact = np.vecdot(matrix, query)  # no BLAS: see index.py
+                return np.asarray(exact - products(query, own.codes, own.scales), np.float32)
+            codes, scales = encode(rest_of(matrix, own.codes, own.scales))
+        if keep:
+            with self._resting:
+                self._rests[space, video_id] = placed.version, codes, scales
+                size = sum(codes.nbytes for _, codes, _ in self._rests.values())
+                while size > REST_BYTES:
+                    size -= self._rests.popitem(last=False)[1][1].nbytes
+        return products(query, codes, scales)
 
     def _made(
         self, c: Sql, n: int, dim: int, space: str, video_id: str

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agent_tools.store import EntryIn, IndexSettings, Store
+from agent_tools.store import EntryIn, IndexSettings, Store, flat_search
 from agent_tools.store.flat_index import Coded, FlatIndex, encode
+from agent_tools.store.flat_search import FlatSearch
 
 DIM, SPACE = 48, "toy@1/1|text"
 A, B, C = "9f6cbced0247", "0123456789ab", "ba9876543210"
@@ -208,7 +209,7 @@ def test_exact_products_are_those_of_the_stored_vectors(store: Store) -> None:
 
 
 @pytest.mark.parametrize("written", [True, False])
-def test_what_codes_leave_over_makes_their_products_exact(store: Store, *, written: bool) -> None:
+def test_what_codes_leave_over_makes_their_products_exact(store: Store, tmp_path: Path, *, written: bool) -> None:
     if written:
         store.index_vectors()
     view = store.flat_view(SPACE)
@@ -222,7 +223,10 @@ def test_what_codes_leave_over_makes_their_products_exact(store: Store, *, writt
         assert found == pytest.approx([wanted[number][1] for number in ids], abs=2e-5)
     store.put_vectors(SPACE, A, [store.entries(A)[0].id], vectors(1, 3))
     there = set(store.rest_products(SPACE, view, list(view.videos), QUERY))
-    assert there == ({A, B} if written else {B})  # the rows of codes still hold what the view was made of
+    assert there == {A, B}  # what the view was made of is still in memory
+    fresh = FlatSearch(store.db, store.now, 0, tmp_path)
+    there = set(fresh.rest_products(SPACE, view, list(view.videos), QUERY))
+    assert there == ({A, B} if written else {B})  # the rows of codes still hold it
     assert store.rest_products("nobody@1|text", view, list(view.videos), QUERY) == {}
 
 
@@ -232,3 +236,25 @@ def test_a_library_over_its_bytes_of_memory_is_searched_all_the_same(tmp_path: P
     add(small, A, "subtitles", 30, 1)
     assert held(small) == {i: (v, pytest.approx(p, abs=0.01)) for i, (v, p) in stored(small, (A,)).items()}
     small.close()
+
+
+def test_what_codes_leave_over_is_held_where_it_has_room_and_read_again_after_a_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = store.flat_view(SPACE)
+    assert view is not None
+    names = list(view.videos)
+    assert store.holds_rests(view, names)
+    first = store.rest_products(SPACE, view, names, QUERY)
+    again = store.rest_products(SPACE, view, names, QUERY)  # from memory
+    assert all(np.array_equal(first[name], again[name]) for name in names)
+    store.put_vectors(SPACE, A, [store.entries(A)[0].id], vectors(1, 3))
+    newer = store.flat_view(SPACE)
+    assert newer is not None
+    changed = store.rest_products(SPACE, newer, [A], QUERY)[A]
+    own = newer.select([A], ["subtitles", "screen_text"])
+    exact = {number: product for number, (_, product) in stored(store, (A,)).items()}
+    found = own.compare(QUERY) + changed[own.places - newer.videos[A].start]
+    assert found == pytest.approx([exact[number] for number in own.coded.ids[own.places].tolist()], abs=2e-5)
+    monkeypatch.setattr(flat_search, "REST_BYTES", 10)
+    assert not store.holds_rests(view, names)

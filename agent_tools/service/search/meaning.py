@@ -58,6 +58,7 @@ class Comparison:
         """Args: step: called before each video that has to be loaded; may raise to end the search."""
         self._store, self._scopes, self._channels = library.store, scopes, channels
         self._space, self._query = text_space(encoder.producer), query
+        self._rests: dict[str, Floats] = {}  # by video; empty where they are not in memory
         asked = [one.video.id for one in scopes]
 
         def on_video(done: int, total: int) -> None:
@@ -88,28 +89,46 @@ class Comparison:
         named = [selection.position(hit.entry.video_id, hit.entry.channel, hit.entry.id) for hit in hits]
         by_words = np.array([at for at in named if at is not None], np.int64)
         both = np.union1d(best, by_words)
-        rows = selection.coded.rows[selection.places[both]].tolist()
-        exact = self._store.exact_products(self._space, rows, self._query)
-        factors = np.ones(len(both)) if self._factors is None else self._factors[both]
-        cosines = {
-            at: exact[row] * factor if row in exact else rough
-            for at, row, rough, factor in zip(
-                both.tolist(), rows, products[both].tolist(), factors.tolist(), strict=True
-            )
-        }
+        cosines = self._exact(both)
         lines = self._raise_by_lines(cosines)
         best = np.union1d(best, np.fromiter(lines, np.int64, len(lines)))
         best = np.array(sorted(best.tolist(), key=lambda at: (-cosines[at], at))[:TOP_ENTRIES], np.int64)
         return self._described(np.union1d(best, by_words), cosines, lines)
+
+    def _exact(self, at: Positions) -> dict[int, float]:
+        """The cosines of the entries at these positions, by their vectors, or by what their codes leave over where that
+        is in memory."""
+        assert self._view is not None
+        selection = self._selection
+        owners = [self._scopes[owner].video.id for owner in selection.owners[at].tolist()]
+        names = list(dict.fromkeys(owners))
+        factors = np.ones(len(at)) if self._factors is None else self._factors[at]
+        if self._store.holds_rests(self._view, names):
+            self._rests = self._store.rest_products(self._space, self._view, names, self._query)
+            if len(self._rests) == len(names):
+                starts = {name: self._view.videos[name].start for name in names}
+                places = zip(owners, selection.places[at].tolist(), strict=True)
+                more = np.array([self._rests[name][place - starts[name]] for name, place in places], np.float32)
+                return dict(zip(at.tolist(), (self._products[at] + more * factors).tolist(), strict=True))
+        rows = selection.coded.rows[selection.places[at]].tolist()
+        exact = self._store.exact_products(self._space, rows, self._query)
+        return {
+            place: exact[row] * factor if row in exact else rough
+            for place, row, rough, factor in zip(
+                at.tolist(), rows, self._products[at].tolist(), factors.tolist(), strict=True
+            )
+        }
 
     def sharpen(self, judged: Judged, ids: Sequence[int]) -> Judged:
         """The same, with exact backgrounds of the videos that these entries are in."""
         if self._view is None:
             return judged
         names = list(dict.fromkeys(judged.places[id_][0] for id_ in ids if id_ in judged.cosines))
-        rests = self._store.rest_products(self._space, self._view, names, self._query)
+        rests = self._rests
+        if not rests.keys() >= set(names):
+            rests = self._store.rest_products(self._space, self._view, names, self._query)
         sharp = {}
-        for name, rest in rests.items():
+        for name, rest in ((name, rests[name]) for name in names if name in rests):
             own = self._selection.of_video(name)
             inside = self._selection.places[own] - self._view.videos[name].start
             more = rest[inside] if self._factors is None else rest[inside] * self._factors[own]
