@@ -48,8 +48,10 @@ app.add_typer(train_app, name="train")
 def main() -> None:
     """Entry point; an error of ours ends in one line on stderr and exit code 1."""
     status: object = 0
+    with background.ended_by_interrupt():
+        command = typer.main.get_command(app)
     try:
-        app(standalone_mode=True)
+        command(standalone_mode=True)
     except AgentToolsError as error:
         typer.echo(error.described, err=True)
         status = 1

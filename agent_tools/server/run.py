@@ -32,7 +32,7 @@ def serve(settings: Settings) -> int:
         with _no_collection():
             from agent_tools.server.http import serve_http
         return serve_http(settings)
-    with _no_collection():
+    with ended_by_interrupt(), _no_collection():
         from agent_tools.server.build import build_server
 
         server = build_server(settings)
