@@ -5,20 +5,28 @@
 Builds the film and its data folders in the cache folder where they are missing (six and five minutes on two cores),
 asks each event of tests/service/dev_hour.py there and prints the table. On-screen text is what the OCR read in the
 640 x 360 film, not the list of the clips. The film is assembled: its scene cuts are easier than those of a natural
-hour. A film of 1,200 seconds holds the same clips with less between them, and takes a third of the time."""
+hour. A film of 1,200 seconds holds the same clips with less between them, and takes a third of the time.
+
+    python -m lab.bench.grounding_hour --clips HOME [--json lab/measured/grounding_clips.json]
+
+HOME holds clips that were ingested one by one, in their own size and with their own sound. Each event is then asked of
+its clip, and each event that no clip holds of every clip."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
 from agent_tools.evals.grounding.grounding import run_grounding, side_by_side
-from lab.bench.assembled import CACHE, Transcript, Truth, assembled_hour
+from agent_tools.store import Store
+from lab.bench.assembled import CACHE, SHARED_VIDEOS, Transcript, Truth, assembled_hour
 from tests.service.dev_hour import ABSENT_SIGHTS, ABSENT_WORDS, NAMED, SEEN, TOLD
 
 SECONDS = 3600
@@ -44,6 +52,35 @@ def events_of(truth: Truth) -> list[dict[str, Any]]:
     return rows
 
 
+def events_of_clips(there: set[str]) -> list[dict[str, Any]]:
+    """The events with their spans in the clips by these names, in the simple truth format."""
+    listed = json.loads((SHARED_VIDEOS / "MANIFEST.json").read_text(encoding="utf-8"))["files"]
+    clips = {one["name"]: one for one in listed if one["folder"] == "dev" and one["name"] in there}
+    rows: list[dict[str, Any]] = []
+    for group, events in (("words", NAMED), ("paraphrases", TOLD), ("sights", SEEN)):
+        for event, clip, kind, words in events:
+            if clip not in clips:
+                continue
+            held = [one for one in clips[clip][kind] if words in one["text"] and one["end_s"]]
+            spans = [[one["start_s"], min(one["end_s"], clips[clip]["duration_s"])] for one in held]
+            rows.append({"video": Path(clip).stem, "event": event, "spans": spans, "group": group})
+    for group, absent in (("words", ABSENT_WORDS), ("sights", ABSENT_SIGHTS)):
+        rows += [
+            {"video": Path(clip).stem, "event": one, "spans": [], "group": group} for clip in clips for one in absent
+        ]
+    return rows
+
+
+def of_clips(home: Path) -> dict[str, Any]:
+    """What is measured on the clips in a data folder."""
+    with contextlib.closing(Store.open(home)) as store:
+        there = {Path(source.path).name for video in store.videos() for source in store.sources(video.id)}
+    with tempfile.TemporaryDirectory() as made:
+        events = Path(made) / "events.json"
+        events.write_text(json.dumps(events_of_clips(there), ensure_ascii=False), encoding="utf-8")
+        return {"clips": run_grounding(events, home, home.with_name(f"{home.name}-out"))}
+
+
 def home_of(transcript: Transcript, homes: Path, seconds: int = SECONDS) -> Path:
     """A home that holds the film with this transcript; the pictures are looked at once for both."""
     home = homes / f"home-{transcript}"
@@ -66,19 +103,25 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seconds", type=int, default=SECONDS, help="length of the film, from 1200 on")
     parser.add_argument("--homes", type=Path, help="folder of the two data folders, beside the film where left out")
+    parser.add_argument("--clips", type=Path, metavar="HOME", help="ask of the clips in this data folder instead")
     asked = parser.parse_args()
-    homes: Path = asked.homes or CACHE / f"{asked.seconds}-1" / "grounding"
-    homes.mkdir(parents=True, exist_ok=True)
-    _, truth = assembled_hour(asked.seconds)
-    events = homes / "events.json"
-    events.write_text(json.dumps(events_of(truth), indent=1, ensure_ascii=False), encoding="utf-8")
-    reports = {
-        transcript: run_grounding(events, home_of(transcript, homes, asked.seconds), homes / f"out-{transcript}")
-        for transcript in get_args(Transcript)
-    }
+    reports = of_clips(asked.clips) if asked.clips is not None else of_films(asked.seconds, asked.homes)
     sys.stdout.write(side_by_side(reports) + "\n")
     if asked.json is not None:
         asked.json.write_text(json.dumps(reports, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def of_films(seconds: int, folder: Path | None) -> dict[str, Any]:
+    """What is measured on the film with each transcript."""
+    homes = folder or CACHE / f"{seconds}-1" / "grounding"
+    homes.mkdir(parents=True, exist_ok=True)
+    _, truth = assembled_hour(seconds)
+    events = homes / "events.json"
+    events.write_text(json.dumps(events_of(truth), indent=1, ensure_ascii=False), encoding="utf-8")
+    return {
+        transcript: run_grounding(events, home_of(transcript, homes, seconds), homes / f"out-{transcript}")
+        for transcript in get_args(Transcript)
+    }
 
 
 if __name__ == "__main__":
