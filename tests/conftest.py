@@ -17,6 +17,8 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads: see background.take_one_blas_thread
+
 import numpy as np
 import pytest
 from filelock import FileLock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -86,3 +87,17 @@ background.leave(0)
 @pytest.mark.parametrize("moment", [LOADING, ENDING])
 def test_ctrl_c_ends_a_program_that_loads_or_ends_without_a_traceback(moment: str) -> None:
     assert ended(moment) == (130, b"", b"")
+
+
+@pytest.mark.parametrize(("given", "taken"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, min(2, os.cpu_count() or 1))])
+def test_products_take_one_thread_unless_a_number_is_set(given: dict[str, str], taken: int) -> None:
+    program = """
+from agent_tools import background
+background.take_one_blas_thread()
+import numpy
+from threadpoolctl import threadpool_info
+print([pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"])
+"""
+    others = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", program], env=others | given, capture_output=True, text=True)
+    assert done.stdout.strip() in (f"[{taken}]", "[]"), done.stderr  # NumPy on macOS may have no OpenBLAS
