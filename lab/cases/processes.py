@@ -23,6 +23,7 @@ from lab.faults.homes import until
 from lab.faults.servers import Server, serving
 
 LOOK_S = 0.1  # between two looks at the processes
+BUSY_S = 180.0  # for a worker of low priority to come to its next step, on a machine that does much else
 PROMPT_S = 5.0  # for a note to be written beside an ingest, on a busy machine
 BESIDE_S = 6.0  # for which notes are written beside an ingest: several beats of its worker
 SHORT = 20  # of so many cues one is kept where the case is not tried at its full length
@@ -200,7 +201,7 @@ def replaced_file(trial: Trial) -> None:
         raise Wrong(f"taken in again it is {job.state}: {job.error}")
 
 
-def _soon(wrong: str, reached: Callable[[], bool], within_s: float = 30.0) -> None:
+def _soon(wrong: str, reached: Callable[[], bool], within_s: float = BUSY_S) -> None:
     """Raises: Wrong: it is not so within that time."""
     deadline = time.monotonic() + within_s
     while not reached():
