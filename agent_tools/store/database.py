@@ -25,6 +25,9 @@ LOOK_S = 0.5  # between two looks for a job
 BUSY_ROUNDS = 4  # waits in a row before the caller hears of it
 CACHE_KIB = 8_192
 MERGED_PAGES = 200  # of the word index, in one transaction
+LOG_KEPT_BYTES = (
+    16 << 20
+)  # of the log's file, once nobody reads it: beside a long backup it grows with all that is written
 FREED_PAGES = 2_000  # given back to the system in one transaction
 READERS_S, READERS_LOOK_S = 2.0, 0.05  # how long, and how often, readers of the log are waited for
 INCREMENTAL = 2  # value of PRAGMA auto_vacuum
@@ -273,6 +276,7 @@ class SqliteDatabase:
                 time.sleep(0.02)
         connection.execute(
             "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; "
+            f"PRAGMA journal_size_limit={LOG_KEPT_BYTES}; "
             f"PRAGMA cache_size=-{CACHE_KIB}"
         )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
+import apsw
 import pytest
 import torch
 
+from agent_tools.home import STORE_FILE
 from agent_tools.memory import BANK_CHUNKS, Memory, contextualise
 from agent_tools.store import EntryIn, Store
 from agent_tools.store.database import Held
@@ -128,3 +132,22 @@ def test_a_worker_stays_for_a_job_that_was_queued_while_it_looked(store: Store) 
     store.enqueue(WEEK, ["subtitles"], "lite")
     assert not store.worker_leaves(12)
     assert not store.worker_may_start(13, lambda _: True)
+
+
+def test_the_log_that_grew_beside_a_long_reader_is_cut_when_the_reader_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a backup beside an ingest leaves a log as large as all that was written meanwhile."""
+    monkeypatch.setattr("agent_tools.store.database.LOG_KEPT_BYTES", 1 << 20)
+    with contextlib.closing(Store.open(tmp_path)) as store:
+        store.add_video(WEEK, "Week", 1)
+        log = tmp_path / f"{STORE_FILE}-wal"
+        with contextlib.closing(apsw.Connection(str(tmp_path / STORE_FILE))) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM entries").fetchall()
+            store.add_entries(WEEK, "subtitles", "file", cues(CUES))
+            grown = log.stat().st_size
+            reader.execute("COMMIT")
+        assert grown > 3 << 20
+        store.add_entries(WEEK, "subtitles", "another", cues(2 * AT_ONCE))
+        assert log.stat().st_size <= 1 << 20
