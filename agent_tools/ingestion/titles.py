@@ -32,7 +32,7 @@ NO_TEXT = "no text"
 _LETTER = re.compile(r"[^\W\d_]")
 _NAME = re.compile(r"[^\W\d_]{3}|[\u1100-\U0003ffff]{2}")  # letters together, two where one can be a word
 _STOP = re.compile(r"[.?!\u3002\uff1f\uff01]['\")\]\u2019\u201d]*$")
-_SPEAKER = re.compile(r"^(?:[-\u2013\u2014>\s]+|\[[^\]]*\]\s*|\([^)]*\)\s*)+")
+_SPEAKER = re.compile(r"^(?:[-\u2013\u2014>\s]+|\[[^\]]*\]\s*|\([^)]*\)\s*|[A-Z][A-Z .'-]{1,20}:\s+)+")
 _OPENING = re.compile(
     r"^(?:(?:and|but|so|well|now|okay|ok|um|uh|yeah|und|also|et|alors|y|pues)\b[,\s]*)+", re.IGNORECASE
 )
@@ -116,6 +116,10 @@ class _Sentence:
     vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None
     start_s: float
 
+    @property
+    def whole(self) -> bool:
+        return bool(_STOP.search(self.text.rstrip()))
+
 
 def _sentence(said: Sequence[TextPiece]) -> _Sentence | None:
     """The sentence nearest to the mean of all; None where nothing is said. Captions only where nothing else is."""
@@ -124,6 +128,8 @@ def _sentence(said: Sequence[TextPiece]) -> _Sentence | None:
     if not sentences:
         return None
     least, most = SENTENCE_WORDS
+    if 2 * sum(one.whole for one in sentences) >= len(sentences):  # else nobody writes full stops here
+        sentences = [one for one in sentences if one.whole]
     good = [one for one in sentences if least <= _words(one.text) <= most] or sentences
     vectors = [piece.vector for piece in own if piece.vector is not None]
     held = [(one, one.vector) for one in good if one.vector is not None]

@@ -143,3 +143,12 @@ def test_a_cue_with_a_capital_letter_begins_a_sentence_although_no_full_stop_sta
         said(2, 4, "Maschinen mit einer Kapsel und einem Motor", 1, 0, 0),
     ]
     assert title(*german, end_s=4) == "Hier haben wir also den Vergleich der Maschinen mit einer Kapsel und einem Motor"
+
+
+def test_a_long_sentence_is_taken_before_half_of_a_short_one() -> None:
+    """A clip may end in the middle of a sentence."""
+    words = "MARA: This is the optical and science segment of the telescope, in one of the largest cleanrooms of all."
+    pieces = [said(0, 8, words, 1, 0), said(8, 9, "The first half of it successfully", 0, 1)]
+    assert title(*pieces).startswith("This is the optical and science segment of the telescope")
+    assert title(*pieces).endswith("\u2026")
+    assert title(said(0, 8, words.rstrip("."), 1, 0), pieces[1]) == "The first half of it successfully"
