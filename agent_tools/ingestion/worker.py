@@ -131,6 +131,7 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
         log.info("job %s: %s", job.id, stopped)
         if str(stopped) != "stop":
             store.survived(job.id)
+            _forget_with_video(store, job, settings)
             return "lost"
         store.finish(job.id, worker, "stopped")
         return "stopped"
@@ -153,6 +154,14 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
         log.info("job %s: %s", job.id, failed or "done")
         return "failed" if failed else "done"
     return "failed"
+
+
+def _forget_with_video(store: Store, job: Job, settings: Settings) -> None:
+    """Remove the job's files where its video was forgotten meanwhile: some were written after that."""
+    if store.video(job.video_id) is None:
+        from agent_tools.ingestion.picture_vectors import forget_files
+
+        forget_files(settings.home, job.video_id)
 
 
 def alive(pid: int | None) -> bool:

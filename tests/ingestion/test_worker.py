@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from agent_tools.errors import EngineError, StoreError
+from agent_tools.home import HomeFolder
 from agent_tools.ingestion import control, model_choice
 from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
@@ -212,3 +213,21 @@ def test_a_beat_that_hangs_in_a_dead_connection_gives_the_job_up(store: Store, m
         with pytest.raises(Stopped, match="lost"):
             held.check()
         answered.set()
+
+
+def test_a_video_that_is_forgotten_while_it_is_ingested_leaves_no_file(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.enqueue(VIDEO, ("frames",), "lite")
+    job = begun(store, 1, 0.0)
+    tokens = HomeFolder(store.home).tokens / f"{VIDEO}-toy.tokens"
+
+    def forgotten(_: Control) -> Control:
+        store.delete_video(VIDEO)
+        tokens.parent.mkdir(exist_ok=True)
+        tokens.write_bytes(b"of pictures that were looked at meanwhile")
+        raise Stopped("lost")
+
+    monkeypatch.setattr(Control, "__enter__", forgotten)
+    assert run_job(store, job, "worker 1", Settings.load({}, home=store.home, profile="lite")) == "lost"
+    assert not tokens.exists()

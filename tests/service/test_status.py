@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools.errors import SourceNotFound, UnreadableVideo
+from agent_tools.errors import SourceNotFound, UnreadableVideo, VideoNotFound
 from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.worker import work
 from agent_tools.service.ground_event import ground_event
-from agent_tools.service.ingest.status import status
+from agent_tools.service.ingest.status import folder_status, status
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
 from agent_tools.service.list_episodes import list_episodes
@@ -121,3 +121,9 @@ def test_where_chunks_do_not_fit_auto_is_the_level_with_most_episodes(
     rows["chapter"] = [whole]
     rows["scene"] = halves
     assert list_episodes(library, video_id=video_id).level == "scene"
+
+
+def test_a_video_that_was_forgotten_meanwhile_is_told_as_that(library: Library) -> None:
+    with pytest.raises(VideoNotFound, match="forgotten while it was ingested"):
+        status(library, "0" * 12)
+    assert folder_status(library, Path("talks"), 1, 0, ["0" * 12], []).videos in (None, [])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent_tools.channels import channel
-from agent_tools.errors import UnreadableVideo
+from agent_tools.errors import UnreadableVideo, VideoNotFound
 from agent_tools.service.ingest.jobs import retry_after_s
 from agent_tools.service.library.library import Library
 from agent_tools.service.replies import coverage
@@ -25,9 +25,12 @@ NAMES_THE_FILE = ("UnreadableVideo", "SourceNotFound")  # errors whose words som
 
 
 def status(library: Library, video_id: str) -> IngestReply:
-    """How far a video is, channel by channel, and what will not be known of it."""
+    """How far a video is, channel by channel, and what will not be known of it.
+
+    Raises: VideoNotFound: it was forgotten meanwhile. UnreadableVideo."""
     video = library.store.video(video_id)
-    assert video is not None
+    if video is None:
+        raise VideoNotFound(f"{video_id} was forgotten while it was ingested. Ingest the file again if it is wanted.")
     job = library.store.job(video_id)
     if job is not None and _unreadable(job):
         raise UnreadableVideo((job.error or "").removeprefix("UnreadableVideo: "))
@@ -107,9 +110,10 @@ def folder_status(
     videos: list[VideoOut] = []
     eta = 0.0
     for video_id in dict.fromkeys(video_ids):
-        state = library.state(video_id)
         video, job = library.store.video(video_id), library.store.job(video_id)
-        assert video is not None
+        if video is None:  # forgotten meanwhile
+            continue
+        state = library.state(video_id)
         if job is not None and _unreadable(job):
             sources: list[Source] = library.store.sources(video_id)
             refused.append(Refused(source=clean(Path(sources[0].path).name, 120), error=job.error or ""))
