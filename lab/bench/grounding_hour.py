@@ -1,13 +1,13 @@
 """ground_event on the hour assembled from the real clips, ingested with a sparse and with a dense transcript.
 
-    python -m lab.bench.grounding_hour [--json lab/measured/grounding.json] [--seconds 3600]
+    python -m lab.bench.grounding_hour [--json FILE] [--seconds 3600]
 
 Builds the film and its data folders in the cache folder where they are missing (six and five minutes on two cores),
 asks each event of tests/service/dev_hour.py there and prints the table. On-screen text is what the OCR read in the
 640 x 360 film, not the list of the clips. The film is assembled: its scene cuts are easier than those of a natural
 hour. A film of 1,200 seconds holds the same clips with less between them, and takes a third of the time.
 
-    python -m lab.bench.grounding_hour --clips HOME [--json lab/measured/grounding_clips.json]
+    python -m lab.bench.grounding_hour --clips HOME [--json lab/measured/grounding.json]
 
 HOME holds clips that were ingested one by one, in their own size and with their own sound. Each event is then asked of
 its clip, and each event that no clip holds of every clip."""

@@ -45,7 +45,7 @@ def needles_table() -> str:
 
 
 def grounding_table() -> str:
-    """The last run of `python -m lab.bench.grounding_hour`."""
+    """The last run of `python -m lab.bench.grounding_hour --clips HOME`."""
     from agent_tools.evals.grounding.grounding import side_by_side
 
     return side_by_side(measured("grounding"))
@@ -220,10 +220,10 @@ def _quality() -> list[tuple[str, str, str, str]]:
         if row["search"] in first:
             first[row["search"]] += row["first"]
     ours, words, meaning = first.values()
-    grounding = measured("grounding")["dense"]
+    grounding = measured("grounding")["clips"]
     absent, present = grounding["absent"], grounding["present"]
-    called = grounding["verdicts_of_absent"].get("present", 0)
-    missed = grounding["verdicts_of_present"].get("absent", 0)
+    wrong = grounding["verdicts_of_absent"].get("present", 0)
+    called, missed = (grounding["verdicts_of_present"].get(verdict, 0) for verdict in ("present", "absent"))
     longest = max(measured("needles")["lengths"], key=lambda length: length["frames"])
     right = sum(chain["cap"] and chain["qa"] for chain in longest["chains"])
     calls, tokens = (max(chain[name] for chain in longest["chains"]) for name in ("calls", "tokens"))
@@ -240,10 +240,10 @@ def _quality() -> list[tuple[str, str, str, str]]:
             f"MiniLM {meaning}, BM25 {words}",
         ),
         (
-            f"{absent} events that are not in the hour, how many get the verdict present",
+            f"{present} events in real clips, each asked of its clip: how many get the verdict present",
             "grounding",
-            f"{called} of {absent}",
-            f"{missed} of {present} events that are in the hour get the verdict absent",
+            f"{called} of {present}",
+            f"{missed} get the verdict absent; of {absent} events that a clip does not hold, {wrong} get present",
         ),
         (
             f"questions of three steps in {longest['frames']:,} frames",
