@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.train.__main__ import Size
 from lab.train.films import draw_film, truth_of
 from lab.train.world import (
     RELATIONS,
@@ -32,6 +33,10 @@ def test_the_world_has_two_hundred_things_and_a_hundred_paraphrases_that_no_temp
     assert set(patterns) == set(RELATIONS)
     for relation, found in patterns.items():
         assert all("{a}" in pattern and ("{b}" in pattern) == (relation != "alone") for pattern in found)
+
+
+def test_the_films_last_from_ten_minutes_to_six_hours() -> None:
+    assert (min(Size().minutes), max(Size().minutes)) == (10, 360)
 
 
 def test_a_look_alike_is_another_scene_that_shares_a_thing() -> None:
