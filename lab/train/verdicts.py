@@ -69,6 +69,8 @@ def of_rows(made: Mapping[str, Any]) -> Iterator[Judged]:
     for claim, row, figure, higher in ROWS:
         if row in (made.get("apart") or {}):
             yield _judged(claim, made["apart"][row][figure], 1 if higher else -1)
+    if tool := made.get("served"):
+        yield _judged("ground_event finds more with the adapter than without it", tool["apart"]["R@1 at 0.3"], 1)
     for claim, key in SEARCHES:
         if found := ((made.get("searches") or {}).get("apart") or {}).get(key):
             yield _judged(claim, found, 1)
