@@ -24,7 +24,7 @@ _WRITTEN_OR_SAID = re.compile(
 )
 AS_QUOTED = "Quoted words only were looked for, as they stand; without quotation marks the event goes by meaning."
 NOT_CLOSELY = "Over all videos no model looks closer: give a video for that."
-LEAST_TOKENS = 30  # of a video in a reply: spans of more are not looked for, because they do not fit
+LEAST_TOKENS = 75  # of a video in a reply: spans of more are not looked for, because they do not fit
 MOST_UNCERTAIN = 3  # shown of a search over all videos; the others are counted
 
 

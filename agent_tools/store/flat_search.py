@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,7 @@ class FlatSearch(Part):
         self._loading = threading.Lock()
         self._held: dict[str, _Held] = {}
         self._rests: OrderedDict[tuple[str, str], tuple[int, NDArray[np.int8], NDArray[np.float32]]] = OrderedDict()
+        self._rest_bytes = 0
         self._resting = threading.Lock()
 
     @property
@@ -112,10 +113,13 @@ class FlatSearch(Part):
         return dict(zip(there.tolist(), products.tolist(), strict=True))
 
     def rest_products(
-        self, space: str, view: View, videos: Sequence[str], query: NDArray[np.float32]
+        self, space: str, view: View, videos: Sequence[str], query: NDArray[np.float32], *, keep: bool = False
     ) -> dict[str, NDArray[np.float32]]:
         """By video what has to be added to the products of a query (D,) with its codes, so that they are exact within
-        some millionths. A video that has changed since the view was made is left out."""
+        some millionths. A video that has changed since the view was made is left out.
+
+        Args:
+            keep: hold what was read in memory, up to REST_BYTES; for a library that has room there."""
         from agent_tools.store.flat_index import products
 
         found = {}
@@ -127,7 +131,6 @@ class FlatSearch(Part):
             else:
                 missing.append(name)
         if missing:
-            keep = self.holds_rests(view, videos)
             with self.db.read() as c:
                 numbered = find_space(c, space)
                 if numbered is None:
@@ -137,12 +140,6 @@ class FlatSearch(Part):
                     if one is not None:
                         found[name] = one
         return found
-
-    def holds_rests(self, view: View, videos: Iterable[str]) -> bool:
-        """Whether what the codes of these videos leave over has room in memory: then `rest_products` reads nothing."""
-        placed = [view.videos[name] for name in videos]
-        dim: int = view.coded.codes.shape[1]
-        return sum(one.stop - one.start for one in placed) * dim <= REST_BYTES
 
     def write_codes(self) -> None:
         """Leave every text space's vectors as codes, of videos that no job works on. It is cheap where nothing
@@ -267,10 +264,11 @@ class FlatSearch(Part):
             codes, scales = encode(rest_of(matrix, own.codes, own.scales))
         if keep:
             with self._resting:
+                before = self._rests.pop((space, video_id), None)
                 self._rests[space, video_id] = placed.version, codes, scales
-                size = sum(codes.nbytes for _, codes, _ in self._rests.values())
-                while size > REST_BYTES:
-                    size -= self._rests.popitem(last=False)[1][1].nbytes
+                self._rest_bytes += codes.nbytes - (0 if before is None else before[1].nbytes)
+                while self._rest_bytes > REST_BYTES:
+                    self._rest_bytes -= self._rests.popitem(last=False)[1][1].nbytes
         return products(query, codes, scales)
 
     def _made(

@@ -19,13 +19,14 @@ from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.fusion import Background
 from agent_tools.service.search.lines import SCREEN_TEXT, LineComparison
-from agent_tools.store import WordHit
+from agent_tools.store import REST_BYTES, WordHit
 
 if TYPE_CHECKING:
     from agent_tools.store.flat_index import Selection, View
 
 TOP_ENTRIES = 400  # by meaning, that are judged
 SPARE = 100  # more are compared exactly, because codes may put them in another order
+FEW_VIDEOS = 40  # from more, single vectors are read faster than what the codes of whole videos leave over
 NEIGHBOUR_S = 5.0  # between two entries that are neighbours
 
 Floats = NDArray[np.float32]
@@ -103,8 +104,9 @@ class Comparison:
         owners = [self._scopes[owner].video.id for owner in selection.owners[at].tolist()]
         names = list(dict.fromkeys(owners))
         factors = np.ones(len(at)) if self._factors is None else self._factors[at]
-        if self._store.holds_rests(self._view, names):
-            self._rests = self._store.rest_products(self._space, self._view, names, self._query)
+        size = len(selection) * len(self._query)
+        if size <= REST_BYTES and len(names) <= FEW_VIDEOS:
+            self._rests = self._store.rest_products(self._space, self._view, names, self._query, keep=True)
             if len(self._rests) == len(names):
                 starts = {name: self._view.videos[name].start for name in names}
                 places = zip(owners, selection.places[at].tolist(), strict=True)

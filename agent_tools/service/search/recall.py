@@ -75,12 +75,21 @@ def recall(
     if library.models.text(wait_s) is None:
         why = words_only_because(library, None, query)
         return EntrySearchResult(_by_words(library, scopes, query, names)[:most], False, why)
+    if scopes is library.everything():
+        groups = library.kept.get(("by encoder", library.models.loaded), lambda: _by_encoder(library, scopes))
+    else:
+        groups = _by_encoder(library, scopes)
+    parts = [_recall(library, group, query, names, by, most, on_step) for by, group in groups.items()]
+    return parts[0] if len(parts) == 1 else _together(parts, most)
+
+
+def _by_encoder(library: Library, scopes: Sequence[VideoSpan]) -> dict[TextEncoder, Sequence[VideoSpan]]:
+    """The videos by the encoder whose vectors they have; the same sequence where all have those of one."""
     groups: dict[TextEncoder, list[VideoSpan]] = {}
     for one in scopes:
         if (encoder := library.text_encoder(one.video.id)) is not None:
             groups.setdefault(encoder, []).append(one)
-    parts = [_recall(library, group, query, names, by, most, on_step) for by, group in groups.items()]
-    return parts[0] if len(parts) == 1 else _together(parts, most)
+    return {by: scopes if len(group) == len(scopes) else group for by, group in groups.items()}
 
 
 def _together(parts: Sequence[EntrySearchResult], most: int | None) -> EntrySearchResult:
