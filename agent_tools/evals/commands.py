@@ -13,7 +13,7 @@ import typer
 from agent_tools.errors import InvalidArgument
 from agent_tools.evals.benchmarks.commands import choices, hourvideo
 from agent_tools.evals.needles.commands import needles
-from agent_tools.evals.options import Data, Json, Seed, show_progress, show_report
+from agent_tools.evals.options import Data, Json, Seed, numbers, show_progress, show_report
 
 eval_app = typer.Typer(
     name="eval", help="Measure: each command prints its tables, and its progress on stderr.", no_args_is_help=True
@@ -112,13 +112,15 @@ def compare(
 def zoom(
     data: Data = None,
     home: Annotated[Path | None, typer.Option("--home", help="keep the ingested clips here")] = None,
-    frames: Annotated[int, typer.Option("--frames", help="most frames per look, 1 to 16")] = 4,
+    frames: Annotated[
+        str, typer.Option("--frames", help="most frames per look, 1 to 16, separated by commas")
+    ] = "3,4,6",
     json_path: Json = None,
 ) -> None:
     """Compare the few frames that zoom_segment chooses of a clip with as many frames at even distances."""
     from agent_tools.evals.compression.zoom import markdown, run_close_up
 
-    show_report(run_close_up(data, home, frames, show_progress), markdown, json_path)
+    show_report(run_close_up(data, home, numbers(frames), show_progress), markdown, json_path)
 
 
 @eval_app.command()

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from lab.bench.assembled import SHARED_VIDEOS
 from lab.bench.calls import CUES_PER_HOUR, questions
 from lab.bench.decode_material import material
-from lab.bench.ingest import _child, _settled_mb, sidecar
+from lab.bench.ingest import _child, settled_mb, sidecar
 
 if TYPE_CHECKING:
     from agent_tools.store import Store
@@ -85,7 +85,7 @@ def make(home: Path, hours: int, encoder: Varied) -> dict[str, float]:
     store = Store.open(home)
     took = fill(store, range(hours), encoder)
     store.close()
-    return {**took, "mb": _settled_mb(home)}
+    return {**took, "mb": settled_mb(home)}
 
 
 def fill(store: Store, hours: range, encoder: Varied, *, texts_alone: bool = False) -> dict[str, float]:

@@ -78,12 +78,12 @@ def ingest_once(path: Path, threads: int, channels: tuple[str, ...] = WITHOUT_OC
             wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
         assert failed is None, failed
         store.close()
-        return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": _peak_mb(), "store_mb": _settled_mb(home)}
+        return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": _peak_mb(), "store_mb": settled_mb(home)}
     finally:
         shutil.rmtree(home)
 
 
-def _settled_mb(home: Path) -> float:
+def settled_mb(home: Path) -> float:
     """What the home takes on disk once the log is written back: its log is as long for a minute as for a day."""
     import apsw
 
@@ -99,7 +99,7 @@ def empty_mb() -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         Store.open(Path(folder)).close()
-        return _settled_mb(Path(folder))
+        return settled_mb(Path(folder))
 
 
 def _peak_mb() -> float:

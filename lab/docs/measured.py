@@ -30,6 +30,13 @@ def keep_table() -> str:
     return f"{judge}\n\n{table([Row(**row) for row in report['rows']])}"
 
 
+def keep_cost_table() -> str:
+    """The last run of `python -m lab.bench.keep_cost --write`."""
+    from lab.bench.keep_cost import markdown
+
+    return markdown(measured("keep_cost"))
+
+
 def reply_tokens_table() -> str:
     """The last run of `python -m lab.bench.reply_tokens HOME --write`."""
     from lab.bench.reply_tokens import markdown

@@ -31,6 +31,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "unseen": measured.unseen_table,
     "grounding-tiny": measured.grounding_tiny_table,
     "keep": measured.keep_table,
+    "keep-cost": measured.keep_cost_table,
     "measured": measured.bench_table,
     "memaug-tiny": measured.memaug_tiny_table,
     "memories": measured.memories_table,

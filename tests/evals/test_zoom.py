@@ -27,8 +27,9 @@ def test_zoom_shows_a_picture_that_even_distances_miss(tmp_path: Path) -> None:
     events = [{"start_s": 10.0, "end_s": 12.0, "text": "a flash"}]
     rows = [{"name": name, "width": 320, "events": events} for name in ("flash.mp4", "short.mp4")]
     (tmp_path / "MANIFEST.json").write_text(json.dumps({"files": rows}))
-    report = run_close_up(tmp_path, frames=2)
+    report = run_close_up(tmp_path, frames=[2])
     assert report["clips"] == 1
-    (row,) = report["rows"]
-    assert (row["of"], row["even"], row["zoom"]) == (1, 0.0, 1.0)
-    assert "| events, no query | 1 | 0.0% | 100.0% |" in markdown(report)
+    plain, asked = report["rows"]
+    assert (plain["of"], plain["even"], plain["zoom"], plain["only_even"], plain["only_zoom"]) == (1, 0, 1, 0, 1)
+    assert asked["asked"] == "events, by words"
+    assert "| events, no query | 2 | 1 | 0.0% (0% to 79%) | 100.0% (21% to 100%) | 0 | 1 |" in markdown(report)

@@ -32,6 +32,7 @@ class Clip:
     events: tuple[Span, ...]
     texts: tuple[Span, ...]  # when text stood on screen
     wordings: tuple[str, ...] = ()  # what it said, for each of texts
+    descriptions: tuple[str, ...] = ()  # what was to be seen, for each of events
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def read_clips(folder: Path) -> list[Clip]:
                 _spans(row["events"]),
                 _spans(row.get("on_screen_text", ())),
                 tuple(str(text.get("text", "")) for text in row.get("on_screen_text", ())),
+                tuple(str(event.get("text", "")) for event in row["events"]),
             )
             for row in described
         ]
