@@ -132,7 +132,8 @@ def markdown(report: dict[str, Any]) -> str:
     """The report as a table: for each film a row for each rule."""
     lines = [
         f"{report['length_s'] / 60:g} minutes of each film; lite, subtitles and frames. Seconds are of one core; "
-        f"search, like and zoom are medians of {PROCESSES} processes. Encoder time of standard: pictures kept x "
+        f"search, like and zoom (without the decoding) are medians of {PROCESSES} processes. "
+        "Encoder time of standard: pictures kept x "
         f"{report['encoder_s']:.2f} s for one through a random network of SigLIP 2 base's shape.",
         "",
         "| film | rule | frames' vectors | store | of that pictures | ingest | encoder of standard | first search "
