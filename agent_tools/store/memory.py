@@ -49,24 +49,27 @@ class SqliteMemory:
         """Copy a video's memories of what was read out of another store; see delete. Returns how many were new here.
 
         What a chunk read of its past is copied too, not computed again: there, too, it stands after its past."""
-        new, last = 0, 0
-        while rows := made._page(video_id, read, last):
+        with made._db.read() as c:
+            numbers = [
+                row[0]
+                for row in c.execute(
+                    """SELECT id FROM memories WHERE video_id=?1
+                       AND substr(producer, length(producer) - length(?2)) = '|' || ?2 ORDER BY id""",
+                    (video_id, read),
+                )
+            ]
+        new = 0
+        for first in range(0, len(numbers), AT_ONCE):
+            with made._db.read() as c:
+                rows: list[Any] = c.execute(
+                    """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors, context FROM memories
+                       WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id""",
+                    (json_list(numbers[first : first + AT_ONCE]),),
+                ).fetchall()
             with self._db.write() as c:
                 self._db.hold(c, video_id)
                 new += sum(self._write_one(c, video_id, _memory(row), row[8]) for row in rows)
-            last = rows[-1][9]
         return new
-
-    def _page(self, video_id: str, read: str, after: int) -> list[Any]:
-        """A few rows of memories of what was read, by number."""
-        with self._db.read() as c:
-            found: list[Any] = c.execute(
-                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors, context, id FROM memories
-                   WHERE video_id=?1 AND id > ?3 AND substr(producer, length(producer) - length(?2)) = '|' || ?2
-                   ORDER BY id LIMIT ?4""",
-                (video_id, read, after, AT_ONCE),
-            ).fetchall()
-        return found
 
     def _write_one(self, c: Sql, video_id: str, memory: Memory, context: bytes | None) -> bool:
         """Whether it was new."""
