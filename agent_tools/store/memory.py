@@ -226,13 +226,22 @@ class _Past:
     def _stored(self, memory: Memory, most: int) -> list[Memory]:
         after_s = self._read_to.get(memory.producer, -1.0)
         self._read_to[memory.producer] = memory.start_s
+        key = (self._video_id, memory.kind, storable(memory.producer))
         with self._db.read() as c:
-            rows: list[Any] = c.execute(
-                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                   WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
-                   ORDER BY start_s DESC, end_s DESC LIMIT ?""",
-                (self._video_id, memory.kind, storable(memory.producer), after_s, memory.start_s, most),
-            ).fetchall()
+            if after_s < 0:  # the latest of all: backwards through the starts, as far as the bank goes
+                rows: list[Any] = c.execute(
+                    """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+                       WHERE video_id=?1 AND kind=?2 AND producer=?3 AND start_s <= ?4 AND +end_s <= ?4
+                       ORDER BY start_s DESC, end_s DESC LIMIT ?5""",
+                    (*key, memory.start_s, most),
+                ).fetchall()
+            else:
+                rows = c.execute(
+                    """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+                       WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
+                       ORDER BY start_s DESC, end_s DESC LIMIT ?""",
+                    (*key, after_s, memory.start_s, most),
+                ).fetchall()
         return [_memory(row) for row in rows]
 
 

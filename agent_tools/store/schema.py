@@ -177,9 +177,14 @@ def _eighth(connection: apsw.Connection) -> None:
     """)
 
 
+def _ninth(connection: apsw.Connection) -> None:
+    # The chunks that ended between two times, without reading all that ended before.
+    connection.execute("CREATE INDEX memory_ends ON memories(video_id, kind, producer, end_s)")
+
+
 MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (
     *(_first, _second, _third, _fourth, _fifth, _sixth),
-    *(_seventh, _eighth),
+    *(_seventh, _eighth, _ninth),
 )
 
 

@@ -244,11 +244,12 @@ def _touch(db: Database, c: Sql, n: int, video_id: str, more: int, *, irregular:
 
 def _delete(database: Database, c: Sql, n: int, video_id: str, ids: Sequence[int] | None) -> int:
     """How many were there."""
-    rows = c.execute(
-        """SELECT n FROM vector_rows WHERE space=?1 AND video_id=?2
-           AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))""",
-        (n, video_id, None if ids is None else json_list(ids)),
-    ).fetchall()
+    of_video = "SELECT n FROM vector_rows WHERE space=? AND video_id=?"
+    if ids is None:
+        rows = c.execute(of_video, (n, video_id)).fetchall()
+    else:  # a statement of its own, so that the index finds each id
+        among = " AND id IN (SELECT value FROM json_each(?))"
+        rows = c.execute(of_video + among, (n, video_id, json_list(ids))).fetchall()
     if not rows:
         return 0
     database.tables.remove(c, n, [row[0] for row in rows])

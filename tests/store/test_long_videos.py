@@ -13,7 +13,7 @@ import torch
 from agent_tools.home import STORE_FILE
 from agent_tools.memory import BANK_CHUNKS, Memory, contextualise
 from agent_tools.store import EntryIn, Store
-from agent_tools.store.database import Held
+from agent_tools.store.database import Held, SqliteDatabase
 from agent_tools.store.entries import AT_ONCE
 from tests.store.conftest import WEEK, Clock, short
 
@@ -151,3 +151,30 @@ def test_the_log_that_grew_beside_a_long_reader_is_cut_when_the_reader_has_ended
         assert grown > 3 << 20
         store.add_entries(WEEK, "subtitles", "another", cues(2 * AT_ONCE))
         assert log.stat().st_size <= 1 << 20
+
+
+def test_a_chunk_costs_no_more_the_later_it_comes(store: Store) -> None:
+    if not isinstance(store.db, SqliteDatabase):
+        pytest.skip("the steps of SQLite's programs are counted")
+
+    def steps(place: int) -> int:
+        count = 0
+
+        def step() -> bool:
+            nonlocal count
+            count += 1
+            return False
+
+        with store.db.write() as c:
+            c.set_progress_handler(step, 10)
+        store.memories.write(WEEK, [chunk(place)])
+        with store.db.write() as c:
+            c.set_progress_handler(None)
+        return count
+
+    few, many = BANK_CHUNKS + 8, 8 * BANK_CHUNKS  # the bank is full in both
+    store.memories.write(WEEK, [chunk(place) for place in range(few)])
+    early = steps(few)
+    store.memories.write(WEEK, [chunk(place) for place in range(few + 1, many)])
+    assert early > 5
+    assert steps(many) < 1.5 * early

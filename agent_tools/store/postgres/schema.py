@@ -181,7 +181,11 @@ CREATE TABLE workers(
     name text COLLATE "C" PRIMARY KEY, started_at float8 NOT NULL, seen_at float8 NOT NULL, profile text NOT NULL);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = """
+CREATE INDEX ON memories(video_id, kind, producer, end_s);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 
 
 def migrate(connection: psycopg.Connection[Any], where: str) -> None:
