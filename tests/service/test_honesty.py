@@ -18,7 +18,7 @@ from agent_tools.service.remember import remember
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.search.comparable import SIXTEEN_ONLY
 from agent_tools.service.verdicts.judgement import FOUND_APART
-from agent_tools.store import Episode
+from agent_tools.store import ChannelDetail, Episode
 from agent_tools.types import GroundReply
 from tests.library import lite, opened
 
@@ -158,6 +158,18 @@ def test_a_sight_in_a_video_without_texts_comes_with_episodes_to_look_at(library
     uris = told.split(": ")[1].split()
     assert uris == [f"video://{video_id}#t={start},{start + 50}" for start in (0, 100, 200)]
     assert all(read_resource(library, uri) for uri in uris)
+
+
+@pytest.mark.parametrize("event", ["the speaker says 'dragon'", "the speaker talks about the price of milk"])
+def test_of_a_file_without_sound_the_reason_says_that_it_has_none(library: Library, lay: Lay, event: str) -> None:
+    video_id = lay(Film("without sound", 300, (), ()))
+    library.store.update_video(video_id, has_audio=False)
+    library.store.set_channel(video_id, "speech", state="absent", detail=ChannelDetail(why="no audio"))
+    reply = judged(library, video_id, event)
+    assert (reply.verdict, reply.judged) == ("uncertain", [])
+    assert reply.why is not None
+    assert reply.why.startswith("nothing of the video could show this: subtitles (")
+    assert ", speech (no audio)" in reply.why
 
 
 def test_of_all_videos_each_names_its_best_moment_and_the_commonest_reason_is_told(library: Library, lay: Lay) -> None:

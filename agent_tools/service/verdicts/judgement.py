@@ -37,6 +37,7 @@ EVIDENCE_LENGTH = 160
 ALSO, RAW = "; also ", " (confidence raw)"
 FOUND_APART = "found apart: the quoted words stand in different places, not together in one"
 DOUBTFUL = "only speech that the speech model is in doubt of speaks for it: look with zoom_segment, or ask the user"
+NOTHING_TO_SEARCH = "nothing of the video could show this: "
 BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
@@ -134,6 +135,9 @@ def reach(
     probability = None if raw else max(likely)
     able = could_show(event, found.channels or CHANNELS)
     doubt = _doubt(found)
+    if not judged and not not_judged:  # the file has no such channel, so a share and a probability say nothing
+        views = [coverage.view(library, scope, name, notes) for name in sorted(able, key=CHANNELS.index)]
+        doubt = NOTHING_TO_SEARCH + ", ".join(f"{view.name} ({view.phrase})" for view in views)
     verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)
     if verdict.verdict == "absent":  # not found, so what matters now is whether it would have been found
         missed = absence.missed(library, scope, _asked(event, named(event)), [name for name in judged if name in able])
