@@ -12,11 +12,11 @@ KEY := $(shell (pwd; cat pyproject.toml constraints.txt) | cksum | tr ' ' '-')
 STAMP := $(VENV)/.installed-$(KEY)
 WHEEL := build/check
 # Safe path: the checkout is not on sys.path by accident; what is imported is what is installed (editable, or the wheel).
-# Two processes more than cores, since tests wait for servers and workers; at most four, for each loads the small models,
+# One process more than cores, since tests wait for servers and workers; at most four, for each loads the small models,
 # about 1 GB. A file's tests stay in one process and share its fixtures. PYTEST_ARGS="-n 0" keeps all tests in one process,
 # as a debugger needs it.
 # All at the lowest priority: workers lower their own, and would wait for the tests that wait for them.
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 2))')
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 PYTEST := PYTHONSAFEPATH=1 nice -n 19 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo test test-fast check lint wheel bench conformance faults clients docs picture viewer test-viewer clean

@@ -122,6 +122,25 @@ def test_a_page_is_told_first_and_fetched_when_it_is_asked_for_again(site: str, 
     assert all(cookie == "visited=1" for cookie in sent), "only what this very site has just set comes back"
 
 
+def test_a_page_that_is_asked_for_while_its_description_ends_is_fetched(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, url, unlink = fetcher(tmp_path), f"{site}/film.html", Path.unlink
+
+    def asked_again(path: Path, missing_ok: bool = False) -> None:
+        monkeypatch.undo()
+        made.fetch(url).told = True
+        assert made.fetch(url).under_way  # between the description and the end of the thread that made it
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", asked_again)
+    found, deadline = made.fetch(url), time.monotonic() + PATIENCE_S
+    while not found.ended and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert found.error is None
+    assert found.path is not None
+
+
 def test_chapters_of_a_page_are_in_the_file(site: str, tmp_path: Path) -> None:
     made = fetcher(tmp_path)
     settled(made, f"{site}/parts.html").told = True

@@ -173,6 +173,7 @@ class Fetcher:
         # A name of its own: another server on this home may fetch the same address.
         part = self.folder / f"{_name(found.url)}-{os.getpid()}-{secrets.token_hex(4)}.part"
         error: AgentToolsError | None = None
+        described = False  # then the address may be given again, and fetched, before this thread ends
         try:
             suffix = None
             if not is_page(found.url):
@@ -180,7 +181,7 @@ class Fetcher:
                     suffix = self._download(client, found, part)
             if suffix is None:
                 found.page = self._pages.describe(found.url, lambda process: _ends_with(found, process))
-                found.waits = True
+                described = found.waits = True
                 return
             whole = self.folder / (_name(found.url) + suffix)
             os.replace(part, whole)
@@ -191,7 +192,7 @@ class Fetcher:
             error = SourceNotFound(f"{shown(found.url)} could not be fetched ({type(raised).__name__}). {REMEDY}")
         finally:
             part.unlink(missing_ok=True)
-            if not found.waits:
+            if not described:
                 self._end(found, error)
 
     def _end(self, found: Fetch, error: AgentToolsError | None) -> None:
