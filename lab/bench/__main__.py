@@ -39,6 +39,7 @@ PARTS: dict[str, tuple[str, list[str], list[str]]] = {  # module, arguments in f
     "languages": ("languages", [], ["--quick"]),
     "viewer": ("viewer", [], ["--clicks", "5", "--turns", "30"]),
 }
+SETTLES_S = 120.0  # in which the load of two busy cores falls to a fifth
 LONG = ("memory", "speech", "languages")  # parts that run only when they are named or --long is given
 
 
@@ -46,7 +47,7 @@ def run(part: str, quick: bool) -> dict[str, Any]:
     """The rows that a part printed, with its machine and command. A part that fails gets a row with the reason."""
     module, full, short = PARTS[part]
     arguments = [f"lab.bench.{module}", *(short if quick else full)]
-    load, begun = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"), time.perf_counter()
+    load, begun = settled(), time.perf_counter()
     done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True)
     found = rows.parsed(done.stdout)
     if done.returncode:
@@ -62,6 +63,16 @@ def run(part: str, quick: bool) -> dict[str, Any]:
         "failed": bool(done.returncode),
         "rows": found,
     }
+
+
+def settled() -> float:
+    """The machine's load, once that of the part before is gone: it is a mean of the last minute. NaN on Windows."""
+    if not hasattr(os, "getloadavg"):
+        return float("nan")
+    until = time.monotonic() + SETTLES_S
+    while (load := os.getloadavg()[0]) > rows.MOST_LOAD and time.monotonic() < until:
+        time.sleep(2)
+    return load
 
 
 def main() -> None:
