@@ -4,7 +4,7 @@
 
 Two films: real clips in motion (lab.bench.decode_material) and drawn slides with a talking head (lab.bench.lectures).
 Each is ingested by lite twice, subtitles and frames, by a process of its own; two more processes then search each home.
-Times are seconds of the processor, which other work on the machine hardly changes. The encoder time of the standard
+Times are seconds of the processor, which other work on the machine changes little. The encoder time of the standard
 profile is arithmetic: the pictures that are kept, times the seconds for one of a random network of SigLIP 2 base's
 shape. --write puts the rows into lab/measured/keep_cost.json."""
 

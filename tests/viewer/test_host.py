@@ -103,7 +103,7 @@ def test_a_message_that_the_chat_refuses_is_said_so(chat: Chat) -> None:
 
 
 def box_shown(place: Locator, wanted: dict[str, float]) -> FloatRect | None:
-    """Where it stands, once the page is laid out anew: that comes after the mode is told."""
+    """Where it stands, once the page has its new layout, which comes after the new mode."""
     ends = time.monotonic() + LATE_S
     while (found := place.bounding_box()) != wanted and time.monotonic() < ends:
         place.page.wait_for_timeout(50)

@@ -91,7 +91,7 @@ def by_meaning(
     span. Texts in a language that the encoder does not know are left out.
     Args:
         quoted: words that the event holds in quotation marks among others; an entry without them loses QUOTED.
-        sure_only: leave out speech of which the model that heard it is in doubt.
+        sure_only: leave out speech that the speech model is unsure of.
         survey: what is known already where many videos are judged."""
     import numpy as np
 

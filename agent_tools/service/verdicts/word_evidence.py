@@ -33,7 +33,7 @@ def by_words(
     quotations that are asked for together may stand in two entries that follow each other. Where they stand farther
     apart, each of their places is named, as one that shows a part.
     Args:
-        sure_only: leave out speech of which the model that heard it is in doubt."""
+        sure_only: leave out speech that the speech model is unsure of."""
     names = tuple(name for name in TEXT_CHANNELS if name in channels)
     span = scope.span
     tracks: dict[tuple[str, str], list[Entry]] = defaultdict(list)
