@@ -13,6 +13,7 @@ ABSENT_AT_MOST = 0.1  # calibrated p(present) up to which "absent" may be said
 COVERAGE_AT_LEAST = 0.95  # share of the asked span that must have been searched for "absent"
 PRESENT_AT_LEAST = 0.5  # least calibrated p(present) for "present"
 UNJUDGED = "not judged, though it could show this: "  # begins the part of a reason that names channels
+RAW = "the score is raw: no calibration exists for this localizer and profile"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ def decide(
     not_judged: Mapping[str, str] | Iterable[str],
     could_show: Collection[str],
     doubt: str = "",
+    why_raw: str = "",
 ) -> Verdict:
     """The verdict about the channels that were searched.
 
@@ -41,6 +43,7 @@ def decide(
         not_judged: channel -> reason, or only the channels.
         could_show: channels that could show the event, from `could_show`.
         doubt: the reason why "absent" is not allowed; "" if there is none.
+        why_raw: why the score is raw, where a calibration exists.
     Raises: InvalidArgument: a probability or share outside 0..1, or an unknown kind."""
     if kind not in ("calibrated", "raw"):
         raise InvalidArgument(f"kind = {kind!r}: calibrated or raw.")
@@ -49,7 +52,7 @@ def decide(
             raise InvalidArgument(f"{name} = {value}: it must lie in 0..1.")
     why = dict(not_judged) if isinstance(not_judged, Mapping) else dict.fromkeys(not_judged, "")
     if kind == "raw":
-        return Verdict("uncertain", "the score is raw: no calibration exists for this localizer and profile")
+        return Verdict("uncertain", doubt or why_raw or RAW)
     if probability is None:
         return Verdict("uncertain", "nothing was found that could be judged")
     if probability >= PRESENT_AT_LEAST:

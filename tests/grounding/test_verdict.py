@@ -37,6 +37,7 @@ ABSENT: dict[str, Any] = {
         ({"could_show": {"captions"}}, "uncertain", "no channel that could show this was searched"),
         ({"kind": "raw"}, "uncertain", "raw"),
         ({"kind": "raw", "probability": 0.99}, "uncertain", "raw"),
+        ({"kind": "raw", "why_raw": "still loading"}, "uncertain", "still loading"),
         ({"probability": None}, "uncertain", "nothing was found"),
     ],
 )

@@ -17,7 +17,7 @@ from agent_tools.service.read_resource import read_resource
 from agent_tools.service.remember import remember
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.search.comparable import SIXTEEN_ONLY
-from agent_tools.service.verdicts.judgement import FOUND_APART
+from agent_tools.service.verdicts.judgement import FOUND_APART, NO_TEXT
 from agent_tools.store import ChannelDetail, Episode
 from agent_tools.types import GroundReply
 from tests.library import lite, opened
@@ -59,6 +59,13 @@ def test_quotations_that_stand_far_apart_are_named_and_never_absent(library: Lib
     assert [span.start_s for span in reply.spans or []] == [100, 150]
     assert judged(library, film.video_id, "the speaker says 'keys' and 'zebras'").verdict == "absent"
     assert judged(library, film.video_id, "the speaker says 'keys' or 'zebras'").verdict == "present"
+
+
+def test_a_score_without_a_calibration_is_called_raw_only_where_none_was_fitted(library: Library, lay: Lay) -> None:
+    swedish = "någon säger att hunden är hungrig och inte vill äta"
+    silent = lay(Film("silent", 300, (), ()))
+    assert judged(library, silent, swedish).why == NO_TEXT
+    assert judged(library, lay(Film("told", 300, cues(), ())), swedish).why == SIXTEEN_ONLY
 
 
 def test_quotations_in_two_cues_that_follow_each_other_stand_together(library: Library, lay: Lay) -> None:

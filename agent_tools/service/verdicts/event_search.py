@@ -119,6 +119,7 @@ class EventSearch:
     apart: dict[str, str] = field(default_factory=dict)  # channels left out, and why
     close: CloseLook | None = None  # that looked closer, with a result
     failed: str = ""  # why closer looks ended without a result
+    has_nothing: bool = False  # no text that was searched, and no picture that was compared
 
 
 def search(
@@ -176,7 +177,8 @@ def search(
             close, failed = None, f"closer looks failed: {error.described}"
             if seen is None:
                 apart["frames"] = failed
-    return EventSearch(tuple(sources), channels, words_only, scattered, apart, close, failed)
+    has_nothing = not has_texts and seen is None and close is None
+    return EventSearch(tuple(sources), channels, words_only, scattered, apart, close, failed, has_nothing)
 
 
 def _asked_of(event: str, wording: Named, channels: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -38,6 +38,7 @@ ALSO, RAW = "; also ", " (confidence raw)"
 FOUND_APART = "found apart: the quoted words stand in different places, not together in one"
 DOUBTFUL = "only speech that the speech model is in doubt of speaks for it: look with zoom_segment, or ask the user"
 NOTHING_TO_SEARCH = "nothing of the video could show this: "
+NO_TEXT = "nothing was compared with the event: the video has no text in these channels"
 BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
@@ -138,7 +139,7 @@ def reach(
     if not judged and not not_judged:  # the file has no such channel, so a share and a probability say nothing
         views = [coverage.view(library, scope, name, notes) for name in sorted(able, key=CHANNELS.index)]
         doubt = NOTHING_TO_SEARCH + ", ".join(f"{view.name} ({view.phrase})" for view in views)
-    verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)
+    verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt, _why_raw(found))
     if verdict.verdict == "absent":  # not found, so what matters now is whether it would have been found
         missed = absence.missed(library, scope, _asked(event, named(event)), [name for name in judged if name in able])
         not_judged |= missed
@@ -308,6 +309,11 @@ def _doubt(found: EventSearch) -> str:
     if found.close is not None and found.close.left_out:
         return f"{found.close.left_out} windows were not looked into: the looks of one call are bounded"
     return ""
+
+
+def _why_raw(found: EventSearch) -> str:
+    """Why nothing has a calibrated score although lite's searches have calibrations; "" where none is fitted."""
+    return NO_TEXT if found.words_only and found.has_nothing else found.words_only
 
 
 def _guesses(library: Library, scope: VideoSpan, sources: Sequence[EvidenceSource]) -> tuple[list[str], str]:
