@@ -170,6 +170,7 @@ class Speech:
         self.heard = Heard()
         self._known: set[str] = set()  # languages that some window before was surely in
         self._mixed = False  # whether the window before held several languages
+        self._probed: dict[tuple[float, int], Encoded] = {}  # parts of the window by start and length, asked once
 
     @property
     def languages(self) -> str:
@@ -216,6 +217,7 @@ class Speech:
 
     def _hear(self, samples: Samples, start_s: float, running: str | None) -> _Reading:
         """One window; one that is not clear, or that follows a change of languages, part by part if that is surer."""
+        self._probed.clear()
         long = not self._known and len(samples) > PROBED_S * RATE
         cuts = self._parts(samples) if self._mixed or long else []
         if len(cuts) > 1 and (self._mixed or self._several_languages(samples, cuts, start_s)):
@@ -242,7 +244,9 @@ class Speech:
             return False
         surely = set()
         for begin, end in sorted(cuts, key=lambda cut: cut[0] - cut[1])[:PROBES]:
-            language, share = self._encoded(samples[begin:end], start_s).languages[0]
+            part_s = start_s + begin / RATE
+            encoded = self._probed[part_s, end - begin] = self._encoded(samples[begin:end], part_s)
+            language, share = encoded.languages[0]
             if share >= SURE_WHEN_NEW:
                 surely.add(language)
         return len(surely) > 1
@@ -270,7 +274,7 @@ class Speech:
 
     def _heard_once(self, samples: Samples, start_s: float, running: str | None) -> tuple[_Reading, int]:
         """One window by one run of the model, and up to which sample it was written down."""
-        encoded = self._encoded(samples, start_s)
+        encoded = self._probed.pop((start_s, len(samples)), None) or self._encoded(samples, start_s)
         language, share = self._language(encoded, running)
         with self._failing(start_s):
             window = self._decoder.decode(encoded, language)
