@@ -161,7 +161,7 @@ def test_a_clear_window_is_heard_once(speech: Speech, monkeypatch: pytest.Monkey
 def test_a_long_first_window_of_two_languages_is_not_read_whole_in_vain(
     speech: Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its parts of 8 s are asked for their languages, then read as they are. One of a single language is heard whole."""
+    """Its parts of 8 s are asked for their languages, then read. One of a single language is heard whole."""
     monkeypatch.setattr(speech, "_decoder", Mixed(0.8))
     monkeypatch.setattr(speech, "_parts", lambda samples: [(0, 8 * RATE), (8 * RATE, len(samples))])
     samples = sound((1, 17), seconds=20)
