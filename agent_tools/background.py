@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,14 @@ def take_one_blas_thread() -> None:
     OpenBLAS's further threads wait by spinning: with two of them, ingesting two clips and looking at them
     (`tests/evals/test_zoom.py`) took 15.8 CPU s in place of 9.6. A number that is set already stays."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def collect_garbage_seldom() -> None:
+    """Let Python look for unreachable cycles after 10,000 new objects in place of 700.
+
+    Most objects that a process makes at its start are modules and classes, which stay. Fewer looks at them save a tenth
+    of the CPU time of `agent-tools search` (.86 s to .78 s, least of 6 runs)."""
+    gc.set_threshold(10_000, 20, 20)
 
 
 def start(work: Callable[..., None], *given: object, name: str) -> threading.Thread:

@@ -5,6 +5,7 @@ Several processes may run the tests (see the Makefile). Each file of tests stays
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import random
@@ -46,6 +47,7 @@ for _name in ("lab", "examples"):
 from tests.postgres import database_url as database_url  # noqa: E402 - lab is found from here on
 from tests.postgres import server_url as server_url  # noqa: E402
 
+gc.set_threshold(100_000, 20, 100)  # looking for cycles among all that pytest holds takes a tenth of a run
 # A busy machine is no failure, and a red run can be run again.
 settings.register_profile("agent_tools", deadline=None, derandomize=True)
 settings.load_profile("agent_tools")
@@ -62,6 +64,7 @@ Once = Callable[[str, Callable[[Path], Any]], Any]
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with long tests go first. Begun last, one of them would keep one core busy and leave the others idle."""
+    gc.freeze()  # modules and tests stay to the end
     long = {item.path for item in items if any(item.get_closest_marker(name) for name in LONG)}
     items.sort(key=lambda item: item.path not in long)
 

@@ -102,3 +102,16 @@ print([pool["num_threads"] for pool in threadpool_info() if pool["internal_api"]
     others = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", program], env=others | given, capture_output=True, text=True)
     assert done.stdout.strip() in (f"[{taken}]", "[]"), done.stderr  # NumPy on macOS may have no OpenBLAS
+
+
+def test_the_program_collects_garbage_seldom() -> None:
+    program = """
+import gc, runpy, sys
+sys.argv[1:] = ["--help"]
+try:
+    runpy.run_module("agent_tools", run_name="__main__")
+finally:
+    print(gc.get_threshold()[0])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "10000", done.stderr

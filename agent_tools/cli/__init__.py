@@ -48,6 +48,7 @@ app.add_typer(train_app, name="train")
 def main() -> None:
     """Entry point; an error of ours ends in one line on stderr and exit code 1."""
     status: object = 0
+    background.collect_garbage_seldom()
     background.take_one_blas_thread()
     with background.ended_by_interrupt():
         command = typer.main.get_command(app)
