@@ -26,7 +26,7 @@ help:
 	@echo 'make demo         draws an hour of video and answers a three-hop question over MCP (SEED=n)'
 	@echo 'make demo VIDEO=/path/to/file QUESTION="..."   the evidence for your question in your own file'
 	@echo 'make test         all tests (PYTEST_ARGS="tests/memory -x" narrows them)'
-	@echo 'make test-fast    the tests that need no training and no long ingest'
+	@echo 'make test-fast    the tests that need no training, no long ingest and no database server'
 	@echo 'make check        format, lint, types, import contracts, and all tests on the built wheel'
 	@echo 'make bench | conformance | faults   measurements, MCP conformance, fault injection'
 	@echo 'make docs         the pages of docs/ in build/docs; make picture: the pictures of the front page'

@@ -13,6 +13,8 @@ import pytest
 
 from tests.drawing import draw, even_times
 
+pytestmark = pytest.mark.slow
+
 MAKER = """
 from agent_tools.ingestion.channels.base import ChannelMaker
 from agent_tools.store import EntryIn

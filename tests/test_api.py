@@ -20,6 +20,8 @@ from agent_tools.server.tools import tools
 from agent_tools.types import GroundReply, IngestReply, ListReply, RememberReply, RetrieveReply
 from tests.drawing import draw, even_times
 
+pytestmark = pytest.mark.slow
+
 SUBTITLES = "1\n00:00:01,000 --> 00:00:04,000\nThe harbour master counts nine lanterns.\n"
 HEAVY = {"torch", "numpy", "av", "mcp", "transformers", "apsw", "pydantic"}
 

@@ -19,6 +19,8 @@ from agent_tools.models.hub.catalogue import LITE, STANDARD
 from agent_tools.models.whisper import base_weights
 from tests.models import checkpoints
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

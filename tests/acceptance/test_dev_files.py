@@ -17,7 +17,11 @@ from PIL import Image
 from tests.acceptance.conftest import FILES, Connect
 from tests.acceptance.replies import Conversation
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(1800)]  # the first test waits for the ingest of all files
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.anyio,
+    pytest.mark.timeout(1800),
+]  # the first test waits for the ingest of all files
 
 # (file, what somebody asks, when it is on screen). Words as they stand there, because on-screen text is found by them.
 SHOWN = [

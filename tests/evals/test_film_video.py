@@ -16,6 +16,8 @@ from agent_tools.service.library.library import Library
 from agent_tools.store import spelling
 from tests.library import OpenLibrary
 
+pytestmark = pytest.mark.slow
+
 SLIDES = (
     "Tides: the harbour wall / The gauge rises 42 times / A shallow estuary turns before the strong current slows down",
     "Nobody knows the way to the bridge, and yet the ferry has gone",

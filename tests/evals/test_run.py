@@ -41,6 +41,8 @@ from tests.evals.benchmark_files import (
 from tests.evals.chat_server import Reply, refused, said, texts
 from tests.models.test_endpoint import Fake
 
+pytestmark = pytest.mark.slow
+
 SECOND = "5f1e7a2c-0000-4889-bc40-000000000000"
 CUES = """1
 00:00:01,000 --> 00:00:03,000

@@ -24,6 +24,8 @@ from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
 from tests.library import start_no_worker
 
+pytestmark = pytest.mark.slow
+
 SECONDS, FPS = 80, 2
 SEARCH = "pictures@1/1"
 

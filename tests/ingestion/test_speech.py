@@ -27,6 +27,8 @@ from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from tests.drawing import draw, even_times
 from tests.library import OpenLibrary
 
+pytestmark = pytest.mark.slow
+
 
 class Numbers:
     """Hears one sentence in each ten seconds of sound."""

@@ -28,6 +28,8 @@ from tests.evals.chat_server import said, texts
 from tests.evals.fake_server import FakeLibrary, build
 from tests.models.test_endpoint import Fake
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 RUNNABLE = [path for path in EXAMPLES if path.stem not in ("stage", "scripted")]

@@ -13,6 +13,8 @@ from agent_tools.media import clip, probe, sample
 from agent_tools.media.browser_clips import Playable, playable
 from agent_tools.media.plain_file import Plain
 
+pytestmark = pytest.mark.slow
+
 FPS, SECONDS, KEY_EVERY = 8, 14, 16  # a key frame each two seconds
 CODECS = {
     "x264.mkv": ("libx264", "aac", "video/mp4", "aac"),

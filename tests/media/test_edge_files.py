@@ -12,6 +12,8 @@ import pytest
 from agent_tools.errors import UnreadableVideo
 from agent_tools.media import Damage, last_time, pictures_at, playable, probe, read_subtitles, sample
 
+pytestmark = pytest.mark.slow
+
 # File -> what the message must say: the reason, and what to do.
 REFUSED = {
     "ax_ac4.mp4": ("audio in a codec", "Convert"),

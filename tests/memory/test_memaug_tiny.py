@@ -9,6 +9,8 @@ import torch
 
 from agent_tools.evals.tiny.memaug import markdown, run
 
+pytestmark = pytest.mark.slow
+
 FORGOTTEN, KEPT = "forgotten", "kept"
 
 

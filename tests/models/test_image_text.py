@@ -17,6 +17,8 @@ from agent_tools.models.image_text import ImageText
 from agent_tools.models.preprocess import PictureRule
 from tests.models import checkpoints
 
+pytestmark = pytest.mark.slow
+
 CPU = Device("cpu", "fp32")
 
 

@@ -22,6 +22,8 @@ from agent_tools.models.speech import RATE, Segment, Speech
 from agent_tools.models.whisper import base_weights
 from agent_tools.models.whisper.base_weights import BESIDE, PARTS, SHA256, SIZE_BYTES, whisper_base
 
+pytestmark = pytest.mark.slow
+
 CPU = Device("cpu", "fp32")
 
 

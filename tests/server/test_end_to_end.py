@@ -13,7 +13,7 @@ from mcp import Client, StdioServerParameters
 from tests.drawing import draw, even_times
 from tests.server.conftest import ERAS, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SRT = """1
 00:00:02,000 --> 00:00:05,000
 The water boils at ninety degrees up here

@@ -18,6 +18,8 @@ from agent_tools.server.logs import OneLine, configure, where
 from tests.server.conftest import ERAS, text_of
 from tests.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("torch", "numpy", "av", "sqlite_vec", "transformers", "PIL", "cv2", "onnxruntime", "rapidocr", "apsw")
 # What was loaded when the first answer was made, as one line on stderr.
 SPY = """

@@ -33,6 +33,8 @@ from tests.models import checkpoints
 from tests.models.test_endpoint import Fake, ok
 from tests.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.slow
+
 FPS, LENGTH_S = 8, 300
 LIGHT = (131.375, 158.625)  # seconds in which the film is light, to its own frames
 EVENT = "a light room"

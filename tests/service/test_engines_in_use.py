@@ -26,6 +26,8 @@ from agent_tools.service.library.library import Library
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.store import SqliteMemory, TokenFile
 
+pytestmark = pytest.mark.slow
+
 Course = tuple[Path, DemoTruth]
 Tool = Callable[[Library, str], Any]
 

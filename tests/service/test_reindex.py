@@ -41,6 +41,8 @@ from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
 from tests.library import OpenLibrary
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 160
 SCENE_S = 20
 SAID = [

@@ -28,6 +28,8 @@ from agent_tools.store import Store, publish, speakers
 from tests.drawing import draw, even_times
 from tests.library import OpenLibrary
 
+pytestmark = pytest.mark.slow
+
 OWN = ("apples", "bread", "candles", "drums", "engines", "flowers", "glasses", "horses")
 
 

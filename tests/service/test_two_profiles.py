@@ -27,6 +27,8 @@ from tests.drawing import Pixels, draw, even_times
 from tests.ingestion.toys import Levels, Pictures, Words, use
 from tests.library import start_no_worker
 
+pytestmark = pytest.mark.slow
+
 SECONDS, SCENE_S = 80, 20
 TOLD = ("sand", "snow", "stone", "straw")
 

@@ -16,6 +16,8 @@ from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, NAMED_WORD
 from tests.library import lite, opened
 from tests.service.dev_hour import ABSENT_SIGHTS, ABSENT_WORDS, NAMED, SEEN, dev_hour
 
+pytestmark = pytest.mark.slow
+
 Answers = dict[str, dict[str, Any]]
 
 

@@ -49,7 +49,7 @@ def again(place: str, **settings: Any) -> Store:
     return Store.open(Path(place), **settings)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Store]:
     """One contract, two engines."""
     where = request.getfixturevalue("database_url") if request.param == "postgres" else str(tmp_path / "home")

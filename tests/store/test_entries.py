@@ -236,7 +236,7 @@ def test_operators_are_words(store: Store) -> None:
 TEXT = st.text(st.characters() | st.sampled_from(list("\"*^():{}+-'ab 机器학습カナ")), max_size=60)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXT, TEXT)
 def test_any_text_can_be_stored_and_any_text_can_be_asked(store: Store, text: str, query: str) -> None:
     (number,) = store.add_entries(WEEK, "speech", "p", [EntryIn(0, 1, text)])

@@ -12,6 +12,8 @@ from agent_tools.store import EntryIn, Store
 from tests.store.conftest import WEEK, Clock, place
 from tests.store.processes import BOUND_S, start, together
 
+pytestmark = pytest.mark.slow
+
 OPEN = """
 import sys
 from agent_tools.store import EntryIn

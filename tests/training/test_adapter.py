@@ -32,6 +32,8 @@ from tests.conftest import Once
 from tests.library import opened
 from tests.training.drawn import memory, weights
 
+pytestmark = pytest.mark.slow
+
 SMALL = AdapterSettings(dense_steps=6, sparse_steps=3, hours_steps=3)
 LOOP = LoopSettings(batch=4, save_every=2)
 Drawn = tuple[Settings, Path]

@@ -33,6 +33,8 @@ from tests.models import checkpoints
 from tests.training.drawn import memory, weights
 from tests.training.test_adapter import Drawn, job, same
 
+pytestmark = pytest.mark.slow
+
 SMALL = MemaugSettings(short_steps=2, long_steps=3, most_frames=100, depth=1)
 
 
