@@ -136,6 +136,13 @@ def retrieval_table() -> str:
     return markdown(measured("retrieval"))
 
 
+def questions_table() -> str:
+    """The last runs of `python -m lab.eval questions HOME --write`."""
+    from lab.eval.questions import markdown
+
+    return markdown(measured("questions"))
+
+
 def memories_table() -> str:
     """The last run of `agent-tools eval compare --film`."""
     from agent_tools.evals.retrieval.memories_tables import memories_markdown
@@ -220,13 +227,10 @@ def results_table() -> str:
 
 
 def _quality() -> list[tuple[str, str, str, str]]:
-    (dense,) = (film for film in measured("retrieval")["films"] if film["film"] == "dense")
-    asked = dense["absent"]["present"]
-    first = dict.fromkeys(("retrieve_memory", "BM25 over lines", "MiniLM over lines"), 0)
-    for row in dense["rows"]:
-        if row["search"] in first:
-            first[row["search"]] += row["first"]
-    ours, words, meaning = first.values()
+    searches = measured("questions")["clips"]
+    asked, first = searches["retrieve_memory"]["asked"], searches["retrieve_memory"]["first"]
+    parts = [f"{first[group]} of {asked[group]} in {group}" for group in asked if group != "all"]
+    meaning, words = (searches[f"{name} over entries"]["first"]["all"] for name in ("MiniLM", "BM25"))
     grounding = measured("grounding")["clips"]
     absent, present = grounding["absent"], grounding["present"]
     wrong = grounding["verdicts_of_absent"].get("present", 0)
@@ -241,9 +245,9 @@ def _quality() -> list[tuple[str, str, str, str]]:
     ]
     return [
         (
-            f"{asked} questions about an hour with 989 lines of text: the first hit is right",
+            f"{asked['all']} questions as people ask them, about 36 real clips: the first hit is right",
             "retrieval",
-            f"{ours} of {asked}",
+            f"{first['all']} of {asked['all']} ({', '.join(parts)})",
             f"MiniLM {meaning}, BM25 {words}",
         ),
         (

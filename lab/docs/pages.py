@@ -42,6 +42,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reply-tokens": measured.reply_tokens_table,
     "results": measured.results_table,
     "retrieval": measured.retrieval_table,
+    "questions": measured.questions_table,
     "rules": product.rules_table,
     "scaling": measured.scaling_table,
     "schemas": product.schemas,

@@ -1,11 +1,12 @@
 """How well plain questions find their moments: R@1, R@5 and "nothing found", beside MiniLM and BM25.
 
-    python -m lab.eval questions HOME [--truth TRUTH_JSON] [--half fit|held] [--misses]
+    python -m lab.eval questions HOME [--truth TRUTH_JSON] [--half fit|held] [--misses] [--write]
 
 HOME holds the ingested clips of shared/videos/dev. With --truth it holds the assembled hour (`python -m
 lab.bench.assembled`), and the spans are those of its truth.json. questions.json has 120 questions as people ask them,
 each with the span that answers it, found by eye; 20 ask for what no clip holds. "fit" is the half that settings were
-chosen on, "held" the half that no choice has seen. Each share has its 95 % interval (Wilson 1927)."""
+chosen on, "held" the half that no choice has seen. Each share has its 95 % interval (Wilson 1927). --write keeps the
+figures for the pages: those of the clips, or with --truth those of the hour."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -26,8 +27,11 @@ from agent_tools.store import Entry, Store
 from agent_tools.timeline import Span
 
 QUESTIONS = Path(__file__).with_name("questions.json")
+MEASURED = Path(__file__).parents[1] / "measured" / "questions.json"
 NEAR_S = 1.0  # a hit may miss the span by this much: the times were read by eye to one second
 DEPTH = 5
+FILMS = {"clips": "36 clips, one by one", "hour": "an hour with all of them"}
+GROUPS = ("all", "English", "another language")
 STRONG = 0.5  # of a cosine: what a plain search would call strong; retrieve_memory says so itself
 
 
@@ -51,6 +55,17 @@ class Question:
     span: Span | None = None
 
 
+class Figures(TypedDict):
+    """Counts of one search; those by group of languages have the keys GROUPS."""
+
+    asked: dict[str, int]
+    first: dict[str, int]  # whose first hit is right
+    found: dict[str, int]  # with a right hit among DEPTH
+    nothing: int  # answerable ones without any hit
+    absent: int
+    strong: int  # absent ones with a strong hit
+
+
 Search = Callable[[str], Sequence[Found]]
 
 
@@ -60,27 +75,63 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--truth", type=Path, help="truth.json of the assembled hour in HOME")
     parser.add_argument("--half", choices=("fit", "held"), help="only this half of the questions")
     parser.add_argument("--misses", action="store_true", help="list the questions that are not answered first")
+    parser.add_argument("--write", action="store_true", help="keep the figures in lab/measured/questions.json")
     given = parser.parse_args(arguments)
     store = Store.open(given.home)
     asked = placed(json.loads(QUESTIONS.read_text("utf-8")), store, given.truth)
     asked = [one for one in asked if given.half in (None, one.half)]
     print_line = sys.stdout.write
-    print_line("| search | R@1 | R@5 | nothing found | absent shown strong |\n|---|---|---|---|---|\n")
+    rows: dict[str, Figures] = {}
     with Library(given.home) as library:
-        by_product = product(library)
         for name, search in (
             ("BM25 over entries", bm25(store)),
             ("MiniLM over entries", minilm(store)),
-            ("retrieve_memory", by_product),
+            ("retrieve_memory", product(library)),
         ):
             answers = [(one, search(one.question)) for one in asked]
-            print_line(f"| {name} | {' | '.join(row(answers))} |\n")
-        print_line("\n| kind | R@1 | R@5 | nothing found |\n|---|---|---|---|\n")
+            rows[name] = figures(answers)
+        films = "clips" if given.truth is None else "hour"
+        print_line(f"{markdown({films: rows})}\n\n| kind | R@1 | R@5 | nothing found |\n|---|---|---|---|\n")
         for kind, chosen in kinds(answers).items():
             print_line(f"| {kind} | {' | '.join(row(chosen)[:3])} |\n")
         if given.misses:
             print_line("".join(f"\n{line}" for one, found in answers for line in miss(one, found)) + "\n")
     store.close()
+    if given.write:
+        kept = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
+        MEASURED.write_text(json.dumps({**kept, films: rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def markdown(measured: Mapping[str, Mapping[str, Figures]]) -> str:
+    """The searches over each film as a table, with a column for each group of languages."""
+    counts = {group: max(rows["retrieve_memory"]["asked"][group] for rows in measured.values()) for group in GROUPS}
+    heads = [f"R@1, R@5: {group} ({counts[group]})" for group in GROUPS]
+    lines = [f"| search | {' | '.join(heads)} | nothing found | absent shown strong |", f"|{'---|' * 6}"]
+    for films, rows in measured.items():
+        for name, one in rows.items():
+            shares = [
+                f"{share(one['first'][group], one['asked'][group])}, {share(one['found'][group], one['asked'][group])}"
+                for group in GROUPS
+            ]
+            nothing, strong = f"{one['nothing']} of {one['asked']['all']}", f"{one['strong']} of {one['absent']}"
+            lines.append(f"| {FILMS[films]}: {name} | {' | '.join(shares)} | {nothing} | {strong} |")
+    return "\n".join(lines)
+
+
+def figures(answers: Sequence[tuple[Question, Sequence[Found]]]) -> Figures:
+    """What is counted of one search: how often it is right, by group of languages, and what it does else."""
+    there = [(one, found) for one, found in answers if one.kind != "absent"]
+    absent = [found for one, found in answers if one.kind == "absent"]
+    places = [("English" if one.language == "en" else "another language", place(one, found)) for one, found in there]
+    by_group = {group: [at for name, at in places if group in ("all", name)] for group in GROUPS}
+    return {
+        "asked": {group: len(ats) for group, ats in by_group.items()},
+        "first": {group: sum(at == 1 for at in ats) for group, ats in by_group.items()},
+        "found": {group: sum(at > 0 for at in ats) for group, ats in by_group.items()},
+        "nothing": sum(not found for _, found in there),
+        "absent": len(absent),
+        "strong": sum(any(hit.strong for hit in found) for found in absent),
+    }
 
 
 def placed(rows: Sequence[Mapping[str, Any]], store: Store, truth: Path | None) -> list[Question]:
