@@ -178,7 +178,7 @@ class Jobs(Part):
 
         def refuse(c: Sql) -> None:
             held = c.execute(
-                f"SELECT 1 FROM jobs WHERE id=? AND worker=? AND state='running' {self.db.keep_held}",  # noqa: S608
+                f"SELECT 1 FROM jobs WHERE id=? AND worker=? AND state='running' {self.db.keep_held}",  # noqa: S608 - ours
                 (job_id, worker),
             )
             if held.fetchone() is None:

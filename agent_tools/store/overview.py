@@ -97,7 +97,7 @@ class Overview(Part):
                 (asked,),
             )
             notes = {row[0]: (row[1], row[2]) for row in counted}
-            versions = f"SELECT video_id, max(version) FROM vector_versions {of_video} GROUP BY video_id"  # noqa: S608
+            versions = f"SELECT video_id, max(version) FROM vector_versions {of_video} GROUP BY video_id"  # noqa: S608 - ours
             vectors = {row[0]: row[1] for row in c.execute(versions, (asked,))}
             known = {
                 id_: Status(row, job=jobs.get(id_), notes=notes.get(id_, (0, 0)), vectors=vectors.get(id_, 0))
@@ -105,7 +105,7 @@ class Overview(Part):
             }
             for row in c.execute(f"{CHANNEL} {of_video} ORDER BY video_id, name", (asked,)):
                 known[row[0]].channels[row[1]] = channel_of(row)
-            gaps = f"SELECT video_id, channel, start_s, end_s, why FROM gaps {of_video} ORDER BY start_s, end_s"  # noqa: S608
+            gaps = f"SELECT video_id, channel, start_s, end_s, why FROM gaps {of_video} ORDER BY start_s, end_s"  # noqa: S608 - ours
             for row in c.execute(gaps, (asked,)):
                 known[row[0]].gaps.append(Gap(*row))
         return order, known
