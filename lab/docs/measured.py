@@ -52,7 +52,7 @@ def needles_table() -> str:
 
 
 def grounding_table() -> str:
-    """The last run of `python -m lab.bench.grounding_hour --clips HOME`."""
+    """The last runs of `python -m lab.bench.grounding_hour --write`, of clips and of a film of them."""
     from agent_tools.evals.grounding.grounding import side_by_side
 
     return side_by_side(measured("grounding"))
@@ -171,6 +171,13 @@ def costs_table() -> str:
     return table()
 
 
+def install_table() -> str:
+    """The last run of `python -m lab.bench.install_size NAME=CHECKOUT... --write`."""
+    from lab.bench.install_size import table
+
+    return table(measured("install"))
+
+
 def bench_table() -> str:
     """The last run of each part of `make bench`."""
     from lab.bench.__main__ import PARTS
@@ -277,12 +284,14 @@ def _cost() -> list[tuple[str, str, str, str]]:
     replies = [row["tokens"] for row in dense["rows"] if row["search"] == "retrieve_memory"]
     search = measured("bench")["retrieval"]["rows"][0]["figures"]
     faults = measured("faults").values()
+    install = measured("install")
     return [
         (
             "one hour ingested on one thread, with OCR",
             "cost",
             f"{hour['wall_s'] / 60:.1f} min",
-            f"{hour['peak_mb']:,.0f} MB of memory, {hour['store_mb']:.0f} MB on disk",
+            f"{hour['peak_mb']:,.0f} MB of memory, {hour['store_mb']:.0f} MB on disk; "
+            f"installed {install['now']['size_mb']:,} MB (0.1: {install['0.1']['size_mb']:,})",
         ),
         (
             "search of 100 hours of vectors",

@@ -43,6 +43,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "results": measured.results_table,
     "retrieval": measured.retrieval_table,
     "questions": measured.questions_table,
+    "install": measured.install_table,
     "rules": product.rules_table,
     "scaling": measured.scaling_table,
     "schemas": product.schemas,
