@@ -228,9 +228,20 @@ class Hit(_WithTexts):
         return {name: text for name, text in texts.items() if text}
 
 
+class Elsewhere(Reply):
+    """The best moment of the videos that a search did not name, where those named hold nothing that answers."""
+
+    title: str
+    start_s: Number
+    at: str
+    text: str
+    uri: str
+
+
 class RetrieveReply(Reply):
     summary: str = ""
     hits: list[Hit]
+    elsewhere: Elsewhere | None = None
     coverage: Coverage
     not_known: list[NotKnown] | None = None
     more: int = 0

@@ -17,6 +17,7 @@ from agent_tools.untrusted import clean
 if TYPE_CHECKING:
     from agent_tools.service.library.library import Library
     from agent_tools.store import VideoRow
+    from agent_tools.types import Hit
 
 SEEKING = ("list_episodes", "zoom_segment")  # tools whose made-up video tells what is looked for
 MOST_WORDS = 200  # characters of a query in an example
@@ -65,7 +66,10 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
     if "video" in required and row is None:
         return "Example of a call that works: list_episodes {}."
     if row is not None and tool == "zoom_segment" and (found := _where_it_matches(library, row, values)):
-        return f"Example of a call that works: {tool} {_json(call | found)}; there the query matches best."
+        span, texts = found
+        return (
+            f"Example of a call that works: {tool} {_json(call | span)}; there the query matches best: {_json(texts)}."
+        )
     if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
         call |= _span(library, row, values)
     return f"Example of a call that works: {tool} {_json(call)}."
@@ -81,25 +85,30 @@ def _search_instead(library: Library, words: str) -> str:
     if not found.hits or found.hits[0].strength == "weak":
         return f"Example of a call that works: {call}, which says in which video it is, and when."
     best = [
-        {"title": hit.title, "at": hit.at, **{name: clean(text, MOST_TEXT) for name, text in hit.texts().items()}}
-        for hit in found.hits[:MOST_HITS]
-        if hit.strength != "weak"
+        {"title": hit.title, "at": hit.at, **_texts(hit)} for hit in found.hits[:MOST_HITS] if hit.strength != "weak"
     ]
     return f"A search of all videos for these words finds: {found.summary} {_json({'hits': best})} More: {call}."
 
 
-def _where_it_matches(library: Library, row: VideoRow, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a look outside the video: its query, and the span of the video that matches it; {} where nothing does."""
+def _texts(hit: Hit) -> dict[str, str]:
+    return {name: clean(text, MOST_TEXT) for name, text in hit.texts().items()}
+
+
+def _where_it_matches(
+    library: Library, row: VideoRow, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """Of a look outside the video: its query with the span of the video that matches it, and the texts there; None
+    where nothing does."""
     from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 
     query = values.get("query")
     if not isinstance(query, str) or not query.strip() or _is_inside(library, row, values):
-        return {}
+        return None
     words = clean(query, MOST_WORDS)
     hits = retrieve_memory(library, SearchRequest(query=words, video_ids=[row.id])).hits
     if not hits or hits[0].strength == "weak":
-        return {}
-    return {"start_s": hits[0].start_s, "end_s": hits[0].end_s, "query": words}
+        return None
+    return {"start_s": hits[0].start_s, "end_s": hits[0].end_s, "query": words}, _texts(hits[0])
 
 
 def _is_inside(library: Library, row: VideoRow, values: Mapping[str, Any]) -> bool:

@@ -33,10 +33,11 @@ from agent_tools.service.search.recall import EntrySearchResult, ScoredEntry, re
 from agent_tools.service.search.strength import Strength, likeness, strength
 from agent_tools.store import Entry, Job, speakers
 from agent_tools.timeline import clock, rounded, video_uri
-from agent_tools.types import TEXT_CHANNELS, Coverage, Hit, RetrieveReply
+from agent_tools.types import TEXT_CHANNELS, Coverage, Elsewhere, Hit, RetrieveReply
 from agent_tools.untrusted import clean
 
 SNIPPET = {"concise": 220, "full": 900}
+ELSEWHERE = 160  # characters of what another video holds
 LINE = {"concise": 160, "full": 400}  # characters of the line of an on-screen text that answers
 BESIDE = {"concise": 90, "full": 300}  # characters of a channel that did not match, shown for context
 QUERY_LENGTH = 2000
@@ -48,6 +49,7 @@ LEAST_BESIDE, LEAST_MATCHED = 40, 20  # characters that a text has at least wher
 LEAST_LATER_S = 1.0
 TITLE_LENGTH = 80
 MOST_HINTS = 4
+MOST_NEAREST = 3  # hits where no text comes near the query
 NEAREST = "No text comes near the query; the nearest by meaning are shown, marked weak."
 
 
@@ -126,6 +128,9 @@ def retrieve_memory(
         titles = {one.video.id: one.video.title for one in scopes}
         hits = [_hit(library, moment, rank, titles[moment.video_id], request) for rank, moment in ranked]
         reply = RetrieveReply(hits=hits, coverage=found.coverage, more=max(0, len(found.moments) - offset - len(page)))
+        _shorten_weak(hits, request)
+        if _is_worth_asking_elsewhere(request, hits):
+            reply.elsewhere = _elsewhere(library, request, {one.video.id for one in scopes}, channels, wait_s)
         if (not hits or found.near) and len(scopes) == 1:
             reply.not_known = coverage.not_known(library, scopes[0].video) or None
         reply.hints = [
@@ -161,9 +166,43 @@ def _find(
         moments = with_pictures(moments, frames_matching(library, scopes, request.query, wait_s=wait_s))
     near = not moments and bool(result.nearest)
     if near:
-        moments = merge(result.nearest, scopes)
+        moments = merge(result.nearest, scopes)[:MOST_NEAREST]
     notes = coverage.SearchNotes(result.words_only)
     return _Found(fold_repeats(moments), result, coverage.coverage(library, scopes, channels, notes, short=short), near)
+
+
+def _shorten_weak(hits: Sequence[Hit], request: SearchRequest) -> None:
+    """Weak hits beside a strong one prove nothing: they keep their place and time, and a little of their texts."""
+    if request.detail == "full" or all(hit.strength != "strong" for hit in hits):
+        return
+    for hit in hits:
+        if hit.strength == "weak":
+            hit.line = hit.region = None
+            for name, text in hit.texts().items():
+                setattr(hit, name, excerpt(text, request.query, BESIDE[request.detail]))
+
+
+def _is_worth_asking_elsewhere(request: SearchRequest, hits: Sequence[Hit]) -> bool:
+    """Whether a caller may have named the wrong video: no hit there is strong or fair."""
+    first = bool(request.video_ids) and not request.like.strip() and not request.cursor
+    return first and all(hit.strength == "weak" for hit in hits)
+
+
+def _elsewhere(
+    library: Library, request: SearchRequest, named: set[str], channels: tuple[str, ...] | None, wait_s: float
+) -> Elsewhere | None:
+    """The best moment of the videos that were not named, if it is strong."""
+    scopes = [one for one in library.everything() if one.video.id not in named]
+    if not scopes:
+        return None
+    found = recall(library, scopes, request.query, channels, wait_s=wait_s, on_step=silent)
+    best = next(iter(merge(preferred(request.query, found.found), scopes)), None)
+    if best is None or _strength(best) != "strong":
+        return None
+    title = next(one.video.title for one in scopes if one.video.id == best.video_id)
+    hit = _hit(library, best, 1, title, request)
+    text = clean(JOINT.join(hit.texts().values()), ELSEWHERE)
+    return Elsewhere(title=hit.title, start_s=hit.start_s, at=hit.at, text=text, uri=hit.uri)
 
 
 def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], query: str) -> list[Cut]:
@@ -198,6 +237,7 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
         drop_worst,
         drop_last(reply.hints, 0),
         clear(reply, "not_known"),
+        clear(reply, "elsewhere"),
         *shrunk(context=True),
         *(clear(hit, name) for hit in hits[:1] for name in ("frame", "repeats", "match_s")),
         thin(reply.coverage),

@@ -20,7 +20,8 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last, stated_tokens
 from agent_tools.service.replies.sentences import short_clock
-from agent_tools.service.search.recall import recall
+from agent_tools.service.search.recall import ScoredEntry, recall
+from agent_tools.service.search.strength import strength
 from agent_tools.store import Entry, speakers, timed_words
 from agent_tools.timeline import clock, rounded, seconds_text, video_uri
 from agent_tools.types import TEXT_CHANNELS
@@ -103,7 +104,8 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
     hints = [note for note in (scope.note, ignored) if note]
     on_step(0.0, "choosing frames")
     entries = _texts(library, scope)
-    scores = _relevance(library, scope, request.query)
+    found = _relevance(library, scope, request.query)
+    scores = {number: one.score for number, one in found.items()}
     best = sorted((e for e in entries if scores.get(e.id, 0.0) >= SHOWN_SCORE), key=lambda e: -scores[e.id])
     looks = request.layout != "text" and bool(scope.video.width)
     chosen = ChosenFrames((), {}, False)
@@ -111,7 +113,7 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
         chosen = chosen_frames(library, scope, request.max_frames, request.query, best, entries)
     if chosen.no_more_differ:
         hints.append(_few_differ(len(chosen.times_s), request.max_frames))
-    plan = _plan(library, scope, chosen, entries, scores, request)
+    plan = _plan(library, scope, chosen, entries, found, request)
     on_step(0.2, f"opening {len(plan.times)} frames")
     opened, note = _shots(library, scope, plan, request.region, lambda: on_step(0.5, "decoding"))
     repeats = {time_s for shot in opened for time_s in shot.repeats_s}
@@ -154,7 +156,7 @@ def _plan(
     scope: VideoSpan,
     chosen: ChosenFrames,
     entries: Sequence[Entry],
-    scores: dict[int, float],
+    found: Mapping[int, ScoredEntry],
     request: ZoomRequest,
 ) -> _Plan:
     """Frames and texts packed into max_tokens, at the largest size at which all frames fit, else the smallest."""
@@ -163,7 +165,7 @@ def _plan(
     single = request.layout == "frames" or (request.layout == "auto" and few)
     view = coverage.coverage(library, [scope], None, short=True)
     covered = view.compact() if request.max_tokens >= WHOLE_COVERAGE else {"share": view.share}
-    sentence = _sentence(scope, entries, scores, request.query)
+    sentence = _sentence(scope, entries, found, request.query)
     free = request.max_tokens - _cost({"summary": sentence, **_head(scope), "coverage": covered}, 0)
     most = max(1, free // (FRAME_TOKENS + LEAST_CELL))
     if len(times) > most:
@@ -173,7 +175,7 @@ def _plan(
         TextOffer(
             entry.start_s,
             max(entry.end_s, entry.start_s),
-            scores.get(entry.id, 0.0) if scores else 0.5 * (1 - place / (2 * len(entries))),
+            (found[entry.id].score if entry.id in found else 0.0) if found else 0.5 * (1 - place / (2 * len(entries))),
             ROW_TOKENS + reply_tokens(speakers.shown(entry)),
         )
         for place, entry in enumerate(entries)
@@ -204,11 +206,11 @@ def _texts(library: Library, scope: VideoSpan) -> list[Entry]:
     return [entry for entry in inside if entry is not None]
 
 
-def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, float]:
-    """Score of each entry of the span for the query; empty without one."""
+def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, ScoredEntry]:
+    """Each entry of the span that comes near the query, by its id; empty without one."""
     if not query.strip():
         return {}
-    return {r.entry.id: r.score for r in recall(library, [scope], query, None, wait_s=2.0, most=None).found}
+    return {r.entry.id: r for r in recall(library, [scope], query, None, wait_s=2.0, most=None).found}
 
 
 def _shots(
@@ -300,16 +302,17 @@ def _facts(
     return facts
 
 
-def _sentence(scope: VideoSpan, entries: Sequence[Entry], scores: Mapping[int, float], query: str) -> str:
+def _sentence(scope: VideoSpan, entries: Sequence[Entry], found: Mapping[int, ScoredEntry], query: str) -> str:
     """The span, and where in it a text matches the query best."""
     start, end = short_clock(scope.span.start_s), short_clock(scope.span.end_s)
     shown = f"{clean(scope.video.title, 60)} from {start} to {end}"
     if not query.strip():
         return f"{shown}."
-    best = max(entries, key=lambda entry: scores.get(entry.id, 0.0), default=None)
-    if best is None or scores.get(best.id, 0.0) < SHOWN_SCORE:
+    best = max((found[one.id] for one in entries if one.id in found), key=lambda one: one.score, default=None)
+    if best is None or best.score < SHOWN_SCORE or strength(best.score, best.cosine, best.words) == "weak":
         return f"{shown}; no text in it matches the query."
-    return f"{shown}; best match of the query: {best.channel} at {short_clock(max(best.start_s, scope.span.start_s))}."
+    at = short_clock(max(best.entry.start_s, scope.span.start_s))
+    return f"{shown}; best match of the query: {best.entry.channel} at {at}."
 
 
 def _cuts(scope: VideoSpan, plan: _Plan, facts: dict[str, Any], shots: list[Shot]) -> list[Cut]:

@@ -22,7 +22,10 @@ WITH_TOOLS = f"Answer questions about the videos in memory. Look with the tools 
 FROM_TRANSCRIPT = f"Answer questions about the videos whose transcripts follow. {FORM}"
 NO_CALLS = 'There are no calls left. Give your answer now: one short line of the form "Answer: ..."'
 
-NO_WORD = 'You gave no answer. Call another tool, or end with one short line of the form "Answer: ..."'
+NO_WORD = (
+    'You gave no answer. Answer from what the tools said, with one short line of the form "Answer: ...", '
+    "or call a tool with other arguments."
+)
 
 
 @dataclass
@@ -58,6 +61,8 @@ class WithTools:
             calls = await _say(self._model, done, self._tools, "auto" if left else "none")
             if left and not reminded and not calls and not done.why and not final(done.said):
                 reminded = True  # small models end a turn without a word; a loop that people use asks once more
+                if not done.said:
+                    done.messages.pop()  # an empty turn in its history makes a small model repeat it
                 done.messages.append({"role": "user", "content": NO_WORD})
                 continue
             if not calls or not left:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent_tools.errors import VideoNotFound
 from agent_tools.server.arguments import LEAN, OLDER_NAMES, read
 from agent_tools.service.library.library import Library
 from agent_tools.service.library.video_names import one_edit_apart
@@ -194,6 +195,11 @@ async def test_the_instructions_name_the_videos_while_they_are_few(settings: Set
     for number in range(12):
         library.store.add_video(f"{number:012x}", f"Talk {number}", 1)
     async with connected(settings, library, "legacy") as client:
+        assert '"Week 3 Memory"' in (client.instructions or "")
+        assert len((client.instructions or "").encode()) <= 2048  # some hosts show no more
+    for number in range(12, 36):
+        library.store.add_video(f"{number:012x}", f"A longer title of talk {number}", 1)
+    async with connected(settings, library, "legacy") as client:
         assert "Week 3 Memory" not in (client.instructions or "")
 
 
@@ -275,15 +281,47 @@ async def test_a_look_outside_the_video_is_told_where_in_it_the_query_matches(
     outside = {"video": TITLE, "start_s": 700, "end_s": 720, "query": "KV cache"}
     async with connected(settings, library, "2026-07-28") as client:
         text = text_of(await client.call_tool("zoom_segment", outside))
-        call = json.loads(
-            text.partition("that works: zoom_segment ")[2].removesuffix("; there the query matches best.")
-        )
+        call, end = json.JSONDecoder().raw_decode(shown := text.partition("that works: zoom_segment ")[2])
         looked = await client.call_tool("zoom_segment", call)
         none = text_of(await client.call_tool("zoom_segment", {**outside, "query": "xylophone quartet"}))
     assert text.startswith("SpanOutsideVideo: ")
     assert not looked.is_error
     assert "best match of the query" in text_of(looked)
+    texts = json.loads(shown[end:].removeprefix("; there the query matches best: ").removesuffix("."))
+    assert "cache" in " ".join(texts.values())
     assert "matches best" not in none
+
+
+@pytest.mark.anyio
+async def test_a_search_in_the_wrong_video_is_told_which_one_holds_the_words(
+    settings: Settings, library: Library
+) -> None:
+    words = {"query": "the cache grows with the length of the text"}
+    async with connected(settings, library, "2026-07-28") as client:
+        reply = (await client.call_tool("retrieve_memory", {**words, "video": OTHER})).structured_content
+        right = (await client.call_tool("retrieve_memory", {**words, "video": TITLE})).structured_content
+        none = await client.call_tool("retrieve_memory", {"query": "xylophone quartet", "video": OTHER})
+    assert reply is not None
+    assert right is not None
+    assert none.structured_content is not None
+    assert f"another video does: {TITLE} at " in reply["summary"]
+    assert reply["elsewhere"]["uri"] == right["hits"][0]["uri"]
+    assert "elsewhere" not in right
+    assert "elsewhere" not in none.structured_content
+
+
+@pytest.mark.parametrize(
+    ("name", "video"),
+    [("in the video Week 3 Memory", VIDEO), ("memory_week_3", VIDEO), ("empty afternoon.mp4", OTHER)],
+)
+def test_a_name_with_words_around_a_title_or_in_another_order_finds_it(library: Library, name: str, video: str) -> None:
+    assert library.video(name).id == video
+
+
+@pytest.mark.parametrize("name", ["Week of Memory", "memory", "a long afternoon"])
+def test_a_name_that_shares_only_some_words_with_a_title_finds_nothing(library: Library, name: str) -> None:
+    with pytest.raises(VideoNotFound):
+        library.video(name)
 
 
 @pytest.mark.anyio

@@ -43,6 +43,15 @@ def test_hits_stand_best_first_and_the_place_is_the_rank(library: Library) -> No
     assert reply.summary.startswith(f"{sum(hit.strength == reply.hits[0].strength for hit in reply.hits)} ")
 
 
+def test_weak_hits_beside_a_strong_one_say_little(library: Library, course: Course) -> None:
+    asked = SearchRequest(query=re.sub(r"[^\w ]", " ", course[1].hops[0].text)[:120], limit=20)
+    hits = retrieve_memory(library, asked).hits
+    weak = [hit for hit in hits if hit.strength == "weak"]
+    assert hits[0].strength == "strong"
+    assert weak
+    assert all(hit.line is None and len(text) <= 90 for hit in weak for text in hit.texts().values())
+
+
 def test_a_look_with_a_query_says_where_its_best_match_is(library: Library) -> None:
     def looked(query: str) -> str:
         request = ZoomRequest(video_id="week 3", query=query, layout="text")

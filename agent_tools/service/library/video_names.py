@@ -1,4 +1,5 @@
-"""Finds the videos that a name means although it is written differently: case, spaces, a suffix, one wrong letter."""
+"""Finds the videos that a name means although it is written differently: case, spaces, a suffix, one wrong letter,
+words around a title or in another order."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ from pathlib import PurePath
 from agent_tools.store import Source, VideoRow, spelling
 
 LEAST_LETTERS = 5  # of a name in which one letter may be wrong
+LEAST_WORDS = 2  # of a name or title that the other holds
 _BETWEEN = re.compile(r"[\W_]+")
 _SUFFIX = re.compile(r"\.[a-z0-9]{2,4}$", re.IGNORECASE)
 
 
 def similar_videos(name: str, videos: Iterable[VideoRow], sources: Iterable[Source]) -> list[VideoRow]:
-    """The videos whose title or file name is the name but for case, separators and suffix; else but for one letter."""
+    """The videos whose title or file name is the name but for case, separators and suffix; else but for one letter;
+    else those whose title stands in the name ("the video friday_film") or holds all its words ("climate lecture")."""
     wanted = _plain(name)
     if not wanted:
         return []
@@ -28,7 +31,16 @@ def similar_videos(name: str, videos: Iterable[VideoRow], sources: Iterable[Sour
     equal = [row for row, names in known.values() if wanted in names]
     if equal or len(wanted) < LEAST_LETTERS:
         return equal
-    return [row for row, names in known.values() if any(one_edit_apart(wanted, one) for one in names)]
+    near = [row for row, names in known.values() if any(one_edit_apart(wanted, one) for one in names)]
+    return near or [row for row, _ in known.values() if _share_words(wanted, _plain(row.title))]
+
+
+def _share_words(name: str, title: str) -> bool:
+    """Whether a name holds the whole title, or the title all words of the name; one word alone says too little."""
+    asked, words = name.split(), title.split()
+    if min(len(asked), len(words)) < LEAST_WORDS:
+        return False
+    return f" {title} " in f" {name} " or set(asked) <= set(words)
 
 
 def one_edit_apart(a: str, b: str) -> bool:

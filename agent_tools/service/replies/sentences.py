@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_tools.timeline import clock
 from agent_tools.types import (
+    Elsewhere,
     GroundReply,
     Hit,
     IngestReply,
@@ -28,7 +29,7 @@ def summary_of(reply: Reply) -> str:
     """The sentence of a reply, about what is left in it. "" for a reply without one."""
     match reply:
         case RetrieveReply():
-            return _hits(reply.hits)
+            return _hits(reply.hits) if reply.elsewhere is None else _not_here(reply.elsewhere)
         case GroundReply(videos=None):
             return _verdict(reply)
         case GroundReply():
@@ -65,6 +66,13 @@ def _hits(hits: list[Hit]) -> str:
     if fair:
         return f"{_count(fair, 'fair hit')}, none strong; {where}; check it with zoom_segment."
     return WEAK
+
+
+def _not_here(elsewhere: Elsewhere) -> str:
+    place = f"{_title(elsewhere.title)} at {short_clock(elsewhere.start_s)}"
+    return (
+        f"Nothing where you searched holds these words, but another video does: {place}. Leave video out to search all."
+    )
 
 
 def _verdict(reply: GroundReply) -> str:
