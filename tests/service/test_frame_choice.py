@@ -53,6 +53,15 @@ def test_before_the_encoder_is_loaded_words_choose_the_frames(
     assert hop.start_s - 1 <= found.facts["frames"][0]["at_s"] <= hop.end_s + 1
 
 
+def test_words_that_no_text_answers_change_nothing(library: Library, course: tuple[object, DemoTruth]) -> None:
+    def shown(query: str) -> list[float]:
+        found = zoom_segment(library, ZoomRequest(video_id=course[1].video_id, query=query, max_frames=4)).facts
+        assert ("no text in it matches" in found["summary"]) == bool(query)
+        return [frame["at_s"] for frame in found["frames"]]
+
+    assert shown("a sea lion balances a striped umbrella") == shown("")
+
+
 def test_frames_at_even_distances_move_to_key_frames_in_a_wide_span_only(
     library: Library, course: tuple[object, DemoTruth], monkeypatch: pytest.MonkeyPatch
 ) -> None:

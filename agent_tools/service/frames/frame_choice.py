@@ -117,14 +117,17 @@ def _answering_times(
     query: str,
     answering: Sequence[Entry],
 ) -> list[float] | None:
-    """Times whose picture or text answers the query; None where neither pictures nor texts can be compared with it."""
+    """Times whose picture or text answers the query; None where pictures cannot be compared with it and no text
+    answers it. Texts that do not answer lead away from what the words describe."""
     words = library.models.picture_words()
     if words is not None and features is not None:
         return _ranked(features, words.encode_text([query])[0], features, times, budget)
+    if not answering:
+        return None
     texts, vector = _text_features(library, scope, times, query)
     if texts is not None and vector is not None:
         return _ranked(texts, vector, features, times, budget)
-    return _within(answering, times, budget, features) if answering else None
+    return _within(answering, times, budget, features)
 
 
 def _ranked(
