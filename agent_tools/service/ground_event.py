@@ -50,10 +50,11 @@ def ground_event(
     check_tokens(max_tokens)
     searched = checked_channels(channels)
     step = on_step or silent
-    named, notes = library.without_repeats([video_id] if video_id.strip() else None, event)
-    if named:
-        return _one(library, library.video_span(video_id, start_s, end_s), event, searched, max_spans, max_tokens, step)
     with library.store.snapshot():
+        named, notes = library.without_repeats([video_id] if video_id.strip() else None, event)
+        if named:
+            scope = library.video_span(video_id, start_s, end_s)
+            return _one(library, scope, event, searched, max_spans, max_tokens, step)
         return _each(library, library.chosen(None, start_s, end_s), event, searched, max_tokens, step, notes)
 
 

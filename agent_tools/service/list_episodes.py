@@ -4,7 +4,7 @@ The worker writes the episodes; this file shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.recordings import Recording, clock_text, recordings
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import check_tokens, clear, cursor, drop_gaps, drop_last, offset_of, trim_to_tokens
+from agent_tools.store import Source
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import LEVELS, EpisodeOut, ListReply, NotIngested, VideoOut
 from agent_tools.untrusted import clean
@@ -42,16 +43,17 @@ def list_episodes(
     if level != "auto" and level not in LEVELS:
         raise InvalidArgument(f"level is {clean(level, 40)!r}; it must be auto, {', '.join(LEVELS)}.")
     check_tokens(max_tokens)
-    if not video_id.strip():
-        step = on_step or silent
-        return _library(library, cursor_text, max_tokens, lambda: step(0.1, "looking through the allowed folders"))
-    return _timeline(library, library.video_span(video_id, start_s, end_s), level, cursor_text, max_tokens)
+    with library.store.snapshot():
+        if not video_id.strip():
+            step = on_step or silent
+            return _library(library, cursor_text, max_tokens, lambda: step(0.1, "looking through the allowed folders"))
+        return _timeline(library, library.video_span(video_id, start_s, end_s), level, cursor_text, max_tokens)
 
 
 def _library(library: Library, cursor_text: str, max_tokens: int, check: Callable[[], None]) -> ListReply:
     offset = offset_of(cursor_text, "library")
-    videos = library.store.videos()
-    known = recordings(videos, library.store.all_sources())
+    videos, sources = library.store.videos(), library.store.all_sources()
+    known = recordings(videos, sources)
     page = [
         VideoOut(
             video_id=video.id,
@@ -67,12 +69,12 @@ def _library(library: Library, cursor_text: str, max_tokens: int, check: Callabl
         )
         for video in videos[offset : offset + 200]
     ]
-    reply = ListReply(videos=page, not_ingested=_not_ingested(library, check), cursor="")
+    reply = ListReply(videos=page, not_ingested=_not_ingested(library, sources, check), cursor="")
     return _paged(reply, reply.videos or [], offset, len(videos), max_tokens, "library")
 
 
-def _not_ingested(library: Library, check: Callable[[], None]) -> NotIngested:
-    known = {source.path for source in library.store.all_sources()}
+def _not_ingested(library: Library, sources: Sequence[Source], check: Callable[[], None]) -> NotIngested:
+    known = {source.path for source in sources}
     left = [
         path.relative_to(folder) if folder in path.parents else path
         for folder in library.fence.folders
@@ -84,8 +86,10 @@ def _not_ingested(library: Library, check: Callable[[], None]) -> NotIngested:
 
 def _timeline(library: Library, scope: VideoSpan, level: str, cursor_text: str, max_tokens: int) -> ListReply:
     question = (scope.video.id, scope.span.start_s, scope.span.end_s)
+    known = recordings(library.store.videos(), library.store.all_sources())
+    recording = known.get(scope.video.id, Recording(None))
     if level == "auto" and not cursor_text:
-        replies = [_level(library, scope, name, 0, question, max_tokens) for name in FINEST_FIRST]
+        replies = [_level(library, scope, recording, name, 0, question, max_tokens) for name in FINEST_FIRST]
         chunks, *coarser = [reply if reply.episodes and not reply.more else None for reply in replies]
         whole = [reply for reply in coarser if reply is not None]
         if chunks is not None or not whole:
@@ -96,7 +100,7 @@ def _timeline(library: Library, scope: VideoSpan, level: str, cursor_text: str, 
     if level == "auto":
         chosen = next((name for name in LEVELS if _is_cursor_of(cursor_text, name, question)), "chapter")
     offset = offset_of(cursor_text, chosen, *question)
-    return _level(library, scope, chosen, offset, question, max_tokens)
+    return _level(library, scope, recording, chosen, offset, question, max_tokens)
 
 
 def _is_cursor_of(text: str, level: str, question: tuple[object, ...]) -> bool:
@@ -108,11 +112,15 @@ def _is_cursor_of(text: str, level: str, question: tuple[object, ...]) -> bool:
 
 
 def _level(
-    library: Library, scope: VideoSpan, level: str, offset: int, question: tuple[object, ...], max_tokens: int
+    library: Library,
+    scope: VideoSpan,
+    recording: Recording,
+    level: str,
+    offset: int,
+    question: tuple[object, ...],
+    max_tokens: int,
 ) -> ListReply:
     rows = library.store.episodes(scope.video.id, level, scope.span.start_s, scope.span.end_s)
-    known = recordings(library.store.videos(), library.store.all_sources())
-    recording = known.get(scope.video.id, Recording(None))
     rows_shown = rows[offset : offset + max_tokens // LEAST_ROW]
     pictures = episode_pictures(library, scope.video.id, rows_shown)
     page = [

@@ -126,7 +126,11 @@ def retrieve_memory(
         page = found.moments[offset : offset + request.limit]
         ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
         titles = {one.video.id: one.video.title for one in scopes}
-        hits = [_hit(library, moment, rank, titles[moment.video_id], request) for rank, moment in ranked]
+        spans = [(moment.video_id, moment.span.start_s, moment.span.end_s) for moment in page]
+        hits = [
+            _hit(moment, rank, titles[moment.video_id], request, beside)
+            for (rank, moment), beside in zip(ranked, library.store.entries_in(spans), strict=True)
+        ]
         reply = RetrieveReply(hits=hits, coverage=found.coverage, more=max(0, len(found.moments) - offset - len(page)))
         _shorten_weak(hits, request)
         if _is_worth_asking_elsewhere(request, hits):
@@ -245,7 +249,8 @@ def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], que
     ]
 
 
-def _hit(library: Library, moment: Moment, rank: int, title: str, request: SearchRequest) -> Hit:
+def _hit(moment: Moment, rank: int, title: str, request: SearchRequest, beside: Sequence[Entry]) -> Hit:
+    """Args: beside: all entries of the moment's span."""
     query, detail = request.query, request.detail
     texts: dict[str, str] = {}
     for name in TEXT_CHANNELS:
@@ -253,7 +258,6 @@ def _hit(library: Library, moment: Moment, rank: int, title: str, request: Searc
             texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
     shown = _best(moment, "screen_text")
     line = answering_line(query, shown) if shown else None
-    beside = library.store.entries(moment.video_id, start_s=moment.span.start_s, end_s=moment.span.end_s)
     for name in TEXT_CHANNELS:
         if name not in texts:
             own = [entry for entry in beside if entry.channel == name]

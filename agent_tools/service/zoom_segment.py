@@ -98,6 +98,11 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
         caller: whose look it is: a note of theirs on the span then says that it was looked at.
     Raises: RequestError: a name, span or bound breaks its rule. EngineError: the process that opens videos died."""
     request.check()
+    with library.store.snapshot():
+        return _zoomed(library, request, caller, on_step)
+
+
+def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep) -> Zoomed:
     scope = library.video_span(request.video_id, request.start_s, request.end_s)
     region, ignored = region_as_shares(request.region, scope.video.width, scope.video.height)
     request = replace(request, region=region)

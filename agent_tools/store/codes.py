@@ -38,11 +38,10 @@ class Codes(Part):
     def index_vectors(self) -> None:
         """Write what a process needs to find the nearest in a whole library: codebooks, and codes of all finished
         videos. It is cheap where nothing changed, and does nothing for a library of few vectors."""
-        with self.db.read() as c:
-            spaces: list[Any] = c.execute(
-                """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)
-                   FROM spaces s LEFT JOIN codebooks b ON b.space=s.n"""
-            ).fetchall()
+        spaces: list[Any] = self.db.ask(
+            """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)
+               FROM spaces s LEFT JOIN codebooks b ON b.space=s.n"""
+        ).fetchall()
         for n, dim, version, trained, total in spaces:
             if 4 * dim * (total or 0) <= self._settings.exact_bytes:
                 continue

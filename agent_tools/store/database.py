@@ -8,8 +8,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import apsw
 
 from agent_tools.errors import StoreError, StoreFull, VideoNotFound
 from agent_tools.store.fts5 import Fts5Words
-from agent_tools.store.sql import Held, VectorTables, WordIndex
+from agent_tools.store.sql import Found, Held, Statement, Values, VectorTables, WordIndex
 from agent_tools.store.vec0 import Vec0Tables
 
 BUSY_S = 30.0  # one wait for another writer; a transaction of ours lasts milliseconds
@@ -82,6 +82,14 @@ class SqliteDatabase:
             finally:
                 self._end(connection, "ROLLBACK")
 
+    def ask(self, statement: str, values: Values = (), /) -> Found:
+        with self.read() as c:
+            return Found(c.execute(statement, values).fetchall())
+
+    def ask_all(self, statements: Sequence[Statement]) -> list[Found]:
+        with self.read() as c:
+            return [Found(c.execute(statement, values).fetchall()) for statement, values in statements]
+
     @contextmanager
     def write(
         self, *, durable: bool = False, patience_s: float | None = None, fenced: bool = True
@@ -134,6 +142,10 @@ class SqliteDatabase:
     def changed_since(self, mark: Any) -> tuple[Any, Collection[str] | None]:
         version = self.data_version()
         return version, () if version == mark else None
+
+    def one_look(self, version: int | None = None) -> AbstractContextManager[None]:
+        """A look costs nothing here."""
+        return nullcontext()
 
     def wait_for_job(self, most_s: float) -> None:
         """SQLite tells nobody; so it is a short sleep."""

@@ -43,11 +43,10 @@ class Episodes(Part):
 
     def episodes(self, video_id: str, level: str, start_s: float = 0.0, end_s: float = math.inf) -> list[Episode]:
         """Those that overlap [start_s, end_s), in time order."""
-        with self.db.read() as c:
-            rows = c.execute(
-                """SELECT id, video_id, level, start_s, end_s, title, title_from, keyframe_s FROM episodes
-                   WHERE video_id=?1 AND level=?2 AND start_s < ?4 AND (end_s > ?3 OR start_s >= ?3)
-                   ORDER BY start_s, end_s""",
-                (video_id, level, start_s, end_s),
-            )
-            return [Episode(*row) for row in rows]
+        rows = self.db.ask(
+            """SELECT id, video_id, level, start_s, end_s, title, title_from, keyframe_s FROM episodes
+               WHERE video_id=?1 AND level=?2 AND start_s < ?4 AND (end_s > ?3 OR start_s >= ?3)
+               ORDER BY start_s, end_s""",
+            (video_id, level, start_s, end_s),
+        )
+        return [Episode(*row) for row in rows]

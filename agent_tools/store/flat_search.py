@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SCREEN_TEXT = "screen_text"  # the channel whose texts have lines
 FRAMES = "frames"  # name of the one run of a space of pictures
+AT_ONCE = 32  # videos whose codes are read together: some megabytes
 
 REST_BYTES = 16 << 20  # of what the codes of videos leave over, held in memory: that of some twenty hours
 
@@ -41,6 +42,7 @@ Runs = Sequence[tuple[str, int]]
 class _Held:
     """A space's index in this process, and what of it is known to be as the store is."""
 
+    n: int  # of the space
     index: FlatIndex
     view: View
     at: int = -1  # the data version for which `fresh` and `whole` hold
@@ -66,6 +68,7 @@ class FlatSearch(Part):
         self._rests: OrderedDict[tuple[str, str], tuple[int, NDArray[np.int8], NDArray[np.float32]]] = OrderedDict()
         self._rest_bytes = 0
         self._resting = threading.Lock()
+        self._missing: dict[str, int] = {}  # spaces that were not there, and at which data version
 
     @property
     def held_bytes(self) -> int:
@@ -88,15 +91,18 @@ class FlatSearch(Part):
         held = self._held.get(space)
         if held is not None and held.knows(now, videos):
             return held.view
+        if self._missing.get(space) == now:
+            return None
         with self._loading, self.db.read() as c:
             held = self._held.get(space)
             if held is not None and held.knows(now, videos):
                 return held.view
             found = find_space(c, space)
             if found is None:
+                self._missing[space] = now
                 return None
-            if held is None or held.index.dim != found[1]:
-                held = self._held[space] = self._opened(found[1])
+            if held is None or (held.n, held.index.dim) != found:
+                held = self._held[space] = self._opened(*found)
             return self._load(c, held, *found, space, now, videos, on_video)
 
     def exact_products(self, space: str, rows: Sequence[int], query: NDArray[np.float32]) -> dict[int, float]:
@@ -105,7 +111,7 @@ class FlatSearch(Part):
         import numpy as np
 
         with self.db.read() as c:
-            found = find_space(c, space)
+            found = self._space(c, space)
             if found is None or not rows:
                 return {}
             there, matrix = read_matrix(self.db, c, *found, sorted(rows))
@@ -132,11 +138,12 @@ class FlatSearch(Part):
                 missing.append(name)
         if missing:
             with self.db.read() as c:
-                numbered = find_space(c, space)
+                numbered = self._space(c, space)
                 if numbered is None:
                     return {}
+                stored = _rest_codes(c, *numbered, {name: view.videos[name].version for name in missing})
                 for name in missing:
-                    one = self._rest(c, *numbered, space, name, view, query, keep=keep)
+                    one = self._rest(c, *numbered, space, name, view, query, stored.get(name), keep=keep)
                     if one is not None:
                         found[name] = one
         return found
@@ -144,14 +151,13 @@ class FlatSearch(Part):
     def write_codes(self) -> None:
         """Leave every text space's vectors as codes, of videos that no job works on. It is cheap where nothing
         changed."""
-        with self.db.read() as c:
-            stale: list[Any] = c.execute(
-                """SELECT s.n, s.dim, s.name, v.video_id, v.version FROM spaces s JOIN vector_versions v ON v.space=s.n
-                   LEFT JOIN flat_codes f ON f.space=v.space AND f.video_id=v.video_id
-                   WHERE (s.name LIKE '%|text' OR s.name LIKE '%|line')
-                   AND v.count > 0 AND f.version IS DISTINCT FROM v.version
-                   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')"""
-            ).fetchall()
+        stale: list[Any] = self.db.ask(
+            """SELECT s.n, s.dim, s.name, v.video_id, v.version FROM spaces s JOIN vector_versions v ON v.space=s.n
+               LEFT JOIN flat_codes f ON f.space=v.space AND f.video_id=v.video_id
+               WHERE (s.name LIKE '%|text' OR s.name LIKE '%|line')
+               AND v.count > 0 AND f.version IS DISTINCT FROM v.version
+               AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id=v.video_id AND j.state='running')"""
+        ).fetchall()
         for n, dim, name, video_id, version in stale:
             with self.db.read() as c:
                 coded, runs, rest = self._made(c, n, dim, name, video_id)
@@ -169,11 +175,18 @@ class FlatSearch(Part):
                     (n, video_id, version, json.dumps(runs), *(array.tobytes() for array in arrays)),
                 )
 
-    def _opened(self, dim: int) -> _Held:
+    def _space(self, c: Sql, name: str) -> tuple[int, int] | None:
+        """The number and the width of a space, which this process knows where it has just looked into it."""
+        held = self._held.get(name)
+        if held is not None and held.at == self.db.data_version():
+            return held.n, held.index.dim
+        return find_space(c, name)
+
+    def _opened(self, n: int, dim: int) -> _Held:
         from agent_tools.store.flat_index import FlatIndex
 
         index = FlatIndex(dim, self._held_bytes, self._folder if self._folder.is_dir() else None)
-        return _Held(index, index.view())
+        return _Held(n, index, index.view())
 
     def _load(
         self,
@@ -201,30 +214,18 @@ class FlatSearch(Part):
         if new or len(index.versions) != len(known):
             index.reserve(sum(stored[name][1] for name in new))
             try:
+                known_codes: dict[str, tuple[Coded, Runs]] = {}
                 for done, name in enumerate(new):
                     on_video(done, len(new))
-                    index.put(name, stored[name][0], *self._coded(c, n, dim, space, name, stored[name][0]))
+                    if done % AT_ONCE == 0:
+                        known_codes = _codes(c, n, dim, {one: stored[one][0] for one in new[done : done + AT_ONCE]})
+                    coded = known_codes.get(name) or self._made(c, n, dim, space, name)[:2]
+                    index.put(name, stored[name][0], *coded)
             finally:
                 held.view = index.view()
         held.whole = videos is None
         held.fresh.update(stored if videos is None else videos)
         return held.view
-
-    def _coded(self, c: Sql, n: int, dim: int, space: str, video_id: str, version: int) -> tuple[Coded, Runs]:
-        """A video's vectors as its row of codes has them, else made from the vectors."""
-        import numpy as np
-
-        from agent_tools.store.flat_index import Coded
-
-        row: Any = c.execute(
-            "SELECT runs, codes, scales, ids, rows, spans FROM flat_codes WHERE space=? AND video_id=? AND version=?",
-            (n, video_id, version),
-        ).fetchone()
-        if row is None:
-            return self._made(c, n, dim, space, video_id)[:2]
-        types = (np.int8, np.float32, np.int64, np.int64, np.float64)
-        codes, scales, ids, rows, spans = (np.frombuffer(data, kind) for data, kind in zip(row[1:], types, strict=True))
-        return Coded(codes.reshape(-1, dim), scales, ids, rows, spans.reshape(-1, 2)), json.loads(row[0])
 
     def _rest(
         self,
@@ -235,6 +236,7 @@ class FlatSearch(Part):
         video_id: str,
         view: View,
         query: NDArray[np.float32],
+        stored: tuple[NDArray[np.int8], NDArray[np.float32]] | None,
         *,
         keep: bool,
     ) -> NDArray[np.float32] | None:
@@ -245,12 +247,8 @@ class FlatSearch(Part):
 
         placed = view.videos[video_id]
         own = view.coded.part(placed.start, placed.stop)
-        row: Any = c.execute(
-            "SELECT rest, rest_scales FROM flat_codes WHERE space=? AND video_id=? AND version=?",
-            (n, video_id, placed.version),
-        ).fetchone()
-        if row is not None and len(row[0]) == own.codes.nbytes:
-            codes, scales = np.frombuffer(row[0], np.int8).reshape(-1, dim), np.frombuffer(row[1], np.float32)
+        if stored is not None and stored[0].nbytes == own.codes.nbytes:
+            codes, scales = stored
         else:
             now = c.execute("SELECT version FROM vector_versions WHERE space=? AND video_id=?", (n, video_id)).get
             if now != placed.version:
@@ -290,6 +288,47 @@ class FlatSearch(Part):
         matrix = matrix[order]
         codes, scales = encode(matrix)
         return Coded(codes, scales, numbers, rows[order], spans), runs, encode(rest_of(matrix, codes, scales))
+
+
+def _codes(c: Sql, n: int, dim: int, versions: Mapping[str, int]) -> dict[str, tuple[Coded, Runs]]:
+    """By video its vectors as its row of codes has them; without those whose row is missing or old."""
+    import numpy as np
+
+    from agent_tools.store.flat_index import Coded
+
+    rows = c.execute(
+        """SELECT video_id, version, runs, codes, scales, ids, rows, spans FROM flat_codes
+           WHERE space=? AND video_id IN (SELECT value FROM json_each(?))""",
+        (n, json_list(versions)),
+    )
+    types = (np.int8, np.float32, np.int64, np.int64, np.float64)
+    found = {}
+    for name, version, runs, *data in rows:
+        if version == versions[name]:
+            codes, scales, ids, numbers, spans = (
+                np.frombuffer(one, kind) for one, kind in zip(data, types, strict=True)
+            )
+            coded = Coded(codes.reshape(-1, dim), scales, ids, numbers, spans.reshape(-1, 2))
+            found[name] = coded, json.loads(runs)
+    return found
+
+
+def _rest_codes(
+    c: Sql, n: int, dim: int, versions: Mapping[str, int]
+) -> dict[str, tuple[NDArray[np.int8], NDArray[np.float32]]]:
+    """By video what its codes leave over, as codes; without those whose row is missing or old."""
+    import numpy as np
+
+    rows = c.execute(
+        """SELECT video_id, version, rest, rest_scales FROM flat_codes
+           WHERE space=? AND video_id IN (SELECT value FROM json_each(?))""",
+        (n, json_list(versions)),
+    )
+    return {
+        name: (np.frombuffer(rest, np.int8).reshape(-1, dim), np.frombuffer(scales, np.float32))
+        for name, version, rest, scales in rows
+        if version == versions[name]
+    }
 
 
 def _lines(

@@ -68,48 +68,43 @@ class Frames(Part):
         self, video_id: str, start_s: float = 0.0, end_s: float = math.inf, kept_only: bool = False
     ) -> list[FrameRow]:
         """Those with start_s <= time < end_s, in time order."""
-        with self.db.read() as c:
-            rows = c.execute(
-                """SELECT video_id, k, time_s, stands_for, kept FROM frames
-                   WHERE video_id=? AND time_s >= ? AND time_s < ? AND kept >= ? ORDER BY k""",
-                (video_id, start_s, end_s, int(kept_only)),
-            )
-            return [_frame(row) for row in rows]
+        rows = self.db.ask(
+            """SELECT video_id, k, time_s, stands_for, kept FROM frames
+               WHERE video_id=? AND time_s >= ? AND time_s < ? AND kept >= ? ORDER BY k""",
+            (video_id, start_s, end_s, int(kept_only)),
+        )
+        return [_frame(row) for row in rows]
 
     def count_frames(self, video_id: str, end_s: float) -> int:
         """How many pictures were looked at before end_s."""
-        with self.db.read() as c:
-            found: int = c.execute("SELECT count(*) FROM frames WHERE video_id=? AND time_s < ?", (video_id, end_s)).get
-            return found
+        found: int = self.db.ask("SELECT count(*) FROM frames WHERE video_id=? AND time_s < ?", (video_id, end_s)).get
+        return found
 
     def frame_jpeg(self, video_id: str, k: int) -> bytes | None:
-        with self.db.read() as c:
-            row = c.execute("SELECT jpeg FROM jpegs WHERE video_id=? AND k=?", (video_id, k)).fetchone()
-            return None if row is None else bytes(row[0])
+        row = self.db.ask("SELECT jpeg FROM jpegs WHERE video_id=? AND k=?", (video_id, k)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def standing(self, video_id: str, time_s: float) -> FrameRow | None:
         """The kept frame that stands for what is shown at a time: for the last picture sampled by then, or the first.
 
         It may lie minutes earlier; the kept frame nearest in time may show what comes next."""
-        with self.db.read() as c:
-            row = c.execute(
-                """SELECT video_id, k, time_s, stands_for, kept FROM frames WHERE video_id=?1 AND k=(
-                   SELECT stands_for FROM frames WHERE video_id=?1
-                   ORDER BY time_s > ?2, abs(time_s - ?2), k LIMIT 1)""",
-                (video_id, time_s),
-            ).fetchone()
-            return None if row is None else _frame(row)
+        row = self.db.ask(
+            """SELECT video_id, k, time_s, stands_for, kept FROM frames WHERE video_id=?1 AND k=(
+               SELECT stands_for FROM frames WHERE video_id=?1
+               ORDER BY time_s > ?2, abs(time_s - ?2), k LIMIT 1)""",
+            (video_id, time_s),
+        ).fetchone()
+        return None if row is None else _frame(row)
 
     def times_of(self, video_id: str, k: int) -> list[float]:
         """Times of the pictures that the kept frame k stands for, its own among them, in order."""
-        with self.db.read() as c:
-            rows = c.execute(
-                """SELECT time_s FROM frames WHERE video_id=?1 AND stands_for=?2 AND k >= ?3 AND k < coalesce(
-                   (SELECT min(k) FROM frames WHERE video_id=?1 AND kept=1 AND k > ?4), ?4 + 1000000000)
-                   ORDER BY k""",
-                (video_id, k, k - OLD_WINDOW, k + OLD_WINDOW),
-            )
-            return [row[0] for row in rows]
+        rows = self.db.ask(
+            """SELECT time_s FROM frames WHERE video_id=?1 AND stands_for=?2 AND k >= ?3 AND k < coalesce(
+               (SELECT min(k) FROM frames WHERE video_id=?1 AND kept=1 AND k > ?4), ?4 + 1000000000)
+               ORDER BY k""",
+            (video_id, k, k - OLD_WINDOW, k + OLD_WINDOW),
+        )
+        return [row[0] for row in rows]
 
 
 def _frame(row: tuple[Any, ...]) -> FrameRow:

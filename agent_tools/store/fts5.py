@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from agent_tools.store.sql import Database, Where
+from agent_tools.store.sql import Database, Statement, Where
 from agent_tools.store.words import Term, Tokenize, columns
 
 TABLE = """CREATE VIRTUAL TABLE words USING fts5(
@@ -30,17 +30,15 @@ class Fts5Words:
     def tokenizer(self, c: apsw.Connection) -> Tokenize:
         return tokenizer(c)
 
-    def count(self, c: apsw.Connection, term: Term, where: Where, ids: tuple[int, int]) -> int:
+    def counting(self, term: Term, where: Where, ids: tuple[int, int]) -> Statement:
         if where == Where():
-            return int(c.execute("SELECT count(*) FROM words WHERE words MATCH ?", (_match(term),)).get)
-        return int(
-            c.execute(
-                """SELECT count(*) FROM words CROSS JOIN entries e ON e.id = words.rowid
-                   WHERE words MATCH ?1 AND words.rowid BETWEEN ?4 AND ?5
-                   AND (?2 IS NULL OR e.video_id IN (SELECT value FROM json_each(?2)))
-                   AND (?3 IS NULL OR e.channel IN (SELECT value FROM json_each(?3)))""",
-                (_match(term), where.videos, where.channels, *ids),
-            ).get
+            return "SELECT count(*) FROM words WHERE words MATCH ?", (_match(term),)
+        return (
+            """SELECT count(*) FROM words CROSS JOIN entries e ON e.id = words.rowid
+               WHERE words MATCH ?1 AND words.rowid BETWEEN ?4 AND ?5
+               AND (?2 IS NULL OR e.video_id IN (SELECT value FROM json_each(?2)))
+               AND (?3 IS NULL OR e.channel IN (SELECT value FROM json_each(?3)))""",
+            (_match(term), where.videos, where.channels, *ids),
         )
 
     def find(

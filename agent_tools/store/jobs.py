@@ -282,22 +282,19 @@ class Jobs(Part):
 
     def job(self, video_id: str) -> Job | None:
         """The video's newest job, open or not."""
-        with self.db.read() as c:
-            row = c.execute(f"{JOB} WHERE video_id=? ORDER BY id DESC LIMIT 1", (video_id,)).fetchone()
-            return None if row is None else job_of(row)
+        row = self.db.ask(f"{JOB} WHERE video_id=? ORDER BY id DESC LIMIT 1", (video_id,)).fetchone()
+        return None if row is None else job_of(row)
 
     def open_jobs(self) -> list[Job]:
         """Queued and running jobs, oldest first."""
-        with self.db.read() as c:
-            rows = c.execute(f"{JOB} WHERE state IN ('queued', 'running') ORDER BY created_at, id")
-            return [job_of(row) for row in rows]
+        rows = self.db.ask(f"{JOB} WHERE state IN ('queued', 'running') ORDER BY created_at, id")
+        return [job_of(row) for row in rows]
 
     def workers_alive(self) -> int:
         """How many jobs are running under a lease that has not run out."""
-        with self.db.read() as c:
-            return int(
-                c.execute("SELECT count(*) FROM jobs WHERE state='running' AND lease_until > ?", (self.now(),)).get
-            )
+        return int(
+            self.db.ask("SELECT count(*) FROM jobs WHERE state='running' AND lease_until > ?", (self.now(),)).get
+        )
 
 
 def _count(c: Sql, name: str, value: int) -> None:

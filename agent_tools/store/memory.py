@@ -90,33 +90,30 @@ class SqliteMemory:
 
     def spans(self, video_id: str, kind: str, producer: str) -> set[tuple[float, float]]:
         """The (start_s, end_s) of a video's memories of one kind and producer."""
-        with self._db.read() as c:
-            rows = c.execute(
-                "SELECT start_s, end_s FROM memories WHERE video_id=? AND kind=? AND producer=?",
-                (video_id, kind, storable(producer)),
-            )
-            return {(row[0], row[1]) for row in rows}
+        rows = self._db.ask(
+            "SELECT start_s, end_s FROM memories WHERE video_id=? AND kind=? AND producer=?",
+            (video_id, kind, storable(producer)),
+        )
+        return {(row[0], row[1]) for row in rows}
 
     def read(self, video_id: str, kind: str, producer: str) -> list[Memory]:
         """A video's memories of one kind and producer, in order of time."""
-        with self._db.read() as c:
-            rows = c.execute(
-                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                   WHERE video_id=? AND kind=? AND producer=? ORDER BY start_s, end_s""",
-                (video_id, kind, storable(producer)),
-            )
-            return [_memory(row) for row in rows]
+        rows = self._db.ask(
+            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+               WHERE video_id=? AND kind=? AND producer=? ORDER BY start_s, end_s""",
+            (video_id, kind, storable(producer)),
+        )
+        return [_memory(row) for row in rows]
 
     def read_all(self, video_id: str, read: str) -> list[Memory]:
         """A video's memories of what was read, by any encoder; see delete."""
-        with self._db.read() as c:
-            rows = c.execute(
-                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                   WHERE video_id=?1 AND substr(producer, length(producer) - length(?2)) = '|' || ?2
-                   ORDER BY start_s, end_s""",
-                (video_id, read),
-            )
-            return [_memory(row) for row in rows]
+        rows = self._db.ask(
+            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+               WHERE video_id=?1 AND substr(producer, length(producer) - length(?2)) = '|' || ?2
+               ORDER BY start_s, end_s""",
+            (video_id, read),
+        )
+        return [_memory(row) for row in rows]
 
     def delete(self, video_id: str, *, kind: str = "", read: str = "", made_by_others_than: str = "") -> int:
         """Take a video's memories away, to be written again: of one kind, and of what was read; returns how many.
@@ -227,21 +224,20 @@ class _Past:
         after_s = self._read_to.get(memory.producer, -1.0)
         self._read_to[memory.producer] = memory.start_s
         key = (self._video_id, memory.kind, storable(memory.producer))
-        with self._db.read() as c:
-            if after_s < 0:  # the latest of all: backwards through the starts, as far as the bank goes
-                rows: list[Any] = c.execute(
-                    """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                       WHERE video_id=?1 AND kind=?2 AND producer=?3 AND start_s <= ?4 AND +end_s <= ?4
-                       ORDER BY start_s DESC, end_s DESC LIMIT ?5""",
-                    (*key, memory.start_s, most),
-                ).fetchall()
-            else:
-                rows = c.execute(
-                    """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                       WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
-                       ORDER BY start_s DESC, end_s DESC LIMIT ?""",
-                    (*key, after_s, memory.start_s, most),
-                ).fetchall()
+        if after_s < 0:  # the latest of all: backwards through the starts, as far as the bank goes
+            rows = self._db.ask(
+                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+                   WHERE video_id=?1 AND kind=?2 AND producer=?3 AND start_s <= ?4 AND +end_s <= ?4
+                   ORDER BY start_s DESC, end_s DESC LIMIT ?5""",
+                (*key, memory.start_s, most),
+            )
+        else:
+            rows = self._db.ask(
+                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
+                   WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
+                   ORDER BY start_s DESC, end_s DESC LIMIT ?""",
+                (*key, after_s, memory.start_s, most),
+            )
         return [_memory(row) for row in rows]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from agent_tools.errors import NoteNotFound
 from agent_tools.store.entries import NOTES, EntryIn, insert_entry, remove_entries
 from agent_tools.store.part import Part, milliseconds, storable
-from agent_tools.store.sql import Sql
+from agent_tools.store.sql import Ask, Sql
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Notes(Part):
         text, author = storable(text), storable(author)
         with self.db.write(durable=True) as c:
             self.db.hold(c, video_id)
-            old = None if replaces is None else _note(c, video_id, replaces)
+            old = None if replaces is None else _note(c.execute, video_id, replaces)
             if replaces is not None and old is None:
                 raise NoteNotFound(f"Video {video_id} has no note {replaces}. Its notes stand in video://{video_id}.")
             for row in c.execute(
@@ -78,7 +78,7 @@ class Notes(Part):
                 (video_id, number, start_s, end_s, text, author, self.now(), looked_at, entry),
             )
             self._retire(c, old, number)
-            stored = _note(c, video_id, number)
+            stored = _note(c.execute, video_id, number)
             assert stored is not None
             return stored, False
 
@@ -86,7 +86,7 @@ class Notes(Part):
         """Keep a note of another store as it is, number and time and all; does nothing where the number is taken."""
         with self.db.write(durable=True) as c:
             self.db.hold(c, note.video_id)
-            if _note(c, note.video_id, note.number) is not None:
+            if _note(c.execute, note.video_id, note.number) is not None:
                 return
             entry = None
             if note.replaced_by is None:
@@ -100,22 +100,19 @@ class Notes(Part):
             )
 
     def note(self, video_id: str, number: int) -> Note | None:
-        with self.db.read() as c:
-            return _note(c, video_id, number)
+        return _note(self.db.ask, video_id, number)
 
     def notes(self, video_id: str, current_only: bool = True) -> list[Note]:
         """In the order they were written; with current_only, without those that another replaced."""
-        with self.db.read() as c:
-            rows = c.execute(
-                _NOTE + " WHERE video_id=? AND (replaced_by IS NULL OR ?=0) ORDER BY number",
-                (video_id, int(current_only)),
-            )
-            return [_of(row) for row in rows]
+        rows = self.db.ask(
+            _NOTE + " WHERE video_id=? AND (replaced_by IS NULL OR ?=0) ORDER BY number",
+            (video_id, int(current_only)),
+        )
+        return [_of(row) for row in rows]
 
     def count_notes(self, video_id: str) -> int:
         """All that are kept, replaced ones too."""
-        with self.db.read() as c:
-            return int(c.execute("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
+        return int(self.db.ask("SELECT count(*) FROM notes WHERE video_id=?", (video_id,)).get)
 
     def _retire(self, c: Sql, old: Note | None, by: int) -> None:
         if old is None or old.number == by:
@@ -134,8 +131,8 @@ def _span(start_s: float, end_s: float) -> tuple[int, int]:
     return milliseconds(start_s), milliseconds(end_s)
 
 
-def _note(c: Sql, video_id: str, number: int) -> Note | None:
-    row = c.execute(_NOTE + " WHERE video_id=? AND number=?", (video_id, number)).fetchone()
+def _note(ask: Ask, video_id: str, number: int) -> Note | None:
+    row = ask(_NOTE + " WHERE video_id=? AND number=?", (video_id, number)).fetchone()
     return None if row is None else _of(row)
 
 

@@ -5,15 +5,18 @@ Entries and vectors are not in it: they are too many to be held."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from agent_tools.store.jobs import JOB, Job, job_of
 from agent_tools.store.part import Part, json_list
 from agent_tools.store.sql import Clock, Database
 from agent_tools.store.videos import CHANNEL, VIDEO, ChannelRow, Gap, VideoRow, channel_of, video_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,7 @@ class Overview(Part):
     def overview(self) -> Mapping[str, Status]:
         """By id, in the order they were added. It holds every commit until now, of any process; within `snapshot` every
         commit until its beginning."""
-        held: Mapping[str, Status] | None = getattr(self._snapshot, "overview", None)
-        if held is not None:
+        if (held := self.all_seen()) is not None:
             return held
         mark, known = self._latest
         now, changed = self.db.changed_since(mark)  # before the rows: a commit in between is read twice, not missed
@@ -56,56 +58,85 @@ class Overview(Part):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Within it this thread sees one overview, that of the beginning, so that a reply describes one moment."""
-        before = getattr(self._snapshot, "overview", None)
-        self._snapshot.overview = self.overview()
+        with self.db.one_look(), self._within(self.overview()):
+            yield
+
+    def in_snapshot(self, work: Callable[P, T]) -> Callable[P, T]:
+        """`work`, which another thread will call, within the snapshot that this thread is in."""
+        held = self.all_seen()
+        if held is None:
+            return work
+        version = self.db.data_version()
+
+        def run(*given: P.args, **named: P.kwargs) -> T:
+            with self.db.one_look(version), self._within(held):
+                return work(*given, **named)
+
+        return run
+
+    @contextmanager
+    def _within(self, overview: Mapping[str, Status]) -> Iterator[None]:
+        before = self.all_seen()
+        self._snapshot.overview = overview
         try:
             yield
         finally:
             self._snapshot.overview = before
 
+    def all_seen(self) -> Mapping[str, Status] | None:
+        """Within `snapshot` the overview; None outside of it."""
+        held: Mapping[str, Status] | None = getattr(self._snapshot, "overview", None)
+        return held
+
     def seen(self, video_id: str) -> Status | None:
         """Within `snapshot` the state of a video; None outside of it, or where the video is not there."""
-        held: Mapping[str, Status] | None = getattr(self._snapshot, "overview", None)
+        held = self.all_seen()
         return None if held is None else held.get(video_id)
 
     def entries_mark(self, video_id: str, space: str) -> object:
         """A value that changes whenever the video's entries, their vectors in that space, or its memories change."""
-        with self.db.read() as c:
-            return c.execute(
-                """SELECT (SELECT count(*) FROM entries WHERE video_id=?1),
-                   (SELECT max(id) FROM entries WHERE video_id=?1),
-                   (SELECT count(*) FROM memories WHERE video_id=?1), (SELECT version FROM vector_versions
-                        WHERE video_id=?1 AND space=(SELECT n FROM spaces WHERE name=?2))""",
-                (video_id, space),
-            ).fetchone()
+        return self.db.ask(
+            """SELECT (SELECT count(*) FROM entries WHERE video_id=?1),
+               (SELECT max(id) FROM entries WHERE video_id=?1),
+               (SELECT count(*) FROM memories WHERE video_id=?1), (SELECT version FROM vector_versions
+                    WHERE video_id=?1 AND space=(SELECT n FROM spaces WHERE name=?2))""",
+            (video_id, space),
+        ).fetchone()
 
     def _read_overview(self, videos: Sequence[str] | None) -> tuple[list[str], dict[str, Status]]:
         """All ids in the order they were added, and the states of these videos; None is all of them."""
         asked = None if videos is None else json_list(videos)
         among = "(?1 IS NULL OR {0} IN (SELECT value FROM json_each(?1)))"
         of_video = f"WHERE {among.format('video_id')}"
-        with self.db.read() as c:
-            rows = {
-                row[0]: video_of(row) for row in c.execute(f"{VIDEO} WHERE {among.format('id')} ORDER BY n", (asked,))
-            }
-            order = list(rows) if asked is None else [row[0] for row in c.execute("SELECT id FROM videos ORDER BY n")]
-            # Of each video the last job stays.
-            jobs = {row[1]: job_of(row) for row in c.execute(f"{JOB} {of_video} ORDER BY id", (asked,))}
-            counted = c.execute(
-                f"""SELECT video_id, count(*), count(*) FILTER (WHERE replaced_by IS NULL) FROM notes {of_video}
-                    GROUP BY video_id""",  # noqa: S608 - our own words
-                (asked,),
-            )
-            notes = {row[0]: (row[1], row[2]) for row in counted}
-            versions = f"SELECT video_id, max(version) FROM vector_versions {of_video} GROUP BY video_id"  # noqa: S608 - ours
-            vectors = {row[0]: row[1] for row in c.execute(versions, (asked,))}
-            known = {
-                id_: Status(row, job=jobs.get(id_), notes=notes.get(id_, (0, 0)), vectors=vectors.get(id_, 0))
-                for id_, row in rows.items()
-            }
-            for row in c.execute(f"{CHANNEL} {of_video} ORDER BY video_id, name", (asked,)):
-                known[row[0]].channels[row[1]] = channel_of(row)
-            gaps = f"SELECT video_id, channel, start_s, end_s, why FROM gaps {of_video} ORDER BY start_s, end_s"  # noqa: S608 - ours
-            for row in c.execute(gaps, (asked,)):
-                known[row[0]].gaps.append(Gap(*row))
+        videos_, ids, jobs_, notes_, versions, channels, gaps = self.db.ask_all(
+            [
+                (f"{VIDEO} WHERE {among.format('id')} ORDER BY n", (asked,)),
+                ("SELECT id FROM videos ORDER BY n", ()),
+                (f"{JOB} {of_video} ORDER BY id", (asked,)),
+                (
+                    f"""SELECT video_id, count(*), count(*) FILTER (WHERE replaced_by IS NULL) FROM notes {of_video}
+                        GROUP BY video_id""",  # noqa: S608 - our own words
+                    (asked,),
+                ),
+                (f"SELECT video_id, max(version) FROM vector_versions {of_video} GROUP BY video_id", (asked,)),  # noqa: S608
+                (f"{CHANNEL} {of_video} ORDER BY video_id, name", (asked,)),
+                (
+                    f"SELECT video_id, channel, start_s, end_s, why FROM gaps {of_video} ORDER BY start_s, end_s",  # noqa: S608
+                    (asked,),
+                ),
+            ]
+        )
+        rows = {row[0]: video_of(row) for row in videos_}
+        order = [row[0] for row in ids]
+        jobs = {row[1]: job_of(row) for row in jobs_}  # of each video the last job stays
+        notes = {row[0]: (row[1], row[2]) for row in notes_}
+        vectors = {row[0]: row[1] for row in versions}
+        known = {
+            id_: Status(row, job=jobs.get(id_), notes=notes.get(id_, (0, 0)), vectors=vectors.get(id_, 0))
+            for id_, row in rows.items()
+        }
+        for row in channels:
+            known[row[0]].channels[row[1]] = channel_of(row)
+        for row in gaps:
+            known[row[0]].gaps.append(Gap(*row))
         return order, known

@@ -58,11 +58,10 @@ class PictureTokens(Part):
         path = HomeFolder(home).token_file(video_id, producer, digest)
         if path.is_file():
             return path
-        with self.db.read() as c:
-            parts = c.execute(
-                "SELECT data FROM token_parts WHERE video_id=? AND digest=? ORDER BY number", (video_id, digest)
-            )
-            data = b"".join(row[0] for row in parts)
+        parts = self.db.ask(
+            "SELECT data FROM token_parts WHERE video_id=? AND digest=? ORDER BY number", (video_id, digest)
+        )
+        data = b"".join(row[0] for row in parts)
         make_private_folder(path.parent)
         partial = path.with_suffix(f".{secrets.token_hex(4)}.part")
         with open(partial, "wb", opener=open_private) as file:
@@ -82,8 +81,7 @@ class PictureTokens(Part):
             )
 
     def _digest(self, video_id: str, producer: str) -> str | None:
-        with self.db.read() as c:
-            row = c.execute(
-                "SELECT digest FROM token_files WHERE video_id=? AND producer=?", (video_id, producer)
-            ).fetchone()
-            return None if row is None else str(row[0])
+        row = self.db.ask(
+            "SELECT digest FROM token_files WHERE video_id=? AND producer=?", (video_id, producer)
+        ).fetchone()
+        return None if row is None else str(row[0])

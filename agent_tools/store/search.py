@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from agent_tools.store.entries import Entry, entry_of
 from agent_tools.store.part import Part, json_list
-from agent_tools.store.sql import Clock, Database, Sql, Where
+from agent_tools.store.sql import Clock, Database, Statement, Where
 from agent_tools.store.words import Term, Tokenize, matches, parse, units
 
 LARGE = 1_000  # entries from which on speed is bought with precision of what only weighs
@@ -41,12 +40,16 @@ class _State:
     newest: int  # the greatest id
 
 
+_Key = tuple[Where, tuple[tuple[str, str], ...] | None]
+_Asked = tuple[Where, Term | None, Statement]  # what is counted, and how
+
+
 class WordSearch(Part):
-    """Entries by their words. Holds counts of what a large library contains, see `_count`."""
+    """Entries by their words. Holds counts of what a large library contains, see `_counts`."""
 
     def __init__(self, db: Database, now: Clock) -> None:
         super().__init__(db, now)
-        self._counted: dict[tuple[Where, tuple[tuple[str, str], ...] | None], tuple[_State, int]] = {}
+        self._counted: dict[_Key, tuple[_State, int]] = {}
 
     def search_words(
         self,
@@ -73,8 +76,8 @@ class WordSearch(Part):
         with self.db.read() as c:
             tokenize = self.db.words.tokenizer(c)
             terms = parse(query, tokenize)
-            ids = _bounds(c, video_ids)
-            total, counts = self._frequencies(c, terms, where, ids, version)
+            newest, ids = self._bounds(video_ids)
+            total, counts = self._frequencies(terms, where, ids, _State(version, newest))
             wanted = worth_reading(counts, total)
             if not wanted or limit < 1:
                 return []
@@ -83,39 +86,51 @@ class WordSearch(Part):
             hits = [_hit(row, terms, shares, tokenize) for row in rows]
         return sorted((hit for hit in hits if hit.terms), key=lambda hit: -hit.bm25)
 
+    def _bounds(self, video_ids: Collection[str] | None) -> tuple[int, tuple[int, int]]:
+        """The greatest id of an entry, and between which ids those of these videos lie."""
+        newest = "SELECT coalesce(max(id), 0) FROM entries"
+        if video_ids is None or len(video_ids) > NEAR:
+            return int(self.db.ask(newest).get), ALL_IDS
+        of_videos = "SELECT min(id), max(id) FROM entries WHERE video_id IN (SELECT value FROM json_each(?))"
+        last, bounds = self.db.ask_all([(newest, ()), (of_videos, (json_list(video_ids),))])
+        first, end = bounds.fetchall()[0]
+        return int(last.get), (first or 0, end or 0)
+
     def _frequencies(
-        self, c: Sql, terms: Sequence[Term], where: Where, ids: tuple[int, int], version: int
+        self, terms: Sequence[Term], where: Where, ids: tuple[int, int], state: _State
     ) -> tuple[int, list[int]]:
         """How many entries are searched, and how many of them hold each term; of a large library, about how many."""
-        state = _State(version, int(c.execute("SELECT coalesce(max(id), 0) FROM entries").get))
-        there = Where(where.videos, where.channels)
-        library = self._count(state, EVERYWHERE, None, lambda: c.execute("SELECT count(*) FROM entries").get)
-        searched = library
-        if there != EVERYWHERE:
-            searched = self._count(state, there, None, lambda: c.execute(_SEARCHED, (there.videos, there.channels)).get)
-        counts = []
-        for term in terms:
-            count = self._count_term(c, state, EVERYWHERE, ALL_IDS, term)
-            about = in_part(count, library, searched)
-            counts.append(self._count_term(c, state, there, ids, term) if about is None else about)
+        there, of = Where(where.videos, where.channels), self.db.words.counting
+        everywhere: list[_Asked] = [(EVERYWHERE, None, ("SELECT count(*) FROM entries", ()))]
+        everywhere += [(EVERYWHERE, term, of(term, EVERYWHERE, ALL_IDS)) for term in terms]
+        everywhere.append((there, None, (_SEARCHED, (there.videos, there.channels))))
+        library, *whole, searched = self._counts(state, everywhere)
+        about = [in_part(count, library, searched) for count in whole]
+        near = [term for term, count in zip(terms, about, strict=True) if count is None]
+        exact = iter(self._counts(state, [(there, term, of(term, there, ids)) for term in near]))
+        counts = [next(exact) if count is None else count for count in about]
         return searched, counts
 
-    def _count_term(self, c: Sql, state: _State, where: Where, ids: tuple[int, int], term: Term) -> int:
-        return self._count(state, where, term, lambda: self.db.words.count(c, term, where, ids))
-
-    def _count(self, state: _State, where: Where, term: Term | None, counted: Callable[[], int]) -> int:
-        """A count, which may be as old as 2 % of the library where it is large; small ones are always true."""
-        key = (where, None if term is None else term.phrases)
-        before, count = self._counted.get(key, (_State(-1, 0), 0))
-        grown = state.newest - before.newest
-        near = state.newest >= LARGE and count >= KEPT and 0 <= grown <= state.newest / 50
-        if before.version != state.version and not near:
-            count = int(counted())
-            if where == EVERYWHERE or count >= KEPT:
+    def _counts(self, state: _State, asked: Sequence[_Asked]) -> list[int]:
+        """Counts, which may be as old as 2 % of the library where it is large; small ones are always true."""
+        found: dict[_Key, int] = {}
+        missing: dict[_Key, Statement] = {}
+        for where, term, statement in asked:
+            key = (where, None if term is None else term.phrases)
+            before, count = self._counted.get(key, (_State(-1, 0), 0))
+            grown = state.newest - before.newest
+            near = state.newest >= LARGE and count >= KEPT and 0 <= grown <= state.newest / 50
+            if before.version == state.version or near:
+                found[key] = count
+            else:
+                missing.setdefault(key, statement)
+        for key, rows in zip(missing, self.db.ask_all(list(missing.values())), strict=True):
+            found[key] = count = int(rows.get)
+            if key[0] == EVERYWHERE or count >= KEPT:
                 if len(self._counted) > KEPT:
                     self._counted.clear()
                 self._counted[key] = (state, count)
-        return count
+        return [found[(where, None if term is None else term.phrases)] for where, term, _ in asked]
 
 
 def in_part(count: int, library: int, searched: int) -> int | None:
@@ -145,17 +160,6 @@ def shares_of(terms: Sequence[Term], total: int, counts: Sequence[int]) -> list[
     frequencies = [math.log1p((total - min(count, total) + 0.5) / (count + 0.5)) for count in counts]
     weights = [term.weight * frequency for term, frequency in zip(terms, frequencies, strict=True)]
     return [weight / sum(weights) for weight in weights]
-
-
-def _bounds(c: Sql, video_ids: Collection[str] | None) -> tuple[int, int]:
-    """Between which ids the entries of these videos lie."""
-    if video_ids is None or len(video_ids) > NEAR:
-        return ALL_IDS
-    row: Any = c.execute(
-        "SELECT min(id), max(id) FROM entries WHERE video_id IN (SELECT value FROM json_each(?))",
-        (json_list(video_ids),),
-    ).fetchone()
-    return row[0] or 0, row[1] or 0
 
 
 def _hit(row: tuple[object, ...], terms: Sequence[Term], shares: Sequence[float], tokenize: Tokenize) -> WordHit:

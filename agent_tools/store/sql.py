@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 Values = Sequence[Any]
+Statement = tuple[str, Values]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,32 @@ class Rows(Protocol):
         """The one value of the first row, or the row where it has several; None where nothing was found."""
 
 
+class Found:
+    """See Rows: what was found, already fetched."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows, self._at = rows, 0
+
+    def fetchone(self) -> Any:
+        self._at += 1
+        return self._rows[self._at - 1] if self._at <= len(self._rows) else None
+
+    def fetchall(self) -> list[Any]:
+        return list(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        while (row := self.fetchone()) is not None:
+            yield row
+
+    @property
+    def get(self) -> Any:
+        row = self.fetchone()
+        return row[0] if row is not None and len(row) == 1 else row
+
+
+Ask = Callable[[str, Values], Rows]  # Database.ask, or Sql.execute of a transaction
+
+
 class Sql(Protocol):
     """A connection inside a transaction. Values stand as `?` or as `?1`, `?2`; a truth value is 0 or 1."""
 
@@ -74,8 +101,8 @@ class WordIndex(Protocol):
 
     def tokenizer(self, c: Any) -> Tokenize: ...
 
-    def count(self, c: Any, term: Term, where: Where, ids: tuple[int, int]) -> int:
-        """How many entries of these videos and channels hold the term. Args: ids: as in `find`."""
+    def counting(self, term: Term, where: Where, ids: tuple[int, int]) -> Statement:
+        """Counts the entries of these videos and channels that hold the term. Args: ids: as in `find`."""
 
     def find(self, c: Any, terms: Sequence[Term], where: Where, ids: tuple[int, int], limit: int) -> list[Any]:
         """The entries, by columns of `Entry`, that hold any of the terms, and last their BM25, negative: best first.
@@ -138,6 +165,13 @@ class Database(Protocol):
     def read(self) -> AbstractContextManager[Sql]:
         """One consistent snapshot. Inside `write()` it is the same transaction."""
 
+    def ask(self, statement: str, values: Values = (), /) -> Found:
+        """What one statement finds that reads: a transaction of its own, in one round trip to a server. Inside `read()`
+        or `write()` it is the same transaction."""
+
+    def ask_all(self, statements: Sequence[Statement]) -> list[Found]:
+        """What several statements find that read: as `ask`, in one snapshot."""
+
     def write(
         self, *, durable: bool = False, patience_s: float | None = None, fenced: bool = True
     ) -> AbstractContextManager[Sql]:
@@ -156,6 +190,13 @@ class Database(Protocol):
     def changed_since(self, mark: Any) -> tuple[Any, Collection[str] | None]:
         """A mark of now, and the videos whose rows were committed since `mark`, which this method gave; None where it
         cannot tell which, or where `mark` is None."""
+
+    def one_look(self, version: int | None = None) -> AbstractContextManager[None]:
+        """Within it, `data_version` and `changed_since` tell this thread of what was committed until its beginning, and
+        do not ask the server again; after a write of this thread they do.
+
+        Args:
+            version: that of another thread, which it shall see too; None looks now."""
 
     def wait_for_job(self, most_s: float) -> None:
         """Return as soon as a job was queued, or after so long; it may return for nothing."""

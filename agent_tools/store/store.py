@@ -18,7 +18,7 @@ from agent_tools.store.entries import AT_ONCE, Entries, remove_entries
 from agent_tools.store.episodes import Episodes
 from agent_tools.store.flat_search import FlatSearch
 from agent_tools.store.frames import Frames
-from agent_tools.store.jobs import Jobs
+from agent_tools.store.jobs import Job, Jobs
 from agent_tools.store.looks import Looks
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
@@ -33,7 +33,7 @@ from agent_tools.store.search import WordSearch
 from agent_tools.store.sql import Clock, Database
 from agent_tools.store.tasks import TaskRows
 from agent_tools.store.vectors import Vectors, drop_vectors
-from agent_tools.store.videos import ChannelRow, Videos, refuse_notes, remove_video
+from agent_tools.store.videos import ChannelRow, VideoRow, Videos, refuse_notes, remove_video
 from agent_tools.store.word_shares import WordShares
 
 DEFAULT_INDEX = IndexSettings()
@@ -59,15 +59,15 @@ class Store:
 
         videos = Videos(db, now, roots)
         self.add_video, self.update_video = videos.add_video, videos.update_video
-        self.video, self.videos, self.find_videos = videos.video, videos.videos, videos.find_videos
+        self.video, self._videos, self.find_videos = videos.video, videos.videos, videos.find_videos
         self.add_source, self.known_id = videos.add_source, videos.known_id
         self.sources, self.all_sources = videos.sources, videos.all_sources
-        self.set_channel, self.channel, self._channels = videos.set_channel, videos.channel, videos.channels
+        self.set_channel, self._channel, self._channels = videos.set_channel, videos.channel, videos.channels
         self.add_gap, self.gaps, self.clear_gaps = videos.add_gap, videos.gaps, videos.clear_gaps
 
         self._jobs = jobs = Jobs(db, now)
         self.enqueue, self.claim, self.beat, self.request_stop = jobs.enqueue, jobs.claim, jobs.beat, jobs.request_stop
-        self.job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
+        self._job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
         self.guard, self.unguard, self.release = jobs.guard, jobs.unguard, jobs.release
         self.survived = jobs.survived
         self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
@@ -85,14 +85,14 @@ class Store:
 
         entries = Entries(db, now)
         self.add_entries, self.delete_entries = entries.add_entries, entries.delete_entries
-        self.entries, self.entries_by_id = entries.entries, entries.entries_by_id
+        self.entries, self.entries_in, self.entries_by_id = entries.entries, entries.entries_in, entries.entries_by_id
         self.pending_text = entries.pending_text
         self.search_words = WordSearch(db, now).search_words
         self.word_shares = WordShares(db, now).word_shares
 
         notes = Notes(db, now)
         self.add_note, self.keep_note = notes.add_note, notes.keep_note
-        self.note, self.notes, self.count_notes = notes.note, notes.notes, notes.count_notes
+        self.note, self.notes, self._count_notes = notes.note, notes.notes, notes.count_notes
 
         vectors = Vectors(db, now)
         self.put_vectors, self.vectors, self.vector = vectors.put_vectors, vectors.vectors, vectors.vector
@@ -122,8 +122,8 @@ class Store:
         self.replace_episodes, self.episodes = episodes.replace_episodes, episodes.episodes
 
         overview = Overview(db, now)
-        self.overview, self.snapshot, self.entries_mark = overview.overview, overview.snapshot, overview.entries_mark
-        self._seen = overview.seen
+        self.overview, self.snapshot, self.in_snapshot = overview.overview, overview.snapshot, overview.in_snapshot
+        self.entries_mark, self._seen, self._all_seen = overview.entries_mark, overview.seen, overview.all_seen
 
     @classmethod
     def open(
@@ -199,10 +199,31 @@ class Store:
         """Changes whenever any process or thread committed; comparable within this process only."""
         return self.db.data_version()
 
+    # -- What `snapshot` holds: within it as it was at its beginning.
+
+    def videos(self) -> list[VideoRow]:
+        """All of them, in the order they were added."""
+        known = self._all_seen()
+        return self._videos() if known is None else [one.video for one in known.values()]
+
     def channels(self, video_id: str) -> list[ChannelRow]:
-        """The channels of a video by name; within `snapshot` as they were at its beginning."""
+        """The channels of a video by name."""
         known = self._seen(video_id)
         return self._channels(video_id) if known is None else list(known.channels.values())
+
+    def channel(self, video_id: str, name: str) -> ChannelRow | None:
+        known = self._seen(video_id)
+        return self._channel(video_id, name) if known is None else known.channels.get(name)
+
+    def job(self, video_id: str) -> Job | None:
+        """The video's newest job, open or not."""
+        known = self._seen(video_id)
+        return self._job(video_id) if known is None else known.job
+
+    def count_notes(self, video_id: str) -> int:
+        """All that are kept, replaced ones too."""
+        known = self._seen(video_id)
+        return self._count_notes(video_id) if known is None else known.notes[0]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -286,12 +307,11 @@ class Store:
 
     def stats(self) -> dict[str, int]:
         """Counts of what is stored, and the file's bytes with its log."""
-        with self.db.read() as c:
-            counts: list[Any] = c.execute(
-                """SELECT (SELECT count(*) FROM videos), (SELECT count(*) FROM entries), (SELECT count(*) FROM notes),
-                   (SELECT count(*) FROM frames), (SELECT count(*) FROM jpegs), (SELECT count(*) FROM vector_rows),
-                   (SELECT count(*) FROM memories), (SELECT count(*) FROM jobs WHERE state IN ('queued', 'running'))"""
-            ).fetchall()
+        counts: list[Any] = self.db.ask(
+            """SELECT (SELECT count(*) FROM videos), (SELECT count(*) FROM entries), (SELECT count(*) FROM notes),
+               (SELECT count(*) FROM frames), (SELECT count(*) FROM jpegs), (SELECT count(*) FROM vector_rows),
+               (SELECT count(*) FROM memories), (SELECT count(*) FROM jobs WHERE state IN ('queued', 'running'))"""
+        ).fetchall()
         names = ("videos", "entries", "notes", "frames", "pictures", "vectors", "memories", "open_jobs")
         return {
             "file_bytes": self.db.size_bytes(),

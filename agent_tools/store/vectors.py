@@ -113,8 +113,7 @@ class Vectors(Part):
         return int(number or 0)
 
     def spaces(self) -> list[str]:
-        with self.db.read() as c:
-            return [row[0] for row in c.execute("SELECT name FROM spaces ORDER BY n")]
+        return [row[0] for row in self.db.ask("SELECT name FROM spaces ORDER BY n")]
 
     def drop_video_vectors(self, space: str, video_id: str) -> None:
         """Remove a video's vectors from one space, in transactions of AT_ONCE; does nothing where there are none."""

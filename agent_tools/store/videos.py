@@ -18,7 +18,7 @@ from agent_tools.store.channel_detail import NO_DETAIL, ChannelDetail
 from agent_tools.store.part import Part, storable, to_json
 from agent_tools.store.roots import Roots
 from agent_tools.store.spelling import name_key
-from agent_tools.store.sql import Clock, Database, Sql
+from agent_tools.store.sql import Ask, Clock, Database, Sql
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Videos(Part):
             raise TypeError("the id of a video is its content; it cannot be set")
         with self.db.write() as c:
             self.db.hold(c, video_id)
-            row = _video(c, video_id)
+            row = _video(c.execute, video_id)
             if row is None:
                 raise VideoNotFound(f"No video {video_id!r}. list_episodes shows the ingested ones.")
             row = replace(row, **fields)
@@ -140,13 +140,11 @@ class Videos(Part):
             )
 
     def video(self, video_id: str) -> VideoRow | None:
-        with self.db.read() as c:
-            return _video(c, video_id)
+        return _video(self.db.ask, video_id)
 
     def videos(self) -> list[VideoRow]:
         """All of them, in the order they were added."""
-        with self.db.read() as c:
-            return [video_of(row) for row in c.execute(f"{VIDEO} ORDER BY n")]
+        return [video_of(row) for row in self.db.ask(f"{VIDEO} ORDER BY n")]
 
     def find_videos(self, text: str) -> list[VideoRow]:
         """The videos that `text` may mean: those of the first of these rules that matches any.
@@ -189,23 +187,20 @@ class Videos(Part):
             )
 
     def sources(self, video_id: str) -> list[Source]:
-        with self.db.read() as c:
-            rows = c.execute(f"{SOURCE} WHERE video_id=? ORDER BY path", (video_id,))
-            return [self._source(row) for row in rows]
+        rows = self.db.ask(f"{SOURCE} WHERE video_id=? ORDER BY path", (video_id,))
+        return [self._source(row) for row in rows]
 
     def all_sources(self) -> list[Source]:
-        with self.db.read() as c:
-            rows = c.execute(f"{SOURCE} ORDER BY path")
-            return [self._source(row) for row in rows]
+        rows = self.db.ask(f"{SOURCE} ORDER BY path")
+        return [self._source(row) for row in rows]
 
     def known_id(self, path: str, size: int, mtime_ns: int, inode: int) -> str | None:
         """The id found for this very file before, so that its content need not be read again."""
-        with self.db.read() as c:
-            row = c.execute(
-                "SELECT video_id FROM sources WHERE path=? AND size=? AND mtime_ns=? AND inode=?",
-                (self._kept(path), size, mtime_ns, _signed(inode)),
-            ).fetchone()
-            return None if row is None else str(row[0])
+        row = self.db.ask(
+            "SELECT video_id FROM sources WHERE path=? AND size=? AND mtime_ns=? AND inode=?",
+            (self._kept(path), size, mtime_ns, _signed(inode)),
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def _kept(self, path: str) -> bytes:
         return os.fsencode(self._roots.kept(path))
@@ -218,7 +213,9 @@ class Videos(Part):
         """Make a channel or change fields of it. Raises: VideoNotFound."""
         with self.db.write() as c:
             self.db.hold(c, video_id)
-            row = replace(_channel(c, video_id, name) or ChannelRow(video_id, name), **fields, updated_at=self.now())
+            row = replace(
+                _channel(c.execute, video_id, name) or ChannelRow(video_id, name), **fields, updated_at=self.now()
+            )
             values = (*astuple(row)[:7], to_json(row.detail.to_json()), row.error, row.updated_at)
             c.execute(
                 """INSERT INTO channels(video_id, name, state, producer, done_to_s, entries, language, detail, error,
@@ -230,13 +227,11 @@ class Videos(Part):
             )
 
     def channel(self, video_id: str, name: str) -> ChannelRow | None:
-        with self.db.read() as c:
-            return _channel(c, video_id, name)
+        return _channel(self.db.ask, video_id, name)
 
     def channels(self, video_id: str) -> list[ChannelRow]:
-        with self.db.read() as c:
-            rows = c.execute(f"{CHANNEL} WHERE video_id=? ORDER BY name", (video_id,))
-            return [channel_of(row) for row in rows]
+        rows = self.db.ask(f"{CHANNEL} WHERE video_id=? ORDER BY name", (video_id,))
+        return [channel_of(row) for row in rows]
 
     def add_gap(self, video_id: str, channel: str, start_s: float, end_s: float, why: str) -> None:
         """Record a gap; the same gap again changes nothing."""
@@ -247,12 +242,11 @@ class Videos(Part):
             )
 
     def gaps(self, video_id: str) -> list[Gap]:
-        with self.db.read() as c:
-            rows = c.execute(
-                "SELECT video_id, channel, start_s, end_s, why FROM gaps WHERE video_id=? ORDER BY start_s, end_s",
-                (video_id,),
-            )
-            return [Gap(*row) for row in rows]
+        rows = self.db.ask(
+            "SELECT video_id, channel, start_s, end_s, why FROM gaps WHERE video_id=? ORDER BY start_s, end_s",
+            (video_id,),
+        )
+        return [Gap(*row) for row in rows]
 
     def clear_gaps(self, video_id: str, channel: str) -> None:
         with self.db.write() as c:
@@ -283,8 +277,8 @@ def _signed(inode: int) -> int:
     return inode - 2**64 if inode >= 2**63 else inode
 
 
-def _video(c: Sql, video_id: str) -> VideoRow | None:
-    row = c.execute(f"{VIDEO} WHERE id=?", (storable(video_id),)).fetchone()
+def _video(ask: Ask, video_id: str) -> VideoRow | None:
+    row = ask(f"{VIDEO} WHERE id=?", (storable(video_id),)).fetchone()
     return None if row is None else video_of(row)
 
 
@@ -295,8 +289,8 @@ def video_of(row: tuple[Any, ...]) -> VideoRow:
     return VideoRow(*values)
 
 
-def _channel(c: Sql, video_id: str, name: str) -> ChannelRow | None:
-    row = c.execute(f"{CHANNEL} WHERE video_id=? AND name=?", (video_id, name)).fetchone()
+def _channel(ask: Ask, video_id: str, name: str) -> ChannelRow | None:
+    row = ask(f"{CHANNEL} WHERE video_id=? AND name=?", (video_id, name)).fetchone()
     return None if row is None else channel_of(row)
 
 

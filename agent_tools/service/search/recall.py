@@ -115,7 +115,8 @@ def _recall(
         return EntrySearchResult(_by_words(library, scopes, query, names)[:most], False, words_only)
     from agent_tools.service.search.meaning import Comparison
 
-    by_words = library.background_pool.submit(word_hits, library, scopes, query, names)  # while the question is encoded
+    find = library.store.in_snapshot(word_hits)
+    by_words = library.background_pool.submit(find, library, scopes, query, names)  # while the question is encoded
     vector = library.models.query_vector(encoder, query)
     compared = Comparison(library, scopes, names, encoder, vector, on_step or silent)
     hits = by_words.result()

@@ -8,18 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import psycopg
+from agent_tools.store.sql import Ask
 
 FRESH_S = 300.0  # a look that is older does not ask the log
 KEPT_S = 1800  # the log's rows, so that a transaction that took long is found too
 PRUNE_S = 600.0  # between two times at which this process removes older ones
 
 _SINCE = """SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
-    CASE WHEN %(xmin)s IS NULL THEN ARRAY[]::text[]
-    ELSE ARRAY(SELECT xid::text || ' ' || video_id FROM changes WHERE xid >= %(xmin)s::text::xid8) END"""
+    CASE WHEN ?1 IS NULL THEN ARRAY[]::text[]
+    ELSE ARRAY(SELECT xid::text || ' ' || video_id FROM changes WHERE xid >= ?1::text::xid8) END"""
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,16 @@ class Mark:
     at_s: float  # of the monotonic clock
 
 
-def look(raw: psycopg.Connection[Any], mark: Mark | None) -> tuple[Mark, Collection[str] | None]:
+def look(ask: Ask, mark: Mark | None) -> tuple[Mark, Collection[str] | None]:
     """The mark of now, and the videos that changed since the other one; None where it is too old to tell."""
     now_s = time.monotonic()
     known = mark if mark is not None and now_s - mark.at_s < FRESH_S else None
-    row: Any = raw.execute(_SINCE, {"xmin": known and known.xmin}).fetchone()
+    row: Any = ask(_SINCE, (known and known.xmin,)).fetchone()
     seen = frozenset(row[1])
     changed = None if known is None else {one.partition(" ")[2] for one in seen - known.seen}
     return Mark(row[0], seen, now_s), changed
 
 
-def prune(raw: psycopg.Connection[Any]) -> None:
-    """Remove the log's old rows, in a transaction of its own."""
-    raw.execute("DELETE FROM changes WHERE at < clock_timestamp() - make_interval(secs => %s)", (KEPT_S,))
+def prune(ask: Ask) -> None:
+    """Remove the log's old rows."""
+    ask("DELETE FROM changes WHERE at < clock_timestamp() - make_interval(secs => ?)", (KEPT_S,))

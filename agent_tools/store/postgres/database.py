@@ -5,89 +5,31 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import psycopg_pool
 from psycopg import errors as pg
-from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
-from psycopg.types.string import TextLoader
 
 from agent_tools.errors import InvalidArgument, StoreError, StoreFull, StoreUnreachable, VideoNotFound
 from agent_tools.store.postgres import changes
-from agent_tools.store.postgres.dialect import translated
+from agent_tools.store.postgres.connections import PARAMETERS, Connections
 from agent_tools.store.postgres.schema import migrate
 from agent_tools.store.postgres.tables import PgvectorTables
+from agent_tools.store.postgres.transaction import Transaction
 from agent_tools.store.postgres.words import TsvectorWords
-from agent_tools.store.sql import Clock, Held, Values, VectorTables, WordIndex
+from agent_tools.store.sql import Clock, Found, Held, Statement, Values, VectorTables, WordIndex
 
 WAIT_S = 30.0  # for a lock, or for a connection of the pool
-CONNECTIONS = 12  # of one process, at most; more threads wait for one
 CLOCK_S = 60.0  # so long a comparison of the two clocks is used
 IDLE_S = 15  # a write that says nothing for so long is undone: a frozen or cut-off client holds no row longer
 STATEMENT_S = 120  # of a worker, at most: one that is cut off in the middle of its data holds no row longer
-CONNECTION: dict[str, Any] = {
-    "autocommit": True,
-    "cursor_factory": psycopg.ClientCursor,
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 20_000,  # ms; a server that acknowledges nothing for so long counts as gone (Linux)
-}
-
-
-class Found:
-    """What a statement found, see sql.Rows."""
-
-    def __init__(self, rows: list[Any]) -> None:
-        self._rows, self._at = rows, 0
-
-    def fetchone(self) -> Any:
-        self._at += 1
-        return self._rows[self._at - 1] if self._at <= len(self._rows) else None
-
-    def fetchall(self) -> list[Any]:
-        return list(self)
-
-    def __iter__(self) -> Iterator[Any]:
-        while (row := self.fetchone()) is not None:
-            yield row
-
-    @property
-    def get(self) -> Any:
-        row = self.fetchone()
-        return row[0] if row is not None and len(row) == 1 else row
-
-
-class Transaction:
-    """See sql.Sql.
-
-    Attributes:
-        raw: psycopg's connection, for what is not SQL."""
-
-    def __init__(self, raw: psycopg.Connection[Any]) -> None:
-        self.raw = raw
-        self._changed = 0
-
-    def execute(self, statement: str, values: Values = (), /) -> Found:
-        made = translated(statement)
-        cursor = self.raw.execute(made.sql.encode(), made.bound(values))
-        self._changed = max(cursor.rowcount, 0)
-        return Found(cursor.fetchall() if cursor.description else [])
-
-    def executemany(self, statement: str, rows: Sequence[Values], /) -> None:
-        made = translated(statement)
-        with self.raw.cursor() as cursor:
-            cursor.executemany(made.sql.encode(), [made.bound(row) for row in rows])
-
-    def changes(self) -> int:
-        return self._changed
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+HISTORY = 1_000  # looks that found a change and are remembered
 
 
 class PostgresDatabase:
@@ -114,12 +56,13 @@ class PostgresDatabase:
         self.words: WordIndex = TsvectorWords()
         self.tables: VectorTables = PgvectorTables()
         self._local = threading.local()
-        self._lock, self._version_lock = threading.Lock(), threading.Lock()
-        self._pool: psycopg_pool.ConnectionPool[psycopg.Connection[Any]] | None = None
-        self._pid = 0
-        self._closed = False
+        self._connections = Connections(url, self.place, wait_s)
+        self._version_lock = threading.Lock()
         self._mark: changes.Mark | None = None
         self._version, self._pruned_s = 0, time.monotonic()
+        # What changed at each version that began after `_since`.
+        self._changed: OrderedDict[int, Collection[str]] = OrderedDict()
+        self._since = 0
         self._listener: psycopg.Connection[Any] | None = None
         self._clock: tuple[float, float] = (-CLOCK_S, 0.0)
 
@@ -129,9 +72,30 @@ class PostgresDatabase:
             if (held := self._held()) is not None:
                 yield held
                 return
-            with self._connection() as raw, self._running(raw, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as c:
+            with self._running(SNAPSHOT) as c:
                 self._local.writes = False
                 yield c
+
+    def ask(self, statement: str, values: Values = (), /) -> Found:
+        with self._translated():
+            if (held := self._held()) is not None:
+                return held.execute(statement, values)
+            return self._alone(statement, values)
+
+    def ask_all(self, statements: Sequence[Statement]) -> list[Found]:
+        if not statements:
+            return []
+        with self._translated():
+            if (held := self._held()) is not None:
+                return held.execute_all(statements)
+            made = Transaction(self._connections, SNAPSHOT)
+            try:
+                return made.execute_all([*statements, ("COMMIT", ())])[:-1]
+            except BaseException:
+                made.undo()
+                raise
+            finally:
+                made.close()
 
     @contextmanager
     def write(
@@ -143,26 +107,25 @@ class PostgresDatabase:
                     raise RuntimeError("a write inside a read would not be kept")
                 yield held
                 return
-            with self._connection() as raw:
-                wait_ms = int(1000 * (self._wait_s if patience_s is None else patience_s))
-                begin = (
-                    f"BEGIN; SET LOCAL synchronous_commit=on; SET LOCAL lock_timeout={max(1, wait_ms)}; "
-                    f"SET LOCAL idle_in_transaction_session_timeout='{IDLE_S}s'"
-                )
+            wait_ms = int(1000 * (self._wait_s if patience_s is None else patience_s))
+            begin = (
+                f"BEGIN; SET LOCAL synchronous_commit=on; SET LOCAL lock_timeout={max(1, wait_ms)}; "
+                f"SET LOCAL idle_in_transaction_session_timeout='{IDLE_S}s'"
+            )
+            if fenced and self.fence is not None:
+                begin += f"; SET LOCAL statement_timeout='{STATEMENT_S}s'"
+            wall_s, cpu_s = time.perf_counter(), time.thread_time()
+            self._local.version = None  # what this thread wrote it sees at its next look, also within `one_look`
+            with self._running(begin) as c:
+                self._local.writes = True
                 if fenced and self.fence is not None:
-                    begin += f"; SET LOCAL statement_timeout='{STATEMENT_S}s'"
-                wall_s, cpu_s = time.perf_counter(), time.thread_time()
-                with self._running(raw, begin) as c:
-                    self._local.writes = True
-                    if fenced and self.fence is not None:
-                        self.fence(c)
-                    yield c
+                    self.fence(c)
+                yield c
             if self.on_write is not None:
                 self.on_write(Held(time.perf_counter() - wall_s, time.thread_time() - cpu_s))
             if time.monotonic() - self._pruned_s > changes.PRUNE_S:
                 self._pruned_s = time.monotonic()
-                with self._connection() as raw:
-                    changes.prune(raw)
+                changes.prune(self._alone)
 
     def hold(self, c: Transaction, video_id: str) -> None:
         c.execute("SELECT 1 FROM videos WHERE id=? FOR NO KEY UPDATE", (video_id,))
@@ -172,20 +135,45 @@ class PostgresDatabase:
 
     def data_version(self) -> int:
         """Counts the looks that found a commit to a video's rows, by any process."""
-        with self._version_lock:
-            self._mark, changed = self.changed_since(self._mark)
-            self._version += changed is None or bool(changed)
-            return self._version
+        pinned: int | None = getattr(self._local, "version", None)
+        return self._look() if pinned is None else pinned
 
     def changed_since(self, mark: Any) -> tuple[Any, Collection[str] | None]:
-        with self._translated(), self._connection() as raw:
-            return changes.look(raw, mark)
+        version = self.data_version()
+        with self._version_lock:
+            if mark is None or mark < self._since:
+                return version, None
+            return version, {one for at, changed in self._changed.items() if mark < at <= version for one in changed}
+
+    @contextmanager
+    def one_look(self, version: int | None = None) -> Iterator[None]:
+        before = getattr(self._local, "version", None)
+        self._local.version = (self._look() if before is None else before) if version is None else version
+        try:
+            yield
+        finally:
+            self._local.version = before
+
+    def _look(self) -> int:
+        with self._version_lock:
+            with self._translated():
+                self._mark, changed = changes.look(self._alone, self._mark)
+            if changed is None or changed:
+                self._version += 1
+            if changed is None:
+                self._changed.clear()
+                self._since = self._version
+            elif changed:
+                self._changed[self._version] = changed
+                if len(self._changed) > HISTORY:
+                    self._since, _ = self._changed.popitem(last=False)
+            return self._version
 
     def wait_for_job(self, most_s: float) -> None:
         """LISTEN on a connection of this process's own: what is said between two waits is kept for the next."""
         with self._translated():
             if self._listener is None or self._listener.closed:
-                self._listener = psycopg.connect(self.url, **CONNECTION)
+                self._listener = psycopg.connect(self.url, **PARAMETERS)
                 self._listener.execute("LISTEN agent_tools_jobs")
                 return  # a job may have been queued before anybody listened
             for _ in self._listener.notifies(timeout=most_s, stop_after=1):
@@ -195,9 +183,7 @@ class PostgresDatabase:
         """The server's clock in seconds since 1970, so that leases mean the same on every machine."""
         compared_at, ahead_s = self._clock
         if time.monotonic() - compared_at >= CLOCK_S:
-            with self._translated(), self._connection() as raw:
-                row = raw.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
-            ahead_s = float(row[0]) - time.time() if row is not None else 0.0
+            ahead_s = float(self.ask("SELECT extract(epoch FROM clock_timestamp())::float8").get) - time.time()
             self._clock = time.monotonic(), ahead_s
         return time.time() + ahead_s
 
@@ -212,26 +198,40 @@ class PostgresDatabase:
         """Nothing of an older program is in a database of this kind."""
 
     def size_bytes(self) -> int:
-        with self.read() as c:
-            return int(c.execute("SELECT pg_database_size(current_database())").get)
+        return int(self.ask("SELECT pg_database_size(current_database())").get)
 
     def faults(self) -> list[str]:
         """PostgreSQL keeps its own rules; what is asked is whether the tables answer."""
-        with self.read() as c:
-            c.execute("SELECT count(*) FROM videos")
+        self.ask("SELECT count(*) FROM videos")
         return []
 
     def backup(self, path: Path) -> None:
         raise InvalidArgument(f"A backup of {self.place} is made by PostgreSQL's own pg_dump, not by this command.")
 
     def close(self) -> None:
-        self._closed = True
         if self._listener is not None:
             self._listener.close()
-        with self._lock:
-            if self._pool is not None and self._pid == os.getpid():
-                self._pool.close()
-            self._pool = None
+        self._connections.close()
+
+    def migrate(self) -> None:
+        """See schema.migrate."""
+        with self._translated():
+            raw = self._connections.take()
+            try:
+                migrate(raw, self.place)
+            finally:
+                self._connections.give(raw)
+
+    def _alone(self, statement: str, values: Values = ()) -> Found:
+        """A statement as a transaction of its own, also where the thread is in another one."""
+        made = Transaction(self._connections, "")
+        try:
+            return made.execute(statement, values)
+        except BaseException:
+            made.undo()
+            raise
+        finally:
+            made.close()
 
     def _held(self) -> Transaction | None:
         """The transaction that this thread is in."""
@@ -241,48 +241,17 @@ class PostgresDatabase:
         return held
 
     @contextmanager
-    def _running(self, raw: psycopg.Connection[Any], begin: str) -> Iterator[Transaction]:
-        raw.execute(begin.encode())
-        self._local.transaction = made = Transaction(raw)
+    def _running(self, begin: str) -> Iterator[Transaction]:
+        self._local.transaction = made = Transaction(self._connections, begin)
         try:
             yield made
+            made.keep()
         except BaseException:
-            # A statement that was left in the middle, by a signal for example, cannot be followed by another one.
-            if raw.info.transaction_status == TransactionStatus.ACTIVE:
-                raw.close()
-            with suppress(psycopg.Error):  # what ended the transaction is said, not that the connection is gone too
-                raw.execute("ROLLBACK")
+            made.undo()
             raise
-        else:
-            raw.execute("COMMIT")
         finally:
             self._local.transaction = None
-
-    @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
-        with self._lock:
-            if self._closed:
-                raise StoreError(f"The store at {self.place} was closed. Open it again.")
-            # A forked child must not use its parent's connections.
-            if self._pool is None or self._pid != os.getpid():
-                self._pool, self._pid = self._new_pool(), os.getpid()
-            pool = self._pool
-        with pool.connection() as raw:
-            yield raw
-
-    def _new_pool(self) -> psycopg_pool.ConnectionPool[psycopg.Connection[Any]]:
-        return psycopg_pool.ConnectionPool(
-            self.url,
-            min_size=1,
-            max_size=CONNECTIONS,
-            timeout=self._wait_s,
-            reconnect_timeout=self._wait_s,
-            check=psycopg_pool.ConnectionPool.check_connection,
-            configure=_configure,
-            kwargs=CONNECTION,
-            open=True,
-            name="store",
-        )
+            made.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -298,8 +267,7 @@ def open_database(url: str, **settings: Any) -> tuple[PostgresDatabase, Clock]:
     Raises: StoreError: it cannot be reached, or pgvector is missing. StoreTooNew: a newer program wrote it."""
     database = PostgresDatabase(url, **settings)
     try:
-        with database._translated(), database._connection() as raw:
-            migrate(raw, database.place)
+        database.migrate()
     except BaseException:
         database.close()
         raise
@@ -342,16 +310,3 @@ def explained(error: psycopg.Error, where: str, waited_s: float) -> StoreError |
     return StoreError(
         f"{where}: {said}. This is a fault of the program: report it with what `agent-tools doctor` shows."
     )
-
-
-class _Number(Loader):
-    """Sums come as numeric: whole numbers stay whole."""
-
-    def load(self, data: Any) -> float:
-        text = bytes(data).decode()
-        return float(text) if "." in text else int(text)
-
-
-def _configure(raw: psycopg.Connection[Any]) -> None:
-    raw.adapters.register_loader("numeric", _Number)
-    raw.adapters.register_loader("json", TextLoader)  # read as in SQLite: by the part that wrote it

@@ -19,15 +19,20 @@ _TOKENS = re.compile(
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL with named values, and which of these are lists."""
+    """SQL with named values, and which of these are lists.
+
+    Attributes:
+        mark: what each name begins with."""
 
     sql: str
     lists: frozenset[str]
+    mark: str = ""
 
     def bound(self, values: Sequence[Any]) -> dict[str, Any]:
         """The values by name: truth values as 0 and 1, lists out of their JSON, text without NUL, which no column
         can hold."""
-        return {str(at): self._value(str(at), value) for at, value in enumerate(values, 1)}
+        names = [f"{self.mark}{at}" for at in range(1, len(values) + 1)]
+        return {name: self._value(name, value) for name, value in zip(names, values, strict=True)}
 
     def _value(self, name: str, value: Any) -> Any:
         if isinstance(value, bool):
@@ -38,17 +43,20 @@ class Statement:
 
 
 @lru_cache(maxsize=512)
-def translated(statement: str) -> Statement:
-    """A statement of the parts; their values stand as `?`, counted from 1, or as `?n`."""
+def translated(statement: str, mark: str = "") -> Statement:
+    """A statement of the parts; their values stand as `?`, counted from 1, or as `?n`.
+
+    Args:
+        mark: for the names of values, so that statements of one message have different ones."""
     lists: set[str] = set()
     counted = 0
 
     def name(digits: str) -> str:
         nonlocal counted
         if digits:
-            return digits
+            return mark + digits
         counted += 1
-        return str(counted)
+        return f"{mark}{counted}"
 
     def replace(found: re.Match[str]) -> str:
         if found["text"] is not None:
@@ -60,4 +68,4 @@ def translated(statement: str) -> Statement:
             return f"= ANY(%({one})s)"
         return f"%({name(found['number'])})s"
 
-    return Statement(_TOKENS.sub(replace, statement), frozenset(lists))
+    return Statement(_TOKENS.sub(replace, statement), frozenset(lists), mark)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent_tools.store.postgres.database import Transaction
+    from agent_tools.store.postgres.transaction import Transaction
 
 PLAIN_DIM = 1_900  # a row of so many numbers still fits into a page, and is read without a detour
 COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0), struct.pack(">h", -1)

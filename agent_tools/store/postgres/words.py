@@ -14,11 +14,11 @@ import apsw
 
 from agent_tools.store.fts5 import tokenizer
 from agent_tools.store.part import json_list
-from agent_tools.store.sql import Where
+from agent_tools.store.sql import Statement, Where
 from agent_tools.store.words import SPACED, UNSPACED_RUNS, Term, Tokenize, columns
 
 if TYPE_CHECKING:
-    from agent_tools.store.postgres.database import Transaction
+    from agent_tools.store.postgres.transaction import Transaction
 
 K1, B = 1.2, 0.75  # of BM25, as in FTS5
 LEAST_IDF = 1e-6  # of a word that more than half of the entries hold, as in FTS5
@@ -59,24 +59,21 @@ class TsvectorWords:
         made: Tokenize = self._local.tokenize
         return made
 
-    def count(self, c: Transaction, term: Term, where: Where, ids: tuple[int, int]) -> int:
+    def counting(self, term: Term, where: Where, ids: tuple[int, int]) -> Statement:
         asked = self._asked(term)
         if where == Where():
-            return int(c.execute(f"SELECT count(*) FROM words w WHERE {_holds(asked, 1)}", _queries(asked)).get)  # noqa: S608
-        return int(
-            c.execute(
-                f"""SELECT count(*) FROM words w JOIN entries e ON e.id = w.number
-                    WHERE (?1 IS NULL OR e.video_id IN (SELECT value FROM json_each(?1)))
-                    AND (?2 IS NULL OR e.channel IN (SELECT value FROM json_each(?2)))
-                    AND w.number BETWEEN ?3 AND ?4 AND {_holds(asked, 5)}""",  # noqa: S608
-                (where.videos, where.channels, *ids, *_queries(asked)),
-            ).get
+            return f"SELECT count(*) FROM words w WHERE {_holds(asked, 1)}", _queries(asked)  # noqa: S608
+        return (
+            f"""SELECT count(*) FROM words w JOIN entries e ON e.id = w.number
+                WHERE (?1 IS NULL OR e.video_id IN (SELECT value FROM json_each(?1)))
+                AND (?2 IS NULL OR e.channel IN (SELECT value FROM json_each(?2)))
+                AND w.number BETWEEN ?3 AND ?4 AND {_holds(asked, 5)}""",  # noqa: S608
+            (where.videos, where.channels, *ids, *_queries(asked)),
         )
 
     def find(self, c: Transaction, terms: Sequence[Term], where: Where, ids: tuple[int, int], limit: int) -> list[Any]:
-        total, length = self._size(c)
         phrases = [phrase for term in terms for phrase in self._asked(term)]
-        frequencies = [self._frequency(c, phrase, total) for phrase in phrases]
+        frequencies, length = self._frequencies(c, phrases)
         tests, values, at = [], [*_of(where), *ids, WEIGHED * limit + SPARE], 8
         for term in terms:
             asked = self._asked(term)
@@ -112,19 +109,23 @@ class TsvectorWords:
                 score += frequency * times * (K1 + 1) / (times + K1 * long)
         return score
 
-    def _frequency(self, c: Transaction, phrase: Phrase, total: int) -> float:
-        """The inverse document frequency of a phrase in the whole library."""
-        count = int(c.execute(f"SELECT count(*) FROM words w WHERE {_holds([phrase], 1)}", _queries([phrase])).get)  # noqa: S608
-        return max(LEAST_IDF, math.log((total - count + 0.5) / (count + 0.5))) if total > count else LEAST_IDF
+    def _frequencies(self, c: Transaction, phrases: Sequence[Phrase]) -> tuple[list[float], float]:
+        """The inverse document frequency of each phrase in the whole library, and the tokens of an entry on average.
 
-    def _size(self, c: Transaction) -> tuple[int, float]:
-        """How many entries there are, and their tokens on average; as old as 2 % of the library."""
-        newest = int(c.execute("SELECT coalesce(max(number), 0) FROM words").get)
+        How many entries there are, and their tokens, are as old as 2 % of the library."""
+        newest, *found = c.execute_all(
+            [
+                ("SELECT coalesce(max(number), 0) FROM words", ()),
+                *((f"SELECT count(*) FROM words w WHERE {_holds([one], 1)}", _queries([one])) for one in phrases),  # noqa: S608
+            ]
+        )
+        last = int(newest.get)
         seen, total, length = self._sizes
-        if not total or not 0 <= newest - seen <= seen / 50:
+        if not total or not 0 <= last - seen <= seen / 50:
             total, length = c.execute("SELECT count(*), coalesce(avg(size), 1)::float8 FROM words").fetchone()
-            self._sizes = newest, total, length
-        return total, max(length, 1e-9)
+            self._sizes = last, total, length
+        counts = [int(rows.get) for rows in found]
+        return [_inverse(total, count) for count in counts], max(length, 1e-9)
 
     def _asked(self, term: Term) -> list[Phrase]:
         return [(column, tuple(self._tokens(text))) for column, text in term.phrases]
@@ -132,6 +133,10 @@ class TsvectorWords:
     def _tokens(self, text: str) -> list[str]:
         cut = self._tokenizer()(text.encode()) if text else ()
         return [token.encode()[:LONGEST].decode(errors="ignore") for _, _, token in cut]
+
+
+def _inverse(total: int, count: int) -> float:
+    return max(LEAST_IDF, math.log((total - count + 0.5) / (count + 0.5))) if total > count else LEAST_IDF
 
 
 def _vector(tokens: Sequence[str]) -> str:
