@@ -10,12 +10,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from agent_tools.channels import made_text_names
 from agent_tools.store import speakers
-from agent_tools.store.entries import Entry, EntryIn, insert_entry, remove_entries
+from agent_tools.store.entries import Entry, EntryIn, insert_entries, remove_entries
 from agent_tools.store.frames import FrameRow
 from agent_tools.store.sql import Sql
 from agent_tools.store.store import Store
@@ -134,10 +134,12 @@ def _entry_steps(store: Store, made: Store, video_id: str, channel: str) -> Iter
 
         def step(c: Sql, gone: list[int] = gone, come: list[Entry] = come) -> None:
             remove_entries(store.db, c, video_id, gone)
-            numbers = {}
-            for entry in come:
-                copy = EntryIn(entry.start_s, entry.end_s, entry.text, entry.extra)
-                numbers[entry.id] = insert_entry(store.db, c, video_id, channel, entry.producer, copy)
+            numbers: dict[int, int] = {}
+            for producer, group in groupby(come, key=lambda entry: entry.producer):
+                own = list(group)
+                copies = [EntryIn(entry.start_s, entry.end_s, entry.text, entry.extra) for entry in own]
+                ids = insert_entries(store.db, c, video_id, channel, producer, copies)
+                numbers |= {entry.id: number for entry, number in zip(own, ids, strict=True)}
             _put_vectors(store, video_id, vectors, numbers)
 
         yield step

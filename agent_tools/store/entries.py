@@ -67,7 +67,7 @@ class Entries(Part):
         while batch := list(islice(waiting, AT_ONCE)):
             with self.db.write() as c:
                 self.db.hold(c, video_id)
-                numbers += [insert_entry(self.db, c, video_id, channel, producer, entry) for entry in batch]
+                numbers += insert_entries(self.db, c, video_id, channel, producer, batch)
         return numbers
 
     def entries(
@@ -164,35 +164,47 @@ def remove_entries(db: Database, c: Sql, video_id: str, ids: list[int]) -> None:
     c.executemany("DELETE FROM entries WHERE id=?", [(number,) for number in ids])
 
 
-def insert_entry(
-    db: Database, c: Sql, video_id: str, channel: str, producer: str, entry: EntryIn, apart: str = ""
-) -> int:
-    """Inside a transaction: the id of the entry, new or there before; `apart` keeps equal texts two entries."""
-    text = storable(entry.text)
-    key = (
-        video_id,
-        channel,
-        producer,
-        milliseconds(entry.start_s),
-        milliseconds(entry.end_s),
-        hashlib.blake2b(f"{text}\0{apart}".encode(), digest_size=16).digest(),
+def insert_entries(
+    db: Database, c: Sql, video_id: str, channel: str, producer: str, entries: Sequence[EntryIn], apart: str = ""
+) -> list[int]:
+    """Inside a transaction: the ids of the entries in their order, new or there before.
+
+    Args:
+        apart: keeps texts two entries that are equal but for it."""
+    texts = [storable(entry.text) for entry in entries]
+    keys = [
+        (
+            milliseconds(entry.start_s),
+            milliseconds(entry.end_s),
+            hashlib.blake2b(f"{text}\0{apart}".encode(), digest_size=16).digest(),
+        )
+        for entry, text in zip(entries, texts, strict=True)
+    ]
+    there = c.execute(
+        """SELECT id, start_ms, end_ms, digest FROM entries WHERE video_id=? AND channel=? AND producer=?
+           AND start_ms IN (SELECT value FROM json_each(?))""",
+        (video_id, channel, producer, json_list(sorted({key[0] for key in keys}))),
     )
-    row = c.execute(
-        """SELECT id FROM entries
-           WHERE video_id=? AND channel=? AND producer=? AND start_ms=? AND end_ms=? AND digest=?""",
-        key,
-    ).fetchone()
-    if row is not None:
-        return int(row[0])
-    number = int(
-        c.execute(
-            """INSERT INTO entries(video_id, channel, producer, start_ms, end_ms, digest, start_s, end_s, text, extra)
-               VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
-            (*key, entry.start_s, entry.end_s, text, to_json(entry.extra)),
-        ).get
-    )
-    db.words.put(c, number, text)
-    return number
+    known = {(row[1], row[2], bytes(row[3])): int(row[0]) for row in there}
+    first = {key: at for at, key in reversed(list(enumerate(keys)))}
+    new = sorted(at for key, at in first.items() if key not in known)
+    if new:
+        marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(new))
+        rows = c.execute(
+            f"""INSERT INTO entries(video_id, channel, producer, start_ms, end_ms, digest, start_s, end_s, text, extra)
+                VALUES {marks} RETURNING id, start_ms, end_ms, digest""",  # noqa: S608 - our marks
+            [
+                value
+                for at in new
+                for value in (
+                    *(video_id, channel, producer, *keys[at]),
+                    *(entries[at].start_s, entries[at].end_s, texts[at], to_json(entries[at].extra)),
+                )
+            ],
+        ).fetchall()
+        known |= {(row[1], row[2], bytes(row[3])): int(row[0]) for row in rows}
+        db.words.put(c, [(known[keys[at]], texts[at]) for at in new])
+    return [known[key] for key in keys]
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:

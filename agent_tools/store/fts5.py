@@ -21,8 +21,9 @@ AT_ONCE = 500  # entries of one transaction
 class Fts5Words:
     """See sql.WordIndex."""
 
-    def put(self, c: apsw.Connection, number: int, text: str) -> None:
-        c.execute("INSERT OR REPLACE INTO words(rowid, spaced, unspaced) VALUES(?, ?, ?)", (number, *columns(text)))
+    def put(self, c: apsw.Connection, texts: Sequence[tuple[int, str]]) -> None:
+        rows = [(number, *columns(text)) for number, text in texts]
+        c.executemany("INSERT OR REPLACE INTO words(rowid, spaced, unspaced) VALUES(?, ?, ?)", rows)
 
     def remove(self, c: apsw.Connection, numbers: Sequence[int]) -> None:
         c.executemany("DELETE FROM words WHERE rowid=?", [(number,) for number in numbers])
@@ -63,10 +64,9 @@ class Fts5Words:
             ),
         ).fetchall()
 
-    def postings(self, c: apsw.Connection, term: Term) -> Sequence[tuple[int, float]]:
-        found: list[Any] = c.execute(
-            "SELECT rowid, bm25(words) FROM words WHERE words MATCH ? ORDER BY rowid", (_match(term),)
-        ).fetchall()
+    def postings(self, c: apsw.Connection, terms: Sequence[Term]) -> list[Sequence[tuple[int, float]]]:
+        asked = "SELECT rowid, bm25(words) FROM words WHERE words MATCH ? ORDER BY rowid"
+        found: list[Any] = [c.execute(asked, (_match(term),)).fetchall() for term in terms]
         return found
 
 
@@ -102,8 +102,7 @@ def fill_index(db: Database) -> None:
                    ORDER BY id DESC LIMIT ?""",
                 (LEFT, AT_ONCE),
             ).fetchall()
-            for number, text in rows:
-                db.words.put(c, number, text)
+            db.words.put(c, rows)
             if rows:
                 c.execute("UPDATE counters SET value=? WHERE name=?", (rows[-1][0] - 1, LEFT))
             else:

@@ -4,7 +4,7 @@ Memories are rows; their vectors are in the space f"{producer}|memory". torch is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent_tools.errors import ShapeError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from agent_tools.memory import Memory, ScoredMemory
     from agent_tools.store.store import Store
 
-_KNOWN = "SELECT count(*) FROM memories WHERE video_id=? AND kind=? AND start_s=? AND end_s=? AND producer=?"
 AT_ONCE = 32  # memories of one transaction: some tens of milliseconds
 TIE = 1e-5  # cosines nearer than this may change places when they are computed again in float64
 
@@ -42,7 +41,7 @@ class SqliteMemory:
             part = [(memory, past.context(memory)) for memory in batch[first : first + AT_ONCE]]
             with self._db.write() as c:
                 self._db.hold(c, video_id)
-                new += sum(self._write_one(c, video_id, memory, context) for memory, context in part)
+                new += self._write(c, video_id, part)
         return new
 
     def take(self, made: SqliteMemory, video_id: str, read: str) -> int:
@@ -68,25 +67,33 @@ class SqliteMemory:
                 ).fetchall()
             with self._db.write() as c:
                 self._db.hold(c, video_id)
-                new += sum(self._write_one(c, video_id, _memory(row), row[8]) for row in rows)
+                new += self._write(c, video_id, [(_memory(row), row[8]) for row in rows])
         return new
 
-    def _write_one(self, c: Sql, video_id: str, memory: Memory, context: bytes | None) -> bool:
-        """Whether it was new."""
-        key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
-        if c.execute(_KNOWN, key).get:
-            return False
-        number = c.execute(
-            """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
-               VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
-            (*key, storable(memory.text), memory.vectors.shape[1], _blob(memory.vectors), context),
-        ).get
-        first = int(number) << TOKEN_BITS
-        if count := len(memory.vectors):
-            if count >> TOKEN_BITS:
+    def _write(self, c: Sql, video_id: str, part: Sequence[tuple[Memory, bytes | None]]) -> int:
+        """Write memories with what they read of their past; how many were new."""
+        import numpy as np
+
+        new = 0
+        tokens: dict[str, list[tuple[int, Memory]]] = {}  # by producer: the first vector's id, of what is new
+        for memory, context in part:
+            if (count := len(memory.vectors)) >> TOKEN_BITS:
                 raise ShapeError(f"a memory of {count} vectors: at most {2**TOKEN_BITS - 1} are kept of one span")
-            self._put_vectors(f"{key[4]}|memory", video_id, range(first, first + count), memory.vectors.numpy())
-        return True
+            key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
+            number = c.execute(
+                """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
+                   VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id""",
+                (*key, storable(memory.text), memory.vectors.shape[1], _blob(memory.vectors), context),
+            ).get
+            if number is not None:
+                new += 1
+                if count:
+                    tokens.setdefault(key[4], []).append((int(number) << TOKEN_BITS, memory))
+        for producer, own in tokens.items():
+            ids = [first + at for first, memory in own for at in range(len(memory.vectors))]
+            matrix = np.concatenate([memory.vectors.numpy() for _, memory in own])
+            self._put_vectors(f"{producer}|memory", video_id, ids, matrix)
+        return new
 
     def spans(self, video_id: str, kind: str, producer: str) -> set[tuple[float, float]]:
         """The (start_s, end_s) of a video's memories of one kind and producer."""

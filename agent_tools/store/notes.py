@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from agent_tools.errors import NoteNotFound
-from agent_tools.store.entries import NOTES, EntryIn, insert_entry, remove_entries
+from agent_tools.store.entries import NOTES, EntryIn, insert_entries, remove_entries
 from agent_tools.store.part import Part, milliseconds, storable
 from agent_tools.store.sql import Ask, Sql
 
@@ -63,15 +63,8 @@ class Notes(Part):
                     self._retire(c, old, note.number)
                     return note, True
             number = 1 + int(c.execute("SELECT coalesce(max(number), 0) FROM notes WHERE video_id=?", (video_id,)).get)
-            entry = insert_entry(
-                self.db,
-                c,
-                video_id,
-                NOTES,
-                NOTES,
-                EntryIn(start_s, end_s, text, {"note": number, "author": author}),
-                apart=str(number),
-            )
+            made = EntryIn(start_s, end_s, text, {"note": number, "author": author})
+            (entry,) = insert_entries(self.db, c, video_id, NOTES, NOTES, [made], apart=str(number))
             c.execute(
                 """INSERT INTO notes(video_id, number, start_s, end_s, text, author, created_at, looked_at, entry)
                    VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -92,7 +85,7 @@ class Notes(Part):
             if note.replaced_by is None:
                 extra = {"note": note.number, "author": note.author}
                 findable = EntryIn(note.start_s, note.end_s, note.text, extra)
-                entry = insert_entry(self.db, c, note.video_id, NOTES, NOTES, findable, apart=str(note.number))
+                (entry,) = insert_entries(self.db, c, note.video_id, NOTES, NOTES, [findable], apart=str(note.number))
             c.execute(
                 """INSERT INTO notes(video_id, number, start_s, end_s, text, author, created_at, looked_at,
                    replaced_by, entry) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",

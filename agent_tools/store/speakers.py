@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from agent_tools.store.entries import AT_ONCE, Entry, EntryIn, insert_entry, remove_entries
+from agent_tools.store.entries import AT_ONCE, Entry, EntryIn, insert_entries, remove_entries
 from agent_tools.store.vectors import TEXT, VOICE
 
 if TYPE_CHECKING:
@@ -101,9 +102,11 @@ def relabel(store: Store, video_id: str, choose: Callable[[Entry], EntryIn | Non
             spaces = [space for space in store.spaces() if space.endswith(f"|{TEXT}")]
             vectors = {space: store.vectors(space, video_id, ids) for space in spaces}
             remove_entries(store.db, c, video_id, ids)
-            numbers = {
-                entry.id: insert_entry(store.db, c, video_id, SPEECH, entry.producer, new) for entry, new in some
-            }
+            numbers: dict[int, int] = {}
+            for producer, group in groupby(some, key=lambda pair: pair[0].producer):
+                own = list(group)
+                made = insert_entries(store.db, c, video_id, SPEECH, producer, [new for _, new in own])
+                numbers |= {entry.id: number for (entry, _), number in zip(own, made, strict=True)}
             for space, (of, rows) in vectors.items():
                 if len(of):
                     store.put_vectors(space, video_id, [numbers[number] for number in of.tolist()], rows)

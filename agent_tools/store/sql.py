@@ -94,8 +94,8 @@ class WordIndex(Protocol):
 
     `c` is the connection that the engine's own `read()` or `write()` gave."""
 
-    def put(self, c: Any, number: int, text: str) -> None:
-        """Make the words of an entry findable."""
+    def put(self, c: Any, texts: Sequence[tuple[int, str]]) -> None:
+        """Make the words of entries findable. Args: texts: (id, text)."""
 
     def remove(self, c: Any, numbers: Sequence[int]) -> None: ...
 
@@ -110,9 +110,8 @@ class WordIndex(Protocol):
         Args:
             ids: the least and the greatest id to look at."""
 
-    def postings(self, c: Any, term: Term) -> Sequence[tuple[int, float]] | None:
-        """Every entry that holds the term and what the term adds to its BM25, negative, by id; None where the engine
-        would have to read the entries for it."""
+    def postings(self, c: Any, terms: Sequence[Term]) -> list[Sequence[tuple[int, float]]]:
+        """Of each term every entry that holds it and what the term adds to its BM25, negative, by id."""
 
 
 class VectorTables(Protocol):

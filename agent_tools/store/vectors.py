@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KINDS = TEXT, LINE, MEMORY, FRAME, VOICE = "text", "line", "memory", "frame", "voice"  # of spaces
-_NEW_ROW = "INSERT INTO vector_rows(space, video_id, id) VALUES(?, ?, ?) RETURNING n"
+_NEW_ROWS = """INSERT INTO vector_rows(space, video_id, id) SELECT ?1, ?2, j.value FROM json_each(?3) j
+    WHERE true ORDER BY j.key RETURNING id, n"""
 AT_ONCE = 256  # rows of one transaction that removes many: some tens of milliseconds
 TOKEN_BITS = 12  # a memory token's id is its memory's id and, in the last bits, its place in it; a line's likewise
 
@@ -51,14 +52,8 @@ class Vectors(Part):
             self.db.hold(c, video_id)
             n = _make_space(self.db, c, space, matrix.shape[1])
             replaced = _delete(self.db, c, n, video_id, list(last))
-            rows = [
-                (
-                    int(c.execute(_NEW_ROW, (n, video_id, number)).get),
-                    video_id,
-                    matrix[row].tobytes(),
-                )
-                for number, row in last.items()
-            ]
+            new = dict(c.execute(_NEW_ROWS, (n, video_id, json_list(last))).fetchall())
+            rows = [(int(new[number]), video_id, matrix[row].tobytes()) for number, row in last.items()]
             self.db.tables.insert(c, n, rows)
             _touch(self.db, c, n, video_id, len(last) - replaced, irregular=not matrix.any(axis=1).all())
 

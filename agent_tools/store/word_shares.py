@@ -55,7 +55,7 @@ class WordShares(Part):
 
         Args:
             spans: start and end of what is searched, by video.
-        Returns: None where each video has to be asked by itself: for quotations, and in an engine without postings."""
+        Returns: None where each video has to be asked by itself: for quotations."""
         import numpy as np
 
         version = self.db.data_version()  # before the rows are read
@@ -63,9 +63,7 @@ class WordShares(Part):
             terms = parse(query, self.db.words.tokenizer(c))
             if any(term.shown.startswith('"') for term in terms):
                 return None
-            postings = [one for term in terms if (one := self.db.words.postings(c, term)) is not None]
-            if len(postings) < len(terms):
-                return None
+            postings = self.db.words.postings(c, terms)
             there = self._read(c, version)
         found = [_here(there, np.array(one, np.float64).reshape(-1, 2)) for one in postings]
         bounds = np.full((len(there.video_numbers), 2), (np.inf, -np.inf))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent_tools.store import EntryIn, Store, search
+from tests.store.conftest import again
 
 WORDS = "the of a river boat night money sister walk lamp 1,200 Zürich 水の音 letters lettering".split()
 QUERIES = (
@@ -24,9 +25,10 @@ CHANNELS = ("subtitles", "screen_text")
 SPAN = (0.0, 100.0)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened, rng = Store.open(tmp_path), random.Random(5)
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    where = request.getfixturevalue("database_url") if request.param == "postgres" else str(tmp_path)
+    opened, rng = again(where), random.Random(5)
     for video, count in {"a" * 12: 40, "b" * 12: 3, "c" * 12: 90, "d" * 12: 0}.items():
         opened.add_video(video, video, 1)
         for channel in CHANNELS:

@@ -1,5 +1,5 @@
-"""The parts' SQL as PostgreSQL reads it. Two things differ: how values are marked, and how one asks for membership in a
-list that is bound as one value."""
+"""The parts' SQL as PostgreSQL reads it. Three things differ: how values are marked, how one asks for membership in a
+list that is bound as one value, and how one reads a list of whole numbers as rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 _TOKENS = re.compile(
     r"""(?P<text>'(?:[^']|'')*') | (?P<among>IN\s*\(SELECT\s+value\s+FROM\s+json_each\(\?(?P<list>\d*)\)\))
-        | \?(?P<number>\d*) | (?P<percent>%)""",
+        | FROM\s+json_each\(\?(?P<rows>\d*)\)\s+(?P<alias>\w+) | \?(?P<number>\d*) | (?P<percent>%)""",
     re.VERBOSE,
 )
 
@@ -66,6 +66,9 @@ def translated(statement: str, mark: str = "") -> Statement:
         if found["among"] is not None:
             lists.add(one := name(found["list"]))
             return f"= ANY(%({one})s)"
+        if found["alias"] is not None:
+            lists.add(one := name(found["rows"]))
+            return f"FROM unnest(%({one})s::bigint[]) WITH ORDINALITY {found['alias']}(value, key)"
         return f"%({name(found['number'])})s"
 
     return Statement(_TOKENS.sub(replace, statement), frozenset(lists), mark)

@@ -36,6 +36,8 @@ class Transaction:
 
     def execute_all(self, statements: Sequence[Statement]) -> list[Found]:
         """What each of them finds, in one message."""
+        if not statements:
+            return []
         made = [(translated(sql, f"{at}_" if at else ""), values) for at, (sql, values) in enumerate(statements)]
         message = ";\n".join(one.sql for one, _ in made).encode()
         bound = {name: value for one, values in made for name, value in one.bound(values).items()}

@@ -36,14 +36,19 @@ class TsvectorWords:
         self._local = threading.local()
         self._sizes: tuple[int, int, float] = 0, 0, 1.0  # newest entry, entries, tokens of an entry
 
-    def put(self, c: Transaction, number: int, text: str) -> None:
-        spaced, unspaced = (self._tokens(column) for column in columns(text))
-        c.execute(
-            """INSERT INTO words(number, spaced, unspaced, size) VALUES(?, ?::tsvector, ?::tsvector, ?)
-               ON CONFLICT(number) DO UPDATE SET spaced=excluded.spaced, unspaced=excluded.unspaced,
-               size=excluded.size""",
-            (number, _vector(spaced), _vector(unspaced), len(spaced) + len(unspaced)),
-        )
+    def put(self, c: Transaction, texts: Sequence[tuple[int, str]]) -> None:
+        values: list[Any] = []
+        for number, text in texts:
+            spaced, unspaced = (self._tokens(column) for column in columns(text))
+            values += number, _vector(spaced), _vector(unspaced), len(spaced) + len(unspaced)
+        if texts:
+            c.execute(
+                f"""INSERT INTO words(number, spaced, unspaced, size)
+                    VALUES {", ".join(["(?, ?::tsvector, ?::tsvector, ?)"] * len(texts))}
+                    ON CONFLICT(number) DO UPDATE SET spaced=excluded.spaced, unspaced=excluded.unspaced,
+                    size=excluded.size""",  # noqa: S608 - our marks
+                values,
+            )
 
     def remove(self, c: Transaction, numbers: Sequence[int]) -> None:
         c.execute("DELETE FROM words WHERE number IN (SELECT value FROM json_each(?))", (json_list(numbers),))
@@ -97,17 +102,33 @@ class TsvectorWords:
         scored = [(*row, -self._bm25(row[6], phrases, frequencies, length)) for row in rows]
         return sorted(scored, key=lambda row: (row[8], row[0]))[:limit]
 
-    def postings(self, c: Transaction, term: Term) -> None:
-        """None: BM25 is computed from the texts here."""
+    def postings(self, c: Transaction, terms: Sequence[Term]) -> list[Sequence[tuple[int, float]]]:
+        asked = [self._asked(term) for term in terms]
+        frequencies, length = self._frequencies(c, [phrase for phrases in asked for phrase in phrases])
+        statements = []
+        for phrases in asked:
+            counts, values = [], [*_queries(phrases)]
+            for column, tokens in phrases:
+                counts.append(_count_in_row(column, len(values) + 1, len(tokens)))
+                values += tokens
+            statements.append(
+                (
+                    f"SELECT w.number, w.size, {', '.join(counts)} FROM words w WHERE {_holds(phrases, 1)} "  # noqa: S608
+                    "ORDER BY w.number",
+                    values,
+                )
+            )
+        found: list[Sequence[tuple[int, float]]] = []
+        weights = iter(frequencies)
+        for phrases, rows in zip(asked, c.execute_all(statements), strict=True):
+            own = [next(weights) for _ in phrases]
+            found.append([(row[0], -_score(row[2:], own, row[1], length)) for row in rows])
+        return found
 
     def _bm25(self, text: str, phrases: Sequence[Phrase], frequencies: Sequence[float], length: float) -> float:
         held = dict(zip((SPACED, UNSPACED_RUNS), (self._tokens(column) for column in columns(text)), strict=True))
-        long = 1 - B + B * sum(map(len, held.values())) / length
-        score = 0.0
-        for (column, tokens), frequency in zip(phrases, frequencies, strict=True):
-            if times := _times(tokens, held[column]):
-                score += frequency * times * (K1 + 1) / (times + K1 * long)
-        return score
+        times = [_times(tokens, held[column]) for column, tokens in phrases]
+        return _score(times, frequencies, sum(map(len, held.values())), length)
 
     def _frequencies(self, c: Transaction, phrases: Sequence[Phrase]) -> tuple[list[float], float]:
         """The inverse document frequency of each phrase in the whole library, and the tokens of an entry on average.
@@ -133,6 +154,26 @@ class TsvectorWords:
     def _tokens(self, text: str) -> list[str]:
         cut = self._tokenizer()(text.encode()) if text else ()
         return [token.encode()[:LONGEST].decode(errors="ignore") for _, _, token in cut]
+
+
+def _score(times: Sequence[int], frequencies: Sequence[float], size: int, length: float) -> float:
+    """BM25 of an entry of `size` tokens, by how often it holds each phrase; `length` is the tokens of an entry on
+    average."""
+    long = K1 * (1 - B + B * size / length)
+    return sum(
+        frequency * count * (K1 + 1) / (count + long)
+        for count, frequency in zip(times, frequencies, strict=True)
+        if count
+    )
+
+
+def _count_in_row(column: str, first: int, size: int) -> str:
+    """SQL that counts a phrase of `size` tokens in a column of a row `w`. Args: first: number of the first token."""
+    places = [f"(SELECT positions FROM unnest(w.{column}) WHERE lexeme = ?{first + at})" for at in range(size)]  # noqa: S608
+    if size == 1:
+        return f"coalesce(cardinality({places[0]}), 0)"
+    after = " AND ".join(f"p + {at} = ANY(coalesce({place}, '{{}}'))" for at, place in enumerate(places[1:], 1))
+    return f"(SELECT count(*) FROM unnest({places[0]}) p WHERE {after})"  # noqa: S608 - our own columns and numbers
 
 
 def _inverse(total: int, count: int) -> float:
