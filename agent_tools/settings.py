@@ -15,13 +15,14 @@ Transport = Literal["stdio", "http"]
 ToolSet = Literal["lean", "full"]
 PREFIX = "AGENT_TOOLS_"
 WORKER_SETTINGS = (
-    *("home", "cache", "store", "roots", "profile", "models", "model_dirs", "device", "endpoint_key"),
+    *("home", "cache", "store", "files", "roots", "profile", "models", "model_dirs", "device", "endpoint_key"),
     *("fps", "threads", "memory_mb", "ocr_per_hour", "log_level"),
 )
 HELP: Mapping[str, str] = {
     "home": "folder for the memory file, kept frames and logs",
     "cache": "folder for models unpacked once out of packages, shared by all data folders; by variable only",
     "store": "address of a shared memory, postgresql://USER@HOST/NAME; the default is a file in the data folder",
+    "files": "where kept pictures lie instead of in the memory: s3://BUCKET/PREFIX, gs://, az:// or file:///FOLDER",
     "allow": "folder whose videos may be read; repeat the flag, or separate folders like PATH",
     "roots": "NAME=FOLDER: an allowed folder that may lie elsewhere on other machines of a shared memory; repeat it",
     "profile": "models to use: auto, lite, standard or full",
@@ -56,6 +57,7 @@ class Settings:
     home: Path
     cache: Path = field(default_factory=lambda: default_cache())
     store: str = ""
+    files: str = ""
     allow: tuple[Path, ...] = ()
     roots: tuple[str, ...] = ()
     profile: Profile = "auto"
@@ -89,6 +91,8 @@ class Settings:
         _check(
             known, "store", self.store.partition("@")[2] or self.store, "postgresql://USER@HOST:PORT/NAME, or nothing"
         )
+        schemes = ("s3://", "gs://", "az://", "file:///")
+        _check(not self.files or self.files.startswith(schemes), "files", self.files, "s3://BUCKET/PREFIX, or nothing")
         for text in self.roots:
             _check(all(text.partition("=")[::2]), "roots", text, "NAME=FOLDER, such as lectures=/mnt/lectures")
         for text in self.models:

@@ -11,6 +11,7 @@ import typer
 from agent_tools.cli.flags import (
     AsJson,
     Device,
+    Files,
     Home,
     MemoryMb,
     ModelDirs,
@@ -54,7 +55,7 @@ def publish(to: To, videos: Named = None, home: Home = None) -> None:
         if videos:
             named = {video.id for name in videos for video in library.videos_like(name)}
             wanted = [video for video in wanted if video.id in named]
-        with contextlib.closing(Memory.connect(settings.home, to)) as target:
+        with contextlib.closing(Memory.connect(settings.home, to, files=settings.files)) as target:
             for video in wanted:
                 channels = copy_video(library.store, target, video.id)
                 typer.echo(f"published {video.id}  {video.title}: {', '.join(channels) or 'no channel is done yet'}")
@@ -66,6 +67,7 @@ class WorkRequest:
     """The options of `work`: a field for each setting of a worker, and how it runs."""
 
     store: Store = None
+    files: Files = None
     stay: Stay = False
     home: Home = None
     roots: Roots = None

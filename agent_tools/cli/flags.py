@@ -22,6 +22,7 @@ def flag(name: str, *more: str) -> Any:
 
 Home = Annotated[Path | None, flag("home")]
 Store = Annotated[str | None, flag("store")]
+Files = Annotated[str | None, flag("files")]
 Roots = Annotated[list[str] | None, typer.Option("--root", help=f"{HELP['roots']} [{variable('roots')}]")]
 Profile = Annotated[str | None, flag("profile")]
 Models = Annotated[list[str] | None, flag("models")]

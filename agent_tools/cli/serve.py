@@ -11,6 +11,7 @@ import typer
 from agent_tools import __version__
 from agent_tools.cli.flags import (
     Device,
+    Files,
     Fps,
     Home,
     MemoryMb,
@@ -40,6 +41,7 @@ class ServeRequest:
     port: Annotated[int | None, flag("port")] = None
     home: Home = None
     store: Store = None
+    files: Files = None
     allow: Annotated[list[Path] | None, flag("allow")] = None
     roots: Roots = None
     profile: Profile = None

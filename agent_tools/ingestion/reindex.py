@@ -68,6 +68,7 @@ def put_in_place(
         picture_vectors.share_tokens(store, video_id, producer)
     if encoder is None:
         switch_channel(store, made, video_id, channel, job_id)
+        store.pack_pictures(video_id)
         return
     # New vectors of the other texts are added beside the old ones; a search never compares the two.
     index_all(store, video_id, encoder, duration_s, on_batch, apart=channel)

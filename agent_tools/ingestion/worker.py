@@ -69,7 +69,7 @@ def work(
 def _opened(settings: Settings, *, stay: bool) -> Store:
     while True:
         try:
-            return open_store(settings.home, settings.store, settings.roots)
+            return open_store(settings.home, settings.store, settings.roots, settings.files)
         except StoreUnreachable as error:
             if not stay:
                 raise

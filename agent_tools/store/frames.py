@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_tools.store.part import Part
+from agent_tools.store.picture_packs import PicturePacks
+from agent_tools.store.sql import Clock, Database
 from agent_tools.store.vectors import AT_ONCE, FRAME, drop_vectors
 
 # In a home of version 0.1 a frame stands for pictures on both sides of it, up to so many away; since then it stands for
@@ -28,6 +30,10 @@ class FrameRow:
 
 class Frames(Part):
     """Frames, as rows, and their pictures."""
+
+    def __init__(self, db: Database, now: Clock, packs: PicturePacks) -> None:
+        super().__init__(db, now)
+        self._packs = packs
 
     def add_frames(self, video_id: str, rows: Iterable[FrameRow], jpegs: Mapping[int, bytes]) -> None:
         """Store frames and the pictures of some, by k; what is there already is replaced. Raises: VideoNotFound."""
@@ -58,6 +64,7 @@ class Frames(Part):
                     return
                 numbers = [row[0] for row in rows]
                 drop_vectors(self.db, c, FRAME, video_id, numbers)
+                self._packs.forget_packed(c, video_id, numbers[0], numbers[-1])
                 for table in ("jpegs", "frames"):
                     c.execute(
                         f"DELETE FROM {table} WHERE video_id=? AND k BETWEEN ? AND ?",  # noqa: S608 - our own names
@@ -79,10 +86,6 @@ class Frames(Part):
         """How many pictures were looked at before end_s."""
         found: int = self.db.ask("SELECT count(*) FROM frames WHERE video_id=? AND time_s < ?", (video_id, end_s)).get
         return found
-
-    def frame_jpeg(self, video_id: str, k: int) -> bytes | None:
-        row = self.db.ask("SELECT jpeg FROM jpegs WHERE video_id=? AND k=?", (video_id, k)).fetchone()
-        return None if row is None else bytes(row[0])
 
     def standing(self, video_id: str, time_s: float) -> FrameRow | None:
         """The kept frame that stands for what is shown at a time: for the last picture sampled by then, or the first.

@@ -47,4 +47,5 @@ def publish(made: Store, target: Store, video_id: str) -> list[str]:
             target.keep_note(note)
         elif (there.text, there.author) != (note.text, note.author) and note.replaced_by is None:
             target.add_note(video_id, note.start_s, note.end_s, note.text, note.author, note.looked_at)
+    target.pack_pictures(video_id)
     return done

@@ -182,9 +182,18 @@ def _ninth(connection: apsw.Connection) -> None:
     connection.execute("CREATE INDEX memory_ends ON memories(video_id, kind, producer, end_s)")
 
 
+def _tenth(connection: apsw.Connection) -> None:
+    connection.execute("""
+    -- Pictures that lie in object storage, see picture_packs.py: numbers, and where each begins, as int64.
+    CREATE TABLE packs(
+        video_id TEXT PRIMARY KEY REFERENCES videos(id) ON DELETE CASCADE, name TEXT NOT NULL, ks BLOB NOT NULL,
+        starts BLOB NOT NULL);
+    """)
+
+
 MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (
     *(_first, _second, _third, _fourth, _fifth, _sixth),
-    *(_seventh, _eighth, _ninth),
+    *(_seventh, _eighth, _ninth, _tenth),
 )
 
 

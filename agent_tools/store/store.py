@@ -23,7 +23,9 @@ from agent_tools.store.looks import Looks
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.nearest import VectorSearch
 from agent_tools.store.notes import Notes
+from agent_tools.store.objects import Objects
 from agent_tools.store.overview import Overview
+from agent_tools.store.picture_packs import PicturePacks
 from agent_tools.store.picture_tokens import PictureTokens
 from agent_tools.store.privacy import make_file_private
 from agent_tools.store.queue import Queue
@@ -54,8 +56,11 @@ class Store:
         memories: what was remembered of spans, as vectors; see SqliteMemory.
     """
 
-    def __init__(self, home: Path, db: Database, now: Clock, index: IndexSettings, roots: Roots = NO_ROOTS) -> None:
+    def __init__(
+        self, home: Path, db: Database, now: Clock, index: IndexSettings, roots: Roots = NO_ROOTS, files: str = ""
+    ) -> None:
         self.home, self.db, self.now, self.roots = home, db, now, roots
+        objects = Objects(files) if files else None
 
         videos = Videos(db, now, roots)
         self.add_video, self.update_video = videos.add_video, videos.update_video
@@ -106,17 +111,23 @@ class Store:
         self.nearest = self.vector_search.nearest
         self.memories = SqliteMemory(self)
 
-        tokens = PictureTokens(db, now)
+        tokens = PictureTokens(db, now, objects)
         self.keep_tokens, self.fetch_tokens, self.drop_tokens = (
             tokens.keep_tokens,
             tokens.fetch_tokens,
             tokens.drop_tokens,
         )
 
-        frames = Frames(db, now)
+        packs = PicturePacks(db, now, objects)
+        self.frame_jpeg, self.pack_pictures, self._drop_objects = (
+            packs.frame_jpeg,
+            packs.pack_pictures,
+            packs.drop_objects,
+        )
+        frames = Frames(db, now, packs)
         self.add_frames, self.delete_frames = frames.add_frames, frames.delete_frames
         self.frames, self.count_frames = frames.frames, frames.count_frames
-        self.frame_jpeg, self.standing, self.times_of = frames.frame_jpeg, frames.standing, frames.times_of
+        self.standing, self.times_of = frames.standing, frames.times_of
 
         episodes = Episodes(db, now)
         self.replace_episodes, self.episodes = episodes.replace_episodes, episodes.episodes
@@ -135,6 +146,7 @@ class Store:
         vfs: str = "",
         index: IndexSettings = DEFAULT_INDEX,
         roots: Roots = NO_ROOTS,
+        files: str = "",
     ) -> Self:
         """Open home's memory.sqlite3, making folder and file where they are missing and older files new.
 
@@ -147,7 +159,7 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls(home, database, now, index, roots)
+        return cls(home, database, now, index, roots, files)
 
     @classmethod
     def connect(
@@ -158,6 +170,7 @@ class Store:
         now: Clock | None = None,
         index: IndexSettings = DEFAULT_INDEX,
         roots: Roots = NO_ROOTS,
+        files: str = "",
         **settings: Any,
     ) -> Self:
         """Open the store in PostgreSQL at `url`, making its tables where they are missing.
@@ -176,7 +189,7 @@ class Store:
             ) from error
         _make_home(home)
         database, servers_clock = open_database(url, **settings)
-        return cls(home, database, now or servers_clock, index, roots)
+        return cls(home, database, now or servers_clock, index, roots, files)
 
     def close(self) -> None:
         self.db.close()
@@ -259,6 +272,7 @@ class Store:
         with self.db.write() as c:
             remove_video(c, video_id, with_notes=with_notes)
         self.vector_search.forget_vectors(video_id)
+        self._drop_objects(video_id)
         return self.wipe()
 
     def _drop_some_vectors(self, video_id: str) -> bool:
@@ -309,7 +323,9 @@ class Store:
         """Counts of what is stored, and the file's bytes with its log."""
         counts: list[Any] = self.db.ask(
             """SELECT (SELECT count(*) FROM videos), (SELECT count(*) FROM entries), (SELECT count(*) FROM notes),
-               (SELECT count(*) FROM frames), (SELECT count(*) FROM jpegs), (SELECT count(*) FROM vector_rows),
+               (SELECT count(*) FROM frames),
+                   (SELECT count(*) FROM jpegs) + (SELECT coalesce(sum(length(ks)), 0) / 8 FROM packs),
+                   (SELECT count(*) FROM vector_rows),
                (SELECT count(*) FROM memories), (SELECT count(*) FROM jobs WHERE state IN ('queued', 'running'))"""
         ).fetchall()
         names = ("videos", "entries", "notes", "frames", "pictures", "vectors", "memories", "open_jobs")
@@ -331,15 +347,18 @@ class Store:
         self.db.backup(path)
 
 
-def open_store(home: Path, url: str = "", roots: Sequence[str] = ()) -> Store:
+def open_store(home: Path, url: str = "", roots: Sequence[str] = (), files: str = "") -> Store:
     """The store that the settings name: in PostgreSQL at `url`, or, without one, the SQLite file of the home.
 
     Args:
         roots: NAME=FOLDER of this machine, see roots.Roots.
+        files: where pictures and token files are kept, see objects.Objects; "" = in the database.
 
     Raises: as Store.open and Store.connect."""
     named = Roots(roots)
-    return Store.connect(home, url, roots=named) if url else Store.open(home, roots=named)
+    if url:
+        return Store.connect(home, url, roots=named, files=files)
+    return Store.open(home, roots=named, files=files)
 
 
 def _make_home(home: Path) -> None:

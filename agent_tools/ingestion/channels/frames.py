@@ -135,6 +135,7 @@ class Frames(ChannelMaker):
         if not rows:
             raise EngineError("no picture could be decoded. The file is damaged, or its codec is not supported.")
         share_tokens(self.store, self.video_id, encoder.producer)
+        self.store.pack_pictures(self.video_id)
         self.end(entries=sum(row.kept for row in rows), detail=replace(made_by, pictures=len(rows)))
 
     def _models(self) -> tuple[int, FrameEncoder, FrameEncoder]:

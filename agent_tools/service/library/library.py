@@ -65,7 +65,7 @@ class Library:
         self.settings = settings
         self.by_hand = by_hand
         self.retry_s = retry_s
-        self.store = open_store(settings.home, settings.store, settings.roots)
+        self.store = open_store(settings.home, settings.store, settings.roots, settings.files)
         self.fence = Fence((*settings.allow, *self.store.roots.folders))
         self.workers = Workers(settings)
         self.models = QueryModels(settings)

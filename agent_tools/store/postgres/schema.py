@@ -185,7 +185,13 @@ _FIFTH = """
 CREATE INDEX ON memories(video_id, kind, producer, end_s);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+_SIXTH = """
+CREATE TABLE packs(
+    video_id text COLLATE "C" PRIMARY KEY REFERENCES videos(id) ON DELETE CASCADE, name text NOT NULL,
+    ks bytea NOT NULL, starts bytea NOT NULL);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 
 
 def migrate(connection: psycopg.Connection[Any], where: str) -> None:
