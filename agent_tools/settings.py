@@ -159,13 +159,20 @@ def worker_environment(settings: Settings) -> dict[str, str]:
     Model libraries send no telemetry and stay offline: a download happens only if the user asks for it.
     """
     environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
-    for name in WORKER_SETTINGS:
-        value = getattr(settings, name)
-        separator = os.pathsep if name == "model_dirs" else ","
-        environment[variable(name)] = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
+    environment.update(worker_variables(settings))
     environment.update(offline_switches())
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
+
+
+def worker_variables(settings: Settings) -> dict[str, str]:
+    """The settings that a worker needs, as variables."""
+    found = {}
+    for name in WORKER_SETTINGS:
+        value = getattr(settings, name)
+        separator = os.pathsep if name == "model_dirs" else ","
+        found[variable(name)] = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return found
 
 
 def offline_switches() -> dict[str, str]:

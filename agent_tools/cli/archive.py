@@ -25,7 +25,7 @@ from agent_tools.cli.flags import (
 from agent_tools.cli.output import show_json
 from agent_tools.errors import InvalidArgument
 from agent_tools.options import with_options
-from agent_tools.settings import Settings
+from agent_tools.settings import Settings, variable, worker_variables
 from agent_tools.timeline import clock
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ Named = Annotated[
 MetricsPort = Annotated[
     int, typer.Option("--metrics-port", help="answer Prometheus at this port; needs the extra metrics; 0: nowhere")
 ]
+OnRay = Annotated[str, typer.Option("--workers", help="place workers on this Ray cluster: ray://HOST:10001")]
+Count = Annotated[int, typer.Option("--count", min=0, help="with --workers: how many there shall be; 0 ends them")]
+Cpus = Annotated[float, typer.Option("--cpus", help="with --workers: cores that Ray reserves for each")]
+Gpus = Annotated[float, typer.Option("--gpus", help="with --workers: GPUs that Ray reserves for each")]
 Stay = Annotated[bool, typer.Option("--stay", help="wait for further jobs instead of ending after the last one")]
 
 
@@ -78,22 +82,42 @@ class WorkRequest:
     threads: Threads = None
     memory_mb: MemoryMb = None
     metrics_port: MetricsPort = 0
+    workers: OnRay = ""
+    count: Count = 1
+    cpus: Cpus = 1.0
+    gpus: Gpus = 0.0
 
 
 @with_options(WorkRequest)
 def work(request: WorkRequest) -> None:
     """Do the ingest jobs of a memory, here or on any machine that can read the videos: at the same paths, or --root's.
 
-    With --stay it runs until SIGTERM or Ctrl-C. The job that it holds then is free for another worker at once."""
+    With --stay it runs until SIGTERM or Ctrl-C. The job that it holds then is free for another worker at once. With
+    --workers it places workers on a Ray cluster instead, and ends."""
     from agent_tools.ingestion.worker import main
 
     settings = Settings.load(**given_settings(request))
+    if request.workers:
+        _place(settings, request)
+        return
     if request.stay and not settings.store:
         raise InvalidArgument(
             "--stay needs --store: for a memory in the data folder, ingest_video and `agent-tools ingest` start "
             "a worker by themselves."
         )
     raise SystemExit(main(settings, stay=request.stay, metrics_port=request.metrics_port))
+
+
+def _place(settings: Settings, request: WorkRequest) -> None:
+    """Put workers on a Ray cluster; home and cache are each machine's own."""
+    from agent_tools.ingestion.ray_workers import place
+
+    if not settings.store:
+        raise InvalidArgument("--workers needs --store: workers on other machines share a memory in PostgreSQL.")
+    own = (variable("home"), variable("cache"))
+    environment = {name: text for name, text in worker_variables(settings).items() if name not in own and text}
+    names = place(request.workers, request.count, environment, cpus=request.cpus, gpus=request.gpus)
+    typer.echo(f"{len(names)} workers on {request.workers}: {', '.join(names) or 'all were ended'}")
 
 
 def status(store: Store = None, home: Home = None, as_json: AsJson = False) -> None:

@@ -103,7 +103,7 @@ def test_the_index_of_an_older_home_is_made_again_when_it_is_opened(tmp_path: Pa
         "CREATE VIRTUAL TABLE words USING fts5(spaced, cjk, content='', contentless_delete=1, "
         "tokenize='porter unicode61 remove_diacritics 2')"
     )
-    for later in ("tasks", "searches", "looks", "token_files", "token_parts", "workers"):
+    for later in ("tasks", "searches", "looks", "token_files", "token_parts", "workers", "packs"):
         old.execute(f"DROP TABLE {later}")
     old.execute("DROP INDEX memory_ends; ALTER TABLE jobs DROP COLUMN deaths; ALTER TABLE jobs DROP COLUMN died_at")
     old.execute("PRAGMA user_version=3")

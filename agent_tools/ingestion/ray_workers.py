@@ -1,0 +1,95 @@
+"""Workers on a Ray cluster: detached actors that keep one worker process each, and outlive the command that made them.
+
+Ray chooses the machine and starts an actor again when it or its machine ends. Which job a worker does, and who holds
+it, is said by the leases of the store alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from agent_tools.errors import EngineError, ModelMissing
+
+NAMESPACE, PREFIX = "agent-tools", "worker-"
+
+
+class Keeper:
+    """The actor: starts `agent-tools work --stay`, and ends with it, so that Ray starts both again."""
+
+    def __init__(self) -> None:
+        self._worker = subprocess.Popen([sys.executable, "-m", "agent_tools", "work", "--stay"])
+        self._ended = False
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def pid(self) -> int:
+        return self._worker.pid
+
+    def end(self) -> None:
+        """End the worker as SIGTERM does: its job is free at once."""
+        self._ended = True
+        self._worker.terminate()
+        self._worker.wait()
+
+    def _watch(self) -> None:
+        self._worker.wait()
+        if not self._ended:
+            os._exit(1)
+
+
+def place(address: str, count: int, environment: Mapping[str, str], *, cpus: float, gpus: float) -> list[str]:
+    """Have `count` workers on the cluster, each named; those that are there already stay, and those beyond it end.
+
+    Args:
+        address: ray://HOST:10001, or what ray.init takes.
+        environment: the settings of the workers, as variables; what it does not name is each machine's own.
+        cpus, gpus: what Ray reserves for one worker.
+
+    Returns: the names, in order.
+    Raises: ModelMissing: the extra `ray` is not installed. EngineError: the cluster does not answer."""
+    ray = _ray()
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise EngineError(
+            f"No Ray cluster answers at {address} ({error}). Start one with `ray start --head`."
+        ) from error
+    try:
+        names = [f"{PREFIX}{number}" for number in range(count)]
+        for name in sorted(set(_placed(ray)) - set(names)):
+            actor = ray.get_actor(name)
+            ray.get(actor.end.remote())
+            ray.kill(actor)
+        made = ray.remote(Keeper).options(
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            num_cpus=cpus,
+            num_gpus=gpus,
+            runtime_env={"env_vars": dict(environment)},
+        )
+        for name in names:
+            made.options(name=name).remote()
+        return names
+    finally:
+        ray.shutdown()
+
+
+def _placed(ray: Any) -> list[str]:
+    from ray.util import list_named_actors
+
+    return [name for name in list_named_actors() if name.startswith(PREFIX)]
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ModelMissing(
+            f"--workers needs a package that is not installed ({error}). "
+            'Install it with: pip install "agent-tools-video[ray]"'
+        ) from error
+    return ray
