@@ -63,16 +63,16 @@ def place(address: str, count: int, environment: Mapping[str, str], *, cpus: flo
             actor = ray.get_actor(name)
             ray.get(actor.end.remote())
             ray.kill(actor)
-        made = ray.remote(Keeper).options(
-            lifetime="detached",
-            get_if_exists=True,
-            max_restarts=-1,
-            num_cpus=cpus,
-            num_gpus=gpus,
-            runtime_env={"env_vars": dict(environment)},
-        )
         for name in names:
-            made.options(name=name).remote()
+            ray.remote(Keeper).options(
+                name=name,
+                get_if_exists=True,
+                lifetime="detached",
+                max_restarts=-1,
+                num_cpus=cpus,
+                num_gpus=gpus,
+                runtime_env={"env_vars": dict(environment)},
+            ).remote()
         return names
     finally:
         ray.shutdown()
