@@ -118,10 +118,10 @@ class Overview(Part):
                         GROUP BY video_id""",  # noqa: S608 - our own words
                     (asked,),
                 ),
-                (f"SELECT video_id, max(version) FROM vector_versions {of_video} GROUP BY video_id", (asked,)),  # noqa: S608
+                (f"SELECT video_id, max(version) FROM vector_versions {of_video} GROUP BY video_id", (asked,)),  # noqa: S608 - ours
                 (f"{CHANNEL} {of_video} ORDER BY video_id, name", (asked,)),
                 (
-                    f"SELECT video_id, channel, start_s, end_s, why FROM gaps {of_video} ORDER BY start_s, end_s",  # noqa: S608
+                    f"SELECT video_id, channel, start_s, end_s, why FROM gaps {of_video} ORDER BY start_s, end_s",  # noqa: S608 - ours
                     (asked,),
                 ),
             ]

@@ -53,7 +53,7 @@ class PgvectorTables:
     def of_rows(self, c: Transaction, n: int, rows: Sequence[int]) -> list[Any]:
         found = c.raw.execute(
             f"""SELECT r.n, r.id, vector_send(v.vector), r.video_id FROM unnest(%s::bigint[]) WITH ORDINALITY j(n, at)
-                JOIN vector_rows r ON r.n=j.n JOIN vectors_{n} v ON v.n=r.n ORDER BY j.at""".encode(),  # noqa: S608
+                JOIN vector_rows r ON r.n=j.n JOIN vectors_{n} v ON v.n=r.n ORDER BY j.at""".encode(),  # noqa: S608 - ours
             (list(rows),),
         )
         return [(row, number, _received(vector), video) for row, number, vector, video in found]

@@ -67,12 +67,12 @@ class TsvectorWords:
     def counting(self, term: Term, where: Where, ids: tuple[int, int]) -> Statement:
         asked = self._asked(term)
         if where == Where():
-            return f"SELECT count(*) FROM words w WHERE {_holds(asked, 1)}", _queries(asked)  # noqa: S608
+            return f"SELECT count(*) FROM words w WHERE {_holds(asked, 1)}", _queries(asked)  # noqa: S608 - ours
         return (
             f"""SELECT count(*) FROM words w JOIN entries e ON e.id = w.number
                 WHERE (?1 IS NULL OR e.video_id IN (SELECT value FROM json_each(?1)))
                 AND (?2 IS NULL OR e.channel IN (SELECT value FROM json_each(?2)))
-                AND w.number BETWEEN ?3 AND ?4 AND {_holds(asked, 5)}""",  # noqa: S608
+                AND w.number BETWEEN ?3 AND ?4 AND {_holds(asked, 5)}""",  # noqa: S608 - ours
             (where.videos, where.channels, *ids, *_queries(asked)),
         )
 
@@ -113,7 +113,7 @@ class TsvectorWords:
                 values += tokens
             statements.append(
                 (
-                    f"SELECT w.number, w.size, {', '.join(counts)} FROM words w WHERE {_holds(phrases, 1)} "  # noqa: S608
+                    f"SELECT w.number, w.size, {', '.join(counts)} FROM words w WHERE {_holds(phrases, 1)} "  # noqa: S608 - ours
                     "ORDER BY w.number",
                     values,
                 )
@@ -137,7 +137,7 @@ class TsvectorWords:
         newest, *found = c.execute_all(
             [
                 ("SELECT coalesce(max(number), 0) FROM words", ()),
-                *((f"SELECT count(*) FROM words w WHERE {_holds([one], 1)}", _queries([one])) for one in phrases),  # noqa: S608
+                *((f"SELECT count(*) FROM words w WHERE {_holds([one], 1)}", _queries([one])) for one in phrases),  # noqa: S608 - ours
             ]
         )
         last = int(newest.get)
@@ -169,7 +169,7 @@ def _score(times: Sequence[int], frequencies: Sequence[float], size: int, length
 
 def _count_in_row(column: str, first: int, size: int) -> str:
     """SQL that counts a phrase of `size` tokens in a column of a row `w`. Args: first: number of the first token."""
-    places = [f"(SELECT positions FROM unnest(w.{column}) WHERE lexeme = ?{first + at})" for at in range(size)]  # noqa: S608
+    places = [f"(SELECT positions FROM unnest(w.{column}) WHERE lexeme = ?{first + at})" for at in range(size)]  # noqa: S608 - ours
     if size == 1:
         return f"coalesce(cardinality({places[0]}), 0)"
     after = " AND ".join(f"p + {at} = ANY(coalesce({place}, '{{}}'))" for at, place in enumerate(places[1:], 1))
