@@ -204,7 +204,8 @@ def _elsewhere(
     if best is None or _strength(best) != "strong":
         return None
     title = next(one.video.title for one in scopes if one.video.id == best.video_id)
-    hit = _hit(library, best, 1, title, request)
+    beside = library.store.entries(best.video_id, start_s=best.span.start_s, end_s=best.span.end_s)
+    hit = _hit(best, 1, title, request, beside)
     text = clean(JOINT.join(hit.texts().values()), ELSEWHERE)
     return Elsewhere(title=hit.title, start_s=hit.start_s, at=hit.at, text=text, uri=hit.uri)
 
