@@ -234,6 +234,7 @@ class Elsewhere(Reply):
     title: str
     start_s: Number
     at: str
+    strength: Literal["strong", "fair"]
     text: str
     uri: str
 

@@ -50,9 +50,9 @@ answers, a weak one proves nothing.
 4. list_episodes shows the videos; with a video, its timeline, for overviews.
 5. ingest_video adds a file. remember stores what you saw as a note.
 
-`video` is the title of a video in memory, or its id; leave it out to search all videos. No address on the internet is \
-a video here. Leave out every argument that you do not need. Times are seconds from the first frame; "1:02:03" is \
-understood.
+`video` is the title of a video in memory, or its id. Leave it out unless you know which one: then all are searched. \
+No address on the internet is a video here. Leave out every argument that you do not need. Times are seconds from the \
+first frame; "1:02:03" is understood.
 Several hops: search for each step, look, take the next clue from what you saw, search again. The first line of a \
 reply is its answer. coverage, gaps, not_known and hints say what was not searched and what would change that.
 In an answer, name a video by its title. Cite the uri of what you found; it can be given as `video` again.

@@ -65,11 +65,8 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
             call[name] = _text(library, name, values.get(name), row)
     if "video" in required and row is None:
         return "Example of a call that works: list_episodes {}."
-    if row is not None and tool == "zoom_segment" and (found := _where_it_matches(library, row, values)):
-        span, texts = found
-        return (
-            f"Example of a call that works: {tool} {_json(call | span)}; there the query matches best: {_json(texts)}."
-        )
+    if row is not None and tool == "zoom_segment" and (found := _where_it_matches(library, row, call, values)):
+        return found
     if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
         call |= _span(library, row, values)
     return f"Example of a call that works: {tool} {_json(call)}."
@@ -94,21 +91,26 @@ def _texts(hit: Hit) -> dict[str, str]:
     return {name: clean(text, MOST_TEXT) for name, text in hit.texts().items()}
 
 
-def _where_it_matches(
-    library: Library, row: VideoRow, values: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Of a look outside the video: its query with the span of the video that matches it, and the texts there; None
-    where nothing does."""
+def _where_it_matches(library: Library, row: VideoRow, call: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """Of a look outside the video: where in it its query matches, as a call with the texts there, else in which other
+    video; "" where none does.
+
+    Args:
+        call: the look without a span."""
     from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 
     query = values.get("query")
     if not isinstance(query, str) or not query.strip() or _is_inside(library, row, values):
-        return None
+        return ""
     words = clean(query, MOST_WORDS)
-    hits = retrieve_memory(library, SearchRequest(query=words, video_ids=[row.id])).hits
-    if not hits or hits[0].strength == "weak":
-        return None
-    return {"start_s": hits[0].start_s, "end_s": hits[0].end_s, "query": words}, _texts(hits[0])
+    found = retrieve_memory(library, SearchRequest(query=words, video_ids=[row.id]))
+    if found.elsewhere is not None:
+        return f"That video does not hold the query. {_search_instead(library, words)}"
+    if not found.hits or found.hits[0].strength == "weak":
+        return ""
+    best = found.hits[0]
+    look = {**call, "start_s": best.start_s, "end_s": best.end_s, "query": words}
+    return f"The query matches best there: zoom_segment {_json(look)}, with the texts {_json(_texts(best))}."
 
 
 def _is_inside(library: Library, row: VideoRow, values: Mapping[str, Any]) -> bool:

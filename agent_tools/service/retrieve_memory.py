@@ -195,19 +195,19 @@ def _is_worth_asking_elsewhere(request: SearchRequest, hits: Sequence[Hit]) -> b
 def _elsewhere(
     library: Library, request: SearchRequest, named: set[str], channels: tuple[str, ...] | None, wait_s: float
 ) -> Elsewhere | None:
-    """The best moment of the videos that were not named, if it is strong."""
+    """The best moment of the videos that were not named, unless it is weak."""
     scopes = [one for one in library.everything() if one.video.id not in named]
     if not scopes:
         return None
     found = recall(library, scopes, request.query, channels, wait_s=wait_s, on_step=silent)
     best = next(iter(merge(preferred(request.query, found.found), scopes)), None)
-    if best is None or _strength(best) != "strong":
+    if best is None or (word := _strength(best)) == "weak":
         return None
     title = next(one.video.title for one in scopes if one.video.id == best.video_id)
     beside = library.store.entries(best.video_id, start_s=best.span.start_s, end_s=best.span.end_s)
     hit = _hit(best, 1, title, request, beside)
     text = clean(JOINT.join(hit.texts().values()), ELSEWHERE)
-    return Elsewhere(title=hit.title, start_s=hit.start_s, at=hit.at, text=text, uri=hit.uri)
+    return Elsewhere(title=hit.title, start_s=hit.start_s, at=hit.at, strength=word, text=text, uri=hit.uri)
 
 
 def _cuts(reply: RetrieveReply, hits: Sequence[Hit], page: Sequence[Moment], query: str) -> list[Cut]:

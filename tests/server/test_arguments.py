@@ -281,15 +281,25 @@ async def test_a_look_outside_the_video_is_told_where_in_it_the_query_matches(
     outside = {"video": TITLE, "start_s": 700, "end_s": 720, "query": "KV cache"}
     async with connected(settings, library, "2026-07-28") as client:
         text = text_of(await client.call_tool("zoom_segment", outside))
-        call, end = json.JSONDecoder().raw_decode(shown := text.partition("that works: zoom_segment ")[2])
+        call, end = json.JSONDecoder().raw_decode(shown := text.partition("matches best there: zoom_segment ")[2])
         looked = await client.call_tool("zoom_segment", call)
         none = text_of(await client.call_tool("zoom_segment", {**outside, "query": "xylophone quartet"}))
     assert text.startswith("SpanOutsideVideo: ")
     assert not looked.is_error
     assert "best match of the query" in text_of(looked)
-    texts = json.loads(shown[end:].removeprefix("; there the query matches best: ").removesuffix("."))
+    texts = json.loads(shown[end:].removeprefix(", with the texts ").removesuffix("."))
     assert "cache" in " ".join(texts.values())
     assert "matches best" not in none
+
+
+@pytest.mark.anyio
+async def test_a_look_outside_the_wrong_video_is_told_which_one_matches(settings: Settings, library: Library) -> None:
+    outside = {"video": OTHER, "start_s": 700, "end_s": 720, "query": "the cache grows with the length of the text"}
+    async with connected(settings, library, "2026-07-28") as client:
+        text = text_of(await client.call_tool("zoom_segment", outside))
+    assert text.startswith("SpanOutsideVideo: ")
+    assert "That video does not hold the query. " in text
+    assert f'"title": "{TITLE}"' in text
 
 
 @pytest.mark.anyio

@@ -22,7 +22,7 @@ WEAK = (
     "No hit holds the words asked for; the nearest are weak: do not conclude from them. "
     "Say that you did not find it, or ask ground_event whether it is absent."
 )
-NOTHING = "Nothing found. Ask in other words; ground_event can say whether it is absent."
+NOTHING = "Nothing found. Say so, ask in other words, or ask ground_event whether it is absent."
 
 
 def summary_of(reply: Reply) -> str:
@@ -69,9 +69,10 @@ def _hits(hits: list[Hit]) -> str:
 
 
 def _not_here(elsewhere: Elsewhere) -> str:
+    found = "does" if elsewhere.strength == "strong" else "comes nearer"
     place = f"{_title(elsewhere.title)} at {short_clock(elsewhere.start_s)}"
     return (
-        f"Nothing where you searched holds these words, but another video does: {place}. Leave video out to search all."
+        f"Nothing where you searched answers this, but another video {found}: {place}. Leave video out to search all."
     )
 
 
