@@ -22,11 +22,14 @@ SURE = 0.5  # a smaller lead over the next language is undecided
 ENGLISH_SHARE = 0.5  # of another language's evidence: with this much of its own a text may still be English
 LETTER_WORTH = 0.7  # of a letter that few languages write, beside a common word's 1
 
-# Words that a language uses all the time. One that several share counts for each, divided by their number.
+# Words that a language uses all the time. One that several share counts for each, divided by their number. English also
+# holds those of its words that are common ones elsewhere: "a man under a tree" is neither German nor Swedish.
 WORDS = {
     "en": """the of and to is that it you was for this with are have not i we they be at or from had by his her she he
         but what all were when there can which their if will would who so about them then me my your been has do did
-        how where why could should an as on no out up its into our than only does in a over after while just""",
+        how where why could should an as on no out up its into our than only does in a over after while just
+        these those two one some any every each down along past near behind between across around through before again
+        off here someone people under man men come till am ten hat war care mint volt pro""",
     "de": """einem des wurde worden wieder jetzt immer alle alles
         der das und ist nicht ein eine ich sie wir mit auf von zu den dem sich auch es im für an er so dass wie als
         bei oder aus wird war noch nur nach aber wenn was haben hat sind man mir mich du dir wo über einen einer eines

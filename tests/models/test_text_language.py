@@ -62,6 +62,24 @@ def test_what_tells_nothing_is_undecided_and_may_be_english(text: str) -> None:
     assert found.maybe_english
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a man rides a white horse along a beach",
+        "runners run down a street under a blue arch",
+        "a cat sleeps under a table",
+        "children come home",
+        "two men in hats push a cart",
+        "a man drinks coffee",
+        "someone wears a hat",
+    ],
+)
+def test_a_sight_in_english_may_be_english(text: str) -> None:
+    found = language_of(text)
+    assert found.language in ("en", "")
+    assert found.maybe_english
+
+
 @pytest.mark.parametrize("text", ["para los ojos", "que la vida no es un sueño", "una casa de la costa"])
 def test_a_text_of_one_of_two_close_languages_is_not_english(text: str) -> None:
     assert not language_of(text).maybe_english
