@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 
 from agent_tools.errors import StoreError, StoreFull, VideoNotFound
-from agent_tools.store.fts5 import Fts5Words
+from agent_tools.store.fts5 import INSTANCES, Fts5Words
 from agent_tools.store.sql import Found, Held, Statement, Values, VectorTables, WordIndex
 from agent_tools.store.vec0 import Vec0Tables
 
@@ -291,6 +291,7 @@ class SqliteDatabase:
             f"PRAGMA journal_size_limit={LOG_KEPT_BYTES}; "
             f"PRAGMA cache_size=-{CACHE_KIB}"
         )
+        connection.execute(INSTANCES)
 
     def _begin(self, connection: apsw.Connection, statement: str, mode: str, patience_s: float | None = None) -> None:
         rounds = BUSY_ROUNDS if patience_s is None else 1

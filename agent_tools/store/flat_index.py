@@ -15,6 +15,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
@@ -28,8 +29,10 @@ Bytes = NDArray[np.int8]
 Rows = NDArray[np.int64]
 
 LARGEST = 127
+FIRST, SECOND, BOTH = slice(0, 1), slice(1, 2), slice(0, 2)  # codes of a query
 AT_ONCE = 8 << 20  # bytes compared in one call: other threads get the interpreter in between
 SELECTIONS = 8  # kept of one view
+CENTRE_ROWS = 2_048  # rows that the mean of a selection is taken from
 SLACK = 1.25  # room for vectors that come later, when the arrays grow
 DEAD_SHARE = 0.25  # of the rows; more are dropped by making the arrays again
 
@@ -46,20 +49,40 @@ def rest_of(matrix: Floats, codes: Bytes, scales: Floats) -> Floats:
     return np.asarray(matrix - codes * scales[:, None], np.float32)
 
 
-def products(query: Floats, codes: Bytes, scales: Floats) -> Floats:
-    """The products of a query (D,) with rows (n, D), as their codes give them: (n,).
+@dataclass(frozen=True)
+class Asked:
+    """A query as a code, and what that leaves over as a second one."""
 
-    The query counts with what its own code leaves over, as a second code: else its error would shift all products
-    alike, and with them their median."""
-    first, scale = encode(query[None])
-    rest, small = encode(rest_of(query[None], first, scale))
-    found = np.empty(len(codes), np.float32)
-    size = max(1, AT_ONCE // max(1, codes.shape[1]))
-    for low in range(0, len(codes), size):
-        some = slice(low, low + size)
-        dots = np.asarray(simsimd.cdist(np.concatenate([first, rest]), codes[some], metric="dot"))
-        found[some] = (np.concatenate([scale, small]) @ dots) * scales[some]
-    return found
+    codes: Bytes  # (2, D)
+    scales: Floats  # (2,)
+
+    @classmethod
+    def of(cls, query: Floats) -> Asked:
+        """Args: query: (D,)."""
+        first, scale = encode(query[None])
+        rest, small = encode(rest_of(query[None], first, scale))
+        return cls(np.concatenate([first, rest]), np.concatenate([scale, small]))
+
+    def products(self, codes: Bytes, scales: Floats, own: slice = BOTH) -> Floats:
+        """The products with rows (n, D), as their codes give them: (n,).
+
+        Args:
+            own: FIRST takes half the time; what the first code leaves over then shifts all products alike."""
+        found = np.empty(len(codes), np.float32)
+        size = max(1, AT_ONCE // max(1, codes.shape[1]))
+        for low in range(0, len(codes), size):
+            some = slice(low, low + size)
+            dots = np.asarray(simsimd.cdist(self.codes[own], codes[some], metric="dot"))
+            found[some] = (self.scales[own] @ dots) * scales[some]
+        return found
+
+    def exact_products(self, codes: Bytes, scales: Floats, rest: tuple[Bytes, Floats], first: Floats) -> Floats:
+        """The products with rows, exact within some millionths.
+
+        Args:
+            rest: what the codes leave over, as a second code.
+            first: (n,), the products by the query's first code."""
+        return first + self.products(codes, scales, SECOND) + self.products(*rest)
 
 
 @dataclass(frozen=True)
@@ -122,6 +145,11 @@ class View:
     videos: Mapping[str, Placed]
     _selections: OrderedDict[object, Selection] = field(default_factory=OrderedDict, repr=False, compare=False)
 
+    @staticmethod
+    def ask(query: Floats) -> Asked:
+        """What a query (D,) is compared as."""
+        return Asked.of(query)
+
     def ids_of(self, video: str) -> Rows:
         """What the vectors of one video are of, (n,)."""
         placed = self.videos.get(video)
@@ -175,10 +203,25 @@ class Selection:
     def __len__(self) -> int:
         return len(self.places)
 
-    def compare(self, query: Floats) -> Floats:
-        """The products of a query (D,) with all rows, (n,), as their codes give them."""
-        parts = [products(query, self.coded.codes[a:b], self.coded.scales[a:b]) for a, b in self._ranges]
+    def compare(self, asked: Asked, *, first: bool = False) -> Floats:
+        """The products of a query with all rows, (n,), as their codes give them.
+
+        Args:
+            first: by the query's first code alone, in half the time; `second_part` is then still to be added."""
+        coded, own = self.coded, FIRST if first else BOTH
+        parts = [asked.products(coded.codes[a:b], coded.scales[a:b], own) for a, b in self._ranges]
         return np.concatenate([np.empty(0, np.float32), *parts])
+
+    def second_part(self, asked: Asked) -> np.float32:
+        """What the query's second code adds to its products with these rows, on average."""
+        return np.float32(asked.scales[1] * np.vecdot(self._centre, asked.codes[1].astype(np.float32)))
+
+    @cached_property
+    def _centre(self) -> Floats:
+        """The mean of the rows, (D,), of a sample where they are many."""
+        some = self.places[:: max(1, len(self.places) // CENTRE_ROWS)]
+        weighted = self.coded.codes[some] * self.coded.scales[some][:, None]
+        return np.asarray(weighted.sum(axis=0) / max(1, len(some)), np.float32)
 
     def reach(self, first: int) -> NDArray[np.bool_]:
         """Whether each row holds anything in its first so many numbers, (n,)."""

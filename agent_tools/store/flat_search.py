@@ -33,9 +33,10 @@ SCREEN_TEXT = "screen_text"  # the channel whose texts have lines
 FRAMES = "frames"  # name of the one run of a space of pictures
 AT_ONCE = 32  # videos whose codes are read together: some megabytes
 
-REST_BYTES = 16 << 20  # of what the codes of videos leave over, held in memory: that of some twenty hours
+REST_BYTES = 96 << 20  # of what the codes of videos leave over, held in memory: that of some hundred hours
 
 Runs = Sequence[tuple[str, int]]
+Rest = tuple["NDArray[np.int8]", "NDArray[np.float32]"]  # codes (n, D) and scales (n,)
 
 
 @dataclass
@@ -65,7 +66,7 @@ class FlatSearch(Part):
         self._held_bytes, self._folder = held_bytes, folder
         self._loading = threading.Lock()
         self._held: dict[str, _Held] = {}
-        self._rests: OrderedDict[tuple[str, str], tuple[int, NDArray[np.int8], NDArray[np.float32]]] = OrderedDict()
+        self._rests: OrderedDict[tuple[str, str], tuple[int, Rest]] = OrderedDict()
         self._rest_bytes = 0
         self._resting = threading.Lock()
         self._missing: dict[str, int] = {}  # spaces that were not there, and at which data version
@@ -118,24 +119,17 @@ class FlatSearch(Part):
         products = np.vecdot(matrix.astype(np.float64), query.astype(np.float64))  # see index.py: no BLAS
         return dict(zip(there.tolist(), products.tolist(), strict=True))
 
-    def rest_products(
-        self, space: str, view: View, videos: Sequence[str], query: NDArray[np.float32], *, keep: bool = False
-    ) -> dict[str, NDArray[np.float32]]:
-        """By video what has to be added to the products of a query (D,) with its codes, so that they are exact within
-        some millionths. A video that has changed since the view was made is left out.
-
-        Args:
-            keep: hold what was read in memory, up to REST_BYTES; for a library that has room there."""
-        from agent_tools.store.flat_index import products
-
-        found = {}
-        held = {name: self._rests.get((space, name)) for name in videos}
-        missing = []
-        for name, rest in held.items():
-            if rest is not None and rest[0] == view.videos[name].version:
-                found[name] = products(query, rest[1], rest[2])
-            else:
-                missing.append(name)
+    def rests(self, space: str, view: View, videos: Sequence[str]) -> dict[str, Rest]:
+        """By video what the codes of its vectors leave over, as codes and scales in their order. A video that has
+        changed since the view was made is left out. The last ones asked for stay in memory, up to REST_BYTES."""
+        found: dict[str, Rest] = {}
+        with self._resting:
+            for name in videos:
+                held = self._rests.get((space, name))
+                if held is not None and held[0] == view.videos[name].version:
+                    found[name] = held[1]
+                    self._rests.move_to_end((space, name))
+        missing = [name for name in videos if name not in found]
         if missing:
             with self.db.read() as c:
                 numbered = self._space(c, space)
@@ -143,10 +137,19 @@ class FlatSearch(Part):
                     return {}
                 stored = _rest_codes(c, *numbered, {name: view.videos[name].version for name in missing})
                 for name in missing:
-                    one = self._rest(c, *numbered, space, name, view, query, stored.get(name), keep=keep)
+                    one = self._rest(c, *numbered, name, view, stored.get(name))
                     if one is not None:
                         found[name] = one
+                        self._keep(space, name, view.videos[name].version, one)
         return found
+
+    def _keep(self, space: str, video_id: str, version: int, rest: Rest) -> None:
+        with self._resting:
+            before = self._rests.pop((space, video_id), None)
+            self._rests[space, video_id] = version, rest
+            self._rest_bytes += rest[0].nbytes - (0 if before is None else before[1][0].nbytes)
+            while self._rest_bytes > REST_BYTES:
+                self._rest_bytes -= self._rests.popitem(last=False)[1][1][0].nbytes
 
     def write_codes(self) -> None:
         """Leave every text space's vectors as codes, of videos that no job works on. It is cheap where nothing
@@ -227,47 +230,23 @@ class FlatSearch(Part):
         held.fresh.update(stored if videos is None else videos)
         return held.view
 
-    def _rest(
-        self,
-        c: Sql,
-        n: int,
-        dim: int,
-        space: str,
-        video_id: str,
-        view: View,
-        query: NDArray[np.float32],
-        stored: tuple[NDArray[np.int8], NDArray[np.float32]] | None,
-        *,
-        keep: bool,
-    ) -> NDArray[np.float32] | None:
+    def _rest(self, c: Sql, n: int, dim: int, video_id: str, view: View, stored: Rest | None) -> Rest | None:
         """Of one video, by its row of codes, else by its vectors; None where it is of another version now."""
         import numpy as np
 
-        from agent_tools.store.flat_index import encode, products, rest_of
+        from agent_tools.store.flat_index import encode, rest_of
 
         placed = view.videos[video_id]
         own = view.coded.part(placed.start, placed.stop)
         if stored is not None and stored[0].nbytes == own.codes.nbytes:
-            codes, scales = stored
-        else:
-            now = c.execute("SELECT version FROM vector_versions WHERE space=? AND video_id=?", (n, video_id)).get
-            if now != placed.version:
-                return None
-            rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
-            order = np.argsort(rows)
-            matrix = matrix[order[np.searchsorted(rows, own.rows, sorter=order)]]
-            if not keep:
-                exact = np.vecdot(matrix, query)  # no BLAS: see index.py
-                return np.asarray(exact - products(query, own.codes, own.scales), np.float32)
-            codes, scales = encode(rest_of(matrix, own.codes, own.scales))
-        if keep:
-            with self._resting:
-                before = self._rests.pop((space, video_id), None)
-                self._rests[space, video_id] = placed.version, codes, scales
-                self._rest_bytes += codes.nbytes - (0 if before is None else before[1].nbytes)
-                while self._rest_bytes > REST_BYTES:
-                    self._rest_bytes -= self._rests.popitem(last=False)[1][1].nbytes
-        return products(query, codes, scales)
+            return stored
+        now = c.execute("SELECT version FROM vector_versions WHERE space=? AND video_id=?", (n, video_id)).get
+        if now != placed.version:
+            return None
+        rows, _, matrix = read_vectors(self.db, c, n, dim, video_id)
+        order = np.argsort(rows)
+        matrix = matrix[order[np.searchsorted(rows, own.rows, sorter=order)]]
+        return encode(rest_of(matrix, own.codes, own.scales))
 
     def _made(
         self, c: Sql, n: int, dim: int, space: str, video_id: str
@@ -313,9 +292,7 @@ def _codes(c: Sql, n: int, dim: int, versions: Mapping[str, int]) -> dict[str, t
     return found
 
 
-def _rest_codes(
-    c: Sql, n: int, dim: int, versions: Mapping[str, int]
-) -> dict[str, tuple[NDArray[np.int8], NDArray[np.float32]]]:
+def _rest_codes(c: Sql, n: int, dim: int, versions: Mapping[str, int]) -> dict[str, Rest]:
     """By video what its codes leave over, as codes; without those whose row is missing or old."""
     import numpy as np
 

@@ -3,23 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from agent_tools.store.sql import Database, Statement, Where
-from agent_tools.store.words import Term, Tokenize, columns
+from agent_tools.store.words import SPACED, Term, Tokenize, columns
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TABLE = """CREATE VIRTUAL TABLE words USING fts5(
     spaced, unspaced, content='', contentless_delete=1,
     tokenize="porter unicode61 remove_diacritics 0 categories 'L* N* Co M*'")"""
 TOKENIZER = ("porter", ["unicode61", "remove_diacritics", "0", "categories", "L* N* Co M*"])  # that of TABLE
+INSTANCES = "CREATE VIRTUAL TABLE temp.word_instances USING fts5vocab('main', 'words', 'instance')"  # of a connection
+AVERAGES = 1  # row of words_data: varints of the number of entries, and of the tokens in each column
 LEFT = "entries whose words are left"  # name of the counter: the greatest id that the new index does not hold yet
 AT_ONCE = 500  # entries of one transaction
 
 
+class Fts5Lists:
+    """See sql.WordLists."""
+
+    def instances(self, c: apsw.Connection, term: Term) -> NDArray[np.int64] | None:
+        import numpy as np
+
+        if len(term.units) != 1 or term.phrases[0][0] != SPACED:
+            return None
+        text: Any = c.execute("SELECT group_concat(doc) FROM word_instances WHERE term=?", term.units).get
+        return np.fromstring(text or "", np.int64, sep=",")
+
+    def sizes(self, c: apsw.Connection, after: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        import numpy as np
+
+        ids, packed = c.execute(
+            """SELECT group_concat(id), group_concat(hex(sz), '')
+               FROM (SELECT id, sz FROM words_docsize WHERE id > ? ORDER BY id)""",
+            (after,),
+        ).get
+        numbers = np.fromstring(ids or "", np.int64, sep=",")
+        data = np.frombuffer(bytes.fromhex(packed or ""), np.uint8)
+        if len(data) > 2 * len(numbers):  # some sizes take more than a byte
+            values = np.array(_varints(data.tobytes()), np.float64)
+        else:
+            values = data.astype(np.float64)
+        return numbers, values.reshape(-1, 2).sum(axis=1)
+
+    def totals(self, c: apsw.Connection) -> tuple[int, int]:
+        count, *tokens = _varints(c.execute("SELECT block FROM words_data WHERE id=?", (AVERAGES,)).get) or [0]
+        return count, sum(tokens)
+
+
 class Fts5Words:
     """See sql.WordIndex."""
+
+    lists = Fts5Lists()
 
     def put(self, c: apsw.Connection, texts: Sequence[tuple[int, str]]) -> None:
         rows = [(number, *columns(text)) for number, text in texts]
@@ -68,6 +108,17 @@ class Fts5Words:
         asked = "SELECT rowid, bm25(words) FROM words WHERE words MATCH ? ORDER BY rowid"
         found: list[Any] = [c.execute(asked, (_match(term),)).fetchall() for term in terms]
         return found
+
+
+def _varints(data: bytes) -> list[int]:
+    """Numbers as SQLite packs them, of less than 57 bits."""
+    found, value = [], 0
+    for byte in data:
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            found.append(value)
+            value = 0
+    return found
 
 
 def tokenizer(c: apsw.Connection) -> Tokenize:

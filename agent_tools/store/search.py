@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from agent_tools.store.entries import Entry, entry_of
 from agent_tools.store.part import Part, json_list
-from agent_tools.store.sql import Clock, Database, Statement, Where
+from agent_tools.store.ranked_words import RankedWords
+from agent_tools.store.sql import Clock, Database, Sql, Statement, Where
 from agent_tools.store.words import Term, Tokenize, matches, parse, units
 
 LARGE = 1_000  # entries from which on speed is bought with precision of what only weighs
@@ -49,6 +50,7 @@ class WordSearch(Part):
 
     def __init__(self, db: Database, now: Clock) -> None:
         super().__init__(db, now)
+        self._ranked = RankedWords(db, now)
         self._counted: dict[_Key, tuple[_State, int]] = {}
 
     def search_words(
@@ -77,11 +79,14 @@ class WordSearch(Part):
             tokenize = self.db.words.tokenizer(c)
             terms = parse(query, tokenize)
             newest, ids = self._bounds(video_ids)
-            total, counts = self._frequencies(terms, where, ids, _State(version, newest))
+            total, counts = self._frequencies(c, terms, where, ids, _State(version, newest))
             wanted = worth_reading(counts, total)
             if not wanted or limit < 1:
                 return []
-            rows = self.db.words.find(c, [terms[at] for at in wanted], where, ids, limit)
+            asked = [terms[at] for at in wanted]
+            rows = self._ranked.find(c, asked, where, limit, version) if ids == ALL_IDS else None
+            if rows is None:
+                rows = self.db.words.find(c, asked, where, ids, limit)
             shares = shares_of(terms, total, counts)
             hits = [_hit(row, terms, shares, tokenize) for row in rows]
         return sorted((hit for hit in hits if hit.terms), key=lambda hit: -hit.bm25)
@@ -97,7 +102,7 @@ class WordSearch(Part):
         return int(last.get), (first or 0, end or 0)
 
     def _frequencies(
-        self, terms: Sequence[Term], where: Where, ids: tuple[int, int], state: _State
+        self, c: Sql, terms: Sequence[Term], where: Where, ids: tuple[int, int], state: _State
     ) -> tuple[int, list[int]]:
         """How many entries are searched, and how many of them hold each term; of a large library, about how many."""
         there, of = Where(where.videos, where.channels), self.db.words.counting
@@ -107,7 +112,13 @@ class WordSearch(Part):
         library, *whole, searched = self._counts(state, everywhere)
         about = [in_part(count, library, searched) for count in whole]
         near = [term for term, count in zip(terms, about, strict=True) if count is None]
-        exact = iter(self._counts(state, [(there, term, of(term, there, ids)) for term in near]))
+        listed = [
+            self._ranked.count(c, term, there, state.version) if ids == ALL_IDS and library >= LARGE else None
+            for term in near
+        ]
+        unlisted = [term for term, count in zip(near, listed, strict=True) if count is None]
+        counted = iter(self._counts(state, [(there, term, of(term, there, ids)) for term in unlisted]))
+        exact = iter([next(counted) if count is None else count for count in listed])
         counts = [next(exact) if count is None else count for count in about]
         return searched, counts
 
@@ -165,6 +176,9 @@ def shares_of(terms: Sequence[Term], total: int, counts: Sequence[int]) -> list[
 def _hit(row: tuple[object, ...], terms: Sequence[Term], shares: Sequence[float], tokenize: Tokenize) -> WordHit:
     entry = entry_of(row[:8])
     held = units(entry.text, tokenize)
-    found = [at for at, term in enumerate(terms) if matches(term, held)]
+    there = set(held)
+    found = [
+        at for at, term in enumerate(terms) if (term.units[0] in there if len(term.units) == 1 else matches(term, held))
+    ]
     share = sum([shares[at] for at in found])
     return WordHit(entry, -float(str(row[8])), tuple(terms[at].shown for at in found), min(1.0, share))

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_tools.store.words import Term, Tokenize
 
 Clock = Callable[[], float]
@@ -92,7 +95,13 @@ class Sql(Protocol):
 class WordIndex(Protocol):
     """The words of entries: an inverted index in the same transactions as the rows. words.py says what a word is.
 
-    `c` is the connection that the engine's own `read()` or `write()` gave."""
+    `c` is the connection that the engine's own `read()` or `write()` gave.
+
+    Attributes:
+        lists: None in an engine that has none."""
+
+    @property
+    def lists(self) -> WordLists | None: ...
 
     def put(self, c: Any, texts: Sequence[tuple[int, str]]) -> None:
         """Make the words of entries findable. Args: texts: (id, text)."""
@@ -112,6 +121,19 @@ class WordIndex(Protocol):
 
     def postings(self, c: Any, terms: Sequence[Term]) -> list[Sequence[tuple[int, float]]]:
         """Of each term every entry that holds it and what the term adds to its BM25, negative, by id."""
+
+
+class WordLists(Protocol):
+    """What a word index knows of its entries without reading them; `c` as in WordIndex."""
+
+    def instances(self, c: Any, term: Term) -> NDArray[np.int64] | None:
+        """The ids of the entries that hold the term, increasing, as often as each holds it; None for a phrase."""
+
+    def sizes(self, c: Any, after: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The ids beyond `after` of all entries in the index, increasing, and how many tokens each has."""
+
+    def totals(self, c: Any) -> tuple[int, int]:
+        """How many entries and tokens are in the index."""
 
 
 class VectorTables(Protocol):

@@ -106,7 +106,7 @@ class Store:
         self.drop_video_vectors, self.load_vec0 = vectors.drop_video_vectors, vectors.load_vec0
         self._codes, self._flat = Codes(db, now, index), FlatSearch(db, now, index.flat_bytes, HomeFolder(home).work)
         self.flat_view, self.exact_products = self._flat.flat_view, self._flat.exact_products
-        self.rest_products = self._flat.rest_products
+        self.rests = self._flat.rests
         self.vector_search = VectorSearch(db, now, index)
         self.nearest = self.vector_search.nearest
         self.memories = SqliteMemory(self)

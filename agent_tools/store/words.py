@@ -53,9 +53,12 @@ def columns(text: str) -> tuple[str, str]:
 
 def units(text: str, tokenize: Tokenize) -> list[str]:
     """A text as tokens of spaced scripts and single characters of the others, in order."""
+    text = searchable(text)
+    if text.isascii():
+        return [token for _, _, token in tokenize(text.encode())]
     found: list[str] = []
     last_was_run = False
-    for piece in _PIECES.split(searchable(text)):
+    for piece in _PIECES.split(text):
         if UNSPACED.match(piece):
             found += [APART, *letters(piece)] if last_was_run else letters(piece)
             last_was_run = True

@@ -140,7 +140,7 @@ def test_no_question_meets_vectors_of_another_model(
     small, large, one, two = servers
     asked: list[str] = []
     for library in (small, large):
-        for name in ("vectors", "nearest", "vector", "flat_view", "exact_products", "rest_products"):
+        for name in ("vectors", "nearest", "vector", "flat_view", "exact_products", "rests"):
             real = getattr(library.store, name)
 
             def spied(space: str, *args: Any, real: Any = real, **kwargs: Any) -> Any:

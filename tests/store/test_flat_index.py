@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from agent_tools.store import EntryIn, IndexSettings, Store, flat_search
-from agent_tools.store.flat_index import Coded, FlatIndex, encode
+from agent_tools.store.flat_index import Asked, Coded, FlatIndex, View, encode
 from agent_tools.store.flat_search import FlatSearch
 
 DIM, SPACE = 48, "toy@1/1|text"
@@ -34,10 +34,10 @@ def test_products_of_codes_are_those_of_vectors_within_a_thousandth() -> None:
     matrix[7] = 0
     index = FlatIndex(384, 1 << 30)
     index.put(A, 1, coded(matrix), [("subtitles", 5000)])
-    found = index.view().select([A], ["subtitles"]).compare(query)
+    found = index.view().select([A], ["subtitles"]).compare(Asked.of(query))
     assert np.abs(found - matrix @ query).max() < 2e-3
     assert found[7] == 0
-    assert not index.view().select([A], ["subtitles"]).compare(np.zeros(384, np.float32)).any()
+    assert not index.view().select([A], ["subtitles"]).compare(Asked.of(np.zeros(384, np.float32))).any()
 
 
 def test_a_selection_holds_the_runs_asked_for_video_by_video() -> None:
@@ -48,7 +48,7 @@ def test_a_selection_holds_the_runs_asked_for_video_by_video() -> None:
     query = vectors(1, 9)[0]
     chosen = index.view().select([C, "no such video", A], ["notes"])
     wanted = np.concatenate([parts[C][8:], parts[A][8:]])
-    assert np.allclose(chosen.compare(query), wanted @ query, atol=0.01)
+    assert np.allclose(chosen.compare(Asked.of(query)), wanted @ query, atol=0.01)
     assert chosen.coded.ids[chosen.places].tolist() == [*range(208, 210), *range(8, 30)]
     assert chosen.owners.tolist() == [0] * 2 + [2] * 22
     assert chosen.of_video(A) == slice(2, 24)
@@ -76,7 +76,7 @@ def test_after_any_changes_each_video_has_what_was_put_last(changes: list[tuple[
     for view, wanted in views:  # also those of before: a search that goes on is not disturbed
         assert set(view.videos) == set(wanted)
         for name, matrix in wanted.items():
-            assert np.allclose(view.select([name], ["subtitles"]).compare(query), matrix @ query, atol=0.01)
+            assert np.allclose(view.select([name], ["subtitles"]).compare(Asked.of(query)), matrix @ query, atol=0.01)
 
 
 def test_codes_that_do_not_fit_the_memory_given_lie_in_a_file(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_codes_that_do_not_fit_the_memory_given_lie_in_a_file(tmp_path: Path) ->
     index = FlatIndex(DIM, 100 * DIM, tmp_path)
     for number, name in enumerate((A, B)):
         index.put(name, 1, coded(matrix[200 * number : 200 * number + 200]), [("subtitles", 200)])
-    assert np.allclose(index.view().select([A, B], ["subtitles"]).compare(query), matrix @ query, atol=0.01)
+    assert np.allclose(index.view().select([A, B], ["subtitles"]).compare(Asked.of(query)), matrix @ query, atol=0.01)
     assert list(tmp_path.iterdir()) == []  # it has no name, so nobody has to remove it
 
 
@@ -112,7 +112,7 @@ def held(store: Store, videos: list[str] | None = None) -> dict[int, tuple[str, 
     assert view is not None
     names = videos or list(view.videos)
     chosen = view.select(names, ["subtitles", "speech", "screen_text", "notes"])
-    products = chosen.compare(QUERY)
+    products = chosen.compare(Asked.of(QUERY))
     ids = chosen.coded.ids[chosen.places].tolist()
     return {i: (names[o], p) for i, o, p in zip(ids, chosen.owners.tolist(), products.tolist(), strict=True)}
 
@@ -208,23 +208,47 @@ def test_exact_products_are_those_of_the_stored_vectors(store: Store) -> None:
     assert store.exact_products("nobody@1|text", rows, QUERY) == {}
 
 
+def test_a_querys_first_code_and_the_mean_of_the_rows_are_nearly_both_codes() -> None:
+    """Products by the first code alone are all shifted alike, which would move what is usual among them."""
+    matrix, query = vectors(3000, dim=384) + 0.1, vectors(1, 1, dim=384)[0]
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    index = FlatIndex(384, 1 << 30)
+    index.put(A, 1, coded(matrix), [("subtitles", 3000)])
+    chosen, asked = index.view().select([A], ["subtitles"]), Asked.of(query)
+    first, both = chosen.compare(asked, first=True), chosen.compare(asked)
+    assert abs(np.median(both - first)) > 3e-5
+    assert abs(np.median(both - first) - chosen.second_part(asked)) < 1e-5
+    assert np.abs(both - first - chosen.second_part(asked)).max() < 2e-3
+
+
+def exact(store: Store, view: View, name: str) -> dict[int, float] | None:
+    """By entry id a video's products with a query, by codes and what they leave over."""
+    rests = store.rests(SPACE, view, [name])
+    if name not in rests:
+        return None
+    chosen, asked = view.select([name], ["subtitles", "screen_text"]), Asked.of(QUERY)
+    coded, inside = view.coded, chosen.places - view.videos[name].start
+    rest = rests[name][0][inside], rests[name][1][inside]
+    own = coded.codes[chosen.places], coded.scales[chosen.places]
+    found = asked.exact_products(*own, rest, chosen.compare(asked, first=True))
+    return dict(zip(coded.ids[chosen.places].tolist(), found.tolist(), strict=True))
+
+
 @pytest.mark.parametrize("written", [True, False])
 def test_what_codes_leave_over_makes_their_products_exact(store: Store, *, written: bool) -> None:
     if written:
         store.index_vectors()
     view = store.flat_view(SPACE)
     assert view is not None
-    wanted = stored(store)
-    rests = store.rest_products(SPACE, view, list(view.videos), QUERY)
     for name in (A, B):
-        chosen = view.select([name], ["subtitles", "screen_text"])
-        found = chosen.compare(QUERY) + rests[name][chosen.places - view.videos[name].start]
-        ids = chosen.coded.ids[chosen.places].tolist()
-        assert found == pytest.approx([wanted[number][1] for number in ids], abs=2e-5)
+        wanted = {number: product for number, (_, product) in stored(store, (name,)).items()}
+        assert exact(store, view, name) == pytest.approx(wanted, abs=2e-5)
     store.put_vectors(SPACE, A, [store.entries(A)[0].id], vectors(1, 3))
-    there = set(store.rest_products(SPACE, view, list(view.videos), QUERY))
+    another = Store.open(store.home)  # it holds nothing yet
+    there = {name for name in (A, B) if exact(another, view, name) is not None}
+    another.close()
     assert there == ({A, B} if written else {B})  # the rows of codes still hold what the view was made of
-    assert store.rest_products("nobody@1|text", view, list(view.videos), QUERY) == {}
+    assert store.rests("nobody@1|text", view, [A, B]) == {}
 
 
 def test_a_library_over_its_bytes_of_memory_is_searched_all_the_same(tmp_path: Path) -> None:
@@ -241,20 +265,16 @@ def test_what_codes_leave_over_is_held_where_it_has_room_and_read_again_after_a_
     view = store.flat_view(SPACE)
     assert view is not None
     names = list(view.videos)
-    first = store.rest_products(SPACE, view, names, QUERY, keep=True)
+    first = store.rests(SPACE, view, names)
     monkeypatch.setattr(store._flat, "_rest", None)
-    again = store.rest_products(SPACE, view, names, QUERY)  # from memory
-    assert all(np.array_equal(first[name], again[name]) for name in names)
+    assert all(store.rests(SPACE, view, names)[name] is first[name] for name in names)  # from memory
     monkeypatch.undo()
     store.put_vectors(SPACE, A, [store.entries(A)[0].id], vectors(1, 3))
     newer = store.flat_view(SPACE)
     assert newer is not None
-    changed = store.rest_products(SPACE, newer, [A], QUERY)[A]
-    own = newer.select([A], ["subtitles", "screen_text"])
-    exact = {number: product for number, (_, product) in stored(store, (A,)).items()}
-    found = own.compare(QUERY) + changed[own.places - newer.videos[A].start]
-    assert found == pytest.approx([exact[number] for number in own.coded.ids[own.places].tolist()], abs=2e-5)
+    wanted = {number: product for number, (_, product) in stored(store, (A,)).items()}
+    assert exact(store, newer, A) == pytest.approx(wanted, abs=2e-5)
     monkeypatch.setattr(flat_search, "REST_BYTES", 10)
     small = FlatSearch(store.db, store.now, 0, tmp_path)
-    small.rest_products(SPACE, newer, [A], QUERY, keep=True)
+    assert set(small.rests(SPACE, newer, [A])) == {A}
     assert not small._rests

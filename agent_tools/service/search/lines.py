@@ -43,9 +43,9 @@ class LineComparison:
         self._scopes = scopes
         self._selection: Selection | None = None if view is None else view.select(asked, (SCREEN_TEXT,))
         self._cosines = np.empty(0, np.float32)
-        if self._selection is not None:
+        if view is not None and self._selection is not None:
             sides = sides_of(encoder, self._selection.reach)
-            products = self._selection.compare(query)
+            products = self._selection.compare(view.ask(query))
             self._cosines = products if sides is None else sides.cosines(products, query)
 
     def of_video(self, name: str) -> Floats:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 TOP_ENTRIES = 400  # by meaning, that are judged
 SPARE = 100  # more are compared exactly, because codes may put them in another order
-FEW_VIDEOS = 40  # from more, single vectors are read faster than what the codes of whole videos leave over
 NEIGHBOUR_S = 5.0  # between two entries that are neighbours
 
 Floats = NDArray[np.float32]
@@ -59,7 +58,6 @@ class Comparison:
         """Args: step: called before each video that has to be loaded; may raise to end the search."""
         self._store, self._scopes, self._channels = library.store, scopes, channels
         self._space, self._query = text_space(encoder.producer), query
-        self._rests: dict[str, Floats] = {}  # by video; empty where they are not in memory
         asked = [one.video.id for one in scopes]
 
         def on_video(done: int, total: int) -> None:
@@ -70,7 +68,9 @@ class Comparison:
         step(1.0, f"comparing {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
         if self._view is not None:
             self._selection: Selection = self._view.select(asked, channels)
-            products = self._selection.compare(query)
+            self._asked = self._view.ask(query)
+            self._first = self._selection.compare(self._asked, first=True)
+            products = self._first + self._selection.second_part(self._asked)
             sides = sides_of(encoder, self._selection.reach)
             self._factors = None if sides is None else sides.factors(query)
             self._products = products if self._factors is None else products * self._factors
@@ -97,22 +97,27 @@ class Comparison:
         return self._described(np.union1d(best, by_words), cosines, lines)
 
     def _exact(self, at: Positions) -> dict[int, float]:
-        """The cosines of the entries at these positions, by their vectors, or by what their codes leave over where that
-        is in memory."""
-        assert self._view is not None
-        selection = self._selection
-        owners = [self._scopes[owner].video.id for owner in selection.owners[at].tolist()]
-        names = list(dict.fromkeys(owners))
+        """The cosines of the entries at these positions, which increase, by what their codes leave over where that has
+        room in memory, else by their vectors."""
+        if self._view is None or not len(at):
+            return {}
+        selection, places = self._selection, self._selection.places[at]
         factors = np.ones(len(at)) if self._factors is None else self._factors[at]
-        size = len(selection) * len(self._query)
-        if size <= REST_BYTES and len(names) <= FEW_VIDEOS:
-            self._rests = self._store.rest_products(self._space, self._view, names, self._query, keep=True)
-            if len(self._rests) == len(names):
-                starts = {name: self._view.videos[name].start for name in names}
-                places = zip(owners, selection.places[at].tolist(), strict=True)
-                more = np.array([self._rests[name][place - starts[name]] for name, place in places], np.float32)
-                return dict(zip(at.tolist(), (self._products[at] + more * factors).tolist(), strict=True))
-        rows = selection.coded.rows[selection.places[at]].tolist()
+        if len(selection) * len(self._query) <= REST_BYTES:
+            owners, begins = np.unique(selection.owners[at], return_index=True)
+            names = [self._scopes[owner].video.id for owner in owners.tolist()]
+            rests = self._store.rests(self._space, self._view, names)
+            if len(rests) == len(names):
+                parts = list(zip(names, np.split(places, begins[1:]), strict=True))
+                inside = [(rests[name], rows - self._view.videos[name].start) for name, rows in parts]
+                rest = (
+                    np.concatenate([one[0][rows] for one, rows in inside]),
+                    np.concatenate([one[1][rows] for one, rows in inside]),
+                )
+                codes, scales = selection.coded.codes[places], selection.coded.scales[places]
+                cosines = self._asked.exact_products(codes, scales, rest, self._first[at])
+                return dict(zip(at.tolist(), (cosines * factors).tolist(), strict=True))
+        rows = selection.coded.rows[places].tolist()
         exact = self._store.exact_products(self._space, rows, self._query)
         return {
             place: exact[row] * factor if row in exact else rough
@@ -126,15 +131,14 @@ class Comparison:
         if self._view is None:
             return judged
         names = list(dict.fromkeys(judged.places[id_][0] for id_ in ids if id_ in judged.cosines))
-        rests = self._rests
-        if not rests.keys() >= set(names):
-            rests = self._store.rest_products(self._space, self._view, names, self._query)
         sharp = {}
-        for name, rest in ((name, rests[name]) for name in names if name in rests):
-            own = self._selection.of_video(name)
-            inside = self._selection.places[own] - self._view.videos[name].start
-            more = rest[inside] if self._factors is None else rest[inside] * self._factors[own]
-            sharp[name] = self._usual(name, self._products[own] + more)
+        for name, rest in self._store.rests(self._space, self._view, names).items():
+            own, start = self._selection.of_video(name), self._view.videos[name].start
+            places = self._selection.places[own]
+            rows, inside = _together(places), _together(places - start)
+            coded = self._view.coded.codes[rows], self._view.coded.scales[rows]
+            cosines = self._asked.exact_products(*coded, (rest[0][inside], rest[1][inside]), self._first[own])
+            sharp[name] = self._usual(name, cosines if self._factors is None else cosines * self._factors[own])
         backgrounds = {id_: sharp.get(judged.places[id_][0], old) for id_, old in judged.backgrounds.items()}
         return replace(judged, backgrounds=backgrounds)
 
@@ -190,3 +194,9 @@ class Comparison:
             neighbours,
             {id_: lines[position] for id_, position in zip(ids, at.tolist(), strict=True) if position in lines},
         )
+
+
+def _together(places: Positions) -> Positions | slice:
+    """As a slice where they stand side by side: then nothing is copied."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first < len(places) else places

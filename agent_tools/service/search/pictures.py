@@ -56,7 +56,7 @@ def frames_matching(
     if view is None:
         return []
     selection = view.select(asked, (FRAMES,))
-    products = selection.compare(vector)
+    products = selection.compare(view.ask(vector))
     near = [(one, _near(products[own], own.start)) for one in scopes if (own := selection.of_video(one.video.id))]
     positions = [at for _, usual in near for at in usual.positions]
     rows = selection.coded.rows[selection.places[positions]].tolist() if positions else []

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from agent_tools.models.profiles import TextEncoder
     from agent_tools.store.flat_index import Selection
 
+AT_ONCE = 32  # videos of which that is read together which their codes leave over: some megabytes
+
 Floats = NDArray[np.float32]
 
 
@@ -101,9 +103,11 @@ class _Side:
         placed = [name for name in asked if name in view.videos]
         self._runs = {name: view.videos[name].runs for name in placed}
         self._selection = view.select(asked, runs)
-        products = self._selection.compare(event)
-        for name, rest in library.store.rest_products(space, view, placed, event).items():
-            products[self._selection.of_video(name)] += rest
+        question = view.ask(event)
+        products = self._selection.compare(question)
+        for first in range(0, len(placed), AT_ONCE):
+            for name, rest in library.store.rests(space, view, placed[first : first + AT_ONCE]).items():
+                products[self._selection.of_video(name)] += question.products(*rest)
         sides = sides_of(encoder, self._selection.reach)
         self._cosines = products if sides is None else sides.cosines(products, event)
 

@@ -32,6 +32,8 @@ Phrase = tuple[str, tuple[str, ...]]  # column, tokens
 class TsvectorWords:
     """See sql.WordIndex. Cuts words with FTS5's own tokenizer, in a SQLite without a file."""
 
+    lists = None
+
     def __init__(self) -> None:
         self._local = threading.local()
         self._sizes: tuple[int, int, float] = 0, 0, 1.0  # newest entry, entries, tokens of an entry
