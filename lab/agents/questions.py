@@ -31,6 +31,7 @@ _TIME = re.compile(
     r"|(?<![\w.:])(?P<bare>\d+(?:\.\d+)?)\s*(?:s|sec|seconds?|secondes?|sekunden?|초|秒)\b",
     re.IGNORECASE,
 )
+_SECONDS = re.compile(r"\s*(?:s|sec|seconds?|secondes?|sekunden?|초|秒)(?![a-z])", re.IGNORECASE)
 _ABSENT = re.compile(
     r"\b(no|not|none|never|nothing|nobody|absent|isn't|doesn't|don't|cannot|can't|couldn't|unable|unknown|without)\b",
     re.IGNORECASE,
@@ -94,15 +95,18 @@ def plain(text: str) -> str:
 
 
 def times_in(text: str) -> list[float]:
-    """The times a text names, in seconds and in its order; a uri counts by its start."""
-    text = re.sub(r"video://\w+#t=([\d.]+)(?:,[\d.]+)?", r" \1 ", text)
-    found = []
+    """The times a text names, in seconds and in its order; a uri counts by its start. Beside a time that is written as
+    one ("0:14", "14 s"), bare numbers are none: "slide 2 at 0:14"."""
+    text = re.sub(r"video://\w+#t=([\d.]+)(?:,[\d.]+)?", r" \1 s ", text)
+    found = []  # (seconds, whether they are written as a time)
     for match in _TIME.finditer(text):
         if match["clock"]:
-            found.append(int(match["hours"] or 0) * 3600 + int(match["minutes"]) * 60 + float(match["clock"]))
+            seconds = int(match["hours"] or 0) * 3600 + int(match["minutes"]) * 60 + float(match["clock"])
+            found.append((seconds, True))
         else:
-            found.append(int(match["m"] or 0) * 60 + float(match["seconds"] or match["bare"]))
-    return found
+            sure = bool(match["m"] or match["bare"] or _SECONDS.match(text, match.end()))
+            found.append((int(match["m"] or 0) * 60 + float(match["seconds"] or match["bare"]), sure))
+    return [seconds for seconds, sure in found if sure or not any(other for _, other in found)]
 
 
 def _holds(held: str, word: str) -> bool:

@@ -72,6 +72,7 @@ FIRST = {"first": ["omega", "with our lives"]}
         ({"at": [5.88, 9.24]}, "Answer: 7.5 s", True),
         ({"at": [5.88, 9.24]}, "Answer: video://229b0c019816#t=5.88,9.24", True),
         ({"at": [5.88, 9.24]}, "Answer: at 0:34, or at 0:06", False),  # the first time counts
+        ({"at": [14.6, 22.0]}, 'Answer: the slide "Folie Nummer 2" is on the screen at 0:00:14', True),
         ({"at": [5.88, 9.24]}, "Answer: early", False),
         (FIRST, "Answer: echo the omega", True),
         (FIRST, 'Answer: "omega" appears before "with our lives"', True),
