@@ -52,10 +52,17 @@ def needles_table() -> str:
 
 
 def grounding_table() -> str:
-    """The last runs of `python -m lab.bench.grounding_hour --write`, of clips and of a film of them."""
+    """The last run of `python -m lab.bench.grounding_hour --clips HOME --write`."""
     from agent_tools.evals.grounding.grounding import side_by_side
 
-    return side_by_side(measured("grounding"))
+    return side_by_side({"clips": measured("grounding")["clips"]})
+
+
+def grounding_hour_table() -> str:
+    """The last run of `python -m lab.bench.grounding_hour --write`: of a film of the clips, with two transcripts."""
+    from agent_tools.evals.grounding.grounding import side_by_side
+
+    return side_by_side({name: report for name, report in measured("grounding").items() if name != "clips"})
 
 
 def unseen_table() -> str:

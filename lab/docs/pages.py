@@ -27,6 +27,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "examples": product.examples_table,
     "faults": measured.faults_table,
     "grounding": measured.grounding_table,
+    "grounding-hour": measured.grounding_hour_table,
     "calibrations": measured.calibrations_table,
     "unseen": measured.unseen_table,
     "grounding-tiny": measured.grounding_tiny_table,
