@@ -85,6 +85,19 @@ def test_few_entries_are_judged_by_the_usual() -> None:
     assert Background.of(np.zeros(0, np.float32)).median == pytest.approx(0.075)
 
 
+def test_backgrounds_of_many_videos_at_once_are_those_of_each() -> None:
+    """The median and the median absolute deviation, moved to the usual by eight entries' worth."""
+    draw = np.random.default_rng(2)
+    parts = [draw.standard_normal(count).astype(np.float32) * 0.1 for count in (1, 2, 0, 7, 8, 9, 8, 950, 951, 33)]
+    for part, found in zip(parts, Background.of_each(parts), strict=True):
+        own = len(part) / (len(part) + 8)
+        median = np.median(part) if len(part) else 0
+        mad = np.median(np.abs(part - median)) if len(part) else 0
+        assert found.median == pytest.approx(own * median + (1 - own) * 0.075, abs=1e-7)
+        assert found.mad == pytest.approx(own * mad + (1 - own) * 0.07 / 1.4826, abs=1e-7)
+        assert found == Background.of(part)
+
+
 def test_equal_cosines_do_not_divide_by_nothing() -> None:
     flat = Background.of(np.full(50, 0.1, np.float32))
     assert fuse({1: 0.1}, {}, {1: flat}) == {}

@@ -24,8 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,25 +49,40 @@ class Background:
     median: float
     mad: float
 
+    level: float = field(init=False)  # what counts as usual
+    deviation: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "level", min(HIGHEST_MEDIAN, self.median))
+        object.__setattr__(self, "deviation", min(MOST_DEVIATION, max(LEAST_DEVIATION, self.mad * _TO_DEVIATION)))
+
     @classmethod
     def of(cls, cosines: NDArray[np.float32]) -> Background:
         """From the cosines of all its entries (n,). Few entries count little beside the usual; a video that is about
         nothing but the query lifts its median only so far, else its best moments would count as background."""
-        usual_mad = USUAL_DEVIATION / _TO_DEVIATION
-        if not len(cosines):
-            return cls(USUAL_MEDIAN, usual_mad)
-        median = _median(cosines)
-        mad = _median(np.abs(cosines - median))
-        own = len(cosines) / (len(cosines) + PRIOR)
-        return cls(own * median + (1 - own) * USUAL_MEDIAN, own * mad + (1 - own) * usual_mad)
+        return cls.of_each([cosines])[0]
 
-    @cached_property
-    def level(self) -> float:
-        return min(HIGHEST_MEDIAN, self.median)
-
-    @cached_property
-    def deviation(self) -> float:
-        return min(MOST_DEVIATION, max(LEAST_DEVIATION, self.mad * _TO_DEVIATION))
+    @classmethod
+    def of_each(cls, cosines: Sequence[NDArray[np.float32]]) -> list[Background]:
+        """The same of many videos at once: those of nearly equal length are sorted together."""
+        found = [cls(USUAL_MEDIAN, USUAL_DEVIATION / _TO_DEVIATION)] * len(cosines)
+        by_length: dict[int, list[int]] = {}
+        for place, own in enumerate(cosines):
+            if len(own):
+                by_length.setdefault(len(own).bit_length(), []).append(place)
+        for places in by_length.values():
+            counts = np.array([len(cosines[place]) for place in places])
+            rows = np.full((len(places), counts.max()), np.inf, np.float32)
+            for row, place in zip(rows, places, strict=True):
+                row[: len(cosines[place])] = cosines[place]
+            medians = _medians(rows, counts)
+            mads = _medians(np.abs(rows - medians[:, None]), counts)
+            own = counts / (counts + PRIOR)
+            medians = own * medians + (1 - own) * USUAL_MEDIAN
+            mads = own * mads + (1 - own) * (USUAL_DEVIATION / _TO_DEVIATION)
+            for place, median, mad in zip(places, medians.tolist(), mads.tolist(), strict=True):
+                found[place] = cls(median, mad)
+        return found
 
     def deviations(self, cosine: float) -> float:
         """How many deviations a cosine lies above the background."""
@@ -84,11 +98,12 @@ class Background:
         return np.asarray(self.level + self.deviation * fair, np.float32)
 
 
-def _median(values: NDArray[np.float32]) -> float:
-    """The median, as np.median gives it but without its checks, which take most of its time."""
-    half = len(values) // 2
-    middle = np.partition(values, [half - 1, half] if len(values) % 2 == 0 else [half])
-    return float(middle[half] if len(values) % 2 else (middle[half - 1] + middle[half]) / 2)
+def _medians(rows: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The median of the first so many values of each row, (k,); what follows is infinite. Sorts the rows."""
+    rows.sort(axis=1)
+    at = np.arange(len(rows))
+    middle: NDArray[np.float32] = (rows[at, (counts - 1) // 2] + rows[at, counts // 2]) / np.float32(2)
+    return middle
 
 
 def score_of(deviations: float) -> float:

@@ -131,20 +131,23 @@ class Comparison:
         if self._view is None:
             return judged
         names = list(dict.fromkeys(judged.places[id_][0] for id_ in ids if id_ in judged.cosines))
-        sharp = {}
+        exact = {}
         for name, rest in self._store.rests(self._space, self._view, names).items():
             own, start = self._selection.of_video(name), self._view.videos[name].start
             places = self._selection.places[own]
             rows, inside = _together(places), _together(places - start)
             coded = self._view.coded.codes[rows], self._view.coded.scales[rows]
             cosines = self._asked.exact_products(*coded, (rest[0][inside], rest[1][inside]), self._first[own])
-            sharp[name] = self._usual(name, cosines if self._factors is None else cosines * self._factors[own])
+            exact[name] = cosines if self._factors is None else cosines * self._factors[own]
+        sharp = self._usual(exact)
         backgrounds = {id_: sharp.get(judged.places[id_][0], old) for id_, old in judged.backgrounds.items()}
         return replace(judged, backgrounds=backgrounds)
 
-    def _usual(self, name: str, cosines: Floats) -> Background:
-        """What is usual among a video's texts and the lines of its on-screen texts."""
-        return Background.of(np.concatenate([cosines, self._lines.of_video(name)]))
+    def _usual(self, cosines: Mapping[str, Floats]) -> dict[str, Background]:
+        """What is usual among videos' texts and the lines of their on-screen texts. Args: cosines: of the texts."""
+        lines = {name: self._lines.of_video(name) for name in cosines}
+        both = [np.concatenate([own, lines[name]]) if len(lines[name]) else own for name, own in cosines.items()]
+        return dict(zip(cosines, Background.of_each(both), strict=True))
 
     def _raise_by_lines(self, cosines: dict[int, float]) -> dict[int, int]:
         """Give on-screen texts the cosine of their best line where it is higher, by position; gives the line's place,
@@ -156,9 +159,7 @@ class Comparison:
             if at is None:
                 continue
             if near.video_id not in usual:
-                usual[near.video_id] = self._usual(
-                    near.video_id, self._products[self._selection.of_video(near.video_id)]
-                )
+                usual |= self._usual({near.video_id: self._products[self._selection.of_video(near.video_id)]})
             fair = usual[near.video_id].best_of(np.array([near.cosine]), np.array([near.lines]))
             if fair[0] > cosines.get(at, float(self._products[at])):
                 cosines[at], raised[at] = float(fair[0]), near.place
@@ -179,7 +180,7 @@ class Comparison:
         places = selection.places[at]
         ids, spans = selection.coded.ids[places].tolist(), selection.coded.spans[places]
         videos = [self._scopes[owner].video.id for owner in selection.owners[at].tolist()]
-        usual = {name: self._usual(name, self._products[selection.of_video(name)]) for name in dict.fromkeys(videos)}
+        usual = self._usual({name: self._products[selection.of_video(name)] for name in dict.fromkeys(videos)})
         neighbours: dict[int, tuple[int, ...]] = {}
         beside = (at[1:] == at[:-1] + 1) & selection.follows(at[1:])
         near = (spans[1:, 0] - spans[:-1, 1] <= NEIGHBOUR_S) & (spans[:-1, 0] - spans[1:, 1] <= NEIGHBOUR_S)
