@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent_tools.compression.keep import stand_ins as stand_ins
     from agent_tools.compression.merge import TokenMerge as TokenMerge
     from agent_tools.compression.merge import merge_tokens as merge_tokens
+    from agent_tools.compression.relevance import relevant_rows as relevant_rows
     from agent_tools.compression.samplers import DurationSampler as DurationSampler
     from agent_tools.compression.samplers import QuerySampler as QuerySampler
     from agent_tools.compression.samplers import RedundancySampler as RedundancySampler
@@ -52,6 +53,7 @@ _HOMES = {
         "TokenMerge",
         "merge_tokens",
     ),
+    "relevance": ("relevant_rows",),
     "samplers": (
         "DurationSampler",
         "QuerySampler",

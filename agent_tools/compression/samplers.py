@@ -11,9 +11,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from agent_tools.compression.relevance import DIVERSITY, SPREAD, relevant_rows
 from agent_tools.compression.temporal import prune_frames, redundancy
 from agent_tools.compression.times import sample_times
-from agent_tools.compression.vectors import TensorLike, checked, unit_rows
+from agent_tools.compression.vectors import TensorLike, checked
 from agent_tools.errors import InvalidArgument, ShapeError, TokenBudgetError
 
 
@@ -100,32 +101,23 @@ class QuerySampler:
     stretch's length over the budget. The most relevant frame is always taken, of equals the earlier.
     """
 
-    diversity: float = 0.3  # 0 takes the best scores alone
-    spread: float = 0.5  # share of distance in time in the nearness, the rest is looks
+    diversity: float = DIVERSITY  # 0 takes the best scores alone
+    spread: float = SPREAD  # share of distance in time in the nearness, the rest is looks
     fallback: RedundancySampler = RedundancySampler()  # what chooses when there is no query
 
     def select(self, features: TensorLike, times_s: TensorLike, budget: int, query: TensorLike | None = None) -> Tensor:
         rows, times, wanted = _checked_offer(features, times_s, budget, query)
         if wanted is None:
             return self.fallback.select(rows, times, budget)
-        if len(rows) <= budget:
-            return torch.arange(len(rows))
-        unit = unit_rows(rows)
-        relevance = unit @ unit_rows(wanted)
-        relevance = relevance - relevance.min()
-        relevance = relevance / relevance.max().clamp_min(torch.finfo(relevance.dtype).tiny)
-        slot_s = max(float(times[-1] - times[0]) / budget, torch.finfo(torch.float64).tiny)
-        nearness = torch.zeros_like(relevance)
-        gain, taken = relevance.clone(), []
-        for _ in range(budget):
-            best = int(gain.argmax())
-            taken.append(best)
-            close = (1 - (times - times[best]).abs() / slot_s).clamp_min(0)
-            similarity = (unit @ unit[best]).clamp_min(0)
-            nearness = torch.maximum(nearness, (1 - self.spread) * similarity + self.spread * close)
-            gain = (1 - self.diversity) * relevance - self.diversity * nearness
-            gain[taken] = -torch.inf
-        return torch.tensor(sorted(taken))
+        chosen = relevant_rows(
+            rows.to(torch.float64).numpy(),
+            times.numpy(),
+            budget,
+            wanted.to(torch.float64).numpy(),
+            diversity=self.diversity,
+            spread=self.spread,
+        )
+        return torch.tensor(chosen, dtype=torch.int64)
 
 
 def _checked_offer(

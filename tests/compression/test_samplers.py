@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -14,7 +17,9 @@ from agent_tools.compression import (
     Sampler,
     UniformSampler,
     prune_frames,
+    relevant_rows,
 )
+from agent_tools.compression.vectors import unit_rows
 from agent_tools.errors import InvalidArgument, ShapeError, TokenBudgetError
 
 SAMPLERS: list[Sampler] = [UniformSampler(), DurationSampler(), RedundancySampler(), QuerySampler()]
@@ -153,3 +158,42 @@ def test_diversity_finds_the_second_place_of_an_event() -> None:
     diverse = QuerySampler().select(features, range(100), 4, event)
     assert best_only.tolist() == [20, 21, 22, 23]
     assert {20, 80} <= set(diverse.tolist())
+
+
+def by_its_formula(rows: torch.Tensor, times: torch.Tensor, budget: int, query: torch.Tensor) -> list[int]:
+    """Maximal marginal relevance step by step in torch, as QuerySampler's docstring has it."""
+    unit, relevance = unit_rows(rows), unit_rows(rows) @ unit_rows(query)
+    relevance = (relevance - relevance.min()) / (relevance.max() - relevance.min())
+    slot_s = float(times[-1] - times[0]) / budget
+    taken: list[int] = []
+    while len(taken) < budget:
+        gain = 0.7 * relevance
+        for other in taken:
+            close = (1 - (times - times[other]).abs() / slot_s).clamp_min(0)
+            near = 0.5 * (unit @ unit[other]).clamp_min(0) + 0.5 * close
+            gain = torch.minimum(gain, 0.7 * relevance - 0.3 * near)
+        gain[taken] = -torch.inf
+        taken.append(int(gain.argmax()))
+    return sorted(taken)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_frames_are_chosen_as_the_formula_says_with_and_without_torch(seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    rows, query = torch.randn((60, 24), generator=draw), torch.randn(24, generator=draw)
+    rows[5] = 0
+    times = torch.rand(60, generator=draw, dtype=torch.float64).cumsum(0)
+    wanted = by_its_formula(rows, times, 7, query)
+    assert QuerySampler().select(rows, times, 7, query).tolist() == wanted
+    assert relevant_rows(rows.numpy(), times.numpy(), 7, query.numpy()) == wanted
+
+
+def test_rows_are_chosen_by_relevance_without_torch() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from agent_tools.compression import relevant_rows\n"
+        "rows = np.random.default_rng(0).standard_normal((9, 4))\n"
+        "assert len(relevant_rows(rows, np.arange(9.0), 3, rows[2])) == 3\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

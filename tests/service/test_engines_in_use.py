@@ -52,7 +52,7 @@ def grounded(library: Library, video_id: str) -> Any:
     ("owner", "name", "tool"),
     [
         (agent_tools.compression, "distinct_times", zoomed),
-        (agent_tools.compression.QuerySampler, "select", zoomed_for),
+        (agent_tools.compression, "relevant_rows", zoomed_for),
         (agent_tools.service.zoom_segment, "pack", zoomed),
         (TokenFile, "read", zoomed),
         (agent_tools.grounding.Grounder, "ground", grounded),

@@ -139,14 +139,13 @@ def _ranked(
 ) -> list[float]:
     """Times of the states that answer the query best, spread. Args: compared: (T, D), in the space of the query.
     pictures: (T, P), by which a state is distinguished from the next; None counts every row as one."""
-    import torch
+    import numpy as np
 
-    from agent_tools.compression import QuerySampler, distinct_rows
+    from agent_tools.compression import distinct_rows, relevant_rows
 
     rows = list(range(len(times))) if pictures is None else distinct_rows(pictures, compared @ query)
-    at = torch.tensor([times[row] for row in rows], dtype=torch.float64)
-    picked = QuerySampler().select(torch.from_numpy(compared[rows]), at, budget, torch.from_numpy(query))
-    return [times[rows[int(i)]] for i in picked]
+    at = np.array([times[row] for row in rows])
+    return [times[rows[place]] for place in relevant_rows(compared[rows], at, budget, query)]
 
 
 def _stood(
