@@ -4,17 +4,16 @@ The looker, a process of its own, opens the file."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from agent_tools.budget import FrameOffer, TextOffer, pack, reply_tokens, token_cost
-from agent_tools.errors import EngineError, InvalidArgument
+from agent_tools.errors import InvalidArgument
 from agent_tools.ingestion.look_messages import Shot
 from agent_tools.progress import OnStep, silent
 from agent_tools.service.frames.frame_choice import ChosenFrames, chosen_frames
-from agent_tools.service.frames.kept_frames import standing_frames
+from agent_tools.service.frames.pictures import Pictures, open_pictures, within_a_result
 from agent_tools.service.frames.region import check_region, region_as_shares
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
@@ -31,7 +30,6 @@ Layout = Literal["auto", "sheet", "frames", "text"]
 LAYOUTS = ("auto", "sheet", "frames", "text")
 SIDES = (1568, 1280, 1024, 768, 576, 448, 320)
 CELL_SIDES = (480, 384, 288)  # px of a sheet's cells; nine of the first make a sheet of 1,456 x 916
-MOST_BASE64 = 600_000  # bytes: hosts cut tool results near 1 MB
 SINGLE = 2  # up to this many pictures "auto" shows them one by one
 LONGEST_CLIP_S = 60.0
 FRAME_SCORE = 0.6  # against the relevance of texts: frames come before all but the best of them
@@ -119,14 +117,14 @@ def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep
     if chosen.no_more_differ:
         hints.append(_few_differ(len(chosen.times_s), request.max_frames))
     plan = _plan(library, scope, chosen, entries, found, request)
-    on_step(0.2, f"opening {len(plan.times)} frames")
-    opened, note = _shots(library, scope, plan, request.region, lambda: on_step(0.5, "decoding"))
+    on_step(0.2, f"opening {len(plan.pictures.times_s)} frames")
+    opened, note = open_pictures(library, scope, plan.pictures, lambda: on_step(0.5, "decoding"))
     repeats = {time_s for shot in opened for time_s in shot.repeats_s}
     if repeats:
         hints.append(_repeated(len(repeats)))
     decoded = repeats.union(*(shot.times_s for shot in opened))
-    unreadable = [] if note else [time_s for time_s in plan.times if time_s not in decoded]
-    shots = _within(opened)
+    unreadable = [] if note else [time_s for time_s in plan.pictures.times_s if time_s not in decoded]
+    shots = within_a_result(opened)
     facts = _facts(scope, plan, scores, shots, note, unreadable, hints, request.max_tokens)
     shown = repeats.union(*(shot.times_s for shot in shots))
     omitted = [] if note else [time_s for time_s in chosen.times_s if time_s not in shown and time_s not in unreadable]
@@ -146,10 +144,8 @@ def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep
 class _Plan:
     """What will be shown: frames at these times, in pictures of this size, and these texts."""
 
-    times: tuple[float, ...]
+    pictures: Pictures
     stood_s: Mapping[float, float]  # how long the picture of a time stands still
-    side: int  # px of a single picture, or of a sheet's cell
-    single: bool
     entries: tuple[Entry, ...]
     left_out: tuple[Entry, ...]
     coverage: dict[str, Any]
@@ -191,16 +187,23 @@ def _plan(
     for side in SIDES if single else CELL_SIDES:
         share = min(1.0, side / max(width, height))
         size = max(1, round(width * share)), max(1, round(height * share))
-        packed = pack([FrameOffer(time_s, FRAME_SCORE, *size) for time_s in times], texts, max(0, room), diversity=0.1)
+        frames = [FrameOffer(time_s, FRAME_SCORE, *size) for time_s in times]
+        packed = pack(frames, texts, max(0, room), diversity=0.1)
         if len(packed.frames) == len(times):
             break
+    else:  # a look shows pictures: long texts leave them half of the room
+        count = len(pack(frames, (), max(0, room) // 2).frames)
+        if len(packed.frames) < count:
+            spread = [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
+            taken = pack(spread, (), max(0, room))
+            packed = replace(pack((), texts, max(0, room - taken.tokens), diversity=0.1), frames=taken.frames)
     packed_texts = {id(offer) for offer in packed.texts}
     if texts and not packed_texts and not packed.frames:  # the best one is cut to what is left
         packed_texts = {id(max(texts, key=lambda offer: offer.score))}
     kept = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) in packed_texts)
     left = tuple(entry for entry, offer in zip(entries, texts, strict=True) if id(offer) not in packed_texts)
     shown = tuple(frame.time_s for frame in packed.frames)
-    return _Plan(shown, chosen.stood_s, side, single, kept, left, covered, sentence)
+    return _Plan(Pictures(shown, side, single, region), chosen.stood_s, kept, left, covered, sentence)
 
 
 def _texts(library: Library, scope: VideoSpan) -> list[Entry]:
@@ -218,49 +221,9 @@ def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, Scor
     return {r.entry.id: r for r in recall(library, [scope], query, None, wait_s=2.0, most=None).found}
 
 
-def _shots(
-    library: Library, scope: VideoSpan, plan: _Plan, region: Sequence[float] | None, check: Callable[[], None]
-) -> tuple[list[Shot], str]:
-    """The planned pictures or sheets as far as they can be decoded, and a note where they come from kept frames."""
-    if not plan.times:
-        return [], ""
-    paths = library.sources(scope.video.id)
-    if not paths:
-        return _from_kept(library, scope, plan, check), f"{library.closed(scope.video.id)}: kept frames are shown"
-    try:
-        if plan.single:
-            shots = library.looker.pictures(paths[0], plan.times, long_side=plan.side, region=region, check=check)
-            return [shot for shot in shots if shot is not None], ""
-        return library.looker.sheets(paths[0], plan.times, cell=plan.side, check=check), ""
-    except EngineError as error:
-        kept = _from_kept(library, scope, plan, check)
-        if not kept:
-            raise
-        return kept, f"{error.described} Kept frames are shown."
-
-
-def _from_kept(library: Library, scope: VideoSpan, plan: _Plan, check: Callable[[], None]) -> list[Shot]:
-    jpegs = standing_frames(library, scope.video.id, plan.times)
-    if not plan.single:
-        return library.looker.sheets_of(list(jpegs.items()), cell=plan.side, check=check)
-    return [Shot(data, *_jpeg_size(data), (time_s,)) for time_s, data in jpegs.items()]
-
-
 def _tokens(shots: Sequence[Shot]) -> int:
     """What the pictures cost with the labels that stand before them."""
     return sum(token_cost(shot.width, shot.height, "claude") + reply_tokens(_label(shot)) for shot in shots)
-
-
-def _within(shots: Sequence[Shot]) -> list[Shot]:
-    """As many of the pictures, in time order, as a tool result may hold in base64."""
-    kept: list[Shot] = []
-    size = 0
-    for shot in shots:
-        size += len(base64.b64encode(shot.jpeg))
-        if size > MOST_BASE64:
-            break
-        kept.append(shot)
-    return kept
 
 
 def _head(scope: VideoSpan) -> dict[str, Any]:
@@ -414,12 +377,3 @@ def _label(shot: Shot) -> str:
 
 def _frame_link(video_id: str, time_s: float) -> ZoomedLink:
     return ZoomedLink(f"video://{video_id}/frame/{seconds_text(time_s)}", f"frame at {clock(time_s)}", "image/jpeg")
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    import io
-
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as image:
-        return image.size

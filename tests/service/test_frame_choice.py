@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 from agent_tools.compression import look_alike
 from agent_tools.evals.films.demo_video import DemoTruth
 from agent_tools.ingestion.picture_vectors import sequence
-from agent_tools.service.library.library import Library
+from agent_tools.service import zoom_segment as zoom
+from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
+from agent_tools.store import Entry
 
 
 def test_a_card_that_stands_still_is_shown_once_with_how_long_it_stood(
@@ -79,3 +82,20 @@ def test_frames_at_even_distances_move_to_key_frames_in_a_wide_span_only(
     zoom_segment(library, ZoomRequest(video_id=video_id, start_s=10.0, end_s=30.0, max_frames=2))
     zoom_segment(library, ZoomRequest(video_id=video_id, query="bread", max_frames=2))
     assert len(asked) == 1, "a close look and one with a query are exact"
+
+
+def test_long_texts_leave_pictures_half_of_the_room(
+    library: Library, course: tuple[object, DemoTruth], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = zoom._texts
+
+    def long(library: Library, scope: VideoSpan) -> list[Entry]:
+        return [replace(entry, text=" ".join([entry.text] * 60)) for entry in short(library, scope)]
+
+    monkeypatch.setattr(zoom, "_texts", long)
+    hop = next(hop for hop in course[1].hops if hop.channel == "screen_text")
+    asked = ZoomRequest(video_id=course[1].video_id, query=f'"{hop.text.split(".")[0]}"', max_frames=6, max_tokens=2000)
+    found = zoom_segment(library, asked).facts
+    assert len(found["frames"]) >= 3
+    assert found["text"]
+    assert found["tokens"] <= 2000
