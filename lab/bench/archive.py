@@ -3,8 +3,9 @@
     python -m lab.bench.archive [--hours 1,10,100] [--json FILE]
 
 The hours are made up as in lab.bench.growth, and written into both engines. Each question is asked of the two engines
-in turn, in one process with the models warm, so that both have the same machine. Then clients call two HTTP servers
-over the PostgreSQL of the last size."""
+in turn, in one process with the models warm, so that both have the same machine. Beside the time it counts what a
+busy machine changes less: the CPU time of this process (PostgreSQL's own is not in it) and the messages to
+PostgreSQL. Then clients call two HTTP servers over the PostgreSQL of the last size."""
 
 from __future__ import annotations
 
@@ -118,13 +119,35 @@ def timed(libraries: Sequence[Library]) -> list[dict[str, Any]]:
     found = []
     for name, ask in tools().items():
         took: list[list[float]] = [[], []]
-        for query in ["warm it up", *questions()]:
-            for times, library in zip(took, libraries, strict=True):
-                begun = time.perf_counter()
-                ask(library, query)
-                times.append(1000 * (time.perf_counter() - begun))
-        found.append({"tool": name, "ms": [round(median(times[1:]), 1) for times in took]})
+        cpu: list[list[float]] = [[], []]
+        with messages() as sent:
+            for query in ["warm it up", *questions()]:
+                for at, library in enumerate(libraries):
+                    begun, begun_cpu = time.perf_counter(), time.process_time()
+                    ask(library, query)
+                    took[at].append(1000 * (time.perf_counter() - begun))
+                    cpu[at].append(1000 * (time.process_time() - begun_cpu))
+        ms, cpu_ms = ([round(median(times[1:]), 1) for times in both] for both in (took, cpu))
+        found.append({"tool": name, "ms": ms, "cpu_ms": cpu_ms, "messages": round(sent[0] / (1 + len(questions())), 1)})
     return found
+
+
+@contextlib.contextmanager
+def messages() -> Iterator[list[int]]:
+    """How many messages this process sends to PostgreSQL and waits for, in the one number of the list."""
+    import psycopg
+
+    wait, sent = psycopg.Connection.wait, [0]
+
+    def counted(self: Any, *given: Any, **named: Any) -> Any:
+        sent[0] += 1
+        return wait(self, *given, **named)
+
+    psycopg.Connection.wait = counted  # type: ignore[method-assign]  # put back below
+    try:
+        yield sent
+    finally:
+        psycopg.Connection.wait = wait  # type: ignore[method-assign]  # as it was
 
 
 def crowded(folder: Path, url: str) -> dict[str, Any]:
@@ -154,15 +177,18 @@ def crowded(folder: Path, url: str) -> dict[str, Any]:
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """The report as Markdown: a row for each tool, two columns for each size."""
+    """The report as Markdown: a row for each tool; for each size two columns, and one of PostgreSQL's messages."""
     hours = sorted({row["hours"] for row in report["rows"]})
-    head = " | ".join(f"{n} h, {engine}" for n in hours for engine in ENGINES)
-    lines = [f"| median, ms | {head} |", "|---" * (1 + 2 * len(hours)) + "|"]
+    head = " | ".join(f"{n} h, {column}" for n in hours for column in (*ENGINES, "messages"))
+    lines = [f"| median of a call, ms (CPU ms) | {head} |", "|---" * (1 + 3 * len(hours)) + "|"]
     for name in dict.fromkeys(row["tool"] for row in report["rows"]):
-        cells = [f"{ms:,.1f}" for row in report["rows"] if row["tool"] == name for ms in row["ms"]]
+        cells = []
+        for row in (row for row in report["rows"] if row["tool"] == name):
+            cells += [f"{ms:,.1f} ({cpu:,.1f})" for ms, cpu in zip(row["ms"], row["cpu_ms"], strict=True)]
+            cells.append(f"{row['messages']:g}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     for what, key in (("written, s", "put_s"), ("size, MB", "mb")):
-        cells = [f"{value:,.0f}" for row in report["written"] for value in row[key]]
+        cells = [text for row in report["written"] for text in (*(f"{value:,.0f}" for value in row[key]), "")]
         lines.append(f"| {what} | {' | '.join(cells)} |")
     crowd = report["crowd"]
     errors = sum(crowd["errors"].values())

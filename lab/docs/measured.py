@@ -164,6 +164,13 @@ def screen_text_table() -> str:
     return table(measured("screen_text"))
 
 
+def archive_table() -> str:
+    """Every tool over SQLite and PostgreSQL side by side, and many clients on two servers."""
+    from lab.bench.archive import table
+
+    return table(measured("archive"))
+
+
 def scaling_table() -> str:
     """The last run of `python -m lab.bench.growth`."""
     from lab.bench.growth import table

@@ -47,6 +47,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "install": measured.install_table,
     "rules": product.rules_table,
     "scaling": measured.scaling_table,
+    "archive": measured.archive_table,
     "schemas": product.schemas,
     "screen-text": measured.screen_text_table,
     "settings": product.settings_table,

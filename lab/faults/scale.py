@@ -6,14 +6,18 @@ acknowledged is lost."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import random
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,7 +41,7 @@ from lab.faults.archive import (
 )
 from lab.faults.archive_world import NOTE, Notes, World, checked, done, drop_notes
 from lab.faults.servers import listening
-from lab.faults.slices import Outcome, Slice
+from lab.faults.slices import Outcome, Slice, tried
 from lab.postgres_server import server
 from tests.library import ingested
 
@@ -285,7 +289,7 @@ def full_disk(world: World, home: Path, _db: Archive) -> Outcome:
     try:
         with (
             server(disk) as small,
-            archive(small, "full") as db,
+            archive(small, "full_disk") as db,
             db.opened(home / "watch") as store,
             working(home, db, 1) as (worker,),
         ):
@@ -371,3 +375,27 @@ SLICE = Slice(
     cases,
     stage,
 )
+
+
+def main() -> None:
+    """Run cases on a small stage, where the whole slice takes too long: few films, without the text on the screen."""
+    parser = argparse.ArgumentParser(prog="python -m lab.faults.scale", description=main.__doc__)
+    parser.add_argument("cases", nargs="*", help="such as 'full disk 0'; all, where none is named")
+    parser.add_argument("--films", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--channels", default="subtitles,frames")
+    asked = parser.parse_args()
+    channels = tuple(asked.channels.split(","))
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-scale-") as folder,
+        stage(0, Path(folder), asked.films, asked.workers, channels) as run,
+    ):
+        for case in asked.cases or cases(0):
+            begun = time.monotonic()
+            row = {"case": case, **asdict(tried(run, case)), "seconds": round(time.monotonic() - begun)}
+            sys.stdout.write(json.dumps(row) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
