@@ -73,6 +73,7 @@ class Connections:
                 return raw, raw.execute(message, values)
             except psycopg.OperationalError:
                 broken = raw.closed
+                _end(raw)
                 self.give(raw)
                 if not broken or not left:
                     raise
@@ -114,9 +115,11 @@ class Connections:
 
 def _end(raw: Raw) -> None:
     """Leave a statement or a transaction that was left in the middle, by a signal for example."""
+    if raw.closed:
+        return
     if raw.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
         raw.close()  # it cannot be followed by another one
-    elif not raw.closed and raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+    elif raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
         raw.execute("ROLLBACK")
 
 
