@@ -248,10 +248,13 @@ def results_table() -> str:
 
 
 def _quality() -> list[tuple[str, str, str, str]]:
-    searches = measured("questions")["clips"]
+    searches, in_hour = (measured("questions")[films] for films in ("clips", "hour"))
     asked, first = searches["retrieve_memory"]["asked"], searches["retrieve_memory"]["first"]
     parts = [f"{first[group]} of {asked[group]} in {group}" for group in asked if group != "all"]
-    meaning, words = (searches[f"{name} over entries"]["first"]["all"] for name in ("MiniLM", "BM25"))
+    others = [
+        f"{name} {', '.join(str(films[f'{name} over entries']['first']['all']) for films in (searches, in_hour))}"
+        for name in ("MiniLM", "BM25")
+    ]
     grounding = measured("grounding")["clips"]
     absent, present = grounding["absent"], grounding["present"]
     wrong = grounding["verdicts_of_absent"].get("present", 0)
@@ -266,10 +269,10 @@ def _quality() -> list[tuple[str, str, str, str]]:
     ]
     return [
         (
-            f"{asked['all']} questions as people ask them, about 36 real clips: the first hit is right",
+            f"{asked['all']} plain questions about 36 real clips, and about an hour of them: the first hit is right",
             "retrieval",
-            f"{first['all']} of {asked['all']} ({', '.join(parts)})",
-            f"MiniLM {meaning}, BM25 {words}",
+            f"{first['all']} ({', '.join(parts)}), {in_hour['retrieve_memory']['first']['all']}",
+            "; ".join(others),
         ),
         (
             f"{present} events in real clips, each asked of its clip: how many get the verdict present",

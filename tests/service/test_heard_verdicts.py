@@ -71,6 +71,21 @@ def test_a_gap_of_speech_forbids_absent(heard: Library) -> None:
     assert ask(heard, NOT_SAID, start_s=0.0, end_s=60.0).verdict == "absent"  # the gap lies outside
 
 
+def test_a_blip_by_itself_is_too_short_for_a_quotation_of_many_letters(heard: Library) -> None:
+    """Half a second holds no 24 letters. It may hold a short word, or the end of what is said just before it."""
+    heard.store.add_gap(FILM.video_id, "speech", 84.0, 84.5, "probably no speech (0.66)")
+    assert ask(heard, NOT_SAID).verdict == "absent"
+    assert ask(heard, "the speaker says 'revenue'").verdict == "uncertain"
+    assert ask(heard, "someone says that the forecast of revenue is bad").verdict != "absent"
+    heard.store.add_gap(FILM.video_id, "speech", 84.9, 85.4, "probably no speech (0.66)")
+    assert ask(heard, NOT_SAID).verdict == "uncertain"  # together they may hold it
+
+
+def test_a_blip_beside_speech_may_be_a_part_of_it(heard: Library) -> None:
+    heard.store.add_gap(FILM.video_id, "speech", 80.2, 80.7, "probably no speech (0.66)")
+    assert ask(heard, NOT_SAID).verdict == "uncertain"
+
+
 def test_a_gap_of_speech_does_not_matter_to_what_speech_cannot_show(heard: Library) -> None:
     heard.store.add_gap(FILM.video_id, "speech", 70.0, 71.5, "probably no speech (0.83)")
     assert "speech (" not in ask(heard, "a slide with the words 'quarterly revenue forecast'").why

@@ -106,7 +106,7 @@ async def _film(
 
         searches: dict[str, tuple[Search, Edge]] = {
             "BM25 over lines": _plain(lines, lines.by_words),
-            "MiniLM over lines": _plain(lines, lines.by_meaning),
+            "vectors over lines": _plain(lines, lines.by_meaning),
             "equal-weight reciprocal ranks": _plain(lines, lines.by_ranks),
             OURS: (ours, over),
         }

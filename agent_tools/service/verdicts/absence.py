@@ -17,7 +17,7 @@ from agent_tools.service.search.comparable import is_english, limit, sound_forei
 from agent_tools.service.verdicts.other_writings import written_otherwise
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.service.verdicts.text_facts import with_vector
-from agent_tools.store import ChannelRow, Entry, spelling
+from agent_tools.store import ChannelRow, Entry, Gap, spelling
 from agent_tools.timeline import Span, clock, merged
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GAPS_AT_MOST = 0.05  # share of the span that a channel may have missed; the same share as `decide` allows
 DOUBT_S = 10.0  # of speech in doubt; less, in a long silence, is more often no speech at all
+FASTEST = 30.0  # letters a second: nobody speaks faster, and few reach 20
+ALONE_S = 0.8  # of silence around a sound: words that are heard before or behind it do not go on in it
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _reach_for(asked: Asked, library: Library, scope: VideoSpan, name: str) -> R
     """Without words to look for, the reach of a channel is the same for every event, so it is kept, without texts."""
     row = next((row for row in library.store.channels(scope.video.id) if row.name == name), None)
     if asked.words:
-        return _reach(library, scope, name, row)
+        return _reach(library, scope, name, row, asked.words)
     encoder = library.text_encoder(scope.video.id)
     key = "reach", name, scope.span, "" if encoder is None else encoder.producer
     return library.of_video.get(scope.video.id, key, lambda: _without_texts(_reach(library, scope, name, row)))
@@ -117,8 +119,8 @@ def _without_texts(reach: Reach) -> Reach:
     return replace(reach, other_forms=(), heard=(), texts=())
 
 
-def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None) -> Reach:
-    """Args: row: None for notes, which no ingest makes."""
+def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None, words: Sequence[str] = ()) -> Reach:
+    """Args: row: None for notes, which no ingest makes. words: that are looked for as they stand."""
     span, encoder = scope.span, library.text_encoder(scope.video.id)
     entries = library.store.entries(
         scope.video.id, channels=(name,), start_s=span.start_s, end_s=span.end_s, unsure=True
@@ -136,7 +138,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         _share(unread(library, scope, row), span),
         _share(_doubted(entries, span), span) if name == "speech" else 0.0,
         _doubted_of_said(entries, span) if name == "speech" else 0.0,
-        _dropped(library, scope) if name == "speech" else "",
+        _dropped(library, scope, words, entries) if name == "speech" else "",
         row.state not in ("done", "absent") and row.done_to_s < span.end_s,
         unread_s(row, span) if name == "screen_text" else 0.0,
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
@@ -158,15 +160,24 @@ def _uncompared(library: Library, scope: VideoSpan, entries: Iterable[Entry], en
     return sum(one.id not in there and not one.unsure and spelling.has_enough_letters(one.text) for one in entries)
 
 
-def _dropped(library: Library, scope: VideoSpan) -> str:
-    """Sound in the span that may be speech, but that is not in the text."""
+def _dropped(library: Library, scope: VideoSpan, words: Sequence[str], heard: Sequence[Entry]) -> str:
+    """Sound in the span that may be speech, but that is not in the text; without sounds too short for the words."""
     gaps = [gap for gap in library.store.gaps(scope.video.id) if gap.channel == "speech"]
     inside = [gap for gap in gaps if Span(gap.start_s, gap.end_s).clipped(scope.span.start_s, scope.span.end_s)]
+    inside = [gap for gap in inside if not _too_short(gap, words, [*heard, *(one for one in gaps if one is not gap)])]
     if not inside:
         return ""
     longest = max(inside, key=lambda gap: gap.end_s - gap.start_s)
     more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
     return f"not heard at {clock(longest.start_s)}{more}: {longest.why}"
+
+
+def _too_short(sound: Gap, words: Sequence[str], beside: Iterable[Entry | Gap]) -> bool:
+    """Whether a sound that stands by itself is too short to hold any of the quotations."""
+    letters = min((sum(map(str.isalpha, one)) for one in words), default=0)
+    if letters <= FASTEST * (sound.end_s - sound.start_s):
+        return False
+    return all(one.end_s + ALONE_S <= sound.start_s or one.start_s - ALONE_S >= sound.end_s for one in beside)
 
 
 def _doubted(entries: Iterable[Entry], span: Span) -> list[Span]:
