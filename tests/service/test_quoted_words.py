@@ -55,6 +55,20 @@ def test_a_score_is_a_share_and_a_text_holds_itself(words: str, text: str, is_re
         assert occurrence.score(f"{text} {words}", 0.0, is_read) == WHOLE
 
 
+ascii_words = st.lists(st.text("abcdeA1'-_ ", max_size=9), max_size=6).map(" ".join)
+
+
+@given(ascii_words, st.one_of(ascii_words, st.text(max_size=40)), st.integers(0, 60), st.booleans())
+def test_a_text_that_is_passed_over_would_have_scored_nothing(words: str, text: str, cut: int, is_read: bool) -> None:
+    """Also of texts that hold a part of the words."""
+    occurrence, patient = Occurrence(words), Occurrence(words)
+    patient._is_out_of_reach = lambda _text: False  # type: ignore[method-assign]  # reads every text
+    for one in (text, f"{text}{words[:cut]} {text}"):
+        assert occurrence.score(one, 0.0, is_read) == patient.score(one, 0.0, is_read)
+        if not occurrence.may_begin_in(one):
+            assert occurrence.across([one, words]) == 0
+
+
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_distance_is_symmetric_and_at_most_the_longer_word(one: str, other: str) -> None:
     assert distance(one, other) == distance(other, one) <= max(len(one), len(other))

@@ -22,6 +22,15 @@ LEAST_GLUED = 6  # shorter words are part of others by chance
 LEAST_PART = 3  # letters of a word that is looked for inside longer ones
 
 
+_LOWER = bytes(range(256)).lower()
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum())
+
+
+def compact_ascii(text: str) -> bytes | None:
+    """The letters and digits of an ASCII text, as its `spelling.words` without the spaces; None of any other text."""
+    return text.encode().translate(_LOWER, _NO_LETTERS) if text.isascii() else None
+
+
 class Occurrence:
     """The words that are looked for, prepared once."""
 
@@ -29,6 +38,8 @@ class Occurrence:
         self.tokens = spelling.words(words)
         self.compact = "".join(self.tokens)
         self.errors = len(self.compact) // LETTERS_PER_ERROR
+        self._parts = tuple(part.encode() for part in _parts(self.compact, self.errors))
+        self._first = self.tokens[0].encode() if self.tokens else b""
         # Letters of such a script stand for themselves: in another order they are another word.
         self.unspaced = spelling.UNSPACED.search(spelling.fold(words)) is not None
 
@@ -38,7 +49,7 @@ class Occurrence:
         Args:
             share: of the words' weight that the text holds as words (stems count), from the store's index.
             is_read: the text was read from pictures, so letters may be wrong and spaces lost."""
-        if not self.tokens:
+        if not self.tokens or (not share and self._is_out_of_reach(text)):
             return 0.0
         held = spelling.words(text)
         if _in_a_row(self.tokens, held):
@@ -53,6 +64,16 @@ class Occurrence:
         ):
             best = max(best, GLUED)
         return best
+
+    def may_begin_in(self, text: str) -> bool:
+        """False where the first of the words is not in a text, which is told without cutting it into words."""
+        compact = compact_ascii(text)
+        return compact is None or self._first in compact
+
+    def _is_out_of_reach(self, text: str) -> bool:
+        """Whether neither the first word nor an unharmed part of the words is in a text: most texts, told at once."""
+        compact = compact_ascii(text)
+        return compact is not None and self._first not in compact and not any(part in compact for part in self._parts)
 
     def within(self, text: str) -> str:
         """The first longer word of the text that begins or ends with the words that are looked for; "" if none does.
@@ -116,9 +137,13 @@ class Occurrence:
 
     def _may_be_in(self, compact: str, errors: int) -> bool:
         """Of errors + 1 parts of the words, at least one stands unharmed where they do."""
-        parts = errors + 1
-        cuts = [len(self.compact) * part // parts for part in range(parts + 1)]
-        return any(self.compact[low:high] in compact for low, high in itertools.pairwise(cuts))
+        return any(part in compact for part in _parts(self.compact, errors))
+
+
+def _parts(compact: str, errors: int) -> list[str]:
+    """A word cut into errors + 1 parts."""
+    cuts = [len(compact) * part // (errors + 1) for part in range(errors + 2)]
+    return [compact[low:high] for low, high in itertools.pairwise(cuts)]
 
 
 def distance(one: str, other: str) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.recall import word_hits
-from agent_tools.service.verdicts.quoted_words import PART, Occurrence
+from agent_tools.service.verdicts.quoted_words import PART, Occurrence, compact_ascii
 from agent_tools.store import Entry, spelling, timed_words
 from agent_tools.types import TEXT_CHANNELS
 
@@ -85,8 +85,12 @@ def _places(
 
 def _runs(occurrence: Occurrence, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """Entries in a row over which the words run: a sentence in two cues, or captions of a word each."""
-    worded = [entry for entry in entries if spelling.words(entry.text)]
+    if len(occurrence.tokens) < 2:
+        return
+    worded = [entry for entry in entries if _has_words(entry.text)]
     for place in range(len(worded)):
+        if not occurrence.may_begin_in(worded[place].text):
+            continue
         run = worded[place : place + 1]
         for one, other in itertools.pairwise(worded[place : place + len(occurrence.tokens)]):
             if not _follows(other, one):
@@ -94,6 +98,11 @@ def _runs(occurrence: Occurrence, entries: Sequence[Entry]) -> Iterator[Sequence
             run.append(other)
         if count := occurrence.across([entry.text for entry in run]):
             yield run[:count]
+
+
+def _has_words(text: str) -> bool:
+    compact = compact_ascii(text)
+    return bool(spelling.words(text) if compact is None else compact)
 
 
 def _follows(other: Entry, one: Entry) -> bool:
