@@ -11,7 +11,6 @@ from agent_tools.store.channel_swap import keep_text_vectors, switch_channel
 from agent_tools.store.codes import IndexSettings
 from agent_tools.store.entries import UNSURE, Entry, EntryIn
 from agent_tools.store.episodes import Episode
-from agent_tools.store.flat_search import REST_BYTES
 from agent_tools.store.frames import FrameRow
 from agent_tools.store.jobs import Job, JobSettings
 from agent_tools.store.memory import SqliteMemory
@@ -27,7 +26,6 @@ from agent_tools.store.videos import ChannelRow, Gap, Source, VideoRow, titles
 
 __all__ = [
     "LINE_BITS",
-    "REST_BYTES",
     "UNSURE",
     "ChannelDetail",
     "ChannelRow",

@@ -33,7 +33,7 @@ SCREEN_TEXT = "screen_text"  # the channel whose texts have lines
 FRAMES = "frames"  # name of the one run of a space of pictures
 AT_ONCE = 32  # videos whose codes are read together: some megabytes
 
-REST_BYTES = 96 << 20  # of what the codes of videos leave over, held in memory: that of some hundred hours
+REST_BYTES = 48 << 20  # of what the codes of videos leave over, held in memory: that of some fifty hours
 
 Runs = Sequence[tuple[str, int]]
 Rest = tuple["NDArray[np.int8]", "NDArray[np.float32]"]  # codes (n, D) and scales (n,)
@@ -119,9 +119,12 @@ class FlatSearch(Part):
         products = np.vecdot(matrix.astype(np.float64), query.astype(np.float64))  # see index.py: no BLAS
         return dict(zip(there.tolist(), products.tolist(), strict=True))
 
-    def rests(self, space: str, view: View, videos: Sequence[str]) -> dict[str, Rest]:
+    def rests(self, space: str, view: View, videos: Sequence[str], *, read: bool = True) -> dict[str, Rest]:
         """By video what the codes of its vectors leave over, as codes and scales in their order. A video that has
-        changed since the view was made is left out. The last ones asked for stay in memory, up to REST_BYTES."""
+        changed since the view was made is left out. The last ones asked for stay in memory, up to REST_BYTES.
+
+        Args:
+            read: False gives only what is in memory."""
         found: dict[str, Rest] = {}
         with self._resting:
             for name in videos:
@@ -129,7 +132,7 @@ class FlatSearch(Part):
                 if held is not None and held[0] == view.videos[name].version:
                     found[name] = held[1]
                     self._rests.move_to_end((space, name))
-        missing = [name for name in videos if name not in found]
+        missing = [name for name in videos if name not in found] if read else []
         if missing:
             with self.db.read() as c:
                 numbered = self._space(c, space)

@@ -19,7 +19,7 @@ from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.fusion import Background
 from agent_tools.service.search.lines import SCREEN_TEXT, LineComparison
-from agent_tools.store import REST_BYTES, WordHit
+from agent_tools.store import WordHit
 
 if TYPE_CHECKING:
     from agent_tools.store.flat_index import Selection, View
@@ -97,34 +97,35 @@ class Comparison:
         return self._described(np.union1d(best, by_words), cosines, lines)
 
     def _exact(self, at: Positions) -> dict[int, float]:
-        """The cosines of the entries at these positions, which increase, by what their codes leave over where that has
-        room in memory, else by their vectors."""
+        """The cosines of the entries at these positions, which increase: by what their codes leave over where that is
+        in memory, else by their vectors."""
         if self._view is None or not len(at):
             return {}
         selection, places = self._selection, self._selection.places[at]
+        owners, number = np.unique(selection.owners[at], return_inverse=True)
+        names = [self._scopes[owner].video.id for owner in owners.tolist()]
+        rests = self._store.rests(self._space, self._view, names, read=False)
+        here = np.array([name in rests for name in names])[number]
+        exact = self._products[at].tolist()
         factors = np.ones(len(at)) if self._factors is None else self._factors[at]
-        if len(selection) * len(self._query) <= REST_BYTES:
-            owners, begins = np.unique(selection.owners[at], return_index=True)
-            names = [self._scopes[owner].video.id for owner in owners.tolist()]
-            rests = self._store.rests(self._space, self._view, names)
-            if len(rests) == len(names):
-                parts = list(zip(names, np.split(places, begins[1:]), strict=True))
-                inside = [(rests[name], rows - self._view.videos[name].start) for name, rows in parts]
-                rest = (
-                    np.concatenate([one[0][rows] for one, rows in inside]),
-                    np.concatenate([one[1][rows] for one, rows in inside]),
-                )
-                codes, scales = selection.coded.codes[places], selection.coded.scales[places]
-                cosines = self._asked.exact_products(codes, scales, rest, self._first[at])
-                return dict(zip(at.tolist(), (cosines * factors).tolist(), strict=True))
-        rows = selection.coded.rows[places].tolist()
-        exact = self._store.exact_products(self._space, rows, self._query)
-        return {
-            place: exact[row] * factor if row in exact else rough
-            for place, row, rough, factor in zip(
-                at.tolist(), rows, self._products[at].tolist(), factors.tolist(), strict=True
+        if here.any():
+            begins = [self._view.videos[name].start for name in names]
+            inside = [(rests[name], places[number == n] - begins[n]) for n, name in enumerate(names) if name in rests]
+            rest = (
+                np.concatenate([one[0][rows] for one, rows in inside]),
+                np.concatenate([one[1][rows] for one, rows in inside]),
             )
-        }
+            codes, scales = selection.coded.codes[places[here]], selection.coded.scales[places[here]]
+            found = self._asked.exact_products(codes, scales, rest, self._first[at[here]]) * factors[here]
+            for place, cosine in zip(np.flatnonzero(here).tolist(), found.tolist(), strict=True):
+                exact[place] = cosine
+        rows = selection.coded.rows[places].tolist()
+        others = np.flatnonzero(~here).tolist()
+        stored = self._store.exact_products(self._space, [rows[place] for place in others], self._query)
+        for place in others:
+            if rows[place] in stored:
+                exact[place] = stored[rows[place]] * float(factors[place])
+        return dict(zip(at.tolist(), exact, strict=True))
 
     def sharpen(self, judged: Judged, ids: Sequence[int]) -> Judged:
         """The same, with exact backgrounds of the videos that these entries are in."""
