@@ -92,8 +92,8 @@ def _texts(hit: Hit) -> dict[str, str]:
 
 
 def _where_it_matches(library: Library, row: VideoRow, call: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """Of a look outside the video: where in it its query matches, as a call with the texts there, else in which other
-    video; "" where none does.
+    """Of a look outside the video: where in it its query matches, with the texts there and as a call, else in which
+    other video; "" where none does.
 
     Args:
         call: the look without a span."""
@@ -110,7 +110,10 @@ def _where_it_matches(library: Library, row: VideoRow, call: Mapping[str, Any], 
         return ""
     best = found.hits[0]
     look = {**call, "start_s": best.start_s, "end_s": best.end_s, "query": words}
-    return f"The query matches best there: zoom_segment {_json(look)}, with the texts {_json(_texts(best))}."
+    return (
+        f"In that video the query matches best at {best.at}: {_json(_texts(best))}. "
+        f"Example of a call that works: zoom_segment {_json(look)}."
+    )
 
 
 def _is_inside(library: Library, row: VideoRow, values: Mapping[str, Any]) -> bool:

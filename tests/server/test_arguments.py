@@ -281,13 +281,13 @@ async def test_a_look_outside_the_video_is_told_where_in_it_the_query_matches(
     outside = {"video": TITLE, "start_s": 700, "end_s": 720, "query": "KV cache"}
     async with connected(settings, library, "2026-07-28") as client:
         text = text_of(await client.call_tool("zoom_segment", outside))
-        call, end = json.JSONDecoder().raw_decode(shown := text.partition("matches best there: zoom_segment ")[2])
+        call = json.loads(text.partition("that works: zoom_segment ")[2].removesuffix("."))
         looked = await client.call_tool("zoom_segment", call)
         none = text_of(await client.call_tool("zoom_segment", {**outside, "query": "xylophone quartet"}))
     assert text.startswith("SpanOutsideVideo: ")
     assert not looked.is_error
     assert "best match of the query" in text_of(looked)
-    texts = json.loads(shown[end:].removeprefix(", with the texts ").removesuffix("."))
+    texts, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
     assert "cache" in " ".join(texts.values())
     assert "matches best" not in none
 
