@@ -54,7 +54,7 @@ class PictureRows:
     def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
         start, stop, _ = part.indices(len(self.times_s))
         with TokenFile(self._file) as repository:
-            return repository.read(start, stop).numpy()
+            return repository.read_array(start, stop)
 
 
 def sequence(
@@ -66,4 +66,4 @@ def sequence(
         inside = [i for i, row in enumerate(rows) if start_s <= row.time_s < end_s]
         if not inside:
             return [], np.zeros((0, 0), np.float32)
-        return [rows[i].time_s for i in inside], repository.read(inside[0], inside[-1] + 1).numpy()
+        return [rows[i].time_s for i in inside], repository.read_array(inside[0], inside[-1] + 1)

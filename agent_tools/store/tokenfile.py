@@ -24,6 +24,8 @@ from agent_tools.errors import InvalidArgument, ShapeError, StoreError, StoreFul
 from agent_tools.home import make_private_folder
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 _FILE = struct.Struct("<8sII12xI")
@@ -88,12 +90,17 @@ class TokenFile:
         return range(start, start + len(rows))
 
     def read(self, start: int, stop: int) -> Tensor:
-        """The tokens at positions [start, stop), (stop - start, C) float32, the caller's own copy.
+        """The tokens at positions [start, stop), (stop - start, C) float32, the caller's own copy. See read_array."""
+        import torch
+
+        return torch.from_numpy(self.read_array(start, stop))
+
+    def read_array(self, start: int, stop: int) -> NDArray[np.float32]:
+        """As read, without torch.
 
         Raises: TokenBudgetError: a position that was never written. StoreError: a record's checksum is wrong.
         """
         import numpy as np
-        import torch
 
         count = self._ends[-1] if self._ends else 0
         if stop > count:
@@ -114,7 +121,7 @@ class TokenFile:
             part = slice(done - first, until - first)
             np.multiply(values[part], scales[part, None], out=out[done - start : until - start])
             done, record = until, record + 1
-        return torch.from_numpy(out)
+        return out
 
     def close(self) -> None:
         self._map = None  # closes with its last view, which an error's traceback may hold

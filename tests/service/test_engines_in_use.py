@@ -54,7 +54,7 @@ def grounded(library: Library, video_id: str) -> Any:
         (agent_tools.compression, "distinct_times", zoomed),
         (agent_tools.compression, "relevant_rows", zoomed_for),
         (agent_tools.service.zoom_segment, "pack", zoomed),
-        (TokenFile, "read", zoomed),
+        (TokenFile, "read_array", zoomed),
         (agent_tools.grounding.Grounder, "ground", grounded),
         (agent_tools.grounding.grounder, "windows", grounded),
         (agent_tools.grounding.RelevanceCurveLocalizer, "localize", grounded),
