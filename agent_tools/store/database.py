@@ -23,7 +23,6 @@ from agent_tools.store.vec0 import Vec0Tables
 BUSY_S = 30.0  # one wait for another writer; a transaction of ours lasts milliseconds
 LOOK_S = 0.5  # between two looks for a job
 BUSY_ROUNDS = 4  # waits in a row before the caller hears of it
-CACHE_KIB = 8_192
 MERGED_PAGES = 200  # of the word index, in one transaction
 LOG_KEPT_BYTES = (
     16 << 20
@@ -288,9 +287,8 @@ class SqliteDatabase:
                 time.sleep(0.02)
         connection.execute(
             "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; "
-            f"PRAGMA journal_size_limit={LOG_KEPT_BYTES}; "
-            f"PRAGMA cache_size=-{CACHE_KIB}"
-        )
+            f"PRAGMA journal_size_limit={LOG_KEPT_BYTES}"
+        ).fetchall()
         connection.execute(INSTANCES)
 
     def _begin(self, connection: apsw.Connection, statement: str, mode: str, patience_s: float | None = None) -> None:
