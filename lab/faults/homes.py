@@ -7,13 +7,17 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
+import numpy as np
+from numpy.typing import NDArray
 
 from agent_tools.store import Job, Store, TokenFile
 
+NEAR = 1e-5  # a vector may differ by so much: few texts at once and many are multiplied in another order
 LONGEST_WAIT_S = 900.0  # on a machine that does much else
 
 
@@ -61,6 +65,21 @@ def expire(home: Path, pid: int) -> None:
     connection.close()
 
 
+@dataclass(frozen=True, eq=False)
+class Near:
+    """Numbers that equal others within NEAR."""
+
+    values: NDArray[np.float32]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Near) and self.values.shape == other.values.shape and self.apart(other) <= NEAR
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def apart(self, other: Near) -> float:
+        return float(np.abs(self.values - other.values).max(initial=0.0))
+
+
 def contents(store: Store, video_id: str) -> dict[str, Any]:
     """All that the ingest of a video made, without row numbers and clock times."""
     entries = {entry.id: entry for entry in store.entries(video_id)}
@@ -75,8 +94,8 @@ def contents(store: Store, video_id: str) -> dict[str, Any]:
                 return entries[number].channel, entries[number].start_s, entries[number].text
             return 0 if kind == "line" else number  # a line's id is that of whichever entry showed it first
 
-        rows = [(key(int(number)), row.round(4).tolist()) for number, row in zip(ids, matrix, strict=True)]
-        vectors[space] = sorted(rows)
+        rows = [(key(int(number)), row.round(3).tolist(), Near(row)) for number, row in zip(ids, matrix, strict=True)]
+        vectors[space] = [(row[0], row[2]) for row in sorted(rows, key=lambda row: row[:2])]
     channels = [
         (row.name, row.state, row.producer, round(row.done_to_s, 3), row.entries, row.language)
         for row in store.channels(video_id)
@@ -108,7 +127,10 @@ def memories(store: Store, video_id: str) -> list[Any]:
         "ORDER BY 1, 2, 3, 4"
     )
     with store.db.read() as c:
-        return [(*row[:5], digest(row[5]), digest(row[6] or b"")) for row in c.execute(query, (video_id,))]
+        return [
+            (*row[:5], *(Near(np.frombuffer(part or b"", np.float32)) for part in row[5:]))
+            for row in c.execute(query, (video_id,))
+        ]
 
 
 def tokens(store: Store, video_id: str) -> list[tuple[int, str]]:
