@@ -22,7 +22,8 @@ from tests.library import lite, opened
 
 psycopg = pytest.importorskip("psycopg", reason="the extra postgres is not installed")
 
-FEW, MANY = 6, 18  # videos; few enough texts are compared without reading any vector again
+FEW, MANY = 2, 12  # videos
+READ_AGAIN = 3  # messages by which a search reads the vectors of videos whose codes it does not hold whole
 CUES = (
     "the keys are made in advance and the values too",
     "a cache of pages keeps the hot ones in memory",
@@ -103,6 +104,8 @@ def filled(settings: Settings, videos: range) -> Iterator[Library]:
         encoder = library.models.text(60)
         assert encoder is not None
         fill(library.store, videos, encoder)
+    with opened(settings) as library:  # anew: what an index has just made of vectors is still in memory
+        assert library.models.text(60) is not None
         yield library
 
 
@@ -132,4 +135,6 @@ def test_no_call_asks_more_often_for_more_videos_or_hits(
     few, many = counts
     assert {name: count for name, count in many.items() if count > CALLS[name][1]} == {}
     del few["ground_event, all"], many["ground_event, all"]
-    assert {name: count for name, count in many.items() if count > few[name]} == {}
+    assert {
+        name: count for name, count in many.items() if count > few[name] + READ_AGAIN * name.startswith("retrieve")
+    } == {}
