@@ -54,7 +54,7 @@ class RoutedText:
         vectors = np.zeros((len(texts), self.dim), np.float32)
         vectors[:, MiniLM.dim :] = self._many.encode(texts, query=query)
         if english:
-            vectors[english, : MiniLM.dim] = self._english.encode([texts[i] for i in english])
+            vectors[english, : MiniLM.dim] = self._english.encode([texts[i] for i in english], query=query)
             vectors[english] *= np.float32(0.5**0.5)
         return vectors
 

@@ -96,7 +96,7 @@ def plain(text: str) -> str:
 
 def times_in(text: str) -> list[float]:
     """The times a text names, in seconds and in its order; a uri counts by its start. Beside a time that is written as
-    one ("0:14", "14 s"), bare numbers are none: "slide 2 at 0:14"."""
+    one ("0:14", "14 s"), a bare number is no time: "slide 2 at 0:14"."""
     text = re.sub(r"video://\w+#t=([\d.]+)(?:,[\d.]+)?", r" \1 s ", text)
     found = []  # (seconds, whether they are written as a time)
     for match in _TIME.finditer(text):

@@ -25,7 +25,7 @@ import httpx2
 import numpy as np
 
 from agent_tools.store import Job, Store
-from lab.faults.homes import alive, contents
+from lab.faults.homes import NEAR, alive, contents
 from lab.postgres_server import Server
 from tests.acceptance.conftest import environment
 
@@ -35,7 +35,6 @@ ENVELOPE = {
     "io.modelcontextprotocol/clientInfo": {"name": "archive", "version": "1"},
 }
 TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
-NEAR = 1e-6  # numbers of two ingests of one film may differ by so much
 AUDITED = ("channels", "entries", "frames", "jpegs", "vector_rows", "memories", "episodes", "gaps", "words")
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from agent_tools.store import Job, Store, TokenFile
 
-NEAR = 1e-5  # a vector may differ by so much: few texts at once and many are multiplied in another order
+NEAR = 1e-6  # numbers of two ingests of one film may differ by so much
 LONGEST_WAIT_S = 900.0  # on a machine that does much else
 
 

@@ -20,7 +20,7 @@ def test_blocks_that_overlap_leave_the_number_of_before() -> None:
     with ThreadpoolController().limit(limits=2, user_api="blas"):
         before = now()
         if before != {2}:
-            pytest.skip("NumPy's library takes one thread here whatever it is told")
+            pytest.skip("NumPy's library always takes one thread here")
         with ExitStack() as first, ExitStack() as second:
             first.enter_context(blas.threads(1))
             second.enter_context(blas.threads(1))

@@ -38,7 +38,7 @@ def test_vectors_are_float32_of_unit_length_in_the_order_given(minilm: MiniLM) -
 
 
 def test_vectors_are_those_of_transformers(minilm: MiniLM) -> None:
-    """The same weights through transformers and torch, one text at a time: of many tokens at once and of few."""
+    """The same weights through transformers and torch, one text at a time: stored texts, and queries of few tokens."""
     import torch
     from safetensors.torch import load_file
     from transformers.models.bert.configuration_bert import BertConfig
@@ -51,7 +51,7 @@ def test_vectors_are_those_of_transformers(minilm: MiniLM) -> None:
     state = {n: t for n, t in state.items() if not n.startswith("pooler.") and n != "embeddings.position_ids"}
     model.load_state_dict(state)
     texts = ["A man is eating pasta.", "", "two " * 600, "대한민국", "What did she say about the third budget line?"]
-    alone = [minilm.encode([text])[0] for text in texts]
+    alone = [minilm.encode([text], query=True)[0] for text in texts]
     for text, vector, single in zip(texts, minilm.encode(texts), alone, strict=True):
         with torch.inference_mode():
             hidden = model(torch.tensor([minilm._tokenizer.encode(text).ids])).last_hidden_state[0]

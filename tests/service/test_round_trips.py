@@ -104,7 +104,7 @@ def filled(settings: Settings, videos: range) -> Iterator[Library]:
         encoder = library.models.text(60)
         assert encoder is not None
         fill(library.store, videos, encoder)
-    with opened(settings) as library:  # anew: what an index has just made of vectors is still in memory
+    with opened(settings) as library:  # opened again: an index still holds what it has just made of vectors
         assert library.models.text(60) is not None
         yield library
 
