@@ -158,22 +158,29 @@ def crowded(folder: Path, url: str) -> dict[str, Any]:
 
         async def run() -> None:
             for until in (time.monotonic() + CALLING_S / 4, time.monotonic() + CALLING_S * 5 / 4):
-                traffic.took_s.clear()  # of the first round, in which the models load
+                traffic.by_tool.clear()  # of the first round, in which the models load
                 async with anyio.create_task_group() as group:
                     for number in range(CLIENTS):
                         group.start_soon(client, (one, other)[number % 2], number, ONE, until, traffic, 0.5)
 
         anyio.run(run)
-    p50, p95 = (round(float(np.percentile(traffic.took_s, q)) * 1000) for q in (50, 95))
+    p50, p95 = _percentiles(traffic.took_s)
     return {
         "clients": CLIENTS,
         "servers": 2,
         "calls": traffic.calls,
         "p50_ms": p50,
         "p95_ms": p95,
+        "by_tool": {name: _percentiles(took) for name, took in sorted(traffic.by_tool.items())},
         "limited": traffic.limits,
         "errors": dict(traffic.errors),
     }
+
+
+def _percentiles(took_s: Sequence[float]) -> tuple[int, int]:
+    """Median and 95 of 100, ms."""
+    p50, p95 = (round(float(q) * 1000) for q in np.percentile(took_s, (50, 95)))
+    return p50, p95
 
 
 def table(report: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,9 +49,13 @@ ENVELOPE = {
 class Traffic:
     """The calls of the clients: how long they took, refusals by a limit, and errors."""
 
-    took_s: list[float] = field(default_factory=list)
+    by_tool: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # seconds
     limits: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def took_s(self) -> list[float]:
+        return [took for calls in self.by_tool.values() for took in calls]
 
     @property
     def calls(self) -> int:
@@ -108,7 +112,7 @@ async def client(web: Web, number: int, video_id: str, until: float, traffic: Tr
             elif answer.status_code != 200 or '"error"' in text[:200] or '"isError":true' in text:
                 traffic.errors[f"{tool}: {answer.status_code} {text[:200]}"] += 1
             else:
-                traffic.took_s.append(time.monotonic() - began)
+                traffic.by_tool[tool].append(time.monotonic() - began)
             if pause_s:
                 await anyio.sleep(pause_s)
 
