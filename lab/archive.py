@@ -13,7 +13,6 @@ import itertools
 import json
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typing import Any
 
 from lab.faults.archive import archive, call, until, working
 from lab.faults.servers import Web, listening
+from lab.lifetime import temporary
 from lab.postgres_server import server
 
 
@@ -99,7 +99,7 @@ def main() -> None:
     asked = parser.parse_args()
     folder = asked.folder.resolve()
     with contextlib.ExitStack() as stack:
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="archive-")))
+        root = stack.enter_context(temporary("archive-"))
         database = stack.enter_context(archive(stack.enter_context(server()), "archive"))
         flags = ("--store", database.url("server"))
         servers = [stack.enter_context(listening(root / name, folder, flags=flags)) for name in ("a", "b")]

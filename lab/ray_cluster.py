@@ -13,7 +13,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from agent_tools.evals.films.demo_video import draw
 from agent_tools.media import content_id
 from lab.faults.archive import archive, running, struck, until
 from lab.faults.homes import alive
+from lab.lifetime import take_along, temporary
 from lab.postgres_server import server
 from tests.acceptance.conftest import environment
 
@@ -36,6 +36,7 @@ def head(home: Path) -> Iterator[str]:
     flags = f"--port={ports[0]} --ray-client-server-port={ports[1]} --num-cpus={WORKERS} --include-dashboard=false"
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", *flags.split()]
     made = environment(AGENT_TOOLS_HOME=str(home), RAY_DISABLE_IMPORT_WARNING="1", RAY_USAGE_STATS_ENABLED="0")
+    take_along()
     with (home / "ray.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=made)
     try:
@@ -68,8 +69,7 @@ def place(address: str, store: str, count: int) -> str:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder, server() as postgres:
-        home = Path(folder)
+    with temporary("ray-") as home, server() as postgres:
         films = [home / f"film-{number}.mp4" for number in range(FILMS)]
         for number, film in enumerate(films):
             draw(film, seed=300 + number, duration_s=60.0)

@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from lab.bench.calls import questions
 from lab.bench.growth import Varied, fill
 from lab.faults.load import Traffic, client
 from lab.faults.servers import listening
+from lab.lifetime import temporary
 from lab.postgres_server import server
 from tests.drawing import draw, even_times
 
@@ -76,8 +76,8 @@ def measure(hours: Sequence[int]) -> dict[str, Any]:
 
     go_offline()
     encoder, rows, written, there = Varied(), [], [], 0
-    with tempfile.TemporaryDirectory() as folder, server() as postgres:
-        both = settings(Path(folder), postgres.url)
+    with temporary("bench-archive-") as folder, server() as postgres:
+        both = settings(folder, postgres.url)
         for number in hours:
             with opened(both) as libraries:
                 took = [fill(library.store, range(there, number), encoder) for library in libraries]
@@ -87,7 +87,7 @@ def measure(hours: Sequence[int]) -> dict[str, Any]:
             with opened(both) as libraries:  # as a server that starts
                 rows += [{"hours": number, **row} for row in timed(libraries)]
             sys.stderr.write(f"{written[-1]} {rows[-len(tools()) :]}\n")
-        crowd = crowded(Path(folder), postgres.url)
+        crowd = crowded(folder, postgres.url)
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",

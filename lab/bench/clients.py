@@ -50,7 +50,7 @@ async def client(web: Web, number: int, until: float, traffic: Traffic) -> None:
             if answer.status_code != 200 or '"isError":true' in answer.text:
                 traffic.errors[answer.text[:200]] += 1
             else:
-                traffic.took_s.append(time.monotonic() - began)
+                traffic.by_tool["retrieve_memory"].append(time.monotonic() - began)
 
 
 def crowd(web: Web, clients: int, seconds: float) -> tuple[Traffic, float, float]:

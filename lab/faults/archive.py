@@ -26,6 +26,7 @@ import numpy as np
 
 from agent_tools.store import Job, Store
 from lab.faults.homes import NEAR, alive, contents
+from lab.lifetime import take_along
 from lab.postgres_server import Server
 from tests.acceptance.conftest import environment
 
@@ -123,6 +124,7 @@ def working(
 ) -> Iterator[list[Worker]]:
     """So many workers. Args: host: HOST:PORT by which the first one reaches the database."""
     workers: list[Worker] = []
+    take_along()
     try:
         for number in range(count):
             name = first.replace("0", str(number))

@@ -28,6 +28,7 @@ from agent_tools.settings import Settings, worker_environment
 from agent_tools.store import Job, Store
 from lab.faults import bombs
 from lab.faults.slices import Outcome, Slice
+from lab.lifetime import take_along
 from tests.conftest import SHARED_VIDEOS
 from tests.drawing import draw, even_times, numbered
 
@@ -206,6 +207,7 @@ def through_a_worker(home: Path, folder: Path, channels: list[str] | None) -> Wa
 def _watch_one(store: Store, settings: Settings, watched: Watched) -> None:
     """One worker until it ends, or is ended because it is too long at one file."""
     command = [sys.executable, "-m", "agent_tools", "work"]
+    take_along()
     with (settings.home / "worker.err").open("ab") as errors:
         process = subprocess.Popen(command, env=worker_environment(settings), stderr=errors, cwd=settings.home)
     at, since, worked = "", time.monotonic(), 0.0

@@ -13,7 +13,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +41,7 @@ from lab.faults.archive import (
 from lab.faults.archive_world import NOTE, Notes, World, checked, done, drop_notes
 from lab.faults.servers import listening
 from lab.faults.slices import Outcome, Slice, tried
+from lab.lifetime import temporary
 from lab.postgres_server import server
 from tests.library import ingested
 
@@ -282,11 +282,12 @@ def _settled(address: str, number: str) -> dict[str, object] | None:
 
 def full_disk(world: World, home: Path, _db: Archive) -> Outcome:
     """A database server on a small disk that fills up in the middle; then there is room again."""
-    disk = Path(tempfile.mkdtemp(prefix="full-"))  # a short path: a socket's name has at most 107 bytes
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=220m,mode=755", "tmpfs", str(disk)]).returncode:
-        return Outcome.empty()  # not permitted here
     found = Outcome.empty()
-    try:
+    with contextlib.ExitStack() as stack:
+        disk = stack.enter_context(temporary("full-"))  # a short path: a socket's name has at most 107 bytes
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=220m,mode=755", "tmpfs", str(disk)]).returncode:
+            return found  # not permitted here
+        stack.callback(subprocess.run, ["umount", "-l", str(disk)], check=False)
         with (
             server(disk) as small,
             archive(small, "full_disk") as db,
@@ -306,8 +307,6 @@ def full_disk(world: World, home: Path, _db: Archive) -> Outcome:
             until(lambda: _again(store, wanted), "all jobs are done")
             found.count("" if worker.alive else f"the worker ended: {worker.log[-300:]}")
             checked(world, found, store, wanted)
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=False)
     return found
 
 
@@ -387,8 +386,8 @@ def main() -> None:
     asked = parser.parse_args()
     channels = tuple(asked.channels.split(","))
     with (
-        tempfile.TemporaryDirectory(prefix="faults-scale-") as folder,
-        stage(0, Path(folder), asked.films, asked.workers, channels) as run,
+        temporary("faults-scale-") as folder,
+        stage(0, folder, asked.films, asked.workers, channels) as run,
     ):
         for case in asked.cases or cases(0):
             begun = time.monotonic()

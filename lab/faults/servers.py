@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2
 
+from lab.lifetime import take_along
 from tests.acceptance.conftest import environment
 
 LONGEST_ANSWER_S = 300.0  # a server that needs longer hangs: it is ended, and the caller sees that it ended
@@ -35,6 +36,7 @@ class Server:
         command = [sys.executable, "-m", "agent_tools", "serve", "--home", str(home), "--profile", "lite", *allowed]
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / "server.err"
+        take_along()
         with self.log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [*command, *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment()
@@ -125,6 +127,7 @@ def listening(home: Path, *allow: Path, flags: Sequence[str] = (), **variables: 
     allowed = [part for folder in allow for part in ("--allow", str(folder))]
     command = [sys.executable, "-m", "agent_tools", "serve", "--home", str(home), "--profile", "lite", *allowed]
     home.mkdir(parents=True, exist_ok=True)
+    take_along()
     with (home / "server.err").open("ab") as errors:
         process = subprocess.Popen(
             [*command, "--transport", "http", "--port", str(port), *flags],

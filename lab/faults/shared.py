@@ -23,6 +23,7 @@ from agent_tools.store import Store
 from lab.faults.homes import alive, expire
 from lab.faults.servers import Server
 from lab.faults.slices import Outcome, Slice
+from lab.lifetime import take_along
 from tests.acceptance.conftest import environment
 from tests.drawing import draw, even_times
 
@@ -99,6 +100,7 @@ def _ingesting(home: Path, films: Sequence[Path]) -> subprocess.Popen[bytes]:
         "lite",
         *map(str, films),
     ]
+    take_along()
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
 
 

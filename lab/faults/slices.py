@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from lab.lifetime import temporary
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRESS = ROOT / "build" / "faults"
@@ -129,7 +130,7 @@ def go_on(
     progress = Progress(part.name, seed) if only else Progress.load(part, seed, folder)
     cases = [only] if only else progress.left(part)
     deadline = time.monotonic() + 60 * minutes
-    with tempfile.TemporaryDirectory(prefix=f"faults-{part.name}-") as stage, part.stage(seed, Path(stage)) as run:
+    with temporary(f"faults-{part.name}-") as place, part.stage(seed, place) as run:
         for case in cases:
             began = time.monotonic()
             outcome = tried(run, case)

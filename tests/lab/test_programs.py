@@ -18,7 +18,7 @@ PROGRAMS = sorted(
     for path in (ROOT / "lab").rglob("*.py")
     if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
 )
-PRIVATE = ("lab.conformance.server", "lab.clients.tap")  # started by the programs themselves
+PRIVATE = ("lab.conformance.server", "lab.clients.tap", "lab.lifetime")  # started by the programs themselves
 
 
 @pytest.mark.parametrize("part", PARTS)
