@@ -89,12 +89,14 @@ def main() -> None:
             jobs = [found for video_id in ids if (found := store.job(video_id)) is not None]
             until(lambda: db.asked("SELECT count(*) FROM workers")[0][0] > WORKERS, "the killed one is back")
             told.append(place(address, db.url(), 0))
+            log = (home / "logs" / "worker.log").read_text(encoding="utf-8")
             left = [one.pid for one in jobs if one.pid is not None and alive(one.pid)]
         report = {
             "told": told,
             "first_job_s": round(first_s, 1),
             "states": [one.state for one in jobs],
             "attempts": sorted(one.attempts for one in jobs),
+            "log": [line for line in log.splitlines() if " job " in line],
             "workers": len({one.worker for one in jobs}),
             "left_running": len(left),
             "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
