@@ -16,8 +16,9 @@ ToolSet = Literal["lean", "full"]
 PREFIX = "AGENT_TOOLS_"
 WORKER_SETTINGS = (
     *("home", "cache", "store", "files", "roots", "profile", "models", "model_dirs", "device", "endpoint_key"),
-    *("fps", "threads", "memory_mb", "ocr_per_hour", "log_level"),
+    *("fps", "threads", "memory_mb", "ocr_per_hour", "work_channels", "log_level"),
 )
+FLAGS: Mapping[str, str] = {"roots": "root", "work_channels": "channel"}  # where a flag is not called as its setting
 HELP: Mapping[str, str] = {
     "home": "folder for the memory file, kept frames and logs",
     "cache": "folder for models unpacked once out of packages, shared by all data folders; by variable only",
@@ -45,6 +46,7 @@ HELP: Mapping[str, str] = {
     "threads": "threads of an ingest; 0 means all cores but one",
     "memory_mb": "memory limit of an ingest worker in MB; 0 means 6000 plus the memory of its models",
     "ocr_per_hour": "how many pictures OCR may read per hour of video",
+    "work_channels": "channel that a worker makes, leaving the others of a job to other workers; repeat the flag",
     "jobs": "how many ingests may wait in the queue",
     "log_level": "lowest level of the messages on stderr",
 }
@@ -80,6 +82,7 @@ class Settings:
     threads: int = 0
     memory_mb: int = 0
     ocr_per_hour: int = 400
+    work_channels: tuple[str, ...] = ()
     jobs: int = 500
     log_level: str = "WARNING"
 
@@ -139,6 +142,11 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
+def flag_of(name: str) -> str:
+    """The flag of a setting: "allow_urls" -> "--allow-urls"."""
+    return "--" + FLAGS.get(name, name).replace("_", "-")
+
+
 def default_home() -> Path:
     """The platform's own folder for an application's data."""
     import platformdirs
@@ -194,9 +202,7 @@ def go_offline() -> None:
 
 def _check(ok: bool, name: str, value: object, rule: str) -> None:
     if not ok:
-        raise InvalidArgument(
-            f"{name} is {value!r}; it must be {rule}. Set it by --{name.replace('_', '-')} or {variable(name)}."
-        )
+        raise InvalidArgument(f"{name} is {value!r}; it must be {rule}. Set it by {flag_of(name)} or {variable(name)}.")
 
 
 def _parsed(name: str, text: str) -> object:

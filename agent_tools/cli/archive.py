@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_tools.channels import made_rows
 from agent_tools.cli.flags import (
     AsJson,
     Device,
@@ -20,6 +21,7 @@ from agent_tools.cli.flags import (
     Roots,
     Store,
     Threads,
+    WorkChannels,
     given_settings,
 )
 from agent_tools.cli.output import show_json
@@ -81,6 +83,7 @@ class WorkRequest:
     device: Device = None
     threads: Threads = None
     memory_mb: MemoryMb = None
+    work_channels: WorkChannels = None
     metrics_port: MetricsPort = 0
     workers: OnRay = ""
     count: Count = 1
@@ -93,10 +96,15 @@ def work(request: WorkRequest) -> None:
     """Do the ingest jobs of a memory, here or on any machine that can read the videos: at the same paths, or --root's.
 
     With --stay it runs until SIGTERM or Ctrl-C. The job that it holds then is free for another worker at once. With
-    --workers it places workers on a Ray cluster instead, and ends."""
+    --channel it makes these channels alone and passes each job on. With --workers it places workers on a Ray cluster
+    instead, and ends."""
     from agent_tools.ingestion.worker import main
 
     settings = Settings.load(**given_settings(request))
+    made = [row.name for row in made_rows()]
+    for name in settings.work_channels:
+        if name not in made:
+            raise InvalidArgument(f"No ingest makes a channel {name!r}. Give --channel one of {', '.join(made)}.")
     if request.workers:
         _place(settings, request)
         return

@@ -10,20 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from agent_tools.settings import HELP, Settings, variable
+from agent_tools.settings import HELP, Settings, flag_of, variable
 
 
 def flag(name: str, *more: str) -> Any:
     """The option of a setting, with the setting's help and its environment variable."""
-    return typer.Option(
-        "--" + name.replace("_", "-"), *more, help=f"{HELP[name]} [{variable(name)}]", show_default=False
-    )
+    return typer.Option(flag_of(name), *more, help=f"{HELP[name]} [{variable(name)}]", show_default=False)
 
 
 Home = Annotated[Path | None, flag("home")]
 Store = Annotated[str | None, flag("store")]
 Files = Annotated[str | None, flag("files")]
-Roots = Annotated[list[str] | None, typer.Option("--root", help=f"{HELP['roots']} [{variable('roots')}]")]
+Roots = Annotated[list[str] | None, flag("roots")]
 Profile = Annotated[str | None, flag("profile")]
 Models = Annotated[list[str] | None, flag("models")]
 ModelDirs = Annotated[list[Path] | None, flag("model_dirs")]
@@ -31,6 +29,7 @@ Device = Annotated[str | None, flag("device")]
 Fps = Annotated[float | None, flag("fps")]
 Threads = Annotated[int | None, flag("threads")]
 MemoryMb = Annotated[int | None, flag("memory_mb")]
+WorkChannels = Annotated[list[str] | None, flag("work_channels")]
 OcrPerHour = Annotated[int | None, flag("ocr_per_hour")]
 Video = Annotated[str, typer.Argument(help="id, title, file name, prefix or video:// uri")]
 Videos = Annotated[

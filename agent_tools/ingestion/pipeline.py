@@ -40,8 +40,14 @@ class Ingest:
     def _growing(self) -> bool:
         return self.job.settings.growing
 
-    def run(self) -> str | None:
-        """Make the channels that the job asks for. Returns why the video is not whole, None where it is.
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Channels that the job asks for, and that this worker leaves to others."""
+        able = self.settings.work_channels
+        return tuple(name for name in self.job.channels if able and name not in able)
+
+    def run(self) -> list[str]:
+        """Make the channels that the job asks for, but those that are left. Returns what failed, a sentence for each.
 
         Raises: SourceNotFound: the file is gone, or changed while it was read. UnreadableVideo. Stopped."""
         self.control.tell(0.0, "opening the file")
@@ -66,11 +72,11 @@ class Ingest:
                 if maker.name not in again:  # else the old one is as good as it was
                     self.store.set_channel(self.job.video_id, maker.name, state="failed", error=error.described)
                 failures.append(f"{maker.name}: {error.described}")
-        if "text" in self.job.settings.remake:
+        if "text" in self.job.settings.remake and not self.left:
             encoder = self.models.text()
             reindex.remake_vectors(self.store, self.job.video_id, encoder, context.video.duration_s, self._on_vectors)
         self._end(context, clear=bool(again) and not failures)
-        return "; ".join(failures) or None
+        return failures
 
     def _context(self, path: Path) -> Context:
         opened = probe(path)
@@ -82,8 +88,9 @@ class Ingest:
     def _todo(self, context: Context, again: set[str]) -> list[ChannelMaker]:
         """The makers of what is asked for, needed for it, and not there yet, in order."""
         known = makers()
-        needed = {need for name in self.job.channels if name in known for need in known[name].needs}
-        wanted = {*self.job.channels, *needed}
+        own = [name for name in self.job.channels if name not in self.left]
+        needed = {need for name in own if name in known for need in known[name].needs}
+        wanted = {*own, *needed}
         return [
             maker(context)
             for name, maker in known.items()
@@ -94,9 +101,10 @@ class Ingest:
 
     def _give_share(self, maker: ChannelMaker, todo: Sequence[ChannelMaker]) -> None:
         """Each slow channel takes its share of the job's progress; the others share what is before."""
-        if len(todo) == 1:
+        others = [made(maker.context) for name, made in makers().items() if name in self.left]
+        if len(todo) + len(others) == 1:
             return
-        begins = [at for at in (one.begins_at for one in todo) if at is not None]
+        begins = sorted(at for at in (one.begins_at for one in (*todo, *others)) if at is not None)
         own = maker.begins_at
         if own is not None:
             self.control.within(own, next((at for at in begins if at > own), CHANNELS_END))
@@ -150,10 +158,11 @@ class Ingest:
         """Once the channels are made or have failed: the rows of the others, the episodes, the working files."""
         give_back_memory()
         known = [maker(context) for maker in makers().values()]
-        if not self._growing:
+        if not self._growing and not self.left:
             self._name_missing(known)
-        self.control.within(0.0, 1.0)
-        self.control.tell(CHANNELS_END, "dividing the video into episodes")
+        if not self.left:
+            self.control.within(0.0, 1.0)
+            self.control.tell(CHANNELS_END, "dividing the video into episodes")
         self._name_vectors(known)
         context.write_episodes(final=not self._growing)
         if clear:

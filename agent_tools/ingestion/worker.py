@@ -12,6 +12,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agent_tools.errors import AgentToolsError, RequestError, StoreError, StoreFull, StoreUnreachable
@@ -41,7 +43,7 @@ def work(
 
     Raises: StoreError: the store cannot be used; with `stay` only what waiting cannot mend."""
     worker = f"{os.getpid()}-{secrets.token_hex(4)}@{HOST}"
-    taken, shown_s = 0, -HERE_S
+    taken, shown_s, able = 0, -HERE_S, settings.work_channels
     with contextlib.closing(_opened(settings, stay=stay)) as store:
         while True:
             try:
@@ -49,15 +51,15 @@ def work(
                     store.worker_here(os.getpid())
                     store.see_worker(worker, settings.profile)
                     shown_s = time.monotonic()
-                job = store.claim(worker, os.getpid(), lease_s=pulse.lease_s)
+                job = store.claim(worker, os.getpid(), lease_s=pulse.lease_s, able=able)
                 if job is not None:
                     taken += 1
                     began_s = time.monotonic()
                     metrics.job(run_job(store, job, worker, settings, pulse), time.monotonic() - began_s)
                     shown_s = -HERE_S
-                elif stay or any(_waited_for(open_job, worker, store.now()) for open_job in store.open_jobs()):
+                elif stay or any(_waited_for(one, worker, store.now(), able) for one in store.open_jobs()):
                     store.wait_for_job(WAIT_S)
-                elif store.worker_leaves(os.getpid()):
+                elif store.worker_leaves(os.getpid(), able):
                     store.forget_worker(worker)
                     return taken
             except (StoreUnreachable, StoreFull) as error:
@@ -108,7 +110,8 @@ def main(settings: Settings | None = None, *, stay: bool = False, metrics_port: 
 def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: PulseSettings = PULSE) -> str:
     """Do one claimed job. Its row always says how it ended, unless another worker has taken it over by then.
 
-    Returns: "done", "failed", "stopped", or "lost" to another worker.
+    Returns: "done", "failed", "stopped", "passed on" with channels that this worker does not make, or "lost" to
+    another worker.
 
     Raises: StoreUnreachable, StoreFull: the row says nothing; a worker takes the job again once its lease is over."""
     from agent_tools.ingestion.model_choice import memory_limit_mb, settings_of
@@ -126,7 +129,8 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
         with Control(store, job, worker, memory_limit_mb(settings_of(job, settings), job.profile), pulse) as control:
             from agent_tools.ingestion.pipeline import Ingest  # seconds, in which the lease is renewed already
 
-            failed = Ingest(store, job, settings, control).run()
+            ingest = Ingest(store, job, settings, control)
+            failed = ingest.run()
     except Stopped as stopped:
         log.info("job %s: %s", job.id, stopped)
         if str(stopped) != "stop":
@@ -150,10 +154,20 @@ def run_job(store: Store, job: Job, worker: str, settings: Settings, pulse: Puls
         log.exception("job %s failed", job.id)
         store.finish(job.id, worker, "failed", error=f"{type(error).__name__} in the ingest; the worker log says where")
     else:
-        store.finish(job.id, worker, "failed" if failed else "done", error=failed)
-        log.info("job %s: %s", job.id, failed or "done")
-        return "failed" if failed else "done"
+        return _ended(store, job, worker, failures=[*job.settings.failures, *failed], left=ingest.left)
     return "failed"
+
+
+def _ended(store: Store, job: Job, worker: str, *, failures: list[str], left: tuple[str, ...]) -> str:
+    """Say how a job ended whose channels were made, or failed; with channels left, other workers go on with it."""
+    if left:
+        store.pass_on(job.id, worker, left, replace(job.settings, failures=tuple(failures)))
+        log.info("job %s: passed on for %s", job.id, ", ".join(left))
+        return "passed on"
+    failed = "; ".join(failures)
+    store.finish(job.id, worker, "failed" if failed else "done", error=failed or None)
+    log.info("job %s: %s", job.id, failed or "done")
+    return "failed" if failed else "done"
 
 
 def _forget_with_video(store: Store, job: Job, settings: Settings) -> None:
@@ -191,12 +205,22 @@ def held(job: Job, now_s: float) -> bool:
     """Whether a living worker has the job: here its process runs; of another machine its lease is all that is known."""
     if job.state != "running":
         return False
-    host = (job.worker or "").partition("@")[2]
-    return alive(job.pid) if host in ("", HOST) else job.lease_until > now_s
+    return alive(job.pid) if _here(job.worker or "") else job.lease_until > now_s
 
 
-def _waited_for(job: Job, worker: str, now_s: float) -> bool:
-    return job.worker == worker or not held(job, now_s)
+def lives(name: str) -> bool:
+    """Whether a worker that showed itself lately may still live: of another machine that is all that is known."""
+    return not _here(name) or alive(int(name.partition("-")[0]))
+
+
+def _here(name: str) -> bool:
+    """Whether a worker of that name, PID-MARK@HOST, runs on this machine."""
+    return name.partition("@")[2] in ("", HOST)
+
+
+def _waited_for(job: Job, worker: str, now_s: float, able: Sequence[str]) -> bool:
+    fits = not able or any(name in able for name in job.channels)
+    return fits and (job.worker == worker or not held(job, now_s))
 
 
 def _lower_priority() -> None:

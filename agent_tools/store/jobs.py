@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -29,6 +29,7 @@ class JobSettings:
     models: tuple[str, ...] | None = None  # role=model of the server that asked; None: the worker's own models
     model_dirs: tuple[str, ...] = ()
     device: str = "auto"
+    failures: tuple[str, ...] = ()  # of the channels that other workers made before they passed the job on
     growing: bool = False  # the file is a recording under way: what is there is read, and its end stays open
 
     def to_json(self) -> dict[str, Any]:
@@ -103,8 +104,12 @@ class Jobs(Part):
             )
             return _one(c, row[0])
 
-    def claim(self, worker: str, pid: int, lease_s: float = 30.0) -> Job | None:
-        """Take the oldest job that is queued, or whose holder let its lease run out; never one that another holds."""
+    def claim(self, worker: str, pid: int, lease_s: float = 30.0, able: Sequence[str] = ()) -> Job | None:
+        """Take the oldest job that is queued, or whose holder let its lease run out; never one that another holds.
+
+        Args:
+            able: only a job that asks for one of these channels; () for any job."""
+        fits, names = _asks_for(able)
         with self.db.write() as c:
             now = self.now()
             c.execute(
@@ -114,9 +119,9 @@ class Jobs(Part):
             )
             row = c.execute(
                 f"""SELECT id, state, worker, progress, deaths, died_at FROM jobs
-                    WHERE state='queued' OR (state='running' AND lease_until <= ?)
+                    WHERE (state='queued' OR (state='running' AND lease_until <= ?)) AND {fits}
                     ORDER BY created_at, id LIMIT 1 {self.db.skip_held}""",  # noqa: S608 - our own words
-                (now,),
+                (now, *names),
             ).fetchone()
             if row is None:
                 return None
@@ -214,10 +219,14 @@ class Jobs(Part):
         with self.db.write(fenced=False) as c:
             self._at_hand(c, pid)
 
-    def worker_leaves(self, pid: int) -> bool:
-        """This worker ends, because no job is queued. False: one is, and the worker has to stay for it."""
+    def worker_leaves(self, pid: int, able: Sequence[str] = ()) -> bool:
+        """This worker ends, because no job is queued. False: one is, and the worker has to stay for it.
+
+        Args:
+            able: as of `claim`."""
+        fits, names = _asks_for(able)
         with self.db.write(fenced=False) as c:
-            if c.execute("SELECT 1 FROM jobs WHERE state='queued'").fetchone():
+            if c.execute(f"SELECT 1 FROM jobs WHERE state='queued' AND {fits}", names).fetchone():  # noqa: S608 - ours
                 return False
             if c.execute("SELECT 1 FROM counters WHERE name=? AND value=?", (self._at_hand_name, pid)).fetchone():
                 c.execute("DELETE FROM counters WHERE name=? OR name=?", (self._at_hand_name, self._until_name))
@@ -253,6 +262,26 @@ class Jobs(Part):
                 """UPDATE jobs SET state=?, error=?, progress=CASE ? WHEN 'done' THEN 1 ELSE progress END, eta_s=NULL,
                    lease_until=0, updated_at=? WHERE id=?""",
                 (state, None if error is None else storable(error), state, self.now(), job_id),
+            )
+
+    def pass_on(self, job_id: int, worker: str, left: Iterable[str], settings: JobSettings) -> None:
+        """Leave the other channels of a job that this worker holds to other workers; does nothing where it was lost.
+
+        Args:
+            left: the channels that it did not make. Those that were asked for after the claim are added.
+            settings: of the job, with what failed."""
+        with self.db.write(fenced=False) as c:
+            row = c.execute(
+                "SELECT channels, claimed FROM jobs WHERE id=? AND worker=? AND state='running'", (job_id, worker)
+            ).fetchone()
+            if row is None:
+                return
+            since = [name for name in json.loads(row[0]) if name not in json.loads(row[1])]
+            c.execute(
+                """UPDATE jobs SET state=CASE stop_requested WHEN 1 THEN 'stopped' ELSE 'queued' END, worker=NULL,
+                   pid=NULL, lease_until=0, attempts=0, deaths=0, died_at=-1, eta_s=NULL, channels=?, settings=?,
+                   updated_at=? WHERE id=?""",
+                (to_json(list(dict.fromkeys([*left, *since]))), to_json(settings.to_json()), self.now(), job_id),
             )
 
     def survived(self, job_id: int) -> None:
@@ -295,6 +324,13 @@ class Jobs(Part):
         return int(
             self.db.ask("SELECT count(*) FROM jobs WHERE state='running' AND lease_until > ?", (self.now(),)).get
         )
+
+
+def _asks_for(able: Sequence[str]) -> tuple[str, list[str]]:
+    """SQL that is true of a job with one of these channels, and its values; of any job for ()."""
+    if not able:
+        return "1=1", []
+    return f"({' OR '.join(['CAST(channels AS TEXT) LIKE ?'] * len(able))})", [f'%"{name}"%' for name in able]
 
 
 def _count(c: Sql, name: str, value: int) -> None:

@@ -57,6 +57,10 @@ class Queue(Part):
         with self.db.write(fenced=False) as c:
             c.execute("DELETE FROM workers WHERE name=?", (name,))
 
+    def workers_seen(self) -> list[str]:
+        """The names of the workers that showed themselves lately."""
+        return [row[0] for row in self.db.ask("SELECT name FROM workers WHERE seen_at > ?", (self.now() - SEEN_S,))]
+
     def queue_state(self) -> QueueState:
         """The queue as it is now."""
         with self.db.read() as c:

@@ -74,12 +74,17 @@ class Store:
         self.enqueue, self.claim, self.beat, self.request_stop = jobs.enqueue, jobs.claim, jobs.beat, jobs.request_stop
         self._job, self.open_jobs, self.workers_alive = jobs.job, jobs.open_jobs, jobs.workers_alive
         self.guard, self.unguard, self.release = jobs.guard, jobs.unguard, jobs.release
-        self.survived = jobs.survived
+        self.survived, self.pass_on = jobs.survived, jobs.pass_on
         self.worker_may_start, self.worker_starts = jobs.worker_may_start, jobs.worker_starts
         self.worker_here, self.worker_leaves = jobs.worker_here, jobs.worker_leaves
 
         queue = Queue(db, now)
-        self.see_worker, self.forget_worker, self.queue_state = queue.see_worker, queue.forget_worker, queue.queue_state
+        self.see_worker, self.forget_worker, self.workers_seen = (
+            queue.see_worker,
+            queue.forget_worker,
+            queue.workers_seen,
+        )
+        self.queue_state = queue.queue_state
 
         tasks, looks = TaskRows(db, now), Looks(db, now)
         self.add_task, self.task, self.tell_task = tasks.add_task, tasks.task, tasks.tell_task

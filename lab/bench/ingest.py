@@ -76,7 +76,7 @@ def ingest_once(path: Path, threads: int, channels: tuple[str, ...] = WITHOUT_OC
             start, cpu = time.perf_counter(), time.process_time()
             failed = work.run()
             wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
-        assert failed is None, failed
+        assert not failed, failed
         store.close()
         return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": _peak_mb(), "store_mb": settled_mb(home)}
     finally:

@@ -44,7 +44,7 @@ def first_sentence(docstring: str) -> str:
 
 
 def settings_table() -> str:
-    from agent_tools.settings import HELP, Settings, variable
+    from agent_tools.settings import HELP, Settings, flag_of, variable
 
     rows = ["| flag | variable | default | what it sets |", "|---|---|---|---|"]
     for field in fields(Settings):
@@ -57,7 +57,7 @@ def settings_table() -> str:
             default = "-"
         elif isinstance(default, bool):
             default = "on" if default else "off"
-        flag = "-" if field.name in ("cache", "token", "endpoint_key") else f"`--{field.name.replace('_', '-')}`"
+        flag = "-" if field.name in ("cache", "token", "endpoint_key") else f"`{flag_of(field.name)}`"
         rows.append(f"| {flag} | `{variable(field.name)}` | {default} | {HELP[field.name]} |")
     return "\n".join(rows)
 

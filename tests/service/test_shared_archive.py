@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ from typer.testing import CliRunner
 from agent_tools import cli
 from agent_tools.evals.films.demo_video import draw
 from agent_tools.ingestion.picture_vectors import sequence
-from agent_tools.ingestion.worker import held, work
+from agent_tools.ingestion.worker import HOST, held, work
 from agent_tools.service.doctor import checkup
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.ingest_video import ingest_video
 from agent_tools.service.library.library import Library
+from agent_tools.service.library.workers import Workers
 from agent_tools.service.list_episodes import list_episodes
 from agent_tools.service.remember import remember
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
@@ -168,3 +171,21 @@ def test_a_job_of_another_machine_is_held_as_long_as_its_lease(
         (job,) = [library.store.job(video.id) for video in library.store.videos()]
         assert job is not None
         assert (job.state, job.attempts) == ("done", 2)
+
+
+def test_a_server_starts_a_worker_only_where_the_archive_has_none(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Workers, "_start", lambda _: subprocess.Popen([sys.executable, "-c", ""]))
+    with opened(lite(tmp_path / "home", tmp_path, store=database_url)) as library:
+        store, workers = library.store, library.workers
+        store.add_video("0123456789ab", "Talk", 1)
+        store.enqueue("0123456789ab", ["frames"], "lite")
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        store.see_worker("77-abcd@elsewhere", "lite")
+        store.see_worker(f"{dead.pid}-abcd@{HOST}", "lite")
+        assert not workers.ensure(store)
+        store.forget_worker("77-abcd@elsewhere")
+        assert workers.ensure(store)
+        workers.join()

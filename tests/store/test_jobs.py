@@ -157,3 +157,29 @@ def test_a_deleted_videos_worker_has_lost_its_job(store: Store) -> None:
 
 def test_apsw_is_the_library_underneath() -> None:
     assert apsw.sqlite_lib_version() >= "3.43"  # contentless_delete
+
+
+def test_a_worker_of_some_channels_takes_jobs_that_ask_for_one_of_them(store: Store) -> None:
+    store.enqueue(TALK, ["speech", "screen_text"], "lite")
+    wanted = store.enqueue(WEEK, ["subtitles", "frames"], "lite")
+    taken = store.claim("gpu", 1, able=("frames", "captions"))
+    assert taken is not None
+    assert taken.id == wanted.id
+    assert store.claim("other gpu", 2, able=("frames", "captions")) is None
+    assert store.worker_leaves(2, ("frames", "captions"))
+    assert not store.worker_leaves(2, ("speech",))
+    assert store.claim("any", 3) is not None
+
+
+def test_a_job_that_is_passed_on_keeps_what_is_left_and_what_failed(store: Store) -> None:
+    job = store.enqueue(WEEK, ["subtitles", "frames"], "lite", JobSettings(path="/week.mp4"))
+    store.claim("gpu", 1, able=("frames",))
+    store.enqueue(WEEK, ["speech"], "lite")  # asked for meanwhile
+    failed = JobSettings(path="/week.mp4", failures=("frames: broken",))
+    store.pass_on(job.id, "another", ("subtitles",), failed)
+    assert store.claim("cpu", 2) is None  # only its holder passes it on
+    store.pass_on(job.id, "gpu", ("subtitles",), failed)
+    assert store.claim("gpu", 1, able=("frames",)) is None
+    taken = store.claim("cpu", 2)
+    assert taken is not None
+    assert (taken.id, taken.channels, taken.settings, taken.attempts) == (job.id, ("subtitles", "speech"), failed, 1)

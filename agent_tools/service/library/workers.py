@@ -10,7 +10,7 @@ import sys
 import threading
 
 from agent_tools.home import HomeFolder, make_private_folder, open_private
-from agent_tools.ingestion.worker import alive, held
+from agent_tools.ingestion.worker import alive, held, lives
 from agent_tools.settings import Settings, worker_environment
 from agent_tools.store import Store
 
@@ -26,12 +26,16 @@ class Workers:
     def ensure(self, store: Store) -> bool:
         """Start a worker if there is open work that no living worker holds, and no other process is starting one.
 
+        A shared memory whose workers live is left to them: they may have better machines, and channels of their own.
+
         Returns: whether one was started."""
         with self._lock:
             if self._started is not None:
                 self._started.poll()  # one that has ended is collected, so it does not seem alive
             jobs = store.open_jobs()
             if not jobs or any(held(job, store.now()) for job in jobs):
+                return False
+            if store.shared and any(lives(name) for name in store.workers_seen()):
                 return False
             if not store.worker_may_start(os.getpid(), alive):
                 return False
