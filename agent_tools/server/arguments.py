@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,9 @@ LEAN: Mapping[str, tuple[str, ...]] = {
     "ground_event": ("event", "video", "start_s", "end_s"),
     "remember": ("video", "start_s", "end_s", "text"),
 }
+SIZES = ("limit", "frames", "max_frames", "max_spans", "max_tokens")  # how much is shown, not what is asked
+TO_THE_END = (-1, "-1", "-1.0")  # as an end_s: what programs write for the last item
+MOMENT_S = 1.0  # length of a span whose two ends are the same second
 TIMES = ("start_s", "end_s", "wait_s")
 WHOLE_NUMBERS = ("limit", "frames", "max_spans", "max_tokens")
 LISTS = ("channels", "region")
@@ -61,12 +64,13 @@ class Given:
     faults: list[str] = field(default_factory=list)
 
 
-def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
+def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...], accepted: Collection[str] = SIZES) -> Given:
     """Read the raw arguments of a call.
 
     Args:
         tool: a tool of the two tables.
         required: names that an empty value does not leave out, because the call needs them.
+        accepted: names that the tool takes; a size that another tool takes is left out with a note.
     """
     given = Given()
     older, other = OLDER_NAMES[tool], OTHER_NAMES[tool]
@@ -77,6 +81,9 @@ def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
             if not _says_nothing(name, value):
                 given.notes.append(f"{clean(written, 40)} is taken as {meant}.")
         if _says_nothing(name, value) and name not in required:
+            continue
+        if name in SIZES and name not in accepted:
+            given.notes.append(f"{name} is left out: {tool} does not take it.")
             continue
         if name == "video":
             value = _named(value, many=tool == "retrieve_memory")
@@ -99,11 +106,38 @@ def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...]) -> Given:
             given.faults.append(f"{name} is given twice ({clean(written, 40)} is its older name). Give {name} once.")
             continue
         given.values[name] = value
-    if "end_s" not in required and _is_zero(given.values.get("end_s")):
-        del given.values["end_s"]
-        if given.values.get("start_s"):  # 0 to 0 is what models fill in where they mean nothing
-            given.notes.append("end_s 0 is left out: nothing ends there, so the span goes to the end of the video.")
+    if "end_s" not in required:
+        _read_ends(given)
+    if tool != "remember":  # what is written has to stand where the caller says
+        _read_order(given)
     return given
+
+
+def _read_ends(given: Given) -> None:
+    """Leave out an end that names no time: 0, with or without a start at 0, and -1."""
+    end_s, start_s = given.values.get("end_s"), given.values.get("start_s")
+    if end_s in TO_THE_END or (_is_zero(end_s) and start_s):  # 0 to 0 is what models fill in where they mean nothing
+        shown = f"{float(end_s or 0):g}"
+        given.notes.append(f"end_s {shown} is left out: nothing ends there, so the span goes to the end of the video.")
+    if end_s in TO_THE_END or _is_zero(end_s):
+        del given.values["end_s"]
+
+
+def _read_order(given: Given) -> None:
+    """Put the ends of a span in order, and give a moment its length."""
+    start_s, end_s = given.values.get("start_s"), given.values.get("end_s")
+    if not _is_time(start_s) or not _is_time(end_s) or start_s < end_s:
+        return
+    if end_s < start_s:
+        given.values |= {"start_s": end_s, "end_s": start_s}
+        given.notes.append(f"start_s {start_s:g} is behind end_s {end_s:g}: {end_s:g} to {start_s:g} s is taken.")
+    else:
+        given.values["end_s"] = end_s + MOMENT_S
+        given.notes.append(f"start_s and end_s are both {start_s:g}: {start_s:g} to {end_s + MOMENT_S:g} s is taken.")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def _says_nothing(name: str, value: Any) -> bool:

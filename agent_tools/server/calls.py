@@ -32,7 +32,7 @@ class ReadCall:
         if not self._ours:
             self._given = arguments.Given(dict(raw))
             return
-        self._given = arguments.read(name, raw, tuple(self._schema.get("required", ())))
+        self._given = arguments.read(name, raw, tuple(self._schema.get("required", ())), self._schema["properties"])
         if self._given.notes:
             self._leave_room()
 

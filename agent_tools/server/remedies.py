@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent_tools.errors import AgentToolsError, AmbiguousVideo, RequestError
+from agent_tools.excerpts import excerpt
 from agent_tools.server.arguments import LEAN
 from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
@@ -81,14 +82,14 @@ def _search_instead(library: Library, words: str) -> str:
     found = retrieve_memory(library, SearchRequest(query=words))
     if not found.hits or found.hits[0].strength == "weak":
         return f"Example of a call that works: {call}, which says in which video it is, and when."
-    best = [
-        {"title": hit.title, "at": hit.at, **_texts(hit)} for hit in found.hits[:MOST_HITS] if hit.strength != "weak"
-    ]
+    hits = [hit for hit in found.hits[:MOST_HITS] if hit.strength != "weak"]
+    best = [{"title": hit.title, "at": hit.at, **_texts(hit, words)} for hit in hits]
     return f"A search of all videos for these words finds: {found.summary} {_json({'hits': best})} More: {call}."
 
 
-def _texts(hit: Hit) -> dict[str, str]:
-    return {name: clean(text, MOST_TEXT) for name, text in hit.texts().items()}
+def _texts(hit: Hit, words: str) -> dict[str, str]:
+    """The texts of a hit, cut around the words that were looked for."""
+    return {name: excerpt(text, words, MOST_TEXT) for name, text in hit.texts().items()}
 
 
 def _where_it_matches(library: Library, row: VideoRow, call: Mapping[str, Any], values: Mapping[str, Any]) -> str:
@@ -111,7 +112,7 @@ def _where_it_matches(library: Library, row: VideoRow, call: Mapping[str, Any], 
     best = found.hits[0]
     look = {**call, "start_s": best.start_s, "end_s": best.end_s, "query": words}
     return (
-        f"In that video the query matches best at {best.at}: {_json(_texts(best))}. "
+        f"In that video the query matches best at {best.at}: {_json(_texts(best, words))}. "
         f"Example of a call that works: zoom_segment {_json(look)}."
     )
 

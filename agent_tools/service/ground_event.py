@@ -13,6 +13,7 @@ from agent_tools.service.library.library import Library, VideoSpan, checked_chan
 from agent_tools.service.replies.alike import counted
 from agent_tools.service.replies.fit import check_tokens, clear, drop_gaps, drop_last, halve, thin, trim_to_tokens
 from agent_tools.service.replies.hints import HINT_LENGTH, negation_hint
+from agent_tools.service.replies.sentences import LEAST_GUESS
 from agent_tools.service.verdicts.event_search import survey_of
 from agent_tools.service.verdicts.judgement import Judgement, Reached, judge, reach, with_spans
 from agent_tools.types import GroundReply, SpanOut, VerdictCounts, VideoVerdict
@@ -25,7 +26,7 @@ _WRITTEN_OR_SAID = re.compile(
 AS_QUOTED = "Quoted words only were looked for, as they stand; without quotation marks the event goes by meaning."
 NOT_CLOSELY = "Over all videos no model looks closer: give a video for that."
 LEAST_TOKENS = 75  # of a video in a reply: spans of more are not looked for, because they do not fit
-MOST_UNCERTAIN = 3  # shown of a search over all videos; the others are counted
+MOST_UNCERTAIN = 3  # guesses shown of a search over all videos; the other videos are counted
 
 
 def ground_event(
@@ -119,7 +120,8 @@ def _each(
     order = {"present": 0, "uncertain": 1, "absent": 2}
     found.sort(key=lambda one: (order[one.verdict.verdict], -one.confidence))
     chosen = [one for one in found if one.verdict.verdict == "present"][: max(1, max_tokens // LEAST_TOKENS)]
-    chosen += [one for one in found if one.verdict.verdict == "uncertain"][:MOST_UNCERTAIN]
+    guesses = [one for one in found if one.verdict.verdict == "uncertain"][:MOST_UNCERTAIN]
+    chosen += [one for place, one in enumerate(guesses) if one.confidence >= LEAST_GUESS or (place == 0 and not chosen)]
     shown = [with_spans(library, one, 1, silent) for one in chosen or found[:1]]
     shown.sort(key=lambda one: (order[one.verdict.verdict], -(best.confidence if (best := _best(one)) else 0.0)))
     videos = [

@@ -49,6 +49,8 @@ LEAST_BESIDE, LEAST_MATCHED = 40, 20  # characters that a text has at least wher
 LEAST_LATER_S = 1.0
 TITLE_LENGTH = 80
 MOST_HINTS = 4
+LIMIT = 8  # hits of one reply, unless a caller asks for another number
+FEWEST, FEWEST_UNSURE = 3, 5  # hits that a reply shows before it leaves out weak ones: beside a strong one, and else
 MOST_NEAREST = 3  # hits where no text comes near the query
 NEAREST = "No text comes near the query; the nearest by meaning are shown, marked weak."
 
@@ -63,7 +65,7 @@ class SearchRequest:
     start_s: float | None = None
     end_s: float | None = None
     channels: Sequence[str] | None = None  # all channels if None
-    limit: int = 8  # hits of one reply
+    limit: int = LIMIT  # hits of one reply, at most
     detail: Literal["concise", "full"] = "concise"
     cursor: str = ""
     max_tokens: int = 2000
@@ -123,7 +125,7 @@ def retrieve_memory(
             request.detail,
         )
         offset = offset_of(request.cursor, *question)
-        page = found.moments[offset : offset + request.limit]
+        page = _worth_showing(found.moments[offset : offset + request.limit], request)
         ranked = [(offset + i + 1, moment) for i, moment in enumerate(page)]
         titles = {one.video.id: one.video.title for one in scopes}
         spans = [(moment.video_id, moment.span.start_s, moment.span.end_s) for moment in page]
@@ -173,6 +175,16 @@ def _find(
         moments = merge(result.nearest, scopes)[:MOST_NEAREST]
     notes = coverage.SearchNotes(result.words_only)
     return _Found(fold_repeats(moments), result, coverage.coverage(library, scopes, channels, notes, short=short), near)
+
+
+def _worth_showing(page: Sequence[Moment], request: SearchRequest) -> Sequence[Moment]:
+    """The moments of a page without the weak ones at its end, but for a few: the cursor leads to them. Who asks for
+    more hits than usual, for full texts or for a further page gets all."""
+    if request.detail == "full" or request.limit > LIMIT or request.cursor or request.like.strip():
+        return page
+    words = [_strength(moment) for moment in page]
+    last = max((place for place, word in enumerate(words, 1) if word != "weak"), default=0)
+    return page[: max(FEWEST if "strong" in words else FEWEST_UNSURE, last)]
 
 
 def _shorten_weak(hits: Sequence[Hit], request: SearchRequest) -> None:

@@ -6,7 +6,8 @@
 HOME holds the ingested clips of shared/videos/dev (`agent-tools ingest ../shared/videos/dev --home HOME`). The model
 speaks the OpenAI chat protocol. The folder keeps each answer and conversation; the same command goes on where the
 last one stopped. `lean` is the tools as they are published, `full` those of --tools full, `transcript` all texts of the
-library cut to the model's context. Questions that ask for a note are not asked of the transcript. `python -m
+library cut to the model's context. Questions that ask for a note are not asked of the transcript. With --first-only a
+question ends with the model's first call: a quick measure of valid calls, in a folder of its own. `python -m
 lab.agents.long_library HOME TO` puts 40 hours of other talk around the clips; TO is then asked in the same way."""
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--questions", type=Path, default=QUESTIONS, help="another file of questions, as held_out.json")
     parser.add_argument("--kind", nargs="+", help="only these kinds of questions")
     parser.add_argument("--slice", type=part, default=(1, 1), metavar="K/N", help="each Nth question from the Kth on")
+    parser.add_argument("--first-only", action="store_true", help="ask only for the first call of each question")
     parser.add_argument("--context", type=int, default=CONTEXT, help="of the model, in tokens")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one answer of the model")
     parser.add_argument(
@@ -144,7 +146,8 @@ class Run:
         agent = WithTools(self._model, client, offered)
         for one in questions:
             if time.monotonic() < self._ends:
-                self._keep(one, condition, await agent.answer(one.text))
+                asked = agent.first_call if self._given.first_only else agent.answer
+                self._keep(one, condition, await asked(one.text))
 
     def _keep(self, question: Question, condition: str, done: Done) -> None:
         right = is_right(question, done.said, done.calls, self._memory)

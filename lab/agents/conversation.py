@@ -16,7 +16,7 @@ from agent_tools.evals.agents.session import Session
 from lab.agents.questions import final
 
 MOST_CALLS = 6
-ANSWER_TOKENS = 300
+ANSWER_TOKENS, CALL_TOKENS = 300, 160
 FORM = 'Answer in the language of the question. End with one short line of the form "Answer: ...".'
 WITH_TOOLS = f"Answer questions about the videos in memory. Look with the tools before you answer. {FORM}"
 FROM_TRANSCRIPT = f"Answer questions about the videos whose transcripts follow. {FORM}"
@@ -33,7 +33,7 @@ class Done:
     """What came of a question."""
 
     said: str = ""
-    ended: str = "answered"  # or: refused, no call left, no answer
+    ended: str = "answered"  # or: refused, no answer, first call (where no more was asked for)
     why: str = ""
     calls: list[dict[str, Any]] = field(default_factory=list)  # {tool, arguments, error, text, data, form}
     prompt_tokens: int = 0
@@ -48,6 +48,17 @@ class WithTools:
     def __init__(self, model: ChatModel, client: Client, tools: Sequence[Mapping[str, Any]]) -> None:
         self._model, self._client, self._tools = model, client, tools
         self._system = f"{WITH_TOOLS}\n\n{client.instructions or ''}".strip()
+
+    async def first_call(self, question: str) -> Done:
+        """What the model calls first, and what the server says to it: a tenth of the work of an answer."""
+        done = Done(messages=[{"role": "system", "content": self._system}, {"role": "user", "content": question}])
+        done.ended = "first call"
+        begun = time.perf_counter()
+        session = Session(self._client)
+        for call in (await _say(self._model, done, self._tools, "auto", CALL_TOKENS))[:1]:
+            done.calls.append(await self._call(session, call))
+        done.seconds = time.perf_counter() - begun
+        return done
 
     async def answer(self, question: str) -> Done:
         done = Done(messages=[{"role": "system", "content": self._system}, {"role": "user", "content": question}])
@@ -97,9 +108,11 @@ async def from_transcript(model: ChatModel, transcript: str, question: str) -> D
     return done
 
 
-async def _say(model: ChatModel, done: Done, tools: Sequence[Mapping[str, Any]], choice: Any) -> tuple[ToolCall, ...]:
+async def _say(
+    model: ChatModel, done: Done, tools: Sequence[Mapping[str, Any]], choice: Any, most_tokens: int = ANSWER_TOKENS
+) -> tuple[ToolCall, ...]:
     """Let the model go on; its calls, none where it gave its answer."""
-    step = functools.partial(model.next_turn, list(done.messages), tools, choice, ANSWER_TOKENS)
+    step = functools.partial(model.next_turn, list(done.messages), tools, choice, most_tokens)
     turn = await anyio.to_thread.run_sync(step)
     done.prompt_tokens += turn.prompt_tokens
     done.completion_tokens += turn.completion_tokens

@@ -36,6 +36,7 @@ def line_of(question: Question, condition: str, done: Any, right: bool) -> dict[
         "tools": [call["tool"] for call in done.calls],
         "first_valid": bool(done.calls) and not done.calls[0]["error"],
         "faults": faults,
+        **({"first_only": True} if done.ended == "first call" else {}),
         "made_up": len(made_up),
         "not_recovered": bool(made_up) and not right and all(call["error"] for call in done.calls[made_up[-1] :]),
         "answered_without_a_reply": not held and condition != "transcript",
@@ -70,6 +71,7 @@ def _row(name: str, lines: Sequence[Line]) -> dict[str, Any]:
     called = [line for line in lines if line["calls"]]
     return {
         "condition": name,
+        **({"first_only": True} if any(line.get("first_only") for line in lines) else {}),
         "questions": len(lines),
         "right": right,
         "low": low,
@@ -100,7 +102,7 @@ def _faults(lines: Sequence[Line]) -> list[tuple[str, int]]:
         counted.update(line["faults"])
         if not line["calls"]:
             counted["no call: the model answered without the tools"] += 1
-        elif not line["right"]:
+        elif not line["right"] and not line.get("first_only"):
             counted[f"wrong answer after valid calls ({line['kind']})"] += not line["faults"]
     return [(name, count) for name, count in counted.most_common(MOST_FAULTS) if count]
 
@@ -129,11 +131,7 @@ def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
         about = f"| {run['model']} | {run['videos']} videos, {run['hours']:g} h | {_plain(run['questions'])} "
         lines += [about + _columns(row) for row in run["conditions"]]
     for run in runs:
-        held = run["kinds"]
-        lines += ["", f"{_title(run)}, right answers by kind:", ""]
-        lines += [f"| kind | {' | '.join(held)} |", "|---|" + "---|" * len(held)]
-        for kind in dict.fromkeys(kind for of in held.values() for kind in of):
-            lines.append(f"| {kind} | {' | '.join(held[name].get(kind, '-') for name in held)} |")
+        lines += _kinds_table(run)
         for name, faults in run["faults"].items():
             if faults:
                 lines += ["", f"{_title(run)}, commonest faults, {name}:", ""]
@@ -141,14 +139,27 @@ def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _kinds_table(run: Mapping[str, Any]) -> list[str]:
+    first_only = {row["condition"] for row in run["conditions"] if row.get("first_only")}
+    held = {name: kinds for name, kinds in run["kinds"].items() if name not in first_only}
+    if not held:
+        return []
+    lines = ["", f"{_title(run)}, right answers by kind:", ""]
+    lines += [f"| kind | {' | '.join(held)} |", "|---|" + "---|" * len(held)]
+    for kind in dict.fromkeys(kind for of in held.values() for kind in of):
+        lines.append(f"| {kind} | {' | '.join(held[name].get(kind, '-') for name in held)} |")
+    return lines
+
+
 def _columns(row: Mapping[str, Any]) -> str:
     tools = row["condition"] != "transcript"
+    first_only = row.get("first_only")  # such a run has no answers
+    right = "- | -" if first_only else f"{row['right']} of {row['questions']} | {row['low']:.2f} to {row['high']:.2f}"
     valid = f"{row['first_valid']} of {row['questions']}" if tools else "-"
-    made_up = f"{row['made_up']}, {row['not_recovered']}" if tools else "-"
-    return (
-        f"| {row['condition']} | {row['right']} of {row['questions']} | {row['low']:.2f} to {row['high']:.2f} "
-        f"| {valid} | {row['calls']:.1f} | {row['tokens_in']:,.0f} | {row['tokens_out']:,.0f} | {made_up} |"
-    )
+    made_up = f"{row['made_up']}, {row['not_recovered']}" if tools and not first_only else "-"
+    cost = f"{row['calls']:.1f} | {row['tokens_in']:,.0f} | {row['tokens_out']:,.0f}"
+    name = row["condition"] + (", first call alone" if first_only else "")
+    return f"| {name} | {right} | {valid} | {cost} | {made_up} |"
 
 
 def _title(run: Mapping[str, Any]) -> str:

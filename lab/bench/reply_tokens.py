@@ -4,7 +4,8 @@
 
 Replies of every tool, over three hours of talk in English, Korean and Chinese and, where HOME is given, over a real
 library (`agent-tools ingest ../shared/videos/dev --home HOME`). `tokens` of a reply is to be that of the dearest of the
-three within 5 %, and no reply may be above its max_tokens in any of them. The sentences of the hours are in
+three within 5 %, and no reply may be above its max_tokens in any of them. The definitions of the tools are counted too:
+at most 1,000 tokens lean and 2,000 full. The sentences of the hours are in
 sentences.json; no cost was fitted to them. Needs quicktok-v1, which carries the tokenizers."""
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from agent_tools import Library
 from agent_tools.budget import text_tokens
 from agent_tools.ingestion.text_index import index_entries, write_chunks
+from agent_tools.server import build_server
 from agent_tools.service.replies.fit import compact_json
+from agent_tools.settings import Settings
 from agent_tools.store import EntryIn, Episode, Store
 from lab.bench.rows import emit
 
@@ -33,6 +39,7 @@ HOUR_S = 3600.0
 CUES = 600
 NEAR = 0.05
 BUDGETS = (200, 400, 1000, 2000, 5000)
+MOST_OF_DEFINITIONS = {"lean": 1000, "full": 2000}
 
 
 @cache
@@ -73,8 +80,10 @@ def main() -> None:
         if given.home is not None:
             queries = ["stolen jewels", "path expressions", "echo"]
             rows.append(measure("a real library of short clips, mostly JSON", given.home, queries, kept))
+    defined = definitions()
     if given.write:
-        MEASURED.write_text(json.dumps({"date": time.strftime("%Y-%m-%d"), "rows": rows}, indent=1) + "\n", "utf-8")
+        found = {"date": time.strftime("%Y-%m-%d"), "rows": rows, "definitions": defined}
+        MEASURED.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     if given.keep is not None:
         given.keep.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
@@ -108,6 +117,31 @@ def measure(name: str, home: Path, queries: Sequence[str], kept: list[dict[str, 
     return figures
 
 
+def definitions() -> list[dict[str, Any]]:
+    """What the definitions of the tools cost, lean and full, in each tokenizer: rows, which are printed too."""
+    rows = []
+    for tool_set, most in MOST_OF_DEFINITIONS.items():
+        with tempfile.TemporaryDirectory() as home:
+            settings = replace(Settings.load({}, home=Path(home)), tools=tool_set)  # type: ignore[arg-type]  # a literal
+            tools = anyio.run(build_server(settings).list_tools)
+        shown = [
+            compact_json({"name": one.name, "description": one.description, "inputSchema": one.input_schema})
+            for one in tools
+        ]
+        counted = {name: sum(real(text)[name] for text in shown) for name in TOKENIZERS}
+        dearest = max(counted.values())
+        emit(
+            f"tokens of the tools' definitions, {tool_set}",
+            against="the dearest of Qwen's, Llama's and GPT's tokenizers",
+            ours=f"{dearest:,}",
+            goal=f"<= {most:,}",
+            reached=dearest <= most,
+            **counted,
+        )
+        rows.append({"set": tool_set, **counted})
+    return rows
+
+
 def markdown(measured: dict[str, Any]) -> str:
     """The table of the documentation."""
     lines = [
@@ -118,6 +152,9 @@ def markdown(measured: dict[str, Any]) -> str:
         counts = " | ".join(f"{row[name]:,}" for name in (*TOKENIZERS, "claimed"))
         errors = f"{row['low']:+.1%} to {row['high']:+.1%}"
         lines.append(f"| {row['library']} | {row['replies']} | {row['within']} | {errors} | {row['over']} | {counts} |")
+    for row in measured.get("definitions", ()):
+        counts = " | ".join(f"{row[name]:,}" for name in TOKENIZERS)
+        lines.append(f"| the definitions of the tools, {row['set']} | - | - | - | - | {counts} | - |")
     return "\n".join([*lines, "", f"Measured {measured['date']}, quicktok-v1 0.4.0: {', '.join(TOKENIZERS.values())}."])
 
 

@@ -138,6 +138,22 @@ async def test_a_model_calls_reads_and_answers(fake: Fake) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_first_call_alone_is_asked_for_once_and_has_no_answer(fake: Fake) -> None:
+    fake.replies = [said(None, ("retrieve_memory", {"query": "x", "limit": "many"}), ("list_episodes", {}))]
+    model = ChatModel(f"{fake.url}#tiny", wait=fake.waits.append)
+    async with Client(build(FakeLibrary(tell(1), polls=0, asked=1))) as client:
+        done = await WithTools(model, client, [{"type": "function"}]).first_call("Which?")
+    model.close()
+    assert [call["tool"] for call in done.calls] == ["retrieve_memory"]
+    line = report.line_of(question(WORDS), "lean", done, right=False)
+    summary = report.summary([line])
+    assert (line["first_valid"], summary["faults"]["lean"][0][1]) == (False, 1)
+    table = report.markdown([{"model": "tiny", "questions": "60 questions", "videos": 1, "hours": 0.1, **summary}])
+    assert "| lean, first call alone | - | - | 0 of 1 |" in table
+    assert "right answers by kind" not in table
+
+
+@pytest.mark.anyio
 async def test_a_failing_call_is_a_fault_and_is_recovered_by_a_later_one(fake: Fake) -> None:
     wrong, right = ("retrieve_memory", {"query": "x", "limit": "many"}), ("list_episodes", {})
     done = await answered(fake, said(None, wrong), said(None, right), said("Answer: no"))

@@ -189,6 +189,21 @@ async def test_a_region_in_pixels_is_scaled_to_the_frame(settings: Settings, lib
 
 
 @pytest.mark.anyio
+async def test_the_instructions_name_twelve_videos_however_long_their_titles_are(
+    settings: Settings, library: Library
+) -> None:
+    for number in range(10):
+        library.store.add_video(
+            f"{number:012x}", f"A title of sixty letters, so that twelve are too long, talk {number}", 1
+        )
+    async with connected(settings, library, "legacy") as client:
+        assert (client.instructions or "").count("A title of sixty letters") == 10
+    library.store.add_video(f"{99:012x}", "The thirteenth", 1)
+    async with connected(settings, library, "legacy") as client:
+        assert "A title of sixty letters" not in (client.instructions or "")
+
+
+@pytest.mark.anyio
 async def test_the_instructions_name_the_videos_while_they_are_few(settings: Settings, library: Library) -> None:
     async with connected(settings, library, "legacy") as client:
         assert '"Week 3 Memory", "An empty afternoon"' in (client.instructions or "")
@@ -360,6 +375,59 @@ def test_an_end_at_0_is_left_out_with_a_note_where_a_start_is_given(written: Any
     given = read("retrieve_memory", {"query": "keys", "start_s": 0, "end_s": written}, ("query",))
     assert given.values == {"query": "keys", "start_s": 0}
     assert given.notes == []
+
+
+def test_an_end_of_minus_one_means_the_end() -> None:
+    given = read("zoom_segment", {"video": TITLE, "start_s": 0, "end_s": -1}, ("video",))
+    assert given.values == {"video": TITLE, "start_s": 0}
+    assert given.notes == ["end_s -1 is left out: nothing ends there, so the span goes to the end of the video."]
+
+
+@pytest.mark.parametrize(
+    ("written", "taken", "note"),
+    [
+        ((20, 10), (10, 20), "start_s 20 is behind end_s 10: 10 to 20 s is taken."),
+        (("0:20", 12.5), (12.5, 20.0), "start_s 20 is behind end_s 12.5: 12.5 to 20 s is taken."),
+        ((10, 10), (10, 11), "start_s and end_s are both 10: 10 to 11 s is taken."),
+        ((10, 20), (10, 20), None),
+        ((-5, -9), (-5, -9), None),  # the schema refuses both
+    ],
+)
+def test_the_ends_of_a_span_are_put_in_order_with_a_note(
+    written: tuple[Any, Any], taken: tuple[float, float], note: str | None
+) -> None:
+    start_s, end_s = written
+    given = read("zoom_segment", {"video": TITLE, "start_s": start_s, "end_s": end_s}, ("video",))
+    assert (given.values["start_s"], given.values["end_s"]) == taken
+    assert given.notes[-1:] == ([note] if note else [])
+
+
+@pytest.mark.anyio
+async def test_a_note_is_never_written_on_a_span_in_another_order(settings: Settings, library: Library) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        refused = await client.call_tool("remember", {"video": TITLE, "start_s": 20, "end_s": 10, "text": "a cup"})
+    assert text_of(refused).startswith("SpanOutsideVideo: 20-10 s is empty")
+    assert library.store.notes(VIDEO) == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tool", "arguments", "size"),
+    [
+        ("list_episodes", {"video": TITLE}, "limit"),
+        ("zoom_segment", {"video": TITLE, **SPAN}, "limit"),
+        ("ground_event", {"event": "a cache", "video": TITLE}, "frames"),
+        ("retrieve_memory", {"query": "cache"}, "max_spans"),
+    ],
+)
+async def test_a_size_that_another_tool_takes_is_left_out_with_a_note(
+    settings: Settings, library: Library, tool: str, arguments: dict[str, Any], size: str
+) -> None:
+    async with connected(settings, library, "2026-07-28") as client:
+        reply = await client.call_tool(tool, {**arguments, size: 3})
+    assert not reply.is_error, text_of(reply)
+    facts = json.loads(getattr(reply.content[1], "text", ""))
+    assert facts["hints"][0] == f"{size} is left out: {tool} does not take it."
 
 
 def test_an_end_that_a_call_needs_stays_as_it_is() -> None:

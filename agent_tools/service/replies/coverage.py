@@ -188,16 +188,18 @@ def _coverage(
     )
     if short:
         missing = {
-            name: _joined([_shorter(name, vs[i].phrase) for _, vs in views if vs[i].missing])
+            name: _joined([part for _, vs in views if vs[i].missing for part in _missing(name, vs[i].phrase)])
             for i, name in enumerate(names)
         }
         made.say_only(ChannelWords(**{name: phrase for name, phrase in missing.items() if phrase}))
     return made
 
 
-def _shorter(name: str, phrase: str) -> str:
-    """A phrase without the words that only repeat that the channel was not searched."""
-    return phrase.removeprefix(f"{channel(name).not_made}: ")
+def _missing(name: str, phrase: str) -> list[str]:
+    """The parts of a phrase that say what is missing, without the words that only repeat that the channel was not
+    searched."""
+    parts = phrase.removeprefix(f"{channel(name).not_made}: ").split("; ")
+    return [part for part in parts if part != ALL] or parts
 
 
 def longest(gaps: Sequence[GapOut], most: int) -> list[GapOut]:
