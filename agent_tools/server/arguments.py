@@ -125,8 +125,8 @@ def _read_ends(given: Given) -> None:
 
 def _read_order(given: Given) -> None:
     """Put the ends of a span in order, and give a moment its length."""
-    start_s, end_s = given.values.get("start_s"), given.values.get("end_s")
-    if not _is_time(start_s) or not _is_time(end_s) or start_s < end_s:
+    start_s, end_s = _seconds(given.values.get("start_s")), _seconds(given.values.get("end_s"))
+    if start_s is None or end_s is None or start_s < end_s:
         return
     if end_s < start_s:
         given.values |= {"start_s": end_s, "end_s": start_s}
@@ -136,8 +136,10 @@ def _read_order(given: Given) -> None:
         given.notes.append(f"start_s and end_s are both {start_s:g}: {start_s:g} to {end_s + MOMENT_S:g} s is taken.")
 
 
-def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+def _seconds(value: Any) -> float | None:
+    """A number that may be a time in a video, else None."""
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return float(value) if is_time else None
 
 
 def _says_nothing(name: str, value: Any) -> bool:
