@@ -13,7 +13,7 @@ import mmap
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -30,7 +30,7 @@ Rows = NDArray[np.int64]
 
 LARGEST = 127
 FIRST, SECOND, BOTH = slice(0, 1), slice(1, 2), slice(0, 2)  # codes of a query
-AT_ONCE = 8 << 20  # bytes compared in one call: other threads get the interpreter in between
+AT_ONCE = 8 << 20  # bytes compared in one call, so that other threads get the interpreter in between; or read together
 SELECTIONS = 8  # kept of one view
 CENTRE_ROWS = 2_048  # rows that the mean of a selection is taken from
 SLACK = 1.25  # room for vectors that come later, when the arrays grow
@@ -42,6 +42,20 @@ def encode(matrix: Floats) -> tuple[Bytes, Floats]:
     scales = np.abs(matrix).max(axis=1, initial=0.0) / np.float32(LARGEST)
     codes = np.rint(matrix / np.where(scales > 0, scales, 1)[:, None]).astype(np.int8)
     return codes, np.asarray(scales, np.float32)
+
+
+def batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Names in their order, so many at once that their sizes in bytes come to AT_ONCE."""
+    batch: list[str] = []
+    room = AT_ONCE
+    for name, size in sizes.items():
+        if batch and size > room:
+            yield batch
+            batch, room = [], AT_ONCE
+        batch.append(name)
+        room -= size
+    if batch:
+        yield batch
 
 
 def rest_of(matrix: Floats, codes: Bytes, scales: Floats) -> Floats:
@@ -154,6 +168,11 @@ class View:
         """What the vectors of one video are of, (n,)."""
         placed = self.videos.get(video)
         return self.coded.ids[:0] if placed is None else self.coded.ids[placed.start : placed.stop]
+
+    def batches(self, videos: Sequence[str]) -> Iterator[list[str]]:
+        """These videos, as many at once as can be read together."""
+        rows = {name: self.videos[name].stop - self.videos[name].start for name in videos}
+        return batches({name: count * self.coded.codes.shape[1] for name, count in rows.items()})
 
     def select(self, videos: Sequence[str], runs: Sequence[str]) -> Selection:
         """The rows of these runs of these videos, in this order; those that are not here have none."""

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 SCREEN_TEXT = "screen_text"  # the channel whose texts have lines
 FRAMES = "frames"  # name of the one run of a space of pictures
-AT_ONCE = 32  # videos whose codes are read together: some megabytes
-
 REST_BYTES = 48 << 20  # of what the codes of videos leave over, held in memory: that of some fifty hours
 
 Runs = Sequence[tuple[str, int]]
@@ -121,7 +119,8 @@ class FlatSearch(Part):
 
     def rests(self, space: str, view: View, videos: Sequence[str], *, read: bool = True) -> dict[str, Rest]:
         """By video what the codes of its vectors leave over, as codes and scales in their order. A video that has
-        changed since the view was made is left out. The last ones asked for stay in memory, up to REST_BYTES.
+        changed since the view was made is left out. The last ones asked for stay in memory, up to REST_BYTES; ask for
+        many videos in batches of the view.
 
         Args:
             read: False gives only what is in memory."""
@@ -210,6 +209,8 @@ class FlatSearch(Part):
                AND (?2 IS NULL OR video_id IN (SELECT value FROM json_each(?2)))""",
             (n, None if videos is None else json_list(videos)),
         ).fetchall()
+        from agent_tools.store.flat_index import batches
+
         index, stored = held.index, {row[0]: (row[1], row[2]) for row in rows}
         known = index.versions
         for gone in (set(known) if videos is None else set(videos) & set(known)) - set(stored):
@@ -219,14 +220,15 @@ class FlatSearch(Part):
             held.at, held.fresh, held.whole = now, set(), False
         if new or len(index.versions) != len(known):
             index.reserve(sum(stored[name][1] for name in new))
+            done = 0
             try:
-                known_codes: dict[str, tuple[Coded, Runs]] = {}
-                for done, name in enumerate(new):
-                    on_video(done, len(new))
-                    if done % AT_ONCE == 0:
-                        known_codes = _codes(c, n, dim, {one: stored[one][0] for one in new[done : done + AT_ONCE]})
-                    coded = known_codes.get(name) or self._made(c, n, dim, space, name)[:2]
-                    index.put(name, stored[name][0], *coded)
+                for names in batches({name: stored[name][1] * dim for name in new}):
+                    codes = _codes(c, n, dim, {name: stored[name][0] for name in names})
+                    for name in names:
+                        on_video(done, len(new))
+                        coded = codes.pop(name, None) or self._made(c, n, dim, space, name)[:2]
+                        index.put(name, stored[name][0], *coded)
+                        done += 1
             finally:
                 held.view = index.view()
         held.whole = videos is None

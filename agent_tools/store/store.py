@@ -64,7 +64,7 @@ class Store:
 
         videos = Videos(db, now, roots)
         self.add_video, self.update_video = videos.add_video, videos.update_video
-        self.video, self._videos, self.find_videos = videos.video, videos.videos, videos.find_videos
+        self._video, self._videos, self.find_videos = videos.video, videos.videos, videos.find_videos
         self.add_source, self.known_id = videos.add_source, videos.known_id
         self.sources, self.all_sources = videos.sources, videos.all_sources
         self.set_channel, self._channel, self._channels = videos.set_channel, videos.channel, videos.channels
@@ -223,6 +223,12 @@ class Store:
         """All of them, in the order they were added."""
         known = self._all_seen()
         return self._videos() if known is None else [one.video for one in known.values()]
+
+    def video(self, video_id: str) -> VideoRow | None:
+        known = self._all_seen()
+        if known is None:
+            return self._video(video_id)
+        return known[video_id].video if video_id in known else None
 
     def channels(self, video_id: str) -> list[ChannelRow]:
         """The channels of a video by name."""

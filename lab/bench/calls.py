@@ -24,7 +24,6 @@ import anyio
 from mcp import Client, StdioServerParameters
 
 from lab.bench.assembled import SHARED_VIDEOS
-from lab.bench.decode_material import material
 from lab.bench.rows import emit
 
 BARE = """
@@ -206,6 +205,7 @@ def main() -> None:
 def during_row(folder: Path, home: Path, queries: list[str], calls: int, reference_ms: float, idle_ms: float) -> None:
     """The same calls while a worker of the same server reads a video, into a copy of the library."""
     from agent_tools.store import Store
+    from lab.bench.decode_material import material
 
     video = material(folder, "h264-b", INGESTED_S)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as copied:

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from lab.bench.assembled import SHARED_VIDEOS
 from lab.bench.calls import CUES_PER_HOUR, questions
-from lab.bench.decode_material import material
 from lab.bench.ingest import _child, settled_mb, sidecar
 
 if TYPE_CHECKING:
@@ -208,6 +207,8 @@ def _resident_mb() -> float:
 
 
 def measure(hours: Sequence[int], folder: Path) -> dict[str, Any]:
+    from lab.bench.decode_material import material
+
     encoder, found = Varied(), []
     for number in hours:
         with tempfile.TemporaryDirectory() as home:

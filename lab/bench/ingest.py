@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from lab.bench.decode_material import material
 from lab.bench.rows import emit
 
 CUES_PER_HOUR = 1200
@@ -158,6 +157,8 @@ def main() -> None:
 
 
 def time_rows(folder: Path, length_s: float, rounds: int, threads: int) -> None:
+    from lab.bench.decode_material import material
+
     path = material(folder, "h264-b", length_s)
     sidecar(path, length_s)
     pairs = [(_child("decode", path, threads), _child("ingest", path, threads)) for _ in range(rounds)]
@@ -191,6 +192,8 @@ def time_rows(folder: Path, length_s: float, rounds: int, threads: int) -> None:
 
 
 def memory_row(folder: Path, short_s: float, long_s: float, threads: int) -> None:
+    from lab.bench.decode_material import material
+
     peaks = []
     for length_s in (short_s, long_s):
         path = material(folder, "h264-b", length_s)

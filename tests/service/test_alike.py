@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_tools.service.replies.alike import counted
+from agent_tools.service.replies.alike import counted, summed
 
 MISSED = "words may be missed in {} s of moving pictures"
 
@@ -30,3 +30,8 @@ MISSED = "words may be missed in {} s of moving pictures"
 )
 def test_phrases_that_differ_in_numbers_are_one(phrases: list[str], said: list[tuple[str, int]]) -> None:
     assert counted(phrases) == said
+
+
+def test_phrases_that_are_counted_already_say_the_same() -> None:
+    said = [MISSED.format(5), "all", MISSED.format(9), "all", MISSED.format(5), "all"]
+    assert summed({MISSED.format(5): 2, "all": 3, MISSED.format(9): 1}) == counted(said)

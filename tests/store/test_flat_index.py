@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agent_tools.store import EntryIn, IndexSettings, Store, flat_search
+from agent_tools.store import EntryIn, IndexSettings, Store, flat_index, flat_search
 from agent_tools.store.flat_index import Asked, Coded, FlatIndex, View, encode
 from agent_tools.store.flat_search import FlatSearch
 
@@ -278,3 +278,28 @@ def test_what_codes_leave_over_is_held_where_it_has_room_and_read_again_after_a_
     small = FlatSearch(store.db, store.now, 0, tmp_path)
     assert set(small.rests(SPACE, newer, [A])) == {A}
     assert not small._rests
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted"),
+    [
+        ({}, []),
+        ({"a": 5}, [["a"]]),
+        ({"a": 4, "b": 4, "c": 4}, [["a", "b"], ["c"]]),
+        ({"a": 40, "b": 1, "c": 40}, [["a"], ["b"], ["c"]]),
+    ],
+)
+def test_names_come_in_order_as_many_at_once_as_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int], wanted: list[list[str]]
+) -> None:
+    monkeypatch.setattr(flat_index, "AT_ONCE", 9)
+    assert list(flat_index.batches(sizes)) == wanted
+
+
+def test_an_index_that_is_read_in_many_batches_is_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.index_vectors()
+    whole = held(store)
+    monkeypatch.setattr(flat_index, "AT_ONCE", 1)
+    another = Store.open(store.home)
+    assert held(another) == whole
+    another.close()

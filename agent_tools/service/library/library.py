@@ -26,6 +26,7 @@ from agent_tools.service.library.video_names import is_pattern, matching_videos,
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Source, VideoRow, open_store
+from agent_tools.store.spelling import name_key
 from agent_tools.timeline import Span, clock, parse_named, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
@@ -99,7 +100,9 @@ class Library:
         Raises: VideoNotFound, AmbiguousVideo: the message names the candidates by id.
         """
         wanted = _reference(name)[0]
-        found = self.store.find_videos(wanted) if wanted else []
+        if (known := self.store.video(wanted)) is not None:
+            return known
+        found = (self._titled(wanted) or self.store.find_videos(wanted)) if wanted else []
         if not found and parse_uri(name) is None:
             found = similar_videos(wanted, self.store.videos(), self.store.all_sources())
         if len(found) == 1:
@@ -111,6 +114,18 @@ class Library:
             f"No video {clean(name, 80)!r}. Give a title or an id; "
             f"list_episodes without arguments shows the {count} there are."
         )
+
+    def _titled(self, name: str) -> list[VideoRow]:
+        """What `find_videos` finds by a whole title, for a hundred names as fast as for one."""
+        wanted = name_key(name)
+        titles = self.kept.get("titles", self._by_title)
+        return [] if self.store.video(wanted) else titles.get(wanted, [])
+
+    def _by_title(self) -> dict[str, list[VideoRow]]:
+        titles: dict[str, list[VideoRow]] = {}
+        for known in self.store.overview().values():
+            titles.setdefault(name_key(known.video.title), []).append(known.video)
+        return titles
 
     def videos_like(self, pattern: str) -> list[VideoRow]:
         """The videos whose id, title or file name a pattern with * or ? matches; without these signs the one video that
@@ -178,8 +193,9 @@ class Library:
         """The names of the videos to search for words, None for all; and a note on each that names no video and only
         repeats the words."""
         kept, notes = [], []
+        ids = self.store.overview()
         for name in names or ():
-            if repeats(name, words) and not self._is_known(name):
+            if name not in ids and repeats(name, words) and not self._is_known(name):
                 shown = clean(name, 60)
                 notes.append(f"video {shown!r} names no video and only repeats the query: all videos were searched.")
             else:

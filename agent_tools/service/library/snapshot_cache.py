@@ -6,7 +6,7 @@ there are."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from agent_tools.store import Status, Store
@@ -23,6 +23,14 @@ class SnapshotCache:
         self._lock = threading.Lock()
         self._of: Mapping[str, Status] | None = None
         self._values: dict[Hashable, Any] = {}
+
+    def of_each(self, key: Hashable, names: Sequence[str], make: Callable[[str], T]) -> list[T]:
+        """The value of each name under a key; `make` is called for those that are not known."""
+        known: dict[str, T] = self.get(key, dict)
+        for name in names:
+            if name not in known:
+                known[name] = make(name)
+        return [known[name] for name in names]
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of a key for the overview that this thread sees; `make` is called where it is not known."""

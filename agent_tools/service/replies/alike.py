@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 _NUMBER = re.compile(r"(?<![\w@./-])\d+(?::\d\d)*(?:\.\d+)?(?![\w@/-])")  # or a clock time; no part of a model's name
 
@@ -12,10 +13,16 @@ def counted(phrases: Iterable[str]) -> list[tuple[str, int]]:
     """Each phrase once, with how often it was said, the commonest first; of equal ones the first that was said.
 
     Phrases that differ only in numbers are one: "5 s" and "11 s" are said as "5 to 11 s"."""
+    return summed(Counter(phrases))
+
+
+def summed(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """As `counted`, of phrases that are counted already, in the order in which they were first said."""
     alike: dict[str, list[str]] = {}
-    for phrase in phrases:
+    for phrase in counts:
         alike.setdefault(_NUMBER.sub("#", phrase), []).append(phrase)
-    return sorted(((_merged(same), len(same)) for same in alike.values()), key=lambda one: -one[1])
+    found = [(_merged(same), sum(counts[phrase] for phrase in same)) for same in alike.values()]
+    return sorted(found, key=lambda one: -one[1])
 
 
 def _merged(phrases: list[str]) -> str:

@@ -4,7 +4,8 @@ The `coverage` and `not_known` of every reply come from here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from agent_tools.channels import channel
 from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.service.library.library import Library, VideoSpan
-from agent_tools.service.replies.alike import counted
+from agent_tools.service.replies.alike import summed
 from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
 from agent_tools.service.search.comparable import other_texts
 from agent_tools.store import ChannelRow, Status, VideoRow
@@ -156,37 +157,44 @@ def coverage(
     """
     names = channels or CHANNELS
     if notes.apart or notes.looked or scopes is not library.everything():
-        return _coverage(library, scopes, names, notes, short)
-    models = library.models
-    key = ("coverage", names, short, notes.words_only, notes.by_picture, models.loaded, models.picture_words() is None)
+        return _coverage(library, scopes, names, notes, short).model_copy(deep=True)
+    key = ("coverage", names, short, *_depends(library, notes))
     return library.kept.get(key, lambda: _coverage(library, scopes, names, notes, short)).model_copy(deep=True)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is said of one video, for a search of some channels."""
+
+    length_s: float  # of the asked span
+    searched_s: float
+    words: tuple[tuple[str, str, str], ...]  # by channel: its phrase, its producer, and what is missing, "" if nothing
+    gaps: tuple[GapOut, ...]
 
 
 def _coverage(
     library: Library, scopes: Sequence[VideoSpan], names: tuple[str, ...], notes: SearchNotes, short: bool
 ) -> Coverage:
-    views = [(one, [view(library, one, name, notes) for name in names]) for one in scopes]
-    total = sum(one.span.length_s for one, _ in views)
-    searched = 0.0
-    gaps: list[GapOut] = []
-    for one, channel_views in views:
-        took_part = [v for v in channel_views if v.searched and v.name != "notes"]
-        holes = merged(gap for v in took_part for gap in v.gaps)
-        searched += one.span.length_s * (covered_share(one.span, holes) if took_part else 0.0)
-        gaps.extend(_gaps(library, one, names, several=len(scopes) > 1))
+    parts = _parts(library, scopes, names, notes)
+    alike = Counter(part.words for part in parts)  # of a thousand videos most say the same
+    total = sum(part.length_s for part in parts)
+    gaps = [gap for part in parts for gap in part.gaps]
+
+    def joined(row: int) -> dict[str, str]:
+        said = {
+            name: _count([(words[i][row], count) for words, count in alike.items()]) for i, name in enumerate(names)
+        }
+        return {name: _joined(counts) for name, counts in said.items()}
+
     made = Coverage(
-        share=round(searched / total, 3) if total else 0.0,
-        channels=ChannelWords(**{name: _joined([vs[i].phrase for _, vs in views]) for i, name in enumerate(names)}),
-        producers=ChannelWords(
-            **{
-                name: _joined([vs[i].producer for _, vs in views if vs[i].producer]) or None
-                for i, name in enumerate(names)
-            }
-        ),
+        share=round(sum(part.searched_s for part in parts) / total, 3) if total else 0.0,
+        channels=ChannelWords(**joined(0)),
+        producers=ChannelWords(**{name: makers or None for name, makers in joined(1).items()}),
         gaps=longest(gaps, MOST_GAPS),
         gaps_omitted=max(0, len(gaps) - MOST_GAPS) or None,
     )
     if short:
+<<<<<<< HEAD
         missing = {
             name: _joined([part for _, vs in views if vs[i].missing for part in _missing(name, vs[i].phrase)])
             for i, name in enumerate(names)
@@ -200,6 +208,52 @@ def _missing(name: str, phrase: str) -> list[str]:
     searched."""
     parts = phrase.removeprefix(f"{channel(name).not_made}: ").split("; ")
     return [part for part in parts if part != ALL] or parts
+=======
+        made.say_only(ChannelWords(**{name: phrase for name, phrase in joined(2).items() if phrase}))
+    return made
+
+
+def _parts(
+    library: Library, scopes: Sequence[VideoSpan], names: tuple[str, ...], notes: SearchNotes
+) -> Sequence[_Part]:
+    """Of each video. What is said of a whole one is kept until somebody commits."""
+    several = len(scopes) > 1
+    if notes.apart or notes.looked:
+        return [_part(library, one, names, notes, several=several) for one in scopes]
+    whole = {one.video.id: one for one in scopes if one.whole and one.video.duration_s}
+    key = ("coverage of a video", names, several, *_depends(library, notes))
+    made = library.kept.of_each(
+        key, list(whole), lambda name: _part(library, whole[name], names, notes, several=several)
+    )
+    known = dict(zip(whole, made, strict=True))
+    return [
+        known[one.video.id] if whole.get(one.video.id) is one else _part(library, one, names, notes, several=several)
+        for one in scopes
+    ]
+
+
+def _depends(library: Library, notes: SearchNotes) -> tuple[object, ...]:
+    """What a channel's phrase depends on besides the state of its video."""
+    models = library.models
+    return notes.words_only, notes.by_picture, models.loaded, models.picture_words() is None
+
+
+def _part(library: Library, one: VideoSpan, names: tuple[str, ...], notes: SearchNotes, *, several: bool) -> _Part:
+    views = [view(library, one, name, notes) for name in names]
+    took_part = [v for v in views if v.searched and v.name != "notes"]
+    holes = merged(gap for v in took_part for gap in v.gaps)
+    return _Part(
+        one.span.length_s,
+        one.span.length_s * (covered_share(one.span, holes) if took_part else 0.0),
+        tuple((v.phrase, v.producer, _shorter(v.name, v.phrase) if v.missing else "") for v in views),
+        tuple(_gaps(library, one, names, several=several)),
+    )
+
+
+def _shorter(name: str, phrase: str) -> str:
+    """A phrase without the words that only repeat that the channel was not searched."""
+    return phrase.removeprefix(f"{channel(name).not_made}: ")
+>>>>>>> 4881fdd (Named videos cost a search no more than all do; codes are read in batches of 8 MB; peers beside ours (lab.bench.peers))
 
 
 def longest(gaps: Sequence[GapOut], most: int) -> list[GapOut]:
@@ -311,8 +365,17 @@ def _absent(name: str, row: ChannelRow | None, state: str) -> str:
     return "not yet" if state in ("queued", "running") else channel(name).not_made
 
 
-def _joined(phrases: Sequence[str]) -> str:
-    said = counted(phrases)
+def _count(said: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """How often each phrase was said, without those that say nothing."""
+    counts: Counter[str] = Counter()
+    for phrase, count in said:
+        if phrase:
+            counts[phrase] += count
+    return counts
+
+
+def _joined(counts: Mapping[str, int]) -> str:
+    said = summed(counts)
     if len(said) == 1:
         return said[0][0]
     return "; ".join(f"{phrase} ({count} video{'s' if count > 1 else ''})" for phrase, count in said[:MOST_PHRASES])

@@ -5,6 +5,7 @@ from all its entries, as their codes give them; of the videos that the best entr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -133,7 +134,8 @@ class Comparison:
             return judged
         names = list(dict.fromkeys(judged.places[id_][0] for id_ in ids if id_ in judged.cosines))
         exact = {}
-        for name, rest in self._store.rests(self._space, self._view, names).items():
+        rests = (self._store.rests(self._space, self._view, some) for some in self._view.batches(names))
+        for name, rest in itertools.chain.from_iterable(found.items() for found in rests):
             own, start = self._selection.of_video(name), self._view.videos[name].start
             places = self._selection.places[own]
             rows, inside = _together(places), _together(places - start)

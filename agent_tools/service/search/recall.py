@@ -86,8 +86,10 @@ def recall(
 def _by_encoder(library: Library, scopes: Sequence[VideoSpan]) -> dict[TextEncoder, Sequence[VideoSpan]]:
     """The videos by the encoder whose vectors they have; the same sequence where all have those of one."""
     groups: dict[TextEncoder, list[VideoSpan]] = {}
-    for one in scopes:
-        if (encoder := library.text_encoder(one.video.id)) is not None:
+    names = [one.video.id for one in scopes]
+    encoders = library.kept.of_each(("encoder", library.models.loaded), names, library.text_encoder)
+    for one, encoder in zip(scopes, encoders, strict=True):
+        if encoder is not None:
             groups.setdefault(encoder, []).append(one)
     return {by: scopes if len(group) == len(scopes) else group for by, group in groups.items()}
 

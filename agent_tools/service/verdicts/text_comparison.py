@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from agent_tools.models.profiles import TextEncoder
     from agent_tools.store.flat_index import Selection
 
-AT_ONCE = 32  # videos of which that is read together which their codes leave over: some megabytes
 
 Floats = NDArray[np.float32]
 
@@ -105,8 +104,8 @@ class _Side:
         self._selection = view.select(asked, runs)
         question = view.ask(event)
         products = self._selection.compare(question)
-        for first in range(0, len(placed), AT_ONCE):
-            for name, rest in library.store.rests(space, view, placed[first : first + AT_ONCE]).items():
+        for names in view.batches(placed):
+            for name, rest in library.store.rests(space, view, names).items():
                 products[self._selection.of_video(name)] += question.products(*rest)
         sides = sides_of(encoder, self._selection.reach)
         self._cosines = products if sides is None else sides.cosines(products, event)
