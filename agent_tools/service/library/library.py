@@ -25,8 +25,7 @@ from agent_tools.service.library.video_cache import VideoCache
 from agent_tools.service.library.video_names import is_pattern, matching_videos, repeats, similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
-from agent_tools.store import Source, VideoRow, open_store
-from agent_tools.store.spelling import name_key
+from agent_tools.store import Source, VideoRow, open_store, spelling
 from agent_tools.timeline import Span, clock, parse_named, parse_uri
 from agent_tools.types import CHANNELS, State
 from agent_tools.untrusted import clean
@@ -117,14 +116,14 @@ class Library:
 
     def _titled(self, name: str) -> list[VideoRow]:
         """What `find_videos` finds by a whole title, for a hundred names as fast as for one."""
-        wanted = name_key(name)
+        wanted = spelling.name_key(name)
         titles = self.kept.get("titles", self._by_title)
         return [] if self.store.video(wanted) else titles.get(wanted, [])
 
     def _by_title(self) -> dict[str, list[VideoRow]]:
         titles: dict[str, list[VideoRow]] = {}
         for known in self.store.overview().values():
-            titles.setdefault(name_key(known.video.title), []).append(known.video)
+            titles.setdefault(spelling.name_key(known.video.title), []).append(known.video)
         return titles
 
     def videos_like(self, pattern: str) -> list[VideoRow]:
