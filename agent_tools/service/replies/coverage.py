@@ -5,7 +5,7 @@ The `coverage` and `not_known` of every reply come from here."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -180,11 +180,12 @@ def _coverage(
     total = sum(part.length_s for part in parts)
     gaps = [gap for part in parts for gap in part.gaps]
 
-    def joined(row: int) -> dict[str, str]:
-        said = {
-            name: _count([(words[i][row], count) for words, count in alike.items()]) for i, name in enumerate(names)
-        }
-        return {name: _joined(counts) for name, counts in said.items()}
+    def joined(row: int, parts_of: Callable[[str, str], Sequence[str]] = lambda _, said: [said]) -> dict[str, str]:
+        found = {}
+        for i, name in enumerate(names):
+            said = [(part, count) for words, count in alike.items() for part in parts_of(name, words[i][row])]
+            found[name] = _joined(_count(said))
+        return found
 
     made = Coverage(
         share=round(sum(part.searched_s for part in parts) / total, 3) if total else 0.0,
@@ -194,22 +195,7 @@ def _coverage(
         gaps_omitted=max(0, len(gaps) - MOST_GAPS) or None,
     )
     if short:
-<<<<<<< HEAD
-        missing = {
-            name: _joined([part for _, vs in views if vs[i].missing for part in _missing(name, vs[i].phrase)])
-            for i, name in enumerate(names)
-        }
-        made.say_only(ChannelWords(**{name: phrase for name, phrase in missing.items() if phrase}))
-    return made
-
-
-def _missing(name: str, phrase: str) -> list[str]:
-    """The parts of a phrase that say what is missing, without the words that only repeat that the channel was not
-    searched."""
-    parts = phrase.removeprefix(f"{channel(name).not_made}: ").split("; ")
-    return [part for part in parts if part != ALL] or parts
-=======
-        made.say_only(ChannelWords(**{name: phrase for name, phrase in joined(2).items() if phrase}))
+        made.say_only(ChannelWords(**{name: phrase for name, phrase in joined(2, _missing).items() if phrase}))
     return made
 
 
@@ -245,15 +231,16 @@ def _part(library: Library, one: VideoSpan, names: tuple[str, ...], notes: Searc
     return _Part(
         one.span.length_s,
         one.span.length_s * (covered_share(one.span, holes) if took_part else 0.0),
-        tuple((v.phrase, v.producer, _shorter(v.name, v.phrase) if v.missing else "") for v in views),
+        tuple((v.phrase, v.producer, v.phrase if v.missing else "") for v in views),
         tuple(_gaps(library, one, names, several=several)),
     )
 
 
-def _shorter(name: str, phrase: str) -> str:
-    """A phrase without the words that only repeat that the channel was not searched."""
-    return phrase.removeprefix(f"{channel(name).not_made}: ")
->>>>>>> 4881fdd (Named videos cost a search no more than all do; codes are read in batches of 8 MB; peers beside ours (lab.bench.peers))
+def _missing(name: str, phrase: str) -> list[str]:
+    """The parts of a phrase that say what is missing, without the words that only repeat that the channel was not
+    searched."""
+    parts = phrase.removeprefix(f"{channel(name).not_made}: ").split("; ")
+    return [part for part in parts if part != ALL] or parts
 
 
 def longest(gaps: Sequence[GapOut], most: int) -> list[GapOut]:
