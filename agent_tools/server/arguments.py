@@ -51,6 +51,7 @@ WHOLE_NUMBERS = ("limit", "frames", "max_spans", "max_tokens")
 LISTS = ("channels", "region")
 FREE_TEXT = ("query", "event", "text", "source", "title")  # "none" is a word there
 NO_VALUE = ("null", "none", "undefined", "n/a")
+_CURSOR = re.compile(r"\d+-[0-9a-f]+", re.ASCII)  # the form of every cursor; models put other words there
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _SUBRIP = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?,\d{1,3}", re.ASCII)  # 00:01:02,500
 
@@ -84,6 +85,9 @@ def read(tool: str, raw: Mapping[str, Any], required: tuple[str, ...], accepted:
             continue
         if name in SIZES and name not in accepted:
             given.notes.append(f"{name} is left out: {tool} does not take it.")
+            continue
+        if written == "more" and isinstance(value, str) and not _CURSOR.fullmatch(value.strip()):
+            given.notes.append(f'more "{clean(value, 40)}" is no cursor of a reply: this is the beginning.')
             continue
         if name == "video":
             value = _named(value, many=tool == "retrieve_memory")

@@ -31,13 +31,18 @@ MOST_LOOKED_AT = 10  # videos, for words that a search could ask for
 
 def faults_of_names(library: Library, values: Mapping[str, Any]) -> list[str]:
     """What is wrong with the video and the span that a call names, which its schema cannot see."""
-    named = values.get("video")
+    named, query = values.get("video"), values.get("query")
     found: list[str] = []
     for name in named if isinstance(named, list) else [named]:
         if not isinstance(name, str) or not name.strip():
             continue
         try:
-            library.video_span(name, _seconds(values.get("start_s")), _seconds(values.get("end_s")))
+            library.video_span(
+                name,
+                _seconds(values.get("start_s")),
+                _seconds(values.get("end_s")),
+                words=query if isinstance(query, str) else "",
+            )
         except RequestError as error:
             found.append(error.described)
     return found
@@ -66,8 +71,6 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
             call[name] = _text(library, name, values.get(name), row)
     if "video" in required and row is None:
         return "Example of a call that works: list_episodes {}."
-    if row is not None and tool == "zoom_segment" and (found := _where_it_matches(library, row, call, values)):
-        return found
     if row is not None and (("start_s" in values or "end_s" in values) or tool == "remember"):
         call |= _span(library, row, values)
     return f"Example of a call that works: {tool} {_json(call)}."
@@ -90,39 +93,6 @@ def _search_instead(library: Library, words: str) -> str:
 def _texts(hit: Hit, words: str) -> dict[str, str]:
     """The texts of a hit, cut around the words that were looked for."""
     return {name: excerpt(text, words, MOST_TEXT) for name, text in hit.texts().items()}
-
-
-def _where_it_matches(library: Library, row: VideoRow, call: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """Of a look outside the video: where in it its query matches, with the texts there and as a call, else in which
-    other video; "" where none does.
-
-    Args:
-        call: the look without a span."""
-    from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
-
-    query = values.get("query")
-    if not isinstance(query, str) or not query.strip() or _is_inside(library, row, values):
-        return ""
-    words = clean(query, MOST_WORDS)
-    found = retrieve_memory(library, SearchRequest(query=words, video_ids=[row.id]))
-    if found.elsewhere is not None:
-        return f"That video does not hold the query. {_search_instead(library, words)}"
-    if not found.hits or found.hits[0].strength == "weak":
-        return ""
-    best = found.hits[0]
-    look = {**call, "start_s": best.start_s, "end_s": best.end_s, "query": words}
-    return (
-        f"In that video the query matches best at {best.at}: {_json(_texts(best, words))}. "
-        f"Example of a call that works: zoom_segment {_json(look)}."
-    )
-
-
-def _is_inside(library: Library, row: VideoRow, values: Mapping[str, Any]) -> bool:
-    try:
-        library.span(row, _seconds(values.get("start_s")), _seconds(values.get("end_s")))
-    except RequestError:
-        return False
-    return True
 
 
 def _file_near(library: Library, source: str) -> str:

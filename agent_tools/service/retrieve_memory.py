@@ -110,7 +110,7 @@ def retrieve_memory(
     with library.store.snapshot():
         named, notes = library.without_repeats(request.video_ids, request.query)
         request = replace(request, video_ids=named)
-        scopes = library.chosen(request.video_ids, request.start_s, request.end_s)
+        scopes = library.chosen(request.video_ids, request.start_s, request.end_s, words=request.query)
         on_step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
         found = _find(library, scopes, request, channels, within(on_step, 0.1, 0.8), wait_s)
         on_step(0.8, f"found {len(found.moments)} moments")
@@ -207,7 +207,7 @@ def _is_worth_asking_elsewhere(request: SearchRequest, hits: Sequence[Hit]) -> b
 def _elsewhere(
     library: Library, request: SearchRequest, named: set[str], channels: tuple[str, ...] | None, wait_s: float
 ) -> Elsewhere | None:
-    """The best moment of the videos that were not named, unless it is weak."""
+    """The best moment for a query in the videos that were not named, unless it is weak."""
     scopes = [one for one in library.everything() if one.video.id not in named]
     if not scopes:
         return None

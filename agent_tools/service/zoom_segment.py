@@ -19,6 +19,7 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last, stated_tokens
 from agent_tools.service.replies.sentences import short_clock
+from agent_tools.service.retrieve_memory import QUERY_LENGTH, SearchRequest, retrieve_memory
 from agent_tools.service.search.recall import ScoredEntry, recall
 from agent_tools.service.search.strength import strength
 from agent_tools.store import Entry, speakers, timed_words
@@ -101,10 +102,12 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
 
 
 def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep) -> Zoomed:
-    scope = library.video_span(request.video_id, request.start_s, request.end_s)
+    scope = library.video_span(request.video_id, request.start_s, request.end_s, words=request.query)
     region, ignored = region_as_shares(request.region, scope.video.width, scope.video.height)
     request = replace(request, region=region)
     hints = [note for note in (scope.note, ignored) if note]
+    if scope.outside and (better := _other_video(library, scope, request.query)):
+        hints.append(better)
     on_step(0.0, "choosing frames")
     entries = _texts(library, scope)
     found = _relevance(library, scope, request.query)
@@ -221,6 +224,15 @@ def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, Scor
     return {r.entry.id: r for r in recall(library, [scope], query, None, wait_s=2.0, most=None).found}
 
 
+def _other_video(library: Library, scope: VideoSpan, query: str) -> str:
+    """Which other video matches the query, where this one does not; a caller that made up its span may have made up the
+    video too. "" where none does."""
+    request = SearchRequest(query=query[:QUERY_LENGTH])
+    in_it = replace(request, video_ids=[scope.video.id])
+    found = retrieve_memory(library, in_it, caller="zoom_segment").elsewhere
+    return f"The query matches in another video: {found.title} at {found.at}: {found.text}" if found else ""
+
+
 def _tokens(shots: Sequence[Shot]) -> int:
     """What the pictures cost with the labels that stand before them."""
     return sum(token_cost(shot.width, shot.height, "claude") + reply_tokens(_label(shot)) for shot in shots)
@@ -274,6 +286,8 @@ def _sentence(scope: VideoSpan, entries: Sequence[Entry], found: Mapping[int, Sc
     """The span, and where in it a text matches the query best."""
     start, end = short_clock(scope.span.start_s), short_clock(scope.span.end_s)
     shown = f"{clean(scope.video.title, 60)} from {start} to {end}"
+    if scope.outside:
+        shown += f" (the whole video: {scope.outside} is outside it)"
     if not query.strip():
         return f"{shown}."
     best = max((found[one.id] for one in entries if one.id in found), key=lambda one: one.score, default=None)

@@ -83,6 +83,21 @@ async def test_a_list_goes_on_by_both_names_of_the_cursor(settings: Settings, li
 
 
 @pytest.mark.anyio
+async def test_words_in_place_of_a_cursor_begin_again_with_a_note_and_another_cursor_is_refused(
+    settings: Settings, library: Library
+) -> None:
+    first = {"query": "cache", "video": VIDEO}
+    async with connected(settings, library, "2026-07-28") as client:
+        begun = (await client.call_tool("retrieve_memory", {**first, "more": "0:04 in friday_film"})).structured_content
+        other = text_of(await client.call_tool("retrieve_memory", {**first, "more": "8-67d147c5"}))
+        older = text_of(await client.call_tool("retrieve_memory", {**first, "cursor": "next"}))
+    assert begun["hits"][0]["rank"] == 1
+    assert begun["hints"][0] == 'more "0:04 in friday_film" is no cursor of a reply: this is the beginning.'
+    assert "cursor belongs to a call with other arguments" in other
+    assert "cursor is not one that a reply gave" in older
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("name", NEARLY)
 async def test_a_video_is_found_by_a_name_that_is_nearly_right(settings: Settings, library: Library, name: str) -> None:
     async with connected(settings, library, "2026-07-28") as client:
@@ -290,31 +305,52 @@ async def test_the_example_after_a_missing_file_is_not_the_refused_call(settings
 
 
 @pytest.mark.anyio
-async def test_a_look_outside_the_video_is_told_where_in_it_the_query_matches(
+async def test_a_look_for_words_outside_the_video_takes_the_whole_video_and_says_so(
     settings: Settings, library: Library
 ) -> None:
-    outside = {"video": TITLE, "start_s": 700, "end_s": 720, "query": "KV cache"}
+    outside = {"video": TITLE, "start_s": 700, "end_s": 720}
     async with connected(settings, library, "2026-07-28") as client:
-        text = text_of(await client.call_tool("zoom_segment", outside))
-        call = json.loads(text.partition("that works: zoom_segment ")[2].removesuffix("."))
-        looked = await client.call_tool("zoom_segment", call)
-        none = text_of(await client.call_tool("zoom_segment", {**outside, "query": "xylophone quartet"}))
-    assert text.startswith("SpanOutsideVideo: ")
+        refused = await client.call_tool("zoom_segment", outside)
+        looked = await client.call_tool("zoom_segment", {**outside, "query": "KV cache"})
+        whole = await client.call_tool("zoom_segment", {"video": TITLE, "query": "KV cache"})
+    assert refused.is_error
+    assert text_of(refused).startswith(
+        "SpanOutsideVideo: 700-720 s is outside the video, which lasts 600 s (0:10:00). "
+    )
     assert not looked.is_error
-    assert "best match of the query" in text_of(looked)
-    texts, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
-    assert "cache" in " ".join(texts.values())
-    assert "matches best" not in none
+    told, plain = (json.loads(getattr(reply.content[1], "text", "")) for reply in (looked, whole))
+    assert told["hints"][0] == (
+        "700-720 s is outside the video, which lasts 600 s (0:10:00). The whole video is taken in its place."
+    )
+    assert "(the whole video: 700-720 s is outside it); best match of the query" in told["summary"]
+    assert (told["start_s"], told["end_s"], told["text"]) == (0, 600, plain["text"])
 
 
 @pytest.mark.anyio
 async def test_a_look_outside_the_wrong_video_is_told_which_one_matches(settings: Settings, library: Library) -> None:
     outside = {"video": OTHER, "start_s": 700, "end_s": 720, "query": "the cache grows with the length of the text"}
     async with connected(settings, library, "2026-07-28") as client:
-        text = text_of(await client.call_tool("zoom_segment", outside))
-    assert text.startswith("SpanOutsideVideo: ")
-    assert "That video does not hold the query. " in text
-    assert f'"title": "{TITLE}"' in text
+        looked = await client.call_tool("zoom_segment", outside)
+    facts = json.loads(getattr(looked.content[1], "text", ""))
+    assert "no text in it matches the query" in facts["summary"]
+    assert any(f"The query matches in another video: {TITLE} at " in hint for hint in facts["hints"])
+
+
+@pytest.mark.anyio
+async def test_a_search_outside_its_video_takes_the_whole_video_and_says_so(
+    settings: Settings, library: Library
+) -> None:
+    outside = {"query": "KV cache", "video": TITLE, "start_s": 700}
+    async with connected(settings, library, "2026-07-28") as client:
+        reply = (await client.call_tool("retrieve_memory", outside)).structured_content
+        several = await client.call_tool("retrieve_memory", {**outside, "video": [TITLE, OTHER]})
+        verdict = await client.call_tool("ground_event", {"event": "KV cache", "video": TITLE, "start_s": 700})
+        note = await client.call_tool("remember", {"video": TITLE, "start_s": 700, "end_s": 710, "text": "a cache"})
+    assert reply is not None
+    assert reply["hits"]
+    assert reply["hints"][0].endswith("The whole video is taken in its place.")
+    for refused in (several, verdict, note):  # a verdict and a note are about the span that was asked for
+        assert text_of(refused).startswith("SpanOutsideVideo: ")
 
 
 @pytest.mark.anyio
