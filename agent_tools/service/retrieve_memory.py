@@ -26,11 +26,12 @@ from agent_tools.service.replies.fit import (
 )
 from agent_tools.service.replies.hints import negation_hint, repeat_hint
 from agent_tools.service.search.answer_kind import answering_line, preferred
+from agent_tools.service.search.elsewhere import best_elsewhere
 from agent_tools.service.search.likeness import maker_of, similar_moments
 from agent_tools.service.search.moments import Moment, fold_repeats, merge, with_pictures
 from agent_tools.service.search.pictures import frames_matching
 from agent_tools.service.search.recall import EntrySearchResult, ScoredEntry, recall
-from agent_tools.service.search.strength import Strength, likeness, strength
+from agent_tools.service.search.strength import likeness
 from agent_tools.store import Entry, Job, speakers
 from agent_tools.timeline import clock, rounded, video_uri
 from agent_tools.types import TEXT_CHANNELS, Coverage, Elsewhere, Hit, RetrieveReply
@@ -182,7 +183,7 @@ def _worth_showing(page: Sequence[Moment], request: SearchRequest) -> Sequence[M
     more hits than usual, for full texts or for a further page gets all."""
     if request.detail == "full" or request.limit > LIMIT or request.cursor or request.like.strip():
         return page
-    words = [_strength(moment) for moment in page]
+    words = [moment.strength for moment in page]
     last = max((place for place, word in enumerate(words, 1) if word != "weak"), default=0)
     return page[: max(FEWEST if "strong" in words else FEWEST_UNSURE, last)]
 
@@ -207,15 +208,11 @@ def _is_worth_asking_elsewhere(request: SearchRequest, hits: Sequence[Hit]) -> b
 def _elsewhere(
     library: Library, request: SearchRequest, named: set[str], channels: tuple[str, ...] | None, wait_s: float
 ) -> Elsewhere | None:
-    """The best moment for a query in the videos that were not named, unless it is weak."""
-    scopes = [one for one in library.everything() if one.video.id not in named]
-    if not scopes:
+    """The best moment of the videos that were not named, unless it is weak."""
+    found = best_elsewhere(library, request.query, named, channels, wait_s)
+    if found is None or (word := found[0].strength) == "weak":
         return None
-    found = recall(library, scopes, request.query, channels, wait_s=wait_s, on_step=silent)
-    best = next(iter(merge(preferred(request.query, found.found), scopes)), None)
-    if best is None or (word := _strength(best)) == "weak":
-        return None
-    title = next(one.video.title for one in scopes if one.video.id == best.video_id)
+    best, title = found
     beside = library.store.entries(best.video_id, start_s=best.span.start_s, end_s=best.span.end_s)
     hit = _hit(best, 1, title, request, beside)
     text = clean(JOINT.join(hit.texts().values()), ELSEWHERE)
@@ -299,7 +296,7 @@ def _hit(moment: Moment, rank: int, title: str, request: SearchRequest, beside: 
         at=clock(moment.span.start_s),
         rank=rank,
         score=score,
-        strength=likeness(score) if request.like.strip() else _strength(moment),
+        strength=likeness(score) if request.like.strip() else moment.strength,
         matched=matched,
         line=excerpt(line.text, query, LINE[detail]) if line else None,
         region=[round(side, 3) for side in line.region] if line and line.region else None,
@@ -309,14 +306,6 @@ def _hit(moment: Moment, rank: int, title: str, request: SearchRequest, beside: 
         uri=video_uri(moment.video_id, moment.span.start_s, moment.span.end_s),
         **texts,
     )
-
-
-def _strength(moment: Moment) -> Strength:
-    """Of the text that answers best; of pictures alone by their score."""
-    best = max(moment.found, key=lambda one: one.score, default=None)
-    if best is None or moment.best > best.score:
-        return strength(moment.best)
-    return strength(best.score, best.cosine, best.words)
 
 
 def _match_s(moment: Moment) -> float | None:

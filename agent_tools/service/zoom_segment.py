@@ -19,7 +19,8 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last, stated_tokens
 from agent_tools.service.replies.sentences import short_clock
-from agent_tools.service.retrieve_memory import QUERY_LENGTH, SearchRequest, retrieve_memory
+from agent_tools.service.search.elsewhere import best_elsewhere
+from agent_tools.service.search.moments import Moment
 from agent_tools.service.search.recall import ScoredEntry, recall
 from agent_tools.service.search.strength import strength
 from agent_tools.store import Entry, speakers, timed_words
@@ -39,6 +40,7 @@ LEAST_CELL = 70  # tokens of the smallest cell
 FRAME_TOKENS = 82  # what a frame's row, its label and the strip under its cell cost
 ROW_TOKENS = 33  # what a text's row costs without its text
 SHOWN_SCORE = 0.2
+NO_MATCH = "no text in it matches the query"
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,6 @@ def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep
     region, ignored = region_as_shares(request.region, scope.video.width, scope.video.height)
     request = replace(request, region=region)
     hints = [note for note in (scope.note, ignored) if note]
-    if scope.outside and (better := _other_video(library, scope, request.query)):
-        hints.append(better)
     on_step(0.0, "choosing frames")
     entries = _texts(library, scope)
     found = _relevance(library, scope, request.query)
@@ -120,6 +120,12 @@ def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep
     if chosen.no_more_differ:
         hints.append(_few_differ(len(chosen.times_s), request.max_frames))
     plan = _plan(library, scope, chosen, entries, found, request)
+    if (
+        scope.outside
+        and NO_MATCH in plan.sentence
+        and (found_at := best_elsewhere(library, request.query, {scope.video.id}))
+    ):
+        hints.append(_in_another(*found_at))
     on_step(0.2, f"opening {len(plan.pictures.times_s)} frames")
     opened, note = open_pictures(library, scope, plan.pictures, lambda: on_step(0.5, "decoding"))
     repeats = {time_s for shot in opened for time_s in shot.repeats_s}
@@ -224,15 +230,6 @@ def _relevance(library: Library, scope: VideoSpan, query: str) -> dict[int, Scor
     return {r.entry.id: r for r in recall(library, [scope], query, None, wait_s=2.0, most=None).found}
 
 
-def _other_video(library: Library, scope: VideoSpan, query: str) -> str:
-    """Which other video matches the query, where this one does not; a caller that made up its span may have made up the
-    video too. "" where none does."""
-    request = SearchRequest(query=query[:QUERY_LENGTH])
-    in_it = replace(request, video_ids=[scope.video.id])
-    found = retrieve_memory(library, in_it, caller="zoom_segment").elsewhere
-    return f"The query matches in another video: {found.title} at {found.at}: {found.text}" if found else ""
-
-
 def _tokens(shots: Sequence[Shot]) -> int:
     """What the pictures cost with the labels that stand before them."""
     return sum(token_cost(shot.width, shot.height, "claude") + reply_tokens(_label(shot)) for shot in shots)
@@ -292,7 +289,7 @@ def _sentence(scope: VideoSpan, entries: Sequence[Entry], found: Mapping[int, Sc
         return f"{shown}."
     best = max((found[one.id] for one in entries if one.id in found), key=lambda one: one.score, default=None)
     if best is None or best.score < SHOWN_SCORE or strength(best.score, best.cosine, best.words) == "weak":
-        return f"{shown}; no text in it matches the query."
+        return f"{shown}; {NO_MATCH}."
     at = short_clock(max(best.entry.start_s, scope.span.start_s))
     return f"{shown}; best match of the query: {best.entry.channel} at {at}."
 
@@ -346,6 +343,11 @@ def _frame_rows(scope: VideoSpan, plan: _Plan, shots: Sequence[Shot]) -> list[di
 def _few_differ(count: int, most: int) -> str:
     pictures = "1 different picture" if count == 1 else f"{count} different pictures"
     return f"This span has only {pictures}; up to {most} could be shown."
+
+
+def _in_another(moment: Moment, title: str) -> str:
+    text = clean(max(moment.found, key=lambda one: one.score).entry.text, 160)
+    return f"The query matches in another video: {clean(title, 60)} at {clock(moment.span.start_s)}: {text}"
 
 
 def _repeated(count: int) -> str:

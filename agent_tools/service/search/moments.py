@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from agent_tools.service.library.library import VideoSpan
 from agent_tools.service.search.pictures import SeenFrame
 from agent_tools.service.search.recall import MOST_FOUND, ScoredEntry
+from agent_tools.service.search.strength import Strength, strength
 from agent_tools.store import Entry
 from agent_tools.timeline import Span
 
@@ -32,6 +33,14 @@ class Moment:
     found: list[ScoredEntry] = field(default_factory=list)
     shows: bool = False  # its pictures show what the query names
     repeats: int = 0  # other moments of the video with the same texts, which are folded into this one
+
+    @property
+    def strength(self) -> Strength:
+        """The word for it: of the text that answers best, of pictures alone by their score."""
+        best = max(self.found, key=lambda one: one.score, default=None)
+        if best is None or self.best > best.score:
+            return strength(self.best)
+        return strength(best.score, best.cosine, best.words)
 
 
 def fold_repeats(moments: Sequence[Moment]) -> list[Moment]:
