@@ -1,6 +1,8 @@
 """SqliteMemory: agent_tools.memory's MemoryStore in the store.
 
-Memories are rows; their vectors are in the space f"{producer}|memory". torch is imported by the first call."""
+Memories are rows; their vectors are in the space f"{producer}|memory" and nowhere else. What a chunk read of its past
+is kept beside its row as int8 numbers with a scale for each vector: nothing is scored by it. Rows of stores before
+version 11 held a copy of both in float32, and are read as they are. torch is imported by the first call."""
 
 from __future__ import annotations
 
@@ -10,20 +12,24 @@ from typing import TYPE_CHECKING, Any
 from agent_tools.errors import ShapeError
 from agent_tools.store.part import json_list, storable
 from agent_tools.store.sql import Database, Sql
-from agent_tools.store.vectors import TOKEN_BITS, drop_vectors
+from agent_tools.store.vectors import TOKEN_BITS, drop_vectors, vectors_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from agent_tools.memory import Memory, ScoredMemory
     from agent_tools.store.store import Store
 
+_COLUMNS = "id, video_id, kind, start_s, end_s, producer, text, dim, vectors, context, count"
 AT_ONCE = 32  # memories of one transaction: some tens of milliseconds
 TIE = 1e-5  # cosines nearer than this may change places when they are computed again in float64
 
 
 class SqliteMemory:
-    """A MemoryStore that outlives the process, exact in float32. Its videos must be in the store."""
+    """A MemoryStore that outlives the process, exact in float32 but for what chunks read of their past, which is within
+    half a 127th of each vector's greatest magnitude. Its videos must be in the store."""
 
     def __init__(self, store: Store) -> None:
         self._db, self._put_vectors, self._nearest = store.db, store.put_vectors, store.nearest
@@ -38,7 +44,7 @@ class SqliteMemory:
         past = _Past(self._db, video_id)
         new = 0
         for first in range(0, len(batch), AT_ONCE):
-            part = [(memory, past.context(memory)) for memory in batch[first : first + AT_ONCE]]
+            part = [(memory, past.read(memory)) for memory in batch[first : first + AT_ONCE]]
             with self._db.write() as c:
                 self._db.hold(c, video_id)
                 new += self._write(c, video_id, part)
@@ -61,29 +67,33 @@ class SqliteMemory:
         for first in range(0, len(numbers), AT_ONCE):
             with made._db.read() as c:
                 rows: list[Any] = c.execute(
-                    """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors, context FROM memories
-                       WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id""",
+                    f"SELECT {_COLUMNS} FROM memories WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",  # noqa: S608 - our columns
                     (json_list(numbers[first : first + AT_ONCE]),),
                 ).fetchall()
+                found = _memories(made._db, c, rows)
+            pasts = [_past(row) for row in rows]
             with self._db.write() as c:
                 self._db.hold(c, video_id)
-                new += self._write(c, video_id, [(_memory(row), row[8]) for row in rows])
+                new += self._write(c, video_id, list(zip(found, pasts, strict=True)))
         return new
 
-    def _write(self, c: Sql, video_id: str, part: Sequence[tuple[Memory, bytes | None]]) -> int:
+    def _write(self, c: Sql, video_id: str, part: Sequence[tuple[Memory, Tensor | None]]) -> int:
         """Write memories with what they read of their past; how many were new."""
         import numpy as np
 
         new = 0
         tokens: dict[str, list[tuple[int, Memory]]] = {}  # by producer: the first vector's id, of what is new
-        for memory, context in part:
+        for memory, past in part:
             if (count := len(memory.vectors)) >> TOKEN_BITS:
                 raise ShapeError(f"a memory of {count} vectors: at most {2**TOKEN_BITS - 1} are kept of one span")
             key = (video_id, memory.kind, memory.start_s, memory.end_s, storable(memory.producer))
             number = c.execute(
-                """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context)
-                   VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id""",
-                (*key, storable(memory.text), memory.vectors.shape[1], _blob(memory.vectors), context),
+                """INSERT INTO memories(video_id, kind, start_s, end_s, producer, text, dim, vectors, context, count)
+                   VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id""",
+                (
+                    *(*key, storable(memory.text), memory.vectors.shape[1], b""),
+                    *(None if past is None else _coded(past), count),
+                ),
             ).get
             if number is not None:
                 new += 1
@@ -105,22 +115,28 @@ class SqliteMemory:
 
     def read(self, video_id: str, kind: str, producer: str) -> list[Memory]:
         """A video's memories of one kind and producer, in order of time."""
-        rows = self._db.ask(
-            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-               WHERE video_id=? AND kind=? AND producer=? ORDER BY start_s, end_s""",
-            (video_id, kind, storable(producer)),
-        )
-        return [_memory(row) for row in rows]
+        found = self._found("video_id=? AND kind=? AND producer=?", (video_id, kind, storable(producer)))
+        return [memory for memory, _ in found]
 
     def read_all(self, video_id: str, read: str) -> list[Memory]:
         """A video's memories of what was read, by any encoder; see delete."""
-        rows = self._db.ask(
-            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-               WHERE video_id=?1 AND substr(producer, length(producer) - length(?2)) = '|' || ?2
-               ORDER BY start_s, end_s""",
-            (video_id, read),
+        found = self._found(
+            "video_id=?1 AND substr(producer, length(producer) - length(?2)) = '|' || ?2", (video_id, read)
         )
-        return [_memory(row) for row in rows]
+        return [memory for memory, _ in found]
+
+    def held(self, video_id: str) -> list[tuple[Memory, Tensor | None]]:
+        """All of a video's memories, in the order of their keys, each with what it read of its past."""
+        found = self._found("video_id=?", (video_id,))
+        return sorted(found, key=lambda pair: pair[0].key)
+
+    def _found(self, where: str, values: Sequence[Any]) -> list[tuple[Memory, Tensor | None]]:
+        with self._db.read() as c:
+            rows: list[Any] = c.execute(
+                f"SELECT {_COLUMNS} FROM memories WHERE {where} ORDER BY start_s, end_s",  # noqa: S608 - our words
+                values,
+            ).fetchall()
+            return list(zip(_memories(self._db, c, rows), map(_past, rows), strict=True))
 
     def delete(self, video_id: str, *, kind: str = "", read: str = "", made_by_others_than: str = "") -> int:
         """Take a video's memories away, to be written again: of one kind, and of what was read; returns how many.
@@ -134,7 +150,7 @@ class SqliteMemory:
         while True:
             with self._db.write() as c:
                 rows: list[Any] = c.execute(
-                    """SELECT id, length(vectors) / 4 / dim FROM memories
+                    """SELECT id, CASE WHEN count < 0 THEN length(vectors) / 4 / dim ELSE count END FROM memories
                        WHERE video_id=?1 AND (?2='' OR kind=?2)
                        AND (?3='' OR substr(producer, length(producer) - length(?3)) = '|' || ?3)
                        AND (?4='' OR substr(producer, 1, length(?4)+1) <> ?4 || '|') ORDER BY id LIMIT ?5""",
@@ -164,11 +180,10 @@ class SqliteMemory:
         near = torch.nn.functional.normalize(query.detach().double(), dim=0)
         hits = []
         with self._db.read() as c:
-            for row in self._candidates(c, query, k, storable(producer), video_ids):
-                memory = _memory(row)
-                context = None if row[8] is None else _rows(row[8], row[6])
+            rows = self._candidates(c, query, k, storable(producer), video_ids)
+            for row, memory in zip(rows, _memories(self._db, c, rows), strict=True):
                 score = float((torch.nn.functional.normalize(memory.vectors.double(), dim=1) @ near).max())
-                hits.append(ScoredMemory(row[0], memory, score, context))
+                hits.append(ScoredMemory(row[1], memory, score, _past(row)))
         return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.memory.start_s, hit.memory.key))[:k]
 
     def _candidates(self, c: Sql, query: Tensor, k: int, producer: str, video_ids: Collection[str] | None) -> list[Any]:
@@ -192,8 +207,7 @@ class SqliteMemory:
                 limit *= 4
             found |= scores if k else {}
         rows: list[Any] = c.execute(
-            """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors, context FROM memories
-               WHERE id IN (SELECT value FROM json_each(?))""",
+            f"SELECT {_COLUMNS} FROM memories WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608 - as above
             (json_list(found),),
         ).fetchall()
         return rows
@@ -210,7 +224,7 @@ class _Past:
         self._read_to: dict[str, float] = {}  # by producer: the end of the latest chunk that was looked for
         self._held: dict[str, list[Memory]] = {}  # chunks that may be in a bank: read, or offered in this batch
 
-    def context(self, memory: Memory) -> bytes | None:
+    def read(self, memory: Memory) -> Tensor | None:
         """A chunk's vectors in the light of the chunks before it; None for other kinds. In order of their start."""
         from agent_tools.memory import BANK_CHUNKS, CHUNK, bank_before, contextualise, in_writing_order
 
@@ -219,7 +233,7 @@ class _Past:
         held = self._held.setdefault(memory.producer, [])
         keys = {one.key for one in held}
         held += [one for one in self._stored(memory, BANK_CHUNKS) if one.key not in keys]
-        context = _blob(contextualise(memory.vectors, bank_before(memory, held)))
+        context = contextualise(memory.vectors, bank_before(memory, held))
         ended = [one for one in in_writing_order(held) if one.end_s <= memory.start_s][-BANK_CHUNKS:]
         open_still = [one for one in held if one.end_s > memory.start_s]
         if memory.key not in keys:
@@ -232,36 +246,61 @@ class _Past:
         self._read_to[memory.producer] = memory.start_s
         key = (self._video_id, memory.kind, storable(memory.producer))
         if after_s < 0:  # the latest of all: backwards through the starts, as far as the bank goes
-            rows = self._db.ask(
-                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                   WHERE video_id=?1 AND kind=?2 AND producer=?3 AND start_s <= ?4 AND +end_s <= ?4
-                   ORDER BY start_s DESC, end_s DESC LIMIT ?5""",
-                (*key, memory.start_s, most),
-            )
+            ended, values = "start_s <= ?4 AND +end_s <= ?4", [memory.start_s]
         else:
-            rows = self._db.ask(
-                """SELECT video_id, kind, start_s, end_s, producer, text, dim, vectors FROM memories
-                   WHERE video_id=? AND kind=? AND producer=? AND end_s > ? AND end_s <= ?
-                   ORDER BY start_s DESC, end_s DESC LIMIT ?""",
-                (*key, after_s, memory.start_s, most),
-            )
-        return [_memory(row) for row in rows]
+            ended, values = "end_s > ?4 AND end_s <= ?5", [after_s, memory.start_s]
+        with self._db.read() as c:
+            rows: list[Any] = c.execute(
+                f"""SELECT {_COLUMNS} FROM memories WHERE video_id=?1 AND kind=?2 AND producer=?3 AND {ended}
+                    ORDER BY start_s DESC, end_s DESC LIMIT {most}""",  # noqa: S608 - our words and number
+                (*key, *values),
+            ).fetchall()
+            return _memories(self._db, c, rows)
 
 
-def _memory(row: Any) -> Memory:
-    from agent_tools.memory import Memory
-
-    return Memory(row[1], row[2], row[3], row[5], _rows(row[7], row[6]), row[4])
-
-
-def _rows(data: bytes, dim: int) -> Tensor:
+def _memories(db: Database, c: Sql, rows: Sequence[Any]) -> list[Memory]:
+    """The memories of rows of _COLUMNS, with their vectors."""
+    import numpy as np
     import torch
 
-    if not data:
-        return torch.empty(0, dim)
-    return torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(-1, dim)
+    from agent_tools.memory import Memory
+
+    ids: dict[tuple[str, str], list[int]] = {}  # of vectors, by video and producer
+    for row in rows:
+        if row[10] > 0:
+            ids.setdefault((row[1], row[5]), []).extend((row[0] << TOKEN_BITS) + at for at in range(row[10]))
+    held: dict[int, NDArray[np.float32]] = {}
+    for (video_id, producer), wanted in ids.items():
+        held.update(vectors_of(db, c, f"{producer}|memory", video_id, wanted))
+    found = []
+    for row in rows:
+        if row[10] < 0:
+            vectors = torch.frombuffer(bytearray(row[8]), dtype=torch.float32) if row[8] else torch.empty(0)
+        else:
+            own = [held[number] for at in range(row[10]) if (number := (row[0] << TOKEN_BITS) + at) in held]
+            vectors = torch.from_numpy(np.stack(own)) if own else torch.empty(0)
+        found.append(Memory(row[2], row[3], row[4], row[6], vectors.reshape(-1, row[7]), row[5]))
+    return found
 
 
-def _blob(vectors: Tensor) -> bytes:
-    data: bytes = vectors.contiguous().numpy().tobytes()
-    return data
+def _past(row: Any) -> Tensor | None:
+    """What a chunk, a row of _COLUMNS, read of its past."""
+    import numpy as np
+    import torch
+
+    data, dim, count = row[9], row[7], row[10]
+    if data is None:
+        return None
+    if count < 0:
+        return torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(-1, dim) if data else torch.empty(0, dim)
+    scales = np.frombuffer(data, "<f4", count)
+    codes = np.frombuffer(data, np.int8, count * dim, scales.nbytes).reshape(count, dim)
+    return torch.from_numpy(codes * scales[:, None])
+
+
+def _coded(vectors: Tensor) -> bytes:
+    """As int8 numbers behind their scales."""
+    from agent_tools.store.flat_index import encode
+
+    codes, scales = encode(vectors.contiguous().numpy())
+    return bytes(scales.astype("<f4").tobytes() + codes.tobytes())

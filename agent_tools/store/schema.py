@@ -191,9 +191,16 @@ def _tenth(connection: apsw.Connection) -> None:
     """)
 
 
+def _eleventh(connection: apsw.Connection) -> None:
+    connection.execute("""
+    -- How many vectors a memory has in its space; -1 where the row itself holds them, see memory.py.
+    ALTER TABLE memories ADD COLUMN count INTEGER NOT NULL DEFAULT -1;
+    """)
+
+
 MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (
     *(_first, _second, _third, _fourth, _fifth, _sixth),
-    *(_seventh, _eighth, _ninth, _tenth),
+    *(_seventh, _eighth, _ninth, _tenth, _eleventh),
 )
 
 

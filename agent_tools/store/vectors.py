@@ -73,12 +73,7 @@ class Vectors(Part):
             if among is None:
                 _, ids, matrix = read_vectors(self.db, c, *found, video_id)
             else:
-                rows: list[Any] = c.execute(
-                    """SELECT n FROM vector_rows WHERE space=? AND video_id=?
-                       AND id IN (SELECT value FROM json_each(?))""",
-                    (found[0], video_id, json_list(among)),
-                ).fetchall()
-                _, ids, matrix = read_rows(self.db, c, *found, [row[0] for row in rows])
+                ids, matrix = _read_ids(self.db, c, *found, video_id, among)
         order = np.argsort(ids)
         return ids[order], matrix[order]
 
@@ -190,6 +185,15 @@ def read_matrix(
     return there, matrix
 
 
+def vectors_of(db: Database, c: Sql, space: str, video_id: str, ids: Iterable[int]) -> dict[int, NDArray[np.float32]]:
+    """By id the vectors (D,) of a video in a space; those that are gone are left out."""
+    found = find_space(c, space)
+    if found is None:
+        return {}
+    there, matrix = _read_ids(db, c, *found, video_id, ids)
+    return dict(zip(there.tolist(), matrix, strict=True))
+
+
 def unit(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows at length 1; a row of zeros stays one."""
     import numpy as np
@@ -197,6 +201,17 @@ def unit(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
     return np.asarray(matrix / lengths, np.float32)
+
+
+def _read_ids(
+    db: Database, c: Sql, n: int, dim: int, video_id: str, ids: Iterable[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    rows: list[Any] = c.execute(
+        "SELECT n FROM vector_rows WHERE space=? AND video_id=? AND id IN (SELECT value FROM json_each(?))",
+        (n, video_id, json_list(ids)),
+    ).fetchall()
+    _, there, matrix = read_rows(db, c, n, dim, [row[0] for row in rows])
+    return there, matrix
 
 
 def _arrays(found: list[Any], dim: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:

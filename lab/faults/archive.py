@@ -218,14 +218,10 @@ class Holding:
             keys = [repr(_key(entries, kind, int(number))) for number in ids]
             order = sorted(range(len(keys)), key=lambda at: (keys[at], matrix[at].round(3).tolist()))
             numbers[space] = [keys[at] for at in order], matrix[order]
-        with store.db.read() as c:
-            found = c.execute(
-                """SELECT kind, start_s, end_s, producer, text, vectors FROM memories WHERE video_id=?
-                   ORDER BY kind, start_s, end_s, producer""",
-                (video_id,),
-            ).fetchall()
-        vectors = [np.frombuffer(row[5], np.float32) for row in found]
-        numbers["memories"] = [tuple(row[:5]) for row in found], np.concatenate(vectors) if vectors else np.zeros(0)
+        memories = [memory for memory, _ in store.memories.held(video_id)]
+        vectors = [one.vectors.numpy().ravel() for one in memories]
+        told = [(*one.key, one.text) for one in memories]
+        numbers["memories"] = told, np.concatenate(vectors) if vectors else np.zeros(0)
         return cls(rows, numbers)
 
     def unlike(self, other: Holding) -> str:

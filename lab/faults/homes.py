@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_tools.store import Job, Store, TokenFile
+from agent_tools.store.flat_index import LARGEST
 
 NEAR = 1e-6  # numbers of two ingests of one film may differ by so much
 LONGEST_WAIT_S = 900.0  # on a machine that does much else
@@ -67,12 +68,13 @@ def expire(home: Path, pid: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """Numbers that equal others within NEAR."""
+    """Numbers that equal others within so much."""
 
     values: NDArray[np.float32]
+    within: float = NEAR
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Near) and self.values.shape == other.values.shape and self.apart(other) <= NEAR
+        return isinstance(other, Near) and self.values.shape == other.values.shape and self.apart(other) <= self.within
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -121,16 +123,16 @@ def contents(store: Store, video_id: str) -> dict[str, Any]:
 
 
 def memories(store: Store, video_id: str) -> list[Any]:
-    """Memory tokens of every level and producer, straight from the tables."""
-    query = (
-        "SELECT kind, start_s, end_s, producer, text, vectors, context FROM memories WHERE video_id = ? "
-        "ORDER BY 1, 2, 3, 4"
-    )
-    with store.db.read() as c:
-        return [
-            (*row[:5], *(Near(np.frombuffer(part or b"", np.float32)) for part in row[5:]))
-            for row in c.execute(query, (video_id,))
-        ]
+    """Memory tokens of every level and producer, and what chunks read of their past."""
+    return [
+        (*memory.key, memory.text, Near(memory.vectors.numpy()), None if past is None else _rounded(past.numpy()))
+        for memory, past in store.memories.held(video_id)
+    ]
+
+
+def _rounded(past: NDArray[np.float32]) -> Near:
+    """Kept as int8 numbers: a number that lies between two of them may become either."""
+    return Near(past, NEAR + float(np.abs(past).max(initial=0.0)) / LARGEST)
 
 
 def tokens(store: Store, video_id: str) -> list[tuple[int, str]]:

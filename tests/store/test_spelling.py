@@ -106,6 +106,7 @@ def test_the_index_of_an_older_home_is_made_again_when_it_is_opened(tmp_path: Pa
     for later in ("tasks", "searches", "looks", "token_files", "token_parts", "workers", "packs"):
         old.execute(f"DROP TABLE {later}")
     old.execute("DROP INDEX memory_ends; ALTER TABLE jobs DROP COLUMN deaths; ALTER TABLE jobs DROP COLUMN died_at")
+    old.execute("ALTER TABLE memories DROP COLUMN count")
     old.execute("PRAGMA user_version=3")
     old.close()
     opened = Store.open(tmp_path)

@@ -191,7 +191,11 @@ CREATE TABLE packs(
     ks bytea NOT NULL, starts bytea NOT NULL);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+_SEVENTH = """
+ALTER TABLE memories ADD COLUMN count bigint NOT NULL DEFAULT -1;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
 
 
 def migrate(connection: psycopg.Connection[Any], where: str) -> None:
