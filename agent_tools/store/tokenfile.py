@@ -3,8 +3,13 @@
 One process appends (the one that holds the video's lease), any number read; one object is for one thread at a time.
 
     file    = header (32 bytes: magic, version, width, zeros, crc32), records
-    record  = header (28 bytes: magic, count, crc32 of the payload, first position, crc32 of these), payload
-    payload = count scales (float32), count x width values (int8); a number is scale x value
+    record  = header (32 bytes: magic, count, crc32 of the payload, first position, length of the payload, crc32 of
+              these), payload
+    payload = count scales (float32), count x width values (int8); a number is scale x value. Where that takes less than
+              DEFLATED of the room, the values are differences from the row before (modulo 256), and all is deflated:
+              what stands before a still camera takes almost nothing. Its length tells which it is.
+
+Version 1 had no length in a record's header and deflated nothing. Such files are read, and appended to in their form.
 
 An append is one record, written in one piece and on the disk before the next begins, so a crash can only tear the last
 one; it is then cut off whole. A broken record before others is damage, which is an error and never cut."""
@@ -29,8 +34,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FILE = struct.Struct("<8sII12xI")
-_FILE_MAGIC, _VERSION = b"ATTOKENS", 1
-_RECORD = struct.Struct("<8sIIQI")
+_FILE_MAGIC, _VERSION = b"ATTOKENS", 2
+_HEADS = {1: struct.Struct("<8sIIQI"), 2: struct.Struct("<8sIIQII")}  # of a record, by the file's version
+DEFLATED = 0.75  # of the bytes as they are; less is not worth the time of reading
 _RECORD_MAGIC = b"\x93TOKENS\n"
 
 
@@ -47,8 +53,9 @@ class TokenFile:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._width: int | None = None
+        self._version = _VERSION
         self._ends: list[int] = []  # per record: position behind its last token
-        self._offsets: list[int] = []  # per record: where its payload begins
+        self._payloads: list[tuple[int, int]] = []  # per record: where its payload begins and ends
         self._sums: list[int] = []
         self._checked: set[int] = set()
         self._end = 0  # where the last whole record ends in the file
@@ -83,7 +90,10 @@ class TokenFile:
         safe = torch.where(scales > 0, scales, 1.0)
         values = (rows / safe[:, None]).round_().clamp_(-127, 127).to(torch.int8)
         payload = scales.numpy().astype("<f4").tobytes() + values.numpy().tobytes()
-        head = _RECORD.pack(_RECORD_MAGIC, len(rows), zlib.crc32(payload), start, 0)[:-4]
+        if self._version > 1:
+            payload = _deflated(payload, values.numpy())
+        told = (_RECORD_MAGIC, len(rows), zlib.crc32(payload), start, *([len(payload)] * (self._version > 1)))
+        head = _HEADS[self._version].pack(*told, 0)[:-4]
         data = head + _checksum(head) + payload
         self._write(data if self._width is not None else _header(rows.shape[1]) + data)
         self._scan()
@@ -113,15 +123,30 @@ class TokenFile:
         done = start
         while done < stop:
             first = self._ends[record - 1] if record else 0
-            size, offset = self._ends[record] - first, self._offsets[record]
-            self._verify(record, size * (4 + width))
-            scales = np.frombuffer(self._mapped(), "<f4", size, offset)
-            values = np.frombuffer(self._mapped(), np.int8, size * width, offset + 4 * size).reshape(size, width)
+            size = self._ends[record] - first
+            scales, values = self._record(record, size, width)
             until = min(stop, self._ends[record])
             part = slice(done - first, until - first)
             np.multiply(values[part], scales[part, None], out=out[done - start : until - start])
             done, record = until, record + 1
         return out
+
+    def _record(self, record: int, size: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Scales (size,) and values (size, width) of a record.
+
+        Raises: StoreError: its checksum is wrong."""
+        import numpy as np
+
+        if record not in self._checked and not self._intact(record):
+            raise self._damaged(record)
+        offset, end = self._payloads[record]
+        data: mmap.mmap | bytes = self._mapped()
+        deflated = end - offset < size * (4 + width)
+        if deflated:
+            data, offset = zlib.decompress(data[offset:end]), 0
+        scales = np.frombuffer(data, "<f4", size, offset)
+        values = np.frombuffer(data, np.int8, size * width, offset + 4 * size).reshape(size, width)
+        return scales, np.cumsum(values, axis=0, dtype=np.int8) if deflated else values
 
     def close(self) -> None:
         self._map = None  # closes with its last view, which an error's traceback may hold
@@ -174,50 +199,53 @@ class TokenFile:
                 self._end = _FILE.size
             known = len(self._ends)
             while (record := self._record_at(file, size)) is not None:
-                count, checksum = record
-                self._offsets.append(self._end + _RECORD.size)
+                count, checksum, length = record
+                offset = self._end + _HEADS[self._version].size
+                self._end = offset + length
+                self._payloads.append((offset, self._end))
                 self._ends.append((self._ends[-1] if self._ends else 0) + count)
                 self._sums.append(checksum)
-                self._end += _RECORD.size + count * (4 + self._width)
         if len(self._ends) > known and not self._intact(len(self._ends) - 1):
             if self._end < size:
                 raise self._damaged(len(self._ends) - 1)
-            self._end = self._offsets.pop() - _RECORD.size
+            self._end = self._payloads.pop()[0] - _HEADS[self._version].size
             self._ends.pop()
             self._sums.pop()
         self._seen = (size, status.st_mtime_ns)
 
-    def _record_at(self, file: BinaryIO, size: int) -> tuple[int, int] | None:
-        """Count and checksum of the record that begins at the known end, None behind the last whole one."""
+    def _record_at(self, file: BinaryIO, size: int) -> tuple[int, int, int] | None:
+        """Count, checksum and length of the record that begins at the known end, None behind the last whole one."""
+        head_size = _HEADS[self._version].size
         file.seek(self._end)
-        if (head := _record_head(file.read(_RECORD.size))) is not None:
-            count, checksum, first = head
-            length = _RECORD.size + count * (4 + (self._width or 0))
-            whole = first == (self._ends[-1] if self._ends else 0) and self._end + length <= size
-            return (count, checksum) if whole else None
+        if (head := self._head(file.read(head_size))) is not None:
+            count, checksum, first, length = head
+            whole = first == (self._ends[-1] if self._ends else 0) and self._end + head_size + length <= size
+            return (count, checksum, length) if whole else None
         # No header here: torn, unless a whole one stands behind it, which a crash cannot leave.
         file.seek(self._end)
         rest = file.read(size - self._end)
         at = rest.find(_RECORD_MAGIC, 1)
         while at != -1:
-            if _record_head(rest[at : at + _RECORD.size]) is not None:
+            if self._head(rest[at : at + head_size]) is not None:
                 raise self._damaged(len(self._ends))
             at = rest.find(_RECORD_MAGIC, at + 1)
         return None
 
+    def _head(self, head: bytes) -> tuple[int, int, int, int] | None:
+        """Count, payload checksum, first position and length, or None where no whole record header stands."""
+        form = _HEADS[self._version]
+        if len(head) < form.size or not head.startswith(_RECORD_MAGIC) or head[-4:] != _checksum(head[:-4]):
+            return None
+        _, count, checksum, first, *length, _ = form.unpack(head)
+        return count, checksum, first, length[0] if length else count * (4 + (self._width or 0))
+
     def _intact(self, record: int) -> bool:
-        first = self._ends[record - 1] if record else 0
-        length = (self._ends[record] - first) * (4 + (self._width or 0))
-        offset = self._offsets[record]
-        with memoryview(self._mapped()) as view, view[offset : offset + length] as payload:
+        offset, end = self._payloads[record]
+        with memoryview(self._mapped()) as view, view[offset:end] as payload:
             if zlib.crc32(payload) != self._sums[record]:
                 return False
         self._checked.add(record)
         return True
-
-    def _verify(self, record: int, length: int) -> None:
-        if record not in self._checked and not self._intact(record):
-            raise self._damaged(record)
 
     def _damaged(self, record: int) -> StoreError:
         return StoreError(
@@ -233,8 +261,11 @@ class TokenFile:
                 f"{self.path} is no token file, or its head is damaged. Move it away, then reindex its video."
             )
         _, version, width, _ = _FILE.unpack(head)
-        if version != _VERSION:
-            raise StoreError(f"{self.path} is of version {version}; this program reads {_VERSION}. Update agent-tools.")
+        if version not in _HEADS:
+            raise StoreError(
+                f"{self.path} is of version {version}; this program reads 1 to {_VERSION}. Update agent-tools."
+            )
+        self._version = int(version)
         return int(width)
 
     def _mapped(self) -> mmap.mmap:
@@ -249,12 +280,13 @@ def _header(width: int) -> bytes:
     return head + _checksum(head)
 
 
-def _record_head(head: bytes) -> tuple[int, int, int] | None:
-    """Count, payload checksum and first position, or None where no whole record header stands."""
-    if len(head) < _RECORD.size or not head.startswith(_RECORD_MAGIC) or head[-4:] != _checksum(head[:-4]):
-        return None
-    _, count, checksum, first, _ = _RECORD.unpack(head)
-    return count, checksum, first
+def _deflated(payload: bytes, values: NDArray[np.int8]) -> bytes:
+    """The payload with values (N, C) as differences from the row before, deflated, where that is much smaller."""
+    import numpy as np
+
+    differences = np.diff(values, axis=0, prepend=np.zeros_like(values[:1]))  # wraps round
+    small = zlib.compress(payload[: 4 * len(values)] + differences.tobytes(), 6)
+    return small if len(small) < DEFLATED * len(payload) else payload
 
 
 def _checksum(data: bytes) -> bytes:

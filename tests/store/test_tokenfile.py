@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +42,40 @@ def draw(count: int, seed: int = 0, width: int = 8) -> torch.Tensor:
     return torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> tuple[Path, int]:
+def still(count: int, seed: int = 0, width: int = 8) -> torch.Tensor:
+    """Rows of a picture that hardly changes."""
+    return draw(1, seed, width).expand(count, width) + 0.001 * draw(count, seed + 1, width)
+
+
+def as_they_are(path: Path, *records: torch.Tensor) -> None:
+    """A file as version 1 wrote it."""
+
+    def checked(head: bytes) -> bytes:
+        return head + struct.pack("<I", zlib.crc32(head))
+
+    data, done = checked(struct.pack("<8sII12x", b"ATTOKENS", 1, records[0].shape[1])), 0
+    for rows in records:
+        scales = rows.abs().amax(dim=1) / 127
+        values = (rows / scales[:, None]).round().to(torch.int8)
+        payload = scales.numpy().tobytes() + values.numpy().tobytes()
+        data += checked(struct.pack("<8sIIQ", b"\x93TOKENS\n", len(rows), zlib.crc32(payload), done)) + payload
+        done += len(rows)
+    path.write_bytes(data)
+
+
+@pytest.fixture(params=["rows that differ", "rows alike", "as version 1"])
+def written(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, int]:
     """A file of three records, and where the last one begins."""
     path = tmp_path / "week.tokens"
+    rows = [(still if request.param == "rows alike" else draw)(count, count) for count in (5, 3, 4)]
+    if request.param == "as version 1":
+        as_they_are(path, *rows)
+        return path, path.stat().st_size - 28 - 4 * (4 + 8)
     with TokenFile(path) as file:
-        file.append(draw(5, 1))
-        file.append(draw(3, 2))
+        file.append(rows[0])
+        file.append(rows[1])
         border = path.stat().st_size
-        file.append(draw(4, 3))
+        file.append(rows[2])
     return path, border
 
 
@@ -130,6 +157,29 @@ def test_an_hour_takes_little_more_than_a_byte_per_number(tmp_path: Path) -> Non
     assert share < 1.07
 
 
+def test_rows_that_hardly_change_take_little(tmp_path: Path) -> None:
+    rows = still(3600, width=64)
+    with TokenFile(tmp_path / "hour.tokens") as file:
+        for start in range(0, 3600, 16):
+            file.append(rows[start : start + 16])
+        assert torch.allclose(file.read(0, 3600), rows, atol=float(rows.abs().max()) / 127)
+    assert (tmp_path / "hour.tokens").stat().st_size < 0.5 * 3600 * 64
+
+
+def test_a_file_of_version_1_is_read_and_goes_on_in_its_form(tmp_path: Path) -> None:
+    path = tmp_path / "old.tokens"
+    as_they_are(path, draw(5, 1), draw(3, 2))
+    with TokenFile(path) as file, TokenFile(tmp_path / "new.tokens") as new:
+        for rows in (draw(5, 1), draw(3, 2)):
+            new.append(rows)
+        assert file.append(still(40)) == range(8, 48)
+        new.append(still(40))
+        assert torch.equal(file.read(0, 48), new.read(0, 48))
+    whole = tmp_path / "whole.tokens"
+    as_they_are(whole, draw(5, 1), draw(3, 2), still(40))
+    assert path.read_bytes() == whole.read_bytes()
+
+
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     with TokenFile(tmp_path / "week.tokens") as file:
         for bad in (float("nan"), float("inf")):
@@ -139,12 +189,21 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(0, 2**31), st.sampled_from([1e-30, 1.0, 1e30]))
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    st.integers(0, 2**31),
+    st.sampled_from([1e-30, 1.0, 1e30]),
+    st.sampled_from([draw, still]),
+)
 def test_any_part_is_read_as_the_same_rows_of_the_whole(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], seed: int, scale: float
+    tmp_path_factory: pytest.TempPathFactory,
+    sizes: list[int],
+    seed: int,
+    scale: float,
+    kind: Callable[[int, int, int], torch.Tensor],
 ) -> None:
     path = tmp_path_factory.mktemp("tokens") / "t.tokens"
-    rows = draw(sum(sizes), seed, width=5) * scale
+    rows = kind(sum(sizes), seed, 5) * scale
     with TokenFile(path) as file:
         done = 0
         for size in sizes:
