@@ -114,7 +114,7 @@ def _frame_steps(store: Store, made: Store, video_id: str, _channel: str) -> Ite
 
         def step(_: Sql, first: int = part * AT_ONCE, rows: list[FrameRow] = parts[part]) -> None:
             store.delete_frames(video_id, first, first + AT_ONCE)
-            jpegs = {row.k: made.frame_jpeg(video_id, row.k) for row in rows if row.kept}
+            jpegs = {row.k: made.frame_picture(video_id, row.k) for row in rows if row.kept}
             store.add_frames(video_id, rows, {k: jpeg for k, jpeg in jpegs.items() if jpeg is not None})
             _put_vectors(store, video_id, vectors, {row.k: row.k for row in rows})
 

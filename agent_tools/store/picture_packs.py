@@ -38,7 +38,7 @@ class PicturePacks(Part):
         # By pack its pictures' numbers and where they begin. What is taken out of a pack later is asked for no more.
         self._held: OrderedDict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = OrderedDict()
 
-    def frame_jpeg(self, video_id: str, k: int) -> bytes | None:
+    def frame_picture(self, video_id: str, k: int) -> bytes | None:
         """Raises: StoreUnreachable: the object storage does not answer. StoreError: this process does not know it."""
         for attempt in range(2):
             row: Any = self.db.ask(

@@ -124,8 +124,8 @@ class Store:
         )
 
         packs = PicturePacks(db, now, objects)
-        self.frame_jpeg, self.pack_pictures, self._drop_objects = (
-            packs.frame_jpeg,
+        self.frame_picture, self.pack_pictures, self._drop_objects = (
+            packs.frame_picture,
             packs.pack_pictures,
             packs.drop_objects,
         )

@@ -77,7 +77,7 @@ def ingest(path: Path, home: Path, rule: str) -> dict[str, float]:
         rows = library.store.frames(video.id)
         assert done == 1, library.store.job(video.id)
         kept = [row.k for row in rows if row.kept]
-        pictures = sum(len(library.store.frame_jpeg(video.id, k) or b"") for k in kept)
+        pictures = sum(len(library.store.frame_picture(video.id, k) or b"") for k in kept)
     return {"cpu_s": took_s, "frames": len(rows), "kept": len(kept), "jpeg_mb": pictures / 1e6, "mb": settled_mb(home)}
 
 

@@ -109,7 +109,7 @@ def contents(store: Store, video_id: str) -> dict[str, Any]:
             (e.channel, e.producer, e.start_s, e.end_s, e.text, json.dumps(e.extra)) for e in entries.values()
         ),
         "frames": [(row.k, row.time_s, row.stands_for, row.kept) for row in frames],
-        "pictures": [digest(store.frame_jpeg(video_id, row.k) or b"") for row in frames if row.kept],
+        "pictures": [digest(store.frame_picture(video_id, row.k) or b"") for row in frames if row.kept],
         "vectors": vectors,
         "memories": memories(store, video_id),
         "tokens": tokens(store, video_id),

@@ -125,7 +125,7 @@ def at_ingest(world: World) -> Outcome:
                 video.title
                 for video in store.videos()
                 for row in store.frames(video.id)
-                if row.kept and red(store.frame_jpeg(video.id, row.k) or b"")
+                if row.kept and red(store.frame_picture(video.id, row.k) or b"")
             ]
         found.count(f"frames of the film outside are in memory: {wrong[:3]}" if wrong else "")
     return found

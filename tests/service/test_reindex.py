@@ -107,7 +107,7 @@ def frames_of(store: Store, video_id: str) -> tuple[Any, ...]:
     spaces = [space for space in store.spaces() if space.endswith("|frame") and len(store.vectors(space, video_id)[0])]
     row = store.channel(video_id, "frames")
     assert row is not None
-    jpegs = [store.frame_jpeg(video_id, one.k) for one in store.frames(video_id, kept_only=True)]
+    jpegs = [store.frame_picture(video_id, one.k) for one in store.frames(video_id, kept_only=True)]
     memories = [(m.key, m.vectors.numpy().tobytes()) for m in SqliteMemory(store).read_all(video_id, "frames")]
     vectors = [(space, store.vectors(space, video_id)[1].tobytes()) for space in spaces]
     return row.state, row.producer, row.entries, store.frames(video_id), jpegs, vectors, memories
@@ -177,7 +177,7 @@ def kept_by_windows(store: Store, video_id: str) -> None:
     times_s, features = sequence(store, video_id, OLD_FRAMES)
     kept = prune_frames(features, WINDOW, Pictures.threshold)
     stands = representatives(kept, len(features), features, WINDOW).tolist()
-    pictures = {k: store.frame_jpeg(video_id, row.k) for k in kept.tolist() if (row := store.standing(video_id, k))}
+    pictures = {k: store.frame_picture(video_id, row.k) for k in kept.tolist() if (row := store.standing(video_id, k))}
     store.delete_frames(video_id)
     rows = [FrameRow(video_id, k, time_s, stands[k], stands[k] == k) for k, time_s in enumerate(times_s)]
     store.add_frames(video_id, rows, {k: jpeg for k, jpeg in pictures.items() if jpeg is not None})

@@ -66,7 +66,7 @@ def rows(store: Store) -> dict[str, Any]:
     return {
         "video": (video.id, video.title, video.duration_s, video.width, video.metadata),
         "entries": [(e.channel, e.producer, e.start_s, e.end_s, e.text, e.extra) for e in store.entries(video.id)],
-        "frames": [(f, store.frame_jpeg(video.id, f.k)) for f in store.frames(video.id)],
+        "frames": [(f, store.frame_picture(video.id, f.k)) for f in store.frames(video.id)],
         "channels": [
             (c.name, c.state, c.producer, c.entries, c.done_to_s, c.language) for c in store.channels(video.id)
         ],

@@ -58,7 +58,7 @@ def held(store: Store) -> dict[str, object]:
         if len(ids):
             named = {"text": [texts.get(int(i)) for i in ids], "frame": ids.tolist()}.get(space.rpartition("|")[2])
             found[space] = (named, matrix.tolist())
-    found["frames"] = [(row, store.frame_jpeg(WEEK, row.k)) for row in store.frames(WEEK)]
+    found["frames"] = [(row, store.frame_picture(WEEK, row.k)) for row in store.frames(WEEK)]
     found["rows"] = [(r.name, r.state, r.producer, r.entries) for r in store.channels(WEEK)]
     found["gaps"] = [gap.why for gap in store.gaps(WEEK)]
     found["words"] = [hit.entry.text for hit in store.search_words("tokens")]
@@ -194,7 +194,7 @@ def test_a_long_channel_is_switched_in_short_transactions_and_no_moment_is_lost(
             else:
                 frames = other.frames(WEEK)
                 assert [frame.k for frame in frames] == list(range(LONG))
-                shown = [(k, str(other.frame_jpeg(WEEK, k))[2:7]) for k in (0, LONG - 1)]
+                shown = [(k, str(other.frame_picture(WEEK, k))[2:7]) for k in (0, LONG - 1)]
             mixed.append(len({made_by for _, made_by in shown}) > 1)
             told = any(gap.why == REPLACED for gap in other.gaps(WEEK))
             assert told or not mixed[-1]  # nothing can be called absent meanwhile

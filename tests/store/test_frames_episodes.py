@@ -18,8 +18,8 @@ def test_pruned_frames_keep_their_time_and_the_frame_that_stands_for_them(store:
     assert store.frames(WEEK) == [row(0), row(1, 0), row(2, 0), row(3)]
     assert store.frames(WEEK, 1.0, 3.0) == [row(1, 0), row(2, 0)]
     assert store.frames(WEEK, kept_only=True) == [row(0), row(3)]
-    assert store.frame_jpeg(WEEK, 3) == b"three"
-    assert store.frame_jpeg(WEEK, 1) is None
+    assert store.frame_picture(WEEK, 3) == b"three"
+    assert store.frame_picture(WEEK, 1) is None
     assert store.frames(TALK) == []
 
 
@@ -27,7 +27,7 @@ def test_frames_written_again_are_replaced(store: Store) -> None:
     store.add_frames(WEEK, [row(0), row(1)], {0: b"zero", 1: b"one"})
     store.add_frames(WEEK, [row(0), row(1, 0)], {0: b"other"})
     assert store.frames(WEEK) == [row(0), row(1, 0)]
-    assert store.frame_jpeg(WEEK, 0) == b"other"
+    assert store.frame_picture(WEEK, 0) == b"other"
 
 
 def test_the_standing_frame_is_the_one_shown_then_not_the_nearest_kept_one(store: Store) -> None:

@@ -76,22 +76,22 @@ def test_the_pictures_of_a_video_are_one_object_and_no_rows(packed: Store, files
     assert name.startswith(f"{WEEK}/")
     assert rows_of(packed) == 0
     assert packed.stats()["pictures"] == len(PICTURES)
-    assert {k: packed.frame_jpeg(WEEK, k) for k in PICTURES} == PICTURES
-    assert packed.frame_jpeg(WEEK, 1) is None
-    assert packed.frame_jpeg(TALK, 0) is None
+    assert {k: packed.frame_picture(WEEK, k) for k in PICTURES} == PICTURES
+    assert packed.frame_picture(WEEK, 1) is None
+    assert packed.frame_picture(TALK, 0) is None
 
 
 def test_what_comes_later_is_a_row_until_it_is_packed_too(packed: Store, files: str) -> None:
     newer = {18: b"drawn again", 20: b"another", 22: b"and another"}
     add(packed, newer)
-    assert {k: packed.frame_jpeg(WEEK, k) for k in (0, *newer)} == {0: PICTURES[0], **newer}
+    assert {k: packed.frame_picture(WEEK, k) for k in (0, *newer)} == {0: PICTURES[0], **newer}
     other = again(place(packed), files=files)
-    assert other.frame_jpeg(WEEK, 2) == PICTURES[2]  # knows the first pack now
+    assert other.frame_picture(WEEK, 2) == PICTURES[2]  # knows the first pack now
     packed.pack_pictures(WEEK)
     assert len(Objects(files).names("")) == 1
     assert rows_of(packed) == 0
     for store in (packed, other):
-        assert {k: store.frame_jpeg(WEEK, k) for k in {**PICTURES, **newer}} == {**PICTURES, **newer}
+        assert {k: store.frame_picture(WEEK, k) for k in {**PICTURES, **newer}} == {**PICTURES, **newer}
     other.close()
 
 
@@ -100,11 +100,11 @@ def test_a_part_that_is_looked_at_again_is_read_from_its_new_rows(packed: Store)
     assert packed.stats()["pictures"] == 10  # places stay as they are
     add(packed, {10: b"new", 12: b"new too"})
     packed.pack_pictures(WEEK)
-    held = {k: packed.frame_jpeg(WEEK, k) for k in range(0, 14, 2)}
+    held = {k: packed.frame_picture(WEEK, k) for k in range(0, 14, 2)}
     assert held == {**{k: PICTURES[k] for k in range(0, 10, 2)}, 10: b"new", 12: b"new too"}
     packed.delete_frames(WEEK)
     add(packed, {4: b"once more"})
-    assert packed.frame_jpeg(WEEK, 4) == b"once more"
+    assert packed.frame_picture(WEEK, 4) == b"once more"
 
 
 def test_a_forgotten_video_leaves_no_object(packed: Store, files: str, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_token_file_is_an_object_that_other_machines_fetch(packed: Store, file
 def test_without_the_address_the_pictures_are_missed_by_name(packed: Store) -> None:
     blind = again(place(packed))
     with pytest.raises(StoreError, match="--files"):
-        blind.frame_jpeg(WEEK, 0)
+        blind.frame_picture(WEEK, 0)
     blind.close()
 
 
@@ -149,7 +149,7 @@ def test_a_pack_that_cannot_be_written_leaves_the_rows(
     monkeypatch.setattr(Objects, "put", refuse)
     with pytest.raises(StoreUnreachable):
         opened.pack_pictures(WEEK)
-    assert {k: opened.frame_jpeg(WEEK, k) for k in PICTURES} == PICTURES
+    assert {k: opened.frame_picture(WEEK, k) for k in PICTURES} == PICTURES
     opened.close()
 
 

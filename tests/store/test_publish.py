@@ -57,7 +57,7 @@ def held(store: Store) -> dict[str, object]:
         "channels": [(c.name, c.state, c.producer, c.entries, c.language) for c in store.channels(WEEK)],
         "entries": [(e.channel, e.start_s, e.text, e.extra) for e in entries],
         "vectors": (sorted(texts[int(number)] for number in ids), sorted(matrix.tolist())),
-        "frames": (store.frames(WEEK), store.frame_jpeg(WEEK, 0), store.vector(f"{SPACE}|frame", WEEK, 0).tolist()),
+        "frames": (store.frames(WEEK), store.frame_picture(WEEK, 0), store.vector(f"{SPACE}|frame", WEEK, 0).tolist()),
         "gaps": [(gap.channel, gap.why) for gap in store.gaps(WEEK)],
         "episodes": [(e.start_s, e.title) for e in store.episodes(WEEK, "scene")],
         "memories": [len(store.memories.read_all(WEEK, read)) for read in ("subtitles", "text")],

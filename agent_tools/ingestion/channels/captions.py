@@ -6,7 +6,6 @@ for the captions that are still missing."""
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from agent_tools.compression import sample_times
 from agent_tools.errors import EngineError
 from agent_tools.ingestion.channels.base import ChannelMaker
+from agent_tools.media.picture_files import pixels_of
 from agent_tools.models.hub.catalogue import receiver
 from agent_tools.models.profiles import video_llm
 from agent_tools.models.video_llm.questions import Answerer, caption
@@ -67,9 +66,9 @@ def pictures_of(store: Store, video_id: str, span: Span) -> list[NDArray[np.uint
     near = sorted({int(np.abs(times_s - t).argmin()) for t in wanted})
     pictures = []
     for k in dict.fromkeys(rows[i].stands_for for i in near):
-        data = store.frame_jpeg(video_id, k)
+        data = store.frame_picture(video_id, k)
         if data is not None:
-            pictures.append(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+            pictures.append(pixels_of(data))
     return pictures
 
 

@@ -23,7 +23,7 @@ from agent_tools.ingestion.picture_vectors import forget_files, frame_tokens, sh
 from agent_tools.ingestion.prefetch import Ahead
 from agent_tools.ingestion.spaces import CHUNK, frame_space, memory_producer
 from agent_tools.media import Damage, Picture, Probe, Sample, sample
-from agent_tools.media.picture import jpeg
+from agent_tools.media.picture_files import picture_file
 from agent_tools.memory import Memory, memory_tokens
 from agent_tools.models.devices import choose
 from agent_tools.models.profiles import FrameEncoder, frame_encoder, redundancy_encoder
@@ -31,7 +31,6 @@ from agent_tools.store import ChannelDetail, FrameRow, Store
 
 WINDOW = 16  # pictures that are encoded and committed together; what is kept does not depend on it
 KEPT_SIDE = 352  # longer side of a kept frame, px: legible on a sheet when the source is gone
-KEPT_QUALITY = 48  # with it an hour in which nothing can be pruned stays within 60 MB
 
 
 @dataclass
@@ -304,13 +303,13 @@ class FramePass:
             FrameRow(self.video_id, k, time_s, encoded.stands_for[i], i in kept)
             for i, (k, time_s) in enumerate(encoded.window.samples)
         ]
-        jpegs = {ks[i]: jpeg(encoded.window.large[i], KEPT_QUALITY) for i in encoded.places}
+        pictures = {ks[i]: picture_file(encoded.window.large[i]) for i in encoded.places}
         with frame_tokens(self.store.home, self.video_id, self.encoder.producer) as repository:
             if len(repository) <= self.position:  # else this very window was appended before an interruption
                 repository.append(torch.from_numpy(encoded.tokens))
         if encoded.places:
             self.store.put_vectors(self.space, self.video_id, [ks[i] for i in encoded.places], encoded.found)
-        self.store.add_frames(self.video_id, rows, jpegs)
+        self.store.add_frames(self.video_id, rows, pictures)
         self.position += len(rows)
 
     def _save_keeper(self, next_k: int, state: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The kept frames of a video: which picture stands for a time, which times a kept frame stands for, its JPEG.
+"""The kept frames of a video: which picture stands for a time, which times a kept frame stands for, its picture.
 
 An ingest looks at pictures on an even grid and keeps the frames that differ. A pruned picture is shown by the kept
 frame that it is like."""
@@ -43,7 +43,8 @@ def kept_jpeg(library: Library, scope: VideoSpan, time_s: float) -> bytes | None
         return None
     last = rows[-1]
     step = last.time_s / last.k if last.k else 1.0 / library.settings.fps  # what it was sampled at, not what is now
-    return library.store.frame_jpeg(scope.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
+    data = library.store.frame_picture(scope.video.id, last.stands_for) if time_s - last.time_s <= 1.01 * step else None
+    return None if data is None else _as_jpeg(data)
 
 
 def standing_frames(library: Library, video_id: str, times_s: Sequence[float]) -> dict[float, bytes]:
@@ -51,14 +52,15 @@ def standing_frames(library: Library, video_id: str, times_s: Sequence[float]) -
     jpegs: dict[float, bytes] = {}
     for time_s in times_s:
         row = library.store.standing(video_id, time_s)
-        data = library.store.frame_jpeg(video_id, row.k) if row is not None else None
+        data = library.store.frame_picture(video_id, row.k) if row is not None else None
         if row is not None and data is not None:
-            jpegs[row.time_s] = data
+            jpegs[row.time_s] = _as_jpeg(data)
     return dict(sorted(jpegs.items()))
 
 
-def standing_jpegs(library: Library, video_id: str, times_s: Sequence[float], within: Span) -> list[bytes | None]:
-    """For each time the kept frame that stands for the sampled picture nearest to it; None where there is no picture.
+def standing_pictures(library: Library, video_id: str, times_s: Sequence[float], within: Span) -> list[bytes | None]:
+    """For each time the kept frame that stands for the sampled picture nearest to it, as it is kept, see
+    picture_files; None where there is no picture.
 
     Args:
         within: sampled pictures outside are not considered."""
@@ -66,5 +68,11 @@ def standing_jpegs(library: Library, video_id: str, times_s: Sequence[float], wi
     found: list[bytes | None] = []
     for time_s in times_s:
         near = min(rows, key=lambda row: abs(row.time_s - time_s), default=None)
-        found.append(None if near is None else library.store.frame_jpeg(video_id, near.stands_for))
+        found.append(None if near is None else library.store.frame_picture(video_id, near.stands_for))
     return found
+
+
+def _as_jpeg(data: bytes) -> bytes:
+    from agent_tools.media.picture_files import as_jpeg  # Pillow is slow to import
+
+    return as_jpeg(data)

@@ -6,7 +6,6 @@ The looker opens the file; if the file is gone, kept frames are shown."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -15,14 +14,11 @@ from typing import TYPE_CHECKING, cast
 from agent_tools import background
 from agent_tools.errors import EngineError
 from agent_tools.progress import OnStep
-from agent_tools.service.frames.kept_frames import standing_jpegs
+from agent_tools.service.frames.kept_frames import standing_pictures
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.timeline import Span
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from agent_tools.grounding import Evidence, Grounding, Level, LevelReport, Proposal, RelevanceCurveLocalizer
     from agent_tools.models.video_llm.questions import Shots, VideoLocalizer
 
@@ -249,11 +245,13 @@ class CloseLook:
             opened = self.library.looker.pictures(
                 paths[0], times, long_side=LONG_SIDE, check=lambda: self.on_step(0.3, "decoding")
             )
-            jpegs = [None if shot is None else shot.jpeg for shot in opened]
+            files = [None if shot is None else shot.jpeg for shot in opened]
         else:
             self.kept_only = self.kept_only or not sparse
-            jpegs = standing_jpegs(self.library, self.scope.video.id, times, Span(start_s, end_s))
-        seen = [(span, _pixels(data)) for span, data in zip(spans, jpegs, strict=True) if data is not None]
+            files = standing_pictures(self.library, self.scope.video.id, times, Span(start_s, end_s))
+        from agent_tools.media.picture_files import pixels_of  # Pillow is slow to import
+
+        seen = [(span, pixels_of(data)) for span, data in zip(spans, files, strict=True) if data is not None]
         return Shots(tuple(span for span, _ in seen), tuple(pixels for _, pixels in seen), sparse)
 
 
@@ -261,15 +259,3 @@ def _from(curves: RelevanceCurveLocalizer, edge: float) -> RelevanceCurveLocaliz
     from agent_tools.grounding import RelevanceCurveLocalizer
 
     return RelevanceCurveLocalizer(replace(curves.settings, edge=edge))
-
-
-def _pixels(data: bytes) -> NDArray[np.uint8]:
-    import numpy as np
-    from PIL import Image
-
-    try:
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    except OSError as error:
-        raise EngineError(
-            "a kept picture is damaged; agent-tools reindex --channel frames makes them again."
-        ) from error
