@@ -52,7 +52,7 @@ def ground_event(
     searched = checked_channels(channels)
     step = on_step or silent
     with library.store.snapshot():
-        named, notes = library.without_repeats([video_id] if video_id.strip() else None, event)
+        named, notes = library.without_empty_names([video_id] if video_id.strip() else None, event)
         if named:
             scope = library.video_span(video_id, start_s, end_s)
             return _one(library, scope, event, searched, max_spans, max_tokens, step)

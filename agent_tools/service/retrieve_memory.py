@@ -109,7 +109,7 @@ def retrieve_memory(
     request.check()
     channels = checked_channels(request.channels)
     with library.store.snapshot():
-        named, notes = library.without_repeats(request.video_ids, request.query)
+        named, notes = library.without_empty_names(request.video_ids, request.query)
         request = replace(request, video_ids=named)
         scopes = library.chosen(request.video_ids, request.start_s, request.end_s, words=request.query)
         on_step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")

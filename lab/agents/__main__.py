@@ -7,8 +7,10 @@ HOME holds the ingested clips of shared/videos/dev (`agent-tools ingest ../share
 speaks the OpenAI chat protocol. The folder keeps each answer and conversation; the same command goes on where the
 last one stopped. `lean` is the tools as they are published, `full` those of --tools full, `transcript` all texts of the
 library cut to the model's context. Questions that ask for a note are not asked of the transcript. With --first-only a
-question ends with the model's first call: a quick measure of valid calls, in a folder of its own. `python -m
-lab.agents.long_library HOME TO` puts 40 hours of other talk around the clips; TO is then asked in the same way."""
+question ends with the model's first call: a quick measure of valid calls, in a folder of its own. With --again RUN the
+first calls of a run are sent again to today's server, without a model: while definitions and instructions are the same,
+a model at temperature 0 makes these very calls. `python -m lab.agents.long_library HOME TO` puts 40 hours of other talk
+around the clips; TO is then asked in the same way."""
 
 from __future__ import annotations
 
@@ -34,6 +36,7 @@ from lab.agents.questions import QUESTIONS, Memory, Question, is_right, read_que
 CONDITIONS = ("lean", "transcript", "full")
 CONTEXT = 12_288
 ROOM = 700  # tokens of the context that the rules, the question and the answer take
+NOWHERE = "http://127.0.0.1:9/v1#none"
 WARM_UP = "what is shown first"
 MEASURED = Path(__file__).parents[1] / "measured" / "agents.json"
 
@@ -48,6 +51,7 @@ def main() -> None:
     parser.add_argument("--kind", nargs="+", help="only these kinds of questions")
     parser.add_argument("--slice", type=part, default=(1, 1), metavar="K/N", help="each Nth question from the Kth on")
     parser.add_argument("--first-only", action="store_true", help="ask only for the first call of each question")
+    parser.add_argument("--again", type=Path, metavar="RUN", help="folder of a run whose first calls are sent again")
     parser.add_argument("--context", type=int, default=CONTEXT, help="of the model, in tokens")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one answer of the model")
     parser.add_argument(
@@ -59,8 +63,8 @@ def main() -> None:
     if given.report is not None:
         show(given.report, given.write)
         return
-    if given.home is None or given.out is None or not given.model:
-        parser.error("HOME, --model and --out are needed")
+    if given.home is None or given.out is None or not (given.model or given.again):
+        parser.error("HOME, --model (or --again) and --out are needed")
     run = Run(given)
     for condition in given.condition:
         run.ask_all(condition)
@@ -90,10 +94,12 @@ class Run:
         self._given = given
         self._ends = time.monotonic() + given.for_s if given.for_s else float("inf")
         self._answers = Records(given.out / "answers.jsonl")
-        self._model = ChatModel(given.model, answer_s=given.timeout, attempts=2)
+        # Without a model no question goes to the address.
+        self._model = ChatModel(given.model or NOWHERE, answer_s=given.timeout, attempts=2)
         self._memory: Memory = memory.known(given.home)
         questions = "60 questions" if given.questions == QUESTIONS else given.questions.stem
-        report.describe(given.out, self._model.name, questions, memory.size(given.home))
+        name = report.model_of(given.again) if given.again else self._model.name
+        report.describe(given.out, name, questions, memory.size(given.home))
         first, step = given.slice
         self._questions = read_questions(given.questions)[first - 1 :: step]
 
@@ -146,6 +152,11 @@ class Run:
         agent = WithTools(self._model, client, offered)
         for one in questions:
             if time.monotonic() < self._ends:
+                if self._given.again is not None:
+                    kept = self._given.again / "conversations" / condition / f"{one.id}.json"
+                    if kept.is_file():
+                        self._keep(one, condition, await agent.again(json.loads(kept.read_text("utf-8"))["messages"]))
+                    continue
                 asked = agent.first_call if self._given.first_only else agent.answer
                 self._keep(one, condition, await asked(one.text))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,15 @@ class WithTools:
         for call in (await _say(self._model, done, self._tools, "auto", CALL_TOKENS))[:1]:
             done.calls.append(await self._call(session, call))
         done.seconds = time.perf_counter() - begun
+        return done
+
+    async def again(self, messages: Sequence[Message]) -> Done:
+        """What the server says today to the first call of a conversation that was kept. No model is asked."""
+        done = Done(messages=list(messages[:2]), ended="first call")
+        calls = next((one["tool_calls"] for one in messages if one.get("tool_calls")), [])[:1]
+        for call in (one["function"] for one in calls):
+            made = ToolCall("again", call["name"], json.loads(call["arguments"]))
+            done.calls.append(await self._call(Session(self._client), made))
         return done
 
     async def answer(self, question: str) -> Done:

@@ -114,6 +114,12 @@ def describe(folder: Path, model: str, questions: str, library: Mapping[str, flo
     (folder / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
+def model_of(folder: Path) -> str:
+    """The model of a run."""
+    name: str = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["model"]
+    return name
+
+
 def of_folder(folder: Path) -> dict[str, Any]:
     """The report on a run, out of its folder."""
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
@@ -157,7 +163,8 @@ def _columns(row: Mapping[str, Any]) -> str:
     right = "- | -" if first_only else f"{row['right']} of {row['questions']} | {row['low']:.2f} to {row['high']:.2f}"
     valid = f"{row['first_valid']} of {row['questions']}" if tools else "-"
     made_up = f"{row['made_up']}, {row['not_recovered']}" if tools and not first_only else "-"
-    cost = f"{row['calls']:.1f} | {row['tokens_in']:,.0f} | {row['tokens_out']:,.0f}"
+    tokens = f"{row['tokens_in']:,.0f} | {row['tokens_out']:,.0f}" if row["tokens_in"] else "- | -"
+    cost = f"{row['calls']:.1f} | {tokens}"
     name = row["condition"] + (", first call alone" if first_only else "")
     return f"| {name} | {right} | {valid} | {cost} | {made_up} |"
 

@@ -195,6 +195,16 @@ async def test_a_call_that_makes_up_its_video_is_told_where_a_search_finds_its_w
 
 
 @pytest.mark.anyio
+async def test_the_texts_beside_a_refusal_are_cut_around_the_words(settings: Settings, library: Library) -> None:
+    text = "Nothing of note happens on this long and quiet afternoon. " * 6 + "A velvet umbrella stands by the door."
+    async with connected(settings, library, "2026-07-28") as client:
+        await client.call_tool("remember", {"video": VIDEO, "start_s": 1, "end_s": 2, "text": text})
+        refused = await client.call_tool("zoom_segment", {"video": "umbrella_film", "query": "velvet umbrella"})
+    assert refused.is_error
+    assert "velvet umbrella stands" in text_of(refused).partition("finds: ")[2]
+
+
+@pytest.mark.anyio
 async def test_a_region_in_pixels_is_scaled_to_the_frame(settings: Settings, library: Library) -> None:
     async with connected(settings, library, "2026-07-28") as client:
         whole = await client.call_tool("zoom_segment", {"video": TITLE, **SPAN, "region": [0, 0, 1, 1]})

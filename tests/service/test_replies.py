@@ -313,17 +313,22 @@ def test_an_ambiguous_name_is_told_with_titles_and_ids(library: Library) -> None
         list_episodes(library, video_id="twin")
 
 
-def test_a_video_that_only_repeats_the_query_is_left_out_with_a_note(library: Library) -> None:
+@pytest.mark.parametrize("name", ["Gate code", "retrieve_memory", "groun_event", "video_id"])
+def test_a_video_that_repeats_the_query_or_names_a_tool_is_left_out_with_a_note(library: Library, name: str) -> None:
     words = "the gate code of the store room"
     plain = retrieve_memory(library, SearchRequest(query=words))
-    repeated = retrieve_memory(library, SearchRequest(query=words, video_ids=["Gate code"]))
+    repeated = retrieve_memory(library, SearchRequest(query=words, video_ids=[name]))
     assert [hit.uri for hit in repeated.hits] == [hit.uri for hit in plain.hits]
-    assert repeated.hints[0].startswith("video 'Gate code' names no video and only repeats the query")
+    assert repeated.hints[0].startswith(f"video '{name}' names no video and says nothing more")
+
+
+def test_a_name_that_says_something_is_refused_where_no_video_has_it(library: Library) -> None:
+    words = "the gate code of the store room"
     asked = ground_event(library, event=words, video_id="store room")
     assert asked.videos is not None
     assert asked.hints[0].startswith("video 'store room' names no video")
-    for name in ("lecture.mp4", "0123456789ab", "gate code 7"):
+    for name in ("lecture.mp4", "0123456789ab", "gate code 7", "video_7"):
         with pytest.raises(VideoNotFound):
             retrieve_memory(library, SearchRequest(query=words, video_ids=[name]))
     named = retrieve_memory(library, SearchRequest(query="week 3", video_ids=["week 3"]))
-    assert not any("repeats" in hint for hint in named.hints)
+    assert not any("names no video" in hint for hint in named.hints)

@@ -22,7 +22,7 @@ from agent_tools.service.library.looker_client import Looker
 from agent_tools.service.library.query_models import QueryModels
 from agent_tools.service.library.snapshot_cache import SnapshotCache
 from agent_tools.service.library.video_cache import VideoCache
-from agent_tools.service.library.video_names import is_pattern, matching_videos, repeats, similar_videos
+from agent_tools.service.library.video_names import is_pattern, matching_videos, says_nothing, similar_videos
 from agent_tools.service.library.workers import Workers
 from agent_tools.settings import Settings
 from agent_tools.store import Source, VideoRow, open_store, spelling
@@ -207,15 +207,15 @@ class Library:
             return self.everything()
         return self._all_within(start_s, end_s)
 
-    def without_repeats(self, names: Sequence[str] | None, words: str) -> tuple[list[str] | None, list[str]]:
+    def without_empty_names(self, names: Sequence[str] | None, words: str) -> tuple[list[str] | None, list[str]]:
         """The names of the videos to search for words, None for all; and a note on each that names no video and only
-        repeats the words."""
+        repeats the words, or a word of the tools."""
         kept, notes = [], []
-        ids = self.store.overview()
         for name in names or ():
-            if name not in ids and repeats(name, words) and not self._is_known(name):
-                shown = clean(name, 60)
-                notes.append(f"video {shown!r} names no video and only repeats the query: all videos were searched.")
+            if says_nothing(name, words) and not self._is_known(name):
+                notes.append(
+                    f"video {clean(name, 60)!r} names no video and says nothing more: all videos were searched."
+                )
             else:
                 kept.append(name)
         return kept or None, notes

@@ -12,6 +12,10 @@ from agent_tools.store import Source, VideoRow, spelling
 
 LEAST_LETTERS = 5  # of a name in which one letter may be wrong
 LEAST_WORDS = 2  # of a name or title that the other holds
+NO_NAMES = (
+    *("ingest video", "list episodes", "retrieve memory", "zoom segment", "ground event", "remember"),
+    *("video", "video id", "video ids", "title", "string"),
+)
 _BETWEEN = re.compile(r"[\W_]+")
 _SUFFIX = re.compile(r"\.[a-z0-9]{2,4}$", re.IGNORECASE)
 
@@ -57,10 +61,13 @@ def _plain(name: str) -> str:
     return _BETWEEN.sub(" ", _SUFFIX.sub("", name.strip())).strip().casefold()
 
 
-def repeats(name: str, words: str) -> bool:
-    """Whether a name says nothing but words of a query: a model that fills in every argument writes such names."""
-    said = _plain(name).split()
-    return bool(said) and set(said) <= set(_plain(words).split())
+def says_nothing(name: str, words: str) -> bool:
+    """Whether a name says nothing but words of a query, or is that of a tool or argument: a model that fills in every
+    argument writes such names."""
+    said = _plain(name)
+    if any(said == one or (" " in one and one_edit_apart(said, one)) for one in NO_NAMES):
+        return True
+    return bool(said) and set(said.split()) <= set(_plain(words).split())
 
 
 def is_pattern(text: str) -> bool:
