@@ -111,6 +111,17 @@ class Entries(Part):
             found[row[8]].append(entry_of(row[:8]))
         return found
 
+    def all_texts(self, video_ids: Sequence[str], channels: Collection[str]) -> list[tuple[str, str, str, int, str]]:
+        """(video, channel, track, id, text) of all entries of some videos, unsure ones too; of each in time order."""
+        rows: list[Any] = self.db.ask(
+            """SELECT e.video_id, e.channel, coalesce(e.extra ->> 'track', ''), e.id, e.text FROM entries e
+               WHERE e.video_id IN (SELECT value FROM json_each(?1))
+               AND e.channel IN (SELECT value FROM json_each(?2))
+               ORDER BY e.video_id, e.start_s, e.end_s, e.id""",
+            (json_list(video_ids), json_list(channels)),
+        ).fetchall()
+        return rows
+
     def entries_by_id(self, ids: Iterable[int]) -> list[Entry]:
         """In the order of the ids; ids that are not in the store are left out."""
         ids = list(ids)

@@ -96,9 +96,11 @@ class Store:
         entries = Entries(db, now)
         self.add_entries, self.delete_entries = entries.add_entries, entries.delete_entries
         self.entries, self.entries_in, self.entries_by_id = entries.entries, entries.entries_in, entries.entries_by_id
+        self.all_texts = entries.all_texts
         self.pending_text = entries.pending_text
         self.search_words = WordSearch(db, now).search_words
-        self.word_shares = WordShares(db, now).word_shares
+        shares = WordShares(db, now)
+        self.word_shares, self.videos_with = shares.word_shares, shares.videos_with
 
         notes = Notes(db, now)
         self.add_note, self.keep_note = notes.add_note, notes.keep_note

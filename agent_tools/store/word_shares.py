@@ -31,6 +31,31 @@ class _Entries:
     video_numbers: Mapping[str, int]
     channel_numbers: Mapping[str, int]
 
+    @classmethod
+    def empty(cls) -> _Entries:
+        import numpy as np
+
+        none = np.empty(0, np.int64)
+        return cls(-1, none, none, none, np.empty((0, 2), np.float64), {}, {})
+
+    def grown(self, version: int, rows: Sequence[tuple[int, str, str, float, float]]) -> _Entries:
+        """These and others, as (id, video, channel, start, end) by increasing id."""
+        import numpy as np
+
+        videos, channels = dict(self.video_numbers), dict(self.channel_numbers)
+        of_video = [videos.setdefault(row[1], len(videos)) for row in rows]
+        of_channel = [channels.setdefault(row[2], len(channels)) for row in rows]
+        spans = np.array([row[3:] for row in rows], np.float64).reshape(-1, 2)
+        return _Entries(
+            version,
+            np.concatenate([self.ids, np.array([row[0] for row in rows], np.int64)]),
+            np.concatenate([self.videos, np.array(of_video, np.int64)]),
+            np.concatenate([self.channels, np.array(of_channel, np.int64)]),
+            np.concatenate([self.spans, spans]),
+            videos,
+            channels,
+        )
+
 
 @dataclass(frozen=True)
 class _Held:
@@ -91,25 +116,33 @@ class WordShares(Part):
                 shares[name] = _best(there, held, some, terms, frequencies, total, limit)
         return shares
 
-    def _read(self, c: Sql, version: int) -> _Entries:
+    def videos_with(self, query: str) -> frozenset[str]:
+        """The videos with an entry that holds any term of a query: a word, or a quotation as a phrase."""
         import numpy as np
 
-        if self._entries is None or self._entries.version != version:
-            rows: list[Any] = c.execute(
-                "SELECT id, video_id, channel, start_s, end_s FROM entries ORDER BY id"
-            ).fetchall()
-            videos = {name: at for at, name in enumerate(dict.fromkeys(row[1] for row in rows))}
-            channels = {name: at for at, name in enumerate(dict.fromkeys(row[2] for row in rows))}
-            self._entries = _Entries(
-                version,
-                np.fromiter((row[0] for row in rows), np.int64, len(rows)),
-                np.fromiter((videos[row[1]] for row in rows), np.int64, len(rows)),
-                np.fromiter((channels[row[2]] for row in rows), np.int64, len(rows)),
-                np.array([row[3:] for row in rows], np.float64).reshape(-1, 2),
-                videos,
-                channels,
-            )
-        return self._entries
+        version = self.db.data_version()
+        with self.db.read() as c:
+            postings = self.db.words.postings(c, parse(query, self.db.words.tokenizer(c)))
+            there = self._read(c, version)
+        ids = np.array([number for one in postings for number, _ in one], np.int64)
+        numbers = np.unique(there.videos[np.isin(there.ids, ids)])
+        names = list(there.video_numbers)
+        return frozenset(names[number] for number in numbers.tolist())
+
+    def _read(self, c: Sql, version: int) -> _Entries:
+        """As they are now; what came since the last time is read alone where nothing was removed: ids only grow."""
+        held = self._entries
+        if held is not None and held.version == version:
+            return held
+        read = "SELECT id, video_id, channel, start_s, end_s FROM entries WHERE id > ? ORDER BY id"
+        last = int(held.ids[-1]) if held is not None and len(held.ids) else 0
+        rows: list[Any] = c.execute(read, (last,)).fetchall()
+        total = int(c.execute("SELECT count(*) FROM entries").get)
+        if held is None or len(held.ids) + len(rows) != total:
+            held = _Entries.empty()
+            rows = c.execute(read, (0,)).fetchall() if last else rows
+        self._entries = held = held.grown(version, rows)
+        return held
 
 
 def _here(there: _Entries, found: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
+from agent_tools.grounding import named
 from agent_tools.ingestion.text_index import index_entries
 from agent_tools.models.minilm import MiniLM
 from agent_tools.models.routed_text import RoutedText
@@ -31,6 +32,15 @@ EVENTS = (
     "'wheat after clover' on a slide",
     "eine Mühle steht am Fluss",
     "ένα παλιό καράβι περνά το ποτάμι",
+)
+QUOTED = (
+    *("'ferry'", "'the old ferry crosses'", "'grey river dawn'", "'looks up from the nets'", "'ferries'", "'cross'"),
+    *("'Whaet after clover'", "'Wheatafterclover' on a slide", "'Prof. Ada Brant' on a slide", "'Ad'", "'tonnes'"),
+    *("'ferry' and 'harbour'", "'ferry' or 'harbour'", "'old' and 'dawn'", "'harbour' and 'quay'", "'nobody the on'"),
+    *("the speaker says 'the boat brings the fishermen home'", "somebody says 'fishermen hone'", "'boat' is said"),
+    *("'12 tonnes'", "'Mühle'", "'Muehle'", "'die alte Mühle'", "'dawn' on a slide", "'καράβι'", "'steht still'"),
+    *("'grey' river with 'old' boats", 'a "harbour" crosses the river', "a man says 'dawn' to 'nobody'", "'grae'"),
+    *("'colour of the river'", "'gray river'", "'zeen'", "'e'", "'\N{HIRAGANA LETTER A}'", "'!!'", "'old-ferry'"),
 )
 
 
@@ -75,17 +85,22 @@ def library(open_library: OpenLibrary, routed: RoutedText, minilm: MiniLM, loade
 def test_a_video_is_judged_alike_alone_and_among_others(library: Library) -> None:
     scopes = library.everything()
     seen = set()
-    for event in EVENTS:
+    for event in (*EVENTS, *QUOTED):
         survey = survey_of(library, scopes, event, None)
+        assert (survey.quoted is not None) == bool(named(event).words and verbatim(event))
         alone = Survey(survey.crowds)  # what is usual in short ones is a matter of all
         for scope in scopes:
-            one, other = (
-                with_spans(library, reach(library, scope, event, None, silent, survey=how), 3, silent)
-                for how in (survey, alone)
-            )
+            reached = [reach(library, scope, event, None, silent, survey=how) for how in (survey, alone)]
+            assert reached[0].confidence == pytest.approx(reached[1].confidence, abs=1e-6), (event, scope.video.title)
+            one, other = (with_spans(library, each, 3, silent) for each in reached)
             assert facts(one) == facts(other), (event, scope.video.title)
             seen.add((one.kind, one.verdict.verdict))
     assert {("calibrated", "present"), ("calibrated", "absent"), ("raw", "uncertain")} <= seen
+
+
+def verbatim(event: str) -> bool:
+    rule = named(event).rule
+    return rule is None or rule.verbatim
 
 
 def facts(one: Judgement) -> dict[str, object]:

@@ -14,7 +14,8 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unread
 from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
 from agent_tools.service.search.comparable import is_english, limit, sound_foreign, sound_strange, understands
-from agent_tools.service.verdicts.other_writings import written_otherwise
+from agent_tools.service.verdicts.other_writings import skeleton, written_otherwise
+from agent_tools.service.verdicts.quoted_survey import QuotedSurvey, TrackTexts
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.service.verdicts.text_facts import with_vector
 from agent_tools.store import ChannelRow, Entry, Gap, spelling
@@ -97,26 +98,60 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
     return ""
 
 
-def missed(library: Library, scope: VideoSpan, asked: Asked, channels: Iterable[str]) -> dict[str, str]:
+def missed(
+    library: Library, scope: VideoSpan, asked: Asked, channels: Iterable[str], survey: QuotedSurvey | None = None
+) -> dict[str, str]:
     """Of these channels, all of them searched, those that may have missed the event in the span, with the reason."""
-    reasons = {name: why_not_shown(asked, _reach_for(asked, library, scope, name)) for name in channels}
+    reasons = {name: why_not_shown(asked, _reach_for(asked, library, scope, name, survey)) for name in channels}
     if reasons.get("speech") and not reasons.get("subtitles") and subtitles_stand_for_speech(library, scope):
         del reasons["speech"]
     return {name: why for name, why in reasons.items() if why}
 
 
-def _reach_for(asked: Asked, library: Library, scope: VideoSpan, name: str) -> Reach:
+def _reach_for(
+    asked: Asked, library: Library, scope: VideoSpan, name: str, survey: QuotedSurvey | None = None
+) -> Reach:
     """Without words to look for, the reach of a channel is the same for every event, so it is kept, without texts."""
     row = next((row for row in library.store.channels(scope.video.id) if row.name == name), None)
+    few = None
     if asked.words:
-        return _reach(library, scope, name, row, asked.words)
+        tracks = survey.texts[scope.video.id] if survey is not None and survey.knows(scope, (name,)) else ()
+        own = [track for track in tracks if track.channel == name]
+        few = own[0] if len(own) == 1 and _is_plain(asked.words, own[0]) else None
+        if few is None:
+            return _reach(library, scope, name, row, asked.words)
     encoder = library.text_encoder(scope.video.id)
     key = "reach", name, scope.span, "" if encoder is None else encoder.producer
-    return library.of_video.get(scope.video.id, key, lambda: _without_texts(_reach(library, scope, name, row)))
+    reach = library.of_video.get(scope.video.id, key, lambda: _without_texts(_reach(library, scope, name, row)))
+    if few is None:
+        return reach
+    if reach.dropped or reach.other_forms:
+        return _reach(library, scope, name, row, asked.words)
+    texts = _like(asked.words, few, name)
+    return replace(reach, texts=texts, tracks=[texts], heard=(texts or [""]) if name == "speech" else ())
+
+
+def _is_plain(words: Sequence[str], texts: TrackTexts) -> bool:
+    """Whether words and texts are of ASCII letters, so that a text without letters like theirs says nothing of them."""
+    return texts.joined.isascii() and all(one.isascii() and any(map(str.isalnum, one)) for one in words)
+
+
+def _like(words: Sequence[str], texts: TrackTexts, name: str) -> list[str]:
+    """The texts that hold letters like those of some words: no other one has a say in `why_not_shown`."""
+    letters: set[bytes] = set()
+    for one in map(Occurrence, words):
+        letters.add(one.compact.encode())
+        if name == "screen_text":
+            letters |= one.letters_near(heard=False)
+        if name == "speech":
+            letters |= one.letters_near(heard=True)
+    bones = [skeleton(Occurrence(one).compact.encode()) for one in words]
+    return [text for _, text in texts.holding(letters, bones)]
 
 
 def _without_texts(reach: Reach) -> Reach:
-    return replace(reach, other_forms=(), heard=(), texts=())
+    """Of its texts in other forms it keeps only that there are some."""
+    return replace(reach, other_forms=[""] if reach.other_forms else (), heard=(), texts=(), tracks=())
 
 
 def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None, words: Sequence[str] = ()) -> Reach:

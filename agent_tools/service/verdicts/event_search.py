@@ -27,6 +27,7 @@ from agent_tools.service.verdicts.meaning_evidence import (
 )
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
+from agent_tools.service.verdicts.quoted_survey import quoted_survey
 from agent_tools.service.verdicts.scored_entries import ScoredEntries, doubtful, localizer
 from agent_tools.service.verdicts.segments import DENSE, SPARSE, MemoryPlaces, Segments, sparse_first
 from agent_tools.service.verdicts.word_evidence import by_words
@@ -69,6 +70,7 @@ class EvidenceSource:
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
     near: Callable[[], tuple[EvidenceItem, ...]] = tuple  # see `nearest`
     best: float | None = None  # the best proposal's score, where it is known without the search
+    silent: bool = False  # whether it is known without the search that nothing speaks for the event at all
     channels: frozenset[str] = frozenset()  # of what was compared
     probable: bool = False  # whether a score is p(present) without a calibration, as a trained adapter's
     sure_score: float | None = None  # the score without doubtful speech; None where no speech is doubtful
@@ -86,6 +88,8 @@ class EvidenceSource:
     @property
     def best_score(self) -> float | None:
         """Of the best proposal, else of the best refused one; None or 0 where nothing speaks for the event at all."""
+        if self.silent:
+            return None
         return self.grounding.best_score if self.best is None else self.best
 
     @property
@@ -233,14 +237,16 @@ def calibration_of(wording: Named) -> str:
 
 
 def survey_of(library: Library, scopes: Sequence[VideoSpan], event: str, channels: tuple[str, ...] | None) -> Survey:
-    """What is known of many videos before each is searched; nothing where only words as they stand count."""
+    """What is known of many videos before each is searched."""
     from agent_tools.grounding import named
 
     wording = named(event)
-    text = _compared(event, wording)
+    text, asked = _compared(event, wording), _asked_of(event, wording, channels) or CHANNELS
+    quotations = wording.words if wording.rule is None or wording.rule.verbatim else ()
+    quoted = quoted_survey(library, scopes, quotations, asked) if quotations else None
     if not text or library.models.text(LOAD_S) is None:
-        return ONE_VIDEO
-    shares = shares_of_words(library, scopes, text, _asked_of(event, wording, channels) or CHANNELS)
+        return Survey(quoted=quoted)
+    shares = shares_of_words(library, scopes, text, asked)
     groups: dict[TextEncoder, list[VideoSpan]] = {}
     for one in scopes:
         if (encoder := library.text_encoder(one.video.id)) is not None:
@@ -252,9 +258,9 @@ def survey_of(library: Library, scopes: Sequence[VideoSpan], event: str, channel
     }
     own = library.models.text()
     if own is None or own.producer not in comparisons:
-        return Survey(comparisons=comparisons, shares=shares)
+        return Survey(comparisons=comparisons, shares=shares, quoted=quoted)
     crowds = crowd_of_short(library, scopes, own, comparisons[own.producer], channels or CHANNELS)
-    return Survey(crowds, comparisons, shares)
+    return Survey(crowds, comparisons, shares, quoted)
 
 
 def _compared(event: str, wording: Named) -> str:
@@ -276,7 +282,7 @@ def _texts(
 ) -> ScoredEntries:
     text = _compared(event, wording)
     if not text:
-        return by_words(library, scope, wording, channels, sure_only=sure_only)
+        return by_words(library, scope, wording, channels, sure_only=sure_only, survey=survey.quoted)
     quoted = wording.words if wording.rule is None else ()
     return by_meaning(library, scope, text, channels, quoted, sure_only=sure_only, survey=survey)
 
@@ -286,8 +292,12 @@ def _has_doubts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -
     if "speech" not in channels or not any(row.name == "speech" for row in library.store.channels(scope.video.id)):
         return False
     span = scope.span
-    heard = library.store.entries(scope.video.id, channels=("speech",), start_s=span.start_s, end_s=span.end_s)
-    return any(doubtful(entry) for entry in heard)
+
+    def found() -> bool:
+        heard = library.store.entries(scope.video.id, channels=("speech",), start_s=span.start_s, end_s=span.end_s)
+        return any(doubtful(entry) for entry in heard)
+
+    return library.of_video.get(scope.video.id, ("doubtful speech", span), found)
 
 
 def _has_texts(library: Library, scope: VideoSpan, channels: tuple[str, ...]) -> bool:
@@ -344,8 +354,9 @@ def _by_curves(
         score_of,
         nearest,
         None if best is None else curves.height(best, {}),
-        channels,
+        channels=channels,
         size=size,
+        silent=isinstance(evidence, ScoredEntries) and evidence.is_empty,
     )
 
 

@@ -141,7 +141,8 @@ def reach(
         doubt = NOTHING_TO_SEARCH + ", ".join(f"{view.name} ({view.phrase})" for view in views)
     verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt, _why_raw(found))
     if verdict.verdict == "absent":  # not found, so what matters now is whether it would have been found
-        missed = absence.missed(library, scope, _asked(event, named(event)), [name for name in judged if name in able])
+        asked, able_judged = _asked(event, named(event)), [name for name in judged if name in able]
+        missed = absence.missed(library, scope, asked, able_judged, survey.quoted)
         not_judged |= missed
         judged = [name for name in judged if name not in missed]
         verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.search.comparable import limit, other_vectors, words_only_because
 from agent_tools.service.search.recall import TOP_WORDS, word_hits
+from agent_tools.service.verdicts.quoted_survey import QuotedSurvey
 from agent_tools.service.verdicts.quoted_words import Occurrence
 from agent_tools.service.verdicts.scored_entries import FIT, Fits, ScoredEntries, doubtful, item_of
 from agent_tools.service.verdicts.text_facts import TextFacts, read_enough, text_facts
@@ -52,6 +53,7 @@ class Survey:
     crowds: Mapping[str, Crowd] = field(default_factory=dict)  # by video; see crowd_of_short
     comparisons: Mapping[str, TextComparison] = field(default_factory=dict)  # by the producer of the vectors
     shares: Mapping[str, Mapping[int, float]] | None = None  # by video and entry; see shares_of_words
+    quoted: QuotedSurvey | None = None  # of the words that the event quotes
 
     def crowd(self, scope: VideoSpan) -> Crowd:
         return self.crowds.get(scope.video.id, ALONE)
@@ -117,9 +119,11 @@ def by_meaning(
     scores = 2 * (cosines.astype(np.float64) + SHARED_WORDS * shared**2) - usual
     scattered = False
     if quoted:
-        stands = _standing(_entries(library, scope, ids), quoted)
+        stands = _standing(library, scope, ids, quoted, names, survey.quoted)
         scores -= QUOTED * (1.0 - stands)
-        scattered = float(stands.max(initial=0.0)) < STANDS and stand_apart(library, scope, quoted, names)
+        scattered = float(stands.max(initial=0.0)) < STANDS and stand_apart(
+            library, scope, quoted, names, survey.quoted
+        )
 
     def items() -> list[EvidenceItem]:
         entries = _entries(library, scope, ids)
@@ -156,13 +160,25 @@ def _entries(library: Library, scope: VideoSpan, ids: Sequence[int]) -> list[Ent
     return [there[id_] for id_ in ids if id_ in there]
 
 
-def _standing(entries: Sequence[Entry], quoted: tuple[str, ...]) -> NDArray[np.float64]:
-    """How far the quoted words stand in each entry: 1 where they stand as they are, and where nothing is quoted."""
+def _standing(
+    library: Library,
+    scope: VideoSpan,
+    ids: Sequence[int],
+    quoted: tuple[str, ...],
+    names: Sequence[str],
+    survey: QuotedSurvey | None,
+) -> NDArray[np.float64]:
+    """How far the quoted words stand in each of the entries: 1 where they stand as they are."""
     import numpy as np
 
     sought = [Occurrence(words) for words in quoted]
-    shares = [min((one.score(e.text, 0.0, e.channel == "screen_text") for one in sought), default=1.0) for e in entries]
-    return np.array(shares, dtype=np.float64)
+    if survey is not None and survey.knows(scope, names):
+        first = sought[0].letters  # a text without one of the quotations has 0
+        some = [(one.channel, *text) for one in survey.texts[scope.video.id] for text in one.holding(first)]
+    else:
+        some = [(entry.channel, entry.id, entry.text) for entry in _entries(library, scope, ids)]
+    stands = {id_: min(one.score(text, 0.0, name == "screen_text") for one in sought) for name, id_, text in some}
+    return np.array([stands.get(id_, 0.0) for id_ in ids], dtype=np.float64)
 
 
 def crowd_of_short(

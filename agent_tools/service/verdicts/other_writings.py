@@ -32,11 +32,18 @@ _SAME = tuple(
         *(("z", "s"), (r"(?<=\w)re$", "er"), (r"^0(?=\d$)", ""), (r"(?<=[\u05d0-\u05ea])[\u05d5\u05d9]", "")),
     )
 )
+_UNSTEADY = b"aeoudjzsr0"  # every letter that _SAME changes
 _WORD = regex.compile(r"[\p{L}\p{M}]+")
 _SOUND_BY_SOUND = ("Latin", "Cyrillic", "Greek", "Armenian", "Georgian", "")  # a letter for each sound, vowels too
 _SCRIPTS = tuple(
     (script, regex.compile(rf"\p{{{script}}}")) for script in spelling.HANDLED if script not in ("Common", "Inherited")
 )
+
+
+def skeleton(letters: bytes) -> bytes:
+    """ASCII letters without those in which two writings of one word may differ: that of the words sought is part of
+    that of each text which `written_otherwise` finds them in."""
+    return letters.translate(None, _UNSTEADY)
 
 
 def written_otherwise(words: str, texts: Sequence[str], *, spoken: bool, tracks: Sequence[Sequence[str]] = ()) -> str:

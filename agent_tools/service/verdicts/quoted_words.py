@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cached_property
 
 from agent_tools.store import spelling
 
@@ -26,9 +27,12 @@ _LOWER = bytes(range(256)).lower()
 _NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
-def compact_ascii(text: str) -> bytes | None:
-    """The letters and digits of an ASCII text, as its `spelling.words` without the spaces; None of any other text."""
-    return text.encode().translate(_LOWER, _NO_LETTERS) if text.isascii() else None
+def compact_ascii(text: str, keep: bytes = b"") -> bytes | None:
+    """The letters and digits of an ASCII text, as its `spelling.words` without the spaces; None of any other text.
+
+    Args:
+        keep: a sign that stays."""
+    return text.encode().translate(_LOWER, _NO_LETTERS.replace(keep, b"")) if text.isascii() else None
 
 
 class Occurrence:
@@ -64,6 +68,21 @@ class Occurrence:
         ):
             best = max(best, GLUED)
         return best
+
+    @property
+    def letters(self) -> frozenset[bytes]:
+        """A text of ASCII letters that holds none of these scores 0, unless it shares words; see `score`."""
+        return frozenset((self._first, *self._parts)) if self.tokens else frozenset()
+
+    @cached_property
+    def beginnings(self) -> tuple[bytes, ...]:
+        """What a text of ASCII letters ends with, if the words begin in it and go on in the next."""
+        return tuple("".join(self.tokens[:count]).encode() for count in range(1, len(self.tokens)))
+
+    def letters_near(self, *, heard: bool) -> frozenset[bytes]:
+        """A text of ASCII letters that holds none of these holds nothing that `misheard`, or else `misread`, gives."""
+        errors = int(len(self.compact) * MISHEARD) if heard else len(self.compact) // LETTERS_PER_DOUBT
+        return frozenset(part.encode() for part in _parts(self.compact, errors)) if self.tokens else frozenset()
 
     def may_begin_in(self, text: str) -> bool:
         """False where the first of the words is not in a text, which is told without cutting it into words."""

@@ -69,6 +69,11 @@ class ScoredEntries:
         """In time order."""
         return _in_time_order(self.made())
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is known, before the items are made, that there are none."""
+        return self.fits is not None and not len(self.fits.scores)
+
     def highest(self, span: Span) -> EvidenceItem | None:
         """What the best item in a span scores; None where the items must be made to know."""
         if self.fits is None:
