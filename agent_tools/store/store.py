@@ -99,8 +99,8 @@ class Store:
         self.all_texts = entries.all_texts
         self.pending_text = entries.pending_text
         self.search_words = WordSearch(db, now).search_words
-        shares = WordShares(db, now)
-        self.word_shares, self.videos_with = shares.word_shares, shares.videos_with
+        self._shares = WordShares(db, now)
+        self.word_shares, self.videos_with = self._shares.word_shares, self._shares.videos_with
 
         notes = Notes(db, now)
         self.add_note, self.keep_note = notes.add_note, notes.keep_note

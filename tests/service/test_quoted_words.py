@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_tools.service.verdicts.other_writings import skeleton, written_otherwise
+from agent_tools.service.verdicts.quoted_survey import TrackTexts
 from agent_tools.service.verdicts.quoted_words import GLUED, LOOSE, MISREAD, PART, WHOLE, Occurrence, distance
 
 
@@ -73,3 +77,32 @@ def test_a_text_that_is_passed_over_would_have_scored_nothing(words: str, text: 
 def test_distance_is_symmetric_and_at_most_the_longer_word(one: str, other: str) -> None:
     assert distance(one, other) == distance(other, one) <= max(len(one), len(other))
     assert (distance(one, other) == 0) == (one == other)
+
+
+@given(st.text("abc1", max_size=9), st.text("abc1", max_size=9), st.integers(0, 4))
+def test_a_distance_that_is_bounded_is_the_same_up_to_its_bound(one: str, other: str, most: int) -> None:
+    whole, bounded = distance(one, other), distance(one, other, most)
+    assert bounded == whole if whole <= most else bounded > most
+
+
+@given(ascii_words, st.lists(st.one_of(ascii_words, st.text(max_size=30)), min_size=1, max_size=6), st.integers(0, 60))
+def test_texts_that_a_survey_leaves_out_hold_nothing_of_the_words(words: str, texts: list[str], cut: int) -> None:
+    """In any script; also the words cut in two, at the end of a text and the beginning of the next."""
+    texts = [texts[0] + " " + words[:cut], f"{words[cut:]} and more", *texts[1:], f"x{words.upper()}x", words[:-1]]
+    track = TrackTexts.of("subtitles", range(len(texts)), texts)
+    occurrence = Occurrence(words)
+    stretches = track.stretches([occurrence], {0})
+    kept = {place for stretch in stretches for place in stretch}
+    assert 0 in kept
+    assert all(occurrence.score(texts[place], 0.0, True) == 0 for place in range(len(texts)) if place not in kept)
+    assert all(after - before == 1 for stretch in stretches for before, after in itertools.pairwise(stretch))
+    for place in range(len(texts)):
+        if count := occurrence.across(texts[place:]):
+            assert any(set(range(place, place + count)) <= set(stretch) for stretch in stretches)
+    near = {text for _, text in track.holding(occurrence.letters_near(heard=True))}
+    assert all(not occurrence.misheard(text) for text in texts if text not in near)
+    near = {text for _, text in track.holding(occurrence.letters_near(heard=False))}
+    assert all(not occurrence.misread(text) for text in texts if text not in near)
+    bones = {text for _, text in track.holding((), [skeleton(occurrence.compact.encode())])}
+    ascii_texts = [text for text in texts if text.isascii() and text not in bones]
+    assert not any(written_otherwise(words, [text], spoken=False) for text in ascii_texts)

@@ -40,6 +40,7 @@ QUOTED = (
     *("the speaker says 'the boat brings the fishermen home'", "somebody says 'fishermen hone'", "'boat' is said"),
     *("'12 tonnes'", "'Mühle'", "'Muehle'", "'die alte Mühle'", "'dawn' on a slide", "'καράβι'", "'steht still'"),
     *("'grey' river with 'old' boats", 'a "harbour" crosses the river', "a man says 'dawn' to 'nobody'", "'grae'"),
+    *("'greyriver'", "'crozzes'", "'rivre'", "'Wheet aftr clovar' on a slide", "somebody says 'fihsermen hume in'"),
     *("'colour of the river'", "'gray river'", "'zeen'", "'e'", "'\N{HIRAGANA LETTER A}'", "'!!'", "'old-ferry'"),
 )
 

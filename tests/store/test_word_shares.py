@@ -71,5 +71,33 @@ def test_what_was_written_since_is_seen(store: Store) -> None:
     assert store.word_shares("zeppelin", spans, CHANNELS, 80) == {"d" * 12: {number: 1.0}}
 
 
+def test_what_was_added_and_what_was_removed_is_followed(store: Store) -> None:
+    spans = dict.fromkeys((video.id for video in store.videos()), SPAN)
+
+    def shares() -> object:
+        return store.word_shares("letters from a sister", spans, CHANNELS, 80)
+
+    before = shares()
+    store.add_entries("a" * 12, "subtitles", "toy", [EntryIn(80.0, 81.0, "letters from my sister")])
+    grown = shares()
+    assert grown != before
+    store.delete_entries("c" * 12, "subtitles")
+    store.add_entries("b" * 12, "subtitles", "toy", [EntryIn(80.0 + i, 81.0 + i, "letters") for i in range(90)])
+    known = shares()
+    assert known != grown
+    store._shares._entries = None  # read from the beginning
+    assert shares() == known
+
+
+def test_a_phrase_is_found_in_the_videos_that_hold_it(store: Store) -> None:
+    assert store.videos_with('"a flying zeppelin"') == frozenset()
+    store.add_entries("d" * 12, "subtitles", "toy", [EntryIn(1, 2, "a flying zeppelin"), EntryIn(3, 4, "zeppelin")])
+    store.add_entries("b" * 12, "subtitles", "toy", [EntryIn(90, 91, "zeppelin, flying a")])
+    assert store.videos_with('"a flying zeppelin"') == {"d" * 12}
+    assert store.videos_with("zeppelin") == {"b" * 12, "d" * 12}
+    store.delete_entries("d" * 12, "subtitles")
+    assert store.videos_with('"flying zeppelin"') == frozenset()
+
+
 def test_quotations_are_left_to_search_words(store: Store) -> None:
     assert store.word_shares('"river boat" at night', {"a" * 12: SPAN}, CHANNELS, 80) is None

@@ -56,9 +56,10 @@ class TrackTexts:
         if self.letters is None:
             return [list(self.ids)]
         found = _hits(self.letters, frozenset[bytes]().union(*(one.letters for one in sought)))
-        pieces = self.letters.split(MARK_BYTE)
+        pieces, texts = self.letters.split(MARK_BYTE), self.joined.split(MARK)
         for one in sought:
-            for first in [place for place, text in enumerate(pieces) if text.endswith(one.beginnings)]:
+            ends = [place for place, text in enumerate(pieces) if text.endswith(one.beginnings)]
+            for first in [place for place in ends if one.begins_at_end_of(texts[place])]:
                 left = len(one.tokens)
                 for place in range(first, len(pieces)):
                     found[place] = True

@@ -9,6 +9,7 @@ part of a longer word (an OCR loses spaces); else .6 of their share of the words
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -44,6 +45,7 @@ class Occurrence:
         self.errors = len(self.compact) // LETTERS_PER_ERROR
         self._parts = tuple(part.encode() for part in _parts(self.compact, self.errors))
         self._first = self.tokens[0].encode() if self.tokens else b""
+        self._longest = max(self.tokens, key=len, default="").encode()
         # Letters of such a script stand for themselves: in another order they are another word.
         self.unspaced = spelling.UNSPACED.search(spelling.fold(words)) is not None
 
@@ -72,11 +74,17 @@ class Occurrence:
     @property
     def letters(self) -> frozenset[bytes]:
         """A text of ASCII letters that holds none of these scores 0, unless it shares words; see `score`."""
-        return frozenset((self._first, *self._parts)) if self.tokens else frozenset()
+        return frozenset((self._longest, *self._parts)) if self.tokens else frozenset()
+
+    def begins_at_end_of(self, text: str) -> bool:
+        """Whether a text ends with the first of the words, so that they may go on in the next one."""
+        held = spelling.words(text)
+        most = min(len(self.tokens) - 1, len(held))
+        return any(held[-count:] == self.tokens[:count] for count in range(1, most + 1))
 
     @cached_property
     def beginnings(self) -> tuple[bytes, ...]:
-        """What a text of ASCII letters ends with, if the words begin in it and go on in the next."""
+        """The letters of which a text of ASCII letters ends with one, if `begins_at_end_of` it."""
         return tuple("".join(self.tokens[:count]).encode() for count in range(1, len(self.tokens)))
 
     def letters_near(self, *, heard: bool) -> frozenset[bytes]:
@@ -90,9 +98,9 @@ class Occurrence:
         return compact is None or self._first in compact
 
     def _is_out_of_reach(self, text: str) -> bool:
-        """Whether neither the first word nor an unharmed part of the words is in a text: most texts, told at once."""
+        """Whether neither the longest word nor an unharmed part of the words is in a text: most texts, told at once."""
         compact = compact_ascii(text)
-        return compact is not None and self._first not in compact and not any(part in compact for part in self._parts)
+        return compact is not None and not any(part in compact for part in (self._longest, *self._parts))
 
     def within(self, text: str) -> str:
         """The first longer word of the text that begins or ends with the words that are looked for; "" if none does.
@@ -148,8 +156,9 @@ class Occurrence:
                     break
                 if (
                     len(window) >= len(self.compact) - errors
+                    and self._may_be_in(window, errors)
                     and _digits(window) == _digits(self.compact)
-                    and distance(self.compact, window) <= errors
+                    and distance(self.compact, window, errors) <= errors
                 ):
                     return " ".join(held[first:last])
         return ""
@@ -165,14 +174,19 @@ def _parts(compact: str, errors: int) -> list[str]:
     return [compact[low:high] for low, high in itertools.pairwise(cuts)]
 
 
-def distance(one: str, other: str) -> int:
-    """Levenshtein's: the fewest letters put in, left out or changed."""
+def distance(one: str, other: str, most: float = math.inf) -> int:
+    """Levenshtein's: the fewest letters put in, left out or changed.
+
+    Args:
+        most: of more it is only known that they are more."""
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
         before, row[0] = row[0], i
         for j, against in enumerate(other, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != against))
-    return row[-1]
+        if min(row) > most:
+            break  # no later row has less
+    return max(row[-1], min(row))
 
 
 def _digits(text: str) -> str:
