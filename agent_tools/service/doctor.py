@@ -39,6 +39,7 @@ def checkup(settings: Settings, *, fix: bool = False) -> Iterator[tuple[bool, st
             yield False, f"{name} is not installed. In the checkout: pip install -c constraints.txt ."
     yield from _permissions(settings.home, fix)
     yield from _store(settings, fix)
+    yield from _files(settings)
     yield from _models(settings)
     if settings.allow:
         for folder in settings.allow:
@@ -92,6 +93,19 @@ def _store(settings: Settings, fix: bool) -> Iterator[tuple[bool, str]]:
                     yield False, f"{video.id} failed: {newest.error}"
     except AgentToolsError as error:
         yield False, f"memory at {settings.store.rpartition('@')[2] or settings.home}: {error.described}"
+
+
+def _files(settings: Settings) -> Iterator[tuple[bool, str]]:
+    if not settings.files:
+        return
+    from agent_tools.store.objects import Objects
+
+    try:
+        Objects(settings.files).check()
+    except AgentToolsError as error:
+        yield False, f"files at {settings.files}: {error.described}"
+    else:
+        yield True, f"files at {settings.files} can be written, read and removed"
 
 
 def _models(settings: Settings) -> Iterator[tuple[bool, str]]:

@@ -5,6 +5,8 @@ the environment, or the machine's role."""
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,12 +43,16 @@ class Objects:
         self._missing: tuple[type[BaseException], ...] = (FileNotFoundError,)
         self._failed = obstore.exceptions.BaseError
         self.url = url
+        # Without https only where an address without it was set: a server on the own network.
+        plain = url.startswith("s3://") and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
         with self._translated():
-            self._store: ObjectStore = store.from_url(url)
+            self._store: ObjectStore = (
+                store.from_url(url, client_options={"allow_http": True}) if plain else store.from_url(url)
+            )
 
     def put(self, name: str, file: Path) -> None:
         """Keep a file under a name, whole or not at all; in several parts where it is large."""
-        with self._translated():
+        with self._translated(place=True):
             self._lib.put(self._store, name, file)
 
     def get(self, name: str) -> bytes:
@@ -59,8 +65,16 @@ class Objects:
         with self._translated():
             return bytes(self._lib.get_range(self._store, name, start=start, length=length))
 
+    def check(self) -> None:
+        """Write, read and remove a small object. Raises: StoreError: one of them is not possible."""
+        name = f"check-{secrets.token_hex(8)}"
+        with self._translated(place=True):
+            self._lib.put(self._store, name, name.encode())
+            self._lib.get(self._store, name)
+            self._lib.delete(self._store, name)
+
     def names(self, prefix: str) -> list[str]:
-        with self._translated():
+        with self._translated(place=True):
             return [one["path"] for page in self._lib.list(self._store, prefix) for one in page]
 
     def remove(self, names: list[str]) -> None:
@@ -73,10 +87,15 @@ class Objects:
                 continue
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, *, place: bool = False) -> Iterator[None]:
+        """Args: place: what is missing is not an object but the place for all of them."""
         try:
             yield
         except self._missing as error:
+            if place:
+                raise StoreUnreachable(
+                    f"{self.url}: there is no such bucket or folder ({_first(error)}). Make it, or check --files."
+                ) from error
             raise ObjectMissing(f"{self.url} does not hold what the memory says ({_first(error)}).") from error
         except self._failed as error:
             raise StoreUnreachable(

@@ -1,11 +1,14 @@
 """Every tool over SQLite and over PostgreSQL, side by side, and many clients on two servers.
 
-    python -m lab.bench.archive [--hours 1,10,100] [--json FILE]
+    python -m lab.bench.archive [--hours 1,10,100] [--folder DIR --store URL] [--json FILE]
 
 The hours are made up as in lab.bench.growth, and written into both engines. Each question is asked of the two engines
 in turn, in one process with the models warm, so that both have the same machine. Beside the time it counts what a
 busy machine changes less: the CPU time of this process (PostgreSQL's own is not in it) and the messages to
-PostgreSQL. Then clients call two HTTP servers over the PostgreSQL of the last size."""
+PostgreSQL. Then clients call two HTTP servers over the PostgreSQL of the last size.
+
+With --folder and --store the libraries are kept there, and a run goes on with the hours that they hold. --write N
+writes at most N hours, and ends."""
 
 from __future__ import annotations
 
@@ -70,31 +73,37 @@ def tools() -> dict[str, Ask]:
     }
 
 
-def measure(hours: Sequence[int]) -> dict[str, Any]:
+def measure(hours: Sequence[int], folder: Path, url: str) -> dict[str, Any]:
     """Rows of the table: for each size and tool the milliseconds of both engines."""
     from agent_tools.settings import go_offline
 
     go_offline()
-    encoder, rows, written, there = Varied(), [], [], 0
-    with temporary("bench-archive-") as folder, server() as postgres:
-        both = settings(folder, postgres.url)
-        for number in hours:
-            with opened(both) as libraries:
-                took = [fill(library.store, range(there, number), encoder) for library in libraries]
-                sizes = [round(library.store.stats()["file_bytes"] / 1e6) for library in libraries]
-                written.append({"hours": number, "put_s": [round(t["put_s"], 1) for t in took], "mb": sizes})
-                there = number
-            with opened(both) as libraries:  # as a server that starts
-                rows += [{"hours": number, **row} for row in timed(libraries)]
-            sys.stderr.write(f"{written[-1]} {rows[-len(tools()) :]}\n")
-        crowd = crowded(folder, postgres.url)
+    rows, written, both = [], [], settings(folder, url)
+    for number in hours:
+        written.append(write(both, number, number))
+        with opened(both) as libraries:  # as a server that starts
+            rows += [{"hours": number, **row} for row in timed(libraries)]
+        sys.stderr.write(f"{written[-1]} {rows[-len(tools()) :]}\n")
+    crowd = crowded(folder, url)
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "rows": rows,
         "written": written,
-        "crowd": {**crowd, "hours": there},
+        "crowd": {**crowd, "hours": hours[-1]},
     }
+
+
+def write(both: Sequence[Settings], hours: int, most: int) -> dict[str, Any]:
+    """Bring both libraries to so many hours, by at most `most` of them; what that took, and their sizes."""
+    encoder, put_s, sizes = Varied(), [], []
+    with opened(both) as libraries:
+        for library in libraries:
+            there = len(library.store.videos())
+            end = max(there, min(hours, there + most))
+            put_s.append(round(fill(library.store, range(there, end), encoder)["put_s"], 1))
+            sizes.append(round(library.store.stats()["file_bytes"] / 1e6))
+    return {"hours": end, "put_s": put_s, "mb": sizes}
 
 
 def settings(folder: Path, url: str) -> tuple[Settings, Settings]:
@@ -212,8 +221,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--hours", default="1,10,100")
     parser.add_argument("--json", type=Path, help="also write the numbers here, as lab/measured/archive.json")
+    parser.add_argument("--folder", type=Path, help="keep the SQLite library here, for a further run")
+    parser.add_argument("--store", default="", help="with --folder: the PostgreSQL that keeps the other one")
+    parser.add_argument("--write", type=int, default=0, help="with --folder: write so many of the hours, and end")
     asked = parser.parse_args()
-    report = measure([int(part) for part in asked.hours.split(",")])
+    hours = [int(part) for part in asked.hours.split(",")]
+    with contextlib.ExitStack() as stack:
+        folder = asked.folder or stack.enter_context(temporary("bench-archive-"))
+        url = asked.store or stack.enter_context(server()).url
+        if asked.write:
+            sys.stdout.write(f"{write(settings(folder, url), hours[-1], asked.write)}\n")
+            return
+        report = measure(hours, folder, url)
     sys.stdout.write(table(report) + "\n")
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

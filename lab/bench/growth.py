@@ -97,10 +97,13 @@ def fill(store: Store, hours: range, encoder: Varied, *, texts_alone: bool = Fal
     from agent_tools.models.profiles import ModelSettings, frame_encoder
     from agent_tools.store import EntryIn
 
-    rng, draw = random.Random(hours.start + 1), np.random.default_rng(hours.start + 2)
     space = frame_space(frame_encoder(ModelSettings(profile="lite")).producer)
     put_s = 0.0
     for hour in hours:
+        rng, draw = (
+            random.Random(hour + 1),
+            np.random.default_rng(hour + 2),
+        )  # an hour is the same however many it is of
         video_id = f"{hour:012x}"
         frames = draw.standard_normal((0 if texts_alone else FRAMES, WIDTH)).astype(np.float32)
         frames /= np.linalg.norm(frames, axis=1, keepdims=True)

@@ -120,9 +120,20 @@ class Worker:
 
 @contextlib.contextmanager
 def working(
-    root: Path, archive: Archive, count: int, host: str = "", first: str = "worker-0"
+    root: Path,
+    archive: Archive,
+    count: int,
+    host: str = "",
+    first: str = "worker-0",
+    program: str = "agent_tools",
+    **variables: str,
 ) -> Iterator[list[Worker]]:
-    """So many workers. Args: host: HOST:PORT by which the first one reaches the database."""
+    """So many workers.
+
+    Args:
+        host: HOST:PORT by which the first one reaches the database.
+        program: what runs them; it takes the arguments of agent-tools.
+        variables: of their environment."""
     workers: list[Worker] = []
     take_along()
     try:
@@ -131,11 +142,10 @@ def working(
             home = root / name
             home.mkdir(parents=True, exist_ok=True)
             url = archive.url(name, host if number == 0 else "")
-            command = [sys.executable, "-m", "agent_tools", "work", "--stay", "--home", str(home), "--profile", "lite"]
+            command = [sys.executable, "-m", program, "work", "--stay", "--home", str(home), "--profile", "lite"]
+            own = {"AGENT_TOOLS_STORE": url, "OMP_NUM_THREADS": "1", **variables}
             with (home / "worker.err").open("ab") as errors:
-                process = subprocess.Popen(
-                    command, stdout=errors, stderr=errors, env=environment(AGENT_TOOLS_STORE=url, OMP_NUM_THREADS="1")
-                )
+                process = subprocess.Popen(command, stdout=errors, stderr=errors, env=environment(**own))
             workers.append(Worker(name, process, home))
         yield workers
     finally:

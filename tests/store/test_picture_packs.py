@@ -42,7 +42,6 @@ def files(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         "AWS_SECRET_ACCESS_KEY": "b",
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": address,
-        "AWS_ALLOW_HTTP": "true",
     }.items():
         monkeypatch.setenv(name, value)
     bucket = tmp_path.name.replace("_", "-").lower().strip("-")[:60]
@@ -160,3 +159,12 @@ def test_a_storage_that_does_not_answer_is_said_with_its_address(s3: str, monkey
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     with pytest.raises(StoreUnreachable, match="s3://no-such-bucket"):
         Objects("s3://no-such-bucket/x").names("")
+
+
+def test_a_place_can_be_checked_before_anything_is_kept_there(files: str) -> None:
+    objects = Objects(files)
+    objects.check()
+    assert objects.names("") == []
+    if files.startswith("s3://"):
+        with pytest.raises(StoreUnreachable, match="no such bucket"):
+            Objects("s3://nobody-made-this/archive").check()
