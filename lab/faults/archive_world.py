@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ NOTE = "the lecturer points at the second door"
 class World:
     root: Path
     films: list[Path]
-    whole: dict[str, Holding]  # of an undisturbed ingest into SQLite, by video id
+    whole: Callable[[Path], Holding]  # of an undisturbed ingest of a film into SQLite
     postgres: Server
     workers: int
     channels: tuple[str, ...]
@@ -55,7 +55,7 @@ class World:
             if job is None or (job.state, job.error) != ("done", None):
                 found.append(f"the job ended as {job}")
             else:
-                found.append(Holding.of(store, video_id).unlike(self.whole[video_id]))
+                found.append(Holding.of(store, video_id).unlike(self.whole(self._ids[video_id])))
         return found
 
 

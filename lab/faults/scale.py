@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -348,14 +349,14 @@ def stage(
     drawn = [root / "films" / f"film-{n}.mp4" for n in range(films)]
     for number, film in enumerate(drawn):
         draw(film, seed=100 + number, duration_s=60.0)
-    home = root / "undisturbed"
-    ingested(
-        Settings.load({}, home=home, allow=(root / "films",), profile="lite"),
-        *(film.name for film in drawn),
-        channels=list(channels),
-    )
-    with contextlib.closing(Store.open(home)) as store:
-        whole = {video.id: Holding.of(store, video.id) for video in store.videos()}
+    settings = Settings.load({}, home=root / "undisturbed", allow=(root / "films",), profile="lite")
+
+    @cache
+    def whole(film: Path) -> Holding:
+        ingested(settings, film.name, channels=list(channels))
+        with contextlib.closing(Store.open(settings.home)) as store:
+            return Holding.of(store, content_id(film))
+
     with server() as postgres:
 
         def run(case: str) -> Outcome:
