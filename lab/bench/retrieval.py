@@ -7,7 +7,7 @@ whose standard deviations fall as i^-power) and stores it as an ingest would. A 
 query, the memory of the index, and both searches in turn, ten queries each. Between the two it pauses, because the
 threads of BLAS keep the processor busy for a moment after a product. Half of the queries resemble a picture, half a
 text: a weak likeness and a gap. Recall counts ties within 1e-3. iid vectors are shown without a goal. Prints one JSON
-row per line. --quick takes 12 hours and one spectrum."""
+row per line. --quick takes 12 hours and one spectrum. --postgres stores the vectors in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.bench.rows import emit
+from lab.lifetime import temporary
+from lab.postgres_server import server
 
 Floats = NDArray[np.float32]
 
@@ -75,22 +77,24 @@ def library(hours: int, dim: int, spectrum: str, queries: int, seed: int = SEED)
     return rows, _unit(np.concatenate([pictures, texts]))
 
 
-def run(hours: int, dim: int, spectra: list[str], queries: int) -> None:
+def run(hours: int, dim: int, spectra: list[str], queries: int, *, postgres: bool) -> None:
     """Two rows per spectrum: the whole library, and one video of it."""
     for spectrum in spectra:
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary("bench-retrieval-") as folder, ExitStack() as stack:
+            url = stack.enter_context(server()).url if postgres else ""
             matrix, asked = library(hours, dim, spectrum, queries)
-            np.save(Path(folder) / "matrix.npy", matrix)
-            np.save(Path(folder) / "queries.npy", asked)
-            filled = _fill(Path(folder), matrix)
+            np.save(folder / "matrix.npy", matrix)
+            np.save(folder / "queries.npy", asked)
+            filled = _fill(folder, matrix, url)
             del matrix
             done = subprocess.run(
-                [sys.executable, "-m", "lab.bench.retrieval", "--measure", folder],
+                [sys.executable, "-m", "lab.bench.retrieval", "--measure", str(folder), "--store", url],
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,
             )
-        _show(f"{hours * FRAMES:,} x {dim}, spectrum {spectrum}", spectrum != "iid", json.loads(done.stdout), filled)
+        of = f"{hours * FRAMES:,} x {dim}, spectrum {spectrum}{', in PostgreSQL' if postgres else ''}"
+        _show(of, spectrum != "iid", json.loads(done.stdout), filled)
 
 
 def _show(of: str, judged: bool, found: dict[str, Any], filled: dict[str, Any]) -> None:
@@ -123,10 +127,10 @@ def _show(of: str, judged: bool, found: dict[str, Any], filled: dict[str, Any]) 
     )
 
 
-def _fill(folder: Path, matrix: Floats) -> dict[str, Any]:
-    from agent_tools.store import Store
+def _fill(folder: Path, matrix: Floats, url: str) -> dict[str, Any]:
+    from agent_tools.store import open_store
 
-    store = Store.open(folder / "home")
+    store = open_store(folder / "home", url)
     began = time.perf_counter()
     for hour in range(len(matrix) // FRAMES):
         name = f"{hour:012x}"
@@ -143,11 +147,11 @@ def _fill(folder: Path, matrix: Floats) -> dict[str, Any]:
     return {"put_s": round(put_s, 1), "index_s": round(indexed_s, 1), "file_mb": size >> 20}
 
 
-def _measure(folder: Path) -> dict[str, Any]:
-    from agent_tools.store import Store
+def _measure(folder: Path, url: str) -> dict[str, Any]:
+    from agent_tools.store import open_store
 
     asked = np.load(folder / "queries.npy")
-    store = Store.open(folder / "home")
+    store = open_store(folder / "home", url)
     store.nearest(SPACE, asked[0], video_ids=["0" * 12], limit=10)
     before = _resident_mb()
     began = time.perf_counter()
@@ -241,15 +245,17 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=768)
     parser.add_argument("--spectra", default="0.5,0.3,0.15,iid")
     parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--postgres", action="store_true", help="store them in PostgreSQL")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--store", default="", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     if given.quick:
         given.hours, given.spectra, given.queries = 12, "0.5", 40
     if given.measure:
-        sys.stdout.write(json.dumps(_measure(given.measure)))
+        sys.stdout.write(json.dumps(_measure(given.measure, given.store)))
     else:
-        run(given.hours, given.dim, given.spectra.split(","), given.queries)
+        run(given.hours, given.dim, given.spectra.split(","), given.queries, postgres=given.postgres)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
 """How well plain questions find their moments: R@1, R@5 and "nothing found", beside MiniLM and BM25.
 
-    python -m lab.eval questions HOME [--truth TRUTH_JSON] [--half fit|held] [--misses] [--write]
+    python -m lab.eval questions HOME [--truth TRUTH_JSON] [--half fit|held] [--misses] [--postgres] [--write]
 
 HOME holds the ingested clips of shared/videos/dev. With --truth it holds the assembled hour (`python -m
 lab.bench.assembled`), and the spans are those of its truth.json. questions.json has 120 questions as people ask them,
 each with the span that answers it, found by eye; 20 ask for what no clip holds. "fit" is the half that settings were
-chosen on, "held" the half that no choice has seen. Each share has its 95 % interval (Wilson 1927). --write keeps the
+chosen on, "held" the half that no choice has seen. --postgres also asks a copy of HOME in PostgreSQL. Each share has its 95 % interval (Wilson 1927). --write keeps the
 figures for the pages: those of the clips, or with --truth those of the hour."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -76,18 +77,20 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--half", choices=("fit", "held"), help="only this half of the questions")
     parser.add_argument("--misses", action="store_true", help="list the questions that are not answered first")
     parser.add_argument("--write", action="store_true", help="keep the figures in lab/measured/questions.json")
+    parser.add_argument("--postgres", action="store_true", help="also ask a copy of HOME in PostgreSQL")
     given = parser.parse_args(arguments)
     store = Store.open(given.home)
     asked = placed(json.loads(QUESTIONS.read_text("utf-8")), store, given.truth)
     asked = [one for one in asked if given.half in (None, one.half)]
     print_line = sys.stdout.write
     rows: dict[str, Figures] = {}
-    with Library(given.home) as library:
-        for name, search in (
-            ("BM25 over entries", bm25(store)),
-            ("MiniLM over entries", minilm(store)),
-            ("retrieve_memory", product(library)),
-        ):
+    with contextlib.ExitStack() as stack:
+        searches = {"BM25 over entries": bm25(store), "MiniLM over entries": minilm(store)}
+        if given.postgres:
+            shared = stack.enter_context(published(store))
+            searches["retrieve_memory in PostgreSQL"] = product(shared)
+        searches["retrieve_memory"] = product(stack.enter_context(Library(given.home)))
+        for name, search in searches.items():
             answers = [(one, search(one.question)) for one in asked]
             rows[name] = figures(answers)
         films = "clips" if given.truth is None else "hour"
@@ -100,6 +103,21 @@ def main(arguments: Sequence[str]) -> None:
     if given.write:
         kept = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
         MEASURED.write_text(json.dumps({**kept, films: rows}, indent=1) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def published(store: Store) -> Iterator[Library]:
+    """A library over a copy of the store in a new PostgreSQL, as `agent-tools publish` makes it."""
+    from agent_tools.store import publish
+    from lab.lifetime import temporary
+    from lab.postgres_server import server
+
+    with temporary("questions-") as folder, server() as postgres:
+        with contextlib.closing(Store.connect(folder, postgres.url)) as target:
+            for video in store.videos():
+                publish(store, target, video.id)
+        with Library(folder, store=postgres.url) as library:
+            yield library
 
 
 def markdown(measured: Mapping[str, Mapping[str, Figures]]) -> str:
