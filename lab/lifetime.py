@@ -62,6 +62,7 @@ def temporary(prefix: str, place: Path | None = None) -> Iterator[Path]:
 
 def watch(pid: int, mark: str) -> None:
     """Wait for the end of a process; then end those that carry the mark, and remove the folders named on stdin."""
+    os.closerange(3, 4096)  # what the program had open, such as a lock, is not the watcher's
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends when the program does
     with contextlib.suppress(ProcessLookupError):  # it has ended already

@@ -5,7 +5,7 @@
 HOME holds the ingested clips of shared/videos/dev. With --truth it holds the assembled hour (`python -m
 lab.bench.assembled`), and the spans are those of its truth.json. questions.json has 120 questions as people ask them,
 each with the span that answers it, found by eye; 20 ask for what no clip holds. "fit" is the half that settings were
-chosen on, "held" the half that no choice has seen. --postgres also asks a copy of HOME in PostgreSQL. Each share has its 95 % interval (Wilson 1927). --write keeps the
+chosen on, "held" the half that no choice has seen. Each share has its 95 % interval (Wilson 1927). --write keeps the
 figures for the pages: those of the clips, or with --truth those of the hour."""
 
 from __future__ import annotations
