@@ -30,7 +30,7 @@ from lab.postgres_server import Server, server
 
 CHANNELS = ("subtitles", "frames")
 FAST, SLOW = (1, 2), (1, 2, 4)
-SLOW_S = 12.0  # that one reading of a film takes from the slow source
+SLOW_S = 6.0  # that one reading of a film takes from the slow source
 RATE = "LAB_SOURCE_BYTES_S"
 
 

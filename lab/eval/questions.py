@@ -6,7 +6,8 @@ HOME holds the ingested clips of shared/videos/dev. With --truth it holds the as
 lab.bench.assembled`), and the spans are those of its truth.json. questions.json has 120 questions as people ask them,
 each with the span that answers it, found by eye; 20 ask for what no clip holds. "fit" is the half that settings were
 chosen on, "held" the half that no choice has seen. Each share has its 95 % interval (Wilson 1927). --write keeps the
-figures for the pages: those of the clips, or with --truth those of the hour."""
+figures for the pages: those of the clips, or with --truth those of the hour. --postgres also asks a copy of HOME in
+PostgreSQL."""
 
 from __future__ import annotations
 
