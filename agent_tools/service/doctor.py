@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from agent_tools.channels import made_rows
 from agent_tools.errors import AgentToolsError, ModelMissing
 from agent_tools.settings import Settings, go_offline
-from agent_tools.store import Store, open_store, privacy
+from agent_tools.store import Objects, Store, open_store, privacy
 
 if TYPE_CHECKING:
     from agent_tools.models.profiles import ModelSettings
@@ -98,8 +98,6 @@ def _store(settings: Settings, fix: bool) -> Iterator[tuple[bool, str]]:
 def _files(settings: Settings) -> Iterator[tuple[bool, str]]:
     if not settings.files:
         return
-    from agent_tools.store.objects import Objects
-
     try:
         Objects(settings.files).check()
     except AgentToolsError as error:

@@ -15,6 +15,7 @@ from agent_tools.store.frames import FrameRow
 from agent_tools.store.jobs import Job, JobSettings
 from agent_tools.store.memory import SqliteMemory
 from agent_tools.store.notes import Note
+from agent_tools.store.objects import Objects
 from agent_tools.store.overview import Status
 from agent_tools.store.publish import publish
 from agent_tools.store.search import WordHit
@@ -38,6 +39,7 @@ __all__ = [
     "Job",
     "JobSettings",
     "Note",
+    "Objects",
     "ShownLine",
     "Source",
     "SqliteMemory",
