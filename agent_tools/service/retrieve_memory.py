@@ -50,6 +50,7 @@ LEAST_BESIDE, LEAST_MATCHED = 40, 20  # characters that a text has at least wher
 LEAST_LATER_S = 1.0
 TITLE_LENGTH = 80
 MOST_HINTS = 4
+MOST_REGIONS = 1  # hits of a concise reply that say where on the picture their line stands: the best one is looked at
 LIMIT = 8  # hits of one reply, unless a caller asks for another number
 FEWEST, FEWEST_UNSURE = 3, 5  # hits that a reply shows before it leaves out weak ones: beside a strong one, and else
 MOST_NEAREST = 3  # hits where no text comes near the query
@@ -268,7 +269,9 @@ def _hit(moment: Moment, rank: int, title: str, request: SearchRequest, beside: 
             texts[name] = _snippet([r.entry for r in found], query, SNIPPET[detail], _best(moment, name))
     shown = _best(moment, "screen_text")
     line = answering_line(query, shown) if shown else None
-    for name in TEXT_CHANNELS:
+    has_region = rank <= MOST_REGIONS or detail == "full"
+    wanted = [name for name in TEXT_CHANNELS if name in (request.channels or ())] or TEXT_CHANNELS
+    for name in wanted:
         if name not in texts:
             own = [entry for entry in beside if entry.channel == name]
             if own:
@@ -299,7 +302,7 @@ def _hit(moment: Moment, rank: int, title: str, request: SearchRequest, beside: 
         strength=likeness(score) if request.like.strip() else moment.strength,
         matched=matched,
         line=excerpt(line.text, query, LINE[detail]) if line else None,
-        region=[round(side, 3) for side in line.region] if line and line.region else None,
+        region=[round(side, 3) for side in line.region] if line and line.region and has_region else None,
         frame=f"video://{moment.video_id}/frame/{rounded(middle):g}" if detail == "full" else None,
         repeats=moment.repeats or None,
         match_s=_match_s(moment),

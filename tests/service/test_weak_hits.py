@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
 from agent_tools.models.routed_text import RoutedText
 from agent_tools.service.library.library import Library
 from agent_tools.service.retrieve_memory import FEWEST, FEWEST_UNSURE, SearchRequest, retrieve_memory
+from agent_tools.store import EntryIn
 from tests.library import OpenLibrary
 
 SAID = (
@@ -56,6 +59,17 @@ def test_who_asks_for_more_gets_the_weak_ones_too(library: Library, more: dict[s
     found = retrieve_memory(library, SearchRequest(query=STRONG, **more))  # type: ignore[arg-type]  # one of two fields
     assert len(found.hits) > len(usual.hits)
     assert len(found.hits) + found.more == len(usual.hits) + usual.more
+
+
+def test_a_search_of_one_channel_shows_no_texts_of_another_beside_it(library: Library) -> None:
+    video = library.video("talk").id
+    library.store.add_entries(video, "speech", "ears/1", [EntryIn(150.0, 154.0, "three old tickets, he said")])
+    library.store.set_channel(video, "speech", state="done", producer="ears/1", done_to_s=320.0, entries=1)
+    asked = SearchRequest(query="bought tickets opera", video_ids=["talk"])
+    beside = retrieve_memory(library, asked).hits[0]
+    alone = retrieve_memory(library, replace(asked, channels=["subtitles"])).hits[0]
+    assert (beside.subtitles, beside.speech) == (alone.subtitles, "three old tickets, he said")
+    assert alone.speech is None
 
 
 def test_a_limit_below_is_kept(library: Library) -> None:
