@@ -93,7 +93,7 @@ def _timeline(library: Library, scope: VideoSpan, level: str, cursor_text: str, 
         chunks, *coarser = [reply if reply.episodes and not reply.more else None for reply in replies]
         whole = [reply for reply in coarser if reply is not None]
         if chunks is not None or not whole:
-            return chunks or replies[-1]
+            return chunks or next((reply for reply in reversed(replies) if reply.episodes), replies[-1])
         # Without pictures a long talk is one scene and many chapters: then these are the finer ones.
         return max(whole, key=lambda reply: len(reply.episodes or []))
     chosen: str = level

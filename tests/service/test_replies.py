@@ -22,6 +22,7 @@ from agent_tools.service.remember import remember
 from agent_tools.service.replies.fit import compact_json
 from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
 from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
+from agent_tools.store import Episode
 
 Course = tuple[Path, DemoTruth]
 URI = re.compile(r'"(video://[^"]+)"')
@@ -304,6 +305,21 @@ def test_the_first_line_of_a_short_list_stays(library: Library) -> None:
     assert reply.more
     assert reply.summary.startswith("6 videos in memory; ")
     assert reply.tokens <= 300
+
+
+def test_a_short_timeline_of_a_video_with_chunks_alone_shows_the_first_of_them(library: Library) -> None:
+    video = "0000000000aa"
+    library.store.add_video(video, "chunks alone", 1)
+    library.store.update_video(video, duration_s=600.0)
+    rows = [
+        Episode(i, video, "chunk", 10.0 * i, 10.0 * i + 10, f"chunk number {i}", "speech", 10.0 * i) for i in range(60)
+    ]
+    library.store.replace_episodes(video, "chunk", rows)
+    reply = list_episodes(library, video_id=video, max_tokens=200)
+    assert reply.episodes
+    assert (reply.level, reply.episodes[0].title) == ("chunk", "chunk number 0")
+    assert reply.more == 60 - len(reply.episodes)
+    library.store.delete_video(video)
 
 
 def test_an_ambiguous_name_is_told_with_titles_and_ids(library: Library) -> None:
