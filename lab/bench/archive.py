@@ -28,6 +28,7 @@ import numpy as np
 
 from lab.bench.calls import questions
 from lab.bench.growth import Varied, fill
+from lab.bench.library import cpu_s_of
 from lab.faults.load import Traffic, client
 from lab.faults.servers import listening
 from lab.lifetime import temporary
@@ -161,18 +162,21 @@ def messages() -> Iterator[list[int]]:
 
 def crowded(folder: Path, url: str) -> dict[str, Any]:
     """Clients on two servers, half of them on each: how long calls took, and what went wrong."""
-    traffic, flags = Traffic(), ("--store", url)
+    traffic, flags, cpu_s = Traffic(), ("--store", url), 0.0
     draw(folder / "film.mp4", even_times(20, 5))  # the clients ask for it
     with listening(folder / "a", folder, flags=flags) as one, listening(folder / "b", folder, flags=flags) as other:
 
         async def run() -> None:
+            nonlocal cpu_s
             for until in (time.monotonic() + CALLING_S / 4, time.monotonic() + CALLING_S * 5 / 4):
                 traffic.by_tool.clear()  # of the first round, in which the models load
+                cpu_s = -sum(cpu_s_of(web.process.pid) for web in (one, other))
                 async with anyio.create_task_group() as group:
                     for number in range(CLIENTS):
                         group.start_soon(client, (one, other)[number % 2], number, ONE, until, traffic, 0.5)
 
         anyio.run(run)
+        cpu_s += sum(cpu_s_of(web.process.pid) for web in (one, other))
     p50, p95 = _percentiles(traffic.took_s)
     return {
         "clients": CLIENTS,
@@ -180,6 +184,7 @@ def crowded(folder: Path, url: str) -> dict[str, Any]:
         "calls": traffic.calls,
         "p50_ms": p50,
         "p95_ms": p95,
+        "cpu_ms": round(1000 * cpu_s / max(1, len(traffic.took_s))),  # of both servers, a call
         "by_tool": {name: _percentiles(took) for name, took in sorted(traffic.by_tool.items())},
         "limited": traffic.limits,
         "errors": dict(traffic.errors),
@@ -212,7 +217,9 @@ def table(report: Mapping[str, Any]) -> str:
         "",
         f"{crowd['clients']} clients on {crowd['servers']} servers over {crowd['hours']} h in PostgreSQL: "
         f"{crowd['calls']} calls, p50 {crowd['p50_ms']:,} ms, p95 {crowd['p95_ms']:,} ms, {errors} errors, "
-        f"{crowd['limited']} refused by a limit. On {report['machine']}, {report['date']}.",
+        f"{crowd['limited']} refused by a limit; {crowd['cpu_ms']} ms of the servers' CPU a call. p50 and p95 of each "
+        f"tool, ms: {', '.join(f'{name} {p50:,} and {p95:,}' for name, (p50, p95) in crowd['by_tool'].items())}. "
+        f"On {report['machine']}, {report['date']}.",
     ]
     return "\n".join(lines)
 
