@@ -3,7 +3,8 @@
     python -m lab.ray_cluster
 
 It starts PostgreSQL and a Ray head, places two workers with `agent-tools work --workers`, queues three films, kills a
-worker at work, waits for all jobs, ends the workers with --count 0, and prints one line of JSON."""
+worker at work, waits for all jobs, kills the actor of a worker, which ends with it and comes back, ends the workers
+with --count 0, and prints one line of JSON with the workers' log of jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from agent_tools.evals.films.demo_video import draw
 from agent_tools.media import content_id
-from lab.faults.archive import archive, running, struck, until
+from lab.faults.archive import Archive, archive, running, struck, until
 from lab.faults.homes import alive
 from lab.lifetime import take_along, temporary
 from lab.postgres_server import server
@@ -68,6 +69,15 @@ def place(address: str, store: str, count: int) -> str:
     return said.stdout.strip()
 
 
+def pids(db: Archive) -> list[int]:
+    """Of all workers that showed themselves."""
+    return [int(name.partition("-")[0]) for (name,) in db.asked("SELECT name FROM workers")]
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def main() -> None:
     with temporary("ray-") as home, server() as postgres:
         films = [home / f"film-{number}.mp4" for number in range(FILMS)]
@@ -87,10 +97,15 @@ def main() -> None:
             struck(job.pid)
             until(lambda: not store.open_jobs(), "all jobs end")
             jobs = [found for video_id in ids if (found := store.job(video_id)) is not None]
-            until(lambda: db.asked("SELECT count(*) FROM workers")[0][0] > WORKERS, "the killed one is back")
+            until(lambda: len(pids(db)) > WORKERS, "the killed one is back")
+            kept = next(pid for pid in pids(db) if alive(pid))
+            struck(parent(kept))
+            until(lambda: not alive(kept), "the worker ends with its actor")
+            until(lambda: sum(map(alive, pids(db))) == WORKERS, "both are back")
+            seen = pids(db)
             told.append(place(address, db.url(), 0))
             log = (home / "logs" / "worker.log").read_text(encoding="utf-8")
-            left = [one.pid for one in jobs if one.pid is not None and alive(one.pid)]
+            left = [pid for pid in seen if alive(pid)]
         report = {
             "told": told,
             "first_job_s": round(first_s, 1),

@@ -6,6 +6,7 @@ it, is said by the leases of the store alone."""
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,10 +19,11 @@ NAMESPACE, PREFIX = "agent-tools", "worker-"
 
 
 class Keeper:
-    """The actor: starts `agent-tools work --stay`, and ends with it, so that Ray starts both again."""
+    """The actor: starts a worker that stays, and ends with it, so that Ray starts both again. If it is killed, by Ray
+    for want of memory for example, the worker ends too: Ray starts a new one, and would never end the old one."""
 
     def __init__(self) -> None:
-        self._worker = subprocess.Popen([sys.executable, "-m", "agent_tools", "work", "--stay"])
+        self._worker = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE)
         self._ended = False
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -38,6 +40,18 @@ class Keeper:
         self._worker.wait()
         if not self._ended:
             os._exit(1)
+
+
+def work() -> int:
+    """The worker of a Keeper. Its stdin is a pipe that nobody writes to, and that closes when the Keeper ends."""
+    from agent_tools.ingestion.worker import main
+
+    def follow() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="keeper", daemon=True).start()
+    return main(stay=True)
 
 
 def place(address: str, count: int, environment: Mapping[str, str], *, cpus: float, gpus: float) -> list[str]:
@@ -93,3 +107,7 @@ def _ray() -> Any:
             'Install it with: pip install "agent-tools-video[ray]"'
         ) from error
     return ray
+
+
+if __name__ == "__main__":
+    raise SystemExit(work())

@@ -66,6 +66,10 @@ def work(
                 if not stay:
                     raise
                 _wait_for_database(error)
+            except (KeyboardInterrupt, SystemExit):
+                with contextlib.suppress(StoreError, StoreFull):  # else it counts as there for another minute
+                    store.forget_worker(worker)
+                raise
 
 
 def _opened(settings: Settings, *, stay: bool) -> Store:

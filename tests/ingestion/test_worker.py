@@ -13,7 +13,7 @@ import pytest
 
 from agent_tools.errors import EngineError, StoreError
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion import control, model_choice
+from agent_tools.ingestion import control, model_choice, worker
 from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
 from agent_tools.ingestion.spaces import memory_producer
@@ -231,3 +231,16 @@ def test_a_video_that_is_forgotten_while_it_is_ingested_leaves_no_file(
     monkeypatch.setattr(Control, "__enter__", forgotten)
     assert run_job(store, job, "worker 1", Settings.load({}, home=store.home, profile="lite")) == "lost"
     assert not tokens.exists()
+
+
+def test_a_worker_that_is_told_to_end_is_not_there_any_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(_: float) -> None:
+        assert len(store.workers_seen()) == 1
+        raise SystemExit(0)  # as the handler of SIGTERM does
+
+    monkeypatch.setattr(store, "wait_for_job", told)
+    monkeypatch.setattr(worker, "open_store", lambda *_: store)
+    with pytest.raises(SystemExit):
+        worker.work(Settings.load({}, home=store.home, profile="lite"), stay=True)
+    with contextlib.closing(Store.open(store.home)) as again:
+        assert again.workers_seen() == []
