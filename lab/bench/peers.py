@@ -1,12 +1,14 @@
 """The same hour and the same questions to other MCP servers that run offline: what each finds, and what it costs.
 
-    python -m lab.bench.peers FILM TRUTH_JSON [--talkthrough COMMAND] [--claudetube COMMAND] [--weights FOLDER]
+    python -m lab.bench.peers FILM TRUTH_JSON [--home HOME] [--talkthrough COMMAND] [--claudetube COMMAND]
+        [--weights FOLDER] [--write]
 
-FILM is the assembled hour (`python -m lab.bench.assembled`) with its .srt beside it. A COMMAND starts a server over
+FILM is an assembled film (`python -m lab.bench.assembled`) with its .srt beside it. A COMMAND starts a server over
 stdio; install each peer in an environment of its own. HF_HOME is FOLDER, where a peer finds Whisper base. Each server
-takes the film in, with its own memory in a new folder, and is then asked the questions of lab/eval/questions.json that
-the film answers, and those that it does not. Peers that search by words alone get every word of the question, any of
-which may match. CPU is that of the server and its children. --write keeps the figures in lab/measured/peers.json."""
+takes the film in, with its own memory in a new folder (ours may have it in HOME), and is then asked the questions of
+lab/eval/questions.json that the film answers, and those that it does not. Peers that search by words alone get every
+word of the question, any of which may match. A hit is right if it meets the span of the answer, and is of use if it is
+no longer than a minute. CPU is that of the server and its children. --write keeps the figures for the pages."""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ from lab.eval.questions import DEPTH, QUESTIONS, Found, Question, place, share
 
 MEASURED = Path(__file__).parents[1] / "measured" / "peers.json"
 FILM_ID = "the hour"
-SILENT = "nothing"  # of a search that brought nothing back
+NARROW_S = 60.0  # the longest hit that spares a look at the film
 Call = tuple[str, dict[str, Any]]
 
 
@@ -41,7 +43,7 @@ class Peer:
     """How one server is asked.
 
     Attributes:
-        take_in: the call that takes a film in.
+        take_in: the call that takes a film in; None where it is there.
         is_taken_in: whether its reply says that the work is done; the call is made again until then.
         prepare: a call that a film needs once more before it can be searched.
         search: the call for a question, by what the ingest replied.
@@ -49,7 +51,7 @@ class Peer:
 
     name: str
     command: Sequence[str]
-    take_in: Call
+    take_in: Call | None
     search: Callable[[Any, str], Call]
     spans: Callable[[Any], list[tuple[float, float, bool]]]
     is_taken_in: Callable[[Any], bool] = lambda _: True
@@ -57,24 +59,24 @@ class Peer:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def ours(film: Path, home: Path) -> Peer:
+def ours(film: Path, home: Path, *, taken_in: bool) -> Peer:
     command = [sys.executable, "-m", "agent_tools", "serve", "--home", str(home), "--allow", str(film.parent)]
     return Peer(
         "agent_tools",
         [*command, "--profile", "lite"],
-        ("ingest_video", {"source": str(film), "wait_s": 45}),
+        None if taken_in else ("ingest_video", {"source": str(film), "wait_s": 45}),
         lambda _, question: ("retrieve_memory", {"query": question, "limit": DEPTH, "max_tokens": 4000}),
         lambda reply: [(hit["start_s"], hit["end_s"], hit["strength"] == "strong") for hit in reply["hits"]],
-        lambda reply: reply.get("state") == "done",
+        lambda reply: reply.get("state") not in ("queued", "running"),
     )
 
 
 def talkthrough(command: str, film: Path, home: Path, weights: Path | None) -> Peer:
-    """Of talkthrough-mcp: hits in time order, each a moment; words of a question match any text that has one."""
+    """Of talkthrough-mcp: hits in time order, each a moment, none marked as weak."""
 
     def spans(reply: Any) -> list[tuple[float, float, bool]]:
         hits = reply.get("hits") or reply.get("results") or []
-        return [(hit["t_ms"] / 1000, hit.get("t_end_ms", hit["t_ms"]) / 1000 + 0.01, False) for hit in hits]
+        return [(hit["t_ms"] / 1000, hit.get("t_end_ms", hit["t_ms"]) / 1000 + 0.01, True) for hit in hits]
 
     return Peer(
         "talkthrough-mcp",
@@ -107,18 +109,20 @@ def claudetube(command: str, film: Path, home: Path) -> Peer:
 
 async def measured(peer: Peer, asked: Sequence[Question]) -> dict[str, Any]:
     """Take the film in, then ask; each in a server of its own, so that its CPU is known when it has ended."""
-    before, begun = _cpu_s(), time.perf_counter()
-    async with _client(peer) as client:
-        made = await _call(client, peer.take_in)
-        while not peer.is_taken_in(made):
+    made: Any = None
+    taken_in: dict[str, float] = {}
+    if peer.take_in is not None:
+        before, begun = _cpu_s(), time.perf_counter()
+        async with _client(peer) as client:
             made = await _call(client, peer.take_in)
-        if peer.prepare is not None:
-            await _call(client, peer.prepare(made))
-    taken_in = {"ingest_s": time.perf_counter() - begun, "ingest_cpu_s": _cpu_s() - before}
+            while not peer.is_taken_in(made):
+                made = await _call(client, peer.take_in)
+            if peer.prepare is not None:
+                await _call(client, peer.prepare(made))
+        taken_in = {"ingest_s": time.perf_counter() - begun, "ingest_cpu_s": _cpu_s() - before}
     took, replies, answers = [], [], []
     async with _client(peer) as client:
         await _call(client, peer.search(made, "the first question"))
-        before = _cpu_s()
         for one in asked:
             begun = time.perf_counter()
             reply = await _call(client, peer.search(made, one.question))
@@ -136,17 +140,24 @@ async def measured(peer: Peer, asked: Sequence[Question]) -> dict[str, Any]:
         "asked": len(there),
         "first": sum(place(one, found) == 1 for one, found in there),
         "found": sum(place(one, found) > 0 for one, found in there),
+        "narrow": sum(place(one, [hit for hit in found[:DEPTH] if _is_narrow(hit)]) > 0 for one, found in there),
         "nothing": sum(not found for _, found in there),
         "absent": len(absent),
-        "silent": sum(not found for found in absent),
+        "strong": sum(any(hit.strong for hit in found) for found in absent),
         "kinds": {
             kind: [
-                sum(place(one, found) > 0 for one, found in there if one.kind == kind),
+                sum(
+                    place(one, list(filter(_is_narrow, found[:DEPTH]))) > 0 for one, found in there if one.kind == kind
+                ),
                 sum(one.kind == kind for one, _ in there),
             ]
             for kind in ("said", "shown", "line")
         },
     }
+
+
+def _is_narrow(hit: Found) -> bool:
+    return hit.span.end_s - hit.span.start_s <= NARROW_S
 
 
 def _client(peer: Peer) -> Client:
@@ -190,17 +201,18 @@ def placed(truth: Path) -> list[Question]:
 
 def markdown(figures: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
-        "| server | the hour taken in: wall, CPU | an answer | reply, characters | a hit is long, median | R@1 | R@5 | "
-        "said, on screen, shown: R@5 | nothing found | absent: nothing given |",
+        "| server | film taken in: wall, CPU | an answer | characters of a reply | a hit is long, median | R@1 | R@5 | "
+        "R@5 of hits up to a minute | the same: said, read, seen | absent: a hit not marked weak |",
         f"|{'---|' * 10}",
     ]
     for name, one in figures.items():
         by_kind = ", ".join(f"{one['kinds'][kind][0]} of {one['kinds'][kind][1]}" for kind in ("said", "line", "shown"))
+        taken_in = f"{one['ingest_s']:.0f} s, {one['ingest_cpu_s']:.0f} s" if "ingest_s" in one else "-"
         lines.append(
-            f"| {name} | {one['ingest_s']:.0f} s, {one['ingest_cpu_s']:.0f} s | {one['answer_ms']:.0f} ms | "
-            f"{one['reply_characters']:,.0f} | {one['hit_s']:.0f} s | {share(one['first'], one['asked'])} | "
-            f"{share(one['found'], one['asked'])} | {by_kind} | {one['nothing']} of {one['asked']} | "
-            f"{one['silent']} of {one['absent']} |"
+            f"| {name} | {taken_in} | {one['answer_ms']:.0f} ms | {one['reply_characters']:,.0f} | "
+            f"{one['hit_s']:.0f} s | "
+            f"{share(one['first'], one['asked'])} | {share(one['found'], one['asked'])} | "
+            f"{share(one['narrow'], one['asked'])} | {by_kind} | {one['strong']} of {one['absent']} |"
         )
     return "\n".join(lines)
 
@@ -212,6 +224,7 @@ def main() -> None:
     parser.add_argument("--talkthrough", metavar="COMMAND")
     parser.add_argument("--claudetube", metavar="COMMAND")
     parser.add_argument("--weights", type=Path, help="HF_HOME of a peer that hears, with a CTranslate2 Whisper base")
+    parser.add_argument("--home", type=Path, help="memory that has the film already")
     parser.add_argument("--no-ours", action="store_true")
     parser.add_argument("--write", action="store_true", help="keep the figures for the pages")
     given = parser.parse_args()
@@ -220,7 +233,8 @@ def main() -> None:
         homes = {name: Path(folder, name) for name in ("ours", "talkthrough", "claudetube")}
         for home in homes.values():
             home.mkdir()
-        peers = [] if given.no_ours else [ours(given.film, homes["ours"])]
+        own = ours(given.film, given.home or homes["ours"], taken_in=given.home is not None)
+        peers = [] if given.no_ours else [own]
         if given.talkthrough:
             peers.append(talkthrough(given.talkthrough, given.film, homes["talkthrough"], given.weights))
         if given.claudetube:
