@@ -143,6 +143,13 @@ def retrieval_table() -> str:
     return markdown(measured("retrieval"))
 
 
+def peers_table() -> str:
+    """The last runs of `python -m lab.bench.peers ... --write`."""
+    from lab.bench.peers import markdown
+
+    return markdown(measured("peers"))
+
+
 def questions_table() -> str:
     """The last runs of `python -m lab.eval questions HOME --write`."""
     from lab.eval.questions import markdown

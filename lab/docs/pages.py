@@ -43,6 +43,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reply-tokens": measured.reply_tokens_table,
     "results": measured.results_table,
     "retrieval": measured.retrieval_table,
+    "peers": measured.peers_table,
     "questions": measured.questions_table,
     "install": measured.install_table,
     "rules": product.rules_table,
