@@ -16,6 +16,7 @@ from typing import Any
 from agent_tools.errors import EngineError, ModelMissing
 
 NAMESPACE, PREFIX = "agent-tools", "worker-"
+ATTEMPTS = 3
 
 
 class Keeper:
@@ -65,12 +66,7 @@ def place(address: str, count: int, environment: Mapping[str, str], *, cpus: flo
     Returns: the names, in order.
     Raises: ModelMissing: the extra `ray` is not installed. EngineError: the cluster does not answer."""
     ray = _ray()
-    try:
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise EngineError(
-            f"No Ray cluster answers at {address} ({error}). Start one with `ray start --head`."
-        ) from error
+    _connect(ray, address)
     try:
         names = [f"{PREFIX}{number}" for number in range(count)]
         for name in sorted(set(_placed(ray)) - set(names)):
@@ -90,6 +86,20 @@ def place(address: str, count: int, environment: Mapping[str, str], *, cpus: flo
         return names
     finally:
         ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    """A cluster whose machine is busy may need longer than Ray waits for the process that serves a new client."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
+            return
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            if left and isinstance(error, RuntimeError):
+                continue
+            raise EngineError(
+                f"No Ray cluster answers at {address} ({error}). Start one with `ray start --head`."
+            ) from error
 
 
 def _placed(ray: Any) -> list[str]:
