@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 INTERRUPTED = 130  # exit status after Ctrl-C: 128 and the number of SIGINT, as shells have it
+_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 LONGEST_S = 60.0  # that Python waits at its end for one thread; a model loads in less
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
@@ -29,6 +30,20 @@ def take_one_blas_thread() -> None:
     OpenBLAS's further threads wait by spinning: with two of them, ingesting two clips and looking at them
     (`tests/evals/test_zoom.py`) took 15.8 CPU s in place of 9.6. A number that is set already stays."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def share_one_heap() -> None:
+    """Let all threads of this process take memory from one heap. Call before threads are started.
+
+    glibc gives each thread a heap of its own, and what a call has freed stays in the heap of the thread that made it: a
+    server that has searched 100 hours 40 times peaks at 342 MB with one heap, at 343 to 390 with many. Calls take as much
+    CPU either way: nearly all of what they allocate, they allocate while they hold the interpreter's lock."""
+    if sys.platform == "linux":
+        import ctypes
+
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+        if mallopt is not None:
+            mallopt(_ARENA_MAX, 1)
 
 
 def collect_garbage_seldom() -> None:

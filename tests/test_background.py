@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -115,3 +116,36 @@ finally:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "10000", done.stderr
+
+
+HEAPS = """
+import ctypes, sys, threading
+from agent_tools.background import share_one_heap
+if sys.argv[1:]:
+    share_one_heap()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.fdopen.restype = ctypes.c_void_p, ctypes.c_void_p
+together = threading.Barrier(4)
+def take():
+    together.wait()
+    assert libc.malloc(ctypes.c_size_t(1 << 16))
+    together.wait()
+threads = [threading.Thread(target=take) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_info"),
+    reason="glibc alone has a heap for each thread",
+)
+def test_threads_share_one_heap() -> None:
+    many, one = (
+        subprocess.run([sys.executable, "-c", HEAPS, *flag], capture_output=True, text=True, check=True).stdout
+        for flag in ([], ["one"])
+    )
+    assert many.count("<heap nr=") > 1 == one.count("<heap nr=")

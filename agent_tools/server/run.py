@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import anyio
 
-from agent_tools.background import end_at_once, ended_by_interrupt
+from agent_tools.background import end_at_once, ended_by_interrupt, share_one_heap
 from agent_tools.server import logs
 from agent_tools.settings import Settings, go_offline
 
@@ -26,6 +26,7 @@ def serve(settings: Settings) -> int:
 
     Raises: InvalidArgument: the HTTP settings would open the server to strangers.
     """
+    share_one_heap()
     logs.configure(settings.log_level)
     go_offline()
     if settings.transport == "http":
