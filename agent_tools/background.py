@@ -36,8 +36,8 @@ def share_one_heap() -> None:
     """Let all threads of this process take memory from one heap. Call before threads are started.
 
     glibc gives each thread a heap of its own, and what a call has freed stays in the heap of the thread that made it: a
-    server that has searched 100 hours 40 times peaks at 342 MB with one heap, at 343 to 390 with many. Calls take as much
-    CPU either way: nearly all of what they allocate, they allocate while they hold the interpreter's lock."""
+    server that has searched 100 hours 40 times peaks at 342 MB with one heap, at 343 to 390 with many. Calls take as
+    much CPU either way: nearly all that they allocate, they allocate while they hold the interpreter's lock."""
     if sys.platform == "linux":
         import ctypes
 
