@@ -70,6 +70,24 @@ def test_threads_may_import_in_any_order() -> None:
     assert reached == []
 
 
+def test_the_store_alone_reaches_for_its_database() -> None:
+    """So an engine is chosen in one place, and what holds for one holds for all."""
+    package = Path(agent_tools.__file__).parent
+    reached = [
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if package / "store" not in path.parents and re.search(r"\bstore\.db\b", path.read_text(encoding="utf-8"))
+    ]
+    assert reached == []
+
+
+def test_the_default_install_has_nothing_of_a_shared_archive() -> None:
+    listed = project()["dependencies"]
+    assert isinstance(listed, list)
+    named = {normal(re.split(r"[^A-Za-z0-9_.-]", one)[0]) for one in listed}
+    assert not named & {"psycopg", "pgvector", "ray", "obstore", "prometheus-client", "boto3"}
+
+
 def test_tests_run_on_the_package_of_their_own_environment() -> None:
     package = Path(agent_tools.__file__)
     assert package.is_relative_to(sys.prefix) == ON_WHEEL, f"{package} was imported by {sys.executable}"
