@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from agent_tools.store import spelling
 
@@ -148,7 +148,7 @@ class Occurrence:
         """The first whole words of the text that are, spaces aside, the words sought but for so many letters."""
         if not self._may_be_in("".join(held), errors):
             return ""
-        size = len(self.tokens)
+        size, digits = len(self.tokens), _digits(self.compact)
         for first in range(len(held)):
             for last in range(first + 1, min(len(held), first + size + 2) + 1):
                 window = "".join(held[first:last])
@@ -157,7 +157,7 @@ class Occurrence:
                 if (
                     len(window) >= len(self.compact) - errors
                     and self._may_be_in(window, errors)
-                    and _digits(window) == _digits(self.compact)
+                    and _digits(window) == digits
                     and distance(self.compact, window, errors) <= errors
                 ):
                     return " ".join(held[first:last])
@@ -168,10 +168,11 @@ class Occurrence:
         return any(part in compact for part in _parts(self.compact, errors))
 
 
-def _parts(compact: str, errors: int) -> list[str]:
+@lru_cache(maxsize=64)
+def _parts(compact: str, errors: int) -> tuple[str, ...]:
     """A word cut into errors + 1 parts."""
     cuts = [len(compact) * part // (errors + 1) for part in range(errors + 2)]
-    return [compact[low:high] for low, high in itertools.pairwise(cuts)]
+    return tuple(compact[low:high] for low, high in itertools.pairwise(cuts))
 
 
 def distance(one: str, other: str, most: float = math.inf) -> int:
