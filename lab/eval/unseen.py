@@ -5,8 +5,9 @@
 HOMES is a folder in which two memories are made where they are missing: "talks" with a file for each talk of
 unseen.json, three of which are only heard (Debian: espeak-ng), and "hour". DIR holds photographs without text, FILE
 sentences of any other subject, one a line, for the rest of the hour. The questions and events were written before
-anything was searched; each absent event is asked of one talk and of the hour. Assembled: cuts are easier than a natural
-hour's."""
+anything was searched; each absent event is asked of one talk and of the hour. 56 more events are asked of one talk each,
+in seven languages, and are told apart by whether the event or the talk is English. Assembled: cuts are easier than a
+natural hour's."""
 
 from __future__ import annotations
 
@@ -56,6 +57,10 @@ def main(arguments: Sequence[str]) -> None:
         rows = _events(held["events"], talks, whole if name == "hour" else None)
         truth.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
         reports[name] = run_grounding(truth, home, given.homes / f"out-{name}")
+    truth = given.homes / "events-languages.json"
+    rows = _events_by_language(held["events_by_language"], talks)
+    truth.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
+    reports["languages"] = run_grounding(truth, homes["talks"], given.homes / "out-languages")
     figures = {"searches": searches, "grounding": reports}
     sys.stdout.write(f"\n{markdown(figures)}\n")
     if given.json is not None:
@@ -67,7 +72,9 @@ def markdown(figures: dict[str, Any]) -> str:
     lines = ["| films | search | R@1 | R@5 | nothing found | absent shown strong |", "|---|---|---|---|---|---|"]
     for films, rows in figures["searches"].items():
         lines += [f"| {films} | {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
-    return "\n".join([*lines, "", side_by_side(figures["grounding"])])
+    reports = dict(figures["grounding"])
+    languages = reports.pop("languages")
+    return "\n".join([*lines, "", side_by_side(reports), "", side_by_side({"talks": languages})])
 
 
 def _sentences(path: Path, held: dict[str, Any]) -> list[str]:
@@ -150,4 +157,24 @@ def _events(rows: Sequence[dict[str, Any]], talks: Sequence[Film], whole: Film |
         title, spans = (film.title, []) if place is None else (place[0], [[place[1].start_s, place[1].end_s]])
         group = "words" if "'" in one["event"] or '"' in one["event"] or "„" in one["event"] else "paraphrases"
         events.append({"video": title, "event": one["event"], "spans": spans, "group": group})
+    return events
+
+
+def _events_by_language(rows: Sequence[dict[str, Any]], talks: Sequence[Film]) -> list[dict[str, Any]]:
+    events = []
+    for one in rows:
+        film = talks[one["talk"]]
+        line = film.subtitles[one["line"]] if "line" in one else None
+        asked, told = one["language"], film.language
+        group = (
+            "another to English"
+            if told == "en"
+            else "English to another"
+            if asked == "en"
+            else "one other language"
+            if asked == told
+            else "two other languages"
+        )
+        spans = [] if line is None else [[line.start_s, line.end_s]]
+        events.append({"video": film.title, "event": one["event"], "spans": spans, "group": group})
     return events
