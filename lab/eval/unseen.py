@@ -5,9 +5,9 @@
 HOMES is a folder in which two memories are made where they are missing: "talks" with a file for each talk of
 unseen.json, three of which are only heard (Debian: espeak-ng), and "hour". DIR holds photographs without text, FILE
 sentences of any other subject, one a line, for the rest of the hour. The questions and events were written before
-anything was searched; each absent event is asked of one talk and of the hour. 56 more events are asked of one talk each,
-in seven languages, and are told apart by whether the event or the talk is English. Assembled: cuts are easier than a
-natural hour's."""
+anything was searched; each absent event is asked of one talk and of the hour. 56 more events in seven languages, each
+asked of one talk, are grouped by whether the event or the talk is English. Assembled: cuts are easier than a natural
+hour's."""
 
 from __future__ import annotations
 
