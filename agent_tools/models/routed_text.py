@@ -58,6 +58,10 @@ class RoutedText:
             vectors[english] *= np.float32(0.5**0.5)
         return vectors
 
+    def encode_words(self, words: Sequence[str]) -> Array:
+        """Vectors (n, 512) of single words, float32, L2-normalised: of all sixteen languages on one scale."""
+        return self._many.encode(words)
+
 
 @dataclass(frozen=True)
 class Sides:

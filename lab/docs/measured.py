@@ -65,6 +65,13 @@ def grounding_hour_table() -> str:
     return side_by_side({name: report for name, report in measured("grounding").items() if name != "clips"})
 
 
+def near_table() -> str:
+    """The last run of `python -m lab.eval near`."""
+    from lab.eval.near import markdown
+
+    return markdown(measured("near"))
+
+
 def unseen_table() -> str:
     """The last run of `python -m lab.eval unseen`."""
     from lab.eval.unseen import markdown

@@ -29,6 +29,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "grounding": measured.grounding_table,
     "grounding-hour": measured.grounding_hour_table,
     "calibrations": measured.calibrations_table,
+    "near": measured.near_table,
     "unseen": measured.unseen_table,
     "grounding-tiny": measured.grounding_tiny_table,
     "keep": measured.keep_table,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from lab.eval import questions, unseen
+from lab.eval import near, questions, unseen
 
-PROGRAMS = {"questions": questions.main, "unseen": unseen.main}
+PROGRAMS = {"near": near.main, "questions": questions.main, "unseen": unseen.main}
 
 
 def main() -> None:

@@ -69,6 +69,7 @@ class EvidenceSource:
     second_look: SecondLook  # a second look, and what it changed
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
     near: Callable[[], tuple[EvidenceItem, ...]] = tuple  # see `nearest`
+    within: Callable[[float, float], tuple[EvidenceItem, ...]] = lambda start_s, end_s: ()  # what was compared there
     best: float | None = None  # the best proposal's score, where it is known without the search
     silent: bool = False  # whether it is known without the search that nothing speaks for the event at all
     channels: frozenset[str] = frozenset()  # of what was compared
@@ -340,6 +341,9 @@ def _by_curves(
         inside = evidence.look(start_s, end_s).items
         return tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
 
+    def within(from_s: float, to_s: float) -> tuple[EvidenceItem, ...]:
+        return evidence.look(from_s, to_s).items
+
     best, channels, size = None, frozenset[str](), None
     if isinstance(evidence, ScoredEntries):
         size = evidence.size
@@ -353,6 +357,7 @@ def _by_curves(
         second_look,
         score_of,
         nearest,
+        within,
         None if best is None else curves.height(best, {}),
         channels=channels,
         size=size,
