@@ -13,8 +13,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from agent_tools.store.function_words import grammar
-from agent_tools.store.spelling import UNSPACED
+from agent_tools.store import function_words, spelling
 
 LEAST = 0.45  # cosine of two words that may stand for each other; see docs/evaluation/grounding.md
 FEWEST_LETTERS = 2  # of a word that carries a subject
@@ -28,7 +27,7 @@ _FRAME = frozenset(
 )
 _WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’-][\p{L}\p{M}]+)*")
 # Scripts whose words cannot be compared one by one: without spaces, or with particles that are part of a word.
-_OTHER_WORDS = regex.compile(f"{UNSPACED.pattern}|[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
+_OTHER_WORDS = regex.compile(f"{spelling.UNSPACED.pattern}|[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
 
 
 @runtime_checkable
@@ -64,5 +63,5 @@ def _words(text: str) -> list[str]:
 
 def _telling(event: str) -> list[str]:
     words = _words(event)
-    left_out = grammar(words) | _FRAME
+    left_out = function_words.grammar(words) | _FRAME
     return list(dict.fromkeys(word for word in words if word not in left_out))
