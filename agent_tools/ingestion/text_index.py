@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from agent_tools.models.routed_text import encode_known
 from agent_tools.store import Entry, Store, line_id, shown_lines
 from agent_tools.timeline import Span
 
+TOKENS = 4  # of a chunk's memory; of a scene or a chapter at most
+TEXTS_OF_A_TOKEN = 4  # of a scene or a chapter: a scene of a quarter of a minute is not kept as finely as a minute
 SPANS_AT_ONCE = 64  # whose texts and vectors are in memory together: about an hour of chunks
 SCREEN_TEXT = "screen_text"
 LINES_AT_ONCE = 256
@@ -210,7 +213,8 @@ def _tokens(
         inside: list[Entry] = [e for e in entries if e.start_s < span.end_s and e.end_s > span.start_s]
         if inside:
             matrix = np.stack([held[e.id] for e in inside])
-            yield span, " ".join(e.text for e in inside)[:MEMORY_TEXT], memory_tokens(torch.from_numpy(matrix))
+            count = TOKENS if channels else min(TOKENS, math.ceil(len(inside) / TEXTS_OF_A_TOKEN))
+            yield span, " ".join(e.text for e in inside)[:MEMORY_TEXT], memory_tokens(torch.from_numpy(matrix), count)
 
 
 def _vectors(

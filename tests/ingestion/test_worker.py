@@ -17,11 +17,12 @@ from agent_tools.ingestion import control, model_choice, worker
 from agent_tools.ingestion.control import Control, PulseSettings, Stopped
 from agent_tools.ingestion.model_choice import WORK_MB, memory_limit_mb
 from agent_tools.ingestion.spaces import memory_producer
-from agent_tools.ingestion.text_index import write_chunks
+from agent_tools.ingestion.text_index import write_chunks, write_level
 from agent_tools.ingestion.worker import MOST_DEATHS, run_job
 from agent_tools.models.hub.catalogue import FULL
 from agent_tools.settings import Settings
 from agent_tools.store import EntryIn, Job, JobSettings, Store
+from agent_tools.timeline import Span
 from tests.waiting import PATIENCE_S
 
 VIDEO = "0123456789ab"
@@ -196,6 +197,19 @@ def test_chunk_memories_are_written_hour_by_hour_and_stop_when_asked(store: Stor
     assert 0 < len(first) < 60 * hours
     write_chunks(store, VIDEO, "subtitles", "toy@1", 3600.0 * hours, 3600.0 * hours)
     assert store.memories.spans(VIDEO, "chunk", producer) == {(60.0 * i, 60.0 * i + 60) for i in range(60 * hours)}
+
+
+@pytest.mark.parametrize(("texts", "tokens"), [(1, 1), (4, 1), (5, 2), (7, 2), (9, 3), (13, 4), (60, 4)])
+def test_a_scene_has_a_memory_token_for_four_texts_and_four_at_most(store: Store, texts: int, tokens: int) -> None:
+    vectors = np.random.default_rng(texts).normal(size=(texts, 8)).astype(np.float32)
+    store.add_entries(VIDEO, "subtitles", "file", [EntryIn(i, i + 1, f"line {i}") for i in range(texts)])
+    store.put_vectors("toy@1|text", VIDEO, [entry.id for entry in store.entries(VIDEO)], vectors)
+    write_level(store, VIDEO, "scene", "toy@1", [Span(0, texts)])
+    (memory,) = store.memories.read(VIDEO, "scene", memory_producer("toy@1", "text"))
+    assert memory.vectors.shape == (tokens, 8)
+    shares = np.array([texts * (i + 1) // tokens - texts * i // tokens for i in range(tokens)])
+    whole = (memory.vectors.numpy() * shares[:, None]).sum(axis=0) / texts
+    assert np.allclose(whole, vectors.mean(axis=0), atol=1e-5)
 
 
 def test_a_beat_that_hangs_in_a_dead_connection_gives_the_job_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
