@@ -88,8 +88,9 @@ def with_memory(lines: Lines) -> dict[str, Choose]:
     kept.write(lines.video_id, [one.memory for one in chunks])
 
     def pieces(found: Sequence[ScoredMemory]) -> list[Piece]:
-        own = [held[one.memory.producer, one.memory.start_s] for one in found if one.memory.kind == CHUNK]
-        return [_line(entry) for one in own for entry in one.lines]
+        """The lines of the chunks that were found; chunks of other channels than the transcript's are left out."""
+        keys = [(one.memory.producer, one.memory.start_s) for one in found if one.memory.kind == CHUNK]
+        return [_line(entry) for key in keys if key in held for entry in held[key].lines]
 
     def stored(store: MemoryStore) -> Choose:
         async def choose(query: str, _budget: int) -> Sequence[Piece]:
