@@ -12,6 +12,7 @@ LONG_SIDE = 960  # px; a larger picture is scaled down before it is read
 # of 720p, 13 of 1080p, 22 of 1440p, 28 of 2160p; the worst of them counts, after scaling. On pictures of 360p and 480p,
 # which are read as they are, it is 12 px.
 LEAST_LETTER_PX = 8.25
+SMALLEST_PX = 12.0  # of the letters that programs show (9 points); smaller ones are no text that somebody looks for
 # Scripts in the character list of the recognizer's model. It holds Greek letters too, without their accents, but for
 # formulas: Greek words are not read for certain.
 VIETNAMESE = "Vietnamese"

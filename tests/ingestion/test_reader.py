@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agent_tools.ingestion.screen_text.reader import DEFAULTS, Reader, ReaderSettings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, Shares, read_together, shares
+from agent_tools.ingestion.screen_text.trust import TextLine
 from agent_tools.models.ocr import OcrLine, RapidOcr
 from agent_tools.store import Store
 
@@ -109,16 +110,27 @@ def test_pictures_of_a_shared_call_are_written_at_their_own_times(engine: RapidO
 
 
 def test_extra_pictures_are_read_where_they_make_no_other_smaller(tmp_path: Path) -> None:
+    """Those with words first. What was found on one without room is read all the same."""
     reader = waiting(tmp_path, 40)
-    for i in range(40):  # a second one 1 s after each, which leaves the screen half a second later
+    for i in range(40):  # a second one 1 s after each
         name = f"picture-{i * 4000 + 1000:010d}-{i * 4000 + 1000:010d}-0500-extra.jpg"
         Image.new("RGB", (64, 36)).save(reader.folder / name)
-    (reader.folder / "whole").write_bytes(b"[[1.5, 3.0]]")
+    found = [f"{i * 4000 + 1000:010d}" for i in range(0, 40, 2)]
+    for stamp in found[:-1]:
+        reader._append("found-1.jsonl", stamp, [TextLine("words in motion", 0.99, (0.1, 0.1, 0.4, 0.2))])
     assert reader.choose(per_hour=1) == []
     assert reader.chosen == 2 * DEFAULTS.least_calls
     assert reader.half_size == 0
-    unread = reader.unread()
-    assert sum(span.length_s for span in unread) == pytest.approx(1.5 + 20 * 3.0, abs=2)
+    words = {one.stamp for one in reader._chosen if one.extra}
+    assert set(found[:-1]) <= words
+    reader.settings = ReaderSettings(least_calls=20)
+    assert reader.choose(per_hour=1) == []
+    assert reader.chosen == 40 + len(found) - 1
+    engine = Counting()
+    reader.read(engine, lambda done, to_s, fresh: None)
+    assert engine.calls == 20
+    entries = reader.store.entries("0123456789ab", channels=("screen_text",))
+    assert [entry.start_s for entry in entries] == [i * 4.0 + 1 for i in range(0, 38, 2)]
     reader.store.close()
 
 

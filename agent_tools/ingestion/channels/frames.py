@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from agent_tools.compression import FrameKeeper, KeepRule, stand_ins
-from agent_tools.errors import EngineError
+from agent_tools.errors import EngineError, ModelMissing
 from agent_tools.home import HomeFolder
 from agent_tools.ingestion.channels.base import ChannelMaker, OpenEnd
 from agent_tools.ingestion.channels.screen_text import ScreenText, looks_per_sample, reader_of
@@ -26,7 +26,7 @@ from agent_tools.media import Damage, Picture, Probe, Sample, sample
 from agent_tools.media.picture_files import picture_file
 from agent_tools.memory import Memory, memory_tokens
 from agent_tools.models.devices import choose
-from agent_tools.models.profiles import FrameEncoder, frame_encoder, redundancy_encoder
+from agent_tools.models.profiles import FrameEncoder, frame_encoder, ocr, redundancy_encoder
 from agent_tools.store import ChannelDetail, FrameRow, Store
 
 WINDOW = 16  # pictures that are encoded and committed together; what is kept does not depend on it
@@ -102,6 +102,9 @@ class Frames(ChannelMaker):
         work = FramePass(
             self.store, self.video_id, self.file, encoder, judge, fps, decoding, self.duration_s, self.rule
         )
+        if reads:
+            with suppress(ModelMissing):  # the channel screen_text says so
+                reader.search_with(ocr(self.context.models.settings))
         glances = Glances(looks_per_sample(fps), reader.glance) if reads else NO_GLANCES
 
         def on_picture(time_s: float, picture: Picture) -> None:

@@ -27,7 +27,8 @@ def looks_per_sample(fps: float) -> int:
 def reader_of(context: Context) -> Reader:
     """The reader of the video's pictures, with its files in the home that is written."""
     video = context.video
-    return Reader(context.store, video.id, context.store.home, video.file.duration_s or video.duration_s)
+    length_s, per_hour = video.file.duration_s or video.duration_s, context.settings.ocr_per_hour
+    return Reader(context.store, video.id, context.store.home, length_s, per_hour=per_hour)
 
 
 class ScreenText(ChannelMaker):
@@ -45,6 +46,7 @@ class ScreenText(ChannelMaker):
         self.store.clear_gaps(self.video_id, self.name)
         reader = reader_of(self.context)
         if not reader.whole and not self.context.growing:  # what has grown so far, the frames' pass has collected
+            reader.search_with(engine)
             self._gather(reader)
         left_out = reader.choose(self.context.settings.ocr_per_hour)
         self.context.models.text()

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from pathlib import Path
 from PIL import Image
 
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion.screen_text.merge import Reading, ShownText, merge_readings
+from agent_tools.ingestion.screen_text.brief_text import BriefText, Look
+from agent_tools.ingestion.screen_text.merge import Reading, ShownText, holds_all, merge_readings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
-from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, StillRule, joined
+from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, Gray, StillRule, joined
 from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted, worth
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
@@ -29,7 +31,11 @@ SIDE = 960  # px: longer side of a picture that waits for OCR
 QUALITY = 90
 WHOLE = "whole"  # name of the file that says so
 EXTRA, LEFT = "extra", "left"  # parts of the name of a picture
+READINGS = "readings-2.jsonl"  # name of the file with what was read from pictures
+FOUND = "found-1.jsonl"  # the same of what was found on parts of pictures
+LOOK_S = 0.5  # how long such a line stands at least
 
+Lines = dict[str, list[TextLine]]  # by the name of a picture
 OnRead = Callable[[int, float, bool], None]  # (pictures read, time all is read to, whether entries were written)
 
 
@@ -38,6 +44,7 @@ class ReaderSettings:
     """How much is read, and how often what was read is stored."""
 
     least_calls: int = 30  # a short video may read this many pictures whatever its length
+    searches: int = 8  # whole pictures that may be searched for brief text, for each call
     settle_every: int = 8  # readings between two writes of what can no longer change
 
 
@@ -54,6 +61,10 @@ class Waiting:
     end_s: float
     score: float
     extra: bool = False  # it is read where there is room; see StillRule
+
+    @property
+    def stamp(self) -> str:
+        return _stamp(self.time_s)
 
 
 @dataclass(frozen=True)
@@ -77,41 +88,74 @@ class Reader:
     """Collects pictures during the decode pass, then reads them. All its files lie in home/work/<video>."""
 
     def __init__(
-        self, store: Store, video_id: str, home: Path, duration_s: float, settings: ReaderSettings = DEFAULTS
+        self,
+        store: Store,
+        video_id: str,
+        home: Path,
+        duration_s: float,
+        settings: ReaderSettings = DEFAULTS,
+        *,
+        per_hour: int = 400,
     ) -> None:
+        """Args: per_hour: calls of the OCR for an hour of video."""
         self.store, self.video_id, self.duration_s = store, video_id, duration_s
         self.settings = settings
         self.folder = HomeFolder(home).unread_pictures(video_id)
         self.rule = StillRule()
+        self.per_hour = per_hour
+        self.brief = BriefText(settings.searches * per_hour / 3600)
         self._last: Picture | None = None
         self._chosen: list[Waiting] = []
         self._groups: dict[str, tuple[Waiting, ...]] = {}  # by file name, of the pictures that share a call
         self._half_size = 0
-        self._not_chosen: list[Span] = []  # spans of the extra pictures for which there is no room
+        self._found: Lines = {}  # by stamp, what was found where a part of a picture was searched
+        self._searched_only: Lines = {}  # the same by file name, of chosen pictures that are not read as a whole
+        self._doubtful: list[_Read] = []  # what was found and may be no text, on pictures that are not read
 
     # -- while decoding
 
     def restore(self, saved: str) -> None:
-        """Continue the rule from the state `saved`; "" starts from the beginning."""
+        """Continue from the state `saved`; "" starts from the beginning."""
         if saved:
-            self.rule = StillRule.from_bytes(base64.b64decode(saved))
+            rule, brief = (base64.b64decode(part) for part in f"{saved}.".split(".")[:2])
+            self.rule = StillRule.from_bytes(rule)
+            self.brief.restore(brief)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def saved(self) -> str:
-        """The rule's state, for the channel's row."""
-        return base64.b64encode(self.rule.to_bytes()).decode()
+        """The state between two pictures, for the channel's row."""
+        return ".".join(base64.b64encode(part).decode() for part in (self.rule.to_bytes(), self.brief.to_bytes()))
+
+    def search_with(self, engine: OcrEngine) -> None:
+        """Search for brief text while decoding, too."""
+        self.brief.engine = engine
 
     def show(self, time_s: float, picture: Picture) -> None:
         """Judge one sampled picture; put it on disk if it is to be read."""
-        candidate = self.rule.feed(time_s, picture.gray(WIDTH, HEIGHT))
-        if candidate is not None:
-            self._put(candidate, picture)
+        gray = picture.gray(WIDTH, HEIGHT)
+        candidate = self.rule.feed(time_s, gray, extras=False)
         self._last = picture
+        if candidate is not None and not candidate.moving:
+            self.brief.whole(time_s, gray)
+            self._put(candidate, picture)
+            return
+        look = self.brief.look(time_s, gray, picture)
+        if look.seen:
+            self._after_look(time_s, gray, picture, candidate, look)
+        elif candidate := candidate or self.rule.in_motion(time_s, gray):
+            self._put(candidate, picture)
 
     def glance(self, time_s: float, picture: Picture) -> None:
         """Judge a picture between two sampled ones."""
-        candidate = self.rule.glance(time_s, picture.gray(WIDTH, HEIGHT))
+        gray = picture.gray(WIDTH, HEIGHT)
+        if self.brief.due(time_s):
+            look = self.brief.look(time_s, gray, picture)
+            candidate = self.rule.glance(time_s, gray, extras=not look.seen)
+            if look.seen:
+                self._after_look(time_s, gray, picture, candidate, look)
+        else:
+            candidate = self.rule.glance(time_s, gray, extras=not self.brief.complete)
         if candidate is not None:
             self._put(candidate, picture)
 
@@ -120,7 +164,19 @@ class Reader:
         if self._last is not None and (candidate := self.rule.last()) is not None:
             self._put(candidate, self._last)
         self._last = None
-        self._write(WHOLE, json.dumps([(one.start_s, one.end_s) for one in self.rule.unread(self.duration_s)]).encode())
+        unread = [(one.start_s, one.end_s) for one in joined(self.brief.unread(self.duration_s))]
+        self._write(WHOLE, json.dumps(unread).encode())
+
+    def _after_look(self, time_s: float, gray: Gray, picture: Picture, candidate: Candidate | None, look: Look) -> None:
+        """Keep the picture if there are new words on what was looked at. What was found is kept in any case."""
+        if look.gone:
+            self.rule.words_left(time_s)
+        if look.new or look.doubtful:
+            self._append(FOUND, _stamp(time_s), look.lines)
+        if look.new:
+            self._put(candidate or self.rule.keep_words(time_s, gray), picture)
+        elif candidate is not None:
+            self._put(replace(candidate, extra=True), picture)
 
     @property
     def whole(self) -> bool:
@@ -143,8 +199,7 @@ class Reader:
         """The spans in which text may have stood that no picture to read shows: between two pictures in motion."""
         path = self.folder / WHOLE
         held = path.read_bytes() if path.is_file() else b""
-        spans = [Span(a, b) for a, b in json.loads(held or b"[]")]
-        return joined(merged([*spans, *self._not_chosen], 0.01))
+        return [Span(a, b) for a, b in json.loads(held or b"[]")]
 
     def choose(self, per_hour: int) -> list[Span]:
         """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
@@ -153,21 +208,23 @@ class Reader:
         motion is read, instead of half of it. Extra pictures are read while no other one is made smaller for them.
         """
         calls = max(self.settings.least_calls, math.ceil(per_hour * self.duration_s / 3600))
-        waiting = self._waiting()
+        waiting, self._found = self._waiting(), self._lines_by_name(FOUND)
         usual = [one for one in waiting if not one.extra]
-        extra = sorted((one for one in waiting if one.extra), key=lambda one: (-one.score, one.start_s))
+        extra = sorted((one for one in waiting if one.extra), key=self._rank)
         room = max(0, PAIR * calls - len(usual))
-        no_room = {one.path for one in extra[room:]}
-        self._not_chosen = [
-            Span(one.start_s, one.end_s) for one in _ended(waiting, self.duration_s) if one.path in no_room
-        ]
-        pictures = _ended([*usual, *extra[:room]], self.duration_s)
+        # Of an extra picture without room, what was found when it was searched is what was read.
+        searched = {one.path for one in extra[room:] if one.stamp in self._found}
+        held = _ended([*usual, *extra[:room], *(one for one in extra if one.path in searched)], self.duration_s)
+        pictures = [one for one in held if one.path not in searched]
         ranked = sorted(pictures, key=lambda one: (-one.score, one.start_s))
         spread = shares(len(ranked), calls)
         pairs_end = spread.alone + spread.in_pairs
         sixes_end = pairs_end + spread.in_sixes
         chosen, left_out = ranked[:sixes_end], ranked[sixes_end:]
-        self._chosen = sorted(chosen, key=lambda one: one.start_s)
+        kept = [*chosen, *(one for one in held if one.path in searched)]
+        self._chosen = sorted(kept, key=lambda one: one.start_s)
+        self._searched_only = {one.path.name: self._found[one.stamp] for one in kept if one.path in searched}
+        self._doubtful = _doubtful(self._found, {one.stamp for one in kept})
         self._groups = {}
         for part, size in ((ranked[spread.alone : pairs_end], PAIR), (ranked[pairs_end:sixes_end], SIX)):
             together = sorted(part, key=lambda one: one.start_s)
@@ -177,6 +234,10 @@ class Reader:
         self._half_size = spread.in_sixes
         return [Span(one.start_s, one.end_s) for one in sorted(left_out, key=lambda one: one.start_s)]
 
+    def _rank(self, one: Waiting) -> tuple[bool, float, int]:
+        """Extra pictures with words first; those that are left out are spread over the film."""
+        return one.stamp not in self._found, -one.score, zlib.crc32(one.path.name.encode())
+
     def read(self, engine: OcrEngine, on_read: OnRead, *, open_end: bool = False) -> int:
         """Read the chosen pictures in time order and write entries as they can no longer change; returns how many.
 
@@ -184,7 +245,7 @@ class Reader:
             on_read: called after each picture; may raise to stop. What was read so far is not read again.
             open_end: more pictures will come: the last text may still stand.
         """
-        done = self._readings()
+        done = self._lines_by_name(READINGS) | self._searched_only
         readings: list[_Read] = []
         written = 0
         for number, waiting in enumerate(self._chosen, 1):
@@ -192,9 +253,10 @@ class Reader:
                 group = self._groups.get(waiting.path.name, (waiting,))
                 images = [_opened(one.path) for one in group]
                 for one, lines in zip(group, read_together(engine, images), strict=True):
-                    self._note(one.path.name, lines)
+                    self._append(READINGS, one.path.name, lines)
                     done[one.path.name] = lines
-            readings.append(_Read(waiting.start_s, waiting.end_s, tuple(done[waiting.path.name])))
+            lines = _joined(done[waiting.path.name], self._found.get(waiting.stamp, []))
+            readings.append(_Read(waiting.start_s, waiting.end_s, lines))
             settle = number % self.settings.settle_every == 0 or number == len(self._chosen)
             if settle:
                 written = self._settle(readings, final=number == len(self._chosen) and not open_end)
@@ -214,6 +276,9 @@ class Reader:
             trust = trusted(reading.lines, strangers)
             sure.append(reading.of([line for line, is_text in zip(reading.lines, trust, strict=True) if is_text]))
             unsure.append(reading.of([line for line, is_text in zip(reading.lines, trust, strict=True) if not is_text]))
+        reached_s = math.inf if final else readings[-1].start_s
+        doubtful = [one.of(list(one.lines)) for one in self._doubtful if one.start_s < reached_s]
+        unsure = sorted([*unsure, *doubtful], key=lambda one: one.start_s)
         entries = []
         for part, extra in ((sure, {}), (unsure, {UNSURE: True})):
             merged = merge_readings(part)
@@ -262,10 +327,10 @@ class Reader:
             found.append(Waiting(path, _seconds(time_s), _seconds(start_s), math.inf, float(score), EXTRA in more))
         return found
 
-    def _readings(self) -> dict[str, list[TextLine]]:
+    def _lines_by_name(self, file: str) -> Lines:
         """What was read before, by picture; a line that was cut off in writing counts as not read."""
-        path = self.folder / "readings-2.jsonl"
-        done: dict[str, list[TextLine]] = {}
+        path = self.folder / file
+        done: Lines = {}
         if path.is_file():
             for line in path.read_bytes().splitlines(keepends=True):
                 if line.endswith(b"\n"):
@@ -273,10 +338,26 @@ class Reader:
                     done[name] = [TextLine(text, score, tuple(box), texture) for text, score, box, texture in lines]
         return done
 
-    def _note(self, name: str, lines: list[TextLine]) -> None:
+    def _append(self, file: str, name: str, lines: Sequence[TextLine]) -> None:
         held = [(line.text, line.score, line.box, line.texture) for line in lines]
-        with (self.folder / "readings-2.jsonl").open("ab") as file:
-            file.write(json.dumps([name, held], ensure_ascii=False).encode() + b"\n")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / file).open("ab") as opened:
+            opened.write(json.dumps([name, held], ensure_ascii=False).encode() + b"\n")
+
+
+def _joined(read: Sequence[TextLine], found: Sequence[TextLine]) -> tuple[TextLine, ...]:
+    """What was read from a whole picture, and what a search of a part of it found besides: each misses some words."""
+    texts = [line.text for line in read]
+    return (*read, *(line for line in found if not holds_all([line.text], texts)))
+
+
+def _doubtful(found: Lines, kept: set[str]) -> list[_Read]:
+    """What was found by searches on pictures that are not kept, in time order."""
+    return [
+        _Read(_seconds(stamp), _seconds(stamp) + LOOK_S, tuple(lines))
+        for stamp, lines in sorted(found.items())
+        if stamp not in kept
+    ]
 
 
 def _ended(pictures: Sequence[Waiting], duration_s: float) -> list[Waiting]:

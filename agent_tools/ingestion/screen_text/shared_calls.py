@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from agent_tools.ingestion.screen_text.trust import Box, TextLine, textures
@@ -62,6 +63,19 @@ def read_together(engine: OcrEngine, images: Sequence[Image.Image]) -> list[list
             box = _inside(line.box, canvas, (left, top), fitted[place])
             placed[place].append((line.text, line.score, box))
     return [_with_textures(image, lines) for image, lines in zip(images, placed, strict=True)]
+
+
+def lines_of_part(engine: OcrEngine, rgb: NDArray[np.uint8], part: Box) -> list[TextLine]:
+    """The lines in a part (x0, y0, x1, y1, in 0..1) of a picture (H, W, 3). Their boxes are in 0..1 of the picture."""
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = (round(side * size) for side, size in zip(part, (width, height) * 2, strict=True))
+    cut = rgb[top:bottom, left:right]
+    found = []
+    for line in engine.read(np.ascontiguousarray(cut)):
+        x0, x1 = ((left + x * (right - left)) / width for x in (line.box[0], line.box[2]))
+        y0, y1 = ((top + y * (bottom - top)) / height for y in (line.box[1], line.box[3]))
+        found.append((line.text, line.score, (x0, y0, x1, y1)))
+    return _with_textures(Image.fromarray(rgb), found)
 
 
 def _inside(box: Box, canvas: Image.Image, corner: tuple[int, int], image: Image.Image) -> Box:

@@ -35,7 +35,7 @@ TEXT_EDGES = 4  # rising ones, and as many falling, in a tile of text
 FAINT_CONTRAST, FAINT_EDGES = 24, 2  # the same for what may be text: all frames with text have such tiles
 UNREAD_S = 0.5  # what stands for a shorter time may be missed without a word
 MOST_UNREAD = 400  # spans: those with the shortest pauses between them are joined
-_SAVED = b"still rule 2"  # what another version saved is not read: the rule starts again there
+_SAVED = b"still rule 3"  # what another version saved is not read: the rule starts again there
 _HEAD = struct.Struct("<I")
 
 
@@ -49,6 +49,7 @@ class Candidate:
     extra: bool = False  # kept for a text that stands for a moment or moves: it is read where there is room
     left_s: float | None = None  # when the text of the candidate before was gone, where that was seen
     again: bool = False  # no new picture: the extra one at time_s still stands, and is not an extra any more
+    moving: bool = False  # kept because 4 s of motion have passed, not because it stands still
 
 
 class StillRule:
@@ -66,11 +67,11 @@ class StillRule:
         self._new = True  # the picture now on screen differs from the kept one
         self._standing: Tiles | None = None  # the text for which a glance was kept, until it is gone
         self._left_s: float | None = None  # when it was gone
-        self._unread_s: float | None = None  # since when what may be text is on screen that no candidate shows
-        self._unread: list[tuple[float, float]] = []
 
-    def feed(self, time_s: float, gray: Gray) -> Candidate | None:
-        """Judge the sampled picture at time_s, (180, 320) uint8: a candidate if it is to be kept."""
+    def feed(self, time_s: float, gray: Gray, *, extras: bool = True) -> Candidate | None:
+        """Judge the sampled picture at time_s, (180, 320) uint8: a candidate if it is to be kept.
+
+        Args: extras: keep text in motion, too."""
         self._watch(time_s, gray)
         still = self._previous is not None and share_changed(gray, self._previous) < CHANGED_SHARE
         if not still:
@@ -80,23 +81,27 @@ class StillRule:
         self._previous, self._previous_s = gray.copy(), time_s
         self._before, self._before_s = self._previous, time_s
         if self._new and (still or due):
-            return self._keep()
+            return self._keep(moving=not still)
+        return self.in_motion(time_s, gray) if extras else None
+
+    def in_motion(self, time_s: float, gray: Gray) -> Candidate | None:
+        """An extra candidate if the sampled picture, which was fed just now, shows new text a second after the last."""
         if self._latest is None or time_s - self._latest_s < MOVING_S or text_score(gray, self._latest) < MOVING_TILES:
             return None
         return self._keep_extra(time_s, gray, time_s)
 
-    def glance(self, time_s: float, gray: Gray) -> Candidate | None:
+    def glance(self, time_s: float, gray: Gray, *, extras: bool = True) -> Candidate | None:
         """Judge a picture between two sampled ones: a candidate if text stands on it that the last one does not show.
         What moves beside the text does not matter."""
         self._watch(time_s, gray)
         before, before_s = self._before, self._before_s
         self._before, self._before_s = gray.copy(), time_s
-        if before is None or self._latest is None or time_s - self._latest_s < GLANCES_APART_S:
+        if not extras or before is None or self._latest is None or time_s - self._latest_s < GLANCES_APART_S:
             return None
-        standing = _changed(gray, self._latest)
+        standing = changed(gray, self._latest)
         if int(standing.sum()) < STANDING_TILES:
             return None
-        standing &= ~_changed(gray, before)
+        standing &= ~changed(gray, before)
         if int(standing.sum()) < STANDING_TILES:
             return None
         standing &= _text_tiles(gray)
@@ -110,12 +115,15 @@ class StillRule:
         """The last sampled picture, if it was never kept: a clip's end, or a video of one picture."""
         return self._keep() if self._new and self._previous is not None else None
 
-    def unread(self, end_s: float) -> list[Span]:
-        """The spans up to end_s in which text may have stood on pictures that were not kept."""
-        runs = [*self._unread, *([] if self._unread_s is None else [(self._unread_s, end_s)])]
-        return joined([Span(a, b) for a, b in runs if b - a >= UNREAD_S])
+    def keep_words(self, time_s: float, gray: Gray) -> Candidate:
+        """Keep the picture at time_s, the last one that was fed or glanced at, because words were found on it."""
+        return self._keep_extra(time_s, gray, time_s)
 
-    def _keep(self) -> Candidate:
+    def words_left(self, time_s: float) -> None:
+        """The words for which the last picture was kept are gone."""
+        self._left_s = time_s
+
+    def _keep(self, *, moving: bool = False) -> Candidate:
         """Keep the sampled picture on screen; where an extra candidate shows the same, that one."""
         assert self._previous is not None
         score = text_score(self._previous, self._kept)
@@ -124,35 +132,25 @@ class StillRule:
         if since_extra and self._latest is not None and share_changed(self._kept, self._latest) < CHANGED_SHARE:
             self._standing = None
             return Candidate(self._latest_s, self._latest_s, score, again=True)
-        return self._take(self._kept_s, self._kept, Candidate(self._kept_s, self._since_s, score, left_s=self._left_s))
+        found = Candidate(self._kept_s, self._since_s, score, left_s=self._left_s, moving=moving)
+        return self._take(self._kept_s, self._kept, found)
 
     def _keep_extra(self, time_s: float, gray: Gray, start_s: float) -> Candidate:
         score = text_score(gray, self._latest)
         return self._take(time_s, gray.copy(), Candidate(time_s, start_s, score, extra=True, left_s=self._left_s))
 
     def _take(self, time_s: float, gray: Gray, candidate: Candidate) -> Candidate:
-        self._end_unread(candidate.start_s)
         self._latest, self._latest_s = gray, time_s
         self._standing = self._left_s = None
         return candidate
 
     def _watch(self, time_s: float, gray: Gray) -> None:
-        """Note when kept text leaves, and whether something that may be text is not on the last candidate."""
-        if self._latest is None:
+        """Note when the text for which a glance was kept leaves."""
+        if self._latest is None or self._standing is None:
             return
-        fresh = _changed(gray, self._latest)
-        if self._standing is not None and 2 * int((fresh & self._standing).sum()) > int(self._standing.sum()):
+        fresh = changed(gray, self._latest)
+        if 2 * int((fresh & self._standing).sum()) > int(self._standing.sum()):
             self._standing, self._left_s = None, time_s
-        if fresh.any() and (fresh & _text_tiles(gray, FAINT_CONTRAST, FAINT_EDGES)).any():
-            if self._unread_s is None:
-                self._unread_s = time_s
-        else:
-            self._end_unread(time_s)
-
-    def _end_unread(self, time_s: float) -> None:
-        if self._unread_s is not None and time_s - self._unread_s >= UNREAD_S:
-            self._unread.append((self._unread_s, time_s))
-        self._unread_s = None
 
     def to_bytes(self) -> bytes:
         """The state between two pictures."""
@@ -167,7 +165,7 @@ class StillRule:
                 pictures[places[name] : places[name] + 1] = [held]
         numbers = {name: getattr(self, f"_{name}") for name in _NUMBERS}
         standing = None if self._standing is None else np.packbits(self._standing).tolist()
-        head = json.dumps([numbers, self._unread, standing, places]).encode()
+        head = json.dumps([numbers, standing, places]).encode()
         return _SAVED + _HEAD.pack(len(head)) + head + zlib.compress(np.stack(pictures).tobytes(), 6)
 
     @classmethod
@@ -177,25 +175,24 @@ class StillRule:
             return rule
         data = data[len(_SAVED) :]
         (size,) = _HEAD.unpack_from(data)
-        numbers, unread, standing, places = json.loads(data[_HEAD.size : _HEAD.size + size])
+        numbers, standing, places = json.loads(data[_HEAD.size : _HEAD.size + size])
         held = np.frombuffer(zlib.decompress(data[_HEAD.size + size :]), np.uint8).reshape(-1, HEIGHT, WIDTH)
         for name, value in numbers.items():
             setattr(rule, f"_{name}", value)
         for name, place in places.items():
             setattr(rule, f"_{name}", held[place])
-        rule._unread = [(a, b) for a, b in unread]
         if standing is not None:
             rule._standing = np.unpackbits(np.array(standing, np.uint8)).astype(np.bool_).reshape(ROWS, COLUMNS)
         return rule
 
 
 _PICTURES = ("previous", "kept", "latest", "before")
-_NUMBERS = ("previous_s", "before_s", "kept_s", "latest_s", "since_s", "new", "left_s", "unread_s")
+_NUMBERS = ("previous_s", "before_s", "kept_s", "latest_s", "since_s", "new", "left_s")
 
 
 def share_changed(one: Gray, other: Gray) -> float:
     """Share of the 18 x 32 tiles whose mean difference is over 6 of 255."""
-    return float(_changed(one, other).mean())
+    return float(changed(one, other).mean())
 
 
 def text_score(gray: Gray, before: Gray | None = None) -> float:
@@ -206,7 +203,7 @@ def text_score(gray: Gray, before: Gray | None = None) -> float:
     left: on the development clips it is over 0 on 94 % of the frames with text and on 42 % of the others.
     """
     text = _text_tiles(gray)
-    return float((text if before is None else text & _changed(gray, before)).sum())
+    return float((text if before is None else text & changed(gray, before)).sum())
 
 
 def _text_tiles(gray: Gray, contrast: int = TEXT_CONTRAST, edges: int = TEXT_EDGES) -> Tiles:
@@ -220,10 +217,16 @@ def _text_tiles(gray: Gray, contrast: int = TEXT_CONTRAST, edges: int = TEXT_EDG
     return text
 
 
-def _changed(one: Gray, other: Gray) -> Tiles:
+def changed(one: Gray, other: Gray) -> Tiles:
+    """The tiles that differ by more than the noise of a codec."""
     difference = np.abs(one.astype(np.int16) - other.astype(np.int16))
-    changed: Tiles = _per_tile(difference).mean((1, 3)) > TILE_DIFFERENCE
-    return changed
+    found: Tiles = _per_tile(difference).mean((1, 3)) > TILE_DIFFERENCE
+    return found
+
+
+def may_be_text(gray: Gray) -> Tiles:
+    """The tiles that may hold text, faint or small text too. All pictures with text have such tiles."""
+    return _text_tiles(gray, FAINT_CONTRAST, FAINT_EDGES)
 
 
 def _per_tile(values: NDArray[Any]) -> NDArray[Any]:

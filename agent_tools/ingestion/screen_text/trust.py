@@ -54,7 +54,7 @@ def trusted(lines: Sequence[TextLine], strangers: frozenset[str] = frozenset()) 
 
 def is_long(line: TextLine) -> bool:
     """Whether a line can be trusted by itself."""
-    return worth(line.text) >= LONG and line.score >= LONG_SCORE and _mostly_letters(line.text)
+    return worth(line.text) >= LONG and line.score >= LONG_SCORE and mostly_letters(line.text)
 
 
 def worth(text: str) -> float:
@@ -104,7 +104,7 @@ def textures(gray: NDArray[np.uint8], boxes: Sequence[Box]) -> list[float]:
 
 def _short(line: TextLine, company: bool) -> bool:
     letters = sum(map(str.isalnum, line.text))
-    if not _mostly_letters(line.text):
+    if not mostly_letters(line.text):
         return False
     if company:
         return line.score >= COMPANY_SCORE
@@ -112,7 +112,7 @@ def _short(line: TextLine, company: bool) -> bool:
     return alone and line.score >= SHORT_SCORE and line.texture <= CALM
 
 
-def _mostly_letters(text: str) -> bool:
+def mostly_letters(text: str) -> bool:
     signs = [letter for letter in text if not letter.isspace()]
     return sum(map(str.isalnum, signs)) >= LETTERS_SHARE * len(signs)
 

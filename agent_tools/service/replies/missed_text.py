@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import math
 
-from agent_tools.models.readable import LEAST_LETTER_PX, LONG_SIDE
+from agent_tools.models.readable import LEAST_LETTER_PX, LONG_SIDE, SMALLEST_PX
 from agent_tools.store import ChannelRow, VideoRow
 from agent_tools.timeline import Span
-
-SMALLEST_PX = 12.0  # of the letters that programs show (9 points); smaller ones are no text that somebody looks for
 
 
 def missed_px(row: ChannelRow, video: VideoRow) -> float:
