@@ -17,6 +17,7 @@ from agent_tools.errors import ModelMissing, ShapeError
 from agent_tools.models.hub.weights import package_folder
 from agent_tools.models.readable import LONG_SIDE
 from agent_tools.models.seen_lines import SeenLine, SeenLines
+from agent_tools.models.small_lines import Strip, small_lines
 from agent_tools.untrusted import clean
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ DETECTED_SIDE = 960  # px: a picture up to this size is searched for text as it 
 MIN_SIDE = 8  # px; a thinner picture holds no letter
 MAX_ASPECT = 4  # long side over short side; a longer strip is padded
 MIN_SCORE = 0.6  # of a line, 0..1; a lower score is mostly texture read as text
+DOUBTFUL_SCORE = 0.35  # a line of DOUBTFUL_LETTERS with so much is kept: words that are looked for may stand there
+DOUBTFUL_LETTERS = 5
 MIN_SCORE_SHORT = 0.9  # of a line with one letter or digit: PP-OCR reads edges in photographs as letters (up to .86)
 SAME_ROW = 0.5  # two boxes are in one row if they share this part of the lower one's height
 WORD_GAP = 1.5  # in heights: with a smaller gap two boxes of a row are one line, with a larger gap two columns
@@ -44,7 +47,7 @@ class OcrLine:
 class RapidOcr:
     """PP-OCRv6 small, detection and recognition. Loads at the first picture. Not safe for two threads at once."""
 
-    producer = "rapidocr-3-ppocrv6-small@bundled/2"
+    producer = "rapidocr-3-ppocrv6-small@bundled/3"
 
     def __init__(self, *, threads: int = 1) -> None:
         """Raises: ModelMissing: rapidocr or one of its model files is not installed."""
@@ -57,7 +60,8 @@ class RapidOcr:
         self._engine: Any = None
 
     def read(self, rgb: NDArray[np.uint8]) -> list[OcrLine]:
-        """The lines of a picture (H, W, 3) in reading order: rows from the top, in a row from the left.
+        """The lines of a picture (H, W, 3) in reading order: rows from the top, in a row from the left. Behind them
+        stand those of a low score, which are probably misread.
 
         Raises: ShapeError: not (H, W, 3)."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
@@ -75,18 +79,35 @@ class RapidOcr:
         if self._engine is None:
             self._engine = self._load()
         answer = self._engine(_padded(rgb[..., ::-1]), use_cls=False)
-        if getattr(answer, "boxes", None) is None or getattr(answer, "txts", None) is None:
-            return []
-        lines = []
-        for corners, text, score in zip(answer.boxes, answer.txts, answer.scores, strict=True):
+        found: list[tuple[NDArray[Any], str, float]] = []
+        if getattr(answer, "boxes", None) is not None and getattr(answer, "txts", None) is not None:
+            found = list(zip(answer.boxes, answer.txts, answer.scores, strict=True))
+        found += self._small(rgb, [_strip(corners) for corners, _, _ in found])
+        lines, doubtful = list[OcrLine](), list[OcrLine]()
+        for corners, text, score in found:
             cleaned = clean(text)
             letters = sum(map(str.isalnum, cleaned))
-            if not letters or score < (MIN_SCORE_SHORT if letters == 1 else MIN_SCORE):
-                continue
             (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
             box = (_share(x0, width), _share(y0, height), _share(x1, width), _share(y1, height))
-            lines.append(OcrLine(cleaned, float(score), box))
-        return reading_order(lines, width / height)
+            if letters and score >= (MIN_SCORE_SHORT if letters == 1 else MIN_SCORE):
+                lines.append(OcrLine(cleaned, float(score), box))
+            elif letters >= DOUBTFUL_LETTERS and score >= DOUBTFUL_SCORE:
+                doubtful.append(OcrLine(cleaned, float(score), box))
+        return [*reading_order(lines, width / height), *doubtful]
+
+    def _small(self, rgb: NDArray[np.uint8], taken: Sequence[Strip]) -> list[tuple[NDArray[Any], str, float]]:
+        """Corners, text and score of the lines in letters too small for the detector."""
+        import cv2
+
+        strips = small_lines(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False), taken)
+        if not strips:
+            return []
+        crops = [np.ascontiguousarray(rgb[y0:y1, x0:x1, ::-1]) for x0, y0, x1, y1 in strips]
+        answer = self._engine.recognize_txt(crops)
+        return [
+            (np.array([(x0, y0), (x1, y1)]), text, float(score))
+            for (x0, y0, x1, y1), text, score in zip(strips, answer.txts, answer.scores, strict=True)
+        ]
 
     def _load(self) -> Any:
         import cv2
@@ -106,7 +127,7 @@ class RapidOcr:
             params={
                 "Global.log_level": "critical",
                 "Global.use_cls": False,
-                "Global.text_score": MIN_SCORE,
+                "Global.text_score": DOUBTFUL_SCORE,
                 "Det.model_path": str(self._detector),
                 # Its default enlarges a picture until its shorter side has 736 px: 3.7 times the time, no word more.
                 "Det.limit_type": "max",
@@ -191,6 +212,11 @@ def _joined(run: Sequence[OcrLine]) -> OcrLine:
         max(b[3] for b in boxes),
     )
     return OcrLine(" ".join(line.text for line in run), statistics.fmean(line.score for line in run), box)
+
+
+def _strip(corners: NDArray[Any]) -> Strip:
+    (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+    return int(x0), int(y0), int(x1) + 1, int(y1) + 1
 
 
 def _share(pixels: float, of: int) -> float:

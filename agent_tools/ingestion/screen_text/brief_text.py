@@ -12,7 +12,6 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent_tools.ingestion.screen_text.merge import holds_all
 from agent_tools.ingestion.screen_text.shared_calls import lines_of_part
@@ -191,7 +190,7 @@ def _may_be_a_word(line: TextLine) -> bool:
 
 
 def _has_left(box: Box, region: Region | None, fresh: Tiles | None) -> bool:
-    """Whether a line at `box` is gone: its part was searched and it was not found, or most of its tiles have changed."""
+    """Whether a line at `box` is gone: its part was searched without finding it, or most of its tiles have changed."""
     top, bottom = int(box[1] * ROWS), max(int(box[1] * ROWS) + 1, int(np.ceil(box[3] * ROWS)))
     left, right = int(box[0] * COLUMNS), max(int(box[0] * COLUMNS) + 1, int(np.ceil(box[2] * COLUMNS)))
     if region is not None and region[0] < bottom and top < region[1] and region[2] < right and left < region[3]:

@@ -25,7 +25,7 @@ from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, t
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
 from agent_tools.store import UNSURE, EntryIn, Store
-from agent_tools.timeline import Span, merged
+from agent_tools.timeline import Span
 
 SIDE = 960  # px: longer side of a picture that waits for OCR
 QUALITY = 90
@@ -255,8 +255,8 @@ class Reader:
                 for one, lines in zip(group, read_together(engine, images), strict=True):
                     self._append(READINGS, one.path.name, lines)
                     done[one.path.name] = lines
-            lines = _joined(done[waiting.path.name], self._found.get(waiting.stamp, []))
-            readings.append(_Read(waiting.start_s, waiting.end_s, lines))
+            together = _joined(done[waiting.path.name], self._found.get(waiting.stamp, []))
+            readings.append(_Read(waiting.start_s, waiting.end_s, together))
             settle = number % self.settings.settle_every == 0 or number == len(self._chosen)
             if settle:
                 written = self._settle(readings, final=number == len(self._chosen) and not open_end)

@@ -55,6 +55,7 @@ class Reach:
     languages: str = "many"  # that the encoder that compares by meaning understands
     heard: Sequence[str] = ()  # its texts, if a speech model wrote them down: one word of ten or twenty is wrong
     texts: Sequence[str] = ()  # all that it shows in the span
+    unsure: Sequence[str] = ()  # of them, those read with doubt
     tracks: Sequence[Sequence[str]] = ()  # the same by subtitle track
     uncompared: int = 0  # of its texts, those without a vector of the encoder that compares by meaning
     alphabet: str = ""  # of the words read on its pictures, where the reader does not know all of its letters
@@ -83,6 +84,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
             return f"{scripts} letters on pictures cannot be read"
         if reach.channel == "screen_text" and (near := _misread(words, reach.texts)):
             return f"{words!r} may have been read as {near!r}"
+        if near := next((found for text in reach.unsure if (found := Occurrence(words).guessed(text))), ""):
+            return f"{words!r} may have been read as {near!r}, with doubt"
         if reach.heard and (why := _other_than_heard(words, reach.heard)):
             return why
         if longer := _longer(words, reach.other_forms):
@@ -125,7 +128,7 @@ def _reach_for(
     reach = library.of_video.get(scope.video.id, key, lambda: _without_texts(_reach(library, scope, name, row)))
     if few is None:
         return reach
-    if reach.dropped or reach.other_forms:
+    if reach.dropped or reach.other_forms or reach.unsure:
         return _reach(library, scope, name, row, asked.words)
     texts = _like(asked.words, few, name)
     return replace(reach, texts=texts, tracks=[texts], heard=(texts or [""]) if name == "speech" else ())
@@ -150,8 +153,15 @@ def _like(words: Sequence[str], texts: TrackTexts, name: str) -> list[str]:
 
 
 def _without_texts(reach: Reach) -> Reach:
-    """Of its texts in other forms it keeps only that there are some."""
-    return replace(reach, other_forms=[""] if reach.other_forms else (), heard=(), texts=(), tracks=())
+    """Of its texts in other forms, and of those read with doubt, it keeps only that there are some."""
+    return replace(
+        reach,
+        other_forms=[""] if reach.other_forms else (),
+        unsure=[""] if reach.unsure else (),
+        heard=(),
+        texts=(),
+        tracks=(),
+    )
 
 
 def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None, words: Sequence[str] = ()) -> Reach:
@@ -181,6 +191,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         languages,
         texts if name == "speech" else (),
         texts,
+        [entry.text for entry in entries if entry.unsure],
         list(tracks.values()),
         uncompared,
         alphabet_unread(texts) if name == "screen_text" else "",

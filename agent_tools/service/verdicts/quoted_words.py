@@ -21,6 +21,7 @@ LETTERS_PER_DOUBT = 5  # with one wrong letter in so many, words that were read 
 MISHEARD = 0.25  # share of its letters in which a phrase may differ from what a speech model wrote down for it
 LONG_QUOTE = 3  # words from which on a letter or two may differ in what is no reading of pictures, too
 LEAST_GLUED = 6  # shorter words are part of others by chance
+LEAST_GUESSED, LONG_GUESSED = 5, 8  # letters of a word that is looked for in what was read with doubt
 LEAST_PART = 3  # letters of a word that is looked for inside longer ones
 
 
@@ -139,6 +140,20 @@ class Occurrence:
         if not self.tokens or _in_a_row(self.tokens, held):
             return ""
         return self._near(held, len(self.compact) // LETTERS_PER_DOUBT)
+
+    def guessed(self, text: str) -> str:
+        """The first word of a text of which the reader was unsure that may be one of the words sought; "" if none may.
+
+        One letter in four may be wrong, of a long word three in eight: letters too small or too ornate are read so."""
+        held = spelling.words(text)
+        for token in self.tokens:
+            if len(token) < LEAST_GUESSED or any(map(str.isdigit, token)):
+                continue
+            errors = 3 * len(token) // 8 if len(token) >= LONG_GUESSED else len(token) // 4
+            near = (one for one in held if abs(len(one) - len(token)) <= errors and distance(token, one) <= errors)
+            if found := next(near, ""):
+                return found
+        return ""
 
     def _misread(self, held: tuple[str, ...]) -> float:
         """MISREAD where whole words of the text, spaces aside, are the words sought but for a few letters."""
