@@ -22,7 +22,7 @@ from typing import Any
 
 from lab.faults.slices import PROGRESS, ROOT, Slice, go_on
 
-NAMES = ("paths", "injection", "arguments", "state", "kill", "shared", "files", "load", "absence", "scale")
+NAMES = ("paths", "injection", "arguments", "state", "kill", "shared", "files", "load", "absence", "brief", "scale")
 MEASURED = ROOT / "lab" / "measured" / "faults.json"
 
 

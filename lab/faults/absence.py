@@ -117,7 +117,7 @@ def said(world: World, language: str) -> Outcome:
         lines.append(f"{number + 1}\n{_clock(4 * number)},000 --> {_clock(4 * number + 3)},000\n{text}\n")
     film.with_suffix(f".{language}.srt").write_text("\n".join(lines), "utf-8")
     held = "\n".join(lines)
-    return _ask(world, film, "subtitles", [(word, 0) for word in spoken], [w for w in rest if w not in held], chance)
+    return ask(world, film, "subtitles", [(word, 0) for word in spoken], [w for w in rest if w not in held], chance)
 
 
 def drawn(world: World, language: str, height: int) -> Outcome:
@@ -136,7 +136,7 @@ def drawn(world: World, language: str, height: int) -> Outcome:
     picture = slide(sized, height, font, chance)
     draw(film, even_times(8, 2.0), size=(picture.shape[1], height), picture=lambda *_: picture)
     others = words[len(HEIGHTS) * world.words_of_film :]
-    return _ask(world, film, "screen_text", sized, others, chance)
+    return ask(world, film, "screen_text", sized, others, chance)
 
 
 def slide(sized: Sequence[tuple[str, int]], height: int, font: Path, chance: random.Random) -> np.ndarray[Any, Any]:
@@ -161,7 +161,7 @@ def font_of(language: str) -> Path | None:
     return None
 
 
-def _ask(
+def ask(
     world: World,
     film: Path,
     channel: str,
@@ -171,7 +171,7 @@ def _ask(
 ) -> Outcome:
     """Take the film in, and ask for each of its words and for a few that are not in it."""
     library = Library(world.settings)
-    library.workers = _NoWorkers(world.settings)
+    library.workers = NoWorkers(world.settings)
     found, asked = Outcome.empty(), Asked()
     try:
         video = ingest_video(library, str(film), channels=[channel], wait_s=0).video_id or ""
@@ -199,7 +199,7 @@ def _ask(
     return found
 
 
-class _NoWorkers(Workers):
+class NoWorkers(Workers):
     """Starts no process: the jobs are done here."""
 
     def ensure(self, store: object) -> bool:
@@ -215,18 +215,18 @@ def summary(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for name in ("said", *(f"{height}p" for height in HEIGHTS)):
         figures = [one.figures for case, one in outcomes.items() if case.endswith(f" {name}") and one.figures]
-        verdicts = _added(one["verdicts"] for one in figures)
+        verdicts = added(one["verdicts"] for one in figures)
         if count := sum(verdicts.values()):
             least = min((one["least_px"] for one in figures if one["least_px"]), default=0)
             smallest = f", smallest read {least} px" if least else ""
-            rows[name] = f"{count} words, {_share(verdicts, 'uncertain')} uncertain{smallest}"
-    others = _added(one.figures["others"] for one in outcomes.values() if one.figures)
+            rows[name] = f"{count} words, {share(verdicts, 'uncertain')} uncertain{smallest}"
+    others = added(one.figures["others"] for one in outcomes.values() if one.figures)
     if others:
-        rows["others"] = f"{sum(others.values())} words, {_share(others, 'absent')} absent"
+        rows["others"] = f"{sum(others.values())} words, {share(others, 'absent')} absent"
     return rows
 
 
-def _added(counts: Iterator[dict[str, int]] | Any) -> dict[str, int]:
+def added(counts: Iterator[dict[str, int]] | Any) -> dict[str, int]:
     total: dict[str, int] = {}
     for one in counts:
         for verdict, count in one.items():
@@ -234,7 +234,7 @@ def _added(counts: Iterator[dict[str, int]] | Any) -> dict[str, int]:
     return total
 
 
-def _share(verdicts: Mapping[str, int], which: str) -> str:
+def share(verdicts: Mapping[str, int], which: str) -> str:
     count, part = sum(verdicts.values()), verdicts.get(which, 0)
     low, high = wilson(part, count)
     return f"{part / count:.2f} ({low:.2f} to {high:.2f})"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.faults import absence, arguments, injection, load, paths, state
+from lab.faults import absence, arguments, brief, injection, load, paths, state
 from lab.faults.slices import Outcome
 
 pytestmark = [
@@ -49,6 +49,16 @@ def test_words_that_stand_in_a_film_are_never_called_absent(tmp_path: Path) -> N
     rows = absence.summary(outcomes)
     assert rows["said"].startswith("24 words")
     assert rows["others"].startswith("6 words")
+
+
+def test_words_that_stand_half_a_second_over_motion_are_never_called_absent(tmp_path: Path) -> None:
+    with brief.stage(1, tmp_path, words_of_film=3) as run:
+        found = run("de 360p")
+    assert sound(found)
+    assert found.tried == 3
+    rows = brief.summary({"de 360p": found})
+    assert rows["360p"].startswith("3 words, 0.67") or rows["360p"].startswith("3 words, 1.00")
+    assert rows["others"].startswith("2 words, 1.00")
 
 
 def test_clients_in_a_hurry_meet_no_error(tmp_path: Path) -> None:
