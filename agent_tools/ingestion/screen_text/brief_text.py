@@ -15,7 +15,17 @@ import numpy as np
 
 from agent_tools.ingestion.screen_text.merge import holds_all
 from agent_tools.ingestion.screen_text.shared_calls import lines_of_part
-from agent_tools.ingestion.screen_text.still import COLUMNS, HEIGHT, ROWS, WIDTH, Gray, Tiles, changed, may_be_text
+from agent_tools.ingestion.screen_text.still import (
+    COLUMNS,
+    HEIGHT,
+    ROWS,
+    WIDTH,
+    Gray,
+    Tiles,
+    changed,
+    may_be_text,
+    text_tiles,
+)
 from agent_tools.ingestion.screen_text.trust import Box, TextLine, is_long, mostly_letters, worth
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
@@ -27,11 +37,11 @@ LATE_S = 0.75  # with a longer pause between two looks, what stood between them 
 LEAST_SIDE = 640  # px: longer side of a picture whose part is searched, at least, but for smaller pictures
 WHOLE_PX = 960 * 540  # of a picture that the OCR reads alone: what the budget counts
 SAVED_UP_S = 600.0  # of the budget: what a calm time leaves is there for a busy one
-AROUND = (1, 2)  # rows and columns of tiles around what may be text
+AROUND = (1, 3)  # rows and columns of tiles around what may be text
 SHORT_WORTH, SHORT_SCORE = 2.0, 0.9  # of a short line that is worth reading the whole picture for
 LEAST_WORD = 3.0  # worth of a line that is kept as unsure
-KNOWN_S = 4.0  # a line that was found so long ago is new again
 MOST_KNOWN = 64  # lines
+LEAST_TILES = 4  # of text, for a picture to hold some
 Region = tuple[int, int, int, int]  # of tiles: rows [top, bottom), columns [left, right)
 _SAVED = b"brief text 1"
 _HEAD = struct.Struct("<I")
@@ -58,7 +68,8 @@ class BriefText:
         self._seen: Gray | None = None  # each tile as it was when it was last looked at
         self._saved_up = per_s * SAVED_UP_S
         self._look_s = self._complete_s = -APART_S
-        self._known: dict[str, tuple[float, Box]] = {}  # lines that stood there: when they were found last, and where
+        self._known: dict[str, Box] = {}  # lines that were found and still stand, and where
+        self._whole: Gray | None = None  # the picture that was read as a whole last, until its text is gone
         self._unread: list[tuple[float, float]] = []
 
     @property
@@ -76,14 +87,14 @@ class BriefText:
         region = self._region(gray)
         if region is None:
             self._complete(time_s)
-            return Look(True, gone=self._forget(time_s, gray, region))
+            return Look(True, gone=self._has_gone(gray, region))
         lines = self._search(region, picture)
         if lines is None:
             return Look(False)
         words = [line for line in lines if is_long(line) or _is_short_word(line)]
         new = any(not holds_all([line.text], list(self._known)) for line in words)
-        gone = self._forget(time_s, gray, region)
-        self._known |= {line.text: (time_s, line.box) for line in words}
+        gone = self._has_gone(gray, region)
+        self._known |= {line.text: line.box for line in words}
         self._known = dict(list(self._known.items())[-MOST_KNOWN:])
         self._take(region, gray)
         self._complete(time_s)
@@ -92,8 +103,9 @@ class BriefText:
 
     def whole(self, time_s: float, gray: Gray) -> None:
         """The picture is read as a whole: nothing of it is to be looked for."""
-        self._forget(time_s, gray, None)
+        self._has_gone(gray, None)
         self._look_s, self._seen = time_s, gray.copy()
+        self._whole = self._seen if int(text_tiles(gray).sum()) >= LEAST_TILES else None
         self._complete(time_s)
 
     def unread(self, end_s: float) -> list[Span]:
@@ -147,25 +159,27 @@ class BriefText:
             self._unread.append((max(0.0, self._complete_s), time_s))
         self._complete_s = time_s
 
-    def _forget(self, time_s: float, gray: Gray, region: Region | None) -> bool:
-        """Drop the lines that stand there no more, or were not found for long; whether the last of them is gone.
+    def _has_gone(self, gray: Gray, region: Region | None) -> bool:
+        """Whether the text that stood there is gone since the last look: what was found, or a picture read as a whole.
 
         Args: region: that was searched just now, so that a line in it that stands there still is found again."""
         held = len(self._known)
         fresh = None if self._seen is None else changed(gray, self._seen)
-        self._known = {
-            text: (found_s, box)
-            for text, (found_s, box) in self._known.items()
-            if time_s - found_s < KNOWN_S and not _has_left(box, region, fresh)
-        }
-        return bool(held) and not self._known
+        self._known = {text: box for text, box in self._known.items() if not _has_left(box, region, fresh)}
+        gone = bool(held) and not self._known
+        if self._whole is not None:
+            text = text_tiles(self._whole)
+            if 2 * int((text & changed(gray, self._whole)).sum()) > int(text.sum()):
+                self._whole, gone = None, True
+        return gone
 
     def to_bytes(self) -> bytes:
         """The state between two looks."""
-        held = [self._saved_up, self._look_s, self._complete_s, self._known, self._unread]
+        pictures = [one for one in (self._seen, self._whole) if one is not None]
+        has = self._seen is not None, self._whole is not None
+        held = [self._saved_up, self._look_s, self._complete_s, self._known, self._unread, has]
         head = json.dumps(held, ensure_ascii=False).encode()
-        seen = b"" if self._seen is None else zlib.compress(self._seen.tobytes(), 6)
-        return _SAVED + _HEAD.pack(len(head)) + head + seen
+        return _SAVED + _HEAD.pack(len(head)) + head + zlib.compress(b"".join(one.tobytes() for one in pictures), 6)
 
     def restore(self, data: bytes) -> None:
         """Go on from a state; what another version saved is not read."""
@@ -173,12 +187,14 @@ class BriefText:
             return
         data = data[len(_SAVED) :]
         (size,) = _HEAD.unpack_from(data)
-        head = json.loads(data[_HEAD.size : _HEAD.size + size])
-        self._saved_up, self._look_s, self._complete_s, known, unread = head
-        self._known = {text: (found_s, tuple(box)) for text, (found_s, box) in known.items()}
+        self._saved_up, self._look_s, self._complete_s, known, unread, has = json.loads(
+            data[_HEAD.size : _HEAD.size + size]
+        )
+        self._known = {text: tuple(box) for text, box in known.items()}
         self._unread = [(a, b) for a, b in unread]
-        if seen := data[_HEAD.size + size :]:
-            self._seen = np.frombuffer(zlib.decompress(seen), np.uint8).reshape(HEIGHT, WIDTH)
+        pictures = np.frombuffer(zlib.decompress(data[_HEAD.size + size :]), np.uint8).reshape(-1, HEIGHT, WIDTH)
+        self._seen = pictures[0] if has[0] else None
+        self._whole = pictures[-1] if has[1] else None
 
 
 def _is_short_word(line: TextLine) -> bool:

@@ -5,6 +5,7 @@ Each reading is also kept in a file until the channel is done, so an interrupted
 from __future__ import annotations
 
 import base64
+import bisect
 import json
 import math
 import os
@@ -32,6 +33,7 @@ QUALITY = 90
 WHOLE = "whole"  # name of the file that says so
 EXTRA, LEFT = "extra", "left"  # parts of the name of a picture
 READINGS = "readings-2.jsonl"  # name of the file with what was read from pictures
+GONE = "gone-1.jsonl"  # the same of nothing: the times at which the text of the picture before was gone
 FOUND = "found-1.jsonl"  # the same of what was found on parts of pictures
 LOOK_S = 0.5  # how long such a line stands at least
 
@@ -170,13 +172,11 @@ class Reader:
     def _after_look(self, time_s: float, gray: Gray, picture: Picture, candidate: Candidate | None, look: Look) -> None:
         """Keep the picture if there are new words on what was looked at. What was found is kept in any case."""
         if look.gone:
-            self.rule.words_left(time_s)
+            self._append(GONE, _stamp(time_s), ())
         if look.new or look.doubtful:
             self._append(FOUND, _stamp(time_s), look.lines)
         if look.new:
             self._put(candidate or self.rule.keep_words(time_s, gray), picture)
-        elif candidate is not None:
-            self._put(replace(candidate, extra=True), picture)
 
     @property
     def whole(self) -> bool:
@@ -325,6 +325,10 @@ class Reader:
                 if part.startswith(LEFT) and found:  # each picture's name says it of the one before
                     found[-1] = replace(found[-1], end_s=max(found[-1].time_s, _seconds(part[len(LEFT) :])))
             found.append(Waiting(path, _seconds(time_s), _seconds(start_s), math.inf, float(score), EXTRA in more))
+        for gone_s in map(_seconds, self._lines_by_name(GONE)):
+            place = bisect.bisect_left(found, gone_s, key=lambda one: one.time_s) - 1
+            if place >= 0:
+                found[place] = replace(found[place], end_s=min(found[place].end_s, gone_s))
         return found
 
     def _lines_by_name(self, file: str) -> Lines:

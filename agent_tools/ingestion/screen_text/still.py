@@ -104,7 +104,7 @@ class StillRule:
         standing &= ~changed(gray, before)
         if int(standing.sum()) < STANDING_TILES:
             return None
-        standing &= _text_tiles(gray)
+        standing &= text_tiles(gray)
         if int(standing.sum()) < STANDING_TILES:
             return None
         found = self._keep_extra(time_s, gray, before_s)
@@ -118,10 +118,6 @@ class StillRule:
     def keep_words(self, time_s: float, gray: Gray) -> Candidate:
         """Keep the picture at time_s, the last one that was fed or glanced at, because words were found on it."""
         return self._keep_extra(time_s, gray, time_s)
-
-    def words_left(self, time_s: float) -> None:
-        """The words for which the last picture was kept are gone."""
-        self._left_s = time_s
 
     def _keep(self, *, moving: bool = False) -> Candidate:
         """Keep the sampled picture on screen; where an extra candidate shows the same, that one."""
@@ -202,11 +198,11 @@ def text_score(gray: Gray, before: Gray | None = None) -> float:
     all of 75 such slides were read, by all their text 26. It orders the work and excludes nothing while calls are
     left: on the development clips it is over 0 on 94 % of the frames with text and on 42 % of the others.
     """
-    text = _text_tiles(gray)
+    text = text_tiles(gray)
     return float((text if before is None else text & changed(gray, before)).sum())
 
 
-def _text_tiles(gray: Gray, contrast: int = TEXT_CONTRAST, edges: int = TEXT_EDGES) -> Tiles:
+def text_tiles(gray: Gray, contrast: int = TEXT_CONTRAST, edges: int = TEXT_EDGES) -> Tiles:
     """The tiles that look like text: each holds both rising and falling edges, and so does a neighbour on its row."""
     step = np.diff(gray.astype(np.int16), axis=1, prepend=gray[:, :1].astype(np.int16))
     rising, falling = _per_tile(step > contrast).sum((1, 3)), _per_tile(step < -contrast).sum((1, 3))
@@ -226,7 +222,7 @@ def changed(one: Gray, other: Gray) -> Tiles:
 
 def may_be_text(gray: Gray) -> Tiles:
     """The tiles that may hold text, faint or small text too. All pictures with text have such tiles."""
-    return _text_tiles(gray, FAINT_CONTRAST, FAINT_EDGES)
+    return text_tiles(gray, FAINT_CONTRAST, FAINT_EDGES)
 
 
 def _per_tile(values: NDArray[Any]) -> NDArray[Any]:
