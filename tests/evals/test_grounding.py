@@ -13,6 +13,7 @@ from agent_tools.errors import InvalidArgument
 from agent_tools.evals.grounding.grounding import JudgedEvent, markdown, measured
 from agent_tools.evals.grounding.reliability_plot import draw_reliability
 from agent_tools.grounding.reliability import Bin
+from agent_tools.grounding.verdict import UNJUDGED
 
 MAD = {
     "7": {
@@ -129,6 +130,15 @@ def test_figures_are_those_counted_by_hand() -> None:
     assert measured(asked, strict=False)["R5@0.5"] == 0.667
     table = markdown({"truth": "t.json", **found, "groups": {"all again": found}})
     assert "| R5@0.3 | 0.667 | 0.667 |" in table
+
+
+def test_the_error_where_all_was_judged_leaves_out_what_a_channel_was_missing_for() -> None:
+    judged = [_asked(((0.0, 1.0),), "present", ((0.0, 1.0),), 0.9), _asked((), "absent", (), 0.1)]
+    missing = JudgedEvent(Event("v", "e", ((0.0, 1.0),)), "uncertain", f"{UNJUDGED}frames", (), 0.02, 4, 0, 0.1, 200)
+    found = measured([*judged, missing], strict=True)
+    assert found["ECE_where_judged"]["value"] == pytest.approx(0.1)
+    assert found["ECE"]["value"] > 0.3
+    assert measured([missing], strict=True)["ECE_where_judged"] is None
 
 
 def test_a_reliability_plot_is_a_picture(tmp_path: Path) -> None:

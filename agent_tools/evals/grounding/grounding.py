@@ -14,12 +14,14 @@ from typing import Any, Literal
 import anyio
 import numpy as np
 from mcp import Client
+from numpy.typing import NDArray
 
 from agent_tools.datasets.truth import Event, read_truth
 from agent_tools.errors import InvalidArgument, VideoNotFound
 from agent_tools.evals.agents.session import Session
 from agent_tools.evals.grounding.reliability_plot import draw_reliability
 from agent_tools.grounding import Bin, Interval, bootstrapped_error, recall_at, reliability_table, temporal_iou
+from agent_tools.grounding.verdict import UNJUDGED
 from agent_tools.server import build_server
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings
@@ -42,6 +44,11 @@ class JudgedEvent:
     frames: int
     seconds: float
     tokens: int
+
+    @property
+    def judged(self) -> bool:
+        """Whether all channels that could show the event were judged; else p(present) is that of the others alone."""
+        return UNJUDGED not in self.why
 
 
 def run_grounding(
@@ -113,9 +120,7 @@ def measured(judged: list[JudgedEvent], strict: bool) -> dict[str, Any]:
         for one in present
     ]
     sure = [one for one in judged if one.confidence is not None]
-    said = np.array([one.confidence for one in sure], dtype=np.float64)
-    right = np.array([float(bool(one.event.spans)) for one in sure])
-    error: Interval | None = bootstrapped_error(said, right, 0) if len(sure) else None
+    said, right = _said(sure)
     return {
         "present": len(present),
         "absent": len(absent),
@@ -127,15 +132,28 @@ def measured(judged: list[JudgedEvent], strict: bool) -> dict[str, Any]:
         "absent_called_absent": _share(absent, "absent"),
         "present_called_absent": _share(present, "absent"),
         "calibrated": len(sure),
-        "ECE": None
-        if error is None
-        else {"value": round(error.value, 3), "low": round(error.low, 3), "high": round(error.high, 3)},
+        "ECE": _error(sure),
+        "ECE_where_judged": _error([one for one in sure if one.judged]),
         "reliability": [asdict(one) for one in reliability_table(said, right)] if len(sure) else [],
         "frames_processed": sum(one.frames for one in judged),
         "windows": sum(one.windows for one in judged),
         "seconds_per_event": round(float(np.median([one.seconds for one in judged])), 3),
         "tokens_per_event": round(float(np.median([one.tokens for one in judged]))),
     }
+
+
+def _said(sure: list[JudgedEvent]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The p(present) of each answer, and 1 where the event is there."""
+    said = np.array([one.confidence for one in sure], dtype=np.float64)
+    return said, np.array([float(bool(one.event.spans)) for one in sure])
+
+
+def _error(sure: list[JudgedEvent]) -> dict[str, float] | None:
+    """The expected calibration error of the answers with its interval."""
+    if not sure:
+        return None
+    error: Interval = bootstrapped_error(*_said(sure), 0)
+    return {"value": round(error.value, 3), "low": round(error.low, 3), "high": round(error.high, 3)}
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -158,6 +176,7 @@ def markdown(report: Mapping[str, Any]) -> str:
 SHOWN = (
     *("present", "absent", "R1@0.1", "R1@0.3", "R1@0.5", "R5@0.1", "R5@0.3", "R5@0.5", "mIoU", "verdicts_of_present"),
     *("verdicts_of_absent", "false_positive_rate", "absent_called_absent", "present_called_absent", "ECE"),
+    "ECE_where_judged",
     *("frames_processed", "windows", "seconds_per_event", "tokens_per_event"),
 )
 
@@ -169,7 +188,7 @@ def side_by_side(reports: Mapping[str, Mapping[str, Any]]) -> str:
         columns |= {f"{name}: {group}": one for group, one in {"all": report, **report["groups"]}.items()}
     lines = [f"| | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for what in SHOWN:
-        lines.append(f"| {what.replace('_', ' ')} | {' | '.join(_cell(one[what]) for one in columns.values())} |")
+        lines.append(f"| {what.replace('_', ' ')} | {' | '.join(_cell(one.get(what)) for one in columns.values())} |")
     comparisons = {f"{one['comparison']}; profile {one['profile']}" for one in reports.values()}
     return "\n".join([*lines, "", "; ".join(sorted(comparisons)) + "."])
 
