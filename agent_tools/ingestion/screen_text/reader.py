@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from agent_tools.home import HomeFolder
-from agent_tools.ingestion.screen_text.brief_text import BriefText, Look
+from agent_tools.ingestion.screen_text.brief_text import BriefText
 from agent_tools.ingestion.screen_text.merge import Reading, ShownText, holds_all, merge_readings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
 from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, Gray, StillRule, joined
@@ -136,29 +136,18 @@ class Reader:
     def show(self, time_s: float, picture: Picture) -> None:
         """Judge one sampled picture; put it on disk if it is to be read."""
         gray = picture.gray(WIDTH, HEIGHT)
-        candidate = self.rule.feed(time_s, gray, extras=False)
         self._last = picture
-        if candidate is not None and not candidate.moving:
+        if candidate := self.rule.feed(time_s, gray, motion=False):
             self.brief.whole(time_s, gray)
             self._put(candidate, picture)
-            return
-        look = self.brief.look(time_s, gray, picture)
-        if look.seen:
-            self._after_look(time_s, gray, picture, candidate, look)
-        elif candidate := candidate or self.rule.in_motion(time_s, gray):
+        elif not self._look(time_s, gray, picture) and (candidate := self.rule.in_motion(time_s, gray)):
             self._put(candidate, picture)
 
     def glance(self, time_s: float, picture: Picture) -> None:
         """Judge a picture between two sampled ones."""
         gray = picture.gray(WIDTH, HEIGHT)
-        if self.brief.due(time_s):
-            look = self.brief.look(time_s, gray, picture)
-            candidate = self.rule.glance(time_s, gray, extras=not look.seen)
-            if look.seen:
-                self._after_look(time_s, gray, picture, candidate, look)
-        else:
-            candidate = self.rule.glance(time_s, gray, extras=not self.brief.complete)
-        if candidate is not None:
+        seen = self._look(time_s, gray, picture) if self.brief.due(time_s) else self.brief.complete
+        if candidate := self.rule.glance(time_s, gray, extras=not seen):
             self._put(candidate, picture)
 
     def close(self) -> None:
@@ -169,14 +158,18 @@ class Reader:
         unread = [(one.start_s, one.end_s) for one in joined(self.brief.unread(self.duration_s))]
         self._write(WHOLE, json.dumps(unread).encode())
 
-    def _after_look(self, time_s: float, gray: Gray, picture: Picture, candidate: Candidate | None, look: Look) -> None:
-        """Keep the picture if there are new words on what was looked at. What was found is kept in any case."""
+    def _look(self, time_s: float, gray: Gray, picture: Picture) -> bool:
+        """Look for brief text, and keep the picture if there are new words on it. What was found is kept in any case.
+
+        Returns: whether all that may be text was seen, so that no rule has to keep the picture."""
+        look = self.brief.look(time_s, gray, picture)
         if look.gone:
             self._append(GONE, _stamp(time_s), ())
         if look.new or look.doubtful:
             self._append(FOUND, _stamp(time_s), look.lines)
         if look.new:
-            self._put(candidate or self.rule.keep_words(time_s, gray), picture)
+            self._put(self.rule.keep_words(time_s, gray), picture)
+        return look.seen
 
     @property
     def whole(self) -> bool:

@@ -49,7 +49,6 @@ class Candidate:
     extra: bool = False  # kept for a text that stands for a moment or moves: it is read where there is room
     left_s: float | None = None  # when the text of the candidate before was gone, where that was seen
     again: bool = False  # no new picture: the extra one at time_s still stands, and is not an extra any more
-    moving: bool = False  # kept because 4 s of motion have passed, not because it stands still
 
 
 class StillRule:
@@ -64,28 +63,31 @@ class StillRule:
         self._previous_s = self._before_s = 0.0
         self._kept_s = self._latest_s = -MOTION_S
         self._since_s = 0.0  # since when the picture now on screen has stood
+        self._due = False  # 4 s have passed since a picture was kept
         self._new = True  # the picture now on screen differs from the kept one
         self._standing: Tiles | None = None  # the text for which a glance was kept, until it is gone
         self._left_s: float | None = None  # when it was gone
 
-    def feed(self, time_s: float, gray: Gray, *, extras: bool = True) -> Candidate | None:
+    def feed(self, time_s: float, gray: Gray, *, motion: bool = True) -> Candidate | None:
         """Judge the sampled picture at time_s, (180, 320) uint8: a candidate if it is to be kept.
 
-        Args: extras: keep text in motion, too."""
+        Args: motion: without it only what stands still is kept; `in_motion` can be asked for the rest."""
         self._watch(time_s, gray)
         still = self._previous is not None and share_changed(gray, self._previous) < CHANGED_SHARE
         if not still:
             self._since_s = time_s
         self._new = self._kept is None or share_changed(gray, self._kept) >= CHANGED_SHARE
-        due = self._previous is not None and time_s - self._kept_s >= MOTION_S
+        self._due = self._previous is not None and time_s - self._kept_s >= MOTION_S
         self._previous, self._previous_s = gray.copy(), time_s
         self._before, self._before_s = self._previous, time_s
-        if self._new and (still or due):
-            return self._keep(moving=not still)
-        return self.in_motion(time_s, gray) if extras else None
+        if self._new and still:
+            return self._keep()
+        return self.in_motion(time_s, gray) if motion else None
 
     def in_motion(self, time_s: float, gray: Gray) -> Candidate | None:
-        """An extra candidate if the sampled picture, which was fed just now, shows new text a second after the last."""
+        """A candidate if the sampled picture, which was fed just now, is to be kept although it does not stand still."""
+        if self._new and self._due:
+            return self._keep()
         if self._latest is None or time_s - self._latest_s < MOVING_S or text_score(gray, self._latest) < MOVING_TILES:
             return None
         return self._keep_extra(time_s, gray, time_s)
@@ -119,7 +121,7 @@ class StillRule:
         """Keep the picture at time_s, the last one that was fed or glanced at, because words were found on it."""
         return self._keep_extra(time_s, gray, time_s)
 
-    def _keep(self, *, moving: bool = False) -> Candidate:
+    def _keep(self) -> Candidate:
         """Keep the sampled picture on screen; where an extra candidate shows the same, that one."""
         assert self._previous is not None
         score = text_score(self._previous, self._kept)
@@ -128,8 +130,7 @@ class StillRule:
         if since_extra and self._latest is not None and share_changed(self._kept, self._latest) < CHANGED_SHARE:
             self._standing = None
             return Candidate(self._latest_s, self._latest_s, score, again=True)
-        found = Candidate(self._kept_s, self._since_s, score, left_s=self._left_s, moving=moving)
-        return self._take(self._kept_s, self._kept, found)
+        return self._take(self._kept_s, self._kept, Candidate(self._kept_s, self._since_s, score, left_s=self._left_s))
 
     def _keep_extra(self, time_s: float, gray: Gray, start_s: float) -> Candidate:
         score = text_score(gray, self._latest)
