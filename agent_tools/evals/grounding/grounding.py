@@ -20,8 +20,15 @@ from agent_tools.datasets.truth import Event, read_truth
 from agent_tools.errors import InvalidArgument, VideoNotFound
 from agent_tools.evals.agents.session import Session
 from agent_tools.evals.grounding.reliability_plot import draw_reliability
-from agent_tools.grounding import Bin, Interval, bootstrapped_error, recall_at, reliability_table, temporal_iou
-from agent_tools.grounding.verdict import UNJUDGED
+from agent_tools.grounding import (
+    UNJUDGED,
+    Bin,
+    Interval,
+    bootstrapped_error,
+    recall_at,
+    reliability_table,
+    temporal_iou,
+)
 from agent_tools.server import build_server
 from agent_tools.service.library.library import Library
 from agent_tools.settings import Settings

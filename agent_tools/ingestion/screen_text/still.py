@@ -85,7 +85,7 @@ class StillRule:
         return self.in_motion(time_s, gray) if motion else None
 
     def in_motion(self, time_s: float, gray: Gray) -> Candidate | None:
-        """A candidate if the sampled picture, which was fed just now, is to be kept although it does not stand still."""
+        """A candidate if the sampled picture, which was fed just now, is to be kept although it is not still."""
         if self._new and self._due:
             return self._keep()
         if self._latest is None or time_s - self._latest_s < MOVING_S or text_score(gray, self._latest) < MOVING_TILES:
