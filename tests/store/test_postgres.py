@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agent_tools.errors import InvalidArgument, StoreError, StoreTooNew, StoreUnreachable
@@ -147,6 +148,33 @@ def test_a_holder_that_freezes_within_a_write_loses_it_and_the_job(
     with pytest.raises(StoreUnreachable):
         write_and_freeze()
     assert other.channels(WEEK) == []
+    other.close()
+
+
+def test_a_holder_that_is_cut_off_in_the_middle_of_its_vectors_loses_the_job(
+    postgres: Store, database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No timeout ends a statement that waits for data of a line that was cut and not closed: who waits for work does."""
+    monkeypatch.setattr(database, "IDLE_S", 0.2)
+    postgres.put_vectors("toy@1|frame", WEEK, [1], np.ones((1, 4), np.float32))
+    job = postgres.enqueue(WEEK, ["frames"], "lite")
+    postgres.claim("cut off", 1, lease_s=10)
+    other = again(place(postgres), now=clock)
+
+    def write_and_be_cut_off() -> None:
+        with psycopg.connect(database_url) as line, line.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM jobs WHERE id=%s FOR UPDATE", (job.id,))
+            with cursor.copy("COPY vectors_1 FROM STDIN (FORMAT BINARY)") as copy:
+                clock.time_s += 11
+                assert other.claim("next", 2) is None
+                deadline = time.monotonic() + PATIENCE_S
+                while other.claim("next", 2) is None:
+                    assert time.monotonic() < deadline
+                    other.wait_for_job(0.05)
+                copy.write(b"too late")
+
+    with pytest.raises(psycopg.OperationalError):
+        write_and_be_cut_off()
     other.close()
 
 

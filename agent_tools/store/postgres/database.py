@@ -27,7 +27,12 @@ from agent_tools.store.sql import Clock, Found, Held, Statement, Values, VectorT
 WAIT_S = 30.0  # for a lock, or for a connection of the pool
 CLOCK_S = 60.0  # so long a comparison of the two clocks is used
 IDLE_S = 15  # a write that says nothing for so long is undone: a frozen or cut-off client holds no row longer
-STATEMENT_S = 120  # of a worker, at most: one that is cut off in the middle of its data holds no row longer
+STATEMENT_S = 120  # of a worker, at most
+# A client that is cut off in the middle of a COPY: the server waits for its data inside the statement, where no timeout
+# of statements or transactions counts, as long as the line is not closed. It would hold its job's row for ever.
+END_CUT_OFF = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname=current_database() AND usename=current_user AND state='active' AND wait_event='ClientRead'
+    AND query LIKE 'COPY vectors_%%' AND state_change < clock_timestamp() - make_interval(secs => %s)"""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 HISTORY = 1_000  # looks that found a change and are remembered
 
@@ -170,12 +175,15 @@ class PostgresDatabase:
             return self._version
 
     def wait_for_job(self, most_s: float) -> None:
-        """LISTEN on a connection of this process's own: what is said between two waits is kept for the next."""
+        """LISTEN on a connection of this process's own: what is said between two waits is kept for the next.
+
+        Who waits also ends what a client that was cut off has left open, so that its job can be taken."""
         with self._translated():
             if self._listener is None or self._listener.closed:
                 self._listener = psycopg.connect(self.url, **PARAMETERS)
                 self._listener.execute("LISTEN agent_tools_jobs")
                 return  # a job may have been queued before anybody listened
+            self._listener.execute(END_CUT_OFF.encode(), (IDLE_S,))
             for _ in self._listener.notifies(timeout=most_s, stop_after=1):
                 pass
 
