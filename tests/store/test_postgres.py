@@ -154,7 +154,7 @@ def test_a_holder_that_freezes_within_a_write_loses_it_and_the_job(
 def test_a_holder_that_is_cut_off_in_the_middle_of_its_vectors_loses_the_job(
     postgres: Store, database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No timeout ends a statement that waits for data of a line that was cut and not closed: who waits for work does."""
+    """No timeout ends a statement that waits for data of a line cut and not closed; who waits for work does."""
     monkeypatch.setattr(database, "IDLE_S", 0.2)
     postgres.put_vectors("toy@1|frame", WEEK, [1], np.ones((1, 4), np.float32))
     job = postgres.enqueue(WEEK, ["frames"], "lite")
