@@ -29,7 +29,7 @@ from PIL import Image
 
 from agent_tools.ingestion.channels.screen_text import looks_per_sample
 from agent_tools.ingestion.screen_text.merge import Reading, ShownText, merge_readings
-from agent_tools.ingestion.screen_text.reader import Reader
+from agent_tools.ingestion.screen_text.reader import READINGS, Reader
 from agent_tools.ingestion.screen_text.shared_calls import read_together
 from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted
 from agent_tools.media import probe, sample
@@ -124,6 +124,7 @@ def entries_of(path: Path, engine: RapidOcr) -> tuple[list[ShownText], list[Show
         store.update_video(VIDEO, duration_s=opened.duration_s)
         store.set_channel(VIDEO, "screen_text", state="running", producer=engine.producer)
         reader = Reader(store, VIDEO, Path(folder), opened.duration_s)
+        reader.search_with(engine)
         looks = looks_per_sample(1.0)
         for shown in sample(opened, fps=float(looks), on_damage=lambda _: None):
             (reader.glance if shown.k % looks else reader.show)(shown.time_s, shown.picture)
@@ -134,7 +135,7 @@ def entries_of(path: Path, engine: RapidOcr) -> tuple[list[ShownText], list[Show
             ShownText(entry.start_s, entry.end_s, entry.text.split(" / "))
             for entry in store.entries(VIDEO, channels=("screen_text",))
         ]
-        held = reader._readings()
+        held = reader._lines_by_name(READINGS) | reader._searched_only
         usual = [one for one in reader._chosen if not one.extra]
         ends = [*(one.start_s for one in usual[1:]), opened.duration_s]
         before = merge_readings(
