@@ -72,6 +72,11 @@ class Named:
     words: tuple[str, ...]  # the quotations, or the words that the rule takes without quotation marks
     all_of_them: bool  # "'a' and 'b'"; with "or" any one suffices
 
+    @property
+    def as_they_stand(self) -> tuple[str, ...]:
+        """The words that have to stand somewhere as they are; a rule may take them for their meaning alone."""
+        return self.words if self.rule is None or self.rule.verbatim else ()
+
 
 JUST_QUOTED = Rule(
     "nothing but quoted words",

@@ -33,7 +33,7 @@ from agent_tools.ingestion.look_messages import (
     to_line,
 )
 from agent_tools.media import Opener, Probe, clip, crop, nearest_keys, pictures_at, playable, probe, sheet
-from agent_tools.media.picture import jpeg
+from agent_tools.media.picture_files import jpeg
 from agent_tools.timeline import clock
 
 Pixels = NDArray[np.uint8]

@@ -20,8 +20,8 @@ ATTEMPTS = 3
 
 
 class Keeper:
-    """The actor: starts a worker that stays, and ends with it, so that Ray starts both again. If it is killed, by Ray
-    for want of memory for example, the worker ends too: Ray starts a new one, and would never end the old one."""
+    """The actor: starts a worker that stays, and ends with it, so that Ray starts both again. If it is killed, for
+    example by Ray because memory is short, the worker ends too: Ray starts a new one and would not end the old one."""
 
     def __init__(self) -> None:
         self._worker = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE)

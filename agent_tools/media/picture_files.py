@@ -1,4 +1,4 @@
-"""Small pictures as files that are kept for long: AVIF where Pillow has it, else JPEG."""
+"""Pictures as files: JPEG for those who look, AVIF where Pillow has it for what is kept for long."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from agent_tools.errors import EngineError
 
 QUALITY = 47  # of AVIF: structural similarity of .956 at 352 px, where a JPEG of quality 48 has .962
 JPEG_QUALITY = 48  # with it an hour in which nothing can be pruned stays within 60 MB
-SERVED_QUALITY = 85  # of a JPEG that is made from an AVIF: little is lost once more
 _JPEG = b"\xff\xd8"
 
 Pixels = NDArray[np.uint8]
 
 
+def jpeg(rgb: Pixels, quality: int = 85) -> bytes:
+    """(H, W, 3) uint8 as JPEG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, optimize=True)  # 9 % fewer bytes, .2 ms more
+    return buffer.getvalue()
+
+
 def picture_file(rgb: Pixels) -> bytes:
     """(H, W, 3) uint8 as a file: AVIF takes a third less room than a JPEG that is as like the picture."""
     if not features.check("avif"):
-        return _saved(rgb, JPEG_QUALITY)
+        return jpeg(rgb, JPEG_QUALITY)
     buffer = io.BytesIO()
     # One thread, the fastest setting: 5 ms for 352 x 198 px. Slower ones save nothing at this size.
     Image.fromarray(rgb).save(buffer, "AVIF", quality=QUALITY, speed=10, max_threads=1)
@@ -30,7 +36,7 @@ def picture_file(rgb: Pixels) -> bytes:
 
 def as_jpeg(data: bytes) -> bytes:
     """What picture_file made, for those who take JPEG alone. Raises: EngineError: it is damaged."""
-    return data if data.startswith(_JPEG) else _saved(pixels_of(data), SERVED_QUALITY)
+    return data if data.startswith(_JPEG) else jpeg(pixels_of(data))
 
 
 def pixels_of(data: bytes) -> Pixels:
@@ -42,9 +48,3 @@ def pixels_of(data: bytes) -> Pixels:
         raise EngineError(
             "a kept picture is damaged; agent-tools reindex --channel frames makes them again."
         ) from error
-
-
-def _saved(rgb: Pixels, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, optimize=True)
-    return buffer.getvalue()

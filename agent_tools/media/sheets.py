@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from agent_tools.errors import InvalidArgument
-from agent_tools.media.picture import Pixels, fit_size, jpeg
+from agent_tools.media.picture import fit_size
+from agent_tools.media.picture_files import Pixels, jpeg
 
 _GAP_PX = 4
 _STRIP_SHARE, _LEAST_STRIP_PX = 9, 16  # a strip has a ninth of the shorter side of a cell

@@ -7,7 +7,7 @@ FILM is an assembled film (`python -m lab.bench.assembled`) with its .srt beside
 stdio; install each peer in an environment of its own. HF_HOME is FOLDER, where a peer finds Whisper base. Each server
 takes the film in, with its own memory in a new folder (ours may have it in HOME), and is then asked the questions of
 lab/eval/questions.json that the film answers, and those that it does not. Peers that search by words alone get every
-word of the question, any of which may match. A hit is right if it meets the span of the answer, and is of use if it is
+word of the question, and one match is enough. A hit is right if it meets the span of the answer, and is of use if it is
 no longer than a minute. CPU is that of the server and its children. --write keeps the figures for the pages."""
 
 from __future__ import annotations

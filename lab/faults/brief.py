@@ -1,6 +1,6 @@
 """Slice brief: words that stand half a second to two over a moving picture are never called absent.
 
-The words are those of the slice absence, of five languages, two of which (Greek, Russian) no OCR here reads. Each
+The words are those of the slice absence, of five languages. No OCR here reads two of them (Greek, Russian). Each
 stands at a place and in a type of its own (a thirtieth to a ninth of the picture's height), with an outline, a shadow
 or a bar behind it, while leaves, branches, windows or a crowd move across the picture, which changes every few
 seconds. Words that are not there are asked for too."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agent_tools.ingestion.look_messages import KeptSheetsRequest, Shot, Shots, reply_of, to_line
 from agent_tools.ingestion.looker import look
-from agent_tools.media.picture import jpeg
+from agent_tools.media.picture_files import jpeg
 
 Pixels = NDArray[np.uint8]
 SIZE = (270, 480)

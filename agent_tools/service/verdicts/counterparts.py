@@ -7,18 +7,31 @@ with the words near the moment: "museum" has no counterpart there, and the event
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from agent_tools.models.text_language import language_of
+from agent_tools.service.verdicts.event_search import FEW, LOCALIZER, EvidenceSource
 from agent_tools.store import function_words, spelling
+
+if TYPE_CHECKING:
+    from agent_tools.grounding import Calibrator
+    from agent_tools.service.library.library import Library, VideoSpan
 
 LEAST = 0.45  # cosine of two words that may stand for each other; see docs/evaluation/grounding.md
 FEWEST_LETTERS = 2  # of a word that carries a subject
 MOST_WORDS = 80  # of the texts near a moment
 AROUND_S = 10.0  # before and after the nearest text
+UNSAID = "the nearest text is of the same matter, but no text near it says anything like "
+MOST_UNSAID = 3
+# For "present" where words cannot be compared one by one: the calibration was off by up to .32 on such queries.
+OTHER_AT_LEAST = 0.82
+OTHER = (
+    "the nearest text is of the same matter; in these languages it must be nearer to be sure: look with zoom_segment"
+)
 # Words about the telling and not of what is told.
 _FRAME = frozenset(
     "someone somebody anyone speaker narrator presenter lecturer teacher talk talks speaks speaking mentions mentioned "
@@ -37,6 +50,44 @@ class WordEncoder(Protocol):
     def encode_words(self, words: Sequence[str]) -> NDArray[np.float32]:
         """(n, D), of length 1."""
         ...
+
+
+def near_only(
+    library: Library,
+    scope: VideoSpan,
+    event: str,
+    calibrated: Sequence[tuple[EvidenceSource, Calibrator | None]],
+) -> str:
+    """Why what speaks for the event may only be of the same matter; "" where something says it.
+
+    Only p(present) by meaning is doubted. Quoted words stand there or not."""
+    from agent_tools.grounding import PRESENT_AT_LEAST, named
+
+    likely = [
+        (probability, source)
+        for source, calibrator in calibrated
+        if calibrator is not None and (probability := source.sure_probability(calibrator)) >= PRESENT_AT_LEAST
+    ]
+    by_meaning = [(probability, source) for probability, source in likely if source.calibration in (LOCALIZER, FEW)]
+    if len(by_meaning) < len(likely) or named(event).as_they_stand:
+        return ""
+    whys = [_far(library, scope, event, source, probability) for probability, source in by_meaning]
+    return "" if "" in whys else whys[0]
+
+
+def _far(library: Library, scope: VideoSpan, event: str, source: EvidenceSource, probability: float) -> str:
+    """Why the text nearest to the event may not say it."""
+    if not source.nearest:
+        return ""
+    nearest = source.nearest[0]
+    around = source.within(nearest.start_s - AROUND_S, nearest.end_s + AROUND_S)
+    texts = [nearest.text, *(item.text for item in around), scope.video.title]
+    encoder = library.text_encoder(scope.video.id)
+    if isinstance(encoder, WordEncoder) and all(map(has_words, (event, *texts))):
+        missing = without_counterpart(encoder, event, texts)
+        return f"{UNSAID}{', '.join(map(repr, missing[:MOST_UNSAID]))}: look with zoom_segment" if missing else ""
+    english = all(language_of(text).maybe_english for text in (event, nearest.text))
+    return "" if english or probability >= OTHER_AT_LEAST else OTHER
 
 
 def has_words(text: str) -> bool:

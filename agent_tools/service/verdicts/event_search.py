@@ -243,7 +243,7 @@ def survey_of(library: Library, scopes: Sequence[VideoSpan], event: str, channel
 
     wording = named(event)
     text, asked = _compared(event, wording), _asked_of(event, wording, channels) or CHANNELS
-    quotations = wording.words if wording.rule is None or wording.rule.verbatim else ()
+    quotations = wording.as_they_stand
     quoted = quoted_survey(library, scopes, quotations, asked) if quotations else None
     if not text or library.models.text(LOAD_S) is None:
         return Survey(quoted=quoted)

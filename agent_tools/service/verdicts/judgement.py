@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Literal
 
 from agent_tools.channels import channel
 from agent_tools.errors import EngineError
-from agent_tools.models.text_language import language_of
 from agent_tools.progress import OnStep
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
-from agent_tools.service.verdicts import absence, counterparts
+from agent_tools.service.verdicts import absence
 from agent_tools.service.verdicts.calibrations import calibrator_for
+from agent_tools.service.verdicts.counterparts import near_only
 from agent_tools.service.verdicts.event_search import (
     CLOSER,
-    FEW,
     GUESSES,
-    LOCALIZER,
     PICTURES,
     TRAINED,
     EventSearch,
@@ -42,13 +40,6 @@ FOUND_APART = "found apart: the quoted words stand in different places, not toge
 DOUBTFUL = "only speech that the speech model is in doubt of speaks for it: look with zoom_segment, or ask the user"
 NOTHING_TO_SEARCH = "nothing of the video could show this: "
 NO_TEXT = "nothing was compared with the event: the video has no text in these channels"
-UNSAID = "the nearest text is of the same matter, but no text near it says anything like "
-MOST_UNSAID = 3
-# For "present" where words cannot be compared one by one: the calibration was off by up to .32 on such queries.
-OTHER_AT_LEAST = 0.82
-OTHER = (
-    "the nearest text is of the same matter; in these languages it must be nearer to be sure: look with zoom_segment"
-)
 BELOW = 0.5  # share of a raw confidence beside calibrated ones: it is no probability
 
 
@@ -158,7 +149,7 @@ def reach(
         verdict = decide(probability, kind, searched.share, judged, not_judged, able, doubt)
     if verdict.verdict == "present" and _surest(calibrated) < PRESENT_AT_LEAST:
         verdict = replace(verdict, verdict="uncertain", reason=DOUBTFUL)
-    elif verdict.verdict == "present" and (why := _near_only(library, scope, event, calibrated)):
+    elif verdict.verdict == "present" and (why := near_only(library, scope, event, calibrated)):
         verdict = replace(verdict, verdict="uncertain", reason=why)
     weighted = [(source, None if raw else one) for source, one in calibrated]
     return Reached(scope, event, found, weighted, verdict, probability, judged, not_judged, searched)
@@ -213,46 +204,6 @@ def _judged(
 def _surest(calibrated: Sequence[tuple[EvidenceSource, Calibrator | None]]) -> float:
     """The best calibrated p(present) without speech that is doubtful."""
     return max(source.sure_probability(calibrator) for source, calibrator in calibrated if calibrator is not None)
-
-
-def _near_only(
-    library: Library,
-    scope: VideoSpan,
-    event: str,
-    calibrated: Sequence[tuple[EvidenceSource, Calibrator | None]],
-) -> str:
-    """Why what speaks for the event may only be of the same matter; "" where something says it.
-
-    Only p(present) by meaning is doubted. Quoted words stand there or not."""
-    from agent_tools.grounding import PRESENT_AT_LEAST, named
-
-    likely = [
-        (probability, source)
-        for source, calibrator in calibrated
-        if calibrator is not None and (probability := source.sure_probability(calibrator)) >= PRESENT_AT_LEAST
-    ]
-    by_meaning = [(probability, source) for probability, source in likely if source.calibration in (LOCALIZER, FEW)]
-    if len(by_meaning) < len(likely) or (
-        (wording := named(event)).words and (wording.rule is None or wording.rule.verbatim)
-    ):
-        return ""
-    whys = [_far(library, scope, event, source, probability) for probability, source in by_meaning]
-    return "" if "" in whys else whys[0]
-
-
-def _far(library: Library, scope: VideoSpan, event: str, source: EvidenceSource, probability: float) -> str:
-    """Why the text nearest to the event may not say it."""
-    nearest = source.nearest[:1]
-    if not nearest:
-        return ""
-    from_s, to_s = nearest[0].start_s - counterparts.AROUND_S, nearest[0].end_s + counterparts.AROUND_S
-    texts = [nearest[0].text, *(item.text for item in source.within(from_s, to_s)), scope.video.title]
-    encoder = library.text_encoder(scope.video.id)
-    if isinstance(encoder, counterparts.WordEncoder) and all(map(counterparts.has_words, (event, *texts))):
-        missing = counterparts.without_counterpart(encoder, event, texts)
-        return f"{UNSAID}{', '.join(map(repr, missing[:MOST_UNSAID]))}: look with zoom_segment" if missing else ""
-    english = all(language_of(text).maybe_english for text in (event, nearest[0].text))
-    return "" if english or probability >= OTHER_AT_LEAST else OTHER
 
 
 def _best_rejected(
@@ -349,10 +300,7 @@ def _levels(sources: Sequence[EvidenceSource]) -> list[LevelOut]:
 
 
 def _asked(event: str, wording: Named) -> absence.Asked:
-    """Words that a rule takes for their meaning alone need not stand anywhere as they are."""
-    rule = wording.rule
-    verbatim = rule is None or rule.verbatim
-    return absence.Asked(event, wording.words if verbatim else (), by_meaning=rule is None or not rule.verbatim)
+    return absence.Asked(event, wording.as_they_stand, by_meaning=wording.rule is None or not wording.rule.verbatim)
 
 
 def _doubt(found: EventSearch) -> str:

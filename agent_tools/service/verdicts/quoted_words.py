@@ -85,7 +85,7 @@ class Occurrence:
 
     @cached_property
     def beginnings(self) -> tuple[bytes, ...]:
-        """The letters of which a text of ASCII letters ends with one, if `begins_at_end_of` it."""
+        """A text of ASCII letters ends with one of these, if `begins_at_end_of` it."""
         return tuple("".join(self.tokens[:count]).encode() for count in range(1, len(self.tokens)))
 
     def letters_near(self, *, heard: bool) -> frozenset[bytes]:
@@ -142,7 +142,7 @@ class Occurrence:
         return self._near(held, len(self.compact) // LETTERS_PER_DOUBT)
 
     def guessed(self, text: str) -> str:
-        """The first word of a text of which the reader was unsure that may be one of the words sought; "" if none may.
+        """The first word of a doubtfully read text that may be one of the words sought; "" if there is no such word.
 
         One letter in four may be wrong, of a long word three in eight: letters too small or too ornate are read so."""
         held = spelling.words(text)
