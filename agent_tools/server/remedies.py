@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent_tools.errors import AgentToolsError, AmbiguousVideo, RequestError
+from agent_tools.errors import AgentToolsError, AmbiguousVideo, RequestError, SpanOutsideVideo
 from agent_tools.excerpts import excerpt
-from agent_tools.server.arguments import LEAN
+from agent_tools.server.arguments import LEAN, SIZES
 from agent_tools.types import TEXT_CHANNELS
 from agent_tools.untrusted import clean
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_tools.store import VideoRow
     from agent_tools.types import Hit
 
+SEARCHING = ("retrieve_memory", "zoom_segment", "ground_event")  # tools that a whole video can be asked with words
 SEEKING = ("list_episodes", "zoom_segment")  # tools whose made-up video tells what is looked for
 MOST_WORDS = 200  # characters of a query in an example
 MOST_HITS, MOST_TEXT = 2, 160  # hits of a search that stands for a refused call, and characters of a text in them
@@ -31,18 +32,10 @@ MOST_LOOKED_AT = 10  # videos, for words that a search could ask for
 
 def faults_of_names(library: Library, values: Mapping[str, Any]) -> list[str]:
     """What is wrong with the video and the span that a call names, which its schema cannot see."""
-    named, query = values.get("video"), values.get("query")
     found: list[str] = []
-    for name in named if isinstance(named, list) else [named]:
-        if not isinstance(name, str) or not name.strip():
-            continue
+    for name in _names(values):
         try:
-            library.video_span(
-                name,
-                _seconds(values.get("start_s")),
-                _seconds(values.get("end_s")),
-                words=query if isinstance(query, str) else "",
-            )
+            library.video_span(name, _seconds(values.get("start_s")), _seconds(values.get("end_s")))
         except RequestError as error:
             found.append(error.described)
     return found
@@ -60,6 +53,13 @@ def example(library: Library, tool: str, values: Mapping[str, Any], required: tu
     words = values.get("query") or values.get("event") or (_words_of(values.get("video")) if tool in SEEKING else "")
     if isinstance(words, str) and words.strip() and _is_unknown(library, values.get("video"), videos):
         return _search_instead(library, clean(words, MOST_WORDS))
+    if (
+        tool in SEARCHING
+        and isinstance(words, str)
+        and words.strip()
+        and (outside := _with_span_outside(library, values))
+    ):
+        return _without_span(library, tool, values, outside)
     if tool == "ingest_video":
         path = _file_near(library, str(values.get("source") or ""))
         return f"Example of a call that works: {tool + ' ' + _json({'source': path}) if path else 'list_episodes {}'}."
@@ -95,6 +95,47 @@ def _texts(hit: Hit, words: str) -> dict[str, str]:
     return {name: excerpt(text, words, MOST_TEXT) for name, text in hit.texts().items()}
 
 
+def _with_span_outside(library: Library, values: Mapping[str, Any]) -> list[VideoRow]:
+    """The videos of a call whose span lies outside one of them; [] if it lies in all, or one is not known."""
+    rows, outside = [], False
+    for name in _names(values):
+        try:
+            rows.append(library.video(name))
+            library.video_span(name, _seconds(values.get("start_s")), _seconds(values.get("end_s")))
+        except SpanOutsideVideo:
+            outside = True
+        except RequestError:
+            return []
+    return rows if outside else []
+
+
+def _without_span(library: Library, tool: str, values: Mapping[str, Any], rows: list[VideoRow]) -> str:
+    """The refused call without its span, which works; and of a query in one video what that finds. A small model makes
+    up spans of videos whose length it does not know, and its answer is often the words of the error."""
+    videos = library.store.videos()
+    titles = [_name(row, videos) for row in rows]
+    given = {name: clean(str(values[name]), MOST_WORDS) for name in ("query", "event") if values.get(name)}
+    sizes = {name: values[name] for name in SIZES if name in LEAN[tool] and name in values}
+    every: dict[str, Any] = {"video": titles[0] if len(titles) == 1 else titles, **given, **sizes}
+    call = {name: every[name] for name in LEAN[tool] if name in every}
+    found = _where_it_matches(library, rows[0], given["query"]) if "query" in given and len(rows) == 1 else ""
+    return f"{found}Leave out start_s and end_s. Example of a call that works: {tool} {_json(call)}."
+
+
+def _where_it_matches(library: Library, row: VideoRow, words: str) -> str:
+    """Where in a video words match best, with the texts there, or in which other video they do; "" where none does."""
+    from agent_tools.service.retrieve_memory import SearchRequest, retrieve_memory
+
+    found = retrieve_memory(library, SearchRequest(query=words, video_ids=[row.id]))
+    if found.elsewhere is not None:
+        other = found.elsewhere
+        return f"The query matches in another video: {other.title} at {other.at}: {clean(other.text, MOST_TEXT)} "
+    if not found.hits or found.hits[0].strength == "weak":
+        return ""
+    best = found.hits[0]
+    return f"In that video the query matches best at {best.at}: {_json(_texts(best, words))}. "
+
+
 def _file_near(library: Library, source: str) -> str:
     """The path of a file in the allowed folders whose name is nearest to a source, else of the first; "" for none."""
     paths = [
@@ -112,6 +153,12 @@ def _words_of(named: Any) -> str:
     """What a made-up name is about: "starship_dashboard" is a good query. "" for an address or an id."""
     text = "" if not isinstance(named, str) or "://" in named else " ".join(re.findall(r"[^\W\d_]{3,}", named))
     return text if len(text) <= TITLE_LENGTH else ""
+
+
+def _names(values: Mapping[str, Any]) -> list[str]:
+    """What a call names as videos."""
+    named = values.get("video")
+    return [name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str) and name.strip()]
 
 
 def _is_unknown(library: Library, named: Any, videos: list[VideoRow]) -> bool:

@@ -112,7 +112,7 @@ def retrieve_memory(
     with library.store.snapshot():
         named, notes = library.without_empty_names(request.video_ids, request.query)
         request = replace(request, video_ids=named)
-        scopes = library.chosen(request.video_ids, request.start_s, request.end_s, words=request.query)
+        scopes = library.chosen(request.video_ids, request.start_s, request.end_s)
         on_step(0.1, f"searching {len(scopes)} video{'s' if len(scopes) != 1 else ''}")
         found = _find(library, scopes, request, channels, within(on_step, 0.1, 0.8), wait_s)
         on_step(0.8, f"found {len(found.moments)} moments")

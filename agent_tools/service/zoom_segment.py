@@ -19,8 +19,6 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last, stated_tokens
 from agent_tools.service.replies.sentences import short_clock
-from agent_tools.service.search.elsewhere import best_elsewhere
-from agent_tools.service.search.moments import Moment
 from agent_tools.service.search.recall import ScoredEntry, recall
 from agent_tools.service.search.strength import strength
 from agent_tools.store import Entry, speakers, timed_words
@@ -104,7 +102,7 @@ def zoom_segment(library: Library, request: ZoomRequest, *, caller: str = "", on
 
 
 def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep) -> Zoomed:
-    scope = library.video_span(request.video_id, request.start_s, request.end_s, words=request.query)
+    scope = library.video_span(request.video_id, request.start_s, request.end_s)
     region, ignored = region_as_shares(request.region, scope.video.width, scope.video.height)
     request = replace(request, region=region)
     hints = [note for note in (scope.note, ignored) if note]
@@ -120,12 +118,6 @@ def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep
     if chosen.no_more_differ:
         hints.append(_few_differ(len(chosen.times_s), request.max_frames))
     plan = _plan(library, scope, chosen, entries, found, request)
-    if (
-        scope.outside
-        and NO_MATCH in plan.sentence
-        and (found_at := best_elsewhere(library, request.query, {scope.video.id}))
-    ):
-        hints.append(_in_another(*found_at))
     on_step(0.2, f"opening {len(plan.pictures.times_s)} frames")
     opened, note = open_pictures(library, scope, plan.pictures, lambda: on_step(0.5, "decoding"))
     repeats = {time_s for shot in opened for time_s in shot.repeats_s}
@@ -283,8 +275,6 @@ def _sentence(scope: VideoSpan, entries: Sequence[Entry], found: Mapping[int, Sc
     """The span, and where in it a text matches the query best."""
     start, end = short_clock(scope.span.start_s), short_clock(scope.span.end_s)
     shown = f"{clean(scope.video.title, 60)} from {start} to {end}"
-    if scope.outside:
-        shown += f" (the whole video: {scope.outside} is outside it)"
     if not query.strip():
         return f"{shown}."
     best = max((found[one.id] for one in entries if one.id in found), key=lambda one: one.score, default=None)
@@ -343,11 +333,6 @@ def _frame_rows(scope: VideoSpan, plan: _Plan, shots: Sequence[Shot]) -> list[di
 def _few_differ(count: int, most: int) -> str:
     pictures = "1 different picture" if count == 1 else f"{count} different pictures"
     return f"This span has only {pictures}; up to {most} could be shown."
-
-
-def _in_another(moment: Moment, title: str) -> str:
-    text = clean(max(moment.found, key=lambda one: one.score).entry.text, 160)
-    return f"The query matches in another video: {clean(title, 60)} at {clock(moment.span.start_s)}: {text}"
 
 
 def _repeated(count: int) -> str:

@@ -315,52 +315,50 @@ async def test_the_example_after_a_missing_file_is_not_the_refused_call(settings
 
 
 @pytest.mark.anyio
-async def test_a_look_for_words_outside_the_video_takes_the_whole_video_and_says_so(
-    settings: Settings, library: Library
+@pytest.mark.parametrize("tool", ["zoom_segment", "retrieve_memory"])
+async def test_words_in_a_span_outside_the_video_are_refused_with_its_length_and_the_call_without_the_span(
+    settings: Settings, library: Library, tool: str
 ) -> None:
-    outside = {"video": TITLE, "start_s": 700, "end_s": 720}
+    size = {"zoom_segment": {"frames": 3}, "retrieve_memory": {"limit": 3}}[tool]
+    outside = {"video": TITLE, "start_s": 700, "end_s": 720, "query": "KV cache", **size}
     async with connected(settings, library, "2026-07-28") as client:
-        refused = await client.call_tool("zoom_segment", outside)
-        looked = await client.call_tool("zoom_segment", {**outside, "query": "KV cache"})
-        whole = await client.call_tool("zoom_segment", {"video": TITLE, "query": "KV cache"})
+        refused = await client.call_tool(tool, outside)
+        text = text_of(refused)
+        called = json.loads(text.partition(f"Example of a call that works: {tool} ")[2].rstrip("."))
+        second = await client.call_tool(tool, called)
     assert refused.is_error
-    assert text_of(refused).startswith(
-        "SpanOutsideVideo: 700-720 s is outside the video, which lasts 600 s (0:10:00). "
-    )
-    assert not looked.is_error
-    told, plain = (json.loads(getattr(reply.content[1], "text", "")) for reply in (looked, whole))
-    assert told["hints"][0] == (
-        "700-720 s is outside the video, which lasts 600 s (0:10:00). The whole video is taken in its place."
-    )
-    assert "(the whole video: 700-720 s is outside it); best match of the query" in told["summary"]
-    assert (told["start_s"], told["end_s"], told["text"]) == (0, 600, plain["text"])
+    assert text.startswith("SpanOutsideVideo: 700-720 s is outside the video, which lasts 600 s (0:10:00). ")
+    assert "In that video the query matches best at " in text
+    assert called == {"video": TITLE, "query": "KV cache", **size}
+    assert not second.is_error
 
 
 @pytest.mark.anyio
-async def test_a_look_outside_the_wrong_video_is_told_which_one_matches(settings: Settings, library: Library) -> None:
+async def test_a_span_outside_the_wrong_video_is_told_which_one_matches(settings: Settings, library: Library) -> None:
     outside = {"video": OTHER, "start_s": 700, "end_s": 720, "query": "the cache grows with the length of the text"}
     async with connected(settings, library, "2026-07-28") as client:
-        looked = await client.call_tool("zoom_segment", outside)
-    facts = json.loads(getattr(looked.content[1], "text", ""))
-    assert "no text in it matches the query" in facts["summary"]
-    assert any(f"The query matches in another video: {TITLE} at " in hint for hint in facts["hints"])
+        looked = text_of(await client.call_tool("zoom_segment", outside))
+    assert f"The query matches in another video: {TITLE} at " in looked
 
 
 @pytest.mark.anyio
-async def test_a_search_outside_its_video_takes_the_whole_video_and_says_so(
+async def test_a_span_outside_is_refused_by_every_tool_and_the_example_repeats_what_was_asked(
     settings: Settings, library: Library
 ) -> None:
-    outside = {"query": "KV cache", "video": TITLE, "start_s": 700}
+    late = {"video": TITLE, "start_s": 700}
     async with connected(settings, library, "2026-07-28") as client:
-        reply = (await client.call_tool("retrieve_memory", outside)).structured_content
-        several = await client.call_tool("retrieve_memory", {**outside, "video": [TITLE, OTHER]})
-        verdict = await client.call_tool("ground_event", {"event": "KV cache", "video": TITLE, "start_s": 700})
-        note = await client.call_tool("remember", {"video": TITLE, "start_s": 700, "end_s": 710, "text": "a cache"})
-    assert reply is not None
-    assert reply["hits"]
-    assert reply["hints"][0].endswith("The whole video is taken in its place.")
-    for refused in (several, verdict, note):  # a verdict and a note are about the span that was asked for
-        assert text_of(refused).startswith("SpanOutsideVideo: ")
+        several = text_of(
+            await client.call_tool("retrieve_memory", {"query": "KV cache", **late, "video": [TITLE, OTHER]})
+        )
+        uri = text_of(await client.call_tool("zoom_segment", {"video": f"video://{VIDEO}#t=700,720", "query": "cache"}))
+        verdict = text_of(await client.call_tool("ground_event", {"event": "KV cache", **late}))
+        note = text_of(await client.call_tool("remember", {**late, "end_s": 710, "text": "a cache"}))
+    for refused in (several, uri, verdict, note):
+        assert refused.startswith("SpanOutsideVideo: ")
+    assert f'retrieve_memory {{"query": "KV cache", "video": ["{TITLE}", "An empty afternoon"]}}' in several
+    assert f'zoom_segment {{"video": "{TITLE}", "query": "cache"}}' in uri
+    assert f'ground_event {{"event": "KV cache", "video": "{TITLE}"}}' in verdict
+    assert '"start_s": 0.0' in note  # a note belongs to a span
 
 
 @pytest.mark.anyio

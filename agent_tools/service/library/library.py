@@ -46,7 +46,6 @@ class VideoSpan:
     video: VideoRow
     span: Span
     note: str = ""  # for the reply: what of the asked span lies outside the video
-    outside: str = ""  # the asked span in words, if it lies wholly outside and the whole video is taken in its place
 
     @property
     def whole(self) -> bool:
@@ -152,27 +151,16 @@ class Library:
             return "Give an id, a whole title or a file name; agent-tools ls shows them."
         return f"If you mean {clean(video.title, 80)!r}, give its id: {video.id}."
 
-    def video_span(
-        self, name: str, start_s: float | None = None, end_s: float | None = None, *, words: str = ""
-    ) -> VideoSpan:
+    def video_span(self, name: str, start_s: float | None = None, end_s: float | None = None) -> VideoSpan:
         """A video and a span of it; times given win over the uri's #t, and both default to the whole video.
 
-        Args:
-            words: what the call looks for. With words, a span that begins behind the video's end is left out with a
-                note: they lead to the right place, and models make up spans of videos whose length they do not know.
         Raises: SpanOutsideVideo, InvalidArgument, and what `video` raises.
         """
         video = self.video(name)
         _, from_s, to_s = _reference(name)
         start = start_s if start_s is not None else from_s
         end = end_s if end_s is not None else to_s
-        try:
-            span = self.span(video, start, end)
-        except SpanOutsideVideo as error:
-            if not words.strip() or start is None or start < (video.duration_s or math.inf):
-                raise
-            note = f"{error} The whole video is taken in its place."
-            return VideoSpan(video, self.span(video, None, None), note, _asked(start, end))
+        span = self.span(video, start, end)
         past = end is not None and end > span.end_s + TOLERANCE_S
         note = f"end_s {end:g} is past the end: cut to {span.end_s:g} s, where the video ends." if past else ""
         return VideoSpan(video, span, note)
@@ -183,26 +171,19 @@ class Library:
         start = _finite("start_s", start_s, 0.0)
         end = _finite("end_s", end_s, duration if math.isfinite(duration) else max(start + 1.0, self._noted_s(video)))
         if start >= duration:
-            raise SpanOutsideVideo(
-                f"{_asked(start, end_s)} is outside the video, which lasts {duration:g} s ({clock(duration)})."
-            )
+            asked = f"start_s {start:g}" if end_s is None else f"{start:g}-{end:g} s"
+            raise SpanOutsideVideo(f"{asked} is outside the video, which lasts {duration:g} s ({clock(duration)}).")
         if end <= start:
             raise SpanOutsideVideo(f"{start:g}-{end:g} s is empty: end_s must be greater than start_s.")
         return Span(start, min(end, duration))
 
-    def chosen(
-        self, video_ids: Sequence[str] | None, start_s: float | None, end_s: float | None, *, words: str = ""
-    ) -> list[VideoSpan]:
+    def chosen(self, video_ids: Sequence[str] | None, start_s: float | None, end_s: float | None) -> list[VideoSpan]:
         """The videos a search is about: the named ones with their uris' spans, or all that hold something.
 
         Without names, a video shorter than start_s is passed over rather than refused.
-
-        Args:
-            words: of a search in one video, as `video_span` takes them.
         """
         if video_ids:
-            names = list(dict.fromkeys(video_ids))
-            return [self.video_span(name, start_s, end_s, words=words if len(names) == 1 else "") for name in names]
+            return [self.video_span(name, start_s, end_s) for name in dict.fromkeys(video_ids)]
         if start_s is None and end_s is None:
             return self.everything()
         return self._all_within(start_s, end_s)
@@ -284,10 +265,6 @@ class Library:
         path = Path(source.path)
         fetched = self.settings.allow_urls and self.fetcher.folder in path.parents
         return self.by_hand or source.typed or fetched or self.fence.permits(path)
-
-
-def _asked(start_s: float, end_s: float | None) -> str:
-    return f"start_s {start_s:g}" if end_s is None else f"{start_s:g}-{end_s:g} s"
 
 
 def _ambiguous(name: str, found: Sequence[VideoRow]) -> AmbiguousVideo:
