@@ -13,8 +13,11 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from agent_tools.grounding.evidence import Background, Evidence, EvidenceItem, Proposal
+
+_HEIGHT = itemgetter(0)  # of an entry's height and item
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,18 @@ class RelevanceCurveLocalizer:
 
     def height(self, item: EvidenceItem, background: Mapping[str, Background]) -> float:
         """The height of an entry above its curve's median, in units of the edge of its noise; never below 0."""
+        median, edge = self._noise(item, background)
+        return max(0.0, (item.score - median) / edge)
+
+    def _noise(self, item: EvidenceItem, background: Mapping[str, Background]) -> tuple[float, float]:
+        """The median of an entry's curve, and how far above it the edge of the noise lies."""
         prior = self.settings.noise.get(item.how) or self.settings.noise["meaning"]
         found = background.get(item.curve, Background(0.0, 0.0, 0))
         weight = found.n / (found.n + self.settings.prior_n)
         median = weight * found.median + (1 - weight) * prior.median
         variance = weight * (1.4826 * found.mad) ** 2 + (1 - weight) * prior.sigma**2
         sigma = max(math.sqrt(variance), prior.least_sigma)
-        largest = math.sqrt(2 * math.log(max(found.n, self.settings.least_n)))
-        return max(0.0, (item.score - median) / (sigma * largest))
+        return median, sigma * math.sqrt(2 * math.log(max(found.n, self.settings.least_n)))
 
     def _spans(self, event: str, evidence: Evidence, max_spans: int) -> list[Proposal]:
         pieces = self._curve(evidence)
@@ -136,17 +143,22 @@ class RelevanceCurveLocalizer:
                 active.append(entries[following])
                 following += 1
             if active:
-                height, item = max(active, key=lambda entry: entry[0])
+                height, item = max(active, key=_HEIGHT)
                 pieces.append(_Piece(start_s, end_s, height, item))
         return pieces
 
     def _entries(self, evidence: Evidence) -> list[tuple[float, EvidenceItem]]:
         """One height per entry, from its scores by meaning and by words."""
+        noise: dict[tuple[str, str], tuple[float, float]] = {}
         joined: dict[tuple[float, float, str, str], tuple[float, EvidenceItem]] = {}
         for item in evidence.items:
             if item.end_s <= max(item.start_s, evidence.start_s) or item.start_s >= evidence.end_s:
                 continue
+            curve = (item.channel, item.how)
+            if curve not in noise:
+                noise[curve] = self._noise(item, evidence.background)
+            median, edge = noise[curve]
             key = (item.start_s, item.end_s, item.channel, item.text)
             before = joined.get(key, (0.0, item))[0]
-            joined[key] = (math.hypot(before, self.height(item, evidence.background)), item)
+            joined[key] = (math.hypot(before, max(0.0, (item.score - median) / edge)), item)
         return list(joined.values())

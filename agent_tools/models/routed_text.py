@@ -7,6 +7,7 @@ alone has .10; English paraphrases .595, MiniLM .503, USE .479."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from agent_tools.models.use import Use
 
 Array = NDArray[np.float32]
 
+MOST_WORDS = 4_096  # whose vectors stay in memory: 8 MB
+
 
 class RoutedText:
     """A TextEncoder of English and fifteen other languages. Loads on construction. Not safe for two threads at once."""
@@ -33,6 +36,7 @@ class RoutedText:
         """As Use and MiniLM. Raises: ModelMissing: a package is not installed, or holds other bytes."""
         self._english = MiniLM(threads=threads, remembered=remembered)
         self._many = Use(made, threads=threads, remembered=remembered)
+        self._words: OrderedDict[str, Array] = OrderedDict()
 
     @property
     def older(self) -> tuple[MiniLM, ...]:
@@ -59,8 +63,18 @@ class RoutedText:
         return vectors
 
     def encode_words(self, words: Sequence[str]) -> Array:
-        """Vectors (n, 512) of single words, float32, L2-normalised: of all sixteen languages on one scale."""
-        return self._many.encode(words)
+        """Vectors (n, 512) of single words, float32, L2-normalised: of all sixteen languages on one scale.
+
+        The last MOST_WORDS are remembered: the texts of a library share most of their words."""
+        found = {word: self._words[word] for word in words if word in self._words}
+        new = list(dict.fromkeys(word for word in words if word not in found))
+        found.update(zip(new, self._many.encode(new), strict=True))
+        for word, vector in found.items():
+            self._words[word] = vector
+            self._words.move_to_end(word)
+        while len(self._words) > MOST_WORDS:
+            self._words.popitem(last=False)
+        return np.array([found[word] for word in words], np.float32).reshape(-1, Use.dim)
 
 
 @dataclass(frozen=True)

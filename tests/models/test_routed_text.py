@@ -77,3 +77,13 @@ def test_the_older_encoder_asks_the_older_vectors(routed: RoutedText, minilm: Mi
     (older,) = routed.older
     assert older.producer == minilm.producer
     assert np.allclose(older.encode([ENGLISH]), minilm.encode([ENGLISH]))
+
+
+def test_words_are_remembered_and_the_same_again(routed: RoutedText) -> None:
+    once = routed.encode_words(["museum", "Brücke", "museum"])
+    assert once.shape == (3, 512)
+    assert (once[0] == once[2]).all()
+    assert not np.allclose(once[0], once[1])
+    again = routed.encode_words(["tower", "museum"])
+    assert (again[1] == once[0]).all()
+    assert routed.encode_words([]).shape == (0, 512)

@@ -77,16 +77,15 @@ def near_only(
 
 def _far(library: Library, scope: VideoSpan, event: str, source: EvidenceSource, probability: float) -> str:
     """Why the text nearest to the event may not say it."""
-    if not source.nearest:
+    around = source.around(AROUND_S)
+    if not around:
         return ""
-    nearest = source.nearest[0]
-    around = source.within(nearest.start_s - AROUND_S, nearest.end_s + AROUND_S)
-    texts = [nearest.text, *(item.text for item in around), scope.video.title]
+    texts = [*(item.text for item in around), scope.video.title]
     encoder = library.text_encoder(scope.video.id)
     if isinstance(encoder, WordEncoder) and all(map(has_words, (event, *texts))):
         missing = without_counterpart(encoder, event, texts)
         return f"{UNSAID}{', '.join(map(repr, missing[:MOST_UNSAID]))}: look with zoom_segment" if missing else ""
-    english = all(language_of(text).maybe_english for text in (event, nearest.text))
+    english = all(language_of(text).maybe_english for text in (event, around[0].text))
     return "" if english or probability >= OTHER_AT_LEAST else OTHER
 
 

@@ -5,7 +5,6 @@ entropy are not on one scale."""
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,7 @@ from agent_tools.service.verdicts.meaning_evidence import (
 from agent_tools.service.verdicts.picture_bounds import refine_bounds
 from agent_tools.service.verdicts.picture_evidence import PictureEvidence, picture_evidence
 from agent_tools.service.verdicts.quoted_survey import quoted_survey
-from agent_tools.service.verdicts.scored_entries import ScoredEntries, doubtful, localizer
+from agent_tools.service.verdicts.scored_entries import ScoredEntries, best_of, doubtful, localizer
 from agent_tools.service.verdicts.segments import DENSE, SPARSE, MemoryPlaces, Segments, sparse_first
 from agent_tools.service.verdicts.word_evidence import by_words
 from agent_tools.types import CHANNELS, TEXT_CHANNELS
@@ -59,6 +58,10 @@ LEVELS = ((180.0, 120.0, 12), (45.0, 30.0, None))
 SEGMENTS = LEVELS[0]  # of the trained search, whose windows are as long as its head's
 
 
+def _nothing(margin_s: float) -> tuple[EvidenceItem, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class EvidenceSource:
     """What one kind of evidence gave, before anything is made of its scores."""
@@ -69,7 +72,7 @@ class EvidenceSource:
     second_look: SecondLook  # a second look, and what it changed
     score_of: Callable[[float], float] = float  # from a proposal's score to the one that is calibrated
     near: Callable[[], tuple[EvidenceItem, ...]] = tuple  # see `nearest`
-    within: Callable[[float, float], tuple[EvidenceItem, ...]] = lambda start_s, end_s: ()  # what was compared there
+    around: Callable[[float], tuple[EvidenceItem, ...]] = _nothing  # the nearest, and what stands so near it
     best: float | None = None  # the best proposal's score, where it is known without the search
     silent: bool = False  # whether it is known without the search that nothing speaks for the event at all
     channels: frozenset[str] = frozenset()  # of what was compared
@@ -338,15 +341,14 @@ def _by_curves(
         return Grounder(levels, curves).ground(event, start_s, end_s, evidence.look, on_look)
 
     def nearest() -> tuple[EvidenceItem, ...]:
-        inside = evidence.look(start_s, end_s).items
-        return tuple(heapq.nlargest(GUESSES, inside, key=lambda item: (item.score, -item.start_s)))
-
-    def within(from_s: float, to_s: float) -> tuple[EvidenceItem, ...]:
-        return evidence.look(from_s, to_s).items
+        if isinstance(evidence, ScoredEntries):
+            return evidence.best(scope.span, GUESSES)
+        return best_of(evidence.look(start_s, end_s).items, GUESSES)
 
     best, channels, size = None, frozenset[str](), None
+    around: Callable[[float], tuple[EvidenceItem, ...]] = _nothing
     if isinstance(evidence, ScoredEntries):
-        size = evidence.size
+        size, around = evidence.size, partial(evidence.around_best, scope.span)
         best, channels = evidence.highest(scope.span), evidence.channels_in(scope.span)
     else:
         channels = frozenset(item.channel for item in evidence.look(start_s, end_s).items)
@@ -357,7 +359,7 @@ def _by_curves(
         second_look,
         score_of,
         nearest,
-        within,
+        around,
         None if best is None else curves.height(best, {}),
         channels=channels,
         size=size,

@@ -13,7 +13,7 @@ from agent_tools.service.search.comparable import limit, other_vectors, words_on
 from agent_tools.service.search.recall import TOP_WORDS, word_hits
 from agent_tools.service.verdicts.quoted_survey import QuotedSurvey
 from agent_tools.service.verdicts.quoted_words import Occurrence
-from agent_tools.service.verdicts.scored_entries import FIT, Fits, ScoredEntries, doubtful, item_of
+from agent_tools.service.verdicts.scored_entries import FIT, Fits, ScoredEntries, doubtful, items_of
 from agent_tools.service.verdicts.text_facts import TextFacts, read_enough, text_facts
 from agent_tools.service.verdicts.word_evidence import STANDS, stand_apart
 from agent_tools.store import Entry
@@ -125,9 +125,12 @@ def by_meaning(
             library, scope, quoted, names, survey.quoted
         )
 
-    def items() -> list[EvidenceItem]:
-        entries = _entries(library, scope, ids)
-        return [item_of(entry, score, FIT) for entry, score in zip(entries, scores.tolist(), strict=True)]
+    def items(rows: Sequence[int] | None) -> list[EvidenceItem]:
+        entries = (
+            _entries(library, scope, ids) if rows is None else library.store.entries_by_id([ids[row] for row in rows])
+        )
+        known = dict(zip(ids, scores.tolist(), strict=True))
+        return items_of(((entry, known[entry.id]) for entry in entries), FIT)
 
     there = frozenset(ids) if facts.repeated else frozenset()
     once = all(len(same & there) < 2 for same in facts.repeated)  # the same text twice would count more than its best
@@ -243,7 +246,8 @@ def _by_shared_words(
     }
     hits = word_hits(library, [_whole(scope)], text, names) if names else []
     hits = [hit for hit in hits if not (sure_only and doubtful(hit.entry))]
-    return ScoredEntries(lambda: [item_of(hit.entry, hit.idf, "words") for hit in hits], background, why)
+    items = items_of(((hit.entry, hit.idf) for hit in hits), "words")
+    return ScoredEntries(lambda rows: items, background, why)
 
 
 def _whole(scope: VideoSpan) -> VideoSpan:

@@ -47,7 +47,7 @@ def by_words(
     if known is not None:
         enough = all if named.all_of_them else any
         if not enough(known.may_stand(words, scope.video.id, names) for words in named.words):
-            return ScoredEntries(list, {}, fits=_fits([]))
+            return ScoredEntries(lambda rows: [], {}, fits=_fits([]))
     whole = {words: _phrases(library, scope, words, names, known) for words in named.words}
     if known is not None and not sure_only:
         stretches = known.stretches(named.words, scope.video.id, names, set[int]().union(*whole.values()))
@@ -73,7 +73,12 @@ def by_words(
         if score > 0:
             items.append(made_item(start_s, end_s, place[2], score, place[3], FIT))
     once = len({(item.start_s, item.end_s, item.channel, item.text) for item in items}) == len(items)
-    return ScoredEntries(lambda: items, {}, scattered=scattered, fits=_fits(items) if once else None)
+    return ScoredEntries(
+        lambda rows: items if rows is None else [items[row] for row in rows],
+        {},
+        scattered=scattered,
+        fits=_fits(items) if once else None,
+    )
 
 
 def _phrases(
