@@ -72,7 +72,8 @@ class Evidence:
 class Reader:
     """An agent that has one video read and remembers whether it is whole yet.
 
-    Between two calls it comes back no sooner than the server's own estimate says: `pause` waits that many seconds.
+    Between two calls it comes back after half of the time that the server expects to need, for at the beginning nobody
+    knows how much there is to read: `pause` waits so many seconds, without those that a call itself waits.
     """
 
     def __init__(self, session: Session, source: Path, pause: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
@@ -89,8 +90,8 @@ class Reader:
         for _ in range(calls):
             if self.whole or self.failed:
                 return
-            if self.eta_s > WAIT_S:
-                await self.pause(min(self.eta_s, LONGEST_PAUSE_S) - WAIT_S)
+            if self.eta_s / 2 > WAIT_S:
+                await self.pause(min(self.eta_s / 2, LONGEST_PAUSE_S) - WAIT_S)
             reply = await self.session.call("ingest_video", source=str(self.source), wait_s=WAIT_S)
             self.eta_s = max((float(c.get("eta_s") or 0) for c in reply.data.get("channels") or ()), default=0.0)
             state = reply.data.get("state")
