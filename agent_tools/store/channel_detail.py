@@ -38,6 +38,7 @@ class ChannelDetail:
     left_out: int = 0  # pictures over the limit of OCR calls
     # Spans (start_s, end_s) in which text may have stood that no picture shows which was read
     unread: tuple[tuple[float, float], ...] = ()
+    hidden: tuple[tuple[float, float], ...] = ()  # the same, in which text may have stood on texture that was searched
     of: int = 0  # captions that are wanted
     sent_to: str = ""  # host that got the pictures, "" where they stayed on this machine
     english_only: bool = False  # heard by a model that writes English whatever is said

@@ -19,7 +19,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,34 +117,41 @@ def _clips(videos: Path, engine: RapidOcr) -> list[Row]:
 
 
 def entries_of(path: Path, engine: RapidOcr) -> tuple[list[ShownText], list[ShownText]]:
-    """The entries of a clip by the rule of 0.1 and by that of now, from one reading."""
-    opened = probe(path)
-    with tempfile.TemporaryDirectory() as folder, closing(Store.open(Path(folder))) as store:
-        store.add_video(VIDEO, path.name, 1)
-        store.update_video(VIDEO, duration_s=opened.duration_s)
-        store.set_channel(VIDEO, "screen_text", state="running", producer=engine.producer)
-        reader = Reader(store, VIDEO, Path(folder), opened.duration_s)
-        reader.search_with(engine)
-        looks = looks_per_sample(1.0)
-        for shown in sample(opened, fps=float(looks), on_damage=lambda _: None):
-            (reader.glance if shown.k % looks else reader.show)(shown.time_s, shown.picture)
-        reader.close()
-        reader.choose(per_hour=400)
-        reader.read(engine, lambda done, to_s, written: None)
-        now = [
-            ShownText(entry.start_s, entry.end_s, entry.text.split(" / "))
-            for entry in store.entries(VIDEO, channels=("screen_text",))
-        ]
-        held = reader._lines_by_name(READINGS) | reader._searched_only
+    """The entries of a clip by the rule of 0.1, which does not search moving pictures, and by that of now."""
+    with _read(path, engine, search=False) as reader:
+        held = reader._lines_by_name(READINGS)
         usual = [one for one in reader._chosen if not one.extra]
-        ends = [*(one.start_s for one in usual[1:]), opened.duration_s]
+        ends = [*(one.start_s for one in usual[1:]), reader.duration_s]
         before = merge_readings(
             [
                 Reading(one.start_s, max(one.time_s, end_s), tuple(line.text for line in held[one.path.name]))
                 for one, end_s in zip(usual, ends, strict=True)
             ]
         )
+    with _read(path, engine, search=True) as reader:
+        entries = reader.store.entries(VIDEO, channels=("screen_text",))
+        now = [ShownText(entry.start_s, entry.end_s, entry.text.split(" / ")) for entry in entries]
     return before, now
+
+
+@contextmanager
+def _read(path: Path, engine: RapidOcr, *, search: bool) -> Iterator[Reader]:
+    """The reader of a clip, when it has read it."""
+    opened = probe(path)
+    with tempfile.TemporaryDirectory() as folder, closing(Store.open(Path(folder))) as store:
+        store.add_video(VIDEO, path.name, 1)
+        store.update_video(VIDEO, duration_s=opened.duration_s)
+        store.set_channel(VIDEO, "screen_text", state="running", producer=engine.producer)
+        reader = Reader(store, VIDEO, Path(folder), opened.duration_s)
+        if search:
+            reader.search_with(engine)
+        looks = looks_per_sample(1.0)
+        for shown in sample(opened, fps=float(looks), on_damage=lambda _: None):
+            (reader.glance if shown.k % looks else reader.show)(shown.time_s, shown.picture)
+        reader.close()
+        reader.choose(per_hour=400)
+        reader.read(engine, lambda done, to_s, written: None)
+        yield reader
 
 
 def _natural(videos: Path, folder: Path | None, engine: RapidOcr) -> list[Row]:

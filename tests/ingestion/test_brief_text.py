@@ -71,6 +71,14 @@ def test_only_the_part_that_changed_and_may_be_text_is_searched() -> None:
     assert height < 120
 
 
+def test_words_may_be_hidden_where_texture_moves_and_not_where_a_calm_picture_changes() -> None:
+    brief, look = looking(Knows())
+    for k in range(8):
+        look(k / 2, street(k) if 2 <= k < 5 else calm())
+    (span,) = brief.hidden()
+    assert span == Span(0.5, 2.5)
+
+
 def test_words_are_new_once_and_gone_once() -> None:
     engine = Knows()
     _, look = looking(engine)

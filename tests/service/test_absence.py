@@ -12,7 +12,7 @@ from agent_tools.evals.films.cue_lists import Film, Line, Remembered, lay_down
 from agent_tools.models.readable import LEAST_LETTER_PX, LONG_SIDE
 from agent_tools.service.ground_event import ground_event
 from agent_tools.service.library.library import Library
-from agent_tools.service.replies.missed_text import missed_px, unread_s
+from agent_tools.service.replies.missed_text import hidden_s, missed_px, unread_s
 from agent_tools.service.verdicts.absence import Asked, Reach, why_not_shown
 from agent_tools.store import ChannelRow, EntryIn, VideoRow
 from agent_tools.store.channel_detail import ChannelDetail
@@ -65,6 +65,7 @@ SIGHT = Asked("a dog runs over the street", by_meaning=True)
         (SIGHT, replace(SHOWN, missed_px=44.0), ""),
         # pictures in motion between two that were read: the same
         (ZEBRA, replace(SHOWN, unread_s=12.2), "words that stood shorter than 4 s may be missed in 13 s"),
+        (ZEBRA, replace(SHOWN, hidden_s=3.5), "words over leaves, windows or the like may be missed in 4 s"),
         (SIGHT, replace(SHOWN, unread_s=12.2), ""),
         # gaps, as many as `decide` allows and more
         (ZEBRA, replace(SAID, missed_share=0.05), ""),
@@ -130,6 +131,14 @@ def test_only_what_was_not_read_in_the_asked_span_counts() -> None:
     row = ChannelRow("v", "screen_text", detail=ChannelDetail(unread=((2.0, 5.0), (9.0, 12.0))))
     assert unread_s(row, Span(0.0, 10.0)) == 4.0
     assert unread_s(row, Span(5.0, 9.0)) == 0.0
+
+
+def test_a_hundredth_of_a_span_may_be_texture() -> None:
+    row = ChannelRow("v", "screen_text", detail=ChannelDetail(hidden=((2.0, 3.0), (90.0, 91.0))))
+    assert hidden_s(row, Span(0.0, 10.0)) == 1.0
+    assert hidden_s(row, Span(0.0, 100.0)) == 2.0
+    assert hidden_s(row, Span(0.0, 200.0)) == 0.0
+    assert hidden_s(row, Span(4.0, 50.0)) == 0.0
 
 
 @pytest.fixture(scope="module")

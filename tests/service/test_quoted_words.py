@@ -106,3 +106,9 @@ def test_texts_that_a_survey_leaves_out_hold_nothing_of_the_words(words: str, te
     bones = {text for _, text in track.holding((), [skeleton(occurrence.compact.encode())])}
     ascii_texts = [text for text in texts if text.isascii() and text not in bones]
     assert not any(written_otherwise(words, [text], spoken=False) for text in ascii_texts)
+
+
+def test_a_han_sign_that_is_drawn_like_a_katakana_may_be_it() -> None:
+    assert Occurrence("ヤオ語").misread("国のヤ才語") == "ヤ才語"
+    assert Occurrence("ヤオ語").misread("ヤカ語") == ""
+    assert Occurrence("ヤオ語").misread("ヤオ語") == ""

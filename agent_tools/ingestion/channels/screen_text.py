@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterable
 
 from agent_tools.ingestion.channels.base import ChannelMaker, Context
 from agent_tools.ingestion.screen_text.reader import Reader
@@ -14,7 +15,7 @@ from agent_tools.ingestion.screen_text.still import GLANCES_FPS
 from agent_tools.media import sample
 from agent_tools.models.profiles import ocr
 from agent_tools.store import ChannelDetail
-from agent_tools.timeline import merged
+from agent_tools.timeline import Span, merged
 
 GATHER_EVERY = 64  # pictures between two places from which an interrupted collection resumes
 
@@ -71,7 +72,8 @@ class ScreenText(ChannelMaker):
                 pictures=reader.chosen,
                 half_size=reader.half_size,
                 left_out=len(left_out),
-                unread=tuple((round(span.start_s, 2), round(span.end_s, 2)) for span in reader.unread()),
+                unread=_rounded(reader.unread()),
+                hidden=_rounded(reader.hidden()),
             ),
         )
         reader.clear()
@@ -100,3 +102,7 @@ class ScreenText(ChannelMaker):
             reader.show(shown.time_s, shown.picture)
             self.control.check()
         reader.close()
+
+
+def _rounded(spans: Iterable[Span]) -> tuple[tuple[float, float], ...]:
+    return tuple((round(span.start_s, 2), round(span.end_s, 2)) for span in spans)

@@ -26,6 +26,7 @@ from agent_tools.ingestion.screen_text.still import (
     may_be_text,
     text_tiles,
 )
+from agent_tools.ingestion.screen_text.texture import hides_words
 from agent_tools.ingestion.screen_text.trust import Box, TextLine, is_long, mostly_letters, worth
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
@@ -43,7 +44,7 @@ LEAST_WORD = 3.0  # worth of a line that is kept as unsure
 MOST_KNOWN = 64  # lines
 LEAST_TILES = 4  # of text, for a picture to hold some
 Region = tuple[int, int, int, int]  # of tiles: rows [top, bottom), columns [left, right)
-_SAVED = b"brief text 1"
+_SAVED = b"brief text 2"
 _HEAD = struct.Struct("<I")
 
 
@@ -71,6 +72,7 @@ class BriefText:
         self._known: dict[str, Box] = {}  # lines that were found and still stand, and where
         self._whole: Gray | None = None  # the picture that was read as a whole last, until its text is gone
         self._unread: list[tuple[float, float]] = []
+        self._hidden: list[tuple[float, float]] = []
 
     @property
     def complete(self) -> bool:
@@ -84,13 +86,16 @@ class BriefText:
         """Look at what has changed."""
         self._saved_up = min(self.per_s * SAVED_UP_S, self._saved_up + self.per_s * (time_s - self._look_s))
         self._look_s = time_s
-        region = self._region(gray)
+        fresh = self._fresh(gray)
+        region = _region(fresh)
         if region is None:
             self._complete(time_s)
             return Look(True, gone=self._has_gone(gray, region))
         lines = self._search(region, picture)
         if lines is None:
             return Look(False)
+        if hides_words(fresh, [line.box for line in lines]):
+            self._hide(time_s)
         words = [line for line in lines if is_long(line) or _is_short_word(line)]
         new = any(not holds_all([line.text], list(self._known)) for line in words)
         gone = self._has_gone(gray, region)
@@ -113,21 +118,20 @@ class BriefText:
         late = [(self._complete_s, end_s)] if end_s - self._complete_s > LATE_S else []
         return [Span(a, b) for a, b in (*self._unread, *late)]
 
-    def _region(self, gray: Gray) -> Region | None:
-        """Rows and columns of tiles, [top, bottom) and [left, right), that hold all new tiles that may be text."""
-        fresh: Tiles = may_be_text(gray)
-        if self._seen is not None:
-            fresh &= changed(gray, self._seen)
-        if not fresh.any():
-            return None
-        rows, columns = np.flatnonzero(fresh.any(1)), np.flatnonzero(fresh.any(0))
-        more_rows, more_columns = AROUND
-        return (
-            max(0, int(rows[0]) - more_rows),
-            min(ROWS, int(rows[-1]) + 1 + more_rows),
-            max(0, int(columns[0]) - more_columns),
-            min(COLUMNS, int(columns[-1]) + 1 + more_columns),
-        )
+    def hidden(self) -> list[Span]:
+        """The spans in which words may have stood on texture that was searched: the detector overlooks some there."""
+        return [Span(a, b) for a, b in self._hidden]
+
+    def _hide(self, time_s: float) -> None:
+        start_s, end_s = max(0.0, time_s - APART_S), time_s + APART_S
+        if self._hidden and self._hidden[-1][1] >= start_s:
+            start_s = self._hidden.pop()[0]
+        self._hidden.append((start_s, end_s))
+
+    def _fresh(self, gray: Gray) -> Tiles:
+        """The tiles that may be text and were not looked at as they are now."""
+        fresh = may_be_text(gray)
+        return fresh if self._seen is None else fresh & changed(gray, self._seen)
 
     def _search(self, region: Region, picture: Picture) -> list[TextLine] | None:
         """The lines in a part of the picture; None where there is no engine or no budget."""
@@ -177,7 +181,8 @@ class BriefText:
         """The state between two looks."""
         pictures = [one for one in (self._seen, self._whole) if one is not None]
         has = self._seen is not None, self._whole is not None
-        held = [self._saved_up, self._look_s, self._complete_s, self._known, self._unread, has]
+        spans = self._unread, self._hidden
+        held = [self._saved_up, self._look_s, self._complete_s, self._known, *spans, has]
         head = json.dumps(held, ensure_ascii=False).encode()
         return _SAVED + _HEAD.pack(len(head)) + head + zlib.compress(b"".join(one.tobytes() for one in pictures), 6)
 
@@ -187,14 +192,28 @@ class BriefText:
             return
         data = data[len(_SAVED) :]
         (size,) = _HEAD.unpack_from(data)
-        self._saved_up, self._look_s, self._complete_s, known, unread, has = json.loads(
+        self._saved_up, self._look_s, self._complete_s, known, unread, hidden, has = json.loads(
             data[_HEAD.size : _HEAD.size + size]
         )
         self._known = {text: tuple(box) for text, box in known.items()}
-        self._unread = [(a, b) for a, b in unread]
+        self._unread, self._hidden = ([(a, b) for a, b in spans] for spans in (unread, hidden))
         pictures = np.frombuffer(zlib.decompress(data[_HEAD.size + size :]), np.uint8).reshape(-1, HEIGHT, WIDTH)
         self._seen = pictures[0] if has[0] else None
         self._whole = pictures[-1] if has[1] else None
+
+
+def _region(fresh: Tiles) -> Region | None:
+    """Rows and columns of tiles, [top, bottom) and [left, right), that hold all of these; None without any."""
+    if not fresh.any():
+        return None
+    rows, columns = np.flatnonzero(fresh.any(1)), np.flatnonzero(fresh.any(0))
+    more_rows, more_columns = AROUND
+    return (
+        max(0, int(rows[0]) - more_rows),
+        min(ROWS, int(rows[-1]) + 1 + more_rows),
+        max(0, int(columns[0]) - more_columns),
+        min(COLUMNS, int(columns[-1]) + 1 + more_columns),
+    )
 
 
 def _is_short_word(line: TextLine) -> bool:

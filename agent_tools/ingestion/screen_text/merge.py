@@ -72,11 +72,15 @@ def merge_readings(readings: Sequence[Reading]) -> list[ShownText]:
 
 def holds_all(lines: Sequence[str], others: Sequence[str]) -> bool:
     """Whether every line that tells something stands among the others too, alone or as part of one."""
-    run = _plain(" ".join(others))
     telling = [line for line in lines if len(_LETTER.findall(line)) >= TELLING]
     if not telling:
         return any(_alike(" ".join(lines), other) for other in (*others, " ".join(others)))
-    return all(_plain(line) in run or any(_alike(line, other) for other in others) for line in telling)
+    return all(stands_in(line, others) for line in telling)
+
+
+def stands_in(line: str, others: Sequence[str]) -> bool:
+    """Whether a line stands among the others, alone or as part of one."""
+    return _plain(line) in _plain(" ".join(others)) or any(_alike(line, other) for other in others)
 
 
 def _alike(one: str, other: str) -> bool:

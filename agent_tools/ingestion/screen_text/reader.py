@@ -15,22 +15,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from agent_tools.home import HomeFolder
+from agent_tools.ingestion.screen_text.agreement import together
 from agent_tools.ingestion.screen_text.brief_text import BriefText
-from agent_tools.ingestion.screen_text.merge import Reading, ShownText, holds_all, merge_readings
+from agent_tools.ingestion.screen_text.merge import Reading, ShownText, merge_readings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, read_together, shares
-from agent_tools.ingestion.screen_text.still import HEIGHT, WIDTH, Candidate, Gray, StillRule, joined
+from agent_tools.ingestion.screen_text.still import (
+    HEIGHT,
+    WIDTH,
+    Candidate,
+    Gray,
+    StillRule,
+    Tiles,
+    joined,
+    may_be_text,
+)
+from agent_tools.ingestion.screen_text.texture import hides_words
 from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted, worth
 from agent_tools.media import Picture
 from agent_tools.models.profiles import OcrEngine
 from agent_tools.store import UNSURE, EntryIn, Store
-from agent_tools.timeline import Span
+from agent_tools.timeline import Span, merged
 
 SIDE = 960  # px: longer side of a picture that waits for OCR
 QUALITY = 90
-WHOLE = "whole"  # name of the file that says so
+WHOLE = "whole-2"  # name of the file that says so
 EXTRA, LEFT = "extra", "left"  # parts of the name of a picture
 READINGS = "readings-2.jsonl"  # name of the file with what was read from pictures
 GONE = "gone-1.jsonl"  # the same of nothing: the times at which the text of the picture before was gone
@@ -112,6 +124,7 @@ class Reader:
         self._half_size = 0
         self._found: Lines = {}  # by stamp, what was found where a part of a picture was searched
         self._searched_only: Lines = {}  # the same by file name, of chosen pictures that are not read as a whole
+        self._full: list[Span] = []  # in which pictures stood still whose texture may hide words
         self._doubtful: list[_Read] = []  # what was found and may be no text, on pictures that are not read
 
     # -- while decoding
@@ -155,8 +168,8 @@ class Reader:
         if self._last is not None and (candidate := self.rule.last()) is not None:
             self._put(candidate, self._last)
         self._last = None
-        unread = [(one.start_s, one.end_s) for one in joined(self.brief.unread(self.duration_s))]
-        self._write(WHOLE, json.dumps(unread).encode())
+        spans = self.brief.unread(self.duration_s), self.brief.hidden()
+        self._write(WHOLE, json.dumps([[(one.start_s, one.end_s) for one in joined(part)] for part in spans]).encode())
 
     def _look(self, time_s: float, gray: Gray, picture: Picture) -> bool:
         """Look for brief text, and keep the picture if there are new words on it. What was found is kept in any case.
@@ -190,9 +203,16 @@ class Reader:
 
     def unread(self) -> list[Span]:
         """The spans in which text may have stood that no picture to read shows: between two pictures in motion."""
+        return self._spans()[0]
+
+    def hidden(self) -> list[Span]:
+        """The spans in which words may have stood on the texture of a picture that was read or searched."""
+        return joined(merged([*self._spans()[1], *self._full]))
+
+    def _spans(self) -> list[list[Span]]:
         path = self.folder / WHOLE
-        held = path.read_bytes() if path.is_file() else b""
-        return [Span(a, b) for a, b in json.loads(held or b"[]")]
+        held = path.read_bytes() if path.is_file() else b"[[], []]"
+        return [[Span(a, b) for a, b in part] for part in json.loads(held)]
 
     def choose(self, per_hour: int) -> list[Span]:
         """Choose the pictures to read, those that look most like text first; returns the spans that are left out.
@@ -239,6 +259,7 @@ class Reader:
             open_end: more pictures will come: the last text may still stand.
         """
         done = self._lines_by_name(READINGS) | self._searched_only
+        self._full = []
         readings: list[_Read] = []
         written = 0
         for number, waiting in enumerate(self._chosen, 1):
@@ -248,8 +269,10 @@ class Reader:
                 for one, lines in zip(group, read_together(engine, images), strict=True):
                     self._append(READINGS, one.path.name, lines)
                     done[one.path.name] = lines
-            together = _joined(done[waiting.path.name], self._found.get(waiting.stamp, []))
-            readings.append(_Read(waiting.start_s, waiting.end_s, together))
+            both = together(done[waiting.path.name], self._found.get(waiting.stamp, []))
+            readings.append(_Read(waiting.start_s, waiting.end_s, both))
+            if not waiting.extra and hides_words(_may_be_text(waiting.path), [line.box for line in both]):
+                self._full.append(Span(waiting.start_s, waiting.end_s))
             settle = number % self.settings.settle_every == 0 or number == len(self._chosen)
             if settle:
                 written = self._settle(readings, final=number == len(self._chosen) and not open_end)
@@ -342,12 +365,6 @@ class Reader:
             opened.write(json.dumps([name, held], ensure_ascii=False).encode() + b"\n")
 
 
-def _joined(read: Sequence[TextLine], found: Sequence[TextLine]) -> tuple[TextLine, ...]:
-    """What was read from a whole picture, and what a search of a part of it found besides: each misses some words."""
-    texts = [line.text for line in read]
-    return (*read, *(line for line in found if not holds_all([line.text], texts)))
-
-
 def _doubtful(found: Lines, kept: set[str]) -> list[_Read]:
     """What was found by searches on pictures that are not kept, in time order."""
     return [
@@ -364,6 +381,11 @@ def _ended(pictures: Sequence[Waiting], duration_s: float) -> list[Waiting]:
     return [
         replace(one, end_s=max(one.time_s, min(one.end_s, next_s))) for one, next_s in zip(held, starts, strict=True)
     ]
+
+
+def _may_be_text(path: Path) -> Tiles:
+    with Image.open(path) as opened:
+        return may_be_text(np.asarray(opened.convert("L").resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)))
 
 
 def _opened(path: Path) -> Image.Image:

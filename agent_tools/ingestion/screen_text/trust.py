@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in 0..1 of width and h
 LONG = 5.0  # worth of letters from which a line can be trusted by itself: texture is read as one to three signs
 SIGN_WORTH = 2.0  # letters that a Han, Kana or Hangul sign counts for
 LONG_SCORE = 0.8  # least score of such a line
-SHORT_SCORE = 0.95  # least score of a shorter one that stands alone
+SHORT_SCORE = 0.95  # least score of a shorter one that stands alone, and of a disputed line on texture
 COMPANY_SCORE = 0.8  # least score of a shorter one beside a line that is trusted
 CALM = 0.12  # share of edges around a box up to which it stands on plain ground, as on a slide or a title card
 SHORTEST = 2  # letters of a short line; a single sign needs company
@@ -36,6 +36,7 @@ class TextLine:
     score: float = 1.0
     box: Box = (0.0, 0.0, 0.0, 0.0)
     texture: float = 0.0
+    disputed: bool = False  # another reading of the same picture shows other words at its place, or none
 
 
 def trusted(lines: Sequence[TextLine], strangers: frozenset[str] = frozenset()) -> list[bool]:
@@ -54,7 +55,7 @@ def trusted(lines: Sequence[TextLine], strangers: frozenset[str] = frozenset()) 
 
 def is_long(line: TextLine) -> bool:
     """Whether a line can be trusted by itself."""
-    return worth(line.text) >= LONG and line.score >= LONG_SCORE and mostly_letters(line.text)
+    return worth(line.text) >= LONG and line.score >= _least(line, LONG_SCORE) and mostly_letters(line.text)
 
 
 def worth(text: str) -> float:
@@ -107,9 +108,14 @@ def _short(line: TextLine, company: bool) -> bool:
     if not mostly_letters(line.text):
         return False
     if company:
-        return line.score >= COMPANY_SCORE
+        return line.score >= _least(line, COMPANY_SCORE)
     alone = letters >= SHORTEST and any(map(str.isalpha, line.text))
     return alone and line.score >= SHORT_SCORE and line.texture <= CALM
+
+
+def _least(line: TextLine, score: float) -> float:
+    """The least score of a line: on plain ground a disputed one is text too, with a wrong letter."""
+    return max(score, SHORT_SCORE) if line.disputed and line.texture > CALM else score
 
 
 def mostly_letters(text: str) -> bool:

@@ -14,7 +14,14 @@ from agent_tools.ingestion.model_choice import channels_of
 from agent_tools.ingestion.spoken_subtitles import stand_for_speech
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.alike import summed
-from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
+from agent_tools.service.replies.missed_text import (
+    between_pictures,
+    hidden_s,
+    missed_px,
+    on_texture,
+    too_small,
+    unread_s,
+)
 from agent_tools.service.search.comparable import other_texts
 from agent_tools.store import ChannelRow, Status, VideoRow
 from agent_tools.timeline import Span, clock, covered_share, merged, rounded
@@ -120,6 +127,8 @@ def _phrase(library: Library, scope: VideoSpan, row: ChannelRow, gaps: Sequence[
         parts.append("; ".join(row.detail.not_taken))
     if row.name == "screen_text" and (missed_s := unread_s(row, scope.span)):
         parts.append(between_pictures(missed_s))
+    if row.name == "screen_text" and (full_s := hidden_s(row, scope.span)):
+        parts.append(on_texture(full_s))
     if row.name == "screen_text" and (px := missed_px(row, scope.video)):
         parts.append(too_small(px))
     if row.detail.sent_to:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from agent_tools.models.readable import alphabet_unread, unreadable
 from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies.coverage import subtitles_stand_for_speech, unread
-from agent_tools.service.replies.missed_text import between_pictures, missed_px, too_small, unread_s
+from agent_tools.service.replies.missed_text import (
+    between_pictures,
+    hidden_s,
+    missed_px,
+    on_texture,
+    too_small,
+    unread_s,
+)
 from agent_tools.service.search.comparable import is_english, limit, sound_foreign, sound_strange, understands
 from agent_tools.service.verdicts.other_writings import skeleton, written_otherwise
 from agent_tools.service.verdicts.quoted_survey import QuotedSurvey, TrackTexts
@@ -50,6 +57,7 @@ class Reach:
     dropped: str = ""  # what the speech model heard and left out, with its reason; "" if it left nothing out
     unfinished: bool = False  # it is being made, or its making failed, before the end of the span
     unread_s: float = 0.0  # how long text may have stood in the span on pictures that were not read
+    hidden_s: float = 0.0  # how long the texture of pictures that were read or searched may have hidden words
     missed_px: float = 0.0  # smaller letters than this could not be read on the pictures; 0 if all could
     other_forms: Sequence[str] = ()  # its texts in languages whose endings and prefixes the index does not know
     languages: str = "many"  # that the encoder that compares by meaning understands
@@ -96,6 +104,8 @@ def why_not_shown(asked: Asked, reach: Reach) -> str:
         return f"{reach.alphabet} letters on pictures cannot be read, and it shows such words"
     if asked.words and reach.channel == "screen_text" and reach.unread_s:
         return between_pictures(reach.unread_s)
+    if asked.words and reach.channel == "screen_text" and reach.hidden_s:
+        return on_texture(reach.hidden_s)
     if asked.words and reach.channel == "screen_text" and reach.missed_px:
         return too_small(reach.missed_px)
     return ""
@@ -186,6 +196,7 @@ def _reach(library: Library, scope: VideoSpan, name: str, row: ChannelRow | None
         _dropped(library, scope, words, entries) if name == "speech" else "",
         row.state not in ("done", "absent") and row.done_to_s < span.end_s,
         unread_s(row, span) if name == "screen_text" else 0.0,
+        hidden_s(row, span) if name == "screen_text" else 0.0,
         missed_px(row, scope.video) if name == "screen_text" else 0.0,
         others,
         languages,

@@ -25,6 +25,8 @@ LEAST_GUESSED, LONG_GUESSED = 5, 8  # letters of a word that is looked for in wh
 LEAST_PART = 3  # letters of a word that is looked for inside longer ones
 
 
+# Han signs that are drawn like a Katakana: in a word of three letters, one wrong letter is too many to be forgiven.
+_DRAWN_ALIKE = str.maketrans("才口力夕工二卜八千一三", "オロカタエニトハチーミ")
 _LOWER = bytes(range(256)).lower()
 _NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum())
 
@@ -139,7 +141,13 @@ class Occurrence:
         held = spelling.words(text)
         if not self.tokens or _in_a_row(self.tokens, held):
             return ""
-        return self._near(held, len(self.compact) // LETTERS_PER_DOUBT)
+        return self._near(held, len(self.compact) // LETTERS_PER_DOUBT) or self._drawn_alike(held)
+
+    def _drawn_alike(self, held: tuple[str, ...]) -> str:
+        """The letters of a text that are drawn like the words, among them signs of another script; "" if none are."""
+        joined = "".join(held)
+        at = joined.translate(_DRAWN_ALIKE).find(self.compact.translate(_DRAWN_ALIKE)) if self.unspaced else -1
+        return joined[at : at + len(self.compact)] if at >= 0 else ""
 
     def guessed(self, text: str) -> str:
         """The first word of a doubtfully read text that may be one of the words sought; "" if there is no such word.
