@@ -39,7 +39,7 @@ LEAN: Mapping[str, tuple[str, ...]] = {
     "ingest_video": ("source",),
     "list_episodes": ("video", "start_s", "end_s", "more"),
     "retrieve_memory": ("query", "video", "start_s", "end_s", "limit", "more"),
-    "zoom_segment": ("video", "start_s", "end_s", "query", "frames"),
+    "zoom_segment": ("video", "query", "start_s", "end_s", "frames"),
     "ground_event": ("event", "video", "start_s", "end_s"),
     "remember": ("video", "start_s", "end_s", "text"),
 }

@@ -45,7 +45,7 @@ Long videos as memory: find the minute, look at it, prove it or its absence, kee
 
 1. retrieve_memory finds moments by meaning or words. Hits stand best first, with a score in words: a strong hit \
 answers, a weak one proves nothing.
-2. zoom_segment shows the frames and text of a span. Look before you state what happens.
+2. zoom_segment shows the frames and text of a video or a part of it. Look before you state what happens.
 3. ground_event says whether and when something happens. Only "absent" means that it is not there.
 4. list_episodes shows the videos; with a video, its timeline, for overviews.
 5. ingest_video adds a file. remember stores what you saw as a note.

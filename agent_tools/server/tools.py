@@ -169,9 +169,9 @@ retrieve_memory.__signature__ = Signature(  # type: ignore[attr-defined]  # func
 async def zoom_segment(
     ctx: Ctx,
     video: Video,
-    start_s: Seconds = None,
-    end_s: Seconds = None,
     query: Annotated[str, Field(description="What to look for.")] = "",
+    start_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0,
+    end_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="0: the end of the video.")] = 0,
     frames: Annotated[int, Field(ge=1, le=16)] = 6,
     layout: Annotated[
         Literal["auto", "sheet", "frames", "text"],
@@ -183,8 +183,8 @@ async def zoom_segment(
     ] = None,
     max_tokens: Tokens = 3000,
 ) -> CallToolResult:
-    """Look closely at a span: its frames as pictures, and the speech and on-screen text in it. Use it on a hit before
-    you state what is seen or said; a short span shows more."""
+    """Look closely at a video or a part of it: frames as pictures, and the speech and on-screen text. Use it on a hit
+    before you state what is seen or said; a short part shows more."""
 
     def work(library: Library, caller: str, on_step: OnStep) -> Zoomed:
         from agent_tools.service.zoom_segment import ZoomRequest, zoom_segment
@@ -193,8 +193,8 @@ async def zoom_segment(
             library,
             ZoomRequest(
                 video_id=video,
-                start_s=start_s,
-                end_s=end_s,
+                start_s=start_s or None,
+                end_s=end_s or None,
                 query=query,
                 max_frames=frames,
                 layout=layout,

@@ -19,6 +19,8 @@ from agent_tools.service.library.library import Library, VideoSpan
 from agent_tools.service.replies import coverage
 from agent_tools.service.replies.fit import Cut, check_tokens, compact_json, cut_until_it_fits, drop_last, stated_tokens
 from agent_tools.service.replies.sentences import short_clock
+from agent_tools.service.search.elsewhere import best_elsewhere
+from agent_tools.service.search.moments import Moment
 from agent_tools.service.search.recall import ScoredEntry, recall
 from agent_tools.service.search.strength import strength
 from agent_tools.store import Entry, speakers, timed_words
@@ -118,6 +120,12 @@ def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep
     if chosen.no_more_differ:
         hints.append(_few_differ(len(chosen.times_s), request.max_frames))
     plan = _plan(library, scope, chosen, entries, found, request)
+    if (
+        scope.whole
+        and NO_MATCH in plan.sentence
+        and (found_at := best_elsewhere(library, request.query, {scope.video.id}))
+    ):
+        hints.append(_in_another(*found_at))
     on_step(0.2, f"opening {len(plan.pictures.times_s)} frames")
     opened, note = open_pictures(library, scope, plan.pictures, lambda: on_step(0.5, "decoding"))
     repeats = {time_s for shot in opened for time_s in shot.repeats_s}
@@ -333,6 +341,11 @@ def _frame_rows(scope: VideoSpan, plan: _Plan, shots: Sequence[Shot]) -> list[di
 def _few_differ(count: int, most: int) -> str:
     pictures = "1 different picture" if count == 1 else f"{count} different pictures"
     return f"This span has only {pictures}; up to {most} could be shown."
+
+
+def _in_another(moment: Moment, title: str) -> str:
+    text = clean(max(moment.found, key=lambda one: one.score).entry.text, 160)
+    return f"The query matches in another video: {clean(title, 60)} at {clock(moment.span.start_s)}: {text}"
 
 
 def _repeated(count: int) -> str:

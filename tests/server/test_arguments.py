@@ -342,6 +342,33 @@ async def test_a_span_outside_the_wrong_video_is_told_which_one_matches(settings
 
 
 @pytest.mark.anyio
+async def test_a_look_at_a_whole_video_without_the_words_is_told_which_one_matches(
+    settings: Settings, library: Library
+) -> None:
+    query = {"query": "the cache grows with the length of the text"}
+    async with connected(settings, library, "2026-07-28") as client:
+        whole = await client.call_tool("zoom_segment", {"video": OTHER, **query, "start_s": 0, "end_s": 0})
+        part = await client.call_tool("zoom_segment", {"video": OTHER, **query, "start_s": 5, "end_s": 20})
+    told, plain = (json.loads(getattr(reply.content[1], "text", "")) for reply in (whole, part))
+    assert "no text in it matches the query" in told["summary"]
+    assert any(f"The query matches in another video: {TITLE} at " in hint for hint in told["hints"])
+    assert not any("another video" in hint for hint in plain.get("hints", []))  # a part that was chosen is meant
+
+
+@pytest.mark.anyio
+async def test_the_ends_of_a_look_at_0_mean_the_whole_video_or_the_span_of_the_uri(
+    settings: Settings, library: Library
+) -> None:
+    zeros = {"start_s": 0, "end_s": 0}
+    async with connected(settings, library, "2026-07-28") as client:
+        whole = await client.call_tool("zoom_segment", {"video": TITLE, **zeros})
+        part = await client.call_tool("zoom_segment", {"video": f"video://{VIDEO}#t=120,150", **zeros})
+        begun = await client.call_tool("zoom_segment", {"video": TITLE, "start_s": 500, "end_s": 0})
+    spans = [json.loads(getattr(reply.content[1], "text", "")) for reply in (whole, part, begun)]
+    assert [(one["start_s"], one["end_s"]) for one in spans] == [(0, 600), (120, 150), (500, 600)]
+
+
+@pytest.mark.anyio
 async def test_a_span_outside_is_refused_by_every_tool_and_the_example_repeats_what_was_asked(
     settings: Settings, library: Library
 ) -> None:

@@ -83,7 +83,7 @@ async def test_arguments_and_defaults_are_those_of_the_contract(settings: Settin
         "ingest_video": {},
         "list_episodes": {},
         "retrieve_memory": {"limit": 8},
-        "zoom_segment": {"frames": 6},
+        "zoom_segment": {"start_s": 0, "end_s": 0, "frames": 6},
         "ground_event": {},
         "remember": {},
     }
@@ -91,7 +91,7 @@ async def test_arguments_and_defaults_are_those_of_the_contract(settings: Settin
         "ingest_video": ["source"],
         "list_episodes": ["video", "start_s", "end_s", "more"],
         "retrieve_memory": ["query", "video", "start_s", "end_s", "limit", "more"],
-        "zoom_segment": ["video", "start_s", "end_s", "query", "frames"],
+        "zoom_segment": ["video", "query", "start_s", "end_s", "frames"],
         "ground_event": ["event", "video", "start_s", "end_s"],
         "remember": ["video", "start_s", "end_s", "text"],
     }
@@ -103,7 +103,7 @@ async def test_the_full_set_publishes_the_rare_arguments_too(settings: Settings)
         "ingest_video": {"title": "", "wait_s": 20},
         "list_episodes": {"video": "", "level": "auto", "more": "", "max_tokens": 1500},
         "retrieve_memory": {"query": "", "like": "", "limit": 8, "detail": "concise", "more": "", "max_tokens": 2000},
-        "zoom_segment": {"query": "", "frames": 6, "layout": "auto", "max_tokens": 3000},
+        "zoom_segment": {"query": "", "start_s": 0, "end_s": 0, "frames": 6, "layout": "auto", "max_tokens": 3000},
         "ground_event": {"video": "", "max_spans": 3, "max_tokens": 1000},
         "remember": {"replaces": ""},
     }
@@ -113,7 +113,7 @@ async def test_the_full_set_publishes_the_rare_arguments_too(settings: Settings)
         "retrieve_memory": [
             "query", "like", "video", "start_s", "end_s", "channels", "limit", "detail", "more", "max_tokens",
         ],
-        "zoom_segment": ["video", "start_s", "end_s", "query", "frames", "layout", "region", "max_tokens"],
+        "zoom_segment": ["video", "query", "start_s", "end_s", "frames", "layout", "region", "max_tokens"],
         "ground_event": ["event", "video", "start_s", "end_s", "channels", "max_spans", "max_tokens"],
         "remember": ["video", "text", "start_s", "end_s", "replaces"],
     }  # fmt: skip
