@@ -39,13 +39,14 @@ class Codes(Part):
         """Write what a process needs to find the nearest in a whole library: codebooks, and codes of all finished
         videos. It is cheap where nothing changed, and does nothing for a library of few vectors."""
         spaces: list[Any] = self.db.ask(
-            """SELECT s.n, s.dim, b.version, b.trained, (SELECT sum(count) FROM vector_versions WHERE space=s.n)
+            """SELECT s.n, s.dim, b.version, b.trained, b.recall, b.share,
+                   (SELECT sum(count) FROM vector_versions WHERE space=s.n)
                FROM spaces s LEFT JOIN codebooks b ON b.space=s.n"""
         ).fetchall()
-        for n, dim, version, trained, total in spaces:
+        for n, dim, version, trained, recall, share, total in spaces:
             if 4 * dim * (total or 0) <= self._settings.exact_bytes:
                 continue
-            if trained is None or total >= self._settings.retrain * trained:
+            if trained is None or total >= self._settings.retrain * trained or _finds_less(recall, share):
                 self._write_codebook(n, dim, version or 0)
             self._write_codes(n, dim)
 
@@ -115,6 +116,13 @@ def codebook(c: Sql, n: int, dim: int) -> Codebook | None:
         return None
     mean, rotation = np.frombuffer(row[2], np.float32), np.frombuffer(row[3], np.float32).reshape(-1, dim)
     return Codebook(row[0], row[1], mean, rotation, *row[4:])
+
+
+def _finds_less(recall: float, share: float) -> bool:
+    """Whether a codebook was made when a lower recall was enough."""
+    from agent_tools.store.index import GOAL, SHARES
+
+    return recall < GOAL and share < SHARES[-1]
 
 
 def drawn_codebook(database: Database, c: Sql, n: int, dim: int, version: int, sample: int) -> Codebook:

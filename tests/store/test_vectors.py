@@ -265,6 +265,20 @@ def test_a_library_that_grew_gets_a_new_codebook(library: Store) -> None:
         assert c.execute("SELECT DISTINCT codebook FROM codes").fetchall() == [(2,)]
 
 
+def test_a_codebook_that_found_less_than_is_asked_now_is_made_again(library: Store) -> None:
+    def version() -> int:
+        library.index_vectors()
+        with library.db.read() as c:
+            return int(c.execute("SELECT version FROM codebooks").get)
+
+    assert version() == 1
+    with library.db.write() as c:
+        c.execute("UPDATE codebooks SET recall=0.96, share=1/64.0")
+    assert version() == 2
+    assert version() == 2
+    check(library, scenes(4800, 64), NAMES)
+
+
 def test_some_of_a_librarys_videos_are_searched_exactly_or_by_codes(library: Store) -> None:
     two = [f"{n:012x}" for n in (2, 7)]
     ten = [f"{n:012x}" for n in range(1, 11)]
