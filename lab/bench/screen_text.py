@@ -33,7 +33,7 @@ from agent_tools.ingestion.screen_text.reader import READINGS, Reader
 from agent_tools.ingestion.screen_text.shared_calls import read_together
 from agent_tools.ingestion.screen_text.trust import TextLine, strange_scripts, trusted
 from agent_tools.media import probe, sample
-from agent_tools.models.ocr import RapidOcr
+from agent_tools.models.ocr import MIN_SCORE, RapidOcr
 from agent_tools.models.readable import LONG_SIDE
 from agent_tools.service.verdicts.quoted_words import distance
 from agent_tools.store import Store, spelling
@@ -124,7 +124,7 @@ def entries_of(path: Path, engine: RapidOcr) -> tuple[list[ShownText], list[Show
         ends = [*(one.start_s for one in usual[1:]), reader.duration_s]
         before = merge_readings(
             [
-                Reading(one.start_s, max(one.time_s, end_s), tuple(line.text for line in held[one.path.name]))
+                Reading(one.start_s, max(one.time_s, end_s), tuple(line.text for line in _kept(held[one.path.name])))
                 for one, end_s in zip(usual, ends, strict=True)
             ]
         )
@@ -158,7 +158,7 @@ def _natural(videos: Path, folder: Path | None, engine: RapidOcr) -> list[Row]:
     rows = {rule: Row("pictures without text", rule) for rule in RULES}
     for name, picture in _without_text(videos, folder):
         (lines,) = read_together(engine, [Image.fromarray(picture)])
-        for rule, kept in zip(RULES, (lines, _trusted(lines)), strict=True):
+        for rule, kept in zip(RULES, (_kept(lines), _trusted(lines)), strict=True):
             rows[rule].entries += bool(kept)
             if kept:
                 rows[rule].wrong.append(f"{name}: {' / '.join(line.text for line in kept)[:80]}")
@@ -188,7 +188,7 @@ def _slides(engine: RapidOcr) -> list[Row]:
         slides = [one for size in SIZES for type_px in TYPES if (one := drawn(script, size, type_px)) is not None]
         for slide in slides:
             (lines,) = read_together(engine, [Image.fromarray(slide.picture)])
-            for rule, kept in zip(RULES, (lines, _trusted(lines)), strict=True):
+            for rule, kept in zip(RULES, (_kept(lines), _trusted(lines)), strict=True):
                 row, share_read = held[rule], _share_read(slide, kept)
                 row.entries += bool(kept)
                 row.right += bool(kept) and share_read > 0
@@ -199,6 +199,11 @@ def _slides(engine: RapidOcr) -> list[Row]:
                     row.found += share_read >= 0.5
         rows += list(held.values()) if slides else []
     return rows
+
+
+def _kept(lines: Sequence[TextLine]) -> list[TextLine]:
+    """What 0.1 kept: it knew no lines that are read with doubt."""
+    return [line for line in lines if line.score >= MIN_SCORE]
 
 
 def _trusted(lines: Sequence[TextLine]) -> list[TextLine]:
