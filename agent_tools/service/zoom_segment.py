@@ -126,6 +126,9 @@ def _zoomed(library: Library, request: ZoomRequest, caller: str, on_step: OnStep
         and (found_at := best_elsewhere(library, request.query, {scope.video.id}))
     ):
         hints.append(_in_another(*found_at))
+        moment, title = found_at
+        other = f", but another video does: {clean(title, 60)} at {short_clock(moment.span.start_s)}."
+        plan = replace(plan, sentence=plan.sentence.removesuffix(".") + other)
     on_step(0.2, f"opening {len(plan.pictures.times_s)} frames")
     opened, note = open_pictures(library, scope, plan.pictures, lambda: on_step(0.5, "decoding"))
     repeats = {time_s for shot in opened for time_s in shot.repeats_s}

@@ -350,7 +350,7 @@ async def test_a_look_at_a_whole_video_without_the_words_is_told_which_one_match
         whole = await client.call_tool("zoom_segment", {"video": OTHER, **query, "start_s": 0, "end_s": 0})
         part = await client.call_tool("zoom_segment", {"video": OTHER, **query, "start_s": 5, "end_s": 20})
     told, plain = (json.loads(getattr(reply.content[1], "text", "")) for reply in (whole, part))
-    assert "no text in it matches the query" in told["summary"]
+    assert f"no text in it matches the query, but another video does: {TITLE} at " in told["summary"]
     assert any(f"The query matches in another video: {TITLE} at " in hint for hint in told["hints"])
     assert not any("another video" in hint for hint in plain.get("hints", []))  # a part that was chosen is meant
 
