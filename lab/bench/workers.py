@@ -73,6 +73,8 @@ def ran(postgres: Server, folder: Path, films: Sequence[Path], count: int, rate:
             until(lambda: store.queue_state().queued == 0, "no film waits")
             done, took_s = len(ended(store)) - before, time.monotonic() - begun
             cpu_s = sum(map(cpu_s_of, pids)) - cpu_s
+    if not done:
+        raise SystemExit(f"All films were done before each of {count} workers had ended one. Give more --films.")
     row = {"workers": count, "slow": bool(rate), "films": done, "films_min": round(60 * done / took_s, 2)}
     row |= {"cpu_s": round(cpu_s / done, 2), "load": round(os.getloadavg()[0], 1)}
     sys.stderr.write(f"{row}\n")
