@@ -4,7 +4,7 @@
 
 Films are drawn, a minute long each; subtitles and frames are made. Only the time in which all workers are at work
 counts: from the moment at which each has ended a film to the moment at which no film waits. A slow source stands for
-videos on a network: each worker's reads of the file sleep so that a film takes SLOW_S of waiting. The loss is
+videos on a network: each worker's reads of the file sleep, SLOW_S for as many bytes as a film has. The loss is
 fitted to films a minute as workers / (1 + loss (workers - 1)): 0 is no loss, 1 no gain by a further worker."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lab.postgres_server import Server, server
 
 CHANNELS = ("subtitles", "frames")
 FAST, SLOW = (1, 2), (1, 2, 4)
-SLOW_S = 6.0  # that one reading of a film takes from the slow source
+SLOW_S = 1.0  # that the bytes of a film take from the slow source; an ingest reads them several times
 RATE = "LAB_SOURCE_BYTES_S"
 
 
