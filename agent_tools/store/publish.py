@@ -15,8 +15,9 @@ from agent_tools.store.videos import VideoRow
 def publish(made: Store, target: Store, video_id: str) -> list[str]:
     """Put a video of `made` into `target`, where channels that are done take the place of those that are there.
 
-    Each channel is one transaction, so a reader sees the old or the new; a run that was cut is run again. Channels that
-    are not done stay behind: an ingest on the target makes them. Notes are added, never replaced or renumbered.
+    Channel by channel, each as `switch_channel` does it: at each moment of the video a reader sees the old or the new.
+    A run that was cut is run again. Channels that are not done stay behind: an ingest on the target makes them. Notes
+    are added, never replaced or renumbered.
 
     Returns: the names of the channels that were put there.
     Raises: VideoNotFound: `made` has no such video. StoreError."""
