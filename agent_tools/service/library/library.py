@@ -193,7 +193,7 @@ class Library:
         repeats the words, or a word of the tools."""
         kept, notes = [], []
         for name in names or ():
-            if says_nothing(name, words) and not self._is_known(name):
+            if self.store.video(name) is None and says_nothing(name, words) and not self._is_known(name):
                 notes.append(
                     f"video {clean(name, 60)!r} names no video and says nothing more: all videos were searched."
                 )
