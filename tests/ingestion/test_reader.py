@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from agent_tools.ingestion.screen_text.reader import DEFAULTS, Reader, ReaderSettings
 from agent_tools.ingestion.screen_text.shared_calls import PAIR, SIX, Shares, read_together, shares
 from agent_tools.ingestion.screen_text.trust import TextLine
+from agent_tools.media import Picture
 from agent_tools.models.ocr import OcrLine, RapidOcr
 from agent_tools.store import Store
 
@@ -152,4 +154,30 @@ def test_a_text_that_left_ends_there(tmp_path: Path) -> None:
     reader.read(RapidOcr(), lambda done, to_s, fresh: None)
     (entry,) = store.entries("0123456789ab", channels=("screen_text",))
     assert (entry.start_s, entry.end_s) == (2.5, 3.0)
+    store.close()
+
+
+def test_what_comes_up_at_the_very_end_is_read(tmp_path: Path, engine: RapidOcr) -> None:
+    """A film's last picture may stand for a fifth of a second after the last one that is sampled."""
+    store = Store.open(tmp_path)
+    store.add_video("0123456789ab", "a film", 1)
+    store.update_video("0123456789ab", duration_s=6.4)
+    store.set_channel("0123456789ab", "screen_text", state="running", producer="test")
+    reader = Reader(store, "0123456789ab", tmp_path, 6.4)
+    reader.folder.mkdir(parents=True)
+    reader.search_with(engine)
+
+    def picture(words: str) -> Picture:
+        image = Image.new("RGB", (640, 360), (30, 60, 90))
+        ImageDraw.Draw(image).text((60, 140), words, font=ImageFont.load_default(48), fill=(255, 255, 255))
+        return Picture(av.VideoFrame.from_ndarray(np.asarray(image), "rgb24"))
+
+    for second in range(7):
+        reader.show(float(second), picture("build failed"))
+    reader.glance(6.2, picture("all tests passed"))
+    reader.close()
+    reader.choose(per_hour=100)
+    reader.read(engine, lambda done, to_s, fresh: None)
+    found = [(one.text, one.start_s, one.end_s) for one in store.entries("0123456789ab", channels=("screen_text",))]
+    assert found == [("build failed", 0.0, 6.2), ("all tests passed", 6.2, 6.4)]
     store.close()

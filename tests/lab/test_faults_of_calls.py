@@ -58,7 +58,7 @@ def test_words_that_stand_half_a_second_over_motion_are_never_called_absent(tmp_
     assert found.tried == 3
     rows = brief.summary({"de 360p": found})
     assert rows["360p"].startswith("3 words, 0.67") or rows["360p"].startswith("3 words, 1.00")
-    assert rows["others"].startswith("2 words, 1.00")
+    assert rows["others"].startswith("2 words, 0.00")  # the texture of this film could hide words
 
 
 def test_clients_in_a_hurry_meet_no_error(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ class Reader:
         self.per_hour = per_hour
         self.brief = BriefText(settings.searches * per_hour / 3600)
         self._last: Picture | None = None
+        self._glanced: tuple[float, Picture] | None = None  # the last picture, if nothing has looked at it
         self._chosen: list[Waiting] = []
         self._groups: dict[str, tuple[Waiting, ...]] = {}  # by file name, of the pictures that share a call
         self._half_size = 0
@@ -149,7 +150,7 @@ class Reader:
     def show(self, time_s: float, picture: Picture) -> None:
         """Judge one sampled picture; put it on disk if it is to be read."""
         gray = picture.gray(WIDTH, HEIGHT)
-        self._last = picture
+        self._last, self._glanced = picture, None
         if candidate := self.rule.feed(time_s, gray, motion=False):
             self.brief.whole(time_s, gray)
             self._put(candidate, picture)
@@ -159,7 +160,9 @@ class Reader:
     def glance(self, time_s: float, picture: Picture) -> None:
         """Judge a picture between two sampled ones."""
         gray = picture.gray(WIDTH, HEIGHT)
-        seen = self._look(time_s, gray, picture) if self.brief.due(time_s) else self.brief.complete
+        due = self.brief.due(time_s)
+        seen = self._look(time_s, gray, picture) if due else self.brief.complete
+        self._glanced = None if due else (time_s, picture)
         if candidate := self.rule.glance(time_s, gray, extras=not seen):
             self._put(candidate, picture)
 
@@ -167,7 +170,12 @@ class Reader:
         """End the pass: the last picture counts too, and all pictures to read are on disk."""
         if self._last is not None and (candidate := self.rule.last()) is not None:
             self._put(candidate, self._last)
-        self._last = None
+        if self._glanced is not None:  # no later look sees what came up at the very end
+            time_s, picture = self._glanced
+            gray = picture.gray(WIDTH, HEIGHT)
+            if not self._look(time_s, gray, picture):
+                self._put(self.rule.keep_words(time_s, gray), picture)
+        self._last = self._glanced = None
         spans = self.brief.unread(self.duration_s), self.brief.hidden()
         self._write(WHOLE, json.dumps([[(one.start_s, one.end_s) for one in joined(part)] for part in spans]).encode())
 
