@@ -119,10 +119,10 @@ def codebook(c: Sql, n: int, dim: int) -> Codebook | None:
 
 
 def _finds_less(recall: float, share: float) -> bool:
-    """Whether a codebook was made when a lower recall was enough."""
+    """Whether a codebook was made when a smaller share or a lower recall was enough."""
     from agent_tools.store.index import GOAL, SHARES
 
-    return recall < GOAL and share < SHARES[-1]
+    return share < SHARES[0] or (recall < GOAL and share < SHARES[-1])
 
 
 def drawn_codebook(database: Database, c: Sql, n: int, dim: int, version: int, sample: int) -> Codebook:
