@@ -185,6 +185,13 @@ def archive_table() -> str:
     return table(measured("archive"))
 
 
+def workers_table() -> str:
+    """The last run of `python -m lab.bench.workers`: films a minute by workers, and the fitted loss."""
+    from lab.bench.workers import table
+
+    return table(measured("workers"))
+
+
 def scaling_table() -> str:
     """The last run of `python -m lab.bench.growth`."""
     from lab.bench.growth import table

@@ -57,6 +57,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "training": measured.training_table,
     "tools": product.tools_table,
     "tree": product.tree,
+    "workers": measured.workers_table,
     "zoom": measured.zoom_table,
 }
 
