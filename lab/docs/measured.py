@@ -335,7 +335,7 @@ def _cost() -> list[tuple[str, str, str, str]]:
             "search of 100 hours of vectors",
             "speed",
             f"{search['nearest']['ms']:.1f} ms",
-            f"NumPy {search['product']['ms']:.1f} ms; recall@10 {search['nearest']['recall']:.2f}",
+            f"NumPy {search['product']['ms']:.1f} ms; recall@10 {search['nearest']['recall']:.3f}",
         ),
         (
             "a search that returns five hits",
