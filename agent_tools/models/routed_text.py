@@ -7,6 +7,7 @@ alone has .10; English paraphrases .595, MiniLM .503, USE .479."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class RoutedText:
         self._english = MiniLM(threads=threads, remembered=remembered)
         self._many = Use(made, threads=threads, remembered=remembered)
         self._words: OrderedDict[str, Array] = OrderedDict()
+        self._words_lock = threading.Lock()  # several searches ask at once
 
     @property
     def older(self) -> tuple[MiniLM, ...]:
@@ -66,14 +68,16 @@ class RoutedText:
         """Vectors (n, 512) of single words, float32, L2-normalised: of all sixteen languages on one scale.
 
         The last MOST_WORDS are remembered: the texts of a library share most of their words."""
-        found = {word: self._words[word] for word in words if word in self._words}
+        with self._words_lock:
+            found = {word: self._words[word] for word in words if word in self._words}
         new = list(dict.fromkeys(word for word in words if word not in found))
         found.update(zip(new, self._many.encode(new), strict=True))
-        for word, vector in found.items():
-            self._words[word] = vector
-            self._words.move_to_end(word)
-        while len(self._words) > MOST_WORDS:
-            self._words.popitem(last=False)
+        with self._words_lock:
+            for word, vector in found.items():
+                self._words[word] = vector
+                self._words.move_to_end(word)
+            while len(self._words) > MOST_WORDS:
+                self._words.popitem(last=False)
         return np.array([found[word] for word in words], np.float32).reshape(-1, Use.dim)
 
 

@@ -505,3 +505,16 @@ def test_an_end_that_a_call_needs_stays_as_it_is() -> None:
     given = read("remember", {"video": TITLE, "start_s": 0, "end_s": 0, "text": "x"}, ("video", "end_s", "text"))
     assert given.values["end_s"] == 0
     assert not given.notes
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("start_s", [0, 500])
+async def test_a_look_to_the_end_is_no_fault_beside_another_one(
+    settings: Settings, library: Library, start_s: int
+) -> None:
+    look = {"video": TITLE, "start_s": start_s, "end_s": 0, "layout": "mosaic"}
+    async with connected(settings, library, "2026-07-28") as client:
+        refused = await client.call_tool("zoom_segment", look)
+    assert refused.is_error
+    assert "layout" in text_of(refused)
+    assert "is empty" not in text_of(refused)
